@@ -1,0 +1,1 @@
+"""The stages, one per file, and the artifacts in which they meet."""

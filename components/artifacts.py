@@ -1,0 +1,135 @@
+"""What stages hand to each other: directories of known content, with the digest of that content.
+
+An artifact is light: opening its payload happens in the accessor that is called, so importing this
+module costs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A directory (or, for `SourceFiles`, any path) and the digest of its content.
+
+    path: where it lies now. Never part of a fingerprint.
+    digest: of the content; empty until the runner has published it.
+    """
+
+    path: Path
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class SourceFiles(Artifact):
+    """Raw files of the user: a file or a directory tree, outside the store."""
+
+
+@dataclass(frozen=True)
+class Examples(Artifact):
+    """`<split>/part-NNNNN.parquet`, zstd, one row per example, raw columns of all sources.
+
+    A column that a source lacks is null in its rows.
+    """
+
+    def shards(self, split: str) -> list[Path]:
+        """The Parquet files of a split, in order; empty where the split has no rows."""
+        return sorted((self.path / split).glob("*.parquet"))
+
+    def splits(self) -> list[str]:
+        """Names of the splits that hold files, in the order train, val, test, then others."""
+        names = [d.name for d in self.path.iterdir() if d.is_dir() and self.shards(d.name)]
+        return sorted(names, key=lambda n: (SPLITS.index(n) if n in SPLITS else len(SPLITS), n))
+
+    def num_rows(self, split: str) -> int:
+        """Rows of a split, from the files' footers."""
+        import pyarrow.parquet as pq
+
+        return sum(pq.read_metadata(p).num_rows for p in self.shards(split))
+
+    def read(self, split: str, columns: list[str] | None = None) -> pa.Table:
+        """A whole split as one Arrow table, in shard order."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        return pa.concat_tables([pq.read_table(p, columns=columns) for p in self.shards(split)])
+
+
+@dataclass(frozen=True)
+class Quarantine(Artifact):
+    """`records.jsonl`: one object per refused record: source, position, reason."""
+
+    def records(self) -> list[dict[str, Any]]:
+        """The refused records, in source order."""
+        file = self.path / "records.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+@dataclass(frozen=True)
+class Statistics(Artifact):
+    """`FeatureStats.pb`: a `DatasetFeatureStatisticsList`, one dataset per split; `statistics.json`
+    holds the same figures and, for label columns, exact value counts."""
+
+
+@dataclass(frozen=True)
+class Schema(Artifact):
+    """`schema.pbtxt`: a tensorflow-metadata `Schema`."""
+
+
+@dataclass(frozen=True)
+class Anomalies(Artifact):
+    """`anomalies.pbtxt`: a tensorflow-metadata `Anomalies`, empty when all is well."""
+
+
+@dataclass(frozen=True)
+class Preprocessing(Artifact):
+    """`preprocessing.json`: the features with their state, and the tasks with their classes."""
+
+
+@dataclass(frozen=True)
+class Batches(Artifact):
+    """`<split>/part-NNNNN.arrow`: preprocessed features and encoded labels as uncompressed Arrow IPC
+    with fixed-size columns, so that training reads them by memory map without a copy."""
+
+
+@dataclass(frozen=True)
+class TrainedModel(Artifact):
+    """`saved_model/` for serving; `weights.npz`, `model.json` to rebuild the Keras model;
+    `history.json`; `expected.parquet`: raw examples beside the Keras model's answers to them."""
+
+    @property
+    def saved_model(self) -> Path:
+        """The SavedModel directory."""
+        return self.path / "saved_model"
+
+
+@dataclass(frozen=True)
+class Evaluation(Artifact):
+    """`evaluation.json`: per split and task, metrics and the points of their curves."""
+
+
+@dataclass(frozen=True)
+class Blessing(Artifact):
+    """`blessing.json`: {"blessed": bool, "reasons": [...]}; what judged the model and why."""
+
+    def blessed(self) -> bool:
+        """Whether the judge approved."""
+        return bool(json.loads((self.path / "blessing.json").read_text())["blessed"])
+
+    def reasons(self) -> list[str]:
+        """Why not, one sentence each; empty when blessed."""
+        return list(json.loads((self.path / "blessing.json").read_text())["reasons"])
+
+
+@dataclass(frozen=True)
+class Pushed(Artifact):
+    """`pushed.json`: {"model", "version", "path", "pushed"}: where the model went, if anywhere."""

@@ -1,0 +1,93 @@
+"""The stage contract: frozen typed parameters, one method from input artifacts to output artifacts.
+
+A stage reads only its inputs, writes only under the directories its `Context` gives it, and is
+deterministic given its parameters. What identifies its result is in `components.fingerprint`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+I = TypeVar("I", contravariant=True)  # noqa: E741 - inputs, a frozen dataclass of artifacts
+O = TypeVar("O", covariant=True)  # noqa: E741 - outputs, a frozen dataclass of artifacts
+
+
+class RootstockError(Exception):
+    """The user can mend this: bad input, spec or environment. The command line exits with code 2.
+
+    The message names the file, field or row, says what was expected and what to do.
+    """
+
+
+class Observer(Protocol):
+    """What a running stage tells the outside. Nothing it is told changes a result."""
+
+    def progress(self, done: int, total: int | None, unit: str, note: str = "") -> None:
+        """`done` of `total` units ("rows", "steps", …) are finished; None means total unknown."""
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Figures of one step of a series, for example of an epoch."""
+
+    def figure(self, name: str, value: float | int | str) -> None:
+        """A main figure of this stage: it is kept with the artifact and shown in the summary."""
+
+    def warn(self, message: str) -> None:
+        """Something a person should know although the stage goes on."""
+
+
+class Silent:
+    """An observer that listens to nothing."""
+
+    def progress(self, done: int, total: int | None, unit: str, note: str = "") -> None: ...
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None: ...
+
+    def figure(self, name: str, value: float | int | str) -> None: ...
+
+    def warn(self, message: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class BeamOptions:
+    """Where Beam pipelines run: any runner by name, with its own options as `key=value`."""
+
+    runner: str = "FnApiRunner"
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage may touch besides its inputs. Never part of its fingerprint.
+
+    output: an empty directory; the payload of output field `f` belongs in `output / f`.
+    scratch: a directory that survives a crash: the next attempt at the same fingerprint gets the
+        same one back, so checkpoints go there. It is removed once the outputs are published.
+    """
+
+    output: Path
+    scratch: Path
+    beam: BeamOptions = BeamOptions()
+    observer: Observer = field(default_factory=Silent)
+
+
+class Stage(ABC, Generic[I, O]):
+    """A step of the pipeline. Subclasses are frozen dataclasses whose fields are its parameters."""
+
+    @abstractmethod
+    def run(self, inputs: I, context: Context) -> O:
+        """Turn input artifacts into output artifacts.
+
+        Returns:
+            A frozen dataclass of artifacts; the artifact in field `f` has `path == context.output / f`.
+
+        Raises:
+            RootstockError: for what the user can mend.
+        """
+
+    def still_valid(self, outputs: object) -> bool:
+        """Whether cached outputs may be used again: False when an effect outside the store is gone."""
+        return True

@@ -1,0 +1,1 @@
+"""Trunk, sharing, heads, balancing and training step: pure Keras, no files, no Beam, no MLflow."""

@@ -1,0 +1,71 @@
+"""Features: an input together with the state its preprocessing needs, taken from statistics.
+
+The Keras layers that apply them are in `models.preprocessing`: the same in training and in the
+served graph. Raw values arrive as [batch] strings or floats; a missing string is "", a missing
+number is NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.inputs import STRICT
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFeature:
+    """Raw: encoded bytes [batch] string. Preprocessed: uint8 [batch, height, width, channels]."""
+
+    __pydantic_config__ = STRICT
+    kind: Literal["image"] = "image"
+    name: str
+    column: str
+    height: int
+    width: int
+    channels: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFeature:
+    """Raw: text [batch] string. Preprocessed: int32 [batch, length]; 0 pads, 1 is unknown, and
+    2 + i is `vocabulary[i]`."""
+
+    __pydantic_config__ = STRICT
+    kind: Literal["text"] = "text"
+    name: str
+    column: str
+    length: int
+    vocabulary: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumericFeature:
+    """Raw: float32 [batch]. Preprocessed: float32 [batch]: (x - mean) / deviation, 0 for missing."""
+
+    __pydantic_config__ = STRICT
+    kind: Literal["numeric"] = "numeric"
+    name: str
+    column: str
+    mean: float
+    deviation: float
+    log: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoricalFeature:
+    """Raw: string [batch]. Preprocessed: int32 [batch]; 0 is missing (""), 1 is unknown, and
+    2 + i is `vocabulary[i]`."""
+
+    __pydantic_config__ = STRICT
+    kind: Literal["categorical"] = "categorical"
+    name: str
+    column: str
+    vocabulary: tuple[str, ...]
+
+
+Feature = Annotated[
+    ImageFeature | TextFeature | NumericFeature | CategoricalFeature, Field(discriminator="kind")
+]

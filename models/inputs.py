@@ -1,0 +1,69 @@
+"""What a model reads: the inputs of a spec, one class per kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageInput:
+    """Encoded images (JPEG, PNG, GIF, BMP), resized to one shape.
+
+    name: of the model input. column: where the bytes are; the input's name when empty.
+    """
+
+    __pydantic_config__ = STRICT
+    kind: Literal["image"] = "image"
+    name: str = ""
+    column: str = ""
+    height: Annotated[int, Field(ge=1)]
+    width: Annotated[int, Field(ge=1)]
+    channels: Literal[1, 3] = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextInput:
+    """Text, lower-cased and split into words inside the graph.
+
+    vocabulary_size: most frequent training words to keep. length: words per example, cut or padded.
+    """
+
+    __pydantic_config__ = STRICT
+    kind: Literal["text"] = "text"
+    name: str = ""
+    column: str = ""
+    vocabulary_size: Annotated[int, Field(ge=2)] = 20_000
+    length: Annotated[int, Field(ge=1)] = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumericInput:
+    """A number, standardised by the training split's mean and deviation; missing becomes the mean."""
+
+    __pydantic_config__ = STRICT
+    kind: Literal["numeric"] = "numeric"
+    name: str = ""
+    column: str = ""
+    log: bool = False
+    """Take sign(x)·log(1 + |x|) first: for long tails."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoricalInput:
+    """One of a set of values seen in training; id 0 means missing, id 1 any other value."""
+
+    __pydantic_config__ = STRICT
+    kind: Literal["categorical"] = "categorical"
+    name: str = ""
+    column: str = ""
+    max_values: Annotated[int, Field(ge=1)] = 10_000
+
+
+Input = Annotated[
+    ImageInput | TextInput | NumericInput | CategoricalInput, Field(discriminator="kind")
+]

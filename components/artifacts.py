@@ -77,7 +77,8 @@ class Quarantine(Artifact):
 @dataclass(frozen=True)
 class Statistics(Artifact):
     """`FeatureStats.pb`: a `DatasetFeatureStatisticsList`, one dataset per split; `statistics.json`
-    holds the same figures and, for label columns, exact value counts."""
+    holds the same figures and, for label columns, exact value counts.
+    """
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,15 @@ class Preprocessing(Artifact):
 @dataclass(frozen=True)
 class Batches(Artifact):
     """`<split>/part-NNNNN.arrow`: preprocessed features and encoded labels as uncompressed Arrow IPC
-    with fixed-size columns, so that training reads them by memory map without a copy."""
+    with fixed-size columns, so that training reads them by memory map without a copy.
+    """
 
 
 @dataclass(frozen=True)
 class TrainedModel(Artifact):
     """`saved_model/` for serving; `weights.npz`, `model.json` to rebuild the Keras model;
-    `history.json`; `expected.parquet`: raw examples beside the Keras model's answers to them."""
+    `history.json`; `expected.parquet`: raw examples beside the Keras model's answers to them.
+    """
 
     @property
     def saved_model(self) -> Path:

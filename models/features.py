@@ -31,7 +31,8 @@ class ImageFeature:
 @dataclass(frozen=True, kw_only=True)
 class TextFeature:
     """Raw: text [batch] string. Preprocessed: int32 [batch, length]; 0 pads, 1 is unknown, and
-    2 + i is `vocabulary[i]`."""
+    2 + i is `vocabulary[i]`.
+    """
 
     __pydantic_config__ = STRICT
     kind: Literal["text"] = "text"
@@ -57,7 +58,8 @@ class NumericFeature:
 @dataclass(frozen=True, kw_only=True)
 class CategoricalFeature:
     """Raw: string [batch]. Preprocessed: int32 [batch]; 0 is missing (""), 1 is unknown, and
-    2 + i is `vocabulary[i]`."""
+    2 + i is `vocabulary[i]`.
+    """
 
     __pydantic_config__ = STRICT
     kind: Literal["categorical"] = "categorical"

@@ -1,0 +1,88 @@
+"""Digests of content: of files, of directory trees, and of the user's raw data."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+from components.stage import RootstockError
+
+RACY_NS = 2_000_000_000
+"""A file changed this shortly before it was read may change again within one clock tick."""
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_tree(root: Path) -> str:
+    """SHA-256 over the sorted relative paths and content digests of all files below `root`."""
+    files = sorted(p for p in root.rglob("*") if p.is_file())
+    return _combine({p.relative_to(root).as_posix(): digest_file(p) for p in files})
+
+
+def digest_source(path: str, index: Path) -> str:
+    """Digest of a raw file, directory or glob pattern, by content.
+
+    Files whose size, times and inode are those of an earlier call are not read again: `index` (a
+    directory) remembers them, as git's index does.
+
+    Raises:
+        RootstockError: nothing is there.
+    """
+    base, files = _files(path)
+    memory = index / f"{hashlib.sha256(os.path.abspath(path).encode()).hexdigest()[:16]}.json"
+    try:
+        known: dict[str, list[int | str]] = json.loads(memory.read_text())
+    except (FileNotFoundError, ValueError):
+        known = {}
+    seen: dict[str, list[int | str]] = {}
+    changed = False
+    for name in files:
+        info = os.stat(os.path.join(base, name))
+        stamp: list[int | str] = [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
+        old = known.get(name)
+        if old is not None and old[:4] == stamp:
+            seen[name] = old
+            continue
+        changed = True
+        digest = digest_file(Path(base, name))
+        settled = time.time_ns() - max(info.st_mtime_ns, info.st_ctime_ns) > RACY_NS
+        seen[name] = [*(stamp if settled else [-1, -1, -1, -1]), digest]
+    if changed or known.keys() != seen.keys():
+        index.mkdir(parents=True, exist_ok=True)
+        new = memory.with_suffix(f".{os.getpid()}")
+        new.write_text(json.dumps(seen))
+        new.replace(memory)
+    if list(seen) == [os.path.basename(path)]:
+        return str(seen[os.path.basename(path)][4])
+    return _combine({name: str(row[4]) for name, row in seen.items()})
+
+
+def _files(path: str) -> tuple[str, list[str]]:
+    """The directory that names are relative to, and the sorted names of all files."""
+    if os.path.isfile(path):
+        return os.path.dirname(path) or ".", [os.path.basename(path)]
+    if os.path.isdir(path):
+        found = [os.path.join(d, f) for d, _, names in os.walk(path) for f in names]
+        base = path
+    else:
+        found = [f for f in glob.glob(path, recursive=True) if os.path.isfile(f)]
+        base = os.path.dirname(path.split("*")[0].split("?")[0].split("[")[0]) or "."
+    if not found:
+        what = "holds no files" if os.path.isdir(path) else "does not exist"
+        raise RootstockError(f"{path}: {what}. Expected a file, a directory or a glob pattern.")
+    return base, sorted(os.path.relpath(f, base) for f in found)
+
+
+def _combine(digests: dict[str, str]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(digests):
+        total.update(f"{name}\0{digests[name]}\n".encode())
+    return total.hexdigest()

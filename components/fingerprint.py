@@ -1,0 +1,192 @@
+"""What identifies the result of a stage: its name, code, parameters and the content of its inputs.
+
+Paths, runners, trackers and machines are not part of it, so a moved data set or another Beam
+runner still finds the cached result; an edited import does not.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from components.artifacts import Artifact
+from components.stage import Stage
+
+ROOT = Path(__file__).resolve().parent.parent
+FIRST_PARTY = ("components", "models", "serving", "pipeline")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Everything that a fingerprint is the hash of, kept beside the result to explain a re-run.
+
+    params: the stage in canonical form, as JSON. inputs: digest by input field.
+    sources: digest of each first-party module that the stage and its parameters import.
+    """
+
+    stage: str
+    params: str
+    inputs: Mapping[str, str]
+    sources: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """64-bit hex hash of all fields: short enough for a directory name."""
+        text = json.dumps([self.stage, self.params, dict(self.inputs), dict(self.sources)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def differs_from(self, other: Identity) -> list[str]:
+        """Why this is not `other`, one phrase for each cause; empty when they are the same."""
+        causes = []
+        mine, theirs = json.loads(self.params), json.loads(other.params)
+        causes += [f"parameter {path}" for path in _changed(mine, theirs)]
+        causes += [f"input {n}" for n in sorted(_differing(self.inputs, other.inputs))]
+        causes += [f"code of {n}" for n in sorted(_differing(self.sources, other.sources))]
+        return causes
+
+
+def identify(stage: Stage[Any, Any], inputs: object) -> Identity:
+    """The identity of running `stage` on `inputs`.
+
+    Raises:
+        TypeError: a parameter has no canonical form, or an input is not an artifact.
+    """
+    modules = {type(stage).__module__} | set(_modules_of(stage))
+    return Identity(
+        stage=type(stage).__name__,
+        params=json.dumps(canonical(stage), sort_keys=True),
+        inputs=dict(_input_digests(inputs)),
+        sources=_sources(frozenset(modules)),
+    )
+
+
+def canonical(value: Any) -> Any:
+    """A JSON form in which unequal values differ: `1`, `1.0`, `"1"` and `True` are four values.
+
+    Dataclasses keep their type name; fields marked `metadata={"fingerprint": False}` are left out.
+
+    Raises:
+        TypeError: for a type that has no canonical form, such as a path or a function.
+    """
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, Enum):
+        return {"enum": type(value).__qualname__, "value": canonical(value.value)}
+    if isinstance(value, int):
+        return {"int": str(value)}
+    if isinstance(value, float):
+        return {"float": value.hex()}
+    if isinstance(value, tuple | list):
+        return [canonical(v) for v in value]
+    if isinstance(value, Mapping):
+        return {"map": sorted([str(k), canonical(v)] for k, v in value.items())}
+    if is_dataclass(value) and not isinstance(value, type):
+        own = {f.name: canonical(getattr(value, f.name)) for f in _identity_fields(value)}
+        return {"type": type(value).__qualname__, "fields": own}
+    raise TypeError(
+        f"{value!r} of type {type(value).__name__} has no canonical form: stage parameters are"
+        " made of str, int, float, bool, None, tuples, mappings and frozen dataclasses"
+    )
+
+
+def _identity_fields(value: Any) -> list[Field[Any]]:
+    return [f for f in fields(value) if f.metadata.get("fingerprint", True)]
+
+
+def _modules_of(value: Any) -> Iterator[str]:
+    """First-party modules that define the types of a stage's parameters."""
+    if isinstance(value, tuple | list):
+        for v in value:
+            yield from _modules_of(v)
+    elif is_dataclass(value):
+        if type(value).__module__.split(".")[0] in FIRST_PARTY:
+            yield type(value).__module__
+        for f in _identity_fields(value):
+            yield from _modules_of(getattr(value, f.name))
+
+
+def _input_digests(inputs: object) -> Iterator[tuple[str, str]]:
+    if not is_dataclass(inputs):
+        raise TypeError(f"stage inputs are a dataclass of artifacts, not {type(inputs).__name__}")
+    for f in fields(inputs):
+        value = getattr(inputs, f.name)
+        for i, item in enumerate(value if isinstance(value, tuple) else (value,)):
+            name = f"{f.name}[{i}]" if isinstance(value, tuple) else f.name
+            if item is None:
+                yield name, ""
+            elif isinstance(item, Artifact) and item.digest:
+                yield name, f"{type(item).__name__}:{item.digest}"
+            else:
+                raise TypeError(f"input {name} is not a published artifact: {item!r}")
+
+
+@cache
+def _sources(modules: frozenset[str]) -> dict[str, str]:
+    """Digest by module of everything first-party that `modules` import, directly or not."""
+    found: dict[str, str] = {}
+    waiting = sorted(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or (file := _file_of(name)) is None:
+            continue
+        found[name], imported = _read_module(name, file)
+        waiting += imported
+    return dict(sorted(found.items()))
+
+
+@cache
+def _read_module(name: str, file: Path) -> tuple[str, tuple[str, ...]]:
+    code = file.read_bytes()
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            imported.update(a.name for a in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            above = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
+            base = ".".join(p for p in (above, node.module or "") if p)
+            imported.add(base)
+            imported.update(f"{base}.{a.name}" for a in node.names)
+    own = tuple(sorted(m for m in imported if m.split(".")[0] in FIRST_PARTY))
+    return hashlib.sha256(code).hexdigest(), own
+
+
+def _file_of(module: str) -> Path | None:
+    path = ROOT.joinpath(*module.split("."))
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if file.is_file():
+            return file
+    return None
+
+
+def _changed(mine: Any, theirs: Any, path: str = "") -> list[str]:
+    """Dotted paths at which two canonical forms differ."""
+    if mine == theirs:
+        return []
+    both = isinstance(mine, dict) and isinstance(theirs, dict)
+    if both and "fields" in mine and mine.get("type") == theirs.get("type"):
+        a, b = mine["fields"], theirs["fields"]
+        return [
+            p
+            for key in sorted(a.keys() | b.keys())
+            for p in _changed(a.get(key), b.get(key), f"{path}.{key}" if path else key)
+        ]
+    if isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
+        return [
+            p
+            for i, (a, b) in enumerate(zip(mine, theirs, strict=True))
+            for p in _changed(a, b, f"{path}[{i}]")
+        ]
+    return [path or "type"]
+
+
+def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> set[str]:
+    return {k for k in a.keys() | b.keys() if a.get(k) != b.get(k)}

@@ -98,8 +98,8 @@ class Preprocessing(Artifact):
 
 @dataclass(frozen=True)
 class Batches(Artifact):
-    """`<split>/part-NNNNN.arrow`: preprocessed features and encoded labels as uncompressed Arrow IPC
-    with fixed-size columns, so that training reads them by memory map without a copy.
+    """`<split>/part-NNNNN.arrow`: preprocessed features as uncompressed Arrow IPC with fixed-size
+    columns, so that training reads them by memory map without a copy. Rows are those of `Examples`.
     """
 
 

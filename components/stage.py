@@ -82,12 +82,12 @@ class Stage(ABC, Generic[I, O]):
         """Turn input artifacts into output artifacts.
 
         Returns:
-            A frozen dataclass of artifacts; the artifact in field `f` has `path == context.output / f`.
+            A frozen dataclass of artifacts; that in field `f` has `path == context.output / f`.
 
         Raises:
             RootstockError: for what the user can mend.
         """
 
     def still_valid(self, outputs: object) -> bool:
-        """Whether cached outputs may be used again: False when an effect outside the store is gone."""
+        """Whether cached outputs may be used again: False if an effect outside the store is gone."""
         return True

@@ -13,14 +13,14 @@ M = TypeVar("M")
 
 
 def methods(package: str, base: type[M]) -> dict[str, type[M]]:
-    """Concrete subclasses of `base` defined in the modules of `package`, by their `name` default."""
+    """Concrete subclasses of `base` in the modules of `package`, by their `name` default."""
     found: dict[str, type[M]] = {}
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         scope = vars(importlib.import_module(f"{package}.{module.name}"))
         for cls in scope.values():
             own = inspect.isclass(cls) and cls.__module__ == f"{package}.{module.name}"
             if own and issubclass(cls, base) and not inspect.isabstract(cls):
-                found[str(cls.name)] = cls  # type: ignore[attr-defined]
+                found[str(cls.name)] = cls
     return dict(sorted(found.items()))
 
 

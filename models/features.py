@@ -44,7 +44,7 @@ class TextFeature:
 
 @dataclass(frozen=True, kw_only=True)
 class NumericFeature:
-    """Raw: float32 [batch]. Preprocessed: float32 [batch]: (x - mean) / deviation, 0 for missing."""
+    """Raw: float32 [batch]. Preprocessed: float32 [batch]: (x - mean) / deviation; missing is 0."""
 
     __pydantic_config__ = STRICT
     kind: Literal["numeric"] = "numeric"

@@ -43,7 +43,7 @@ class TextInput:
 
 @dataclass(frozen=True, kw_only=True)
 class NumericInput:
-    """A number, standardised by the training split's mean and deviation; missing becomes the mean."""
+    """A number, standardised by the training split's mean and deviation; missing is the mean."""
 
     __pydantic_config__ = STRICT
     kind: Literal["numeric"] = "numeric"

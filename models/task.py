@@ -1,4 +1,4 @@
-"""Tasks: what a model predicts. A task names its label, and its kind decides loss, head and metrics.
+"""Tasks: what a model predicts. A task names its label; its kind decides loss, head and metrics.
 
 Labels reach a model already encoded (see each class). A row that lacks a task's label holds that
 task's missing value, and takes no part in its loss or its metrics.

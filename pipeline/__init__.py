@@ -1,1 +1,1 @@
-"""The pipeline: what runs when. Specs, the flow, the runner, the store, tracking and the command line."""
+"""What runs when: specs, the flow, the runner, the store, tracking and the command line."""

@@ -181,17 +181,27 @@ def named_errors(where: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _held(directory: Path) -> Iterator[Path]:
     """Make a directory and lock it: the kernel lets go when its holder dies, however it dies."""
-    while True:
-        directory.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            handle = os.open(directory, os.O_RDONLY)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                if os.path.samestat(os.fstat(handle), os.stat(directory)):
-                    yield directory
-                    return
-            finally:
-                os.close(handle)
+    while (handle := _lock(directory)) is None:
+        pass
+    try:
+        yield directory
+    finally:
+        os.close(handle)
+
+
+def _lock(directory: Path) -> int | None:
+    """Wait for the lock of a directory; None if it was removed or replaced in the meantime."""
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(directory, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(handle), os.stat(directory)):
+            return handle
+    os.close(handle)
+    return None
 
 
 def _sweep(directory: Path) -> None:

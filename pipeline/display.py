@@ -1,0 +1,149 @@
+"""Progress for people: bars with rates and time left on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+LINE_EVERY_S = 5.0
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """One row of the closing table. seconds: spent now, so next to nothing when cached."""
+
+    stage: str
+    cached: bool
+    seconds: float
+    figures: tuple[tuple[str, float | int | str], ...]
+    path: str
+
+
+class Display(ABC):
+    """Where stages show how far they are. Methods may be called from several threads."""
+
+    @abstractmethod
+    def line(self, text: str) -> None:
+        """Print a line that stays."""
+
+    @abstractmethod
+    def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None:
+        """A running stage has finished `done` of `total` units."""
+
+    @abstractmethod
+    def finished(self, stage: str) -> None:
+        """A stage has no more progress to show."""
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        return
+
+
+@dataclass
+class LineDisplay(Display):
+    """Plain lines, at most one each few seconds for a stage."""
+
+    out: TextIO = field(default_factory=lambda: sys.stderr)
+    _began: dict[str, float] = field(default_factory=dict)
+    _last: dict[str, float] = field(default_factory=dict)
+
+    def line(self, text: str) -> None:
+        print(text, file=self.out, flush=True)
+
+    def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None:
+        now = time.monotonic()
+        began = self._began.setdefault(stage, now)
+        if now - self._last.setdefault(stage, began) < LINE_EVERY_S:
+            return
+        self._last[stage] = now
+        rate = done / max(now - began, 1e-9)
+        amount = f"{done:,}" if total is None else f"{done:,} of {total:,}"
+        left = "" if total is None else f", {(total - done) / max(rate, 1e-9):.0f} s left"
+        self.line(f"  {stage}: {amount} {unit}, {rate:,.0f}/s{left}{'  ' + note if note else ''}")
+
+    def finished(self, stage: str) -> None:
+        self._began.pop(stage, None)
+        self._last.pop(stage, None)
+
+
+class BarDisplay(Display):
+    """Live bars on a terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bars: Progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<18}"),
+            BarColumn(),
+            TextColumn("{task.fields[amount]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", style="dim"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._began: dict[str, float] = {}
+        self._bars.start()
+
+    def line(self, text: str) -> None:
+        self._bars.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None:
+        now = time.monotonic()
+        if stage not in self._tasks:
+            self._began[stage] = now
+            self._tasks[stage] = self._bars.add_task(stage, amount="", note="")
+        rate = done / max(now - self._began[stage], 1e-9)
+        amount = f"{done:,}{'' if total is None else f'/{total:,}'} {unit}  {rate:,.0f}/s"
+        self._bars.update(self._tasks[stage], completed=done, total=total, amount=amount, note=note)
+
+    def finished(self, stage: str) -> None:
+        if (task := self._tasks.pop(stage, None)) is not None:
+            self._bars.remove_task(task)
+
+    def close(self) -> None:
+        self._bars.stop()
+
+
+def display_for(out: TextIO) -> Display:
+    """Bars if a person is watching `out`, lines otherwise."""
+    return BarDisplay() if out.isatty() else LineDisplay(out)
+
+
+def summary(results: Sequence[StageResult]) -> str:
+    """The closing table: stage, cached or time, main figures, where the result is."""
+    rows = [("stage", "time", "figures", "result")]
+    for r in results:
+        shown = ", ".join(f"{n} {_short(v)}" for n, v in r.figures[:6])
+        rows.append((r.stage, "cached" if r.cached else f"{r.seconds:.1f} s", shown, r.path))
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    lines = [
+        "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3]])
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def _short(value: float | int | str) -> str:
+    return (
+        f"{value:.4g}"
+        if isinstance(value, float)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else value
+    )

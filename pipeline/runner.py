@@ -1,0 +1,169 @@
+"""Runs stages: looks in the cache, gives them a place, publishes what they made, tells the tracker.
+
+A pipeline is a plain function that calls `run(stage, inputs)` and gets typed outputs back.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, TypeVar
+
+from components.fingerprint import Identity, identify
+from components.stage import BeamOptions, Context, RootstockError, Stage
+from pipeline.display import Display, LineDisplay, StageResult
+from pipeline.store import Entry, Store
+from pipeline.tracking.base import Tracker
+from pipeline.tracking.noop import NoTracker
+
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
+
+
+@dataclass
+class Observing:
+    """Passes what one stage reports on to the display and the tracker, and keeps its figures."""
+
+    stage: str
+    tracker: Tracker
+    display: Display
+    figures: dict[str, float | int | str] = field(default_factory=dict)
+
+    def progress(self, done: int, total: int | None, unit: str, note: str = "") -> None:
+        self.display.progress(self.stage, done, total, unit, note)
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        self.tracker.metrics(self.stage, step, values)
+
+    def figure(self, name: str, value: float | int | str) -> None:
+        self.figures[name] = value
+
+    def warn(self, message: str) -> None:
+        self.display.line(f"  {self.stage}: warning: {message}")
+
+
+@dataclass
+class Runner:
+    """Calls stages, each at most once for one fingerprint.
+
+    retries: further attempts at a stage that failed for a reason that is not the user's.
+    explain: say of every stage that is not cached what changed since its last result.
+    """
+
+    store: Store
+    tracker: Tracker = field(default_factory=NoTracker)
+    display: Display = field(default_factory=LineDisplay)
+    beam: BeamOptions = field(default_factory=BeamOptions)
+    retries: int = 0
+    explain: bool = False
+    results: list[StageResult] = field(default_factory=list)
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
+    _order: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> Runner:
+        self.store.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def start(self, stage: Stage[I, O], inputs: I) -> Future[O]:
+        """Run a stage beside others; its outputs are `start(...).result()`."""
+        return self._pool.submit(self, stage, inputs)
+
+    def __call__(self, stage: Stage[I, O], inputs: I) -> O:
+        """The outputs of a stage: from the store if it has run on these inputs, else by running it.
+
+        Raises:
+            RootstockError: the stage refused its input, or the store cannot be written.
+        """
+        began = time.monotonic()
+        identity = identify(stage, inputs)
+        outputs_type = _outputs_type(stage)
+        entry = self._cached(stage, identity, outputs_type)
+        cached = entry is not None
+        self.tracker.stage_started(identity.stage, identity.fingerprint)
+        if entry is None:
+            if self.explain:
+                self.display.line(f"{identity.stage}: {self._why(identity)}")
+            self.display.line(f"{identity.stage}: running")
+            try:
+                entry = self._produce(stage, inputs, identity, outputs_type)
+            except BaseException as error:
+                self.tracker.stage_failed(identity.stage, f"{type(error).__name__}: {error}")
+                raise
+            finally:
+                self.display.finished(identity.stage)
+        seconds = time.monotonic() - began
+        self.display.line(f"{identity.stage}: {'cached' if cached else f'done in {seconds:.1f} s'}")
+        self.tracker.stage_finished(entry, cached, seconds)
+        with self._order:
+            self.results.append(
+                StageResult(
+                    identity.stage,
+                    cached,
+                    seconds,
+                    tuple(entry.figures.items()),
+                    str(entry.path),
+                )
+            )
+        return entry.load(outputs_type)
+
+    def _cached(
+        self, stage: Stage[Any, O], identity: Identity, outputs_type: type[O]
+    ) -> Entry | None:
+        entry = self.store.find(identity)
+        if entry is not None and not stage.still_valid(entry.load(outputs_type)):
+            self.store.discard(entry)
+            return None
+        return entry
+
+    def _produce(
+        self, stage: Stage[I, O], inputs: I, identity: Identity, outputs_type: type[O]
+    ) -> Entry:
+        for attempt in range(self.retries + 1):
+            try:
+                return self._attempt(stage, inputs, identity, outputs_type)
+            except RootstockError:
+                raise
+            except Exception as error:
+                if attempt == self.retries:
+                    raise
+                self.display.line(f"{identity.stage}: {error!r}; trying again")
+        raise AssertionError("unreachable")
+
+    def _attempt(
+        self, stage: Stage[I, O], inputs: I, identity: Identity, outputs_type: type[O]
+    ) -> Entry:
+        with self.store.attempt(identity) as place:
+            if (entry := self._cached(stage, identity, outputs_type)) is not None:
+                return entry  # another process produced it while this one waited
+            observer = Observing(identity.stage, self.tracker, self.display)
+            began = time.monotonic()
+            outputs = stage.run(inputs, Context(place.output, place.scratch, self.beam, observer))
+            seconds = time.monotonic() - began
+            return self.store.publish(identity, place, outputs, observer.figures, seconds)
+
+    def _why(self, identity: Identity) -> str:
+        last = self.store.latest(identity.stage)
+        if last is None:
+            return "has no earlier result"
+        return "changed since its last result: " + ", ".join(identity.differs_from(last.identity))
+
+
+def _outputs_type(stage: Stage[Any, O]) -> type[O]:
+    """The dataclass that the stage's `run` is annotated to return."""
+    told = type(stage).run.__annotations__["return"]
+    if isinstance(told, str):
+        told = eval(told, vars(sys.modules[type(stage).__module__]))
+    return told  # type: ignore[no-any-return]

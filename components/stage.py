@@ -89,5 +89,5 @@ class Stage(ABC, Generic[I, O]):
         """
 
     def still_valid(self, outputs: object) -> bool:
-        """Whether cached outputs may be used again: False if an effect outside the store is gone."""
+        """Whether cached outputs still hold: False if an effect outside the store is gone."""
         return True

@@ -1,0 +1,40 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-fast check format lock clean
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv==0.13.9 2>/dev/null \
+		&& $(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock \
+		|| $(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: .venv/ready ## set up, then digits: raw images in, a served multitask model out
+	$(BIN)/python examples/digits/demo.py
+
+test: .venv/ready ## set up, then every test
+	$(BIN)/pytest
+
+test-fast: .venv/ready ## the unit tests only
+	$(BIN)/pytest -m "not slow"
+
+check: .venv/ready ## lint, formatting, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: .venv/ready ## resolve pyproject.toml again, for every supported Python
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --no-header \
+		--no-annotate --no-emit-index-url --no-emit-find-links --quiet \
+		pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf .venv .rootstock examples/*/.rootstock

@@ -1,0 +1,213 @@
+"""The command line. Exit codes: 0 done, 1 our fault, 2 yours to mend, 130 interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from components.stage import BeamOptions, RootstockError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `rootstock`."""
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    try:
+        return int(args.command(args) or 0)
+    except RootstockError as e:
+        for line in str(e).splitlines():
+            print(f"rootstock: {line}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("rootstock: interrupted; run the same command to go on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        traceback.print_exc()
+        print("rootstock: this is a fault of Rootstock, not of your input", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rootstock",
+        description="Multitask and transfer learning pipelines: one trunk, many task heads.",
+    )
+    parser.add_argument("--version", action="version", version=version("rootstock"))
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run the pipeline of a spec, reusing what is cached")
+    _spec_arguments(run)
+    run.add_argument("--runner", default="FnApiRunner", help="Beam runner (default: in process)")
+    run.add_argument(
+        "--beam", action="append", default=[], metavar="KEY=VALUE", help="an option of the runner"
+    )
+    run.add_argument("--explain", action="store_true", help="say why stages run again")
+    run.add_argument("--retries", type=int, default=0, help="further attempts at a failed stage")
+    run.set_defaults(command=_run)
+
+    check = commands.add_parser("validate", help="check a spec and its data without running it")
+    _spec_arguments(check)
+    check.set_defaults(command=_validate)
+
+    schema = commands.add_parser("schema", help="print the JSON Schema of specs, for editors")
+    schema.set_defaults(command=_schema)
+
+    serve = commands.add_parser("serve", help="serve the pushed model over REST and gRPC")
+    _spec_arguments(serve)
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--rest-port", type=int, default=8501)
+    serve.add_argument("--grpc-port", type=int, default=8500)
+    serve.set_defaults(command=_serve)
+
+    predict = commands.add_parser("predict", help="ask a running server")
+    predict.add_argument("model", help="the model's name: `name` in its spec")
+    predict.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT=VALUE",
+        help="one example: text, a number, or @FILE for the bytes of a file",
+    )
+    predict.add_argument("--url", default="http://127.0.0.1:8501", help="http:// or grpc://")
+    predict.set_defaults(command=_predict)
+
+    ui = commands.add_parser("ui", help="open the MLflow UI on the runs of a spec")
+    _spec_arguments(ui)
+    ui.add_argument("--port", type=int, default=5000)
+    ui.set_defaults(command=_ui)
+
+    sync = commands.add_parser("sync", help="send recorded runs to MLflow that it has not got yet")
+    _spec_arguments(sync)
+    sync.set_defaults(command=_sync)
+    return parser
+
+
+def _spec_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("spec", type=Path, help="the YAML file")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="A.B=VALUE",
+        help="override a key of the spec",
+    )
+    parser.add_argument("--data", type=os.path.abspath, help="what ${DATA} stands for in the spec")
+
+
+def _variables(args: argparse.Namespace) -> dict[str, str]:
+    return {"DATA": args.data} if args.data else {}
+
+
+def _run(args: argparse.Namespace) -> int:
+    from pipeline.run import run
+
+    beam = BeamOptions(args.runner, tuple(args.beam))
+    blessed = run(
+        args.spec,
+        overrides=args.overrides,
+        variables=_variables(args),
+        beam=beam,
+        explain=args.explain,
+        retries=args.retries,
+    )
+    return 0 if blessed else 2
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from pipeline.spec import load_spec
+    from pipeline.validate import validate
+
+    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    if wrong := validate(spec):
+        raise RootstockError("\n".join(wrong))
+    print(
+        f"{args.spec}: valid. {len(spec.inputs)} inputs, {len(spec.tasks)} tasks,"
+        f" {len(spec.data.sources)} sources."
+    )
+    return 0
+
+
+def _schema(args: argparse.Namespace) -> int:
+    from pipeline.spec import Spec
+
+    print(json.dumps(Spec.model_json_schema(), indent=2))
+    return 0
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from pipeline.spec import load_spec
+
+    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    base = Path(spec.push.destination) / spec.name
+    if not base.is_dir():
+        raise RootstockError(f"{base}: no model has been pushed yet. Do: rootstock run {args.spec}")
+    command = [sys.executable, "-m", "serving.server", "--model", f"{spec.name}={base}"]
+    command += ["--host", args.host]
+    command += ["--rest-port", str(args.rest_port), "--grpc-port", str(args.grpc_port)]
+    os.execv(sys.executable, command)
+
+
+def _predict(args: argparse.Namespace) -> int:
+    import numpy as np
+
+    from serving.client import Client, ServingError
+
+    inputs: dict[str, np.ndarray] = {}
+    for given in args.inputs:
+        name, equals, value = given.partition("=")
+        if not equals:
+            raise RootstockError(f"{given}: expected INPUT=VALUE, such as image=@cat.jpg")
+        inputs[name] = np.array([_value(value)], dtype=object)
+    try:
+        answers = Client(args.url, args.model).predict(inputs)
+    except ServingError as e:
+        raise RootstockError(f"{args.url}: {e}") from e
+    print(json.dumps({name: answer[0].tolist() for name, answer in answers.items()}, indent=2))
+    return 0
+
+
+def _value(text: str) -> bytes | float | str:
+    if text.startswith("@"):
+        try:
+            return Path(text[1:]).read_bytes()
+        except OSError as e:
+            raise RootstockError(f"{text[1:]}: cannot be read ({e.strerror}).") from e
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _ui(args: argparse.Namespace) -> int:
+    from pipeline.run import tracking_uri
+    from pipeline.spec import load_spec
+
+    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    uri = tracking_uri(spec)
+    if uri.startswith("http"):
+        print(f"The runs of {spec.name} are at {uri}")
+        return 0
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
+    return subprocess.call([*command, "--port", str(args.port)])
+
+
+def _sync(args: argparse.Namespace) -> int:
+    from pipeline.run import synchronise
+    from pipeline.spec import load_spec
+
+    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    return synchronise(spec)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""The pipeline itself: raw files in, a pushed multitask model out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.anomalies import errors, warnings
+from components.artifacts import Blessing, Evaluation, Pushed, SourceFiles, TrainedModel
+from components.digests import digest_source
+from components.evaluator import Evaluator, EvaluatorInputs
+from components.example_gen import ExampleGen, ExampleGenInputs
+from components.example_validator import ExampleValidator, ExampleValidatorInputs
+from components.infra_validator import InfraValidator, InfraValidatorInputs
+from components.pusher import Pusher, PusherInputs
+from components.schema_gen import SchemaGen, SchemaGenInputs
+from components.stage import RootstockError
+from components.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.trainer import Trainer, TrainerInputs
+from components.transform import Transform, TransformInputs
+from models.inputs import ImageInput, TextInput
+from pipeline.runner import Runner
+from pipeline.spec import Spec
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a pipeline run leads to."""
+
+    model: TrainedModel
+    evaluation: Evaluation
+    blessings: tuple[Blessing, ...]
+    pushed: Pushed
+
+
+def pipeline(spec: Spec, run: Runner) -> Result:
+    """Run every stage of `spec`.
+
+    Raises:
+        RootstockError: the data cannot be used as the spec says; finished stages are kept.
+    """
+    inputs, tasks = tuple(spec.inputs.values()), tuple(spec.tasks.values())
+    index = Path(spec.store) / "sources"
+    raw = tuple(SourceFiles(Path(s.path), digest_source(s.path, index)) for s in spec.data.sources)
+
+    examples = run(
+        ExampleGen(
+            sources=spec.data.sources,
+            splits=spec.data.splits,
+            key=spec.data.key,
+            max_bad_fraction=spec.data.max_bad_fraction,
+        ),
+        ExampleGenInputs(raw),
+    ).examples
+    statistics = run(
+        StatisticsGen(
+            images=tuple(i.column for i in inputs if isinstance(i, ImageInput)),
+            texts=tuple(i.column for i in inputs if isinstance(i, TextInput)),
+        ),
+        StatisticsGenInputs(examples),
+    ).statistics
+    schema = run(SchemaGen(), SchemaGenInputs(statistics, _curated(spec, index))).schema
+    anomalies = run(
+        ExampleValidator(inputs=inputs, tasks=tasks), ExampleValidatorInputs(statistics, schema)
+    ).anomalies
+    for sentence in warnings(anomalies):
+        run.display.line(f"  ExampleValidator: warning: {sentence}")
+    if found := errors(anomalies):
+        raise RootstockError("\n".join([*found, f"All anomalies: {anomalies.path}"]))
+
+    transformed = run(Transform(inputs=inputs), TransformInputs(examples, statistics))
+    model = run(
+        Trainer(
+            tasks=tasks,
+            trunk=spec.model.trunk,
+            sharing=spec.model.sharing,
+            balancing=spec.model.balancing,
+            training=spec.training,
+            seed=spec.seed,
+        ),
+        TrainerInputs(examples, transformed.preprocessing, transformed.batches),
+    ).model
+    infra = run.start(InfraValidator(), InfraValidatorInputs(model))
+    evaluated = run(
+        Evaluator(tasks=tasks, thresholds=spec.thresholds), EvaluatorInputs(model, examples)
+    )
+    blessings = (evaluated.blessing, infra.result().blessing)
+    pushed = run(
+        Pusher(model=spec.name, destination=spec.push.destination), PusherInputs(model, blessings)
+    ).pushed
+    return Result(model, evaluated.evaluation, blessings, pushed)
+
+
+def _curated(spec: Spec, index: Path) -> SourceFiles | None:
+    file = spec.data.schema_file
+    return None if file is None else SourceFiles(Path(file), digest_source(file, index))

@@ -1,0 +1,208 @@
+"""The spec: one YAML file that says what data, which tasks and which method; frozen and typed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from components.evaluator import Threshold
+from components.example_gen import Splits
+from components.readers import Source
+from components.stage import RootstockError
+from components.trainer import Training
+from models.inputs import CategoricalInput, ImageInput, Input, NumericInput, TextInput
+from models.methods import BalancingSpec, SharingSpec, TrunkSpec
+from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
+from pipeline.yaml_file import YamlFile, read_yaml
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+"""Names become directories, output names and signatures."""
+
+
+class Part(BaseModel):
+    """A section of the spec: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Part):
+    """Where examples come from and how they are split.
+
+    key: columns that identify an example; its split is a hash of them. Each format's own when empty.
+    max_bad_fraction: share of unreadable records that may be quarantined before ingestion fails.
+    schema_file: a curated `schema.pbtxt` to hold the data to; inferred when absent.
+    """
+
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
+    splits: Splits = Splits()
+    key: tuple[str, ...] = ()
+    max_bad_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+    schema_file: str | None = None
+
+
+class Model(Part):
+    """Trunk, how tasks share it, and how their losses are balanced."""
+
+    trunk: TrunkSpec = Field(default={"name": "scratch"}, validate_default=True)
+    sharing: SharingSpec = Field(default={"name": "hard"}, validate_default=True)
+    balancing: BalancingSpec = Field(default={"name": "equal"}, validate_default=True)
+
+
+class Push(Part):
+    """Where blessed models go: `<destination>/<spec name>/<version>/`."""
+
+    destination: str = ".rootstock/serving"
+
+
+class Tracking(Part):
+    """Where runs are recorded. uri: an MLflow tracking URI; SQLite in the store when absent."""
+
+    backend: Literal["mlflow", "none"] = "mlflow"
+    uri: str | None = None
+    experiment: str | None = None
+
+
+class Spec(Part):
+    """A whole pipeline. Relative paths are relative to the spec file."""
+
+    name: Name
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    data: Data
+    inputs: Annotated[dict[Name, Input], Field(min_length=1)]
+    tasks: Annotated[dict[Name, Task], Field(min_length=1)]
+    model: Model = Model()
+    training: Training = Training()
+    thresholds: tuple[Threshold, ...] = ()
+    push: Push = Push()
+    tracking: Tracking = Tracking()
+    store: str = ".rootstock"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_from_keys(cls, value: Any) -> Any:
+        """Inputs and tasks are named by their keys; an input's column defaults to its name."""
+        if not isinstance(value, dict):
+            return value
+        filled = dict(value)
+        for section in ("inputs", "tasks"):
+            items = value.get(section)
+            if isinstance(items, dict):
+                filled[section] = {
+                    k: {**v, "name": str(k)} if isinstance(v, dict) else v for k, v in items.items()
+                }
+        if isinstance(filled.get("inputs"), dict):
+            for k, v in filled["inputs"].items():
+                if isinstance(v, dict):
+                    v.setdefault("column", str(k))
+        return filled
+
+    @model_validator(mode="after")
+    def _labels_are_not_inputs(self) -> Spec:
+        for task in self.tasks.values():
+            for name, given in self.inputs.items():
+                if given.column == task.label:
+                    raise ValueError(
+                        f"input {name!r} reads column {task.label!r}, which is the label of task"
+                        f" {task.name!r}: the model would be told the answer"
+                    )
+        for threshold in self.thresholds:
+            if threshold.task not in self.tasks:
+                raise ValueError(
+                    f"thresholds: no task {threshold.task!r}; expected one of {list(self.tasks)}"
+                )
+        return self
+
+
+def load_spec(
+    path: Path,
+    overrides: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+) -> tuple[Spec, YamlFile]:
+    """Read and check a spec file; also gives the file itself, for the record.
+
+    Raises:
+        RootstockError: naming file, line and field, what was expected and what was found.
+    """
+    file = read_yaml(path, overrides, variables or {})
+    try:
+        spec = Spec.model_validate(file.content)
+    except ValidationError as e:
+        raise RootstockError("\n".join(_sentences(e, file))) from e
+    return _with_absolute_paths(spec, path.resolve().parent), file
+
+
+def _with_absolute_paths(spec: Spec, base: Path) -> Spec:
+    def absolute(p: str) -> str:
+        return os.path.normpath(os.path.join(base, os.path.expanduser(p)))
+
+    data = spec.data.model_copy(
+        update={
+            "sources": tuple(replace(s, path=absolute(s.path)) for s in spec.data.sources),
+            "schema_file": spec.data.schema_file and absolute(spec.data.schema_file),
+        }
+    )
+    push = spec.push.model_copy(update={"destination": absolute(spec.push.destination)})
+    return spec.model_copy(update={"data": data, "push": push, "store": absolute(spec.store)})
+
+
+def _sentences(error: ValidationError, file: YamlFile) -> list[str]:
+    """One sentence for each thing that is wrong with a spec."""
+    found = []
+    for e in error.errors():
+        where = _in_file(e["loc"], file.content)
+        told = e["msg"].removeprefix("Value error, ")
+        if e["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            known = _keys_beside(e["loc"])
+            told = f"unknown key{_close(str(where[-1]), known)} Known here: {', '.join(known)}."
+        elif e["type"] == "missing":
+            told = "is required and is not given"
+        elif e["type"] == "union_tag_invalid":
+            tags = str(e["ctx"]["expected_tags"]).replace("'", "").split(", ")
+            tag = str(e["ctx"]["tag"])
+            told = f"{tag!r} is not known{_close(tag, tags)} Expected one of: {', '.join(tags)}."
+        elif e["type"] == "union_tag_not_found":
+            told = f"needs the key {e['ctx']['discriminator']}"
+        elif e["type"] != "value_error":
+            told += f" (found {e['input']!r})"
+        key = ".".join(map(str, where)) or "spec"
+        found.append(f"{file.place(where)}: {key}: {told}")
+    return list(dict.fromkeys(found))
+
+
+def _close(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1)
+    return f"; did you mean {close[0]!r}?" if close else "."
+
+
+def _in_file(loc: tuple[str | int, ...], content: Any) -> tuple[str | int, ...]:
+    """The key path of an error as the file spells it: without the names of union branches."""
+    where: list[str | int] = []
+    for i, part in enumerate(loc):
+        inside = part in content if isinstance(content, dict) else isinstance(part, int)
+        if inside:
+            content = content[part] if isinstance(content, dict | list) else None
+        if inside or i == len(loc) - 1:
+            where.append(part)
+    return tuple(where)
+
+
+def _keys_beside(loc: tuple[str | int, ...]) -> list[str]:
+    """The keys that the schema knows where an unknown one stands."""
+    schema = Spec.model_json_schema()
+    here: dict[str, Any] = schema
+    for part in loc[:-1]:
+        if isinstance(part, int):
+            here = here.get("items", {})
+        elif part in (tags := here.get("discriminator", {}).get("mapping", {})):
+            here = {"$ref": tags[part]}
+        else:
+            here = here.get("properties", {}).get(part, here.get("additionalProperties") or {})
+        if "$ref" in here:
+            here = schema["$defs"][here["$ref"].rpartition("/")[2]]
+    return sorted(set(here.get("properties", {})) - {"name"} | ({"name"} if len(loc) == 1 else set()))

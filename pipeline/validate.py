@@ -1,0 +1,69 @@
+"""All that can be checked of a spec without running it: paths, columns, label values."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from components.labels import encode, resolve
+from components.stage import RootstockError
+from models.inputs import ImageInput, NumericInput
+from models.task import Task
+from pipeline.spec import Spec
+
+ROWS = 1000
+"""How many rows of each source are looked at."""
+
+
+def validate(spec: Spec) -> list[str]:
+    """What is wrong with the data that `spec` names, one sentence each; empty when all is well."""
+    wrong: list[str] = []
+    heads: list[tuple[str, pa.Table]] = []
+    for source in spec.data.sources:
+        try:
+            heads.append((source.path, source.peek(ROWS)))
+        except RootstockError as e:
+            wrong.append(str(e))
+    if wrong:
+        return wrong
+    columns = {name for _, head in heads for name in head.column_names}
+    where = ", ".join(path for path, _ in heads)
+    for key in spec.data.key:
+        if key not in columns:
+            wrong.append(_missing(f"data.key: {key!r}", where, columns))
+    for given in spec.inputs.values():
+        if given.column not in columns:
+            wrong.append(_missing(f"inputs.{given.name}: {given.column!r}", where, columns))
+            continue
+        for path, head in heads:
+            if given.column in head.column_names:
+                wrong += _unfit(given.name, given, path, head.schema.field(given.column).type)
+    for task in spec.tasks.values():
+        if task.label not in columns:
+            wrong.append(_missing(f"tasks.{task.name}: label {task.label!r}", where, columns))
+            continue
+        for path, head in heads:
+            if task.label in head.column_names:
+                wrong += _bad_labels(task, path, head.column(task.label))
+    return wrong
+
+
+def _missing(what: str, where: str, columns: set[str]) -> str:
+    return f"{what} is not a column of {where}. Columns there: {', '.join(sorted(columns))}."
+
+
+def _unfit(name: str, given: object, path: str, kind: pa.DataType) -> list[str]:
+    """An input whose column is of a type that it cannot read."""
+    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    if isinstance(given, NumericInput) and not numeric and not pa.types.is_null(kind):
+        return [f"{path}: inputs.{name} is numeric, but its column holds {kind} values."]
+    if isinstance(given, ImageInput) and not pa.types.is_binary(kind):
+        return [f"{path}: inputs.{name} is an image, but its column holds {kind} values, not bytes."]
+    return []
+
+
+def _bad_labels(task: Task, path: str, column: pa.ChunkedArray) -> list[str]:
+    try:
+        encode(resolve(task, column), column, len(column))
+    except (RootstockError, ValueError) as e:
+        return [f"{path}: {e}"]
+    return []

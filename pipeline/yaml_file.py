@@ -1,0 +1,137 @@
+"""A spec file as text: YAML with environment variables, overrides, and the line of every key."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.stage import RootstockError
+
+VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+Where = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """The content of a YAML file. lines: 1-based line by key path, for messages."""
+
+    path: Path
+    text: str
+    content: Mapping[str, Any]
+    lines: Mapping[Where, int]
+
+    def place(self, where: Where) -> str:
+        """`file:line` of a key, or of its nearest parent that the file holds."""
+        for end in range(len(where), 0, -1):
+            if (line := self.lines.get(where[:end])) is not None:
+                return f"{self.path}:{line}"
+        return str(self.path)
+
+
+def read_yaml(path: Path, overrides: Sequence[str], variables: Mapping[str, str]) -> YamlFile:
+    """Read a spec file; `${NAME}` and `${NAME:-default}` stand for variables.
+
+    overrides: `a.b=value` each, the value in YAML, applied after the file.
+
+    Raises:
+        RootstockError: not there, not YAML, not a mapping, a key given twice, an unset variable,
+            or an override that does not fit.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        content = yaml.load(text, Loader=yaml.CSafeLoader)
+    except FileNotFoundError as e:
+        raise RootstockError(f"{path}: no such file. Expected a YAML spec.") from e
+    except (OSError, UnicodeDecodeError) as e:
+        raise RootstockError(f"{path}: cannot be read as UTF-8 text ({e}).") from e
+    except yaml.YAMLError as e:
+        raise RootstockError(f"{path}: is not valid YAML: {e}") from e
+    if not isinstance(content, dict):
+        raise RootstockError(f"{path}: expected a mapping with keys such as `name:` and `data:`.")
+    lines: dict[Where, int] = {}
+    _index(root, (), lines, path)
+    for override in overrides:
+        _apply(content, override)
+    return YamlFile(path, text, _expand(content, (), path, variables, lines), lines)
+
+
+def _index(node: yaml.Node, where: Where, lines: dict[Where, int], path: Path) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*where, key.value)
+            if here in lines:
+                raise RootstockError(
+                    f"{path}:{key.start_mark.line + 1}: key {key.value!r} is given twice; the first"
+                    f" is in line {lines[here]}. Keep one."
+                )
+            lines[here] = key.start_mark.line + 1
+            _index(value, here, lines, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            lines[(*where, i)] = value.start_mark.line + 1
+            _index(value, (*where, i), lines, path)
+
+
+def _apply(content: Any, override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise RootstockError(f"--set {override}: expected key.path=value, as in training.epochs=3.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as e:
+        raise RootstockError(f"--set {override}: the value is not valid YAML: {e}") from e
+    *parents, last = key.split(".")
+    here = content
+    for i, part in enumerate(parents):
+        try:
+            if isinstance(here, list):
+                here = here[int(part)]
+                continue
+            if isinstance(here.get(part), str):  # a method's short form: `balancing: equal`
+                here[part] = {"name": here[part]}
+            here = here.setdefault(part, {})
+        except (ValueError, IndexError, AttributeError) as e:
+            above = ".".join(parents[:i]) or "the top"
+            raise RootstockError(f"--set {override}: nothing called {part!r} below {above}.") from e
+    try:
+        if isinstance(here, list):
+            here[int(last)] = value
+        else:
+            here[last] = value
+    except (ValueError, IndexError, TypeError) as e:
+        raise RootstockError(f"--set {override}: {'.'.join(parents)} has no item {last!r}.") from e
+
+
+def _expand(
+    value: Any, where: Where, path: Path, variables: Mapping[str, str], lines: Mapping[Where, int]
+) -> Any:
+    if isinstance(value, dict):
+        return {k: _expand(v, (*where, k), path, variables, lines) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_expand(v, (*where, i), path, variables, lines) for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def known(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        if name in variables:
+            return variables[name]
+        if name in os.environ:
+            return os.environ[name]
+        if default is not None:
+            return default
+        key = ".".join(map(str, where))
+        hint = "Give --data DIR, or set it" if name == "DATA" else "Set it"
+        raise RootstockError(
+            f"{path}:{lines.get(where, 1)}: {key} uses ${{{name}}}, which is not set. {hint} in the"
+            " environment."
+        )
+
+    return VARIABLE.sub(known, value)

@@ -1,0 +1,93 @@
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from components import fingerprint
+from components.artifacts import Artifact, Examples
+from components.fingerprint import canonical, identify
+from components.stage import Context, Stage
+
+
+@dataclass(frozen=True)
+class Inputs:
+    examples: Examples
+    more: tuple[Examples, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scale(Stage[Inputs, Inputs]):
+    factor: float = 1.0
+    place: str = field(default="", metadata={"fingerprint": False})
+
+    def run(self, inputs: Inputs, context: Context) -> Inputs:
+        return inputs
+
+
+HERE = Examples(Path("/a"), "d1")
+
+
+def test_paths_and_unmarked_fields_are_not_identity() -> None:
+    a = identify(Scale(place="x"), Inputs(HERE))
+    b = identify(Scale(place="y"), Inputs(Examples(Path("/elsewhere"), "d1")))
+    assert a == b
+    assert a.fingerprint == b.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("stage", "inputs", "cause"),
+    [
+        (Scale(2.0), Inputs(HERE), "parameter factor"),
+        (Scale(), Inputs(Examples(Path("/a"), "d2")), "input examples"),
+        (Scale(), Inputs(HERE, (HERE,)), "input more[0]"),
+    ],
+)
+def test_a_change_gives_another_fingerprint_and_is_named(
+    stage: Scale, inputs: Inputs, cause: str
+) -> None:
+    before, after = identify(Scale(), Inputs(HERE)), identify(stage, inputs)
+    assert before.fingerprint != after.fingerprint
+    assert after.differs_from(before) == [cause]
+
+
+def test_an_unpublished_input_is_refused() -> None:
+    with pytest.raises(TypeError, match="not a published artifact"):
+        identify(Scale(), Inputs(Examples(Path("/a"))))
+
+
+def test_a_path_has_no_canonical_form() -> None:
+    with pytest.raises(TypeError, match="no canonical form"):
+        canonical(Path("/a"))
+
+
+def test_code_that_a_stage_imports_is_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").write_text("")
+    (tmp_path / "models" / "a.py").write_text("def f():\n    from models import b\n")
+    (tmp_path / "models" / "b.py").write_text("from .c import x\nimport numpy\n")
+    (tmp_path / "models" / "c.py").write_text("x = 1\n")
+    (tmp_path / "models" / "unrelated.py").write_text("")
+
+    def sources() -> dict[str, str]:
+        fingerprint._sources.cache_clear()
+        fingerprint._read_module.cache_clear()
+        return fingerprint._sources(frozenset({"models.a"}))
+
+    before = sources()
+    assert set(before) == {"models", "models.a", "models.b", "models.c"}
+    (tmp_path / "models" / "c.py").write_text("x = 2\n")
+    after = sources()
+    assert {m for m in before if before[m] != after[m]} == {"models.c"}
+
+
+def test_artifacts_of_different_type_differ() -> None:
+    @dataclass(frozen=True)
+    class Any:
+        artifact: Artifact
+
+    a = identify(Scale(), Any(Examples(Path("/a"), "d")))  # type: ignore[arg-type]
+    b = identify(Scale(), Any(Artifact(Path("/a"), "d")))  # type: ignore[arg-type]
+    assert a.fingerprint != b.fingerprint

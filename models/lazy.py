@@ -3,12 +3,19 @@
 Specs are the objects that build models, so reading a spec imports the method modules. Importing
 TensorFlow takes seconds and validation must not; hence every module below `models` that holds a
 spec class takes `keras` and `tf` from here.
+
+Keras also imports Matplotlib and scikit-learn wherever they are installed, for its plots and its
+scikit-learn wrappers, which we do not use: a third of the import time. They are hidden from it.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
+
+_importing = threading.RLock()
 
 if TYPE_CHECKING:
     import keras
@@ -20,9 +27,25 @@ else:
             self._name = name
 
         def __getattr__(self, attribute: str) -> Any:
-            return getattr(importlib.import_module(self._name), attribute)
+            module = sys.modules.get(self._name)
+            if module is None or attribute not in vars(module):
+                module = load(self._name)
+            return getattr(module, attribute)
 
     keras = _Lazy("keras")
     tf = _Lazy("tensorflow")
 
-__all__ = ["keras", "tf"]
+
+def load(name: str) -> Any:
+    """Import a module, without the optional packages that Keras would import for its extras."""
+    with _importing:
+        hidden = [p for p in ("matplotlib", "sklearn") if p not in sys.modules]
+        sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+        try:
+            return importlib.import_module(name)
+        finally:
+            for package in hidden:
+                del sys.modules[package]
+
+
+__all__ = ["keras", "load", "tf"]

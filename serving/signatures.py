@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 ALL_TASKS = "serving_default"
+_ARGUMENT = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,18 @@ def export(
         raise ValueError("A served model needs at least one input and one task.")
     if ALL_TASKS in tasks:
         raise ValueError(f"A task cannot be named {ALL_TASKS!r}: that signature answers all tasks.")
-    specs = {i.name: tf.TensorSpec([None], i.dtype, name=i.name) for i in inputs}
+    arguments = _argument_names(inputs)
+    specs = {arguments[i.name]: tf.TensorSpec([None], i.dtype, arguments[i.name]) for i in inputs}
 
     @tf.function(autograph=False)
     def answer_all(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        outputs = answer(raw)
-        return {task: tf.identity(outputs[task], name=task) for task in tasks}
+        outputs = answer({i.name: raw[arguments[i.name]] for i in inputs})
+        return {task: tf.identity(outputs[task]) for task in tasks}
 
     graph = answer_all.get_concrete_function(specs)
-    for task, shape in graph.output_shapes.items():
-        if shape.rank == 0 or shape[0] is not None:
+    for task, output in graph.structured_outputs.items():
+        shape = output.shape
+        if shape.rank == 0 or (shape.rank and shape[0] is not None):
             raise ValueError(
                 f"Expected output {task!r} to have an unknown batch size as its first dimension. "
                 f"Received: shape {shape}"
@@ -75,9 +79,40 @@ def export(
 
     served = tf.Module()
     served.model = model
-    served.answer = answer_all
     tf.saved_model.save(
         served,
         str(path),
         signatures={ALL_TASKS: graph, **{task: only(task) for task in tasks}},
     )
+    _restore_input_names(path, {a: n for n, a in arguments.items() if a != n})
+
+
+def _argument_names(inputs: Sequence[SignatureInput]) -> dict[str, str]:
+    """A graph argument per input: its name, or a made-up one where TensorFlow would refuse the name
+    ("hours per week") or rename it ("capital-gain") and might then confuse it with another.
+    """
+    taken = {i.name for i in inputs}
+    return {
+        i.name: i.name if _ARGUMENT.fullmatch(i.name) else _unused(f"input_{position}", taken)
+        for position, i in enumerate(inputs)
+    }
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _restore_input_names(path: Path, names: Mapping[str, str]) -> None:
+    """Call the inputs of all signatures by their own names again: any text is allowed there."""
+    if not names:
+        return
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    file = path / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    for signature in saved.meta_graphs[0].signature_def.values():
+        for argument in names.keys() & signature.inputs.keys():
+            signature.inputs[names[argument]].CopyFrom(signature.inputs.pop(argument))
+    file.write_bytes(saved.SerializeToString(deterministic=True))

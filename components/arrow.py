@@ -1,0 +1,29 @@
+"""Arrow and NumPy, imported when first used: reading a spec must not wait for them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv as arrow_csv
+    import pyarrow.parquet as pq
+else:
+
+    class _Lazy:
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def __getattr__(self, attribute: str) -> Any:
+            return getattr(importlib.import_module(self._name), attribute)
+
+    np = _Lazy("numpy")
+    pa = _Lazy("pyarrow")
+    pc = _Lazy("pyarrow.compute")
+    arrow_csv = _Lazy("pyarrow.csv")
+    pq = _Lazy("pyarrow.parquet")
+
+__all__ = ["arrow_csv", "np", "pa", "pc", "pq"]

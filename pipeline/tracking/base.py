@@ -1,4 +1,4 @@
-"""The interface through which a run tells what happens. Nothing that a tracker does changes a run."""
+"""How a run tells what happens. Nothing that a tracker does changes a run."""
 
 from __future__ import annotations
 

@@ -12,14 +12,11 @@ from pydantic import ConfigDict, Field, TypeAdapter
 Param = str | int | float | bool
 Status = Literal["finished", "failed", "killed"]
 
-_JSON = ConfigDict(ser_json_inf_nan="constants", extra="ignore")  # a NaN metric stays NaN
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted:
     """The first event. time, here and below: seconds since 1970. pid: of the writer."""
 
-    __pydantic_config__ = _JSON
     kind: Literal["run_started"] = "run_started"
     time: float
     run_id: str
@@ -35,7 +32,6 @@ class RunStarted:
 class StageStarted:
     """A stage begins, or is about to be found in the cache."""
 
-    __pydantic_config__ = _JSON
     kind: Literal["stage_started"] = "stage_started"
     time: float
     stage: str
@@ -46,7 +42,6 @@ class StageStarted:
 class StageMetrics:
     """Figures of one step of a series."""
 
-    __pydantic_config__ = _JSON
     kind: Literal["metrics"] = "metrics"
     time: float
     stage: str
@@ -58,7 +53,6 @@ class StageMetrics:
 class Output:
     """A published artifact: its type's name, its directory and the digest of its content."""
 
-    __pydantic_config__ = _JSON
     type: str
     path: str
     digest: str
@@ -72,7 +66,6 @@ class StageFinished:
     inputs: `<artifact type>:<digest>` by input. outputs: by output field. seconds: spent now.
     """
 
-    __pydantic_config__ = _JSON
     kind: Literal["stage_finished"] = "stage_finished"
     time: float
     stage: str
@@ -89,7 +82,6 @@ class StageFinished:
 class StageFailed:
     """A stage ended without a result."""
 
-    __pydantic_config__ = _JSON
     kind: Literal["stage_failed"] = "stage_failed"
     time: float
     stage: str
@@ -100,7 +92,6 @@ class StageFailed:
 class SystemSample:
     """What the machine is doing: values by MLflow's names, without their `system/`."""
 
-    __pydantic_config__ = _JSON
     kind: Literal["system"] = "system"
     time: float
     values: Mapping[str, float]
@@ -110,7 +101,6 @@ class SystemSample:
 class RunFinished:
     """The last event."""
 
-    __pydantic_config__ = _JSON
     kind: Literal["run_finished"] = "run_finished"
     time: float
     status: Status
@@ -129,7 +119,8 @@ Event = (
 
 @cache
 def _adapter() -> TypeAdapter[Event]:
-    return TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+    nan_stays_nan = ConfigDict(ser_json_inf_nan="constants")
+    return TypeAdapter(Annotated[Event, Field(discriminator="kind")], config=nan_stays_nan)
 
 
 def to_line(event: Event) -> bytes:

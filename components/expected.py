@@ -1,0 +1,55 @@
+"""`expected.parquet` of a trained model: raw examples beside the Keras model's answers to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+OUTPUT = "output:"
+
+
+def write_expected(path: Path, raw: dict[str, np.ndarray], outputs: dict[str, np.ndarray]) -> None:
+    """Write examples and answers.
+
+    raw: by input name, [rows] of bytes (strings and images) or float32.
+    outputs: by task name, float32 [rows, width]: columns `output:<task>`, lists of `width`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        name: pa.array(values.tolist(), pa.binary() if values.dtype == object else pa.float32())
+        for name, values in raw.items()
+    }
+    for task, values in outputs.items():
+        flat = pa.array(values.astype("float32").reshape(-1))
+        columns[OUTPUT + task] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+    pq.write_table(pa.table(columns), path)
+
+
+def read_expected(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Raw examples by input name ([rows] object arrays of bytes, or float32), and answers by task
+    name (float32 [rows, width]).
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    raw: dict[str, np.ndarray] = {}
+    outputs: dict[str, np.ndarray] = {}
+    table = pq.read_table(path)
+    for name in table.column_names:
+        column = table.column(name).combine_chunks()
+        if name.startswith(OUTPUT):
+            flat = column.flatten().to_numpy(zero_copy_only=False)
+            outputs[name.removeprefix(OUTPUT)] = flat.reshape(len(column), -1)
+        elif pa.types.is_binary(column.type):
+            values = np.empty(len(column), object)
+            values[:] = column.to_pylist()
+            raw[name] = values
+        else:
+            raw[name] = column.to_numpy(zero_copy_only=False)
+    return raw, outputs

@@ -1,0 +1,91 @@
+"""Trainer: batches and labels in, a trained multitask model out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.artifacts import Batches, Examples, Preprocessing, TrainedModel
+from components.stage import Context, Stage
+from models.balancing.base import Balancing
+from models.balancing.equal import Equal
+from models.inputs import STRICT
+from models.sharing.base import Sharing
+from models.sharing.hard import Hard
+from models.task import Task
+from models.trunks.base import Trunk
+from models.trunks.scratch import Scratch
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStopping:
+    """Stop when `monitor` has not bettered for `patience` epochs; keep the best epoch's weights.
+
+    monitor: `val_loss`, or `val_<task>_<metric>`.
+    """
+
+    __pydantic_config__ = STRICT
+    monitor: str = "val_loss"
+    patience: Annotated[int, Field(ge=1)] = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How to train.
+
+    learning_rate: the highest; it rises linearly over the first `warmup_fraction` of all steps and
+        falls along a cosine to zero with `schedule: cosine`.
+    momentum: of `sgd`. weight_decay: of `adamw` and `sgd`, on matrices only.
+    clip_norm: largest norm of the whole gradient.
+    mixed_precision: compute in bfloat16; variables and the served model stay float32.
+    xla: compile the step. steps_per_execution: steps between returns to Python.
+    """
+
+    __pydantic_config__ = STRICT
+    epochs: Annotated[int, Field(ge=1)] = 10
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    mixed_precision: bool = False
+    xla: bool = False
+    steps_per_execution: Annotated[int, Field(ge=1)] = 1
+    early_stopping: EarlyStopping | None = None
+
+
+@dataclass(frozen=True)
+class TrainerInputs:
+    """examples: for the labels. batches: their preprocessed features, row by row the same."""
+
+    examples: Examples
+    preprocessing: Preprocessing
+    batches: Batches
+
+
+@dataclass(frozen=True)
+class TrainerOutputs:
+    """model: ready to serve and to rebuild."""
+
+    model: TrainedModel
+
+
+@dataclass(frozen=True)
+class Trainer(Stage[TrainerInputs, TrainerOutputs]):
+    """Trains one model for all tasks. Same inputs, parameters and machine: same model."""
+
+    tasks: tuple[Task, ...]
+    trunk: Trunk = field(default_factory=Scratch)
+    sharing: Sharing = field(default_factory=Hard)
+    balancing: Balancing = field(default_factory=Equal)
+    training: Training = Training()
+    seed: int = 0
+
+    def run(self, inputs: TrainerInputs, context: Context) -> TrainerOutputs:
+        """See `Stage.run`."""
+        raise NotImplementedError

@@ -1,0 +1,41 @@
+"""Equal weighting: each task counts as much as its own `weight` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.balancing.base import Balancing, LossBalancer
+from models.inputs import STRICT
+from models.lazy import keras
+from models.task import TaskTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equal(Balancing):
+    """The sum of the losses, or their mean over the tasks present in the batch."""
+
+    __pydantic_config__ = STRICT
+    name: Literal["equal"] = "equal"
+    reduction: Literal["sum", "mean"] = "sum"
+
+    def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
+        """See `Balancing.build`."""
+        return EqualBalancer(targets, self.reduction)
+
+
+class EqualBalancer(LossBalancer):
+    """See `Equal`."""
+
+    def __init__(self, targets: tuple[TaskTarget, ...], reduction: str) -> None:
+        super().__init__()
+        self.weights = [t.task.weight for t in targets]
+        self.reduction = reduction
+
+    def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+        """See `LossBalancer`."""
+        weights = present * keras.ops.convert_to_tensor(self.weights, "float32")
+        total = keras.ops.sum(weights * losses)
+        if self.reduction == "sum":
+            return total
+        return total / keras.ops.maximum(keras.ops.sum(weights), 1e-12)

@@ -1,0 +1,1 @@
+"""How tasks share trunks. One file per scheme."""

@@ -134,5 +134,24 @@ class Blessing(Artifact):
 
 
 @dataclass(frozen=True)
+class PushRecord:
+    """Where a model went. path, version: of the version directory; "" and 0 if it was not pushed.
+
+    reasons: why not, one sentence each.
+    """
+
+    model: str
+    pushed: bool
+    version: int = 0
+    path: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Pushed(Artifact):
-    """`pushed.json`: {"model", "version", "path", "pushed"}: where the model went, if anywhere."""
+    """`pushed.json`: a `PushRecord`."""
+
+    def load(self) -> PushRecord:
+        """Where the model went, or why nowhere."""
+        told = json.loads((self.path / "pushed.json").read_text())
+        return PushRecord(**{**told, "reasons": tuple(told["reasons"])})

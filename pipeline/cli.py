@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--explain", action="store_true", help="say why stages run again")
     run.add_argument("--retries", type=int, default=0, help="further attempts at a failed stage")
+    run.add_argument(
+        "--no-wait", action="store_true", help="do not wait for MLflow to have the record"
+    )
     run.set_defaults(command=_run)
 
     check = commands.add_parser("validate", help="check a spec and its data without running it")
@@ -112,15 +115,16 @@ def _run(args: argparse.Namespace) -> int:
     from pipeline.run import run
 
     beam = BeamOptions(args.runner, tuple(args.beam))
-    blessed = run(
+    run(
         args.spec,
         overrides=args.overrides,
         variables=_variables(args),
         beam=beam,
         explain=args.explain,
         retries=args.retries,
+        wait=not args.no_wait,
     )
-    return 0 if blessed else 2
+    return 0
 
 
 def _validate(args: argparse.Namespace) -> int:

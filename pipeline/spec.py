@@ -16,9 +16,9 @@ from components.example_gen import Splits
 from components.readers import Source
 from components.stage import RootstockError
 from components.trainer import Training
-from models.inputs import CategoricalInput, ImageInput, Input, NumericInput, TextInput
+from models.inputs import Input
 from models.methods import BalancingSpec, SharingSpec, TrunkSpec
-from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
+from models.task import Task
 from pipeline.yaml_file import YamlFile, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
@@ -34,7 +34,7 @@ class Part(BaseModel):
 class Data(Part):
     """Where examples come from and how they are split.
 
-    key: columns that identify an example; its split is a hash of them. Each format's own when empty.
+    key: columns that identify an example, whose hash decides its split; each format's own if empty.
     max_bad_fraction: share of unreadable records that may be quarantined before ingestion fails.
     schema_file: a curated `schema.pbtxt` to hold the data to; inferred when absent.
     """
@@ -205,4 +205,4 @@ def _keys_beside(loc: tuple[str | int, ...]) -> list[str]:
             here = here.get("properties", {}).get(part, here.get("additionalProperties") or {})
         if "$ref" in here:
             here = schema["$defs"][here["$ref"].rpartition("/")[2]]
-    return sorted(set(here.get("properties", {})) - {"name"} | ({"name"} if len(loc) == 1 else set()))
+    return sorted(here.get("properties", {}))

@@ -27,9 +27,8 @@ def validate(spec: Spec) -> list[str]:
         return wrong
     columns = {name for _, head in heads for name in head.column_names}
     where = ", ".join(path for path, _ in heads)
-    for key in spec.data.key:
-        if key not in columns:
-            wrong.append(_missing(f"data.key: {key!r}", where, columns))
+    absent = [key for key in spec.data.key if key not in columns]
+    wrong += [_missing(f"data.key: {key!r}", where, columns) for key in absent]
     for given in spec.inputs.values():
         if given.column not in columns:
             wrong.append(_missing(f"inputs.{given.name}: {given.column!r}", where, columns))
@@ -57,7 +56,7 @@ def _unfit(name: str, given: object, path: str, kind: pa.DataType) -> list[str]:
     if isinstance(given, NumericInput) and not numeric and not pa.types.is_null(kind):
         return [f"{path}: inputs.{name} is numeric, but its column holds {kind} values."]
     if isinstance(given, ImageInput) and not pa.types.is_binary(kind):
-        return [f"{path}: inputs.{name} is an image, but its column holds {kind} values, not bytes."]
+        return [f"{path}: inputs.{name} is an image, but its column holds {kind}, not bytes."]
     return []
 
 

@@ -1,0 +1,96 @@
+"""One multitask model against a model per task, through the same pipeline, each in a new store.
+
+Every arm is a whole `rootstock run` in a process of its own, so its wall time holds everything from
+raw files to the pushed model.
+
+    python benchmarks/single_vs_multitask.py SPEC [--data DIR] [--set A.B=VALUE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.artifacts import Evaluation
+from pipeline.spec import load_spec
+from pipeline.store import Store
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What one run gave. wall_s: of the process; trainer_s: of its Trainer stage."""
+
+    tasks: tuple[str, ...]
+    wall_s: float
+    trainer_s: float
+    metrics: dict[str, dict[str, float | None]]
+
+
+def run_arm(args: argparse.Namespace, store: Path, tasks: tuple[str, ...], known: dict) -> Arm:
+    chosen = json.dumps({t: known[t] for t in tasks})
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(args.spec), "--no-wait"]
+    overrides = [*args.overrides, f"tasks={chosen}", "thresholds=[]", f"store={store}"]
+    overrides.append(f"push.destination={store / 'serving'}")
+    for override in overrides:
+        command += ["--set", override]
+    if args.data:
+        command += ["--data", args.data]
+    began = time.monotonic()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    wall = time.monotonic() - began
+    trainer, evaluator = Store(store).latest("Trainer"), Store(store).latest("Evaluator")
+    assert trainer is not None
+    assert evaluator is not None
+    told = json.loads(
+        (Evaluation(evaluator.path / "evaluation").path / "evaluation.json").read_text()
+    )
+    metrics = {t: told["tasks"][t]["metrics"] for t in tasks}
+    return Arm(tasks, wall, trainer.seconds, metrics)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("spec", type=Path)
+    parser.add_argument("--data", type=os.path.abspath)
+    parser.add_argument("--set", dest="overrides", action="append", default=[])
+    args = parser.parse_args()
+    spec, file = load_spec(args.spec, args.overrides, {"DATA": args.data} if args.data else {})
+    names = tuple(spec.tasks)
+    with tempfile.TemporaryDirectory() as root:
+        chosen = [names, *[(n,) for n in names]]
+        arms = [
+            run_arm(args, Path(root) / "-".join(tasks), tasks, file.content["tasks"])
+            for tasks in chosen
+        ]
+    print(
+        f"{'arm':24} {'task':12} {'AUC':>7} {'accuracy':>9} {'F1':>7} {'wall s':>8} {'Trainer s':>10}"
+    )
+    for arm in arms:
+        for task, m in arm.metrics.items():
+            row = [m.get("auc"), m.get("accuracy"), m.get("f1")]
+            shown = " ".join(f"{v:8.4f}" if v is not None else f"{'':8}" for v in row)
+            print(
+                f"{'+'.join(arm.tasks):24} {task:12} {shown} {arm.wall_s:8.1f} {arm.trainer_s:10.1f}"
+            )
+    multi, single = arms[0], arms[1:]
+    for what, whole, parts in (
+        ("wall", multi.wall_s, sum(a.wall_s for a in single)),
+        ("Trainer", multi.trainer_s, sum(a.trainer_s for a in single)),
+    ):
+        print(
+            f"{what}: multitask {whole:.1f} s, the others together {parts:.1f} s: {whole / parts:.2f}"
+        )
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    print(f"peak memory of the largest process: {peak:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()

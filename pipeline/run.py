@@ -1,0 +1,141 @@
+"""One run of a spec, as the command line does it: recorded, shown, summed up."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from components.stage import BeamOptions
+from pipeline.display import Display, display_for, summary
+from pipeline.flow import Result, pipeline
+from pipeline.runner import Runner
+from pipeline.spec import Spec, load_spec
+from pipeline.store import Store
+from pipeline.tracking.base import Tracker
+from pipeline.tracking.events import Param, Status
+from pipeline.tracking.journal import JournalTracker, new_run
+from pipeline.tracking.noop import NoTracker
+from pipeline.tracking.system import sampling
+from pipeline.yaml_file import YamlFile
+
+WAIT_FOR_MLFLOW_S = 60.0
+
+
+def run(
+    path: Path,
+    overrides: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+    beam: BeamOptions = BeamOptions(),  # noqa: B008 - frozen
+    explain: bool = False,
+    retries: int = 0,
+    wait: bool = True,
+) -> Result:
+    """Run the pipeline of a spec file and print its closing table.
+
+    wait: for MLflow to have the record, unless every stage was cached; at most a minute.
+
+    Raises:
+        RootstockError: the spec, its data or a place to write is not as it must be.
+    """
+    spec, file = load_spec(path, overrides, variables)
+    began = time.monotonic()
+    display = display_for(sys.stderr)
+    with contextlib.closing(display), _recorded(spec, file, display) as (tracker, syncing):
+        with Runner(Store(Path(spec.store)), tracker, display, beam, retries, explain) as runner:
+            result = pipeline(spec, runner)
+    print(summary(runner.results))
+    print(f"\n{_outcome(result)}\n{time.monotonic() - began:.1f} s in all.", end=" ")
+    cached = all(r.cached for r in runner.results)
+    print(_record(path, spec, syncing, WAIT_FOR_MLFLOW_S if wait and not cached else 0.0))
+    return result
+
+
+def tracking_uri(spec: Spec) -> str:
+    """Where the MLflow record of this spec's runs is."""
+    return spec.tracking.uri or f"sqlite:///{Path(spec.store) / 'mlflow.db'}"
+
+
+@contextlib.contextmanager
+def _recorded(
+    spec: Spec, file: YamlFile, display: Display
+) -> Iterator[tuple[Tracker, subprocess.Popen[bytes] | None]]:
+    """A tracker for this run, and the process that tells MLflow what it records."""
+    if spec.tracking.backend == "none":
+        yield NoTracker(), None
+        return
+    directory = new_run(Path(spec.store))
+    tracker = JournalTracker(directory, display.line)
+    tracker.run_started(
+        spec.name,
+        spec.tracking.experiment or spec.name,
+        file.text,
+        _params(spec),
+        {"mlflow.source.name": str(file.path), "mlflow.user": os.environ.get("USER", "unknown")},
+    )
+    syncing = _start_sync(directory, spec) if directory.is_dir() else None
+    status: Status = "failed"
+    try:
+        with sampling(tracker):
+            yield tracker, syncing
+        status = "finished"
+    except KeyboardInterrupt:
+        status = "killed"
+        raise
+    finally:
+        tracker.run_finished(status)
+
+
+def _start_sync(directory: Path, spec: Spec) -> subprocess.Popen[bytes]:
+    """Tell MLflow about a run, from a process that outlives this one if need be."""
+    command = [sys.executable, "-m", "pipeline.tracking.sync", str(directory)]
+    return subprocess.Popen(
+        [*command, "--tracking-uri", tracking_uri(spec)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _params(spec: Spec) -> dict[str, Param]:
+    """What people compare runs by in the MLflow UI."""
+    params: dict[str, Param] = {"seed": spec.seed, "tasks": ", ".join(spec.tasks)}
+    methods = {"trunk": spec.model.trunk, "sharing": spec.model.sharing}
+    methods["balancing"] = spec.model.balancing
+    for role, method in methods.items():
+        _flatten(role, asdict(method), params)
+    _flatten("training", asdict(spec.training), params)
+    return params
+
+
+def _flatten(prefix: str, value: object, into: dict[str, Param]) -> None:
+    if isinstance(value, Mapping):
+        for k, v in value.items():
+            _flatten(f"{prefix}.{k}", v, into)
+    elif isinstance(value, str | int | float | bool):
+        into[prefix.removesuffix(".name")] = value
+    else:
+        into[prefix] = str(value)
+
+
+def _outcome(result: Result) -> str:
+    told = result.pushed.load()
+    if told.pushed:
+        return f"Pushed version {told.version} to {told.path}"
+    return "Not pushed: " + "; ".join(told.reasons)
+
+
+def _record(path: Path, spec: Spec, syncing: subprocess.Popen[bytes] | None, wait: float) -> str:
+    if syncing is None:
+        return "No record was kept."
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        if wait and syncing.wait(wait) != 0:
+            return f"MLflow lacks this run as yet; send it with: rootstock sync {path}"
+    where = spec.tracking.uri or f"rootstock ui {path}"
+    return f"The record: {where}"

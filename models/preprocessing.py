@@ -1,0 +1,115 @@
+"""Raw inputs to preprocessed features, in TensorFlow operations.
+
+One definition: Transform applies it to training data, and the served graph holds it. Importing this
+module imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from models.features import (
+    CategoricalFeature,
+    Feature,
+    ImageFeature,
+    NumericFeature,
+    TextFeature,
+)
+from models.lazy import tf
+
+MISSING, PADDING, UNKNOWN, FIRST_WORD = 0, 0, 1, 2
+"""Ids of categories and words; see `models.features`."""
+
+
+class Preprocessing(tf.Module):  # type: ignore[misc]
+    """From {name: [batch]} raw to {name: [batch, ...]} preprocessed, as `models.features` states.
+
+    Tracks its look-up tables, so that a SavedModel of it holds them.
+    """
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        super().__init__("preprocessing")
+        self.features = tuple(features)
+        self.tables = {
+            f.name: _table(f)
+            for f in self.features
+            if isinstance(f, TextFeature | CategoricalFeature)
+        }
+
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def __call__(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Preprocess a batch.
+
+        Raises:
+            tf.errors.InvalidArgumentError: bytes that are no image.
+        """
+        return {f.name: self._apply(f, raw[f.name]) for f in self.features}
+
+    def _apply(self, feature: Feature, raw: tf.Tensor) -> tf.Tensor:
+        match feature:
+            case ImageFeature():
+                return decode_images(raw, feature.height, feature.width, feature.channels)
+            case TextFeature():
+                words = split_words(raw)
+                ids = words.with_flat_values(self.tables[feature.name].lookup(words.flat_values))
+                padded = ids.to_tensor(PADDING, shape=(None, feature.length))
+                return tf.ensure_shape(padded, (None, feature.length))
+            case NumericFeature():
+                return standardise(raw, feature)
+            case CategoricalFeature():
+                return self.tables[feature.name].lookup(raw)
+
+
+def split_words(text: tf.Tensor) -> tf.RaggedTensor:
+    """Words of [batch] UTF-8 text: lower-case, apostrophes dropped, other ASCII punctuation taken
+    for white space.
+    """
+    lower = tf.strings.lower(text, encoding="utf-8")
+    joined = tf.strings.regex_replace(lower, r"['’]", "")  # noqa: RUF001
+    return tf.strings.split(tf.strings.regex_replace(joined, r"[!-/:-@\[-`{-~]+", " "))
+
+
+def decode_images(encoded: tf.Tensor, height: int, width: int, channels: int) -> tf.Tensor:
+    """uint8 [batch, height, width, channels] of JPEG, PNG, GIF (first frame) or BMP bytes [batch];
+    black where there are none ("").
+    """
+    shape = (height, width, channels)
+    return tf.map_fn(
+        partial(_decode_image, shape=shape),
+        encoded,
+        fn_output_signature=tf.TensorSpec(shape, tf.uint8),
+    )
+
+
+def _decode_image(encoded: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
+    def resized(image: tf.Tensor) -> tf.Tensor:
+        smooth = tf.image.resize(image, shape[:2], antialias=True)
+        return tf.cast(tf.clip_by_value(tf.round(smooth), 0.0, 255.0), tf.uint8)
+
+    def decoded() -> tf.Tensor:
+        image = tf.io.decode_image(encoded, channels=shape[2], expand_animations=False)
+        same = tf.reduce_all(tf.equal(tf.shape(image)[:2], shape[:2]))
+        return tf.cond(same, lambda: image, lambda: resized(image))
+
+    black = partial(tf.zeros, shape, tf.uint8)
+    return tf.ensure_shape(tf.cond(tf.equal(encoded, ""), black, decoded), shape)
+
+
+def standardise(values: tf.Tensor, feature: NumericFeature) -> tf.Tensor:
+    """float32 [batch] of zero mean and unit deviation over the training split; NaN becomes 0."""
+    if feature.log:
+        values = tf.sign(values) * tf.math.log1p(tf.abs(values))
+    scaled = (values - feature.mean) / feature.deviation
+    return tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled)
+
+
+def _table(feature: TextFeature | CategoricalFeature) -> tf.lookup.StaticHashTable:
+    keys = list(feature.vocabulary)
+    ids = [FIRST_WORD + i for i in range(len(keys))]
+    if isinstance(feature, CategoricalFeature):
+        keys, ids = ["", *keys], [MISSING, *ids]
+    pairs = tf.lookup.KeyValueTensorInitializer(
+        tf.constant(keys, tf.string), tf.constant(ids, tf.int32)
+    )
+    return tf.lookup.StaticHashTable(pairs, default_value=UNKNOWN)

@@ -1,0 +1,100 @@
+"""The preprocessing that training and the served graph share."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
+from models.lazy import tf
+from models.preprocessing import Preprocessing, decode_images, split_words, standardise
+
+
+def png(pixels: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_words() -> None:
+    text = ["Don't STOP, it\u2019s only £5.00!", "", "ÄRGER\tund  (Freude)"]
+    assert split_words(tf.constant(text)).to_list() == [
+        [w.encode() for w in ("dont", "stop", "its", "only", "£5", "00")],
+        [],
+        [w.encode() for w in ("ärger", "und", "freude")],
+    ]
+
+
+def test_text_is_looked_up_cut_and_padded() -> None:
+    feature = TextFeature(name="t", column="t", length=3, vocabulary=("free", "now"))
+    ids = Preprocessing((feature,))({"t": tf.constant(["Now! FREE", "a now now now", ""])})["t"]
+    assert ids.dtype == tf.int32
+    np.testing.assert_array_equal(ids, [[3, 2, 0], [1, 3, 3], [0, 0, 0]])
+
+
+def test_categories() -> None:
+    feature = CategoricalFeature(name="c", column="c", vocabulary=("a", "b"))
+    ids = Preprocessing((feature,))({"c": tf.constant(["b", "", "z", "a"])})["c"]
+    np.testing.assert_array_equal(ids, [3, 0, 1, 2])
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_numbers(log: bool) -> None:
+    feature = NumericFeature(name="n", column="n", mean=1.0, deviation=2.0, log=log)
+    raw = np.array([3.0, -3.0, np.nan], np.float32)
+    plain = np.sign(raw) * np.log1p(np.abs(raw)) if log else raw
+    expected = np.where(np.isnan(raw), 0, (plain - 1) / 2)
+    np.testing.assert_allclose(standardise(tf.constant(raw), feature), expected, rtol=1e-6)
+
+
+def test_an_image_of_the_right_size_keeps_its_pixels() -> None:
+    pixels = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    decoded = decode_images(tf.constant([png(pixels), b""]), 4, 5, 3)
+    np.testing.assert_array_equal(decoded[0], pixels)
+    np.testing.assert_array_equal(decoded[1], np.zeros_like(pixels))
+
+
+def test_images_are_averaged_down_and_turned_grey() -> None:
+    left_white = np.zeros((8, 8, 3), np.uint8)
+    left_white[:, :4] = 255
+    small = decode_images(tf.constant([png(left_white)]), 2, 2, 1)
+    assert small.dtype == tf.uint8
+    assert small.shape == (1, 2, 2, 1)
+    assert small[0, 0, 0, 0] > 200
+    assert small[0, 0, 1, 0] < 55
+
+
+def test_bytes_that_are_no_image_are_refused() -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Unknown image file format"):
+        decode_images(tf.constant([b"nonsense"]), 2, 2, 3)
+
+
+def test_a_saved_model_holds_the_tables(tmp_path: Path) -> None:
+    features = (
+        ImageFeature(name="i", column="i", height=2, width=2, channels=3),
+        TextFeature(name="t", column="t", length=2, vocabulary=("free",)),
+        CategoricalFeature(name="c", column="c", vocabulary=("a",)),
+        NumericFeature(name="n", column="n", mean=0.0, deviation=1.0),
+    )
+    preprocessing = Preprocessing(features)
+    specs = {
+        f.name: tf.TensorSpec([None], tf.float32 if f.kind == "numeric" else tf.string, f.name)
+        for f in features
+    }
+    raw = {
+        "i": tf.constant([png(np.full((2, 2, 3), 7, np.uint8))]),
+        "t": tf.constant(["free lunch"]),
+        "c": tf.constant(["a"]),
+        "n": tf.constant([2.0]),
+    }
+    module = tf.Module()
+    module.preprocessing = preprocessing
+    module.serve = tf.function(preprocessing).get_concrete_function(specs)
+    tf.saved_model.save(module, str(tmp_path), signatures=module.serve)
+    served = tf.saved_model.load(str(tmp_path)).signatures["serving_default"](**raw)
+    for name, value in preprocessing(raw).items():
+        np.testing.assert_array_equal(served[name], value)

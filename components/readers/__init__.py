@@ -27,6 +27,9 @@ def readers() -> dict[str, type[Reader]]:
 if TYPE_CHECKING:
     Source = Reader
 else:
-    Source = Annotated[Union[tuple(readers().values())], Field(discriminator="format")]
+    Source = Annotated[
+        Union[tuple(readers().values())],  # noqa: UP007 - built from a tuple
+        Field(discriminator="format"),
+    ]
 
 __all__ = ["Reader", "Source", "readers"]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from components.arrow import arrow_csv, pa
 from components.readers.base import BadRecord, Reader, Unit
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from components.readers.files import listing
+from components.stage import RootstockError
 
 ColumnType = Literal["int", "float", "bool", "string"]
+
+BLOCK_BYTES = 1 << 24
+"""Read at a time; the longest row must fit. The first block decides the types of columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +45,183 @@ class CsvReader(Reader):
     types: Mapping[str, ColumnType] = field(default_factory=dict)
 
     def units(self, root: Path) -> list[Unit]:
-        raise NotImplementedError
+        base, names = listing(root)
+        return [Unit(str(base), (name,)) for name in names]
 
     def schema(self, root: Path) -> pa.Schema:
-        raise NotImplementedError
+        from components.readers.text_values import ARROW_NAMES, infer_type
+
+        base, names = listing(root)
+        file = base / names[0]
+        columns, _ = self._header(file)
+        for name in self.types:
+            if name not in columns:
+                raise RootstockError(f"{file}: types: no column {name!r}. {_there(columns)}")
+        block = next(self._blocks(file, columns, []), None)
+        fields = []
+        for i, name in enumerate(columns):
+            if name in self.types:
+                fields.append((name, pa.type_for_alias(ARROW_NAMES[self.types[name]])))
+            elif block is None:
+                fields.append((name, pa.null()))
+            else:
+                fields.append((name, infer_type(self._texts(block.column(i))[0])))
+        return pa.schema(fields)
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
-        raise NotImplementedError
+        from components.readers.text_values import parse
+
+        file = Path(unit.root, *unit.files)
+        columns, _ = self._header(file)
+        if sorted(columns) != sorted(schema.names):
+            raise RootstockError(
+                f"{file}: its columns are {', '.join(columns)}; expected those of the first file of"
+                f" this source: {', '.join(schema.names)}."
+            )
+        invalid: list[int] = []
+        wrong: dict[int, str] = {}
+        offset = 0
+        for block in self._blocks(file, columns, invalid):
+            here: dict[int, str] = {}
+            arrays = []
+            for field_ in schema:
+                values, undecodable = self._texts(block.column(columns.index(field_.name)))
+                parsed, unparsed = parse(values, field_.type)
+                for row in undecodable:
+                    here.setdefault(row, f"column {field_.name!r} is not {self.encoding} text")
+                for row, reason in unparsed.items():
+                    here.setdefault(row, f"column {field_.name!r}: {reason}")
+                arrays.append(parsed)
+            batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+            if here:
+                keep = [i not in here for i in range(block.num_rows)]
+                batch = batch.filter(pa.array(keep))
+                wrong.update({offset + row: reason for row, reason in here.items()})
+            offset += block.num_rows
+            yield batch
+        if invalid or wrong:
+            yield from self._bad_records(file, len(columns), wrong)
+
+    def _header(self, file: Path) -> tuple[list[str], int]:
+        """Column names, and the number of lines before the data.
+
+        Raises:
+            RootstockError: no rows, repeated names, or signs of another delimiter or width.
+        """
+        with self._text(file) as text:
+            lines = _numbered(self._rows(text), self.skip_rows)
+            first = next(lines, None)
+            if first is None:
+                raise RootstockError(f"{file}: is empty. Expected rows of text.")
+            _, row, end = first
+        if len(row) == 1:
+            for other in ("\t", ";", ",", "|"):
+                if other != self.delimiter and other in row[0]:
+                    raise RootstockError(
+                        f"{file}, line {end}: only one column at delimiter {self.delimiter!r},"
+                        f" but {other!r} is there. Expected `delimiter: {other!r}`?"
+                    )
+        if self.columns and len(self.columns) != len(row):
+            raise RootstockError(
+                f"{file}, line {end}: has {len(row)} columns, but `columns` names"
+                f" {len(self.columns)}."
+            )
+        if self.columns:
+            names, before = list(self.columns), self.skip_rows
+        else:
+            names = [n.strip() or f"column_{i}" for i, n in enumerate(row)]
+            before = end
+        if repeated := sorted({n for n in names if names.count(n) > 1}):
+            raise RootstockError(
+                f"{file}, line {end}: column names appear twice: {', '.join(repeated)}. Expected a"
+                " header of distinct names; where the file has none, name them under `columns`."
+            )
+        return names, before
+
+    def _blocks(
+        self, file: Path, columns: list[str], invalid: list[int]
+    ) -> Iterator[pa.RecordBatch]:
+        """Blocks of rows as binary columns; puts the widths of rows of another width in `invalid`."""
+
+        def skip(row: Any) -> str:
+            invalid.append(row.actual_columns)
+            return "skip"
+
+        _, before = self._header(file)
+        try:
+            yield from arrow_csv.open_csv(
+                str(file),
+                arrow_csv.ReadOptions(
+                    use_threads=False,
+                    block_size=BLOCK_BYTES,
+                    skip_rows=before,
+                    column_names=columns,
+                    encoding=self.encoding,
+                ),
+                arrow_csv.ParseOptions(
+                    delimiter=self.delimiter,
+                    quote_char=self.quote or False,
+                    double_quote=bool(self.quote),
+                    newlines_in_values=bool(self.quote),
+                    invalid_row_handler=skip,
+                ),
+                arrow_csv.ConvertOptions(
+                    column_types=dict.fromkeys(columns, pa.binary()), strings_can_be_null=False
+                ),
+            )
+        except UnicodeDecodeError as e:
+            raise RootstockError(f"{file}: is not {self.encoding} text ({e}). Set `encoding`.") from e
+        except (pa.ArrowException, OSError, EOFError) as e:
+            if "Empty CSV file" not in str(e):
+                raise RootstockError(f"{file}: cannot be read as delimited text: {e}") from e
+
+    def _texts(self, column: pa.Array) -> tuple[pa.Array, list[int]]:
+        """A binary column as text with nulls, and the rows that are not text."""
+        from components.readers.text_values import decode
+
+        return decode(column, self.null_values, self.strip)
+
+    def _text(self, file: Path) -> io.TextIOWrapper:
+        encoding = "utf-8-sig" if self.encoding.lower() in ("utf-8", "utf8") else self.encoding
+        stream = pa.input_stream(str(file), compression="detect")
+        return io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
+
+    def _rows(self, text: io.TextIOWrapper) -> Any:
+        csv.field_size_limit(sys.maxsize)
+        for _ in range(self.skip_rows):
+            text.readline()
+        if not self.quote:
+            return csv.reader(text, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
+        return csv.reader(text, delimiter=self.delimiter, quotechar=self.quote)
+
+    def _bad_records(self, file: Path, width: int, wrong: dict[int, str]) -> Iterator[BadRecord]:
+        """Finds the lines of bad records in a second, slower pass over the file.
+
+        wrong: reason by index among the rows of the right width.
+        """
+        with self._text(file) as text:
+            rows = _numbered(self._rows(text), self.skip_rows)
+            if not self.columns:
+                next(rows)
+            index = 0
+            for line, row, _ in rows:
+                if len(row) != width:
+                    yield BadRecord(file.name, line, f"expected {width} columns, found {len(row)}")
+                    continue
+                if index in wrong:
+                    yield BadRecord(file.name, line, wrong[index])
+                index += 1
+
+
+def _numbered(rows: Any, offset: int) -> Iterator[tuple[int, list[str], int]]:
+    """Rows that are not empty, each with its first and last line number in the file."""
+    line = offset + 1
+    for row in rows:
+        end = offset + rows.line_num
+        if row:
+            yield line, row, end
+        line = end + 1
+
+
+def _there(columns: list[str]) -> str:
+    return f"Columns there: {', '.join(columns)}."

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from components.arrow import pa, pq
 from components.readers.base import BadRecord, Reader, Unit
+from components.readers.files import listing
+from components.readers.types import conform, plain, union
+from components.stage import RootstockError
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+UNIT_BYTES = 1 << 27
+BATCH_ROWS = 1 << 14
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +24,50 @@ class ParquetReader(Reader):
     format: Literal["parquet"] = "parquet"
 
     def units(self, root: Path) -> list[Unit]:
-        raise NotImplementedError
+        base, names = listing(root)
+        found = []
+        for name in names:
+            with _opened(base / name) as file:
+                sizes = [
+                    file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)
+                ]
+            start, size = 0, 0
+            for i, more in enumerate(sizes):
+                if i > start and size + more > UNIT_BYTES:
+                    found.append(Unit(str(base), (name,), start, i))
+                    start, size = i, 0
+                size += more
+            found.append(Unit(str(base), (name,), start, len(sizes)))
+        return found
 
     def schema(self, root: Path) -> pa.Schema:
-        raise NotImplementedError
+        base, names = listing(root)
+        schemas = []
+        for name in names:
+            with _opened(base / name) as file:
+                fields = [(f.name, f.type, plain(f.type)) for f in file.schema_arrow]
+            for column, kind, kept in fields:
+                if kept is None:
+                    raise RootstockError(
+                        f"{base / name}: column {column!r} is {kind}, which has no place in an"
+                        " example. Expected numbers, text, bytes, dates, lists of those, or an"
+                        " image struct with `bytes`."
+                    )
+            schemas.append((str(base / name), pa.schema([(n, kept) for n, _, kept in fields])))
+        return union(schemas)
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
-        raise NotImplementedError
+        with _opened(Path(unit.root, *unit.files)) as file:
+            groups = list(range(unit.start, file.num_row_groups if unit.stop is None else unit.stop))
+            try:
+                for batch in file.iter_batches(BATCH_ROWS, groups):
+                    yield conform(batch, schema)
+            except (pa.ArrowException, OSError) as e:
+                raise RootstockError(f"{Path(unit.root, *unit.files)}: cannot be read: {e}") from e
+
+
+def _opened(file: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(file, memory_map=True)
+    except (pa.ArrowException, OSError) as e:
+        raise RootstockError(f"{file}: is not a Parquet file: {e}") from e

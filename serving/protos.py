@@ -1,0 +1,110 @@
+"""The messages that a client of TF Serving needs, without importing TensorFlow.
+
+`tensorflow_serving.apis` imports the TensorFlow package for its messages, which takes seconds.
+These have the same fields and numbers, so they are the same on the wire; they live in a descriptor
+pool of their own, so they never clash with the real ones in one process.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
+
+_PACKAGE = "rootstock.wire"
+_FIELD = descriptor_pb2.FieldDescriptorProto
+_SCALARS = {
+    "int32": _FIELD.TYPE_INT32,
+    "int64": _FIELD.TYPE_INT64,
+    "uint32": _FIELD.TYPE_UINT32,
+    "uint64": _FIELD.TYPE_UINT64,
+    "float": _FIELD.TYPE_FLOAT,
+    "double": _FIELD.TYPE_DOUBLE,
+    "bool": _FIELD.TYPE_BOOL,
+    "string": _FIELD.TYPE_STRING,
+    "bytes": _FIELD.TYPE_BYTES,
+}
+
+# Enumerations are int32 here: the same on the wire. `*` repeats, `%` is a map from string.
+_MESSAGES = {
+    "Dim": "int64 size=1; string name=2",
+    "TensorShapeProto": "*Dim dim=2; bool unknown_rank=3",
+    "TensorProto": (
+        "int32 dtype=1; TensorShapeProto tensor_shape=2; int32 version_number=3; "
+        "bytes tensor_content=4; *float float_val=5; *double double_val=6; *int32 int_val=7; "
+        "*bytes string_val=8; *int64 int64_val=10; *bool bool_val=11; *int32 half_val=13; "
+        "*uint32 uint32_val=16; *uint64 uint64_val=17"
+    ),
+    "ModelSpec": (
+        "string name=1; google.protobuf.Int64Value version=2; string signature_name=3; "
+        "string version_label=4"
+    ),
+    "PredictRequest": "ModelSpec model_spec=1; %TensorProto inputs=2; *string output_filter=3",
+    "PredictResponse": "%TensorProto outputs=1; ModelSpec model_spec=2",
+    "StatusProto": "int32 error_code=1; string error_message=2",
+    "ModelVersionStatus": "int64 version=1; int32 state=2; StatusProto status=3",
+    "GetModelStatusRequest": "ModelSpec model_spec=1",
+    "GetModelStatusResponse": "*ModelVersionStatus model_version_status=1",
+    "TensorInfo": "string name=1; int32 dtype=2; TensorShapeProto tensor_shape=3",
+    "SignatureDef": "%TensorInfo inputs=1; %TensorInfo outputs=2; string method_name=3",
+    "SignatureDefMap": "%SignatureDef signature_def=1",
+    "GetModelMetadataRequest": "ModelSpec model_spec=1; *string metadata_field=2",
+    "GetModelMetadataResponse": "ModelSpec model_spec=1; %google.protobuf.Any metadata=2",
+}
+
+
+def _set_type(field: descriptor_pb2.FieldDescriptorProto, kind: str) -> None:
+    if kind in _SCALARS:
+        field.type = _SCALARS[kind]
+    else:
+        field.type = _FIELD.TYPE_MESSAGE
+        field.type_name = f".{kind}" if "." in kind else f".{_PACKAGE}.{kind}"
+
+
+def _add_field(message: descriptor_pb2.DescriptorProto, declaration: str) -> None:
+    """Add one `kind name=number` to a message."""
+    kind, rest = declaration.split()
+    name, number = rest.split("=")
+    field = message.field.add(name=name, number=int(number), label=_FIELD.LABEL_OPTIONAL)
+    if kind[0] in "*%":
+        field.label = _FIELD.LABEL_REPEATED
+    if kind[0] == "%":
+        entry = message.nested_type.add(
+            name="".join(part.title() for part in name.split("_")) + "Entry"
+        )
+        entry.options.map_entry = True
+        for number_, (name_, kind_) in enumerate((("key", "string"), ("value", kind[1:])), 1):
+            _set_type(entry.field.add(name=name_, number=number_, label=1), kind_)
+        _set_type(field, f"{_PACKAGE}.{message.name}.{entry.name}")
+    else:
+        _set_type(field, kind.lstrip("*"))
+
+
+def _build() -> dict[str, Any]:
+    file = descriptor_pb2.FileDescriptorProto(
+        name="rootstock/wire.proto", package=_PACKAGE, syntax="proto3"
+    )
+    pool = descriptor_pool.DescriptorPool()
+    for known in (any_pb2, wrappers_pb2):
+        pool.AddSerializedFile(known.DESCRIPTOR.serialized_pb)
+        file.dependency.append(known.DESCRIPTOR.name)
+    for name, fields in _MESSAGES.items():
+        message = file.message_type.add(name=name)
+        for declaration in fields.split(";"):
+            _add_field(message, declaration)
+    pool.Add(file)
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+        for name in _MESSAGES
+    }
+
+
+_classes = _build()
+TensorProto: Any = _classes["TensorProto"]
+PredictRequest: Any = _classes["PredictRequest"]
+PredictResponse: Any = _classes["PredictResponse"]
+GetModelStatusRequest: Any = _classes["GetModelStatusRequest"]
+GetModelStatusResponse: Any = _classes["GetModelStatusResponse"]
+GetModelMetadataRequest: Any = _classes["GetModelMetadataRequest"]
+GetModelMetadataResponse: Any = _classes["GetModelMetadataResponse"]
+SignatureDefMap: Any = _classes["SignatureDefMap"]

@@ -155,6 +155,10 @@ def _sentences(error: ValidationError, file: YamlFile) -> list[str]:
     """One sentence for each thing that is wrong with a spec."""
     found = []
     for e in error.errors():
+        if e["type"] == "too_short" and any(
+            o["loc"][: len(e["loc"])] == e["loc"] != o["loc"] for o in error.errors()
+        ):
+            continue  # pydantic counts only the valid items of a tuple
         where = _in_file(e["loc"], file.content)
         told = e["msg"].removeprefix("Value error, ")
         if e["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
@@ -165,6 +169,7 @@ def _sentences(error: ValidationError, file: YamlFile) -> list[str]:
         elif e["type"] == "union_tag_invalid":
             tags = str(e["ctx"]["expected_tags"]).replace("'", "").split(", ")
             tag = str(e["ctx"]["tag"])
+            where = (*where, str(e["ctx"]["discriminator"]).strip("'"))
             told = f"{tag!r} is not known{_close(tag, tags)} Expected one of: {', '.join(tags)}."
         elif e["type"] == "union_tag_not_found":
             told = f"needs the key {e['ctx']['discriminator']}"
@@ -202,7 +207,9 @@ def _keys_beside(loc: tuple[str | int, ...]) -> list[str]:
         elif part in (tags := here.get("discriminator", {}).get("mapping", {})):
             here = {"$ref": tags[part]}
         else:
-            here = here.get("properties", {}).get(part, here.get("additionalProperties") or {})
+            anything = next(iter(here.get("patternProperties", {}).values()), {})
+            here = here.get("properties", {}).get(part, anything)
+        here = next((b for b in here.get("anyOf", ()) if "$ref" in b), here)
         if "$ref" in here:
             here = schema["$defs"][here["$ref"].rpartition("/")[2]]
     return sorted(here.get("properties", {}))

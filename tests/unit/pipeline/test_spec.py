@@ -1,0 +1,103 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.stage import RootstockError
+from models.balancing.uncertainty import Uncertainty
+from models.task import MulticlassTask
+from pipeline.spec import Spec, load_spec
+
+EXAMPLES = sorted(Path("examples").glob("*/*.yaml"))
+DIGITS = Path("examples/digits/digits.yaml")
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=str)
+def test_examples_are_valid_specs(path: Path, tmp_path: Path) -> None:
+    spec, _ = load_spec(path, variables={"DATA": str(tmp_path)})
+    assert all(Path(s.path).is_absolute() for s in spec.data.sources)
+    assert Path(spec.store) == path.resolve().parent / ".rootstock"
+
+
+def test_methods_are_objects_and_names_come_from_keys() -> None:
+    spec, file = load_spec(DIGITS, ["training.epochs=2", "model.balancing.initial_log_variance=1"])
+    assert spec.model.balancing == Uncertainty(initial_log_variance=1.0)
+    assert spec.training.epochs == 2
+    loops = spec.tasks["loops"]
+    assert isinstance(loops, MulticlassTask)
+    assert (loops.name, loops.map["8"]) == ("loops", "2")
+    assert spec.inputs["image"].column == "image"
+    assert file.text == DIGITS.read_text()
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("trainin={}", r"trainin: unknown key; did you mean 'training'\? Known here: data,"),
+        ("training.epoch=3", r"yaml:18: training.epoch: unknown key; did you mean 'epochs'\?"),
+        ("tasks.even.positve=1", r"yaml:11: tasks.even.positve: .* did you mean 'positive'\?"),
+        ("inputs.image.widht=3", r"yaml:8: inputs.image.widht: .* did you mean 'width'\?"),
+        ("data.sources.0.fromat=3", r"^\S+yaml:5: data.sources.0.fromat: .*'format'\?[^\n]*$"),
+        (
+            "model.balancing=uncertanty",
+            r"balancing.name: 'uncertanty' .* did you mean 'uncertainty'",
+        ),
+        ("tasks.even.kind=mutliclass", r"tasks.even.kind: 'mutliclass' .* mean 'multiclass'"),
+        ("training.early_stopping={monitr: 3}", "did you mean 'monitor'"),
+        ("data.sources=[]", "data.sources: .* at least 1 item"),
+        ("thresholds=[{task: x, metric: auc}]", r"no task 'x'; expected one of \['digit'"),
+        ("name=3d", r"yaml:2: name: .* \(found '3d'\)"),
+        ("inputs.class={kind: categorical}", "the label of task 'digit': the model would be told"),
+        ("data.splits={train: 0.5, val: 0.1}", "add up to 1"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(override: str, told: str) -> None:
+    with pytest.raises(RootstockError, match=told):
+        load_spec(DIGITS, [override])
+
+
+def test_two_mistakes_are_both_told() -> None:
+    with pytest.raises(RootstockError) as error:
+        load_spec(DIGITS, ["training.epochs=0", "seed=-1"])
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_specs_do_not_import_tensorflow() -> None:
+    code = (
+        "import sys; from pathlib import Path; from pipeline.spec import load_spec;"
+        f"load_spec(Path({str(DIGITS)!r}));"
+        "print([m for m in ('tensorflow', 'keras', 'apache_beam', 'mlflow') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_json_schema_lists_methods_and_refuses_unknown_keys() -> None:
+    schema = Spec.model_json_schema()
+    json.dumps(schema)
+    assert schema["additionalProperties"] is False
+    assert schema["$defs"]["Uncertainty"]["additionalProperties"] is False
+    assert set(schema["$defs"]["Model"]["properties"]) == {"trunk", "sharing", "balancing"}
+
+
+@given(
+    seed=st.integers(0, 2**31 - 1),
+    epochs=st.integers(1, 1000),
+    rate=st.floats(1e-9, 10),
+    positive=st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=3),
+)
+def test_a_spec_survives_a_round_trip(
+    seed: int, epochs: int, rate: float, positive: list[str]
+) -> None:
+    spec, _ = load_spec(DIGITS)
+    told = spec.model_dump(mode="json")
+    told.update(seed=seed)
+    told["training"].update(epochs=epochs, learning_rate=rate)
+    told["tasks"]["even"].update(positive=positive)
+    once = Spec.model_validate(told)
+    assert Spec.model_validate_json(once.model_dump_json()) == once
+    assert once.training.learning_rate == rate

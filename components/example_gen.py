@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from components.artifacts import Examples, Quarantine, SourceFiles
+from components.artifacts import SPLITS, Examples, Quarantine, SourceFiles
 from components.readers import Reader
-from components.stage import Context, Stage
+from components.readers.base import BadRecord, Unit
+from components.readers.types import conform, union
+from components.stage import Context, RootstockError, Stage
 from models.inputs import STRICT
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Share = Annotated[float, Field(ge=0, le=1)]
+SHOWN = 5
+"""Bad records named in an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +39,20 @@ class Splits:
         total = self.train + self.val + self.test
         if abs(total - 1) > 1e-9:
             raise ValueError(f"expected train, val and test that add up to 1, received {total:g}")
+
+    def without(self, fixed: set[str]) -> Splits:
+        """The shares of examples that are split by hash where whole sources are `fixed` splits:
+        a val or test split that is given gets no others.
+        """
+        val = 0.0 if "val" in fixed else self.val
+        test = 0.0 if "test" in fixed else self.test
+        total = self.train + val + test
+        return Splits(train=self.train / total, val=val / total, test=test / total)
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """In the order of `SPLITS`."""
+        return self.train, self.val, self.test
 
 
 @dataclass(frozen=True)
@@ -45,7 +70,7 @@ class ExampleGenOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
-    """Reads every source into record batches, one shard per unit of reading.
+    """Reads every source into record batches, one shard per unit of reading and split.
 
     key: columns whose values decide the split of a row; each format's own when empty.
     max_bad_fraction: share of unreadable records that go to quarantine before the stage fails.
@@ -57,4 +82,124 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
     max_bad_fraction: float = 0.0
 
     def run(self, inputs: ExampleGenInputs, context: Context) -> ExampleGenOutputs:
-        raise NotImplementedError
+        from components.beam import forget, map_units
+
+        roots = [f.path for f in inputs.files]
+        schemas = [s.schema(root) for s, root in zip(self.sources, roots, strict=True)]
+        for root, schema in zip(roots, schemas, strict=True):
+            _check_key(self.key, schema, root)
+        shards = context.scratch / "shards"
+        work = partial(
+            write_unit,
+            schema=union([(str(r), s) for r, s in zip(roots, schemas, strict=True)]),
+            key=self.key,
+            splits=self.splits.without({s.split for s in self.sources if s.split}),
+            directory=str(shards),
+        )
+        units = [
+            SourceUnit(source, i, unit, schema)
+            for i, (source, schema) in enumerate(zip(self.sources, schemas, strict=True))
+            for unit in source.units(roots[i])
+        ]
+        written = map_units("units", units, work, context)
+
+        bad = [(u.number, r) for u, w in zip(units, written, strict=True) for r in sorted(w.bad)]
+        rows = {split: sum(w.rows.get(split, 0) for w in written) for split in SPLITS}
+        self._check(rows, bad, roots)
+        quarantine = context.output / "quarantine"
+        quarantine.mkdir()
+        with open(quarantine / "records.jsonl", "w", encoding="utf-8") as file:
+            file.writelines(
+                json.dumps({"source": number, **asdict(record)}, ensure_ascii=False) + "\n"
+                for number, record in bad
+            )
+        examples = context.output / "examples"
+        forget("units", context)
+        shards.rename(examples)
+        for name, figure in {"examples": sum(rows.values()), **rows, "quarantined": len(bad)}.items():
+            context.observer.figure(name, figure)
+        if bad:
+            context.observer.warn(f"{len(bad)} records are in quarantine, such as {bad[0][1]}")
+        return ExampleGenOutputs(Examples(examples), Quarantine(quarantine))
+
+    def _check(
+        self, rows: Mapping[str, int], bad: list[tuple[int, BadRecord]], roots: list[Path]
+    ) -> None:
+        total = sum(rows.values()) + len(bad)
+        if total and len(bad) / total > self.max_bad_fraction:
+            raise RootstockError(
+                "\n".join(
+                    [
+                        f"{len(bad)} of {total} records cannot be used:",
+                        *(f"  {roots[number]}: {record}" for number, record in bad[:SHOWN]),
+                        *(["  …"] if len(bad) > SHOWN else []),
+                        f"Mend them, or set max_bad_fraction to {len(bad) / total:.2g} or more to"
+                        " put them in quarantine and go on.",
+                    ]
+                )
+            )
+        if not rows["train"]:
+            raise RootstockError(
+                f"No examples for the training split in {', '.join(map(str, roots))}:"
+                f" {total - len(bad)} rows in all."
+            )
+
+
+@dataclass(frozen=True)
+class SourceUnit:
+    """A unit of reading together with its source; number: of the source, from 0."""
+
+    source: Reader
+    number: int
+    unit: Unit
+    schema: pa.Schema
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a unit: rows by split, and the records that could not be read."""
+
+    rows: Mapping[str, int]
+    bad: tuple[BadRecord, ...]
+
+
+def write_unit(
+    index: int,
+    item: SourceUnit,
+    *,
+    schema: pa.Schema,
+    key: tuple[str, ...],
+    splits: Splits,
+    directory: str,
+) -> Written:
+    """Read one unit into `<directory>/<split>/part-<index>.parquet`."""
+    from components.keys import split_indices
+    from components.shards import ShardWriter
+
+    source = item.source
+    key = key or source.default_key or tuple(item.schema.names)
+    name = f"part-{index:05d}.parquet"
+    writers = {s: ShardWriter(Path(directory, s, name), schema) for s in SPLITS}
+    bad: list[BadRecord] = []
+    for batch in source.read(item.unit, item.schema):
+        if isinstance(batch, BadRecord):
+            bad.append(batch)
+        elif source.split:
+            writers[source.split].write(conform(batch, schema))
+        elif batch.num_rows:
+            chosen = split_indices(batch, key, splits.shares)
+            rows = conform(batch, schema)
+            for i, split in enumerate(SPLITS):
+                writers[split].write(rows.filter(chosen == i))
+    for writer in writers.values():
+        writer.close()
+    return Written({s: w.rows for s, w in writers.items()}, tuple(bad))
+
+
+def _check_key(key: tuple[str, ...], schema: pa.Schema, root: Path) -> None:
+    for name in key:
+        if name not in schema.names:
+            raise RootstockError(
+                f"data.key: {name!r} is not a column of {root}. Columns there:"
+                f" {', '.join(schema.names)}."
+            )

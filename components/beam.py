@@ -1,0 +1,118 @@
+"""The one place that runs Beam pipelines: work on units, results in order, on any runner."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from components.stage import BeamOptions, Context, RootstockError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+POLL_SECONDS = 0.2
+
+
+def map_units(
+    name: str, units: Sequence[T], work: Callable[[int, T], R], context: Context
+) -> list[R]:
+    """`work(index, unit)` for every unit, as a Beam pipeline; the results in the order of units.
+
+    `work` and its results are pickled; work must be the same however often it is tried. Results
+    are kept in the stage's scratch directory as they come, so an attempt after a crash goes on
+    with the units that are left: whatever else `work` writes belongs in scratch too. Workers
+    share that directory with this process.
+
+    Raises:
+        RootstockError: raised by `work`; that of the first unit in order.
+    """
+    results = context.scratch / name
+    results.mkdir(parents=True, exist_ok=True)
+    left = [(i, unit) for i, unit in enumerate(units) if not _file(results, i).exists()]
+    if left:
+        with _Progress(results, len(units), context):
+            _run(left, _Kept(work, str(results)), context.beam)
+    found = [pickle.loads(_file(results, i).read_bytes()) for i in range(len(units))]
+    for i, result in enumerate(found):
+        if isinstance(result, RootstockError):
+            _file(results, i).unlink()
+            raise result
+    return found
+
+
+def forget(name: str, context: Context) -> None:
+    """Remove the results of `map_units` of that name: before files that `work` wrote are moved
+    from scratch to the outputs, so that an attempt after a crash writes them again.
+    """
+    shutil.rmtree(context.scratch / name, ignore_errors=True)
+
+
+def _run(left: Sequence[tuple[int, Any]], work: Callable[[tuple[int, Any]], None], options: BeamOptions) -> None:
+    logging.getLogger().addFilter(_without_apitools)
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    flags = [o if o.startswith("--") else f"--{o}" for o in options.options]
+    arguments = PipelineOptions([f"--runner={options.runner}", *flags])
+    with beam.Pipeline(options=arguments) as pipeline:
+        _ = pipeline | beam.Create(left) | beam.Reshuffle() | beam.Map(work)
+
+
+class _Kept:
+    """Work whose result goes to a file; an error for the user is a result, not a retry."""
+
+    def __init__(self, work: Callable[[int, Any], Any], directory: str) -> None:
+        self.work = work
+        self.directory = directory
+
+    def __call__(self, item: tuple[int, Any]) -> None:
+        index, unit = item
+        result: object
+        try:
+            result = self.work(index, unit)
+        except RootstockError as error:
+            result = error
+        file = _file(Path(self.directory), index)
+        new = file.with_name(f"{file.name}.{uuid.uuid4().hex}")
+        new.write_bytes(pickle.dumps(result))
+        new.replace(file)
+
+
+class _Progress:
+    """Counts finished units while a pipeline runs, wherever its workers are."""
+
+    def __init__(self, results: Path, total: int, context: Context) -> None:
+        self.results, self.total, self.observer = results, total, context.observer
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> None:
+        self.thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.thread.join()
+
+    def _watch(self) -> None:
+        while not self.over.wait(POLL_SECONDS):
+            self._tell()
+        self._tell()
+
+    def _tell(self) -> None:
+        done = sum(1 for _ in self.results.glob("*.pickle"))
+        self.observer.progress(done, self.total, "shards")
+
+
+def _file(results: Path, index: int) -> Path:
+    return results / f"{index:05d}.pickle"
+
+
+def _without_apitools(record: logging.LogRecord) -> bool:
+    """Beam says at import that Google Cloud clients are absent; nobody needs them here."""
+    return "apitools" not in record.getMessage()

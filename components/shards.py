@@ -1,0 +1,51 @@
+"""Writing shards of examples: one Parquet file for each split that a unit of reading has rows in."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+GROUP_ROWS = 1 << 16
+GROUP_BYTES = 1 << 25
+
+
+class ShardWriter:
+    """Collects batches until they make a row group; the file appears whole or not at all."""
+
+    def __init__(self, file: Path, schema: pa.Schema) -> None:
+        self._file, self._schema = file, schema
+        self._new = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.RecordBatch] = []
+        self._bytes = 0
+        self.rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows."""
+        if batch.num_rows == 0:
+            return
+        self._waiting.append(batch)
+        self._bytes += batch.get_total_buffer_size()
+        self.rows += batch.num_rows
+        if self._bytes >= GROUP_BYTES or sum(b.num_rows for b in self._waiting) >= GROUP_ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Publish the file; none if there are no rows."""
+        if self.rows:
+            self._flush()
+            assert self._writer is not None
+            self._writer.close()
+            self._new.replace(self._file)
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        if self._writer is None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = pq.ParquetWriter(self._new, self._schema, compression="zstd")
+        self._writer.write_table(pa.Table.from_batches(self._waiting), row_group_size=GROUP_ROWS)
+        self._waiting, self._bytes = [], 0

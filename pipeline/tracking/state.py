@@ -1,0 +1,74 @@
+"""How far each run's journal has been replayed to each MLflow, kept beside the journal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from pipeline.tracking import journal
+
+
+@dataclass
+class State:
+    """offset: bytes of the journal replayed. done: all of it, and no more will come.
+
+    runs: MLflow run id by stage, that of the whole pipeline under "". datasets: what MLflow shows
+    of a data set, by digest. models: MLflow model id by digest.
+    """
+
+    offset: int = 0
+    done: bool = False
+    name: str = ""
+    experiment_id: str = ""
+    started: float = 0.0
+    runs: dict[str, str] = field(default_factory=dict)
+    datasets: dict[str, str] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
+
+
+_JSON: TypeAdapter[State] = TypeAdapter(State)
+
+
+def load(run: Path, uri: str) -> State:
+    """The state of a run towards the MLflow at `uri`; a new one if there is none."""
+    try:
+        return _JSON.validate_json(_file(run, uri).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return State()
+
+
+def save(state: State, run: Path, uri: str) -> None:
+    """Replace the state whole. One that is lost is made again: replaying is idempotent."""
+    new = _file(run, uri).with_suffix(".new")
+    new.write_bytes(_JSON.dump_json(state, indent=1))
+    new.replace(_file(run, uri))
+
+
+def pending(store: Path, uri: str) -> list[Path]:
+    """The runs of a store that the MLflow at `uri` has not got wholly, oldest first."""
+    runs = sorted(p.parent for p in (store / "runs").glob(f"*/{journal.FILE}"))
+    return [run for run in runs if not load(run, uri).done]
+
+
+@contextlib.contextmanager
+def locked(file: Path, wait: bool) -> Iterator[bool]:
+    """Hold a lock between processes; gives False if another holds it and we do not wait."""
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(handle)
+
+
+def _file(run: Path, uri: str) -> Path:
+    return run / f"sync-{hashlib.sha256(uri.encode()).hexdigest()[:8]}.json"

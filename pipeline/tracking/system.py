@@ -1,0 +1,61 @@
+"""Samples what the machine is doing, every few seconds, while a run goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+import psutil
+
+from pipeline.tracking.base import Tracker
+
+EVERY_S = 5.0
+
+
+@contextlib.contextmanager
+def sampling(tracker: Tracker, every_s: float = EVERY_S) -> Iterator[None]:
+    """Tell `tracker` about processor, memory, disk and network until the block ends."""
+    done = threading.Event()
+    thread = threading.Thread(target=_sample, args=(tracker, every_s, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _sample(tracker: Tracker, every_s: float, done: threading.Event) -> None:
+    psutil.cpu_percent()  # the first call has nothing to compare with
+    network = psutil.net_io_counters()
+    while not done.wait(every_s):
+        values = _machine()
+        now = psutil.net_io_counters()
+        values["network_receive_megabytes"] = (now.bytes_recv - network.bytes_recv) / 1e6
+        values["network_transmit_megabytes"] = (now.bytes_sent - network.bytes_sent) / 1e6
+        values["process_memory_megabytes"] = _process_memory() / 1e6
+        tracker.system(values)
+
+
+def _machine() -> dict[str, float]:
+    """By MLflow's names, so that its UI shows them among the system metrics."""
+    memory, disk = psutil.virtual_memory(), psutil.disk_usage(".")
+    return {
+        "cpu_utilization_percentage": psutil.cpu_percent(),
+        "system_memory_usage_megabytes": memory.used / 1e6,
+        "system_memory_usage_percentage": memory.percent,
+        "disk_usage_percentage": disk.percent,
+        "disk_usage_megabytes": disk.used / 1e6,
+        "disk_available_megabytes": disk.free / 1e6,
+    }
+
+
+def _process_memory() -> int:
+    """Bytes resident in this process and its children."""
+    own = psutil.Process()
+    total = 0
+    for process in [own, *own.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            total += process.memory_info().rss
+    return total

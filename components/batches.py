@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from components.arrow import np
+from pathlib import Path
+from typing import assert_never
+
+from components.arrow import np, pa
 from components.artifacts import Batches
-from models.features import Feature
+from models.features import CategoricalFeature, Feature, ImageFeature, NumericFeature, TextFeature
 
 
 def load_columns(
@@ -12,6 +15,69 @@ def load_columns(
 ) -> dict[str, np.ndarray]:
     """Arrays [rows, …] by feature name, without a copy where the split is one shard.
 
-    Shapes and dtypes are those of the preprocessed features: see `models.features`.
+    Shapes and dtypes are those of the preprocessed features: see `models.features`. The arrays
+    are read-only where they are views of the files.
     """
-    raise NotImplementedError
+    shards = [
+        read_shard(file, features) for file in sorted((batches.path / split).glob("*.arrow"))
+    ]
+    if len(shards) == 1:
+        return shards[0]
+    found = {}
+    for feature in features:
+        empty = np.empty((0, *row_shape(feature)), row_dtype(feature))
+        found[feature.name] = np.concatenate([empty, *(s[feature.name] for s in shards)])
+    return found
+
+
+def read_shard(file: Path, features: tuple[Feature, ...]) -> dict[str, np.ndarray]:
+    """Views of one memory-mapped file, which holds one record batch."""
+    with pa.memory_map(str(file)) as mapped:
+        reader = pa.ipc.open_file(mapped)
+        batch = reader.get_batch(0)
+    found = {}
+    for feature in features:
+        shape, dtype = row_shape(feature), row_dtype(feature)
+        column = batch.column(feature.name)
+        values = np.frombuffer(column.buffers()[-1], dtype)
+        found[feature.name] = values.reshape(len(column), *shape)
+    return found
+
+
+def write_shard(
+    file: Path, columns: dict[str, np.ndarray], features: tuple[Feature, ...]
+) -> None:
+    """Write preprocessed features [rows, …] as one uncompressed record batch of fixed-size columns."""
+    arrays = []
+    for feature in features:
+        values = np.ascontiguousarray(columns[feature.name], row_dtype(feature))
+        flat = pa.array(values.reshape(-1))
+        size = int(np.prod(row_shape(feature)))
+        arrays.append(flat if size == 1 and not row_shape(feature) else _fixed(flat, size))
+    batch = pa.RecordBatch.from_arrays(arrays, [f.name for f in features])
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+
+
+def _fixed(values: pa.Array, size: int) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(values, size)
+
+
+def row_shape(feature: Feature) -> tuple[int, ...]:
+    """The shape of one preprocessed row."""
+    if isinstance(feature, ImageFeature):
+        return feature.height, feature.width, feature.channels
+    if isinstance(feature, TextFeature):
+        return (feature.length,)
+    return ()
+
+
+def row_dtype(feature: Feature) -> np.dtype:
+    """The dtype of a preprocessed feature."""
+    if isinstance(feature, ImageFeature):
+        return np.dtype(np.uint8)
+    if isinstance(feature, NumericFeature):
+        return np.dtype(np.float32)
+    if isinstance(feature, TextFeature | CategoricalFeature):
+        return np.dtype(np.int32)
+    assert_never(feature)

@@ -56,12 +56,11 @@ def export(
     arguments = _argument_names(inputs)
     specs = {arguments[i.name]: tf.TensorSpec([None], i.dtype, arguments[i.name]) for i in inputs}
 
-    @tf.function(autograph=False)
     def answer_all(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         outputs = answer({i.name: raw[arguments[i.name]] for i in inputs})
         return {task: tf.identity(outputs[task]) for task in tasks}
 
-    graph = answer_all.get_concrete_function(specs)
+    graph = tf.function(answer_all, autograph=False).get_concrete_function(specs)
     for task, output in graph.structured_outputs.items():
         shape = output.shape
         if shape.rank == 0 or (shape.rank and shape[0] is not None):
@@ -71,11 +70,10 @@ def export(
             )
 
     def only(task: str) -> tf.types.experimental.ConcreteFunction:
-        @tf.function(autograph=False)
         def answer_one(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            return {task: answer_all(raw)[task]}
+            return {task: graph(**raw)[task]}
 
-        return answer_one.get_concrete_function(specs)
+        return tf.function(answer_one, autograph=False).get_concrete_function(specs)
 
     served = tf.Module()
     served.model = model

@@ -72,9 +72,9 @@ def fill(proto: Any, array: np.ndarray) -> None:
     if proto.dtype == STRING:
         proto.string_val.extend(as_bytes(v) for v in array.ravel().tolist())
     else:
-        proto.tensor_content = np.ascontiguousarray(array).astype(
-            array.dtype.newbyteorder("<"), copy=False
-        ).tobytes()
+        proto.tensor_content = (
+            np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        )
 
 
 def as_bytes(value: str | bytes) -> bytes:

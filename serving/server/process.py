@@ -1,0 +1,153 @@
+"""The server process: its command line, its sockets, its start and its end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event, Thread
+
+import uvicorn
+
+from serving.server import grpc_api, rest
+from serving.server.models import Models
+
+_GRACE_S = 30.0
+
+
+class PortTaken(Exception):
+    """A port cannot be listened at."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Once every model answers, one line of JSON goes to standard output (and to the ready file):
+    `{"host", "rest_port", "grpc_port", "pid"}`.
+
+    Returns:
+        The exit code: 0 after SIGTERM, 130 after SIGINT, 2 if a port cannot be used.
+    """
+    options = _parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stop = _Stop()
+    models = Models(dict(options.model))
+    try:
+        listener = _listen(options.host, options.rest_port)
+        grpc_server, grpc_port = _bind(models, options.host, options.grpc_port)
+    except PortTaken as error:
+        print(error, file=sys.stderr)
+        return 2
+    web = uvicorn.Server(
+        uvicorn.Config(
+            rest.application(models),
+            lifespan="off",
+            log_level="warning",
+            timeout_graceful_shutdown=int(_GRACE_S),
+        )
+    )
+    web_thread = Thread(target=web.run, args=([listener],), name="rest")
+    web_thread.start()
+    grpc_server.start()
+    models.start()
+    announcing = Thread(
+        target=_announce, args=(models, options, listener.getsockname()[1], grpc_port), daemon=True
+    )
+    announcing.start()
+    stop.wait()
+    web.should_exit = True
+    grpc_server.stop(_GRACE_S).wait()
+    web_thread.join()
+    models.stop()
+    return stop.exit_code
+
+
+def _announce(models: Models, options: argparse.Namespace, rest_port: int, grpc_port: int) -> None:
+    models.wait_available()
+    line = json.dumps(
+        {"host": options.host, "rest_port": rest_port, "grpc_port": grpc_port, "pid": os.getpid()}
+    )
+    print(line, flush=True)
+    if options.ready_file:
+        written = options.ready_file.with_name(options.ready_file.name + ".new")
+        written.write_text(line + "\n")
+        written.replace(options.ready_file)
+
+
+class _Stop:
+    """Waits for a signal to end."""
+
+    def __init__(self) -> None:
+        self.exit_code = 0
+        self._event = Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._received)
+
+    def wait(self) -> None:
+        self._event.wait()
+
+    def _received(self, number: int, frame: object) -> None:
+        self.exit_code = 130 if number == signal.SIGINT else 0
+        self._event.set()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortTaken(_taken("REST", "--rest-port", host, port, str(error.strerror))) from None
+    return listener
+
+
+def _bind(models: Models, host: str, port: int) -> tuple[grpc_api.grpc.Server, int]:
+    made = grpc_api.server(models, threads=max(8, 2 * (os.cpu_count() or 1)))
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        bound = made.add_insecure_port(address)
+    except RuntimeError:
+        bound = 0
+    if bound == 0:
+        raise PortTaken(_taken("gRPC", "--grpc-port", host, port, "Address already in use"))
+    return made, bound
+
+
+def _taken(kind: str, option: str, host: str, port: int, reason: str) -> str:
+    return (
+        f"{kind} port {port} of {host} cannot be used: {reason}. "
+        f"Stop what listens there, or choose another with {option} (0 takes a free one)."
+    )
+
+
+def _model(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"expected NAME=BASE_PATH, received {text!r}")
+    if any(character in name for character in "/:"):
+        raise argparse.ArgumentTypeError(f"a model name has no '/' or ':', received {name!r}")
+    return name, Path(path)
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m serving.server", description=__doc__)
+    parser.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        type=_model,
+        metavar="NAME=BASE_PATH",
+        help="serve the newest version in BASE_PATH; may be repeated",
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--rest-port", type=int, default=8501, help="0: a free one")
+    parser.add_argument("--grpc-port", type=int, default=8500, help="0: a free one")
+    parser.add_argument("--ready-file", type=Path, help="written once every model answers")
+    return parser.parse_args(arguments)

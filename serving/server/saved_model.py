@@ -1,0 +1,166 @@
+"""One version of a model in memory: a SavedModel in a session, as TF Serving runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from serving.errors import Code, ServingError, invalid
+from serving.server import tensorflow_core
+from serving.tensors import data_type, type_name
+
+DEFAULT_SIGNATURE = "serving_default"
+
+
+class SavedModel:
+    """A SavedModel ready to answer. Safe to use from many threads.
+
+    signatures: its `SignatureDef`s by name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Load variables, tables and assets.
+
+        Raises:
+            ServingError: the directory is no SavedModel that this TensorFlow can serve.
+        """
+        tensorflow_core.load()
+        with _translated():
+            self._session, graph = _load(path)
+        self.signatures: Mapping[str, Any] = {
+            name: signature
+            for name, signature in graph.signature_def.items()
+            if not name.startswith("__saved_model_")
+        }
+        self._callables: dict[tuple[str, tuple[str, ...]], Any] = {}
+        self._lock = Lock()
+
+    def predict(
+        self, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = ()
+    ) -> dict[str, np.ndarray]:
+        """Run a signature.
+
+        Args:
+            signature: its name.
+            inputs: an array for each of the signature's inputs; strings as bytes.
+            outputs: which outputs to compute; all when empty.
+
+        Raises:
+            ServingError: FAILED_PRECONDITION without such a signature, INVALID_ARGUMENT for inputs
+                that do not fit it, else what TensorFlow answered.
+        """
+        if signature not in self.signatures:
+            raise ServingError(
+                Code.FAILED_PRECONDITION, f'Serving signature key "{signature}" not found.'
+            )
+        definition = self.signatures[signature]
+        names = sorted(definition.inputs)
+        _check_inputs(definition.inputs, inputs)
+        wanted = _outputs(definition.outputs, outputs)
+        with _translated():
+            run = self._callable(signature, names, wanted)
+            return dict(zip(wanted, run(*(inputs[name] for name in names)), strict=True))
+
+    def close(self) -> None:
+        """Free it. No call may be running."""
+        self._session.close()
+
+    def _callable(self, signature: str, names: Sequence[str], outputs: tuple[str, ...]) -> Any:
+        """The prepared run of these feeds and fetches: seven times faster than `Session.run`."""
+        from tensorflow.core.protobuf import config_pb2
+
+        with self._lock:
+            if (signature, outputs) not in self._callables:
+                definition = self.signatures[signature]
+                options = config_pb2.CallableOptions()
+                options.feed.extend(definition.inputs[name].name for name in names)
+                options.fetch.extend(definition.outputs[name].name for name in outputs)
+                prepared = self._session._make_callable_from_options(options)
+                self._callables[signature, outputs] = prepared
+            return self._callables[signature, outputs]
+
+
+def _load(path: Path) -> tuple[Any, Any]:
+    """A session and the `MetaGraphDef` it holds."""
+    from tensorflow.core.protobuf import config_pb2
+    from tensorflow.python.client.session import Session
+    from tensorflow.python.framework import errors_impl, ops
+    from tensorflow.python.saved_model.loader_impl import SavedModelLoader
+
+    config = config_pb2.ConfigProto(gpu_options=config_pb2.GPUOptions(allow_growth=True))
+
+    def attempt() -> tuple[Any, Any]:
+        graph = ops.Graph()
+        session = Session(graph=graph, config=config)
+        with graph.as_default():
+            return session, SavedModelLoader(str(path)).load(session, ["serve"])
+
+    try:
+        return attempt()
+    except errors_impl.NotFoundError as error:
+        if "Op type not registered" in str(error) and tensorflow_core.load_text_operations():
+            return attempt()
+        raise
+
+
+def _check_inputs(expected: Mapping[str, Any], received: Mapping[str, np.ndarray]) -> None:
+    if expected.keys() != received.keys():
+        raise invalid(
+            f"input size does not match signature: {len(received)}!={len(expected)} "
+            f"len({{{_list(received)}}}) != len({{{_list(expected)}}}). "
+            f"Sent extra: {{{_list(received.keys() - expected.keys())}}}. "
+            f"Missing but required: {{{_list(expected.keys() - received.keys())}}}."
+        )
+    for name, array in received.items():
+        info = expected[name]
+        if data_type(array) != info.dtype:
+            raise invalid(
+                f"Expected input {name!r} to be {type_name(info.dtype)}. "
+                f"Received: {type_name(data_type(array))}"
+            )
+        sizes = [dimension.size for dimension in info.tensor_shape.dim]
+        fits = info.tensor_shape.unknown_rank or (
+            len(sizes) == array.ndim
+            and all(size in (-1, actual) for size, actual in zip(sizes, array.shape, strict=True))
+        )
+        if not fits:
+            raise invalid(
+                f"Expected input {name!r} to have shape {sizes}, -1 for any size. "
+                f"Received: {list(array.shape)}"
+            )
+
+
+def _outputs(available: Mapping[str, Any], chosen: Sequence[str]) -> tuple[str, ...]:
+    for name in chosen:
+        if name not in available:
+            raise invalid(
+                f"output tensor alias not found in signature: {name} "
+                f"Outputs expected to be in the set {{{_list(available)}}}."
+            )
+    if len(set(chosen)) < len(chosen):
+        repeated = next(name for name in chosen if chosen.count(name) > 1)
+        raise invalid(f"duplicate output tensor alias: {repeated}")
+    return tuple(chosen) or tuple(sorted(available))
+
+
+def _list(names: Any) -> str:
+    return ",".join(sorted(names))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """TensorFlow's errors as ours, without the stack of the graph's construction."""
+    from tensorflow.python.framework import errors_impl
+
+    try:
+        yield
+    except errors_impl.OpError as error:
+        message = str(error.message).split("\n\nOriginal stack trace")[0].strip()
+        raise ServingError(Code(error.error_code), message) from None
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise invalid(str(error)) from None

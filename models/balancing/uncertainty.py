@@ -1,7 +1,8 @@
 """Uncertainty weighting (Kendall, Gal and Cipolla 2018, CVPR, arXiv:1705.07115, equations 7 to 10).
 
 Each task has a trainable log-variance s = log σ². A classification loss L adds exp(-s) L + s / 2,
-a regression loss exp(-s) L / 2 + s / 2, as in the paper.
+a squared error exp(-s) L / 2 + s / 2, as in the paper. A Huber loss is half a squared error already
+and is not halved again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal
 from models.balancing.base import Balancing, LossBalancer
 from models.inputs import STRICT
 from models.lazy import keras
-from models.task import RegressionTask, TaskTarget
+from models.task import RegressionTask, Task, TaskTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class UncertaintyBalancer(LossBalancer):
     def __init__(self, targets: tuple[TaskTarget, ...], initial: float) -> None:
         super().__init__()
         self.weights = [t.task.weight for t in targets]
-        self.scales = [0.5 if isinstance(t.task, RegressionTask) else 1.0 for t in targets]
+        self.scales = [0.5 if _is_squared_error(t.task) else 1.0 for t in targets]
         self.log_variances = keras.Variable(
             keras.ops.full((len(targets),), initial), name="log_variances"
         )
@@ -51,3 +52,7 @@ class UncertaintyBalancer(LossBalancer):
         scales = keras.ops.convert_to_tensor(self.scales, "float32")
         s = keras.ops.convert_to_tensor(self.log_variances)
         return keras.ops.sum(weights * (scales * keras.ops.exp(-s) * losses + s / 2))
+
+
+def _is_squared_error(task: Task) -> bool:
+    return isinstance(task, RegressionTask) and task.loss == "mse"

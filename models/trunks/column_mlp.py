@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -25,8 +26,20 @@ class ColumnMlp:
 
     def encode(
         self,
-        numeric: list[keras.KerasTensor],
-        categorical: list[tuple[keras.KerasTensor, int]],
+        numeric: Sequence[keras.KerasTensor],
+        categorical: Sequence[tuple[keras.KerasTensor, int]],
     ) -> keras.KerasTensor:
         """From [batch] columns, categorical ones with their number of ids, to [batch, width]."""
-        raise NotImplementedError
+        layers = keras.layers
+        columns = [
+            layers.Embedding(
+                ids, min(self.embedding, (ids + 1) // 2), name=f"columns.embeddings.{column.name}"
+            )(column)
+            for column, ids in categorical
+        ]
+        if numeric:
+            columns.append(keras.ops.stack(numeric, axis=-1))
+        x = columns[0] if len(columns) == 1 else layers.Concatenate(name="columns.join")(columns)
+        for i, width in enumerate(self.layers):
+            x = layers.Dense(width, activation="relu", name=f"columns.dense{i}.dense")(x)
+        return x

@@ -7,13 +7,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.features import Feature
+from models.features import (
+    CategoricalFeature,
+    Feature,
+    ImageFeature,
+    NumericFeature,
+    TextFeature,
+)
 from models.inputs import STRICT
 from models.lazy import keras
 from models.trunks.base import Trunk
 from models.trunks.column_mlp import ColumnMlp
 from models.trunks.residual_convnet import ResidualConvnet
 from models.trunks.text_encoder import TextEncoder
+
+RESERVED = 2
+"""Ids before the first of a vocabulary: missing or padding, and unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,4 +43,38 @@ class Scratch(Trunk):
 
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         """See `Trunk.build`."""
-        raise NotImplementedError
+        inputs = {f.name: _input(f) for f in features}
+        encoded = [
+            self.image.encode(inputs[f.name], f.name)
+            if isinstance(f, ImageFeature)
+            else self.text.encode(inputs[f.name], len(f.vocabulary) + RESERVED, f.name)
+            for f in features
+            if isinstance(f, ImageFeature | TextFeature)
+        ]
+        numeric = [inputs[f.name] for f in features if isinstance(f, NumericFeature)]
+        categorical = [
+            (inputs[f.name], len(f.vocabulary) + RESERVED)
+            for f in features
+            if isinstance(f, CategoricalFeature)
+        ]
+        if numeric or categorical:
+            encoded.append(self.columns.encode(numeric, categorical))
+        layers = keras.layers
+        x = encoded[0] if len(encoded) == 1 else layers.Concatenate(name="join.concat")(encoded)
+        x = layers.Dense(self.width, activation="relu", name="join.dense")(x)
+        x = layers.Dropout(self.dropout, name="join.dropout")(x)
+        return keras.Model(inputs, x, name="trunk")
+
+
+def _input(feature: Feature) -> keras.KerasTensor:
+    """The symbolic input of a preprocessed feature."""
+    match feature:
+        case ImageFeature():
+            shape = (feature.height, feature.width, feature.channels)
+            return keras.Input(shape, dtype="uint8", name=feature.name)
+        case TextFeature():
+            return keras.Input((feature.length,), dtype="int32", name=feature.name)
+        case NumericFeature():
+            return keras.Input((), dtype="float32", name=feature.name)
+        case CategoricalFeature():
+            return keras.Input((), dtype="int32", name=feature.name)

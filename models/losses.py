@@ -1,0 +1,48 @@
+"""Losses of single rows, and their mean over the rows that carry the label. `keras.ops` only.
+
+Missing labels are replaced by a safe value *before* a loss sees them, since a NaN multiplied by
+zero afterwards is still NaN, in the loss and in its gradient. The mean is over labelled rows, not
+over the batch: Keras divides by the batch, which makes a sparse task's loss, and whatever balances
+it, depend on how many labels happen to be missing.
+"""
+
+from __future__ import annotations
+
+from models.lazy import keras
+
+ops = keras.ops
+
+
+def masked_mean(rows: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    """Mean of `rows` [batch] where `present` [batch] (float32, 0 or 1); 0 where none is."""
+    return ops.sum(rows * present) / ops.maximum(ops.sum(present), 1.0)
+
+
+def filled(labels: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    """`labels` with 0 where they are not `present` (bool or 0/1 of the same shape)."""
+    return ops.where(ops.cast(present, "bool"), labels, ops.zeros_like(labels))
+
+
+def binary_crossentropy(labels: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
+    """-log p(label), elementwise, from logits; labels 0 or 1."""
+    return ops.relu(logits) - logits * labels + ops.log1p(ops.exp(-ops.abs(logits)))
+
+
+def categorical_crossentropy(
+    labels: keras.KerasTensor, logits: keras.KerasTensor
+) -> keras.KerasTensor:
+    """-log p(label) [batch] from int labels [batch] and logits [batch, classes]."""
+    log_probabilities = ops.log_softmax(logits, axis=-1)
+    chosen = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    return -ops.sum(chosen * log_probabilities, axis=-1)
+
+
+def squared_error(labels: keras.KerasTensor, predictions: keras.KerasTensor) -> keras.KerasTensor:
+    """(prediction - label)²."""
+    return ops.square(predictions - labels)
+
+
+def huber(labels: keras.KerasTensor, predictions: keras.KerasTensor) -> keras.KerasTensor:
+    """Half the squared error up to a distance of 1, linear beyond (Huber 1964)."""
+    distance = ops.abs(predictions - labels)
+    return ops.where(distance <= 1.0, 0.5 * ops.square(distance), distance - 0.5)

@@ -1,0 +1,123 @@
+"""One step of training: losses of the tasks -> balancing -> update. Imports TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.heads import Head
+from models.lazy import keras, tf
+from models.losses import masked_mean
+from models.metrics import ratio
+
+if TYPE_CHECKING:
+    from models.multitask import MultitaskModel
+
+    Tensors = Mapping[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class BatchLosses:
+    """What the heads make of a batch.
+
+    losses: float32 [tasks], means over labelled rows. rows: float32 [tasks], how many there are.
+    totals: what each head's metrics add up.
+    """
+
+    losses: tf.Tensor
+    rows: tf.Tensor
+    totals: list[tf.Tensor]
+
+    @property
+    def present(self) -> tf.Tensor:
+        """float32 [tasks]: 1 for tasks that have a labelled row in the batch, else 0."""
+        return keras.ops.minimum(self.rows, 1.0)
+
+
+def batch_losses(heads: tuple[Head, ...], labels: Tensors, outputs: Tensors) -> BatchLosses:
+    """Each head's loss and totals."""
+    losses, rows, totals = [], [], []
+    for head in heads:
+        name = head.target.name
+        present = head.present(labels[name])
+        known = head.fill(labels[name], present)
+        losses.append(masked_mean(head.row_losses(known, outputs[name]), present))
+        rows.append(keras.ops.sum(present))
+        totals.append(head.totals(known, keras.ops.stop_gradient(outputs[name]), present))
+    return BatchLosses(keras.ops.stack(losses), keras.ops.stack(rows), totals)
+
+
+def train_step(model: MultitaskModel, features: Tensors, labels: Tensors) -> dict[str, tf.Tensor]:
+    """Update all trainable variables, those of the balancing method among them.
+
+    Every task's loss depends on the shared trunk through `representation` alone: a method that
+    wants one gradient per task takes it there, and then one pass back through the trunk.
+    """
+    with tf.GradientTape() as tape:
+        representation = model.trunk(features, training=True)
+        outputs = model.towers(representation, training=True)
+        batch = batch_losses(model.heads, labels, outputs)
+        objective = model.balancer(batch.losses, batch.present)
+        if model.losses:
+            objective += keras.ops.sum(model.losses)
+    variables = model.trainable_variables
+    gradients, weights = tape.gradient(objective, (variables, batch.losses))
+    model.optimizer.apply(gradients, variables)
+    model.totals.update_state(batch, weights, objective)
+    return {"objective": objective}
+
+
+def test_step(model: MultitaskModel, features: Tensors, labels: Tensors) -> dict[str, tf.Tensor]:
+    """Count losses and metrics."""
+    batch = batch_losses(model.heads, labels, model(features, training=False))
+    model.totals.update_state(batch)
+    return {"loss": keras.ops.sum(batch.losses)}
+
+
+class EpochTotals(keras.metrics.Metric):  # type: ignore[misc]
+    """All figures of an epoch in one vector, so that a step updates one variable.
+
+    Layout: per task the summed row losses, the labelled rows, the summed balancing weights and the
+    steps with a label; then the summed objective and the steps; then every head's own totals.
+    """
+
+    def __init__(self, heads: tuple[Head, ...]) -> None:
+        super().__init__(name="totals")
+        self.heads = heads
+        sizes = [len(heads)] * 4 + [2] + [h.num_totals for h in heads]
+        self.cuts = [int(i) for i in np.cumsum(sizes)[:-1]]
+        self.sums = self.add_variable((sum(sizes),), "zeros", name="sums")
+
+    def update_state(
+        self,
+        batch: BatchLosses,
+        weights: tf.Tensor | None = None,
+        objective: tf.Tensor | None = None,
+    ) -> None:
+        """Add a batch; a training step also gives the balancing weights [tasks] and objective."""
+        training = weights is not None
+        present = batch.present if training else tf.zeros_like(batch.rows)
+        steps = tf.stack([objective, 1.0]) if training else tf.zeros([2])
+        weighted = weights * present if training else present
+        parts = [batch.losses * batch.rows, batch.rows, weighted, present, steps, *batch.totals]
+        self.sums.assign_add(tf.concat(parts, 0))
+
+    def result(self) -> dict[str, float]:
+        """The figures by name; NaN where no row carried a label."""
+        parts = np.split(keras.ops.convert_to_numpy(self.sums), self.cuts)
+        losses, rows, weights, steps_present, (objective, steps) = parts[:5]
+        figures = {"loss": 0.0}
+        for i, (head, totals) in enumerate(zip(self.heads, parts[5:], strict=True)):
+            name, loss = head.target.name, ratio(losses[i], rows[i])
+            if rows[i]:
+                figures["loss"] += head.target.task.weight * loss
+            figures[f"{name}_loss"] = loss
+            figures |= {f"{name}_{metric}": v for metric, v in head.metrics(totals).items()}
+            if steps:
+                figures[f"{name}_weight"] = ratio(weights[i], steps_present[i])
+        if steps:
+            figures["objective"] = ratio(objective, steps)
+        return figures

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from components.artifacts import Batches, Examples, Preprocessing, Statistics
-from components.stage import Context, Stage
-from models.inputs import Input
+from components.feature_state import column_of, feature_of
+from components.preprocessing import save_preprocessing
+from components.stage import Context, RootstockError, Stage
+from components.statistics import load_statistics
+from models.features import Feature
+from models.inputs import Input, TextInput
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from components.sketches import CountedValues
+
+BATCH_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -23,9 +38,154 @@ class TransformOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Transform(Stage[TransformInputs, TransformOutputs]):
-    """Applies the very Keras layers that the served model holds, once instead of every epoch."""
+    """Applies the very TensorFlow graph that the served model holds, once instead of every epoch."""
 
     inputs: tuple[Input, ...]
 
     def run(self, inputs: TransformInputs, context: Context) -> TransformOutputs:
-        raise NotImplementedError
+        from components.beam import forget, map_units
+
+        examples = inputs.examples
+        train = load_statistics(inputs.statistics)["train"]
+        for given in self.inputs:
+            column_of(given, train)
+        vocabularies = self._vocabularies(examples, context)
+        features = tuple(feature_of(i, train, vocabularies) for i in self.inputs)
+
+        done = context.scratch / "batches"
+        shards = [
+            (split, file, done / split / f"{file.stem}.arrow")
+            for split in examples.splits()
+            for file in examples.shards(split)
+        ]
+        for split in examples.splits():
+            (done / split).mkdir(parents=True, exist_ok=True)
+        rows = map_units("transform", shards, partial(transform_shard, features=features), context)
+
+        preprocessing, batches = context.output / "preprocessing", context.output / "batches"
+        preprocessing.mkdir()
+        save_preprocessing(features, preprocessing)
+        forget("transform", context)
+        done.rename(batches)
+        context.observer.figure("rows", sum(rows))
+        for f in features:
+            if f.kind in ("text", "categorical"):
+                context.observer.figure(f"{f.name} vocabulary", len(f.vocabulary))
+        return TransformOutputs(Preprocessing(preprocessing), Batches(batches))
+
+    def _vocabularies(self, examples: Examples, context: Context) -> dict[str, tuple[str, ...]]:
+        """Words of each text input by its name: most frequent in training first, then by word."""
+        from components.beam import map_units
+
+        columns = {i.name: i.column for i in self.inputs if isinstance(i, TextInput)}
+        if not columns:
+            return {}
+        work = partial(count_words, columns=tuple(dict.fromkeys(columns.values())))
+        parts = map_units("words", examples.shards("train"), work, context)
+        total = parts[0]
+        for part in parts[1:]:
+            for column, counted in part.items():
+                total[column].merge(counted)
+        ranked = {column: _ranked(counted) for column, counted in total.items()}
+        return {name: ranked[column] for name, column in columns.items()}
+
+
+def count_words(index: int, file: Path, *, columns: tuple[str, ...]) -> dict[str, CountedValues]:
+    """Words of text columns in one shard, split as the served graph splits them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from components.sketches import CountedValues
+    from components.texts import texts
+    from models.preprocessing import split_words
+
+    counted = {column: CountedValues(limit=1 << 31) for column in columns}
+    with pq.ParquetFile(file) as shard:
+        for batch in shard.iter_batches(BATCH_ROWS, columns=list(columns)):
+            for column, values in counted.items():
+                text = pc.fill_null(texts(batch.column(column)), "")
+                words = split_words(text.to_numpy(zero_copy_only=False)).flat_values.numpy()
+                values.add(pa.array(words, pa.binary()))
+    return counted
+
+
+def transform_shard(
+    index: int, item: tuple[str, Path, Path], *, features: tuple[Feature, ...]
+) -> int:
+    """Preprocess one shard of examples into one file of batches; the number of its rows."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    from components.batches import write_shard
+
+    split, source, target = item
+    apply = _preprocessing(features)
+    found: dict[str, list[Any]] = {f.name: [] for f in features}
+    rows = 0
+    with pq.ParquetFile(source) as shard:
+        columns = list(dict.fromkeys(f.column for f in features))
+        for batch in shard.iter_batches(BATCH_ROWS, columns=columns):
+            answers = _applied(apply, batch, features, f"{split}, shard {source.stem}", rows)
+            for name, values in answers.items():
+                found[name].append(values)
+            rows += batch.num_rows
+    new = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    write_shard(new, {name: np.concatenate(parts) for name, parts in found.items()}, features)
+    new.replace(target)
+    return rows
+
+
+def _applied(
+    apply: Any, batch: pa.RecordBatch, features: tuple[Feature, ...], place: str, before: int
+) -> dict[str, Any]:
+    """Preprocessed arrays of a batch; an error names the first row that cannot be preprocessed.
+
+    Raises:
+        RootstockError: TensorFlow cannot decode an image that passed ExampleGen.
+    """
+    import tensorflow as tf
+
+    from components.raw import raw_inputs
+
+    def applied(rows: pa.RecordBatch) -> dict[str, Any]:
+        raw = raw_inputs(rows, features)
+        tensors = {f.name: tf.constant(raw[f.name], _dtype(f)) for f in features}
+        return {name: value.numpy() for name, value in apply(tensors).items()}
+
+    try:
+        return applied(batch)
+    except tf.errors.InvalidArgumentError as whole:
+        for row in range(batch.num_rows):
+            try:
+                applied(batch.slice(row, 1))
+            except tf.errors.InvalidArgumentError as e:
+                raise RootstockError(
+                    f"examples, {place}, row {before + row}: TensorFlow cannot preprocess it:"
+                    f" {e.message}"
+                ) from e
+        raise RootstockError(f"examples, {place}: {whole.message}") from whole
+
+
+@lru_cache(maxsize=2)
+def _preprocessing(features: tuple[Feature, ...]) -> Any:
+    """The preprocessing as one traced function, made once per process."""
+    import tensorflow as tf
+
+    from models.preprocessing import Preprocessing
+
+    module = Preprocessing(features)
+    signature = {f.name: tf.TensorSpec([None], _dtype(f)) for f in features}
+    return tf.function(module.__call__, input_signature=[signature])
+
+
+def _dtype(feature: Feature) -> Any:
+    import tensorflow as tf
+
+    return tf.float32 if feature.kind == "numeric" else tf.string
+
+
+def _ranked(counted: CountedValues) -> tuple[str, ...]:
+    words, counts = counted.counts()
+    pairs = zip(words.to_pylist(), counts, strict=True)
+    return tuple(w.decode() for w, _ in sorted(pairs, key=lambda pair: (-pair[1], pair[0])))

@@ -1,0 +1,96 @@
+"""Inputs into features: the state of each one's preprocessing, from training statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from components.stage import RootstockError
+from components.statistics import (
+    ColumnStatistics,
+    ImageColumn,
+    NumericColumn,
+    SplitStatistics,
+    StringColumn,
+    TextColumn,
+)
+from models.features import CategoricalFeature, Feature, ImageFeature, NumericFeature, TextFeature
+from models.inputs import CategoricalInput, ImageInput, Input, NumericInput, TextInput
+
+
+def feature_of(
+    given: Input, train: SplitStatistics, vocabularies: Mapping[str, tuple[str, ...]]
+) -> Feature:
+    """The feature of an input. vocabularies: words by the name of a text input, most frequent first.
+
+    Raises:
+        RootstockError: its column is not there, or holds what the input cannot read.
+    """
+    column = column_of(given, train)
+    if isinstance(given, ImageInput):
+        return ImageFeature(
+            name=given.name,
+            column=given.column,
+            height=given.height,
+            width=given.width,
+            channels=given.channels,
+        )
+    if isinstance(given, TextInput):
+        words = vocabularies[given.name][: given.vocabulary_size]
+        return TextFeature(
+            name=given.name, column=given.column, length=given.length, vocabulary=words
+        )
+    if isinstance(given, NumericInput):
+        assert isinstance(column, NumericColumn)
+        deviation = column.log_deviation if given.log else column.deviation
+        return NumericFeature(
+            name=given.name,
+            column=given.column,
+            mean=column.log_mean if given.log else column.mean,
+            deviation=deviation or 1.0,
+            log=given.log,
+        )
+    if isinstance(given, CategoricalInput):
+        assert isinstance(column, StringColumn | NumericColumn)
+        values = tuple(v for v, _ in column.values.counts if v)[: given.max_values]
+        return CategoricalFeature(name=given.name, column=given.column, vocabulary=values)
+    assert_never(given)
+
+
+def column_of(given: Input, split: SplitStatistics) -> ColumnStatistics:
+    """The statistics of the column that an input reads.
+
+    Raises:
+        RootstockError: as `feature_of`.
+    """
+    column = split.columns.get(given.column)
+    if column is None:
+        raise RootstockError(
+            f"inputs.{given.name}: no column {given.column!r} in the examples. Columns there:"
+            f" {', '.join(split.columns)}."
+        )
+    if wrong := unfit(given, column):
+        raise RootstockError(wrong)
+    return column
+
+
+def unfit(given: Input, column: ColumnStatistics) -> str:
+    """Why an input cannot read a column; empty if it can."""
+    what = f"inputs.{given.name}: column {given.column!r} holds {column.type} values"
+    if isinstance(given, ImageInput) and not isinstance(column, ImageColumn):
+        return f"{what}. Expected encoded images (bytes)."
+    if isinstance(given, TextInput) and not isinstance(column, TextColumn):
+        return f"{what}. Expected text."
+    if isinstance(given, NumericInput) and not isinstance(column, NumericColumn):
+        values = column.values.counts[:3] if isinstance(column, StringColumn) else ()
+        some = ", ".join(repr(v) for v, _ in values)
+        return (
+            f"{what}{f' such as {some}' if some else ''}. Expected numbers: add what means missing"
+            " to the source's `null_values`, or declare the column's type under `types`."
+        )
+    if isinstance(given, CategoricalInput):
+        if not isinstance(column, StringColumn | NumericColumn):
+            return f"{what}. Expected text, whole numbers or booleans, each value a category."
+        if column.values.truncated:
+            return f"{what} with too many distinct ones to be categories. Expected fewer."
+    return ""

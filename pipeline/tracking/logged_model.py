@@ -1,0 +1,116 @@
+"""A trained model as MLflow keeps one: the SavedModel with signature, requirements and example.
+
+Written by hand: MLflow's own `log_model` infers requirements by loading the model in a new process,
+which takes longer than a small training; and nothing here imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.artifacts import TrainedModel
+from components.expected import read_expected
+from models.features import Feature
+from models.task import TaskTarget
+from pipeline.tracking import served_model
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
+LOADER = "rootstock_served_model"
+EXAMPLE = "input_example.json"
+EXAMPLE_ROWS = 5
+REQUIREMENTS = ("mlflow", "tensorflow", "pandas", "numpy")
+_TYPES = {"numeric": "double", "image": "binary", "text": "string", "categorical": "string"}
+
+
+def write_model(trained: TrainedModel, model_id: str, run_id: str, directory: Path) -> None:
+    """Fill an empty directory with an MLflow model, all but its `saved_model/`.
+
+    It has the flavours `python_function` and `tensorflow`.
+    """
+    from mlflow.models import Model
+
+    from components.trained_model import load_description
+
+    features, targets = load_description(trained)
+    requirements = [f"{p}=={version(p)}" for p in REQUIREMENTS]
+    (directory / "requirements.txt").write_text("\n".join(requirements) + "\n")
+    (directory / "python_env.yaml").write_text(_python_env())
+    (directory / "code").mkdir()
+    shutil.copy(served_model.__file__, directory / "code" / f"{LOADER}.py")
+    _write_example(trained, features, directory / EXAMPLE)
+
+    model = Model(
+        run_id=run_id,
+        model_id=model_id,
+        signature=_signature(features, targets),
+        saved_input_example_info={
+            "artifact_path": EXAMPLE,
+            "type": "dataframe",
+            "pandas_orient": "split",
+        },
+        metadata={"classes": {t.name: list(t.classes) for t in targets if t.classes}},
+    )
+    model.add_flavor(
+        "python_function",
+        loader_module=LOADER,
+        code="code",
+        data="saved_model",
+        env={"virtualenv": "python_env.yaml"},
+        python_version=_python(),
+    )
+    model.add_flavor("tensorflow", model_type="tf2-module", saved_model_dir="saved_model")
+    model.save(str(directory / "MLmodel"))
+
+
+def _signature(features: Sequence[Feature], targets: Sequence[TaskTarget]) -> ModelSignature:
+    """Columns of the raw inputs, and one of answers for each task: a number, or one per class."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import Array
+
+    inputs = [ColSpec(_TYPES[f.kind], f.name) for f in features]
+    outputs = [
+        ColSpec(
+            DataType.float if t.task.kind in ("binary", "regression") else Array(DataType.float),
+            t.name,
+        )
+        for t in sorted(targets, key=lambda t: t.name)
+    ]
+    return ModelSignature(Schema(inputs), Schema(outputs))
+
+
+def _write_example(trained: TrainedModel, features: Sequence[Feature], file: Path) -> None:
+    raw, _ = read_expected(trained.path / "expected.parquet")
+    names = [f.name for f in features]
+    columns = [[_cell(f, v) for v in raw[f.name][:EXAMPLE_ROWS]] for f in features]
+    example: Mapping[str, object] = {
+        "columns": names,
+        "data": [list(row) for row in zip(*columns, strict=True)],
+    }
+    file.write_text(json.dumps(example))
+
+
+def _cell(feature: Feature, value: bytes | float) -> str | float | None:
+    """A raw value as MLflow's examples spell it."""
+    if isinstance(value, bytes):
+        as_text = feature.kind != "image"
+        return value.decode() if as_text else base64.b64encode(value).decode()
+    return float(value) if value == value else None  # a missing number
+
+
+def _python() -> str:
+    import platform
+
+    return platform.python_version()
+
+
+def _python_env() -> str:
+    return f"python: {_python()}\ndependencies:\n- -r requirements.txt\n"

@@ -1,0 +1,98 @@
+"""Figures for the record: learning curves, confusion matrices, reliability and ranking curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_CLASSES_WITH_NUMBERS = 20
+
+
+def plots_of(directory: Path) -> Iterator[tuple[str, Figure]]:
+    """Figures of what an artifact holds, with their file names; none for most."""
+    if (history := directory / "history.json").is_file():
+        yield from learning_curves(json.loads(history.read_text()))
+    if (evaluation := directory / "evaluation.json").is_file():
+        for task in json.loads(evaluation.read_text())["tasks"].values():
+            yield from task_plots(task)
+
+
+def task_plots(task: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+    """Figures of one task's `components.metrics.TaskMetrics`, read from JSON."""
+    name = task["task"]
+    if task["confusion"]:
+        yield f"confusion_{name}.png", _confusion(name, task["confusion"], task["classes"])
+    if task["reliability"]:
+        yield f"reliability_{name}.png", _reliability(name, task["reliability"])
+    for kind, x, y in (
+        ("roc", "false positive rate", "true positive rate"),
+        ("precision_recall", "recall", "precision"),
+    ):
+        if task[kind]:
+            yield f"{kind}_{name}.png", _curve(name, task[kind], x, y)
+
+
+def learning_curves(history: Mapping[str, Sequence[float]]) -> Iterator[tuple[str, Figure]]:
+    """One figure for each metric, with its training and validation series by epoch."""
+    for metric in [m for m in history if not m.startswith("val_")]:
+        figure, axes = _figure(metric)
+        for series, label in ((metric, "train"), (f"val_{metric}", "val")):
+            if values := history.get(series):
+                axes.plot(range(1, len(values) + 1), values, marker=".", label=label)
+        axes.set_xlabel("epoch")
+        axes.legend()
+        yield f"learning_{metric}.png", figure
+
+
+def _confusion(name: str, counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:
+    figure, axes = _figure(f"{name}: confusion")
+    shares = [[n / max(sum(row), 1) for n in row] for row in counts]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    if len(counts) <= MOST_CLASSES_WITH_NUMBERS:
+        axes.set_xticks(range(len(counts)), classes, rotation=90)
+        axes.set_yticks(range(len(counts)), classes)
+        for i, row in enumerate(counts):
+            for j, n in enumerate(row):
+                shade = "white" if shares[i][j] > 0.5 else "black"
+                axes.text(j, i, str(n), ha="center", va="center", color=shade, fontsize=8)
+    return figure
+
+
+def _reliability(name: str, bins: Sequence[Mapping[str, float]]) -> Figure:
+    figure, axes = _figure(f"{name}: reliability")
+    most = max(b["count"] for b in bins)
+    confidence, accuracy = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    axes.plot(confidence, accuracy)
+    axes.scatter(confidence, accuracy, s=[10 + 90 * b["count"] / most for b in bins])
+    axes.set_xlabel("confidence (area: rows)")
+    axes.set_ylabel("share that is right")
+    return figure
+
+
+def _curve(name: str, points: Sequence[Sequence[float]], x: str, y: str) -> Figure:
+    figure, axes = _figure(name)
+    axes.plot(*zip(*points, strict=True))
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    return figure
+
+
+def _figure(title: str) -> tuple[Figure, Axes]:
+    """A figure without pyplot: no window system, no state shared between threads."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 4), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title)
+    return figure, axes

@@ -1,0 +1,104 @@
+"""Trained models in MLflow's registry: one version per content, found again by its digest."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.artifacts import TrainedModel
+from pipeline.tracking.logged_model import write_model
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+DIGEST = "rootstock.digest"
+CANDIDATE_SINCE = "rootstock.candidate_since"
+PUSHED_VERSION = "rootstock.pushed_version"
+
+
+def register(
+    client: MlflowClient, name: str, experiment_id: str, run_id: str, trained: TrainedModel
+) -> ModelVersion:
+    """The registered version of a trained model: logged and registered now if it is not yet."""
+    if (known := find_version(client, name, trained.digest)) is not None:
+        return known
+    _ensure_registered_model(client, name)
+    model_id = _logged_model(client, experiment_id, run_id, trained)
+    return client.create_model_version(
+        name,
+        source=f"models:/{model_id}",
+        run_id=run_id,
+        model_id=model_id,
+        tags={DIGEST: trained.digest},
+        await_creation_for=0,
+    )
+
+
+def find_version(client: MlflowClient, name: str, digest: str) -> ModelVersion | None:
+    """The version that holds the model of this digest."""
+    found = client.search_model_versions(f"name = '{name}' and tags.`{DIGEST}` = '{digest}'")
+    return min(found, key=lambda v: int(v.version), default=None)
+
+
+def make_candidate(client: MlflowClient, name: str, version: str, since: float) -> None:
+    """Alias `candidate`: the model of the latest run. since: when that run started."""
+    _move_alias(client, name, "candidate", version, CANDIDATE_SINCE, since)
+
+
+def make_champion(client: MlflowClient, name: str, version: str, pushed_version: int) -> None:
+    """Alias `champion`: the model that was pushed last."""
+    _move_alias(client, name, "champion", version, PUSHED_VERSION, pushed_version)
+
+
+def _move_alias(
+    client: MlflowClient, name: str, alias: str, version: str, tag: str, order: float
+) -> None:
+    """Point an alias at a version, unless it already points at a later one.
+
+    Records may arrive late and in any order.
+    """
+    current = client.get_registered_model(name).aliases.get(alias)
+    if current is not None:
+        since = client.get_model_version(name, str(current)).tags.get(tag)
+        if since is not None and float(since) > order:
+            return
+    client.set_model_version_tag(name, version, tag, str(order))
+    if str(current) != version:
+        client.set_registered_model_alias(name, alias, version)
+
+
+def _ensure_registered_model(client: MlflowClient, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
+
+    try:
+        client.create_registered_model(name, description="Trained by the pipeline of this name.")
+    except MlflowException as e:
+        if e.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+            raise
+
+
+def _logged_model(
+    client: MlflowClient, experiment_id: str, run_id: str, trained: TrainedModel
+) -> str:
+    """Upload a model; one that an interrupted upload left is completed."""
+    begun = client.search_logged_models(
+        [experiment_id], f"tags.`{DIGEST}` = '{trained.digest}'", max_results=1
+    )
+    logged = (
+        begun[0]
+        if begun
+        else client.create_logged_model(
+            experiment_id, "model", run_id, tags={DIGEST: trained.digest}
+        )
+    )
+    model_id = str(logged.model_id)
+    if str(logged.status) != "READY":
+        with tempfile.TemporaryDirectory() as directory:
+            write_model(trained, model_id, run_id, Path(directory))
+            client.log_model_artifacts(model_id, directory)
+        client.log_model_artifacts(model_id, str(trained.saved_model), "saved_model")
+        client.finalize_logged_model(model_id, "READY")
+    return model_id

@@ -1,0 +1,164 @@
+"""Sends a run's journal to MLflow, while it is written or later.
+
+`python -m pipeline.tracking.sync <store>/runs/<run id> --tracking-uri URI`
+
+Exit codes: 0 MLflow has the whole run, 1 it has not (why is in `sync.log`; run it again), 3 another
+process is at it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pipeline.tracking import journal
+from pipeline.tracking.events import Event, RunFinished, RunStarted, StageStarted
+from pipeline.tracking.state import State, load, locked, save
+
+if TYPE_CHECKING:
+    from pipeline.tracking.mlflow import Replay
+
+T = TypeVar("T")
+DONE, INCOMPLETE, BUSY = 0, 1, 3
+LOOK_EVERY_S = 0.25
+LONGEST_PAUSE_S = 30.0
+PATIENCE_S = 10.0
+"""How long to go on trying, once the run itself has ended."""
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # we try again ourselves
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+
+
+def sync(run: Path, uri: str, patience_s: float = PATIENCE_S) -> int:
+    """Replay a journal until its run has ended, or its writer is dead, and all of it is sent.
+
+    Returns:
+        DONE, INCOMPLETE or BUSY. Calling it again goes on from where it stopped.
+    """
+    with locked(run / "sync.lock", wait=False) as ours:
+        if not ours:
+            return BUSY
+        state = load(run, uri)
+        if state.done:
+            return DONE
+        try:
+            _follow(run, uri, state, patience_s)
+        except Exception:
+            _note(run, traceback.format_exc())
+            return INCOMPLETE
+        return DONE
+
+
+def _follow(run: Path, uri: str, state: State, patience_s: float) -> None:
+    replay: Replay | None = None
+    finished = False
+    while not finished:
+        alive = journal.writer_lives(run)  # asked first: what it wrote before it died is read below
+        for event, offset in journal.read(run, state.offset):
+            if state.offset == 0 and not isinstance(event, RunStarted):
+                _note(run, "the journal lacks its beginning: there is nothing to tell MLflow about")
+                finished = True
+                break
+            replay = replay or _insist(lambda: _connect(run, uri, state), run, patience_s)
+            _record(replay, event, run, patience_s)
+            finished = isinstance(event, RunFinished)
+            state.offset = offset
+            save(state, run, uri)
+        if not alive and not finished:
+            if state.runs:
+                replay = replay or _insist(lambda: _connect(run, uri, state), run, patience_s)
+                _insist(partial(replay.end, "KILLED"), run, patience_s)
+            finished = True
+        if not finished:
+            time.sleep(LOOK_EVERY_S)
+    state.done = True
+    save(state, run, uri)
+
+
+def _connect(run: Path, uri: str, state: State) -> Replay:
+    os.environ.update({k: v for k, v in QUIET.items() if k not in os.environ})
+    from mlflow import MlflowClient
+
+    from pipeline.tracking.mlflow import Replay
+
+    store = run.absolute().parent.parent
+    artifacts = None if uri.startswith(("http:", "https:")) else store / "mlartifacts"
+    return Replay(MlflowClient(uri, uri), run, state, artifacts, partial(_note, run))
+
+
+def _record(replay: Replay, event: Event, run: Path, patience_s: float) -> None:
+    """Replay one event; one that MLflow refuses for good must not keep back all that follow."""
+    try:
+        _insist(partial(replay, event), run, patience_s)
+    except Exception as e:
+        if isinstance(event, RunStarted | StageStarted) or not _refused(e):
+            raise
+        _note(run, f"MLflow refuses {event.kind} of {time.ctime(event.time)}: {e}")
+
+
+def _insist(act: Callable[[], T], run: Path, patience_s: float) -> T:
+    """Try until it succeeds, or until the run has been over for a while.
+
+    Raises:
+        Exception: that of the last attempt.
+    """
+    pause, ended = 1.0, None
+    while True:
+        try:
+            return act()
+        except Exception as e:
+            if ended is None and not journal.writer_lives(run):
+                ended = time.monotonic()
+            late = ended is not None and time.monotonic() - ended >= patience_s
+            if late or _refused(e) or not _foreign(e):
+                raise
+            _note(run, f"MLflow does not answer, trying again: {e}")
+            time.sleep(pause if ended is None else min(pause, 2.0))
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+def _foreign(error: Exception) -> bool:
+    """Whether it comes from MLflow or from what lies under it, and not from a fault of ours."""
+    return isinstance(error, OSError) or type(error).__module__.split(".")[0] in (
+        "mlflow",
+        "sqlalchemy",
+    )
+
+
+def _refused(error: Exception) -> bool:
+    """Whether MLflow was reached and will never take this."""
+    return getattr(error, "error_code", "") in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
+
+
+def _note(run: Path, text: str) -> None:
+    with open(run / "sync.log", "a") as log:
+        log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.strip()}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; keeps out of the way of the run that it reports on."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="<store>/runs/<run id>")
+    parser.add_argument("--tracking-uri", required=True)
+    args = parser.parse_args(arguments)
+    os.nice(10)
+    log = os.open(args.run / "sync.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(log, stream.fileno())
+    return sync(args.run, args.tracking_uri)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

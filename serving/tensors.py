@@ -64,6 +64,20 @@ def type_name(number: int) -> str:
     return _NUMBERS[number][0] if number in _NUMBERS else f"DT_{number}"
 
 
+def type_number(name: str) -> int:
+    """The DataType number of DT_FLOAT, DT_STRING, …
+
+    Raises:
+        ServingError: a type that we do not receive.
+    """
+    if name == "DT_STRING":
+        return STRING
+    for number, (known, _, _) in _NUMBERS.items():
+        if known == name:
+            return number
+    raise invalid(f"Tensors of data type {name} are not supported.")
+
+
 def fill(proto: Any, array: np.ndarray) -> None:
     """Write an array into an empty TensorProto."""
     proto.dtype = data_type(array)

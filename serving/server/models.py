@@ -111,6 +111,11 @@ class ServedModel:
         with self._changed:
             return any(v.state is State.AVAILABLE for v in self._versions.values())
 
+    def failed(self) -> bool:
+        """Whether the newest version could not be loaded."""
+        with self._changed:
+            return bool(self._versions) and self._versions[max(self._versions)].error is not None
+
     def refresh(self) -> None:
         """Serve the newest version on disk. While there is none, what is loaded stays."""
         on_disk = layout.versions(self.directory)
@@ -173,6 +178,7 @@ class Models:
         self._period_s = period_s
         self._stop = Event()
         self._available = Event()
+        self._failed = Event()
         self._thread = Thread(target=self._poll, name="model-poller", daemon=True)
 
     def start(self) -> None:
@@ -182,6 +188,10 @@ class Models:
     def wait_available(self) -> None:
         """Wait until every model has had a version that answers."""
         self._available.wait()
+
+    def wait_failed(self) -> None:
+        """Wait until the newest version of a model could not be loaded."""
+        self._failed.wait()
 
     def stop(self) -> None:
         """Stop looking, and free everything."""
@@ -211,4 +221,6 @@ class Models:
                 model.refresh()
             if all(model.available() for model in self._models.values()):
                 self._available.set()
+            if any(model.failed() for model in self._models.values()):
+                self._failed.set()
             self._stop.wait(self._period_s)

@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Event, Thread
 
+import grpc
 import uvicorn
 
 from serving.server import grpc_api, rest
+from serving.server.launch import UNLOADABLE
 from serving.server.models import Models
 
 _GRACE_S = 30.0
@@ -32,10 +34,12 @@ def main(arguments: Sequence[str]) -> int:
     `{"host", "rest_port", "grpc_port", "pid"}`.
 
     Returns:
-        The exit code: 0 after SIGTERM, 130 after SIGINT, 2 if a port cannot be used.
+        The exit code: 0 after SIGTERM, 130 after SIGINT, 2 if a port cannot be used, 3 if a model
+        cannot be loaded and that was to end the server.
     """
     options = _parse(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("serving").setLevel(logging.INFO)
     stop = _Stop()
     models = Models(dict(options.model))
     try:
@@ -60,6 +64,10 @@ def main(arguments: Sequence[str]) -> int:
         target=_announce, args=(models, options, listener.getsockname()[1], grpc_port), daemon=True
     )
     announcing.start()
+    if options.stop_with_stdin:
+        Thread(target=stop.when_stdin_closes, daemon=True).start()
+    if options.exit_on_failure:
+        Thread(target=stop.when_unloadable, args=(models,), daemon=True).start()
     stop.wait()
     web.should_exit = True
     grpc_server.stop(_GRACE_S).wait()
@@ -92,13 +100,27 @@ class _Stop:
     def wait(self) -> None:
         self._event.wait()
 
+    def when_stdin_closes(self) -> None:
+        """End when whoever started this process has ended or let go."""
+        while sys.stdin.buffer.read(4096):
+            pass
+        self._event.set()
+
+    def when_unloadable(self, models: Models) -> None:
+        """End as soon as a model is found that cannot be loaded."""
+        models.wait_failed()
+        self.exit_code = UNLOADABLE
+        self._event.set()
+
     def _received(self, number: int, frame: object) -> None:
         self.exit_code = 130 if number == signal.SIGINT else 0
         self._event.set()
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio switches Nagle's 40 ms off only where the protocol is named
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -108,7 +130,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _bind(models: Models, host: str, port: int) -> tuple[grpc_api.grpc.Server, int]:
+def _bind(models: Models, host: str, port: int) -> tuple[grpc.Server, int]:
     made = grpc_api.server(models, threads=max(8, 2 * (os.cpu_count() or 1)))
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
@@ -150,4 +172,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rest-port", type=int, default=8501, help="0: a free one")
     parser.add_argument("--grpc-port", type=int, default=8500, help="0: a free one")
     parser.add_argument("--ready-file", type=Path, help="written once every model answers")
+    parser.add_argument(
+        "--exit-on-failure",
+        action="store_true",
+        help=f"end with exit code {UNLOADABLE} when a model cannot be loaded",
+    )
+    parser.add_argument(
+        "--stop-with-stdin", action="store_true", help="end when standard input is closed"
+    )
     return parser.parse_args(arguments)

@@ -1,0 +1,86 @@
+"""Pusher: a blessed model becomes the next version that servers pick up."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.artifacts import Blessing, Pushed, TrainedModel
+from components.stage import Context, RootstockError, Stage
+from serving import layout
+
+
+@dataclass(frozen=True)
+class PusherInputs:
+    """model: to push. blessings: all of them have to be given."""
+
+    model: TrainedModel
+    blessings: tuple[Blessing, ...]
+
+
+@dataclass(frozen=True)
+class PusherOutputs:
+    """pushed: where the model went, or why it did not go."""
+
+    pushed: Pushed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pusher(Stage[PusherInputs, PusherOutputs]):
+    """Puts the SavedModel at `<destination>/<model>/<version>/`, all at once.
+
+    A model goes there at most once: the same model pushed again keeps its version.
+
+    model: the name servers know it by. destination: a directory, made if missing.
+    """
+
+    model: str
+    destination: str
+
+    def run(self, inputs: PusherInputs, context: Context) -> PusherOutputs:
+        """See `Stage.run`. A model without all blessings stays where it is, and that is no error.
+
+        Raises:
+            RootstockError: the destination cannot be written, or the model's name cannot be used.
+        """
+        reasons = [
+            reason
+            for blessing in inputs.blessings
+            if not blessing.blessed()
+            for reason in blessing.reasons() or ["It was not blessed."]
+        ]
+        record: dict[str, object] = {"model": self.model, "version": None, "path": None}
+        if not reasons:
+            version = self._push(inputs.model)
+            path = layout.model_directory(Path(self.destination), self.model) / str(version)
+            record |= {"version": version, "path": str(path.absolute())}
+            context.observer.figure("version", version)
+            context.observer.figure("path", str(path))
+        else:
+            context.observer.figure("pushed", "no")
+        output = context.output / "pushed"
+        output.mkdir()
+        record |= {"pushed": not reasons, "reasons": reasons, "digest": inputs.model.digest}
+        (output / "pushed.json").write_text(json.dumps(record, indent=2) + "\n")
+        return PusherOutputs(Pushed(output))
+
+    def still_valid(self, outputs: object) -> bool:
+        """Whether the version is still where it was pushed to."""
+        assert isinstance(outputs, PusherOutputs)
+        record = json.loads((outputs.pushed.path / "pushed.json").read_text())
+        if not record["pushed"]:
+            return True
+        return layout.digest_of(Path(record["path"])) == record["digest"]
+
+    def _push(self, model: TrainedModel) -> int:
+        try:
+            return layout.push(Path(self.destination), self.model, model.saved_model, model.digest)
+        except ValueError as error:
+            raise RootstockError(f"push: {error}") from error
+        except OSError as error:
+            raise RootstockError(
+                f"{self.destination}: the model cannot be pushed there "
+                f"({error.strerror or error}). Nothing was left behind. Make it a directory that "
+                "can be written and has room, or choose another push destination, and run again."
+            ) from error

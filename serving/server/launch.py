@@ -1,0 +1,106 @@
+"""Start the embedded server in a process of its own, wait for it, stop it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import serving
+
+if TYPE_CHECKING:
+    from serving.server import process  # noqa: F401 - who launches the server depends on its code
+
+UNLOADABLE = 3
+"""Exit code of a server started with `--exit-on-failure` whose model cannot be loaded."""
+
+
+class ServerExited(Exception):
+    """The server ended before it answered. code: its exit code. log: the last lines it wrote."""
+
+    def __init__(self, code: int, log: str) -> None:
+        super().__init__(f"The server ended with exit code {code}: {log}")
+        self.code = code
+        self.log = log
+
+
+class ServerProcess:
+    """A server on free ports of this machine that ends when this object or its process does."""
+
+    def __init__(self, models: Mapping[str, Path], log: Path, options: Sequence[str] = ()) -> None:
+        """Start it; it loads while the caller goes on.
+
+        Args:
+            models: base path by model name.
+            log: the file its messages go to.
+            options: more of its command line.
+        """
+        self._log = log
+        self._ready = log.with_name(log.name + ".ready")
+        self._ready.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "serving.server", "--stop-with-stdin"]
+        command += ["--rest-port", "0", "--grpc-port", "0", "--ready-file", str(self._ready)]
+        for name, path in models.items():
+            command += ["--model", f"{name}={path}"]
+        source = str(Path(serving.__file__).parent.parent)
+        path_variable = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*command, *options],
+                stdin=subprocess.PIPE,  # closed by the kernel if we die, which ends the server
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": path_variable},
+            )
+
+    def wait(self, timeout_s: float) -> dict[str, int]:
+        """Wait until every model answers.
+
+        Returns:
+            The ports: {"rest": …, "grpc": …}.
+
+        Raises:
+            ServerExited: it ended instead.
+            TimeoutError: it still loads.
+        """
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            if self._ready.exists():
+                ports = json.loads(self._ready.read_text())
+                return {"rest": ports["rest_port"], "grpc": ports["grpc_port"]}
+            if (code := self.process.poll()) is not None:
+                raise ServerExited(code, self.log_tail())
+            time.sleep(0.02)
+        raise TimeoutError(f"The server does not answer after {timeout_s:g} s: {self.log_tail()}")
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The end of what it wrote."""
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+
+    def stop(self, grace_s: float = 10.0) -> int:
+        """End it, by force after `grace_s`; its exit code."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process.terminate()
+        try:
+            return self.process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    def __enter__(self) -> ServerProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()

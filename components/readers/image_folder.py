@@ -48,7 +48,8 @@ class ImageFolderReader(Reader):
             images: list[bytes] = []
             names: list[str] = []
             for name in unit.files[start : start + BATCH_FILES]:
-                image = Path(unit.root, name).read_bytes()
+                with open(os.path.join(unit.root, name), "rb") as file:
+                    image = file.read()
                 reason = fault(image)
                 if reason:
                     yield BadRecord(name, 0, reason)

@@ -1,0 +1,37 @@
+"""Reading a `Schema` artifact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.artifacts import Schema
+from components.stage import RootstockError
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+FILE = "schema.pbtxt"
+
+
+def load_schema(artifact: Schema) -> schema_pb2.Schema:
+    """The schema proto."""
+    file = artifact.path / FILE
+    return parse_schema(file.read_text(encoding="utf-8"), str(file))
+
+
+def parse_schema(text: str, place: str) -> schema_pb2.Schema:
+    """A schema from its text form; `place` is where it comes from, for the message.
+
+    Raises:
+        RootstockError: it does not parse.
+    """
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    try:
+        return text_format.Parse(text, schema_pb2.Schema())
+    except text_format.ParseError as e:
+        raise RootstockError(
+            f"{place}: {e}. Expected a tensorflow-metadata Schema in protobuf text form; SchemaGen"
+            " writes one to start from when no `schema_file` is given."
+        ) from e

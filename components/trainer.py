@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.artifacts import Batches, Examples, Preprocessing, TrainedModel
+from components.preprocessing import load_preprocessing
 from components.stage import Context, Stage
+from components.trained_model import ModelRecord
 from models.balancing.base import Balancing
 from models.balancing.equal import Equal
 from models.inputs import STRICT
@@ -58,6 +60,11 @@ class Training:
     steps_per_execution: Annotated[int, Field(ge=1)] = 1
     early_stopping: EarlyStopping | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a weight decay that would be ignored."""
+        if self.weight_decay and self.optimizer == "adam":
+            raise ValueError("weight_decay needs `optimizer: adamw` (or sgd); adam takes none")
+
 
 @dataclass(frozen=True)
 class TrainerInputs:
@@ -77,15 +84,38 @@ class TrainerOutputs:
 
 @dataclass(frozen=True)
 class Trainer(Stage[TrainerInputs, TrainerOutputs]):
-    """Trains one model for all tasks. Same inputs, parameters and machine: same model."""
+    """Trains one model for all tasks. Same inputs, parameters and machine: same model.
+
+    Trained on a GPU or with `mixed_precision`, it is served in float32 all the same.
+    """
 
     tasks: tuple[Task, ...]
     trunk: Trunk = field(default_factory=Scratch)
     sharing: Sharing = field(default_factory=Hard)
     balancing: Balancing = field(default_factory=Equal)
-    training: Training = Training()
+    training: Training = field(default_factory=Training)
     seed: int = 0
 
     def run(self, inputs: TrainerInputs, context: Context) -> TrainerOutputs:
-        """See `Stage.run`."""
-        raise NotImplementedError
+        """See `Stage.run`. A run that was killed goes on from its last finished epoch.
+
+        Raises:
+            RootstockError: a task has no labels, early stopping names no figure, training diverges.
+        """
+        from components import training
+        from components.dataset import load_splits
+
+        features = load_preprocessing(inputs.preprocessing)
+        splits = load_splits(inputs.examples, inputs.batches, features, self.tasks)
+        record = ModelRecord(
+            features=features,
+            targets=splits.targets,
+            trunk=self.trunk,
+            sharing=self.sharing,
+            balancing=self.balancing,
+        )
+        result = training.train(record, splits, self.training, self.seed, context)
+        training.save(result, record, inputs.examples, context.output / "model")
+        for name, value in result.figures().items():
+            context.observer.figure(name, value)
+        return TrainerOutputs(TrainedModel(context.output / "model"))

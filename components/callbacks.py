@@ -1,0 +1,125 @@
+"""What happens beside the steps of training: progress, figures, checkpoints, early stopping.
+
+Importing this module imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from components import checkpoint
+from components.checkpoint import Progress
+from components.stage import Observer, RootstockError
+from models.lazy import keras, tf
+
+SECONDS_BETWEEN_REPORTS = 0.25
+Logs = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """Which epoch is best.
+
+    name: of a figure. patience: epochs without a better one before training stops, and the best
+        epoch's weights are kept; None only watches.
+    """
+
+    name: str
+    more_is_better: bool
+    patience: int | None = None
+
+    def best_epoch(self, history: list[dict[str, float]]) -> int:
+        """Index of the best epoch, the first among equals; NaN is worst."""
+
+        def rank(epoch: int) -> tuple[bool, float, int]:
+            value = history[epoch][self.name]
+            if math.isnan(value):
+                return True, 0.0, epoch
+            return False, -value if self.more_is_better else value, epoch
+
+        return min(range(len(history)), key=rank)
+
+    def stops(self, history: list[dict[str, float]]) -> bool:
+        """Whether patience has run out."""
+        if self.patience is None or not history:
+            return False
+        return len(history) - 1 - self.best_epoch(history) >= self.patience
+
+
+class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
+    """Reports steps and epochs, keeps the best weights, checkpoints after each epoch.
+
+    epoch: the variable that decides the order of rows. file: the checkpoint. progress: of the
+    epochs finished so far, extended in place.
+    """
+
+    def __init__(
+        self,
+        observer: Observer,
+        epoch: tf.Variable,
+        file: Path,
+        progress: Progress,
+        monitor: Monitor | None,
+    ) -> None:
+        super().__init__()
+        self.observer, self.epoch_variable = observer, epoch
+        self.file, self.progress, self.monitor = file, progress, monitor
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Set the order of the epoch and start its clock."""
+        self.epoch_variable.assign(epoch)
+        self.epoch, self.began = epoch, time.perf_counter()
+        self.reported, self.trained = 0.0, 0.0
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Report now and then."""
+        now = time.perf_counter()
+        if now - self.reported >= SECONDS_BETWEEN_REPORTS:
+            self.reported = now
+            self._report(batch + 1)
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Validation begins where the steps end."""
+        self.trained = time.perf_counter() - self.began
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Report the figures, remember the best weights, stop or go on; then checkpoint.
+
+        Raises:
+            RootstockError: the loss is no longer a number.
+        """
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        if not math.isfinite(figures["loss"]):
+            raise RootstockError(
+                f"Training diverged: the loss of epoch {epoch + 1} is {figures['loss']}. Lower"
+                " training.learning_rate, or set training.clip_norm (1.0, for example)."
+            )
+        self._report(self.params["steps"])
+        self.observer.metrics(epoch, figures)
+        history = self.progress.history
+        seconds = time.perf_counter() - self.began
+        history.append(figures | {"seconds": seconds, "train_seconds": self.trained or seconds})
+        if self.monitor is not None and self.monitor.patience is not None:
+            if self.monitor.best_epoch(history) == epoch:
+                self.progress.best = self.model.get_weights()
+            self.model.stop_training = self.monitor.stops(history)
+        checkpoint.save(self.file, state(self.model), self.progress)
+
+    def _report(self, steps: int) -> None:
+        per_epoch, epochs = self.params["steps"], self.params["epochs"]
+        note = f"epoch {self.epoch + 1}/{epochs}"
+        done = self.epoch * per_epoch + min(steps, per_epoch)
+        self.observer.progress(done, epochs * per_epoch, "steps", note)
+
+
+def state(model: keras.Model) -> list[keras.Variable]:
+    """Every variable that training goes on from: weights, random states, optimizer."""
+    return [
+        *model.trainable_variables,
+        *model.non_trainable_variables,
+        *model.optimizer.variables,
+    ]

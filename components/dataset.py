@@ -1,0 +1,157 @@
+"""From artifacts to batches, shuffled by (seed, epoch) alone: a resumed run sees the same order.
+
+Importing this module imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.artifacts import Batches, Examples
+from components.batches import load_columns
+from components.labels import encode, resolve
+from components.stage import RootstockError
+from models.features import Feature
+from models.lazy import tf
+from models.task import Task, TaskTarget
+
+Columns = Mapping[str, np.ndarray]
+IN_MEMORY_BYTES = 2**31
+"""Arrays up to this size are copied into tensors; larger ones stay on disk, read batch by batch."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Arrays [rows, ...] of a split, by feature and by task."""
+
+    features: Columns
+    labels: Columns
+
+    def __len__(self) -> int:
+        return len(next(iter(self.labels.values())))
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What is trained on and what is watched; `val` is None where there are no such rows."""
+
+    targets: tuple[TaskTarget, ...]
+    train: Rows
+    val: Rows | None
+
+
+def load_splits(
+    examples: Examples, batches: Batches, features: tuple[Feature, ...], tasks: tuple[Task, ...]
+) -> Splits:
+    """Features from `batches`, labels from `examples`, encoded.
+
+    Raises:
+        RootstockError: there are no training rows, or none of them carries a task's label.
+    """
+    if not examples.shards("train"):
+        raise RootstockError(
+            "The train split has no rows: give data.splits.train a larger share, or more data."
+        )
+    columns = {split: _label_columns(examples, split, tasks) for split in ("train", "val")}
+    targets = tuple(_target(task, columns["train"]) for task in tasks)
+
+    def rows(split: str) -> Rows | None:
+        count = examples.num_rows(split)
+        if not count:
+            return None
+        table = columns[split]
+        labels = {
+            t.name: encode(
+                t, table.column(t.task.label) if t.task.label in table.column_names else None, count
+            )
+            for t in targets
+        }
+        return Rows(load_columns(batches, split, features), labels)
+
+    train = rows("train")
+    assert train is not None
+    return Splits(targets, train, rows("val"))
+
+
+def _label_columns(examples: Examples, split: str, tasks: tuple[Task, ...]) -> pa.Table:
+    if not examples.shards(split):
+        return pa.table({})
+    there = pq.read_schema(examples.shards(split)[0]).names
+    wanted = dict.fromkeys(t.label for t in tasks if t.label in there)
+    return examples.read(split, list(wanted))
+
+
+def _target(task: Task, columns: pa.Table) -> TaskTarget:
+    if task.label in columns.column_names:
+        target = resolve(task, columns.column(task.label))
+        if target.labelled:
+            return target
+    raise RootstockError(
+        f"Task {task.name!r}: no training row has a value in label column {task.label!r}. Name the"
+        " column that holds the label, or remove the task."
+    )
+
+
+def training_batches(rows: Rows, batch_size: int, seed: int, epoch: tf.Variable) -> tf.data.Dataset:
+    """(features, labels) batches of one epoch: every row once; the last batch may be smaller.
+
+    epoch: int64 scalar, read whenever an iterator begins; with `seed` it decides the order.
+    """
+    n = len(rows)
+    steps = -(-n // batch_size)
+
+    def indices(_: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(n), seed=tf.stack([tf.constant(seed, tf.int64), epoch.read_value()])
+        )
+        positions = tf.data.Dataset.range(steps)
+        return positions.map(lambda step: order[step * batch_size : (step + 1) * batch_size])
+
+    shuffled = tf.data.Dataset.range(1).flat_map(indices)
+    batches = shuffled.map(_gather(rows), tf.data.AUTOTUNE, deterministic=True)
+    return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_batches(rows: Rows, batch_size: int) -> tf.data.Dataset:
+    """(features, labels) batches of all rows, in order."""
+    n = len(rows)
+    starts = tf.data.Dataset.range(0, n, batch_size)
+    indices = starts.map(lambda start: tf.range(start, tf.minimum(start + batch_size, n)))
+    batches = indices.map(_gather(rows), tf.data.AUTOTUNE, deterministic=True)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _gather(rows: Rows) -> Callable[[tf.Tensor], tuple[dict[str, tf.Tensor], ...]]:
+    """A function from row indices [batch] to (features, labels)."""
+    names = [list(rows.features), list(rows.labels)]
+    arrays = [*rows.features.values(), *rows.labels.values()]
+    if sum(a.nbytes for a in arrays) <= IN_MEMORY_BYTES:
+        take = partial(_from_memory, [tf.constant(a) for a in arrays])
+    else:
+        take = partial(_from_disk, arrays)
+
+    def batch(indices: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
+        columns = iter(take(indices))
+        return tuple({name: next(columns) for name in part} for part in names)
+
+    return batch
+
+
+def _from_memory(tensors: list[tf.Tensor], indices: tf.Tensor) -> list[tf.Tensor]:
+    return [tf.gather(t, indices) for t in tensors]
+
+
+def _from_disk(arrays: list[np.ndarray], indices: tf.Tensor) -> list[tf.Tensor]:
+    def read(rows: np.ndarray) -> list[np.ndarray]:
+        return [np.asarray(a[rows]) for a in arrays]
+
+    read_rows = tf.numpy_function(read, [indices], [a.dtype for a in arrays], stateful=False)
+    return [
+        tf.ensure_shape(t, (None, *a.shape[1:])) for t, a in zip(read_rows, arrays, strict=True)
+    ]

@@ -1,0 +1,211 @@
+"""How the Trainer trains. Importing this module imports TensorFlow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from components import checkpoint
+from components.artifacts import Examples, TrainedModel
+from components.callbacks import EpochCallback, Monitor, state
+from components.dataset import Splits, evaluation_batches, training_batches
+from components.expected import write_expected
+from components.raw import raw_inputs
+from components.stage import Context, RootstockError
+from components.trained_model import ModelRecord, load_keras, save_record, save_weights
+from models.lazy import keras, tf
+from models.multitask import MultitaskModel
+from serving.signatures import SignatureInput, export
+
+if TYPE_CHECKING:
+    from components.trainer import EarlyStopping, Training
+
+EXPECTED_ROWS = 32
+EVALUATION_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trained model and how it came about.
+
+    best_epoch: index of the epoch with the best validation figure, or None without validation.
+    """
+
+    model: MultitaskModel
+    history: list[dict[str, float]]
+    monitor: Monitor | None
+    steps_per_epoch: int
+
+    @property
+    def best_epoch(self) -> int | None:
+        """Index of the epoch that the monitored figure prefers; None where nothing is monitored."""
+        return None if self.monitor is None else self.monitor.best_epoch(self.history)
+
+    @property
+    def kept_epoch(self) -> int:
+        """Index of the epoch whose weights the model has."""
+        restored = self.monitor is not None and self.monitor.patience is not None
+        best = self.best_epoch
+        return best if restored and best is not None else len(self.history) - 1
+
+    def figures(self) -> dict[str, float | int]:
+        """The main figures: size, speed, and validation metrics of the model as it is."""
+        fastest = min(epoch["train_seconds"] for epoch in self.history)
+        found: dict[str, float | int] = {
+            "parameters": int(self.model.count_params()),
+            "epochs": len(self.history),
+            "best_epoch": (self.best_epoch or 0) + 1,
+            "steps_per_second": round(self.steps_per_epoch / fastest, 1),
+        }
+        for head in self.model.heads:
+            for metric in head.directions:
+                name = f"val_{head.target.name}_{metric}"
+                if name in self.history[self.kept_epoch]:
+                    found[name] = round(self.history[self.kept_epoch][name], 4)
+        return found
+
+
+def train(
+    record: ModelRecord, splits: Splits, training: Training, seed: int, context: Context
+) -> Result:
+    """Fit a model, going on from the checkpoint in `context.scratch` if there is one."""
+    keras.utils.set_random_seed(seed)
+    with _precision(training.mixed_precision):
+        try:
+            model = record.build()
+        except ValueError as e:
+            raise RootstockError(str(e)) from e
+    steps = -(-len(splits.train) // training.batch_size)
+    monitor = choose_monitor(model, training.early_stopping, splits.val is not None)
+    optimizer = make_optimizer(training, steps)
+    optimizer.exclude_from_weight_decay(var_list=_undecayed(model))
+    optimizer.build(model.trainable_variables)
+    model.compile(
+        optimizer, jit_compile=training.xla, steps_per_execution=training.steps_per_execution
+    )
+    file = context.scratch / "checkpoint.npz"
+    progress = checkpoint.restore(file, state(model))
+    if not (monitor and monitor.stops(progress.history)):
+        epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        model.fit(
+            training_batches(splits.train, training.batch_size, seed, epoch),
+            validation_data=splits.val and evaluation_batches(splits.val, EVALUATION_BATCH),
+            initial_epoch=len(progress.history),
+            epochs=training.epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=[EpochCallback(context.observer, epoch, file, progress, monitor)],
+        )
+    if progress.best:
+        model.set_weights(progress.best)
+    return Result(model, progress.history, monitor, steps)
+
+
+@contextmanager
+def _precision(mixed: bool) -> Iterator[None]:
+    """Build layers that compute in bfloat16, which needs no loss scaling."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def choose_monitor(
+    model: MultitaskModel, stopping: EarlyStopping | None, validated: bool
+) -> Monitor | None:
+    """The figure that tells the best epoch; `val_loss` where early stopping names none.
+
+    Raises:
+        RootstockError: early stopping names a figure that there will not be.
+    """
+    more_is_better = {"val_loss": False}
+    for head in model.heads:
+        more_is_better[f"val_{head.target.name}_loss"] = False
+        for metric, direction in head.directions.items():
+            more_is_better[f"val_{head.target.name}_{metric}"] = direction == "max"
+    if stopping is None:
+        return Monitor("val_loss", more_is_better=False) if validated else None
+    if not validated:
+        raise RootstockError(
+            "training.early_stopping needs validation rows, and the val split is empty: give"
+            " data.splits.val a larger share, or remove early_stopping."
+        )
+    if stopping.monitor not in more_is_better:
+        raise RootstockError(
+            f"training.early_stopping.monitor: {stopping.monitor!r} is not a figure of this model."
+            f" Expected one of: {', '.join(more_is_better)}."
+        )
+    return Monitor(stopping.monitor, more_is_better[stopping.monitor], stopping.patience)
+
+
+def make_optimizer(training: Training, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """The optimizer, with its schedule over all steps of all epochs."""
+    total = steps_per_epoch * training.epochs
+    warmup = int(training.warmup_fraction * total)
+    lowest = 1.0 if training.schedule == "constant" else 0.0
+    peak = training.learning_rate
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else peak,
+        max(total - warmup, 1),
+        alpha=lowest,
+        warmup_target=peak if warmup else None,
+        warmup_steps=warmup,
+    )
+    clip, decay = training.clip_norm, training.weight_decay or None
+    match training.optimizer:
+        case "adam":
+            return keras.optimizers.Adam(rate, global_clipnorm=clip)
+        case "adamw":
+            return keras.optimizers.AdamW(rate, global_clipnorm=clip, weight_decay=decay)
+        case "sgd":
+            return keras.optimizers.SGD(
+                rate, training.momentum, global_clipnorm=clip, weight_decay=decay
+            )
+
+
+def _undecayed(model: MultitaskModel) -> list[keras.Variable]:
+    """Biases, scales and the balancing method's variables."""
+    own = {id(v) for v in model.balancing_variables}
+    return [v for v in model.trainable_variables if len(v.shape) < 2 or id(v) in own]
+
+
+def save(result: Result, record: ModelRecord, examples: Examples, directory: Path) -> None:
+    """Write the artifact: see `components.artifacts.TrainedModel`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    save_record(record, directory)
+    save_weights(result.model, directory)
+    told = {
+        "epochs": result.history,
+        "best_epoch": result.best_epoch,
+        "kept_epoch": result.kept_epoch,
+        "parameters": int(result.model.count_params()),
+        "steps_per_epoch": result.steps_per_epoch,
+    }
+    (directory / "history.json").write_text(json.dumps(told, indent=1))
+    served = load_keras(TrainedModel(directory))
+    split = "val" if examples.shards("val") else "train"
+    table = examples.read(split, list(dict.fromkeys(f.column for f in record.features)))
+    raw = raw_inputs(table.slice(0, EXPECTED_ROWS), record.features)
+    outputs = {task: np.asarray(answer) for task, answer in served.answers(raw).items()}
+    write_expected(directory / "expected.parquet", raw, outputs)
+    owner = tf.Module()
+    owner.preprocessing = served.preprocessing
+    owner.weights = [w.value for w in served.model.weights]
+    export(
+        lambda raw: served.model.answers(served.preprocessing(raw)),
+        owner,
+        [
+            SignatureInput(f.name, "float32" if f.kind == "numeric" else "string")
+            for f in record.features
+        ],
+        [t.name for t in record.targets],
+        directory / "saved_model",
+    )

@@ -141,35 +141,19 @@ def _answers(
     observer: Observer,
 ) -> dict[str, np.ndarray]:
     """float32 [rows, width] by task: the SavedModel's answers to raw rows."""
-    import tensorflow as tf
+    from serving.server.saved_model import DEFAULT_SIGNATURE, SavedModel
 
-    loaded = tf.saved_model.load(str(model.saved_model))
-    answer = loaded.signatures["serving_default"]
-    arguments = _arguments(model.saved_model)
+    served = SavedModel(model.saved_model)
     total, done = examples.num_rows(split), 0
     found: dict[str, list[np.ndarray]] = {t.name: [] for t in targets}
     for raw in _raw_batches(examples, split, features, batch_size):
-        outputs = answer(**{arguments[n]: tf.constant(values) for n, values in raw.items()})
+        outputs = served.predict(DEFAULT_SIGNATURE, raw)
         for name, parts in found.items():
-            parts.append(outputs[name].numpy())
+            parts.append(outputs[name])
         done += len(next(iter(raw.values())))
         observer.progress(done, total, "rows")
+    served.close()
     return {name: np.concatenate(parts) for name, parts in found.items()}
-
-
-def _arguments(saved_model: Path) -> dict[str, str]:
-    """The keyword by which TensorFlow takes each input of `serving_default`.
-
-    An input name that is no Python name ("capital-gain") is kept in the signature only.
-    """
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    saved = saved_model_pb2.SavedModel.FromString((saved_model / "saved_model.pb").read_bytes())
-    signature = saved.meta_graphs[0].signature_def["serving_default"]
-    return {
-        name: info.name.removeprefix("serving_default_").removesuffix(":0")
-        for name, info in signature.inputs.items()
-    }
 
 
 def _raw_batches(

@@ -38,7 +38,7 @@ def warnings(anomalies: Anomalies) -> list[str]:
 
 
 def save_anomalies(findings: Sequence[Finding], directory: Path) -> None:
-    """Write `anomalies.pbtxt` into an existing directory: one entry for each subject and severity."""
+    """Write `anomalies.pbtxt` into an existing directory: one entry per subject and severity."""
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import anomalies_pb2
 
@@ -56,9 +56,7 @@ def save_anomalies(findings: Sequence[Finding], directory: Path) -> None:
             description=finding.sentence,
         )
         several = len(info.reason) > 1
-        info.short_description = (
-            "Multiple reasons" if several else info.reason[0].short_description
-        )
+        info.short_description = "Multiple reasons" if several else info.reason[0].short_description
         info.description = " ".join(r.description for r in info.reason)
     (directory / FILE).write_text(text_format.MessageToString(result), encoding="utf-8")
 

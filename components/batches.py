@@ -18,9 +18,7 @@ def load_columns(
     Shapes and dtypes are those of the preprocessed features: see `models.features`. The arrays
     are read-only where they are views of the files.
     """
-    shards = [
-        read_shard(file, features) for file in sorted((batches.path / split).glob("*.arrow"))
-    ]
+    shards = [read_shard(file, features) for file in sorted((batches.path / split).glob("*.arrow"))]
     if len(shards) == 1:
         return shards[0]
     found = {}
@@ -44,10 +42,8 @@ def read_shard(file: Path, features: tuple[Feature, ...]) -> dict[str, np.ndarra
     return found
 
 
-def write_shard(
-    file: Path, columns: dict[str, np.ndarray], features: tuple[Feature, ...]
-) -> None:
-    """Write preprocessed features [rows, …] as one uncompressed record batch of fixed-size columns."""
+def write_shard(file: Path, columns: dict[str, np.ndarray], features: tuple[Feature, ...]) -> None:
+    """Write preprocessed features [rows, …] as one record batch of fixed-size columns."""
     arrays = []
     for feature in features:
         values = np.ascontiguousarray(columns[feature.name], row_dtype(feature))

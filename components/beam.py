@@ -53,7 +53,11 @@ def forget(name: str, context: Context) -> None:
     shutil.rmtree(context.scratch / name, ignore_errors=True)
 
 
-def _run(left: Sequence[tuple[int, Any]], work: Callable[[tuple[int, Any]], None], options: BeamOptions) -> None:
+def _run(
+    left: Sequence[tuple[int, Any]],
+    work: Callable[[tuple[int, Any]], None],
+    options: BeamOptions,
+) -> None:
     logging.getLogger().addFilter(_without_apitools)
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions

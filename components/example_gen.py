@@ -1,4 +1,4 @@
-"""ExampleGen: raw files of any number of sources into Parquet shards, split by a hash of the key."""
+"""ExampleGen: raw files of any number of sources into Parquet shards, split by hash of the key."""
 
 from __future__ import annotations
 
@@ -116,7 +116,8 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
         examples = context.output / "examples"
         forget("units", context)
         shards.rename(examples)
-        for name, figure in {"examples": sum(rows.values()), **rows, "quarantined": len(bad)}.items():
+        figures = {"examples": sum(rows.values()), **rows, "quarantined": len(bad)}
+        for name, figure in figures.items():
             context.observer.figure(name, figure)
         if bad:
             context.observer.warn(f"{len(bad)} records are in quarantine, such as {bad[0][1]}")

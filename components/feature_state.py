@@ -21,7 +21,7 @@ from models.inputs import CategoricalInput, ImageInput, Input, NumericInput, Tex
 def feature_of(
     given: Input, train: SplitStatistics, vocabularies: Mapping[str, tuple[str, ...]]
 ) -> Feature:
-    """The feature of an input. vocabularies: words by the name of a text input, most frequent first.
+    """The feature of an input. vocabularies: by name of text input, most frequent words first.
 
     Raises:
         RootstockError: its column is not there, or holds what the input cannot read.

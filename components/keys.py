@@ -11,9 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
-def split_indices(
-    batch: pa.RecordBatch, key: Sequence[str], shares: Sequence[float]
-) -> np.ndarray:
+def split_indices(batch: pa.RecordBatch, key: Sequence[str], shares: Sequence[float]) -> np.ndarray:
     """Which of the splits with these shares each row belongs to: int64 [rows].
 
     The first 8 bytes of BLAKE2b over the key's values, as a fraction of 2^64, against the

@@ -34,10 +34,14 @@ def _raw(rows: pa.Table | pa.RecordBatch, feature: Feature) -> np.ndarray:
         if feature.kind == "numeric":
             return numbers(column).astype(np.float32)
         if feature.kind == "image":
-            return pc.fill_null(column.cast(pa.binary()), b"").to_numpy(zero_copy_only=False)
-        return pc.fill_null(texts(column), "").to_numpy(zero_copy_only=False)
+            return _objects(pc.fill_null(column.cast(pa.binary()), b""))
+        return _objects(pc.fill_null(texts(column), ""))
     except pa.ArrowException as e:
         raise RootstockError(
             f"input {feature.name!r} is {feature.kind}, but its column {feature.column!r} holds"
             f" {column.type} values: {e}"
         ) from e
+
+
+def _objects(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(column.to_numpy(zero_copy_only=False), object)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -15,9 +14,6 @@ from components.statistics import (
     SplitStatistics,
     StringColumn,
 )
-
-if TYPE_CHECKING:
-    Feature = schema_pb2.Feature
 
 SHOWN = 5
 _UNCHECKED = (schema_pb2.PLANNED, schema_pb2.DEPRECATED, schema_pb2.DISABLED)
@@ -56,7 +52,7 @@ def schema_findings(
 
 
 def _column_findings(
-    feature: Feature,
+    feature: schema_pb2.Feature,
     column: ColumnStatistics,
     split: SplitStatistics,
     domains: Mapping[str, schema_pb2.StringDomain],
@@ -90,7 +86,7 @@ def _column_findings(
         )
     if isinstance(column, ListColumn) and column.present:
         low, high = feature.value_count.min, feature.value_count.max
-        if column.lengths.minimum < low or high and column.lengths.maximum > high:
+        if column.lengths.minimum < low or (high and column.lengths.maximum > high):
             yield _finding(
                 feature,
                 "FEATURE_TYPE_HIGH_NUMBER_VALUES",
@@ -104,7 +100,7 @@ def _column_findings(
 
 
 def _string_findings(
-    feature: Feature,
+    feature: schema_pb2.Feature,
     column: StringColumn | ListColumn,
     split: SplitStatistics,
     domains: Mapping[str, schema_pb2.StringDomain],
@@ -132,7 +128,7 @@ def _string_findings(
 
 
 def _range_findings(
-    feature: Feature, column: NumericColumn, split: SplitStatistics
+    feature: schema_pb2.Feature, column: NumericColumn, split: SplitStatistics
 ) -> Iterator[Finding]:
     kind = "INT" if feature.HasField("int_domain") else "FLOAT"
     domain = feature.int_domain if kind == "INT" else feature.float_domain
@@ -174,7 +170,7 @@ def _type_of(column: ColumnStatistics) -> int:
     return int(schema_pb2.BYTES)
 
 
-def _finding(feature: Feature, kind: str, told: str, severity: str = "ERROR") -> Finding:
+def _finding(feature: schema_pb2.Feature, kind: str, told: str, severity: str = "ERROR") -> Finding:
     return Finding(
         subject=feature.name,
         column=feature.name,

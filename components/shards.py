@@ -1,4 +1,4 @@
-"""Writing shards of examples: one Parquet file for each split that a unit of reading has rows in."""
+"""Writing shards of examples: a Parquet file for each split that a unit of reading has rows in."""
 
 from __future__ import annotations
 

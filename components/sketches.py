@@ -118,7 +118,7 @@ class Quantiles:
         """The value whose share of the weight covers each rank."""
         after = np.cumsum(self._weights)
         place = np.searchsorted(after, ranks * after[-1], side="left")
-        return self._values[np.minimum(place, len(after) - 1)]
+        return np.asarray(self._values[np.minimum(place, len(after) - 1)])
 
 
 class CountedValues:

@@ -104,7 +104,7 @@ class ListColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageColumn:
-    """Encoded images. heights, widths: in pixels; formats, modes: rows by Pillow's names for them."""
+    """Encoded images. heights, widths: in pixels; formats, modes: rows by Pillow's names."""
 
     kind: Literal["image"] = "image"
     name: str

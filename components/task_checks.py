@@ -16,6 +16,7 @@ from components.statistics import (
     NumericColumn,
     SplitStatistics,
     StringColumn,
+    ValueCounts,
 )
 from models.inputs import CategoricalInput, Input
 from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
@@ -86,12 +87,12 @@ def task_findings(task: Task, splits: Splits) -> Iterator[Finding]:
     if not column.present:
         return
     if isinstance(task, RegressionTask):
-        told = _regression(task, splits)
+        sentences = _regression(task, splits)
     elif isinstance(task, BinaryTask):
-        told = _binary(task, column)
+        sentences = _binary(task, column)
     else:
-        told = [*_outside_domain(task, splits), *_classes(task, column)]
-    yield from (replace(error, sentence=f"{where} {sentence}") for sentence in told)
+        sentences = [*_outside_domain(task, splits), *_classes(task, column)]
+    yield from (replace(error, sentence=f"{where} {sentence}") for sentence in sentences)
 
 
 def _regression(task: RegressionTask, splits: Splits) -> list[str]:
@@ -135,8 +136,7 @@ def _outside_domain(task: MulticlassTask | MultilabelTask, splits: Splits) -> li
         others = [
             (value, count)
             for value, count in _labels(task, split)
-            if (class_of(task, value) if isinstance(task, MulticlassTask) else value)
-            not in classes
+            if (class_of(task, value) if isinstance(task, MulticlassTask) else value) not in classes
         ]
         if others:
             found.append(
@@ -165,9 +165,7 @@ def _classes(task: MulticlassTask | MultilabelTask, column: ColumnStatistics) ->
     return found
 
 
-def _labels(
-    task: MulticlassTask | MultilabelTask, split: SplitStatistics
-) -> list[tuple[str, int]]:
+def _labels(task: MulticlassTask | MultilabelTask, split: SplitStatistics) -> list[tuple[str, int]]:
     return _split(task, split.columns[task.label])
 
 
@@ -196,7 +194,7 @@ def _wrong_kind(task: Task, column: ColumnStatistics) -> str:
         kinds = (StringColumn, NumericColumn, ListColumn)
     if not isinstance(column, kinds):
         return f"{what} Expected {' or '.join(_KINDS[k] for k in kinds)} for a {task.kind} task."
-    if column.values.truncated:
+    if _values(column).truncated:
         return f"{what} They have too many distinct values to be classes."
     return ""
 
@@ -209,9 +207,13 @@ _KINDS: dict[type[ColumnStatistics], str] = {
 
 
 def _counts(column: ColumnStatistics) -> list[tuple[str, int]]:
+    return list(_values(column).counts)
+
+
+def _values(column: ColumnStatistics) -> ValueCounts:
     if isinstance(column, StringColumn | NumericColumn | ListColumn):
-        return list(column.values.counts)
-    return []
+        return column.values
+    return ValueCounts()
 
 
 def _without(column: ColumnStatistics, known: set[str]) -> list[tuple[str, int]]:

@@ -29,4 +29,4 @@ def numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.int8())
-    return pc.fill_null(array.cast(pa.float64()), np.nan).to_numpy(zero_copy_only=False)
+    return np.asarray(pc.fill_null(array.cast(pa.float64()), np.nan))

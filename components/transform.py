@@ -38,7 +38,7 @@ class TransformOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Transform(Stage[TransformInputs, TransformOutputs]):
-    """Applies the very TensorFlow graph that the served model holds, once instead of every epoch."""
+    """Applies the TensorFlow graph that the served model holds, once instead of every epoch."""
 
     inputs: tuple[Input, ...]
 

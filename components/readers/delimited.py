@@ -27,7 +27,8 @@ BLOCK_BYTES = 1 << 24
 class CsvReader(Reader):
     r"""Rows of text, separated by a delimiter; compressed ones (.gz, .bz2, .zst) too.
 
-    delimiter: one character, "\t" for tab. quote: the quote character; "" where quotes mean nothing.
+    delimiter: one character, "\t" for tab.
+    quote: the quote character; "" where quotes mean nothing, as in most tab-separated text.
     columns: names, where the file has no header.
     skip_rows: lines to leave out before the header, or before the data where there is none.
     null_values: texts that mean missing. strip: trim spaces around values.
@@ -141,7 +142,7 @@ class CsvReader(Reader):
     def _blocks(
         self, file: Path, columns: list[str], invalid: list[int]
     ) -> Iterator[pa.RecordBatch]:
-        """Blocks of rows as binary columns; puts the widths of rows of another width in `invalid`."""
+        """Blocks of rows as binary columns; the widths of rows of another width go to `invalid`."""
 
         def skip(row: Any) -> str:
             invalid.append(row.actual_columns)
@@ -170,7 +171,9 @@ class CsvReader(Reader):
                 ),
             )
         except UnicodeDecodeError as e:
-            raise RootstockError(f"{file}: is not {self.encoding} text ({e}). Set `encoding`.") from e
+            raise RootstockError(
+                f"{file}: is not {self.encoding} text ({e}). Set `encoding`."
+            ) from e
         except (pa.ArrowException, OSError, EOFError) as e:
             if "Empty CSV file" not in str(e):
                 raise RootstockError(f"{file}: cannot be read as delimited text: {e}") from e

@@ -87,7 +87,7 @@ class ImageFolderReader(Reader):
 
 def fault(image: bytes) -> str:
     """Why an encoded image cannot be used; empty if it can."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if not image:
         return "the file is empty"
@@ -96,7 +96,7 @@ def fault(image: bytes) -> str:
             if opened.format not in FORMATS:
                 return f"is {opened.format}; expected JPEG, PNG, GIF or BMP"
             opened.load()
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         return "is not an image; expected JPEG, PNG, GIF or BMP"
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
         return f"cannot be decoded: {e}"

@@ -58,7 +58,8 @@ class ParquetReader(Reader):
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
         with _opened(Path(unit.root, *unit.files)) as file:
-            groups = list(range(unit.start, file.num_row_groups if unit.stop is None else unit.stop))
+            stop = file.num_row_groups if unit.stop is None else unit.stop
+            groups = list(range(unit.start, stop))
             try:
                 for batch in file.iter_batches(BATCH_ROWS, groups):
                     yield conform(batch, schema)

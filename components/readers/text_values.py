@@ -1,4 +1,4 @@
-"""Text columns into typed ones: which type a block of texts has, and the texts that are not of it."""
+"""Text columns into typed ones: the type of a block of texts, and the texts that are not of it."""
 
 from __future__ import annotations
 
@@ -86,8 +86,7 @@ def parse(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int, str]
     rows = pc.indices_nonzero(bad).to_pylist()
     texts = column.take(pa.array(rows, pa.int64())).to_pylist()
     reasons = {
-        row: f"{text[:80]!r} is {_FAULTS[str(kind)]}"
-        for row, text in zip(rows, texts, strict=True)
+        row: f"{text[:80]!r} is {_FAULTS[str(kind)]}" for row, text in zip(rows, texts, strict=True)
     }
     return pc.if_else(bad, pa.scalar(None, pa.string()), values).cast(kind), reasons
 

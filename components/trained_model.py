@@ -89,6 +89,12 @@ def load_record(trained: TrainedModel) -> ModelRecord:
     return _adapter().validate_json((trained.path / "model.json").read_bytes())
 
 
+def load_description(trained: TrainedModel) -> tuple[tuple[Feature, ...], tuple[TaskTarget, ...]]:
+    """What the model reads and what it answers, without importing TensorFlow."""
+    record = load_record(trained)
+    return record.features, record.targets
+
+
 def save_record(record: ModelRecord, directory: Path) -> None:
     """Write `model.json`."""
     (directory / "model.json").write_bytes(_adapter().dump_json(record, indent=1))

@@ -56,7 +56,7 @@ class KerasModel:
     model: MultitaskModel
     preprocessing: Preprocessing
 
-    def answers(self, raw: Mapping[str, tf.Tensor | np.ndarray]) -> dict[str, tf.Tensor]:
+    def __call__(self, raw: Mapping[str, tf.Tensor | np.ndarray]) -> dict[str, tf.Tensor]:
         """Float32 [batch, width] by task.
 
         raw: [batch] by feature name: strings (bytes) or float32, as `components.raw` gives them.

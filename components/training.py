@@ -194,7 +194,7 @@ def save(result: Result, record: ModelRecord, examples: Examples, directory: Pat
     split = "val" if examples.shards("val") else "train"
     table = examples.read(split, list(dict.fromkeys(f.column for f in record.features)))
     raw = raw_inputs(table.slice(0, EXPECTED_ROWS), record.features)
-    outputs = {task: np.asarray(answer) for task, answer in served.answers(raw).items()}
+    outputs = {task: np.asarray(answer) for task, answer in served(raw).items()}
     write_expected(directory / "expected.parquet", raw, outputs)
     owner = tf.Module()
     owner.preprocessing = served.preprocessing

@@ -16,6 +16,7 @@ from components.labels import encode
 from components.metrics import METRICS, TaskMetrics, measure
 from components.raw import raw_inputs
 from components.stage import Context, Observer, RootstockError, Stage
+from components.trained_model import ModelRecord, load_record
 from models.features import Feature
 from models.inputs import STRICT
 from models.task import Task, TaskTarget
@@ -62,19 +63,17 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
 
     def run(self, inputs: EvaluatorInputs, context: Context) -> EvaluatorOutputs:
         """See `Stage.run`."""
-        from components.trained_model import load_description
-
         check_thresholds(self.tasks, self.thresholds)
-        features, targets = load_description(inputs.model)
+        record = load_record(inputs.model)
         examples, split = inputs.examples, _held_out(inputs.examples, context.observer)
-        answers = _answers(
-            inputs.model, features, targets, examples, split, self.batch_size, context.observer
+        answers = _answers(inputs.model, record, examples, split, self.batch_size, context.observer)
+        measured = tuple(
+            measure(t, _labels(t, examples, split), answers[t.name]) for t in record.targets
         )
-        measured = tuple(measure(t, _labels(t, examples, split), answers[t.name]) for t in targets)
         for m in measured:
             if (value := m.values[METRICS[m.kind][0]]) is not None:
                 context.observer.figure(f"{m.task}.{METRICS[m.kind][0]}", value)
-        broken = [t.name for t in targets if not np.isfinite(answers[t.name]).all()]
+        broken = [t.name for t in record.targets if not np.isfinite(answers[t.name]).all()]
         reasons = [f"{split}: answers of task {t!r} are not all finite numbers" for t in broken]
         reasons += _misses(self.thresholds, measured, split)
 
@@ -133,8 +132,7 @@ def _held_out(examples: Examples, observer: Observer) -> str:
 
 def _answers(
     model: TrainedModel,
-    features: Sequence[Feature],
-    targets: Sequence[TaskTarget],
+    record: ModelRecord,
     examples: Examples,
     split: str,
     batch_size: int,
@@ -145,8 +143,8 @@ def _answers(
 
     served = SavedModel(model.saved_model)
     total, done = examples.num_rows(split), 0
-    found: dict[str, list[np.ndarray]] = {t.name: [] for t in targets}
-    for raw in _raw_batches(examples, split, features, batch_size):
+    found: dict[str, list[np.ndarray]] = {t.name: [] for t in record.targets}
+    for raw in _raw_batches(examples, split, record.features, batch_size):
         outputs = served.predict(DEFAULT_SIGNATURE, raw)
         for name, parts in found.items():
             parts.append(outputs[name])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import TrainedModel
 from components.expected import read_expected
+from components.trained_model import load_record
 from models.features import Feature
 from models.task import TaskTarget
 from pipeline.tracking import served_model
@@ -37,26 +38,24 @@ def write_model(trained: TrainedModel, model_id: str, run_id: str, directory: Pa
     """
     from mlflow.models import Model
 
-    from components.trained_model import load_description
-
-    features, targets = load_description(trained)
+    record = load_record(trained)
     requirements = [f"{p}=={version(p)}" for p in REQUIREMENTS]
     (directory / "requirements.txt").write_text("\n".join(requirements) + "\n")
     (directory / "python_env.yaml").write_text(_python_env())
     (directory / "code").mkdir()
     shutil.copy(served_model.__file__, directory / "code" / f"{LOADER}.py")
-    _write_example(trained, features, directory / EXAMPLE)
+    _write_example(trained, record.features, directory / EXAMPLE)
 
     model = Model(
         run_id=run_id,
         model_id=model_id,
-        signature=_signature(features, targets),
+        signature=_signature(record.features, record.targets),
         saved_input_example_info={
             "artifact_path": EXAMPLE,
             "type": "dataframe",
             "pandas_orient": "split",
         },
-        metadata={"classes": {t.name: list(t.classes) for t in targets if t.classes}},
+        metadata={"classes": {t.name: list(t.classes) for t in record.targets if t.classes}},
     )
     model.add_flavor(
         "python_function",

@@ -17,7 +17,7 @@ MOST_CLASSES_WITH_NUMBERS = 20
 def plots_of(directory: Path) -> Iterator[tuple[str, Figure]]:
     """Figures of what an artifact holds, with their file names; none for most."""
     if (history := directory / "history.json").is_file():
-        yield from learning_curves(json.loads(history.read_text()))
+        yield from learning_curves(json.loads(history.read_text())["epochs"])
     if (evaluation := directory / "evaluation.json").is_file():
         for task in json.loads(evaluation.read_text())["tasks"].values():
             yield from task_plots(task)
@@ -38,12 +38,13 @@ def task_plots(task: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
             yield f"{kind}_{name}.png", _curve(name, task[kind], x, y)
 
 
-def learning_curves(history: Mapping[str, Sequence[float]]) -> Iterator[tuple[str, Figure]]:
-    """One figure for each metric, with its training and validation series by epoch."""
-    for metric in [m for m in history if not m.startswith("val_")]:
+def learning_curves(epochs: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, Figure]]:
+    """One figure for each metric of each task, with its training and validation series."""
+    names = [n.removeprefix("val_") for n in epochs[0] if not n.endswith("seconds")]
+    for metric in dict.fromkeys(names):
         figure, axes = _figure(metric)
         for series, label in ((metric, "train"), (f"val_{metric}", "val")):
-            if values := history.get(series):
+            if values := [e[series] for e in epochs if series in e]:
                 axes.plot(range(1, len(values) + 1), values, marker=".", label=label)
         axes.set_xlabel("epoch")
         axes.legend()

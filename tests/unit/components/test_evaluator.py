@@ -1,0 +1,169 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from components.artifacts import Examples, TrainedModel
+from components.evaluator import Evaluator, EvaluatorInputs, Threshold, check_thresholds
+from components.stage import Context, RootstockError, Silent
+from tests.small_model import TASKS, answers, write_examples, write_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> TrainedModel:
+    return write_model(tmp_path_factory.mktemp("made") / "model")
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory) -> Examples:
+    return write_examples(
+        tmp_path_factory.mktemp("examples"), {"train": 10, "val": 20, "test": 300}
+    )
+
+
+class Heard(Silent):
+    def __init__(self):
+        self.figures, self.warnings, self.progress_calls = {}, [], []
+
+    def figure(self, name, value):
+        self.figures[name] = value
+
+    def warn(self, message):
+        self.warnings.append(message)
+
+    def progress(self, done, total, unit, note=""):
+        self.progress_calls.append((done, total, unit))
+
+
+def evaluate(tmp_path, model, examples, **params):
+    heard = Heard()
+    stage = Evaluator(tasks=TASKS, **params)
+    outputs = stage.run(
+        EvaluatorInputs(model, examples), Context(tmp_path, tmp_path, observer=heard)
+    )
+    report = json.loads((outputs.evaluation.path / "evaluation.json").read_text())
+    return report, outputs.blessing, heard
+
+
+def test_metrics_are_those_of_the_served_model_on_labelled_test_rows(tmp_path, model, examples):
+    report, blessing, heard = evaluate(tmp_path, model, examples)
+    table = examples.read("test")
+    raw = {
+        "hours-per-week": table["hours"].to_numpy(),
+        "job": np.array(table["job"].to_pylist(), object),
+    }
+    expected = answers(raw, slope=1.0)
+    labelled = np.array([v is not None for v in table["rich"].to_pylist()])
+    yes = np.array([v == "yes" for v in table["rich"].to_pylist()])[labelled]
+    p = expected["income"][labelled, 0]
+    income = report["tasks"]["income"]
+    assert (report["split"], report["rows"], income["rows"]) == ("test", 300, 240)
+    assert income["values"]["auc"] == pytest.approx(sk.roc_auc_score(yes, p), abs=1e-6)
+    assert income["values"]["f1"] == pytest.approx(sk.f1_score(yes, p > 0.5), abs=1e-6)
+    age = np.array(table["age"].to_pylist(), float)[labelled]
+    wanted = sk.root_mean_squared_error(age, expected["age"][labelled, 0])
+    assert report["tasks"]["age"]["values"]["rmse"] == pytest.approx(wanted, rel=1e-5)
+    true = np.array(["abc".find(v or "?") for v in table["class"].to_pylist()])[labelled]
+    assert report["tasks"]["job_class"]["values"]["accuracy"] == pytest.approx(
+        sk.accuracy_score(true, expected["job_class"][labelled].argmax(1))
+    )
+    assert blessing.blessed()
+    assert blessing.reasons() == []
+    assert heard.figures == {
+        "income.auc": income["values"]["auc"],
+        "job_class.accuracy": report["tasks"]["job_class"]["values"]["accuracy"],
+        "age.mae": report["tasks"]["age"]["values"]["mae"],
+    }
+    assert heard.progress_calls[-1] == (300, 300, "rows")
+    assert heard.warnings == []
+
+
+@pytest.mark.parametrize("batch_size", [7, 1000])
+def test_the_batch_size_does_not_matter(tmp_path, model, examples, batch_size):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    one = evaluate(tmp_path / "a", model, examples)[0]
+    other = evaluate(tmp_path / "b", model, examples, batch_size=batch_size)[0]
+    assert one["tasks"]["income"]["values"] == pytest.approx(other["tasks"]["income"]["values"])
+
+
+def test_without_a_test_split_validation_rows_are_used_and_that_is_said(tmp_path, model):
+    examples = write_examples(tmp_path / "examples", {"train": 10, "val": 40})
+    (tmp_path / "out").mkdir()
+    report, _, heard = evaluate(tmp_path / "out", model, examples)
+    assert (report["split"], report["rows"]) == ("val", 40)
+    assert "no test split" in heard.warnings[0]
+
+
+def test_without_held_out_rows_the_error_says_what_to_do(tmp_path, model):
+    examples = write_examples(tmp_path / "examples", {"train": 10})
+    with pytest.raises(RootstockError, match=r"data\.splits"):
+        evaluate(tmp_path, model, examples)
+
+
+def test_rows_without_any_label_leave_metrics_undefined(tmp_path, model):
+    examples = write_examples(tmp_path / "examples", {"test": 10}, labels=False)
+    threshold = Threshold(task="income", metric="auc", min=0.5)
+    report, blessing, heard = evaluate(tmp_path, model, examples, thresholds=(threshold,))
+    assert report["tasks"]["income"]["rows"] == 0
+    assert not blessing.blessed()
+    assert blessing.reasons() == ["test: income.auc is undefined: no row carries the label"]
+    assert heard.figures == {}
+
+
+@pytest.mark.parametrize(
+    ("threshold", "reason"),
+    [
+        (Threshold(task="income", metric="auc", min=0.5), None),
+        (Threshold(task="income", metric="auc", min=0.999), "below the threshold 0.999"),
+        (Threshold(task="age", metric="mae", max=5.0), None),
+        (Threshold(task="age", metric="mae", max=0.01), "above the threshold 0.01"),
+        (Threshold(task="age", metric="mae", min=0.0, max=5.0), None),
+    ],
+)
+def test_blessed_only_if_every_threshold_is_met(tmp_path, model, examples, threshold, reason):
+    met = Threshold(task="job_class", metric="accuracy", min=0.0)
+    _, blessing, _ = evaluate(tmp_path, model, examples, thresholds=(met, threshold))
+    assert blessing.blessed() == (reason is None)
+    assert [reason in r for r in blessing.reasons()] == ([] if reason is None else [True])
+
+
+def test_answers_that_are_not_numbers_are_never_blessed(tmp_path, examples):
+    broken = write_model(tmp_path / "model", slope=float("nan"))
+    (tmp_path / "out").mkdir()
+    report, blessing, _ = evaluate(tmp_path / "out", broken, examples)
+    assert not blessing.blessed()
+    assert "answers of task 'age' are not all finite" in "\n".join(blessing.reasons())
+    assert set(report["tasks"]["age"]["values"].values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("threshold", "said"),
+    [
+        (Threshold(task="incme", metric="auc", min=0), "income"),
+        (Threshold(task="income", metric="acc", min=0), "auc, auprc, log_loss, accuracy"),
+        (Threshold(task="age", metric="auc", min=0), "mae, rmse, r2"),
+        (Threshold(task="age", metric="mae"), "give `min`"),
+        (Threshold(task="age", metric="mae", min=2, max=1), "above max"),
+    ],
+)
+def test_thresholds_that_make_no_sense_are_refused(threshold, said):
+    with pytest.raises(RootstockError, match=said):
+        check_thresholds(TASKS, (threshold,))
+
+
+def test_a_label_outside_the_training_classes_is_named(tmp_path, model, examples):
+    other = replace(TASKS[1], label="job")
+    from components.trained_model import load_record, save_record
+
+    record = load_record(model)
+    targets = (record.targets[0], replace(record.targets[1], task=other), record.targets[2])
+    changed = tmp_path / "model"
+    changed.mkdir()
+    (changed / "saved_model").symlink_to(model.saved_model)
+    save_record(replace(record, targets=targets), changed)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(RootstockError, match=r"cook|smith"):
+        evaluate(tmp_path / "out", TrainedModel(changed, "d"), examples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -103,15 +104,15 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
         ]
         written = map_units("units", units, work, context)
 
-        bad = [(u.number, r) for u, w in zip(units, written, strict=True) for r in sorted(w.bad)]
+        bad = [(u, r) for u, w in zip(units, written, strict=True) for r in sorted(w.bad)]
         rows = {split: sum(w.rows.get(split, 0) for w in written) for split in SPLITS}
         self._check(rows, bad, roots)
         quarantine = context.output / "quarantine"
         quarantine.mkdir()
         with open(quarantine / "records.jsonl", "w", encoding="utf-8") as file:
             file.writelines(
-                json.dumps({"source": number, **asdict(record)}, ensure_ascii=False) + "\n"
-                for number, record in bad
+                json.dumps({"source": item.number, **asdict(record)}, ensure_ascii=False) + "\n"
+                for item, record in bad
             )
         examples = context.output / "examples"
         forget("units", context)
@@ -124,7 +125,7 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
         return ExampleGenOutputs(Examples(examples), Quarantine(quarantine))
 
     def _check(
-        self, rows: Mapping[str, int], bad: list[tuple[int, BadRecord]], roots: list[Path]
+        self, rows: Mapping[str, int], bad: list[tuple[SourceUnit, BadRecord]], roots: list[Path]
     ) -> None:
         total = sum(rows.values()) + len(bad)
         if total and len(bad) / total > self.max_bad_fraction:
@@ -132,9 +133,9 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
                 "\n".join(
                     [
                         f"{len(bad)} of {total} records cannot be used:",
-                        *(f"  {roots[number]}: {record}" for number, record in bad[:SHOWN]),
+                        *(f"  {Path(item.unit.root)}/{record}" for item, record in bad[:SHOWN]),
                         *(["  …"] if len(bad) > SHOWN else []),
-                        f"Mend them, or set max_bad_fraction to {len(bad) / total:.2g} or more to"
+                        f"Mend them, or set max_bad_fraction to {_at_least(len(bad) / total)} or more to"
                         " put them in quarantine and go on.",
                     ]
                 )
@@ -195,6 +196,11 @@ def write_unit(
     for writer in writers.values():
         writer.close()
     return Written({s: w.rows for s, w in writers.items()}, tuple(bad))
+
+
+def _at_least(fraction: float) -> float:
+    """Rounded up, so that it still covers the fraction."""
+    return math.ceil(fraction * 10_000) / 10_000
 
 
 def _check_key(key: tuple[str, ...], schema: pa.Schema, root: Path) -> None:

@@ -101,7 +101,7 @@ class CsvReader(Reader):
             offset += block.num_rows
             yield batch
         if invalid or wrong:
-            yield from self._bad_records(file, len(columns), wrong)
+            yield from self._bad_records(file, unit.files[0], len(columns), wrong)
 
     def _header(self, file: Path) -> tuple[list[str], int]:
         """Column names, and the number of lines before the data.
@@ -197,7 +197,9 @@ class CsvReader(Reader):
             return csv.reader(text, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
         return csv.reader(text, delimiter=self.delimiter, quotechar=self.quote)
 
-    def _bad_records(self, file: Path, width: int, wrong: dict[int, str]) -> Iterator[BadRecord]:
+    def _bad_records(
+        self, file: Path, name: str, width: int, wrong: dict[int, str]
+    ) -> Iterator[BadRecord]:
         """Finds the lines of bad records in a second, slower pass over the file.
 
         wrong: reason by index among the rows of the right width.
@@ -209,10 +211,10 @@ class CsvReader(Reader):
             index = 0
             for line, row, _ in rows:
                 if len(row) != width:
-                    yield BadRecord(file.name, line, f"expected {width} columns, found {len(row)}")
+                    yield BadRecord(name, line, f"expected {width} columns, found {len(row)}")
                     continue
                 if index in wrong:
-                    yield BadRecord(file.name, line, wrong[index])
+                    yield BadRecord(name, line, wrong[index])
                 index += 1
 
 

@@ -18,6 +18,7 @@ FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP")  # MPO is what some cameras' JPEG
 UNIT_FILES = 1000
 UNIT_BYTES = 1 << 26
 BATCH_FILES = 250
+PEEK_IMAGES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +63,14 @@ class ImageFolderReader(Reader):
     def peek(self, rows: int = 1000) -> pa.Table:
         """A few images of every class, so that all classes show."""
         root = Path(self.path)
-        names = self._images(root)
-        step = max(1, len(names) // min(rows, 100))
+        classes: dict[str, list[str]] = {}
+        for name in self._images(root):
+            classes.setdefault(name.split("/", 1)[0], []).append(name)
+        each = max(1, min(rows, PEEK_IMAGES) // len(classes))
+        few = [name for names in classes.values() for name in names[:each]][:rows]
         schema = self.schema(root)
-        few = self.read(Unit(str(root), tuple(names[::step])), schema)
-        return pa.Table.from_batches([b for b in few if not isinstance(b, BadRecord)], schema)
+        found = self.read(Unit(str(root), tuple(few)), schema)
+        return pa.Table.from_batches([b for b in found if not isinstance(b, BadRecord)], schema)
 
     def _images(self, root: Path) -> list[str]:
         """All files in class folders, sorted."""

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import bz2
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from components.readers import delimited
+from components.readers.base import BadRecord
+from components.readers.delimited import CsvReader
+from components.stage import RootstockError
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write(content: str | bytes, name: str = "a.csv") -> Path:
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        return file
+
+    return write
+
+
+def read(reader: CsvReader) -> tuple[pa.Table, list[BadRecord]]:
+    root = Path(reader.path)
+    schema = reader.schema(root)
+    batches, bad = [], []
+    for unit in reader.units(root):
+        for item in reader.read(unit, schema):
+            (bad if isinstance(item, BadRecord) else batches).append(item)
+    return pa.Table.from_batches(batches, schema), bad
+
+
+def test_types_are_found_and_empty_is_null(write: Callable[..., Path]) -> None:
+    file = write("i,f,b,s,code,none\n1,1.5,true,x,007,\n,2,False,,012,\n")
+    table, bad = read(CsvReader(path=str(file)))
+    assert bad == []
+    assert [str(t) for t in table.schema.types] == [
+        "int64",
+        "double",
+        "bool",
+        "string",
+        "string",
+        "null",
+    ]
+    assert table.to_pylist() == [
+        {"i": 1, "f": 1.5, "b": True, "s": "x", "code": "007", "none": None},
+        {"i": None, "f": 2.0, "b": False, "s": None, "code": "012", "none": None},
+    ]
+
+
+def test_spaces_null_values_and_names_without_header(write: Callable[..., Path]) -> None:
+    file = write("39, ?, a b\n50, x, ?\n\n")
+    reader = CsvReader(path=str(file), columns=("n", "s", "t"), strip=True, null_values=("?",))
+    table, bad = read(reader)
+    assert bad == []
+    assert table.to_pydict() == {"n": [39, 50], "s": [None, "x"], "t": ["a b", None]}
+
+
+def test_bad_rows_carry_their_lines(write: Callable[..., Path]) -> None:
+    file = write('a,b\n1,"two\nlines"\n\n2\n3,x,y\n4,ok\nfive,ok\n6,last\n')
+    table, bad = read(CsvReader(path=str(file), types={"a": "int"}))
+    assert table.column("a").to_pylist() == [1, 4, 6]
+    assert [(r.file, r.line) for r in bad] == [("a.csv", 5), ("a.csv", 6), ("a.csv", 8)]
+    assert bad[0].reason == "expected 2 columns, found 1"
+    assert bad[1].reason == "expected 2 columns, found 3"
+    assert bad[2].reason == "column 'a': 'five' is not an integer"
+
+
+def test_type_of_the_first_block_holds_for_the_rest(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 64)
+    rows = [f"{i},{i}" for i in range(100)]
+    rows[70] = "70,seventy"
+    table, bad = read(CsvReader(path=str(write("a,b\n" + "\n".join(rows)))))
+    assert table.num_rows == 99
+    assert [r.line for r in bad] == [72]
+    assert "'seventy' is not an integer" in bad[0].reason
+
+
+def test_bytes_that_are_not_text_are_a_bad_record(write: Callable[..., Path]) -> None:
+    file = write(b"a,b\n1,\xff\xfe\n2,fine\n")
+    table, bad = read(CsvReader(path=str(file)))
+    assert table.to_pylist() == [{"a": 2, "b": "fine"}]
+    assert [str(r) for r in bad] == ["a.csv, line 2: column 'b' is not utf-8 text"]
+
+
+def test_another_encoding(write: Callable[..., Path]) -> None:
+    file = write("wort\nGrüße\n".encode("latin-1"))
+    table, _ = read(CsvReader(path=str(file), encoding="latin-1"))
+    assert table.column("wort").to_pylist() == ["Grüße"]
+
+
+def test_byte_order_mark_is_not_part_of_a_name(write: Callable[..., Path]) -> None:
+    table, _ = read(CsvReader(path=str(write(b"\xef\xbb\xbfa,b\n1,2\n"))))
+    assert table.column_names == ["a", "b"]
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress)])
+def test_compressed(
+    write: Callable[..., Path], suffix: str, pack: Callable[[bytes], bytes]
+) -> None:
+    file = write(pack(b"a\tb\n1\tx\nbad\n"), f"a.tsv{suffix}")
+    table, bad = read(CsvReader(path=str(file), delimiter="\t"))
+    assert table.to_pylist() == [{"a": 1, "b": "x"}]
+    assert [r.line for r in bad] == [3]
+
+
+def test_quotes_can_mean_nothing(write: Callable[..., Path]) -> None:
+    file = write('label\ttext\nham\t"open\nspam\tx"\n')
+    table, bad = read(CsvReader(path=str(file), delimiter="\t", quote=""))
+    assert bad == []
+    assert table.column("text").to_pylist() == ['"open', 'x"']
+
+
+def test_lines_before_the_header(write: Callable[..., Path]) -> None:
+    file = write("made by hand\n\na,b\n1,2\nbad\n")
+    table, bad = read(CsvReader(path=str(file), skip_rows=1))
+    assert table.to_pylist() == [{"a": 1, "b": 2}]
+    assert [r.line for r in bad] == [5]
+
+
+def test_folder_and_glob(write: Callable[..., Path]) -> None:
+    write("a\n2\n", "in/b.csv")
+    write("a\n1\n", "in/a.csv")
+    write("hidden", "in/.DS_Store")
+    root = write("zzz", "in/other.txt").parent
+    with pytest.raises(RootstockError, match=r"other\.txt.*its columns are zzz"):
+        read(CsvReader(path=str(root)))
+    table, _ = read(CsvReader(path=str(root / "*.csv")))
+    assert table.column("a").to_pylist() == [1, 2]
+
+
+def test_codes_hex_and_large_integers_stay_text(write: Callable[..., Path]) -> None:
+    file = write("hex,big,zip\n0x10,99999999999999999999,01234\n0x11,1,5\n")
+    table, _ = read(CsvReader(path=str(file)))
+    assert set(map(str, table.schema.types)) == {"string"}
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("", {}, r"a\.csv: is empty"),
+        ("a,b,a\n1,2,3\n", {}, r"line 1: column names appear twice: a"),
+        ("a\tb\n1\t2\n", {}, r"Expected `delimiter: '\\t'`"),
+        ("1,2,3\n", {"columns": ("a", "b")}, r"has 3 columns, but `columns` names 2"),
+        ("a,b\n1,2\n", {"types": {"c": "int"}}, r"types: no column 'c'\. Columns there: a, b"),
+    ],
+)
+def test_headers_that_do_not_do(
+    write: Callable[..., Path], content: str, options: dict[str, object], message: str
+) -> None:
+    reader = CsvReader(path=str(write(content)), **options)  # type: ignore[arg-type]
+    with pytest.raises(RootstockError, match=message):
+        reader.peek()
+
+
+def test_broken_compression_is_named(write: Callable[..., Path]) -> None:
+    good = gzip.compress(b"a,b\n" + b"1,2\n" * 100_000)
+    with pytest.raises(RootstockError, match=r"a\.csv\.gz: cannot be read"):
+        read(CsvReader(path=str(write(good[: len(good) // 2], "a.csv.gz"))))
+
+
+def test_header_alone_gives_no_rows(write: Callable[..., Path]) -> None:
+    table, bad = read(CsvReader(path=str(write("a,b\n"))))
+    assert (table.num_rows, bad, table.column_names) == (0, [], ["a", "b"])

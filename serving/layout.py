@@ -14,12 +14,12 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 _STAGING = ".staging-"
+_LOCK = ".lock"
 _ORIGIN = Path("assets.extra") / "rootstock.json"  # TF Serving reads nothing else in there
 
 
@@ -72,30 +72,34 @@ def push(base: Path, model: str, saved_model: Path, digest: str) -> int:
     """
     directory = model_directory(base, model)
     directory.mkdir(parents=True, exist_ok=True)
-    with _locked(directory):
+    with _lock(directory / _LOCK):
         _sweep(directory)
         if (pushed := find(directory, digest)) is not None:
             return pushed
         staging = directory / f"{_STAGING}{uuid.uuid4().hex}"
-        staging.mkdir()
-        alive = _lock(staging)
-    try:
-        _copy(saved_model, staging, digest)
-        with _locked(directory):
-            if (pushed := find(directory, digest)) is not None:
-                return pushed
-            version = _next(directory)
-            staging.rename(directory / str(version))
-            _sync(directory)
-            return version
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        os.close(alive)
+        alive = _lock(_alive(staging))
+    with alive:
+        try:
+            staging.mkdir()
+            _copy(saved_model, staging, digest)
+            with _lock(directory / _LOCK):
+                if (pushed := find(directory, digest)) is not None:
+                    return pushed
+                version = _next(directory)
+                staging.rename(directory / str(version))
+                _sync(directory)
+                return version
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+            _alive(staging).unlink()
 
 
 def _copy(saved_model: Path, staging: Path, digest: str) -> None:
     """Fill `staging`, on disk when this returns."""
-    shutil.copytree(saved_model, staging, dirs_exist_ok=True)
+    try:
+        shutil.copytree(saved_model, staging, dirs_exist_ok=True)
+    except shutil.Error as error:  # a list of all that failed, as text
+        raise OSError(error.args[0][0][2]) from error
     origin = staging / _ORIGIN
     origin.parent.mkdir(exist_ok=True)
     origin.write_text(json.dumps({"digest": digest}) + "\n")
@@ -110,38 +114,41 @@ def _next(directory: Path) -> int:
     version = max([last, *versions(directory)]) + 1
     written = record.with_suffix(".new")
     written.write_text(str(version))
+    _sync(written)
     written.replace(record)
     return version
 
 
 def _sweep(directory: Path) -> None:
     """Remove what pushers staged that are no longer alive. The caller holds the lock."""
-    for staging in directory.glob(f"{_STAGING}*"):
-        descriptor = os.open(staging, os.O_RDONLY)
+    for path in directory.glob(f"{_STAGING}*{_LOCK}"):
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = _lock(path, wait=False)
         except BlockingIOError:
             continue
-        else:
-            shutil.rmtree(staging)
-        finally:
-            os.close(descriptor)
+        with lock:
+            shutil.rmtree(path.with_name(path.name.removesuffix(_LOCK)), ignore_errors=True)
+            path.unlink(missing_ok=True)
 
 
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    descriptor = _lock(directory)
+def _alive(staging: Path) -> Path:
+    """The file that a pusher keeps locked as long as it needs `staging`."""
+    return staging.with_name(staging.name + _LOCK)
+
+
+def _lock(path: Path, wait: bool = True) -> BinaryIO:
+    """Lock a file until it is closed or this process ends.
+
+    Raises:
+        BlockingIOError: another holds it, and we shall not wait.
+    """
+    file = path.open("ab")
     try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(directory: Path) -> int:
-    """Lock a directory until the returned descriptor is closed or this process ends."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    return descriptor
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _sync(path: Path) -> None:

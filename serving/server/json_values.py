@@ -88,7 +88,7 @@ def _float(value: Any, kind: int) -> float:
     lossless = (
         abs(value) < 2 ** (limits.nmant + 1)
         if type(value) is int
-        else not math.isfinite(value) or abs(value) <= limits.max
+        else not math.isfinite(value) or abs(value) <= float(limits.max)
     )
     if not lossless:
         name = "float" if numpy == np.float32 else "double"
@@ -111,7 +111,8 @@ def _string(value: Any, kind: int) -> bytes:
     if not is_base64(value):
         raise invalid(f"JSON Value: {text_of(value)} not formatted correctly for base64 data")
     try:
-        return base64.b64decode(value["b64"], validate=True)
+        text = value["b64"].rstrip("=")
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise invalid("Unable to base64 decode") from None
 

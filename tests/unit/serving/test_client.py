@@ -1,0 +1,77 @@
+"""The client where there is no server to answer; where there is one: tests/integration."""
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from serving.client import Client, Code, ServingError
+
+
+def test_it_imports_no_tensorflow() -> None:
+    code = (
+        "import sys, serving.client, serving.grpc_transport; "
+        "sys.exit(any(m.startswith(('tensorflow', 'keras')) for m in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8501", "https://localhost", "http://", "http://localhost/v1", "grpc:localhost"]
+)
+def test_other_urls_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"Expected http://host:port or grpc://host:port"):
+        Client(url, "m")
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port that takes connections and never answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_silence_is_a_missed_deadline(scheme: str, deaf: int) -> None:
+    with (
+        Client(f"{scheme}://127.0.0.1:{deaf}", "m", timeout_s=0.2) as client,
+        pytest.raises(ServingError, match=r"did not answer within 0.2 s") as caught,
+    ):
+        client.status()
+    assert caught.value.code is Code.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_nobody_there_is_unavailable(scheme: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"{scheme}://127.0.0.1:{unused.getsockname()[1]}"
+        with Client(url, "m") as client, pytest.raises(ServingError, match="reached") as caught:
+            client.status()
+    assert caught.value.code is Code.UNAVAILABLE
+
+
+def test_another_web_server_is_recognised() -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with (
+            Client(f"http://127.0.0.1:{server.server_port}", "m") as client,
+            pytest.raises(ServingError, match="is it a model server"),
+        ):
+            client.status()
+        thread.join()

@@ -1,0 +1,158 @@
+"""Versions: one rename each, never reused, whatever dies in between."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from serving import layout
+
+
+@pytest.fixture
+def saved_model(tmp_path: Path) -> Path:
+    path = tmp_path / "saved_model"
+    (path / "variables").mkdir(parents=True)
+    (path / "saved_model.pb").write_bytes(b"graph")
+    (path / "variables" / "variables.index").write_bytes(b"weights")
+    return path
+
+
+def push(base: Path, saved_model: Path, digest: str) -> int:
+    return layout.push(base, "digits", saved_model, digest)
+
+
+def hidden(directory: Path) -> set[str]:
+    return {p.name for p in directory.iterdir() if p.name.startswith(".")}
+
+
+def test_versions_count_up_and_hold_the_whole_model(tmp_path: Path, saved_model: Path) -> None:
+    base = tmp_path / "served"
+    assert [push(base, saved_model, digest) for digest in "abc"] == [1, 2, 3]
+    assert layout.versions(base / "digits") == [1, 2, 3]
+    version = base / "digits" / "2"
+    assert (version / "variables" / "variables.index").read_bytes() == b"weights"
+    assert layout.digest_of(version) == "b"
+    assert hidden(base / "digits") == {".lock", ".last_version"}
+
+
+def test_one_model_gets_one_version(tmp_path: Path, saved_model: Path) -> None:
+    assert [push(tmp_path, saved_model, digest) for digest in "aabba"] == [1, 1, 2, 2, 1]
+
+
+def test_a_number_is_not_reused_after_its_version_was_deleted(
+    tmp_path: Path, saved_model: Path
+) -> None:
+    import shutil
+
+    push(tmp_path, saved_model, "a")
+    assert push(tmp_path, saved_model, "b") == 2
+    shutil.rmtree(tmp_path / "digits" / "2")
+    assert push(tmp_path, saved_model, "b") == 3
+
+
+def test_versions_of_others_are_passed_over(tmp_path: Path, saved_model: Path) -> None:
+    directory = tmp_path / "digits"
+    (directory / "1700000000").mkdir(parents=True)
+    (directory / "not-a-version").mkdir()
+    (directory / "1700000001").write_text("a file")
+    assert layout.versions(directory) == [1700000000]
+    assert layout.digest_of(directory / "1700000000") is None
+    (directory / "1700000001").unlink()
+    assert push(tmp_path, saved_model, "a") == 1700000001
+
+
+def test_no_directory_has_no_versions(tmp_path: Path) -> None:
+    assert layout.versions(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a:b", "../a", ".hidden", "ä", "a b"])
+def test_names_that_fit_no_path_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="model name"):
+        layout.model_directory(tmp_path, name)
+
+
+def test_a_failed_copy_leaves_nothing(tmp_path: Path, saved_model: Path) -> None:
+    (saved_model / "broken").symlink_to("nowhere")
+    with pytest.raises(OSError, match="No such file"):
+        push(tmp_path, saved_model, "a")
+    assert hidden(tmp_path / "digits") == {".lock"}
+    assert layout.versions(tmp_path / "digits") == []
+
+
+DIE = """
+import os, sys
+from pathlib import Path
+from serving import layout
+base, model, point, after = sys.argv[1:]
+real, calls = getattr(layout, point), 0
+def die(*arguments):
+    global calls
+    calls += 1
+    if calls > int(after):
+        os.kill(os.getpid(), 9)
+    return real(*arguments)
+setattr(layout, point, die)
+layout.push(Path(base), "digits", Path(model), "a")
+"""
+
+
+@pytest.mark.parametrize(
+    ("point", "after"), [("_copy", 0), ("_sync", 0), ("_sync", 4), ("_next", 0), ("_sync", 6)]
+)
+def test_a_pusher_killed_anywhere_leaves_no_half_version(
+    tmp_path: Path, saved_model: Path, point: str, after: int
+) -> None:
+    command = [sys.executable, "-c", DIE, str(tmp_path), str(saved_model), point, str(after)]
+    assert subprocess.run(command, check=False).returncode == -9
+    directory = tmp_path / "digits"
+    for version in layout.versions(directory):
+        assert layout.digest_of(directory / str(version)) == "a"
+    pushed = push(tmp_path, saved_model, "a")
+    assert layout.versions(directory) == [pushed]
+    assert (directory / str(pushed) / "saved_model.pb").read_bytes() == b"graph"
+    assert hidden(directory) == {".lock", ".last_version"}
+
+
+def test_the_staging_of_a_living_pusher_is_not_swept(tmp_path: Path, saved_model: Path) -> None:
+    directory = tmp_path / "digits"
+    staging = directory / ".staging-1"
+    staging.mkdir(parents=True)
+    with layout._lock(layout._alive(staging)):
+        push(tmp_path, saved_model, "a")
+        assert staging.exists()
+    push(tmp_path, saved_model, "b")
+    assert not staging.exists()
+
+
+PUSH = """
+import sys
+from pathlib import Path
+from serving import layout
+base, model, digests = sys.argv[1:]
+print(*[layout.push(Path(base), "digits", Path(model), d) for d in digests.split(",")])
+"""
+
+
+def push_elsewhere(base: Path, saved_model: Path, digests: str) -> list[int]:
+    command = [sys.executable, "-c", PUSH, str(base), str(saved_model), digests]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [int(word) for word in out.split()]
+
+
+def test_two_pushers_at_once_lose_nothing(tmp_path: Path, saved_model: Path) -> None:
+    given = [",".join(f"{who}{i}" for i in range(20)) for who in "ab"]
+    with ThreadPoolExecutor() as pool:
+        got = list(pool.map(lambda d: push_elsewhere(tmp_path, saved_model, d), given))
+    assert sorted(got[0] + got[1]) == list(range(1, 41))
+    assert got[0] == sorted(got[0])
+    assert got[1] == sorted(got[1])
+    assert layout.versions(tmp_path / "digits") == list(range(1, 41))
+
+
+def test_two_pushers_of_one_model_make_one_version(tmp_path: Path, saved_model: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        got = list(pool.map(lambda d: push_elsewhere(tmp_path, saved_model, d), ["a", "a", "a"]))
+    assert got == [[1], [1], [1]]
+    assert layout.versions(tmp_path / "digits") == [1]

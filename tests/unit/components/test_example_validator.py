@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+from components.anomalies import errors, warnings
+from components.artifacts import Anomalies, Examples
+from components.example_validator import ExampleValidator, ExampleValidatorInputs
+from components.schema_gen import SchemaGen, SchemaGenInputs
+from components.stage import Context
+from components.statistics_gen import StatisticsGen, StatisticsGenInputs
+from models.inputs import CategoricalInput, ImageInput, Input, NumericInput
+from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
+
+inf = float("inf")
+TRAIN = pa.table(
+    {
+        "kind": ["cat", "dog", "cat", "bird"],
+        "same": ["a", "a", "a", "a"],
+        "flat": [2.0, 2.0, 2.0, 2.0],
+        "size": [1.0, 2.0, 3.0, 4.0],
+        "endless": [1.0, inf, 2.0, 3.0],
+        "never": pa.array([None] * 4, pa.string()),
+        "later": ["x", "y", "x", "y"],
+        "tags": ["red,blue", "red", "", "blue"],
+    }
+)
+VAL = pa.table(
+    {
+        "kind": ["cat", "fish"],
+        "same": ["a", "a"],
+        "flat": [1.0, 2.0],
+        "size": [1.0, 2.0],
+        "endless": [1.0, 1.0],
+        "never": ["x", "y"],
+        "later": pa.array([None, None], pa.string()),
+        "tags": ["green", None],
+    }
+)
+
+
+@pytest.fixture
+def validate(tmp_path: Path, new_context: Callable[[str], Context]) -> Callable[..., Anomalies]:
+    for split, rows in {"train": TRAIN, "val": VAL}.items():
+        (tmp_path / "e" / split).mkdir(parents=True)
+        pq.write_table(rows, tmp_path / "e" / split / "part-00000.parquet")
+    examples = Examples(tmp_path / "e", "digest")
+    statistics = StatisticsGen().run(StatisticsGenInputs(examples), new_context("s")).statistics
+    schema = SchemaGen().run(SchemaGenInputs(statistics), new_context("g")).schema
+
+    def validate(inputs: tuple[Input, ...] = (), tasks: tuple[Task, ...] = ()) -> Anomalies:
+        stage = ExampleValidator(inputs=inputs, tasks=tasks)
+        given = ExampleValidatorInputs(statistics, schema)
+        return stage.run(given, new_context("v")).anomalies
+
+    return validate
+
+
+def test_nothing_wrong(validate: Callable[..., Anomalies]) -> None:
+    found = validate(
+        (NumericInput(name="size", column="size"),),
+        (BinaryTask(name="cat", label="kind", positive=("cat",)),),
+    )
+    assert errors(found) == []
+    assert warnings(found) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (
+            BinaryTask(name="t", label="knid", positive=("cat",)),
+            "tasks.t: label column 'knid' is not in the examples. Did you mean 'kind'?",
+        ),
+        (
+            BinaryTask(name="t", label="kind", positive=("cta",)),
+            "tasks.t: all 4 labels of train in column 'kind' are negative: positive is 'cta', and"
+            " the values there are 'cat' (2 rows), 'bird' (1 rows), 'dog' (1 rows)."
+            " Did you mean 'cat'?",
+        ),
+        (
+            BinaryTask(name="t", label="same", positive=("a",)),
+            "tasks.t: all 4 labels of train in column 'same' are positive",
+        ),
+        (
+            MulticlassTask(name="t", label="same"),
+            "tasks.t: all labels of train in column 'same' mean class 'a'",
+        ),
+        (
+            MulticlassTask(name="t", label="kind"),
+            "tasks.t: column 'kind' of val holds labels outside the domain: 'fish' (1 rows)."
+            " 'fish' is not in the classes of the training split (bird, cat, dog)",
+        ),
+        (
+            MulticlassTask(name="t", label="kind", classes=("cat", "dog", "bird", "fish")),
+            "tasks.t: class 'fish' has no examples in train",
+        ),
+        (
+            MulticlassTask(name="t", label="kind", map={"cat": "pet", "dog": "pet", "fish": "w"}),
+            "tasks.t: column 'kind' of train holds labels outside the domain: 'bird' (1 rows)."
+            " 'bird' is not in the task's `map` (cat, dog, fish)",
+        ),
+        (
+            MultilabelTask(name="t", label="tags"),
+            "tasks.t: column 'tags' of val holds labels outside the domain: 'green' (1 rows)",
+        ),
+        (
+            RegressionTask(name="t", label="flat"),
+            "tasks.t: every label in column 'flat' of train is 2: there is nothing to learn",
+        ),
+        (
+            RegressionTask(name="t", label="endless"),
+            "tasks.t: 1 labels in column 'endless' of train are infinite",
+        ),
+        (
+            RegressionTask(name="t", label="kind"),
+            "tasks.t: label column 'kind' holds string values. Expected numbers",
+        ),
+        (
+            BinaryTask(name="t", label="never", positive=("x",)),
+            "tasks.t: no row of train has a label in column 'never' (4 rows)",
+        ),
+    ],
+)
+def test_labels_that_cannot_be_learned(
+    validate: Callable[..., Anomalies], task: Task, message: str
+) -> None:
+    assert any(e.startswith(message) for e in errors(validate(tasks=(task,)))), errors(
+        validate(tasks=(task,))
+    )
+
+
+def test_labels_missing_outside_train_are_a_warning(validate: Callable[..., Anomalies]) -> None:
+    found = validate(tasks=(BinaryTask(name="t", label="later", positive=("x",)),))
+    assert errors(found) == []
+    assert warnings(found) == ["tasks.t: no row of val has a label in column 'later' (2 rows)."]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (NumericInput(name="n", column="sise"), "inputs.n: column 'sise' is not in the examples."),
+        (NumericInput(name="n", column="kind"), "inputs.n: column 'kind' holds string values such"),
+        (
+            ImageInput(name="n", column="kind", height=1, width=1),
+            "inputs.n: column 'kind' holds string values. Expected encoded images",
+        ),
+        (
+            NumericInput(name="n", column="endless"),
+            "inputs.n: column 'endless' holds 1 infinite values in train",
+        ),
+    ],
+)
+def test_inputs_that_cannot_be_read(
+    validate: Callable[..., Anomalies], given: Input, message: str
+) -> None:
+    [error] = errors(validate((given,)))
+    assert error.startswith(message)
+
+
+def test_unseen_categories_are_a_warning(validate: Callable[..., Anomalies]) -> None:
+    found = validate((CategoricalInput(name="k", column="kind"),))
+    assert errors(found) == []
+    [warning] = warnings(found)
+    assert warning.startswith("inputs.k: val holds values that train does not: 'fish' (1 rows).")
+
+
+def test_proto_holds_one_entry_per_subject_and_severity(
+    validate: Callable[..., Anomalies],
+) -> None:
+    found = validate(
+        (CategoricalInput(name="k", column="kind"),),
+        (MulticlassTask(name="t", label="kind", classes=("cat", "fish", "cow")),),
+    )
+    text = (found.path / "anomalies.pbtxt").read_text()
+    proto = text_format.Parse(text, anomalies_pb2.Anomalies())
+    assert sorted(proto.anomaly_info) == ["inputs.k (warning)", "tasks.t"]
+    assert proto.anomaly_info["tasks.t"].severity == anomalies_pb2.AnomalyInfo.ERROR
+    assert len(errors(found)) == len(proto.anomaly_info["tasks.t"].reason) == 3

@@ -107,7 +107,7 @@ class EpochTotals(keras.metrics.Metric):  # type: ignore[misc]
 
     def result(self) -> dict[str, float]:
         """The figures by name; NaN where no row carried a label."""
-        parts = np.split(keras.ops.convert_to_numpy(self.sums), self.cuts)
+        parts = np.split(self.sums.numpy(), self.cuts)
         losses, rows, weights, steps_present, (objective, steps) = parts[:5]
         figures = {"loss": 0.0}
         for i, (head, totals) in enumerate(zip(self.heads, parts[5:], strict=True)):

@@ -1,0 +1,103 @@
+"""What every trunk must hold to; trunks are found, not listed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.discovery import methods
+from models.features import (
+    CategoricalFeature,
+    Feature,
+    ImageFeature,
+    NumericFeature,
+    TextFeature,
+)
+from models.lazy import keras
+from models.trunks.base import Trunk, layer_groups
+
+TRUNKS = methods("models.trunks", Trunk)
+FEATURES: dict[str, Feature] = {
+    "image": ImageFeature(name="image", column="i", height=8, width=8, channels=1),
+    "photo": ImageFeature(name="photo", column="p", height=40, width=70, channels=3),
+    "text": TextFeature(name="text", column="t", length=6, vocabulary=("a", "b", "c")),
+    "age-in-years": NumericFeature(name="age-in-years", column="n", mean=0, deviation=1),
+    "size": NumericFeature(name="size", column="s", mean=0, deviation=1),
+    "colour": CategoricalFeature(name="colour", column="c", vocabulary=("red",)),
+}
+SETS = [("image",), ("photo",), ("text",), ("size",), ("colour",), tuple(FEATURES)]
+
+
+def example(feature: Feature, rows: int) -> np.ndarray:
+    """Preprocessed values, as `models.features` states them."""
+    rng = np.random.default_rng(0)
+    match feature:
+        case ImageFeature():
+            shape = (rows, feature.height, feature.width, feature.channels)
+            return rng.integers(0, 256, shape, dtype=np.uint8)
+        case TextFeature():
+            ids = rng.integers(1, len(feature.vocabulary) + 2, (rows, feature.length))
+            return np.where(np.arange(feature.length) < 4, ids, 0).astype(np.int32)
+        case NumericFeature():
+            return rng.normal(size=rows).astype(np.float32)
+        case CategoricalFeature():
+            return rng.integers(0, len(feature.vocabulary) + 2, rows).astype(np.int32)
+
+
+@pytest.mark.parametrize("names", SETS, ids="+".join)
+@pytest.mark.parametrize("name", TRUNKS)
+def test_features_become_one_representation(name: str, names: tuple[str, ...]) -> None:
+    features = tuple(FEATURES[n] for n in names)
+    trunk = TRUNKS[name]().build(features)
+    batch = {f.name: example(f, 5) for f in features}
+    found = trunk(batch, training=False)
+    assert found.shape == (5, trunk.output.shape[-1])
+    assert found.dtype == "float32"
+    assert np.all(np.isfinite(found))
+    single = trunk({n: v[2:3] for n, v in batch.items()}, training=False)
+    np.testing.assert_allclose(single[0], found[2], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_every_feature_matters(name: str) -> None:
+    features = tuple(FEATURES.values())
+    trunk = TRUNKS[name]().build(features)
+    batch = {f.name: example(f, 20) for f in features}
+    before = np.asarray(trunk(batch, training=False))
+    for feature in features:
+        changed = batch | {feature.name: np.roll(batch[feature.name], 1, axis=0)}
+        assert np.abs(before - trunk(changed, training=False)).max() > 1e-6, feature.name
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_every_weight_is_in_a_layer_group(name: str) -> None:
+    trunk = TRUNKS[name]().build(tuple(FEATURES.values()))
+    grouped = {
+        id(w) for layers in layer_groups(trunk).values() for la in layers for w in la.weights
+    }
+    assert {id(w) for w in trunk.weights} == grouped
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_the_seed_decides_the_weights(name: str) -> None:
+    def weights(seed: int) -> list[np.ndarray]:
+        keras.utils.set_random_seed(seed)
+        found: list[np.ndarray] = TRUNKS[name]().build(tuple(FEATURES.values())).get_weights()
+        return found
+
+    first, again, other = weights(1), weights(1), weights(2)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_padding_does_not_change_a_text(name: str) -> None:
+    """The same words with more room behind them give the same representation."""
+    outputs = []
+    for length in (6, 9):
+        keras.utils.set_random_seed(0)
+        feature = TextFeature(name="text", column="t", length=length, vocabulary=("a", "b", "c"))
+        words = np.zeros((1, length), np.int32)
+        words[0, :4] = [2, 4, 3, 1]
+        outputs.append(TRUNKS[name]().build((feature,))({"text": words}, training=False))
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-6)

@@ -1,4 +1,4 @@
-"""InfraValidator: whether the exported model loads in a server and answers as the Keras model does."""
+"""InfraValidator: whether the exported model loads in a server and answers as Keras does."""
 
 from __future__ import annotations
 
@@ -198,7 +198,8 @@ def _why(error: ServerExited) -> str:
         RootstockError: it is not.
     """
     if error.code == UNLOADABLE:
-        return f"The model cannot be loaded: {error.log}"
+        said = [line for line in error.log.splitlines() if "cannot be loaded" in line]
+        return said[-1].partition(" ERROR ")[2] if said else f"It cannot be loaded: {error.log}"
     if error.code < 0:
         return f"The server was killed by signal {-error.code} while it loaded: {error.log}"
     raise RootstockError(

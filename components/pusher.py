@@ -68,10 +68,10 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
     def still_valid(self, outputs: object) -> bool:
         """Whether the version is still where it was pushed to."""
         assert isinstance(outputs, PusherOutputs)
-        record = json.loads((outputs.pushed.path / "pushed.json").read_text())
+        record: dict[str, str] = json.loads((outputs.pushed.path / "pushed.json").read_text())
         if not record["pushed"]:
             return True
-        return layout.digest_of(Path(record["path"])) == record["digest"]
+        return layout.digest_of(Path(record["path"])) == str(record["digest"])
 
     def _push(self, model: TrainedModel) -> int:
         try:

@@ -58,6 +58,8 @@ def export(
 
     def answer_all(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         outputs = answer({i.name: raw[arguments[i.name]] for i in inputs})
+        if missing := sorted(set(tasks) - set(outputs)):
+            raise ValueError(f"Expected an output for each task: no output for task {missing[0]!r}")
         return {task: tf.identity(outputs[task]) for task in tasks}
 
     graph = tf.function(answer_all, autograph=False).get_concrete_function(specs)

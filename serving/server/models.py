@@ -123,7 +123,7 @@ class ServedModel:
             for number, version in list(self._versions.items()):
                 if version.state is State.END and number not in on_disk:
                     del self._versions[number]
-            if not on_disk or on_disk[-1] in self._versions:
+            if not on_disk or not self._wanted(on_disk[-1]):
                 return
             version = self._versions[on_disk[-1]] = Version(on_disk[-1], State.LOADING)
         try:
@@ -158,6 +158,11 @@ class ServedModel:
                 version.loaded.close()
             version.loaded, version.state = None, State.END
         _log.info("%s version %d is unloaded", self.name, version.number)
+
+    def _wanted(self, number: int) -> bool:
+        """Whether to load a version: a new one, or one replaced before that is the newest again."""
+        known = self._versions.get(number)
+        return known is None or (known.state is State.END and known.error is None)
 
     def _find(self, number: int | None) -> Version:
         available = [v for v in self._versions.values() if v.state is State.AVAILABLE]

@@ -102,7 +102,7 @@ class _Stop:
 
     def when_stdin_closes(self) -> None:
         """End when whoever started this process has ended or let go."""
-        while sys.stdin.buffer.read(4096):
+        while os.read(0, 4096):  # `sys.stdin` has a lock that must be free at exit
             pass
         self._event.set()
 
@@ -118,35 +118,31 @@ class _Stop:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches Nagle's 40 ms off only where the protocol is named
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise PortTaken(_taken("REST", "--rest-port", host, port, str(error.strerror))) from None
-    return listener
+    return _bound(host, port, "REST", "--rest-port")
 
 
 def _bind(models: Models, host: str, port: int) -> tuple[grpc.Server, int]:
+    if port:
+        _bound(host, port, "gRPC", "--grpc-port").close()  # gRPC itself would not say what is wrong
     made = grpc_api.server(models, threads=max(8, 2 * (os.cpu_count() or 1)))
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return made, made.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+
+
+def _bound(host: str, port: int, kind: str, option: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio switches Nagle's 40 ms off only where the protocol is named
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound = made.add_insecure_port(address)
-    except RuntimeError:
-        bound = 0
-    if bound == 0:
-        raise PortTaken(_taken("gRPC", "--grpc-port", host, port, "Address already in use"))
-    return made, bound
-
-
-def _taken(kind: str, option: str, host: str, port: int, reason: str) -> str:
-    return (
-        f"{kind} port {port} of {host} cannot be used: {reason}. "
-        f"Stop what listens there, or choose another with {option} (0 takes a free one)."
-    )
+        bound.bind((host, port))
+    except (OSError, OverflowError) as error:
+        bound.close()
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise PortTaken(
+            f"{kind} port {port} of {host} cannot be used: {reason}. Stop what listens there, or "
+            f"choose another with {option} (0 takes a free one)."
+        ) from None
+    return bound
 
 
 def _model(text: str) -> tuple[str, Path]:

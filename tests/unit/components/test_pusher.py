@@ -1,0 +1,127 @@
+"""Pusher: only what is blessed goes, all at once, and once."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.artifacts import Blessing, TrainedModel
+from components.pusher import Pusher, PusherInputs, PusherOutputs
+from components.stage import Context, RootstockError
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> TrainedModel:
+    saved = tmp_path / "model" / "saved_model"
+    saved.mkdir(parents=True)
+    (saved / "saved_model.pb").write_bytes(b"graph" * 1000)
+    return TrainedModel(tmp_path / "model", "digest-1")
+
+
+def blessing(root: Path, *reasons: str, name: str = "a") -> Blessing:
+    path = root / f"blessing-{name}"
+    path.mkdir()
+    verdict = {"blessed": not reasons, "reasons": reasons}
+    (path / "blessing.json").write_text(json.dumps(verdict))
+    return Blessing(path)
+
+
+def push(
+    root: Path, model: TrainedModel, *blessings: Blessing, destination: Path | None = None
+) -> tuple[Pusher, PusherOutputs, dict[str, object]]:
+    output = root / f"output-{len(list(root.iterdir()))}"
+    output.mkdir()
+    stage = Pusher(model="digits", destination=str(destination or root / "served"))
+    outputs = stage.run(PusherInputs(model, blessings), Context(output, root / "scratch"))
+    assert outputs.pushed.path == output / "pushed"
+    return stage, outputs, json.loads((outputs.pushed.path / "pushed.json").read_text())
+
+
+def test_a_blessed_model_becomes_a_version(tmp_path: Path, model: TrainedModel) -> None:
+    _, _, record = push(tmp_path, model, blessing(tmp_path), blessing(tmp_path, name="b"))
+    version = tmp_path / "served" / "digits" / "1"
+    assert (record["pushed"], record["version"], record["path"]) == (True, 1, str(version))
+    assert (version / "saved_model.pb").read_bytes() == b"graph" * 1000
+
+
+def test_without_every_blessing_nothing_goes(tmp_path: Path, model: TrainedModel) -> None:
+    refused = blessing(tmp_path, "AUC 0.6 is below 0.7.", name="b")
+    stage, outputs, record = push(tmp_path, model, blessing(tmp_path), refused)
+    assert (record["pushed"], record["version"], record["path"]) == (False, None, None)
+    assert record["reasons"] == ["AUC 0.6 is below 0.7."]
+    assert not (tmp_path / "served").exists()
+    assert stage.still_valid(outputs)
+
+
+def test_the_same_model_keeps_its_version(tmp_path: Path, model: TrainedModel) -> None:
+    yes = blessing(tmp_path)
+    versions = [push(tmp_path, model, yes)[2]["version"] for _ in range(2)]
+    other = TrainedModel(model.path, "digest-2")
+    versions += [push(tmp_path, m, yes)[2]["version"] for m in (other, model)]
+    assert versions == [1, 1, 2, 1]
+
+
+def test_it_is_valid_only_while_its_version_is_there(tmp_path: Path, model: TrainedModel) -> None:
+    yes = blessing(tmp_path)
+    stage, outputs, _ = push(tmp_path, model, yes)
+    assert stage.still_valid(outputs)
+    shutil.rmtree(tmp_path / "served" / "digits" / "1")
+    assert not stage.still_valid(outputs)
+    stage, outputs, record = push(tmp_path, model, yes)
+    assert record["version"] == 2
+    assert stage.still_valid(outputs)
+
+
+def test_a_destination_that_cannot_be_made_is_explained(
+    tmp_path: Path, model: TrainedModel
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RootstockError, match=r"file/served: .*another push destination"):
+        push(tmp_path, model, blessing(tmp_path), destination=tmp_path / "file" / "served")
+
+
+def test_a_destination_without_permission_is_explained(tmp_path: Path, model: TrainedModel) -> None:
+    if os.geteuid() == 0:  # root may write anywhere else
+        destination = Path("/proc/rootstock")
+    else:
+        destination = tmp_path / "locked"
+        destination.mkdir(mode=0o500)
+    with pytest.raises(RootstockError, match="another push destination"):
+        push(tmp_path, model, blessing(tmp_path), destination=destination)
+
+
+def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path: Path) -> None:
+    """The kernel's own limit on a file's size stands in for a full disk: the write fails."""
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from components.artifacts import Blessing, TrainedModel\n"
+        "from components.pusher import Pusher, PusherInputs\n"
+        "from components.stage import Context\n"
+        "root = Path(sys.argv[1])\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "inputs = PusherInputs(TrainedModel(root / 'model', 'd'), ())\n"
+        "Pusher(model='m', destination=str(root / 'served')).run(inputs, Context(root, root))\n"
+    )
+    saved = tmp_path / "model" / "saved_model"
+    saved.mkdir(parents=True)
+    (saved / "saved_model.pb").write_bytes(bytes(5000))
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith("components.stage.RootstockError:")
+    assert f"{tmp_path / 'served'}: the model cannot be pushed there" in message
+    assert "File too large" in message
+    assert {p.name for p in (tmp_path / "served" / "m").iterdir()} == {".lock"}
+
+
+def test_an_impossible_name_is_explained(tmp_path: Path, model: TrainedModel) -> None:
+    output = tmp_path / "output"
+    output.mkdir()
+    stage = Pusher(model="a/b", destination=str(tmp_path / "served"))
+    with pytest.raises(RootstockError, match="model name"):
+        stage.run(PusherInputs(model, ()), Context(output, tmp_path))

@@ -7,7 +7,15 @@ from typing import assert_never
 
 from components.arrow import np, pa
 from components.artifacts import Batches
-from models.features import CategoricalFeature, Feature, ImageFeature, NumericFeature, TextFeature
+from models.features import (
+    CategoricalFeature,
+    Feature,
+    ImageFeature,
+    NumericFeature,
+    RawTextFeature,
+    TextFeature,
+    TokensFeature,
+)
 
 
 def load_columns(
@@ -37,6 +45,9 @@ def read_shard(file: Path, features: tuple[Feature, ...]) -> dict[str, np.ndarra
     for feature in features:
         shape, dtype = row_shape(feature), row_dtype(feature)
         column = batch.column(feature.name)
+        if isinstance(feature, RawTextFeature):
+            found[feature.name] = column.to_numpy(zero_copy_only=False)
+            continue
         values = np.frombuffer(column.buffers()[-1], dtype)
         found[feature.name] = values.reshape(len(column), *shape)
     return found
@@ -46,6 +57,9 @@ def write_shard(file: Path, columns: dict[str, np.ndarray], features: tuple[Feat
     """Write preprocessed features [rows, …] as one record batch of fixed-size columns."""
     arrays = []
     for feature in features:
+        if isinstance(feature, RawTextFeature):
+            arrays.append(pa.array(columns[feature.name], pa.large_binary()))
+            continue
         values = np.ascontiguousarray(columns[feature.name], row_dtype(feature))
         flat = pa.array(values.reshape(-1))
         size = int(np.prod(row_shape(feature)))
@@ -63,7 +77,7 @@ def row_shape(feature: Feature) -> tuple[int, ...]:
     """The shape of one preprocessed row."""
     if isinstance(feature, ImageFeature):
         return feature.height, feature.width, feature.channels
-    if isinstance(feature, TextFeature):
+    if isinstance(feature, TextFeature | TokensFeature):
         return (feature.length,)
     return ()
 
@@ -74,6 +88,8 @@ def row_dtype(feature: Feature) -> np.dtype:
         return np.dtype(np.uint8)
     if isinstance(feature, NumericFeature):
         return np.dtype(np.float32)
-    if isinstance(feature, TextFeature | CategoricalFeature):
+    if isinstance(feature, TextFeature | TokensFeature | CategoricalFeature):
         return np.dtype(np.int32)
+    if isinstance(feature, RawTextFeature):
+        return np.dtype(object)
     assert_never(feature)

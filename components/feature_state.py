@@ -14,12 +14,27 @@ from components.statistics import (
     StringColumn,
     TextColumn,
 )
-from models.features import CategoricalFeature, Feature, ImageFeature, NumericFeature, TextFeature
+from models.features import (
+    CategoricalFeature,
+    Feature,
+    ImageFeature,
+    NumericFeature,
+    RawTextFeature,
+    TextFeature,
+)
 from models.inputs import CategoricalInput, ImageInput, Input, NumericInput, TextInput
+from models.reading import Raw, Reading, Tokens, Words
+from models.tokens import tokens_feature
+from models.trunks.base import TrunkError
+
+WORDS = Words()
 
 
 def feature_of(
-    given: Input, train: SplitStatistics, vocabularies: Mapping[str, tuple[str, ...]]
+    given: Input,
+    train: SplitStatistics,
+    vocabularies: Mapping[str, tuple[str, ...]],
+    reading: Reading = WORDS,
 ) -> Feature:
     """The feature of an input. vocabularies: by name of text input, most frequent words first.
 
@@ -36,10 +51,7 @@ def feature_of(
             channels=given.channels,
         )
     if isinstance(given, TextInput):
-        words = vocabularies[given.name][: given.vocabulary_size]
-        return TextFeature(
-            name=given.name, column=given.column, length=given.length, vocabulary=words
-        )
+        return _text_feature(given, vocabularies, reading)
     if isinstance(given, NumericInput):
         assert isinstance(column, NumericColumn)
         deviation = column.log_deviation if given.log else column.deviation
@@ -55,6 +67,20 @@ def feature_of(
         values = tuple(v for v, _ in column.values.counts if v)[: given.max_values]
         return CategoricalFeature(name=given.name, column=given.column, vocabulary=values)
     assert_never(given)
+
+
+def _text_feature(
+    given: TextInput, vocabularies: Mapping[str, tuple[str, ...]], reading: Reading
+) -> Feature:
+    if isinstance(reading, Raw):
+        return RawTextFeature(name=given.name, column=given.column)
+    if isinstance(reading, Tokens):
+        try:
+            return tokens_feature(reading, given.name, given.column)
+        except TrunkError as e:
+            raise RootstockError(f"model.trunk: {e}") from e
+    words = vocabularies[given.name][: given.vocabulary_size]
+    return TextFeature(name=given.name, column=given.column, length=given.length, vocabulary=words)
 
 
 def column_of(given: Input, split: SplitStatistics) -> ColumnStatistics:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.artifacts import Batches, Examples, Preprocessing, Statistics
+from components.artifacts import Batches, Examples, Preprocessing, SourceFiles, Statistics
 from components.feature_state import column_of, feature_of
 from components.preprocessing import save_preprocessing
 from components.stage import Context, RootstockError, Stage
 from components.statistics import load_statistics
 from models.features import Feature
 from models.inputs import Input, TextInput
+from models.reading import Reading, Words
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,8 +27,11 @@ BATCH_ROWS = 1024
 
 @dataclass(frozen=True)
 class TransformInputs:
+    """pretrained: the files that `Transform.reading` reads, so that their content counts."""
+
     examples: Examples
     statistics: Statistics
+    pretrained: tuple[SourceFiles, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,13 @@ class TransformOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Transform(Stage[TransformInputs, TransformOutputs]):
-    """Applies the TensorFlow graph that the served model holds, once instead of every epoch."""
+    """Applies the TensorFlow graph that the served model holds, once instead of every epoch.
+
+    reading: how the trunk wants its inputs prepared.
+    """
 
     inputs: tuple[Input, ...]
+    reading: Reading = field(default_factory=Words)
 
     def run(self, inputs: TransformInputs, context: Context) -> TransformOutputs:
         from components.beam import forget, map_units
@@ -50,7 +58,7 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         for given in self.inputs:
             column_of(given, train)
         vocabularies = self._vocabularies(examples, context)
-        features = tuple(feature_of(i, train, vocabularies) for i in self.inputs)
+        features = tuple(feature_of(i, train, vocabularies, self.reading) for i in self.inputs)
 
         done = context.scratch / "batches"
         shards = [
@@ -78,7 +86,7 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         from components.beam import map_units
 
         columns = {i.name: i.column for i in self.inputs if isinstance(i, TextInput)}
-        if not columns:
+        if not columns or not isinstance(self.reading, Words):
             return {}
         work = partial(count_words, columns=tuple(dict.fromkeys(columns.values())))
         parts = map_units("words", examples.shards("train"), work, context)

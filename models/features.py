@@ -43,6 +43,49 @@ class TextFeature:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RawTextFeature:
+    """Raw and preprocessed: text [batch] string. For trunks that hold their own tokenizer."""
+
+    __pydantic_config__ = STRICT
+    kind: Literal["raw_text"] = "raw_text"
+    name: str
+    column: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerFile:
+    """A file of a tokenizer, such as its vocabulary. content: base64."""
+
+    __pydantic_config__ = STRICT
+    name: str
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokensFeature:
+    """Raw: text [batch] string. Preprocessed: int32 [batch, length] of a pretrained tokenizer.
+
+    It holds the whole tokenizer, so that neither serving nor rebuilding needs the preset.
+    tokenizer: its class in `keras_hub.tokenizers`. config: its Keras config, as JSON.
+    start, end: ids put around every text; None for none. pad: the id after the end.
+    vocabulary_size: ids are below it.
+    """
+
+    __pydantic_config__ = STRICT
+    kind: Literal["tokens"] = "tokens"
+    name: str
+    column: str
+    length: int
+    tokenizer: str
+    config: str
+    files: tuple[TokenizerFile, ...]
+    start: int | None
+    end: int | None
+    pad: int
+    vocabulary_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class NumericFeature:
     """Raw: float32 [batch]. Preprocessed: float32 [batch]: (x - mean) / deviation; missing is 0."""
 
@@ -69,5 +112,11 @@ class CategoricalFeature:
 
 
 Feature = Annotated[
-    ImageFeature | TextFeature | NumericFeature | CategoricalFeature, Field(discriminator="kind")
+    ImageFeature
+    | TextFeature
+    | RawTextFeature
+    | TokensFeature
+    | NumericFeature
+    | CategoricalFeature,
+    Field(discriminator="kind"),
 ]

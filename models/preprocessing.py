@@ -14,9 +14,12 @@ from models.features import (
     Feature,
     ImageFeature,
     NumericFeature,
+    RawTextFeature,
     TextFeature,
+    TokensFeature,
 )
 from models.lazy import tf
+from models.tokenizer import Tokenizer
 
 MISSING, PADDING, UNKNOWN, FIRST_WORD = 0, 0, 1, 2
 """Ids of categories and words; see `models.features`."""
@@ -25,7 +28,7 @@ MISSING, PADDING, UNKNOWN, FIRST_WORD = 0, 0, 1, 2
 class Preprocessing(tf.Module):  # type: ignore[misc]
     """From {name: [batch]} raw to {name: [batch, ...]} preprocessed, as `models.features` states.
 
-    Tracks its look-up tables, so that a SavedModel of it holds them.
+    Tracks its look-up tables and tokenizers, so that a SavedModel of it holds them.
     """
 
     def __init__(self, features: Sequence[Feature]) -> None:
@@ -35,6 +38,9 @@ class Preprocessing(tf.Module):  # type: ignore[misc]
             f.name: _table(f)
             for f in self.features
             if isinstance(f, TextFeature | CategoricalFeature)
+        }
+        self.tokenizers = {
+            f.name: Tokenizer(f) for f in self.features if isinstance(f, TokensFeature)
         }
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
@@ -55,6 +61,10 @@ class Preprocessing(tf.Module):  # type: ignore[misc]
                 ids = words.with_flat_values(self.tables[feature.name].lookup(words.flat_values))
                 padded = ids.to_tensor(PADDING, shape=(None, feature.length))
                 return tf.ensure_shape(padded, (None, feature.length))
+            case RawTextFeature():
+                return raw
+            case TokensFeature():
+                return self.tokenizers[feature.name](raw)
             case NumericFeature():
                 return standardise(raw, feature)
             case CategoricalFeature():

@@ -12,11 +12,13 @@ from models.features import (
     Feature,
     ImageFeature,
     NumericFeature,
+    RawTextFeature,
     TextFeature,
+    TokensFeature,
 )
 from models.inputs import STRICT
 from models.lazy import keras
-from models.trunks.base import Trunk
+from models.trunks.base import Trunk, TrunkError
 from models.trunks.column_mlp import ColumnMlp
 from models.trunks.residual_convnet import ResidualConvnet
 from models.trunks.text_encoder import TextEncoder
@@ -78,3 +80,8 @@ def _input(feature: Feature) -> keras.KerasTensor:
             return keras.Input((), dtype="float32", name=feature.name)
         case CategoricalFeature():
             return keras.Input((), dtype="int32", name=feature.name)
+        case RawTextFeature() | TokensFeature():
+            raise TrunkError(
+                f"input {feature.name!r}: a trunk trained from scratch reads words of its own"
+                f" vocabulary. Received: {feature.kind}"
+            )

@@ -1,5 +1,7 @@
 """Export: what is in the SavedModel, and what TensorFlow computes from it."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +126,28 @@ def test_what_cannot_be_served_is_refused(
 
     with pytest.raises(ValueError, match=message):
         export(answer, tf.Module(), inputs, tasks, tmp_path / "model")
+
+
+@pytest.mark.slow
+def test_text_operations_are_found_when_a_model_needs_them(tmp_path: Path) -> None:
+    make = (
+        "import sys, tensorflow as tf, tensorflow_text as text; from pathlib import Path\n"
+        "from serving.signatures import SignatureInput, export\n"
+        "def answer(raw):\n"
+        "    words = text.WhitespaceTokenizer().tokenize(raw['text'])\n"
+        "    return {'words': words.row_lengths()}\n"
+        "inputs = [SignatureInput('text', 'string')]\n"
+        "export(answer, tf.Module(), inputs, ['words'], Path(sys.argv[1]))\n"
+    )
+    use = (
+        "import sys, numpy; from pathlib import Path\n"
+        "from serving.server import tensorflow_core; tensorflow_core.prepare()\n"
+        "from serving.server.saved_model import SavedModel\n"
+        "text = numpy.array([b'one two', b''], object)\n"
+        "print(SavedModel(Path(sys.argv[1])).predict('words', {'text': text})['words'].tolist())\n"
+        "sys.exit('keras' in sys.modules)\n"
+    )
+    for code in (make, use):
+        command = [sys.executable, "-c", code, str(tmp_path / "model")]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == "[2, 0]\n"

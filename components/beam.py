@@ -46,11 +46,16 @@ def map_units(
     return found
 
 
-def forget(name: str, context: Context) -> None:
-    """Remove the results of `map_units` of that name: before files that `work` wrote are moved
-    from scratch to the outputs, so that an attempt after a crash writes them again.
+def hand_over(name: str, written: Path, target: Path, context: Context) -> None:
+    """Move the files that the `work` of `map_units` wrote in scratch to an output directory.
+
+    The results of that name go first, so that an attempt after a crash here writes the files
+    again; so do hidden files, which are what a killed worker left half-written.
     """
     shutil.rmtree(context.scratch / name, ignore_errors=True)
+    for leftover in written.rglob(".*"):
+        leftover.unlink()
+    written.rename(target)
 
 
 def _run(

@@ -83,7 +83,7 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
     max_bad_fraction: float = 0.0
 
     def run(self, inputs: ExampleGenInputs, context: Context) -> ExampleGenOutputs:
-        from components.beam import forget, map_units
+        from components.beam import hand_over, map_units
 
         roots = [f.path for f in inputs.files]
         schemas = [s.schema(root) for s, root in zip(self.sources, roots, strict=True)]
@@ -115,8 +115,7 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
                 for item, record in bad
             )
         examples = context.output / "examples"
-        forget("units", context)
-        shards.rename(examples)
+        hand_over("units", shards, examples, context)
         figures = {"examples": sum(rows.values()), **rows, "quarantined": len(bad)}
         for name, figure in figures.items():
             context.observer.figure(name, figure)
@@ -135,8 +134,9 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
                         f"{len(bad)} of {total} records cannot be used:",
                         *(f"  {Path(item.unit.root)}/{record}" for item, record in bad[:SHOWN]),
                         *(["  …"] if len(bad) > SHOWN else []),
-                        f"Mend them, or set max_bad_fraction to {_at_least(len(bad) / total)} or more to"
-                        " put them in quarantine and go on.",
+                        "Mend them, or set max_bad_fraction to"
+                        f" {_at_least(len(bad) / total)} or more to put them in quarantine and"
+                        " go on.",
                     ]
                 )
             )

@@ -51,7 +51,7 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
     reading: Reading = field(default_factory=Words)
 
     def run(self, inputs: TransformInputs, context: Context) -> TransformOutputs:
-        from components.beam import forget, map_units
+        from components.beam import hand_over, map_units
 
         examples = inputs.examples
         train = load_statistics(inputs.statistics)["train"]
@@ -73,8 +73,7 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         preprocessing, batches = context.output / "preprocessing", context.output / "batches"
         preprocessing.mkdir()
         save_preprocessing(features, preprocessing)
-        forget("transform", context)
-        done.rename(batches)
+        hand_over("transform", done, batches, context)
         context.observer.figure("rows", sum(rows))
         for f in features:
             if f.kind in ("text", "categorical"):

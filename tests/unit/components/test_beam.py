@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.beam import forget, map_units
+from components.beam import hand_over, map_units
 from components.stage import Context, RootstockError
 
 Make = Callable[[str], Context]
@@ -36,9 +36,20 @@ def test_an_attempt_after_a_crash_does_only_what_is_left(new_context: Make, tmp_
     log.unlink()
     assert map_units("x", [1, 2, 3], work, context) == [1, 4, 9]
     assert log.read_text() == "1\n"
-    forget("x", context)
-    assert map_units("x", [1, 2, 3], work, context) == [1, 4, 9]
-    assert log.read_text() == "1\n0\n1\n2\n"
+
+
+def test_what_was_handed_over_is_made_again(new_context: Make, tmp_path: Path) -> None:
+    context = new_context("a")
+    written, target = context.scratch / "files", context.output / "files"
+    (written / "train").mkdir(parents=True)
+    (written / "train" / "part").write_text("whole")
+    (written / "train" / ".part.123").write_text("hal")
+    work = partial(square, log=tmp_path / "log")
+    map_units("x", [1], work, context)
+    hand_over("x", written, target, context)
+    assert [p.name for p in target.rglob("*")] == ["train", "part"]
+    map_units("x", [1], work, context)
+    assert (tmp_path / "log").read_text() == "0\n0\n"
 
 
 def test_the_users_error_comes_through_and_is_tried_again(

@@ -127,6 +127,24 @@ def test_bad_records_fail_or_go_to_quarantine(
     assert context.observer.warnings  # type: ignore[attr-defined]
 
 
+def interrupted(source: Path, target: Path) -> Path:
+    raise KeyboardInterrupt
+
+
+def test_an_attempt_after_a_crash_gives_the_same_bytes(
+    write: Callable[[str, str], CsvReader], new_context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write("a.csv", numbered(0, 200))
+    whole = digest_tree(run(new_context("whole"), source).examples.path)
+    context = new_context("x")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(context, source)
+    (context.scratch / "shards" / "train" / ".part-00000.parquet.1").write_bytes(b"half")
+    assert digest_tree(run(new_context("x"), source).examples.path) == whole
+
+
 def test_no_rows_is_an_error(write: Callable[[str, str], CsvReader], new_context: Make) -> None:
     with pytest.raises(RootstockError, match=r"No examples for the training split in .*a\.csv"):
         run(new_context("x"), write("a.csv", "id,word\n"))
@@ -140,6 +158,8 @@ def test_unknown_key_is_named(write: Callable[[str, str], CsvReader], new_contex
 def test_splits_add_up() -> None:
     with pytest.raises(ValueError, match=r"add up to 1, received 1\.1"):
         Splits(train=0.8, val=0.2, test=0.1)
-    assert Splits(train=0.6, val=0.2, test=0.2).without({"test"}).shares == pytest.approx((0.75, 0.25, 0.0))
+    assert Splits(train=0.6, val=0.2, test=0.2).without({"test"}).shares == pytest.approx(
+        (0.75, 0.25, 0.0)
+    )
     assert Splits().without({"test", "val"}).shares == (1.0, 0.0, 0.0)
     assert Splits().without({"train"}) == Splits()

@@ -137,14 +137,19 @@ class Blessing(Artifact):
 class PushRecord:
     """Where a model went. path, version: of the version directory; "" and 0 if it was not pushed.
 
-    reasons: why not, one sentence each.
+    digest: of the model. reasons: why it was not pushed, one sentence each.
     """
 
     model: str
-    pushed: bool
+    digest: str
     version: int = 0
     path: str = ""
     reasons: tuple[str, ...] = ()
+
+    @property
+    def pushed(self) -> bool:
+        """Whether the model went anywhere."""
+        return self.version > 0
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from components.artifacts import Blessing, Pushed, TrainedModel
+from components.artifacts import Blessing, Pushed, PushRecord, TrainedModel
 from components.stage import Context, RootstockError, Stage
 from serving import layout
 
@@ -50,28 +50,25 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
             if not blessing.blessed()
             for reason in blessing.reasons() or ["It was not blessed."]
         ]
-        record: dict[str, object] = {"model": self.model, "version": None, "path": None}
+        record = PushRecord(self.model, inputs.model.digest, reasons=tuple(reasons))
         if not reasons:
             version = self._push(inputs.model)
             path = layout.model_directory(Path(self.destination), self.model) / str(version)
-            record |= {"version": version, "path": str(path.absolute())}
+            record = replace(record, version=version, path=str(path.absolute()))
             context.observer.figure("version", version)
             context.observer.figure("path", str(path))
         else:
             context.observer.figure("pushed", "no")
         output = context.output / "pushed"
         output.mkdir()
-        record |= {"pushed": not reasons, "reasons": reasons, "digest": inputs.model.digest}
-        (output / "pushed.json").write_text(json.dumps(record, indent=2) + "\n")
+        (output / "pushed.json").write_text(json.dumps(asdict(record), indent=2) + "\n")
         return PusherOutputs(Pushed(output))
 
     def still_valid(self, outputs: object) -> bool:
         """Whether the version is still where it was pushed to."""
         assert isinstance(outputs, PusherOutputs)
-        record: dict[str, str] = json.loads((outputs.pushed.path / "pushed.json").read_text())
-        if not record["pushed"]:
-            return True
-        return layout.digest_of(Path(record["path"])) == str(record["digest"])
+        record = outputs.pushed.load()
+        return not record.pushed or layout.digest_of(Path(record.path)) == record.digest
 
     def _push(self, model: TrainedModel) -> int:
         try:

@@ -44,14 +44,14 @@ def push(
 def test_a_blessed_model_becomes_a_version(tmp_path: Path, model: TrainedModel) -> None:
     _, _, record = push(tmp_path, model, blessing(tmp_path), blessing(tmp_path, name="b"))
     version = tmp_path / "served" / "digits" / "1"
-    assert (record["pushed"], record["version"], record["path"]) == (True, 1, str(version))
+    assert (record["version"], record["path"]) == (1, str(version))
     assert (version / "saved_model.pb").read_bytes() == b"graph" * 1000
 
 
 def test_without_every_blessing_nothing_goes(tmp_path: Path, model: TrainedModel) -> None:
     refused = blessing(tmp_path, "AUC 0.6 is below 0.7.", name="b")
     stage, outputs, record = push(tmp_path, model, blessing(tmp_path), refused)
-    assert (record["pushed"], record["version"], record["path"]) == (False, None, None)
+    assert (record["version"], record["path"]) == (0, "")
     assert record["reasons"] == ["AUC 0.6 is below 0.7."]
     assert not (tmp_path / "served").exists()
     assert stage.still_valid(outputs)

@@ -88,7 +88,7 @@ def test_regression() -> None:
     assert encoded.dtype == np.float32
     np.testing.assert_array_equal(encoded, [1.5, nan, nan])
     assert resolve(task, column([5, 5])).deviation == 1.0
-    with pytest.raises(RootstockError, match="holds string values. Expected numbers"):
+    with pytest.raises(RootstockError, match=r"holds string values\. Expected numbers"):
         resolve(task, column(["1", "2"]))
     with pytest.raises(RootstockError, match="label inf of column 'y', row 1, is not finite"):
         resolve(task, column([1.0, float("inf")]))

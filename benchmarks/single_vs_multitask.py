@@ -63,31 +63,25 @@ def main() -> None:
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     args = parser.parse_args()
     spec, file = load_spec(args.spec, args.overrides, {"DATA": args.data} if args.data else {})
-    names = tuple(spec.tasks)
+    tasks = tuple(spec.tasks)
     with tempfile.TemporaryDirectory() as root:
-        chosen = [names, *[(n,) for n in names]]
-        arms = [
-            run_arm(args, Path(root) / "-".join(tasks), tasks, file.content["tasks"])
-            for tasks in chosen
-        ]
-    print(
-        f"{'arm':24} {'task':12} {'AUC':>7} {'accuracy':>9} {'F1':>7} {'wall s':>8} {'Trainer s':>10}"
-    )
+        chosen = [tasks, *[(t,) for t in tasks]]
+        known = file.content["tasks"]
+        arms = [run_arm(args, Path(root) / "-".join(c), c, known) for c in chosen]
+    figures = ("AUC", "accuracy", "F1", "wall s", "Trainer s")
+    print(f"{'arm':24} {'task':12}", *[f"{name:>9}" for name in figures])
     for arm in arms:
         for task, m in arm.metrics.items():
             row = [m.get("auc"), m.get("accuracy"), m.get("f1")]
-            shown = " ".join(f"{v:8.4f}" if v is not None else f"{'':8}" for v in row)
-            print(
-                f"{'+'.join(arm.tasks):24} {task:12} {shown} {arm.wall_s:8.1f} {arm.trainer_s:10.1f}"
-            )
+            shown = [f"{v:9.4f}" if v is not None else f"{'':9}" for v in row]
+            times = f"{arm.wall_s:9.1f} {arm.trainer_s:9.1f}"
+            print(f"{'+'.join(arm.tasks):24} {task:12}", *shown, times)
     multi, single = arms[0], arms[1:]
     for what, whole, parts in (
         ("wall", multi.wall_s, sum(a.wall_s for a in single)),
         ("Trainer", multi.trainer_s, sum(a.trainer_s for a in single)),
     ):
-        print(
-            f"{what}: multitask {whole:.1f} s, the others together {parts:.1f} s: {whole / parts:.2f}"
-        )
+        print(f"{what}: multitask {whole:.1f} s, the others {parts:.1f} s: {whole / parts:.2f}")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print(f"peak memory of the largest process: {peak:.2f} GiB")
 

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,10 +17,10 @@ from components.stage import BeamOptions, RootstockError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `rootstock`."""
-    parser = _parser()
-    args = parser.parse_args(arguments)
+    args = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = args.command
     try:
-        return int(args.command(args) or 0)
+        return command(args)
     except RootstockError as e:
         for line in str(e).splitlines():
             print(f"rootstock: {line}", file=sys.stderr)
@@ -162,34 +162,43 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    import numpy as np
-
     from serving.client import Client, ServingError
+    from serving.tensors import STRING
 
-    inputs: dict[str, np.ndarray] = {}
-    for given in args.inputs:
-        name, equals, value = given.partition("=")
-        if not equals:
-            raise RootstockError(f"{given}: expected INPUT=VALUE, such as image=@cat.jpg")
-        inputs[name] = np.array([_value(value)], dtype=object)
+    given = dict(_named(text) for text in args.inputs)
     try:
-        answers = Client(args.url, args.model).predict(inputs)
-    except ServingError as e:
+        client = Client(args.url, args.model)
+        known = client.metadata()["serving_default"].inputs
+        inputs = {
+            n: [_value(n, v, n in known and known[n].data_type == STRING)] for n, v in given.items()
+        }
+        answers = client.predict(inputs)
+    except (ServingError, ValueError) as e:
         raise RootstockError(f"{args.url}: {e}") from e
     print(json.dumps({name: answer[0].tolist() for name, answer in answers.items()}, indent=2))
     return 0
 
 
-def _value(text: str) -> bytes | float | str:
+def _named(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise RootstockError(f"{text}: expected INPUT=VALUE, such as image=@cat.jpg")
+    return name, value
+
+
+def _value(name: str, text: str, is_text: bool) -> bytes | float | str:
+    """What an input is told: `@FILE` is the bytes of a file, a number where it takes numbers."""
     if text.startswith("@"):
         try:
             return Path(text[1:]).read_bytes()
         except OSError as e:
-            raise RootstockError(f"{text[1:]}: cannot be read ({e.strerror}).") from e
-    try:
-        return float(text)
-    except ValueError:
+            raise RootstockError(f"{name}: {text[1:]} cannot be read ({e.strerror}).") from e
+    if is_text:
         return text
+    try:
+        return float(text or "nan")
+    except ValueError as e:
+        raise RootstockError(f"{name}: expected a number, received {text!r}.") from e
 
 
 def _ui(args: argparse.Namespace) -> int:
@@ -210,7 +219,8 @@ def _sync(args: argparse.Namespace) -> int:
     from pipeline.spec import load_spec
 
     spec, _ = load_spec(args.spec, args.overrides, _variables(args))
-    return synchronise(spec)
+    synchronise(spec)
+    return 0
 
 
 if __name__ == "__main__":

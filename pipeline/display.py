@@ -65,7 +65,7 @@ class LineDisplay(Display):
         self._last[stage] = now
         rate = done / max(now - began, 1e-9)
         amount = f"{done:,}" if total is None else f"{done:,} of {total:,}"
-        left = "" if total is None else f", {(total - done) / max(rate, 1e-9):.0f} s left"
+        left = "" if total is None or not done else f", {(total - done) / rate:.0f} s left"
         self.line(f"  {stage}: {amount} {unit}, {rate:,.0f}/s{left}{'  ' + note if note else ''}")
 
     def finished(self, stage: str) -> None:

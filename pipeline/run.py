@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from components.stage import BeamOptions
+from components.stage import BeamOptions, RootstockError
 from pipeline.display import Display, display_for, summary
 from pipeline.flow import Result, pipeline
 from pipeline.runner import Runner
@@ -46,9 +46,13 @@ def run(
     spec, file = load_spec(path, overrides, variables)
     began = time.monotonic()
     display = display_for(sys.stderr)
-    with contextlib.closing(display), _recorded(spec, file, display) as (tracker, syncing):
-        with Runner(Store(Path(spec.store)), tracker, display, beam, retries, explain) as runner:
-            result = pipeline(spec, runner)
+    store = Store(Path(spec.store)).open()
+    with (
+        contextlib.closing(display),
+        _recorded(spec, file, display) as (tracker, syncing),
+        Runner(store, tracker, display, beam, retries, explain) as runner,
+    ):
+        result = pipeline(spec, runner)
     print(summary(runner.results))
     print(f"\n{_outcome(result)}\n{time.monotonic() - began:.1f} s in all.", end=" ")
     cached = all(r.cached for r in runner.results)
@@ -103,13 +107,28 @@ def _start_sync(directory: Path, spec: Spec) -> subprocess.Popen[bytes]:
     )
 
 
+def synchronise(spec: Spec) -> None:
+    """Tell MLflow about every recorded run that it has not got as yet, and say which.
+
+    Raises:
+        RootstockError: it could not be told.
+    """
+    from pipeline.tracking.state import pending
+
+    uri = tracking_uri(spec)
+    left = pending(Path(spec.store), uri)
+    for directory in left:
+        if _start_sync(directory, spec).wait() != 0:
+            raise RootstockError(f"{uri}: does not take {directory.name}; see {directory}/sync.log")
+        print(f"{directory.name}: sent")
+    print(f"{uri} has every run" if not left else f"{uri} has every run now")
+
+
 def _params(spec: Spec) -> dict[str, Param]:
     """What people compare runs by in the MLflow UI."""
     params: dict[str, Param] = {"seed": spec.seed, "tasks": ", ".join(spec.tasks)}
-    methods = {"trunk": spec.model.trunk, "sharing": spec.model.sharing}
-    methods["balancing"] = spec.model.balancing
-    for role, method in methods.items():
-        _flatten(role, asdict(method), params)
+    for role, method in spec.model.model_dump().items():
+        _flatten(role, method, params)
     _flatten("training", asdict(spec.training), params)
     return params
 

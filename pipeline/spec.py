@@ -190,10 +190,12 @@ def _in_file(loc: tuple[str | int, ...], content: Any) -> tuple[str | int, ...]:
     where: list[str | int] = []
     for i, part in enumerate(loc):
         inside = part in content if isinstance(content, dict) else isinstance(part, int)
-        if inside:
-            content = content[part] if isinstance(content, dict | list) else None
         if inside or i == len(loc) - 1:
             where.append(part)
+        if isinstance(content, dict):
+            content = content[part] if inside else content
+        elif isinstance(content, list) and isinstance(part, int):
+            content = content[part]
     return tuple(where)
 
 
@@ -207,7 +209,7 @@ def _keys_beside(loc: tuple[str | int, ...]) -> list[str]:
         elif part in (tags := here.get("discriminator", {}).get("mapping", {})):
             here = {"$ref": tags[part]}
         else:
-            anything = next(iter(here.get("patternProperties", {}).values()), {})
+            anything: dict[str, Any] = next(iter(here.get("patternProperties", {}).values()), {})
             here = here.get("properties", {}).get(part, anything)
         here = next((b for b in here.get("anyOf", ()) if "$ref" in b), here)
         if "$ref" in here:

@@ -62,7 +62,7 @@ def read_yaml(path: Path, overrides: Sequence[str], variables: Mapping[str, str]
     return YamlFile(path, text, _expand(content, (), path, variables, lines), lines)
 
 
-def _index(node: yaml.Node, where: Where, lines: dict[Where, int], path: Path) -> None:
+def _index(node: yaml.Node | None, where: Where, lines: dict[Where, int], path: Path) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here = (*where, key.value)

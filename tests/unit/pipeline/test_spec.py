@@ -38,7 +38,7 @@ def test_methods_are_objects_and_names_come_from_keys() -> None:
     ("override", "told"),
     [
         ("trainin={}", r"trainin: unknown key; did you mean 'training'\? Known here: data,"),
-        ("training.epoch=3", r"yaml:18: training.epoch: unknown key; did you mean 'epochs'\?"),
+        ("training.epoch=3", r"yaml:19: training.epoch: unknown key; did you mean 'epochs'\?"),
         ("tasks.even.positve=1", r"yaml:11: tasks.even.positve: .* did you mean 'positive'\?"),
         ("inputs.image.widht=3", r"yaml:8: inputs.image.widht: .* did you mean 'width'\?"),
         ("data.sources.0.fromat=3", r"^\S+yaml:5: data.sources.0.fromat: .*'format'\?[^\n]*$"),

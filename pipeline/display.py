@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class StageResult:
     cached: bool
     seconds: float
     figures: tuple[tuple[str, float | int | str], ...]
-    path: str
+    path: Path
 
 
 class Display(ABC):
@@ -125,12 +126,19 @@ def display_for(out: TextIO) -> Display:
     return BarDisplay() if out.isatty() else LineDisplay(out)
 
 
-def summary(results: Sequence[StageResult]) -> str:
-    """The closing table: stage, cached or time, main figures, where the result is."""
-    rows = [("stage", "time", "figures", "result")]
+def summary(results: Sequence[StageResult], store: Path) -> str:
+    """The closing table: stage, cached or time, main figures, where in the store the result is."""
+    rows = [("stage", "time", "figures", f"result in {store}")]
     for r in results:
-        shown = ", ".join(f"{n} {_short(v)}" for n, v in r.figures[:6])
-        rows.append((r.stage, "cached" if r.cached else f"{r.seconds:.1f} s", shown, r.path))
+        shown = ", ".join(f"{n} {_short(v)}" for n, v in r.figures[:5])
+        rows.append(
+            (
+                r.stage,
+                "cached" if r.cached else f"{r.seconds:.1f} s",
+                shown,
+                str(r.path.relative_to(store)),
+            )
+        )
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     lines = [
         "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3]])

@@ -53,7 +53,7 @@ def run(
         Runner(store, tracker, display, beam, retries, explain) as runner,
     ):
         result = pipeline(spec, runner)
-    print(summary(runner.results))
+    print(summary(runner.results, store.root))
     print(f"\n{_outcome(result)}\n{time.monotonic() - began:.1f} s in all.", end=" ")
     cached = all(r.cached for r in runner.results)
     print(_record(path, spec, syncing, WAIT_FOR_MLFLOW_S if wait and not cached else 0.0))

@@ -114,7 +114,7 @@ class Runner:
                     cached,
                     seconds,
                     tuple(entry.figures.items()),
-                    str(entry.path),
+                    entry.path,
                 )
             )
         return entry.load(outputs_type)

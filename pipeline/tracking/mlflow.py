@@ -215,20 +215,19 @@ class Replay:
             if output.type == "TrainedModel":
                 trained = TrainedModel(Path(output.path), output.digest)
                 with locked(self.run.parent / ".models", wait=True):
-                    version = registry.register(
+                    made = registry.register(
                         self.client, name, self.state.experiment_id, run_id, trained
                     )
-                    number = str(version.version)
-                    registry.make_candidate(self.client, name, number, self.state.started)
-                self.state.models[trained.digest] = str(version.model_id)
-                self._tags(self.state.runs[PIPELINE], {"rootstock.model_version": number})
-                self._link(run_id, outputs=[LoggedModelOutput(str(version.model_id), 0)])
+                    registry.make_candidate(self.client, name, made.version, self.state.started)
+                self.state.models[trained.digest] = made.model_id
+                self._tags(self.state.runs[PIPELINE], {"rootstock.model_version": made.version})
+                self._link(run_id, outputs=[LoggedModelOutput(made.model_id, 0)])
         used = [v.partition(":")[2] for v in event.inputs.values() if v.startswith("TrainedModel:")]
         models = [self.state.models[d] for d in used if d in self.state.models]
         self._link(run_id, inputs=[LoggedModelInput(m) for m in models])
         for output in event.outputs.values():
             if output.type == "Pushed":
-                self._pushed(Pushed(Path(output.path), output.digest), used)
+                self._pushed(Pushed(Path(output.path), output.digest))
 
     def _link(self, run_id: str, inputs: list[Any] | None = None, outputs: Any = None) -> None:
         """Tie a run to models, each once."""
@@ -238,17 +237,13 @@ class Replay:
         if inputs and not (known.inputs and known.inputs.model_inputs):
             self.client.log_inputs(run_id, models=inputs)
 
-    def _pushed(self, pushed: Pushed, models: list[str]) -> None:
-        told = pushed.load()
-        if not told.pushed:
-            return
-        with locked(self.run.parent / ".models", wait=True):
-            for digest in models:
-                version = registry.find_version(self.client, self.state.name, digest)
-                if version is not None:
-                    registry.make_champion(
-                        self.client, self.state.name, str(version.version), told.version
-                    )
+    def _pushed(self, pushed: Pushed) -> None:
+        told, name = pushed.load(), self.state.name
+        if told.pushed:
+            with locked(self.run.parent / ".models", wait=True):
+                known = registry.find(self.client, name, told.digest)
+                if known is not None:
+                    registry.make_champion(self.client, name, known.version, told.version)
 
     def _optional(self, what: str, record: Callable[[], None]) -> None:
         """Go on without something whose files are gone or not as expected."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,35 +12,47 @@ from pipeline.tracking.logged_model import write_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
 DIGEST = "rootstock.digest"
+MODEL = "rootstock.model_id"
 CANDIDATE_SINCE = "rootstock.candidate_since"
 PUSHED_VERSION = "rootstock.pushed_version"
 
 
+@dataclass(frozen=True)
+class Registered:
+    """A version in the registry, and the logged model that it is."""
+
+    version: str
+    model_id: str
+
+
 def register(
     client: MlflowClient, name: str, experiment_id: str, run_id: str, trained: TrainedModel
-) -> ModelVersion:
+) -> Registered:
     """The registered version of a trained model: logged and registered now if it is not yet."""
-    if (known := find_version(client, name, trained.digest)) is not None:
+    if (known := find(client, name, trained.digest)) is not None:
         return known
     _ensure_registered_model(client, name)
     model_id = _logged_model(client, experiment_id, run_id, trained)
-    return client.create_model_version(
+    version = client.create_model_version(
         name,
         source=f"models:/{model_id}",
         run_id=run_id,
         model_id=model_id,
-        tags={DIGEST: trained.digest},
+        tags={DIGEST: trained.digest, MODEL: model_id},
         await_creation_for=0,
     )
+    return Registered(str(version.version), model_id)
 
 
-def find_version(client: MlflowClient, name: str, digest: str) -> ModelVersion | None:
+def find(client: MlflowClient, name: str, digest: str) -> Registered | None:
     """The version that holds the model of this digest."""
     found = client.search_model_versions(f"name = '{name}' and tags.`{DIGEST}` = '{digest}'")
-    return min(found, key=lambda v: int(v.version), default=None)
+    if not found:
+        return None
+    first = min(found, key=lambda v: int(v.version))
+    return Registered(str(first.version), str(first.tags[MODEL]))
 
 
 def make_candidate(client: MlflowClient, name: str, version: str, since: float) -> None:

@@ -89,13 +89,15 @@ def _follow(run: Path, uri: str, state: State, patience_s: float) -> None:
 
 def _connect(run: Path, uri: str, state: State) -> Replay:
     os.environ.update({k: v for k, v in QUIET.items() if k not in os.environ})
-    from mlflow import MlflowClient
+    import mlflow
 
     from pipeline.tracking.mlflow import Replay
 
+    mlflow.set_tracking_uri(uri)  # its model registry asks the global one, not the client's
+
     store = run.absolute().parent.parent
     artifacts = None if uri.startswith(("http:", "https:")) else store / "mlartifacts"
-    return Replay(MlflowClient(uri, uri), run, state, artifacts, partial(_note, run))
+    return Replay(mlflow.MlflowClient(uri, uri), run, state, artifacts, partial(_note, run))
 
 
 def _record(replay: Replay, event: Event, run: Path, patience_s: float) -> None:

@@ -70,7 +70,7 @@ def test_a_stage_runs_once_for_one_fingerprint(tmp_path: Path, counter: Path) ->
     assert first.made.digest != other.made.digest
     assert counter.read_text() == "xx"
     assert [r.cached for r in run.results] == [False, True, False]
-    assert "rows 2" in summary(run.results)
+    assert "rows 2" in summary(run.results, tmp_path / "store")
     assert (first.made.path / "text").read_text() == "a"
 
 

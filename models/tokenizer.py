@@ -25,6 +25,8 @@ class Tokenizer(tf.Module):  # type: ignore[misc]
                 (Path(directory) / file.name).write_bytes(base64.b64decode(file.content))
             self.tokenizer.load_assets(directory)
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
         """The tokens of each text between the special ones, cut and padded to `length`."""
         given = self.feature

@@ -14,6 +14,7 @@ from models.features import TokenizerFile, TokensFeature
 from models.lazy import keras, load
 from models.reading import Tokens
 from models.trunks.base import TrunkError
+from models.trunks.presets import local_preset
 
 
 def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
@@ -38,12 +39,15 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
             " directory with config.json and its vocabulary (vocab.txt, tokenizer.json, …)."
         ) from e
     special = {k: getattr(tokenizer, f"{k}_token_id", None) for k in ("start", "end", "pad")}
+    config = _own_config(tokenizer)
+    if _strips_accents(reading.preset):
+        config["strip_accents"] = True
     return TokensFeature(
         name=name,
         column=column,
         length=reading.length,
         tokenizer=type(tokenizer).__name__,
-        config=json.dumps(_own_config(tokenizer), sort_keys=True),
+        config=json.dumps(config, sort_keys=True),
         files=files,
         start=special["start"],
         end=special["end"],
@@ -56,3 +60,16 @@ def _own_config(tokenizer: keras.layers.Layer) -> dict[str, object]:
     """What distinguishes the tokenizer; its vocabulary is in its files."""
     left_out = {"name", "trainable", "dtype", "vocabulary", "merges", "proto", "config_file"}
     return {k: v for k, v in tokenizer.get_config().items() if k not in left_out}
+
+
+def _strips_accents(preset: str) -> bool:
+    """Whether a Hugging Face BERT tokenizer drops accents: by default those that ignore case do,
+    which KerasHub does not carry over.
+    """
+    here = local_preset(preset)
+    file = None if here is None else here / "tokenizer_config.json"
+    if file is None or not file.is_file():
+        return False
+    told = json.loads(file.read_text())
+    stripped = told.get("strip_accents")
+    return bool(told.get("do_lower_case", False) if stripped is None else stripped)

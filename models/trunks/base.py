@@ -85,9 +85,12 @@ def located(trunk: T, base: str) -> T:
 
 
 def layer_groups(trunk: keras.Model) -> dict[str, list[keras.Layer]]:
-    """The layers of a trunk by group, from input to output: the units of freezing."""
+    """The layers of a trunk by group, from input to output: the units of freezing. Every weight is
+    in one of them, and each of them has weights.
+    """
     groups: dict[str, list[keras.Layer]] = {}
     for layer in trunk.layers:
-        if "." in layer.name:
-            groups.setdefault(layer.name.rpartition(".")[0], []).append(layer)
-    return groups
+        for part in layer.layers if isinstance(layer, keras.Model) else [layer]:
+            if "." in part.name:
+                groups.setdefault(part.name.rpartition(".")[0], []).append(part)
+    return {name: layers for name, layers in groups.items() if any(la.weights for la in layers)}

@@ -1,6 +1,11 @@
-"""What every trunk must hold to; trunks are found, not listed."""
+"""What every trunk trained from scratch must hold to; trunks are found, not listed.
+
+Those that start from pretrained files are in `test_trunk_sources.py`.
+"""
 
 from __future__ import annotations
+
+from dataclasses import MISSING, fields
 
 import numpy as np
 import pytest
@@ -16,7 +21,11 @@ from models.features import (
 from models.lazy import keras
 from models.trunks.base import Trunk, layer_groups
 
-TRUNKS = methods("models.trunks", Trunk)
+TRUNKS = {
+    name: trunk
+    for name, trunk in methods("models.trunks", Trunk).items()
+    if all(f.default is not MISSING or f.default_factory is not MISSING for f in fields(trunk))  # type: ignore[arg-type]
+}
 FEATURES: dict[str, Feature] = {
     "image": ImageFeature(name="image", column="i", height=8, width=8, channels=1),
     "photo": ImageFeature(name="photo", column="p", height=40, width=70, channels=3),

@@ -1,0 +1,177 @@
+"""An image model of `keras.applications`, pretrained on ImageNet."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from models.features import Feature, ImageFeature
+from models.inputs import STRICT, Input
+from models.lazy import keras
+from models.trunks.base import Trunk, TrunkError
+from models.trunks.network import unreachable
+from models.trunks.pretrained import (
+    check_images,
+    image_input,
+    joined,
+    last_group,
+    name_groups,
+    only,
+    pixels,
+    pooled,
+)
+
+IMAGENET = "imagenet"
+HOST = "https://storage.googleapis.com"
+"""Where Keras downloads the weights from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applications(Trunk):
+    """The convolutional part of a model, averaged over all positions; pixels are rescaled inside as
+    that model wants them.
+
+    model: its class in `keras.applications`, such as MobileNetV2, EfficientNetB0 or ConvNeXtTiny.
+    weights: `imagenet`, which Keras keeps in `~/.keras/models` once it has downloaded it, or a
+        weights file of the model without its top.
+    alpha: width multiplier of the MobileNets.
+    side: height and width to resize images to, for images smaller than the model was trained on;
+        their own when absent.
+    pretrained: false for the same architecture with fresh weights.
+    """
+
+    __pydantic_config__ = STRICT
+    name: Literal["applications"] = "applications"
+    model: str
+    weights: str = field(default=IMAGENET, metadata={"fingerprint": False, "path": True})
+    alpha: Annotated[float, Field(gt=0)] = 1.0
+    side: Annotated[int, Field(ge=1)] | None = None
+    pretrained: bool = True
+
+    def files(self) -> tuple[str, ...]:
+        """See `Trunk.files`. The name and `alpha` identify the weights that Keras provides: it
+        checks their digest.
+        """
+        return (self.weights,) if self.pretrained and self.weights != IMAGENET else ()
+
+    def check(self, inputs: tuple[Input, ...]) -> list[str]:
+        """See `Trunk.check`."""
+        wrong = check_images(inputs, f"keras.applications.{self.model}")
+        if not self.pretrained:
+            return wrong
+        if self.weights != IMAGENET:
+            if not os.path.isfile(self.weights):
+                wrong.append(f"{self.model}: weights {self.weights!r}: there is no such file.")
+            return wrong
+        if not _cached(self.model) and (why := unreachable(HOST)):
+            wrong.append(
+                f"{self.model}: its ImageNet weights are not in {_cache()}, and {why}. Give a file"
+                " under `weights`, or run it once where there is a network."
+            )
+        return wrong
+
+    def build(self, features: tuple[Feature, ...]) -> keras.Model:
+        """See `Trunk.build`."""
+        builder = self._builder()
+        images = only(ImageFeature, features, f"keras.applications.{self.model}")
+        sizes = {(self.side or f.height, self.side or f.width) for f in images}
+        if len(sizes) > 1:
+            raise TrunkError(
+                f"{self.model} reads images of one size. Received: {sorted(sizes)}. Expected"
+                " inputs of one size, or the trunk's `side`."
+            )
+        side = sizes.pop()
+        convnet = self._convnet(side)
+        name_groups(convnet, "stem")
+        rescale = sys.modules[builder.__module__].preprocess_input
+        inputs = {f.name: image_input(f) for f in images}
+        encoded = [pooled(convnet.call(rescale(pixels(x, side))), "mean") for x in inputs.values()]
+        return keras.Model(inputs, joined(encoded, last_group(convnet)), name="trunk")
+
+    def kept_in(self, directory: Path) -> Applications:
+        """See `Trunk.kept_in`."""
+        return replace(self, pretrained=False)
+
+    def _convnet(self, side: tuple[int, int]) -> keras.Model:
+        """The model without its top."""
+        widened = {"alpha": self.alpha} if self.model.startswith("MobileNet") else {}
+        if self.alpha != 1 and not widened:
+            raise TrunkError(f"{self.model} has no `alpha`: only the MobileNets have one.")
+        weights = IMAGENET if self.pretrained and self.weights == IMAGENET else None
+        try:
+            convnet = self._builder()(
+                include_top=False, weights=weights, input_shape=(*side, 3), **widened
+            )
+        except Exception as e:  # a download fails in many ways; a wrong size is a ValueError
+            raise TrunkError(
+                f"keras.applications.{self.model} for images of {side[0]}x{side[1]}: {e}"
+            ) from e
+        if self.pretrained and self.weights != IMAGENET:
+            self._load(convnet)
+        return convnet
+
+    def _builder(self) -> Any:
+        builder = getattr(keras.applications, self.model, None)
+        if builder is None or not self.model[0].isupper():
+            known = [n for n in vars(keras.applications) if n[0].isupper()]
+            raise TrunkError(f"keras.applications has no {self.model}. Expected one of: {known}")
+        return builder
+
+    def _load(self, convnet: keras.Model) -> None:
+        import h5py
+
+        try:
+            with warnings.catch_warnings(action="error"):  # Keras skips what it does not find
+                convnet.load_weights(self.weights)
+        except Exception as e:  # Keras raises what it likes; find out what does not fit
+            try:
+                with h5py.File(self.weights) as file:
+                    why = next(_misfits(convnet, file), str(e))
+            except OSError as unreadable:
+                why = f"it cannot be read: {unreadable}"
+            raise TrunkError(
+                f"weights {self.weights!r} do not fit {self.model} (alpha {self.alpha}): {why}"
+            ) from e
+
+
+def _misfits(model: keras.Model, file: Any) -> Iterator[str]:
+    """What does not fit, of a Keras 3 `.weights.h5` file or an older one, by layer."""
+    stored = file.get("layers", file)
+    by_name = {
+        str(group["vars"].attrs.get("name", key)) if "vars" in group else key: group
+        for key, group in stored.items()
+    }
+    for layer in model.layers:
+        if not layer.weights:
+            continue
+        expected = sorted(tuple(w.shape) for w in layer.weights)
+        group = by_name.get(layer.name)
+        if group is None:
+            yield f"layer {layer.name!r}: expected weights {expected}. Found: no such layer."
+            continue
+        found: list[tuple[int, ...]] = []
+        group.visititems(lambda _, v, to=found: to.append(v.shape) if hasattr(v, "shape") else None)
+        if sorted(found) != expected:
+            yield f"layer {layer.name!r}: expected weights {expected}. Found: {sorted(found)}."
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
+
+
+def _cached(model: str) -> bool:
+    """Whether Keras's cache seems to hold the weights of a model without its top."""
+
+    def plain(name: str) -> str:
+        return re.sub("[^a-z0-9]", "", name.lower())
+
+    names = [plain(file.name) for file in _cache().glob("*.h5")]
+    return any(plain(model) in name and "notop" in name for name in names)

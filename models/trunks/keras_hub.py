@@ -1,0 +1,214 @@
+"""A pretrained backbone of KerasHub, for text or for images."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.features import Feature, ImageFeature, TokensFeature
+from models.inputs import STRICT, ImageInput, Input, TextInput
+from models.lazy import keras, load
+from models.reading import Reading, Tokens
+from models.trunks.base import Trunk, TrunkError
+from models.trunks.presets import CONFIG, check_preset, fetched_preset, is_text, local_preset
+from models.trunks.pretrained import (
+    image_input,
+    joined,
+    last_group,
+    name_groups,
+    only,
+    pixels,
+    pooled,
+)
+
+CONVERTER = "image_converter.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KerasHub(Trunk):
+    """A preset by name (`bert_tiny_en_uncased`, `hf://user/model`, …) or directory, that of a
+    Hugging Face model too. Text is tokenised by the preset's own tokenizer, in the served graph.
+
+    length: tokens per text, cut or padded; the `length` of an input counts words and does not
+        matter here.
+    pooling: of the last layer's outputs: the mean over the tokens or patches present, as sentence
+        encoders want it; `first`, that of the first token; or `pooled`, the layer that BERT trained
+        on top of the first token.
+    side: height and width to resize images to; the preset's own when absent.
+    pretrained: false for the same architecture with fresh weights.
+    """
+
+    __pydantic_config__ = STRICT
+    name: Literal["keras_hub"] = "keras_hub"
+    preset: str = field(metadata={"fingerprint": False, "path": True})
+    length: Annotated[int, Field(ge=3)] = 128
+    pooling: Literal["mean", "first", "pooled"] = "mean"
+    side: Annotated[int, Field(ge=1)] | None = None
+    pretrained: bool = True
+
+    def reading(self) -> Reading:
+        """See `Trunk.reading`."""
+        return Tokens(preset=self.preset, length=self.length)
+
+    def files(self) -> tuple[str, ...]:
+        """See `Trunk.files`."""
+        return (str(fetched_preset(self.preset)),)
+
+    def check(self, inputs: tuple[Input, ...]) -> list[str]:
+        """See `Trunk.check`."""
+        wrong = check_preset(self.preset)
+        here = local_preset(self.preset)
+        if not wrong and here is not None:
+            kind, does = (TextInput, "text") if is_text(here) else (ImageInput, "images")
+            wrong += [
+                f"preset {self.preset!r} reads {does}, but inputs.{i.name} is {i.kind}."
+                for i in inputs
+                if not isinstance(i, kind)
+            ]
+        return wrong
+
+    def build(self, features: tuple[Feature, ...]) -> keras.Model:
+        """See `Trunk.build`."""
+        backbone = self._backbone()
+        if isinstance(backbone.input, dict) and any("token_ids" in k for k in backbone.input):
+            return self._text_model(backbone, only(TokensFeature, features, self._what(backbone)))
+        if not isinstance(backbone.input, dict | list) and len(backbone.input.shape) == 4:
+            return self._image_model(backbone, only(ImageFeature, features, self._what(backbone)))
+        raise TrunkError(
+            f"{self._what(backbone)} reads {backbone.input}. Expected a backbone that reads text"
+            " alone or images alone."
+        )
+
+    def keep(self, directory: Path) -> None:
+        """See `Trunk.keep`."""
+        backbone = replace(self, pretrained=False)._backbone()
+        (directory / CONFIG).write_text(json.dumps(keras.saving.serialize_keras_object(backbone)))
+        if not isinstance(backbone.input, dict):
+            converter = keras.saving.serialize_keras_object(self._converter(backbone))
+            (directory / CONVERTER).write_text(json.dumps(converter))
+
+    def kept_in(self, directory: Path) -> KerasHub:
+        """See `Trunk.kept_in`."""
+        return replace(self, preset=str(directory), pretrained=False)
+
+    def _what(self, backbone: keras.Model) -> str:
+        return f"preset {self.preset!r} ({type(backbone).__name__})"
+
+    def _backbone(self) -> keras.Model:
+        hub = load("keras_hub")
+        try:
+            return hub.models.Backbone.from_preset(self.preset, load_weights=self.pretrained)
+        except Exception as e:  # Keras, KerasHub and safetensors raise what they like
+            raise TrunkError(f"preset {self.preset!r} cannot be loaded: {e}") from e
+
+    def _text_model(
+        self, backbone: keras.Model, features: tuple[TokensFeature, ...]
+    ) -> keras.Model:
+        outputs = backbone.output if isinstance(backbone.output, dict) else {"": backbone.output}
+        wanted = self._outputs()
+        output = next((outputs[name] for name in wanted if name in outputs), None)
+        if output is None:
+            raise TrunkError(
+                f"{self._what(backbone)}: no output for pooling {self.pooling!r}. Outputs there:"
+                f" {', '.join(outputs)}. Expected another `pooling`."
+            )
+        given = {k: v for k, v in backbone.input.items() if "decoder" not in k}
+        encoder = keras.Model(given, output)
+        name_groups(encoder, "embeddings")
+        config = backbone.get_config()
+        inputs, encoded = {}, []
+        for feature in features:
+            self._check_tokens(feature, config, backbone)
+            ids = keras.Input((feature.length,), dtype="int32", name=feature.name)
+            present = _present(ids, feature)
+            values = {k: _token_input(k, ids, present) for k in given}
+            inputs[feature.name] = ids
+            encoded.append(pooled(encoder.call(values), self.pooling, present))
+        return keras.Model(inputs, joined(encoded, last_group(encoder)), name="trunk")
+
+    def _outputs(self) -> tuple[str, ...]:
+        """Names of the output to take, the first there; "" is the only output."""
+        if self.pooling == "pooled":
+            return ("pooled_output",)
+        return ("sequence_output", "encoder_sequence_output", "")
+
+    def _check_tokens(
+        self, feature: TokensFeature, config: dict[str, object], backbone: keras.Model
+    ) -> None:
+        for key, needed in (
+            ("max_sequence_length", feature.length),
+            ("vocabulary_size", feature.vocabulary_size),
+        ):
+            there = config.get(key)
+            if isinstance(there, int) and there < needed:
+                raise TrunkError(
+                    f"{self._what(backbone)}: its {key} is {there}, but input {feature.name!r}"
+                    f" needs {needed}: "
+                    + (
+                        "lower the trunk's `length`."
+                        if key == "max_sequence_length"
+                        else "its tokenizer belongs to another model."
+                    )
+                )
+
+    def _image_model(
+        self, backbone: keras.Model, features: tuple[ImageFeature, ...]
+    ) -> keras.Model:
+        if self.pooling == "pooled":
+            raise TrunkError(f"{self._what(backbone)}: pooling 'pooled' is for text.")
+        converter = self._converter(backbone)
+        fixed = tuple(backbone.input.shape[1:3])
+        side = (self.side, self.side) if self.side else converter.image_size
+        if None not in fixed:
+            if self.side and fixed != side:
+                raise TrunkError(
+                    f"{self._what(backbone)} takes images of {fixed[0]}x{fixed[1]} only. Received:"
+                    f" side {self.side}"
+                )
+            side = fixed
+        encoder = keras.Model(backbone.input, backbone.output)
+        name_groups(encoder, "stem")
+        scale = 1.0 if converter.scale is None else converter.scale
+        rescale = keras.layers.Rescaling(scale, converter.offset or 0.0, name="stem.rescale")
+        inputs = {f.name: image_input(f) for f in features}
+        encoded = [
+            pooled(encoder.call(rescale(pixels(x, side, encoder.input.shape[-1]))), self.pooling)
+            for x in inputs.values()
+        ]
+        return keras.Model(inputs, joined(encoded, last_group(encoder)), name="trunk")
+
+    def _converter(self, backbone: keras.Model) -> keras.layers.Layer:
+        """What the preset does to images: their size, scale and offset."""
+        try:
+            return load("keras_hub").layers.ImageConverter.from_preset(self.preset)
+        except Exception as e:  # as in `_backbone`
+            raise TrunkError(
+                f"{self._what(backbone)}: the range of pixels that it takes is not known: {e}\n"
+                f"Expected a preset saved with its image converter ({CONVERTER})."
+            ) from e
+
+
+def _present(ids: keras.KerasTensor, feature: TokensFeature) -> keras.KerasTensor:
+    """int32 [batch, length]: 1 up to the last token that is not padding, else 0.
+
+    Tokens in the text may have the id of padding: GPT-2's 0 is "!".
+    """
+    ops = keras.ops
+    there = ops.cast(ops.not_equal(ids, feature.pad), "int32")
+    after = ops.flip(ops.cumsum(ops.flip(there, axis=1), axis=1), axis=1)
+    return ops.cast(ops.greater(after, 0), "int32")
+
+
+def _token_input(
+    name: str, ids: keras.KerasTensor, present: keras.KerasTensor
+) -> keras.KerasTensor:
+    """The value of one of a backbone's inputs."""
+    if name.endswith("token_ids"):
+        return ids
+    if name.endswith("padding_mask"):
+        return present
+    return keras.ops.zeros_like(ids)  # segment ids: all of one segment

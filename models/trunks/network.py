@@ -1,0 +1,22 @@
+"""Whether what a trunk needs from the network can be had."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+
+TIMEOUT_S = 3.0
+
+
+def unreachable(url: str) -> str:
+    """Why a URL cannot be read now; empty if it can."""
+    request = urllib.request.Request(url, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S):
+            return ""
+    except urllib.error.HTTPError as e:
+        if e.code in (404, 410):
+            return f"{url} does not exist (HTTP {e.code})"
+        return ""  # the host is there; it may refuse HEAD requests
+    except (OSError, ValueError) as e:
+        return f"{url} cannot be reached ({getattr(e, 'reason', e)})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,17 +29,22 @@ from pipeline.tracking.events import (
     StageStarted,
     SystemSample,
 )
+from pipeline.tracking.params import flat
 from pipeline.tracking.plots import plots_of
 from pipeline.tracking.state import State, locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
 
 RUN, STAGE = "rootstock.run_id", "rootstock.stage"
 PIPELINE = ""
 """The stage under which `State.runs` keeps the run of the whole pipeline."""
 
 LONGEST_TEXT = 500
+MOST_AT_ONCE = 100
+"""Parameters, or tags, in one call."""
+
 LARGEST_FILE = 5_000_000
 KEPT = (".json", ".jsonl", ".pbtxt")
 
@@ -69,10 +74,10 @@ class Replay:
                 self._run_started(event)
             case StageStarted():
                 run_id = self._stage_run(event.stage, event.time)
-                self._tags(run_id, {"rootstock.fingerprint": event.fingerprint})
+                self._log(run_id, tags={"rootstock.fingerprint": event.fingerprint})
             case StageMetrics():
-                self._stage_run(event.stage, event.time)
-                self._metrics(event.stage, event.time, event.values, event.step)
+                run_id = self._stage_run(event.stage, event.time)
+                self._log(run_id, metrics=_metrics(event.time, event.values, event.step))
             case StageFinished():
                 self._stage_finished(event)
             case StageFailed():
@@ -80,7 +85,8 @@ class Replay:
             case SystemSample():
                 seconds = round(event.time - self.state.started)
                 values = {f"system/{n}": v for n, v in event.values.items()}
-                self._metrics(PIPELINE, event.time, values, seconds)
+                sample = _metrics(event.time, values, seconds)
+                self._log(self.state.runs[PIPELINE], metrics=sample)
             case RunFinished():
                 self.end(event.status.upper(), event.time)
 
@@ -96,7 +102,7 @@ class Replay:
         self.state.experiment_id = self._experiment(event.experiment)
         tags = {**event.tags, RUN: event.run_id}
         run_id = self._find_or_create(PIPELINE, event.time, f"{event.name} {event.run_id}", tags)
-        self._params(run_id, event.params)
+        self._log(run_id, params=event.params)
         self.client.log_text(run_id, event.spec_text, "spec.yaml")
 
     def _stage_run(self, stage: str, time: float) -> str:
@@ -105,22 +111,21 @@ class Replay:
 
     def _stage_finished(self, event: StageFinished) -> None:
         run_id, stage = self._stage_run(event.stage, event.time), event.stage
-        self._tags(
+        figures = {n: float(v) for n, v in event.figures.items() if not isinstance(v, str)}
+        outputs = {n: f"{o.type}:{o.digest}" for n, o in event.outputs.items()}
+        self._log(
             run_id,
-            {
+            metrics=_metrics(event.time, {**figures, "seconds": event.seconds}),
+            params=flat(json.loads(event.params)),
+            tags={
                 "rootstock.cached": str(event.cached).lower(),
                 **{f"rootstock.input.{n}": d for n, d in event.inputs.items()},
-                **{
-                    f"rootstock.output.{n}": f"{o.type}:{o.digest}"
-                    for n, o in event.outputs.items()
-                },
+                **{f"rootstock.output.{n}": d for n, d in outputs.items()},
                 **{f"figure.{n}": v for n, v in event.figures.items() if isinstance(v, str)},
             },
         )
-        self._params(run_id, flat(json.loads(event.params)))
-        figures = {n: float(v) for n, v in event.figures.items() if not isinstance(v, str)}
-        self._metrics(stage, event.time, {**figures, "seconds": event.seconds})
-        self._metrics(PIPELINE, event.time, {f"{stage}/{n}": v for n, v in figures.items()})
+        of_stage = {f"{stage}/{n}": v for n, v in figures.items()}
+        self._log(self.state.runs[PIPELINE], metrics=_metrics(event.time, of_stage))
         for name, output in event.outputs.items():
             self._optional(f"{stage}: {name}", partial(self._files, run_id, name, output))
         self._optional(f"{stage}: data sets", partial(self._datasets, run_id, event))
@@ -130,7 +135,7 @@ class Replay:
     def _stage_failed(self, event: StageFailed) -> None:
         run_id = self._stage_run(event.stage, event.time)
         for failed in (run_id, self.state.runs[PIPELINE]):
-            self._tags(failed, {"rootstock.error": f"{event.stage}: {event.error}"})
+            self._log(failed, tags={"rootstock.error": f"{event.stage}: {event.error}"})
         self.client.set_terminated(run_id, "FAILED", _ms(event.time))
 
     def _experiment(self, name: str) -> str:
@@ -156,24 +161,23 @@ class Replay:
             self.state.runs[stage] = str(made[0].info.run_id)
         return self.state.runs[stage]
 
-    def _params(self, run_id: str, params: Mapping[str, Param]) -> None:
+    def _log(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric] = (),
+        params: Mapping[str, Param] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """All in as few calls as MLflow's limits allow."""
         from mlflow.entities import Param as MlflowParam
-
-        told = [MlflowParam(_key(k), str(v)[:LONGEST_TEXT]) for k, v in params.items()]
-        for start in range(0, len(told), 100):
-            self.client.log_batch(run_id, params=told[start : start + 100])
-
-    def _tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        told = [RunTag(_key(k), v[:LONGEST_TEXT]) for k, v in tags.items()]
-        self.client.log_batch(run_id, tags=told)
-
-    def _metrics(self, stage: str, time: float, values: Mapping[str, float], step: int = 0) -> None:
-        from mlflow.entities import Metric
-
-        told = [Metric(_key(k), v, _ms(time), step) for k, v in values.items()]
-        self.client.log_batch(self.state.runs[stage], metrics=told)
+        told = [MlflowParam(_key(k), str(v)[:LONGEST_TEXT]) for k, v in (params or {}).items()]
+        told_tags = [RunTag(_key(k), v[:LONGEST_TEXT]) for k, v in (tags or {}).items()]
+        self.client.log_batch(run_id, metrics, told[:MOST_AT_ONCE], told_tags[:MOST_AT_ONCE])
+        for start in range(MOST_AT_ONCE, max(len(told), len(told_tags)), MOST_AT_ONCE):
+            end = start + MOST_AT_ONCE
+            self.client.log_batch(run_id, (), told[start:end], told_tags[start:end])
 
     def _files(self, run_id: str, name: str, output: Output) -> None:
         """The small files of an artifact that people and tools read, and figures of them."""
@@ -220,7 +224,8 @@ class Replay:
                     )
                     registry.make_candidate(self.client, name, made.version, self.state.started)
                 self.state.models[trained.digest] = made.model_id
-                self._tags(self.state.runs[PIPELINE], {"rootstock.model_version": made.version})
+                told = {"rootstock.model_version": made.version}
+                self._log(self.state.runs[PIPELINE], tags=told)
                 self._link(run_id, outputs=[LoggedModelOutput(made.model_id, 0)])
         used = [v.partition(":")[2] for v in event.inputs.values() if v.startswith("TrainedModel:")]
         models = [self.state.models[d] for d in used if d in self.state.models]
@@ -253,35 +258,10 @@ class Replay:
             self.note(f"{what}: not recorded: {e!r}")
 
 
-def flat(canonical: object, path: str = "") -> dict[str, Param]:
-    """Parameters by dotted path, from a stage's canonical form (`components.fingerprint`)."""
-    if isinstance(canonical, list):
-        items: list[tuple[str, object]] = [(str(i), v) for i, v in enumerate(canonical)]
-        items = [(_name(v) or i, v) for i, v in items]
-    elif isinstance(canonical, dict) and "fields" in canonical:
-        items = list(canonical["fields"].items())
-    elif isinstance(canonical, dict) and "map" in canonical:
-        items = [(str(k), v) for k, v in canonical["map"]]
-    elif isinstance(canonical, dict) and "int" in canonical:
-        return {path: int(canonical["int"])}
-    elif isinstance(canonical, dict) and "float" in canonical:
-        return {path: float.fromhex(canonical["float"])}
-    elif isinstance(canonical, dict) and "value" in canonical:
-        return flat(canonical["value"], path)
-    else:
-        return {path: "" if canonical is None else canonical}  # type: ignore[dict-item]
-    if all(not isinstance(v, list | dict) for _, v in items) and isinstance(canonical, list):
-        return {path: ", ".join(str(v) for _, v in items)}
-    found: dict[str, Param] = {}
-    for key, value in items:
-        found |= flat(value, f"{path}.{key}" if path else key)
-    return found
+def _metrics(time: float, values: Mapping[str, float], step: int = 0) -> list[Metric]:
+    from mlflow.entities import Metric
 
-
-def _name(canonical: object) -> str:
-    """What the elements of a list are called: tasks and inputs have names."""
-    fields = canonical.get("fields", {}) if isinstance(canonical, dict) else {}
-    return str(fields.get("name", ""))
+    return [Metric(_key(k), v, _ms(time), step) for k, v in values.items()]
 
 
 def _key(name: str) -> str:

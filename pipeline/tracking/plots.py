@@ -52,7 +52,8 @@ def learning_curves(epochs: Sequence[Mapping[str, float]]) -> Iterator[tuple[str
 
 
 def _confusion(name: str, counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:
-    figure, axes = _figure(f"{name}: confusion")
+    room = min(0.15 + 0.015 * max(map(len, classes)), 0.5)
+    figure, axes = _figure(f"{name}: confusion", room)
     shares = [[n / max(sum(row), 1) for n in row] for row in counts]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xlabel("predicted")
@@ -89,11 +90,16 @@ def _curve(name: str, points: Sequence[Sequence[float]], x: str, y: str) -> Figu
     return figure
 
 
-def _figure(title: str) -> tuple[Figure, Axes]:
-    """A figure without pyplot: no window system, no state shared between threads."""
+def _figure(title: str, room: float = 0.15) -> tuple[Figure, Axes]:
+    """A figure without pyplot: no window system, no state shared between threads.
+
+    room: share of the figure that is left for what is written left of and below the axes. Fixed,
+    because automatic layout draws everything twice.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5, 4), dpi=100, layout="constrained")
+    figure = Figure(figsize=(5, 4), dpi=100)
+    figure.subplots_adjust(left=room, bottom=room, right=0.97, top=0.92)
     axes = figure.subplots()
     axes.set_title(title)
     return figure, axes

@@ -1,0 +1,44 @@
+"""A stage's parameters as people compare them: plain values under dotted names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.tracking.events import Param
+
+
+def flat(canonical: object, path: str = "") -> dict[str, Param]:
+    """Values by dotted path, from a canonical form (`components.fingerprint`).
+
+    Elements of a list are called by their `name` if they have one; a list of plain values is one
+    value.
+    """
+    if not isinstance(canonical, dict | list):
+        return {path: canonical if isinstance(canonical, str | bool) else ""}
+    if isinstance(canonical, dict) and "int" in canonical:
+        return {path: int(canonical["int"])}
+    if isinstance(canonical, dict) and "float" in canonical:
+        return {path: float.fromhex(canonical["float"])}
+    if isinstance(canonical, dict) and "enum" in canonical:
+        return flat(canonical["value"], path)
+    parts = [(f"{path}.{key}" if path else key, part) for key, part in _parts(canonical)]
+    found = [flat(part, where) for where, part in parts]
+    plain = all([*f] == [where] for f, (where, _) in zip(found, parts, strict=True))
+    if isinstance(canonical, list) and plain:
+        return {path: ", ".join(str(value) for f in found for value in f.values())}
+    return {where: value for f in found for where, value in f.items()}
+
+
+def _parts(canonical: dict[str, object] | list[object]) -> Iterator[tuple[str, object]]:
+    if isinstance(canonical, list):
+        for i, element in enumerate(canonical):
+            yield _name(element) or str(i), element
+    elif isinstance(fields := canonical.get("fields"), dict):
+        yield from fields.items()
+    elif isinstance(pairs := canonical.get("map"), list):
+        yield from pairs
+
+
+def _name(element: object) -> str:
+    fields = element.get("fields") if isinstance(element, dict) else None
+    return str(fields.get("name") or "") if isinstance(fields, dict) else ""

@@ -1,0 +1,243 @@
+"""The Trainer on a small data set with every kind of input and task."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import run
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from components.artifacts import TrainedModel
+from components.callbacks import Monitor
+from components.expected import read_expected
+from components.stage import Context, RootstockError
+from components.trained_model import load_description, load_keras
+from components.trainer import EarlyStopping, Trainer, Training
+from models.balancing.uncertainty import Uncertainty
+from models.lazy import keras, tf
+from models.task import BinaryTask, Task
+from models.trunks.residual_convnet import ResidualConvnet
+from models.trunks.scratch import Scratch
+from tests.trainer_data import COLUMNS_ONLY, FEATURES, TASKS, write_inputs
+
+SMALL = Scratch(width=16, image=ResidualConvnet(widths=(8,)))
+SIZES = {"train": 150, "val": 40}
+
+
+@dataclass
+class Listener:
+    """An observer that remembers."""
+
+    steps: list[tuple[int, int | None, str]] = field(default_factory=list)
+    epochs: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    figures: dict[str, float | int | str] = field(default_factory=dict)
+
+    def progress(self, done: int, total: int | None, unit: str, note: str = "") -> None:
+        self.steps.append((done, total, unit))
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        self.epochs[step] = values
+
+    def figure(self, name: str, value: float | int | str) -> None:
+        self.figures[name] = value
+
+    def warn(self, message: str) -> None:
+        raise AssertionError(message)
+
+
+def context(directory: Path, observer: Listener | None = None) -> Context:
+    output, scratch = directory / "output", directory / "scratch"
+    output.mkdir(parents=True)
+    scratch.mkdir(exist_ok=True)
+    return Context(output, scratch, observer=observer or Listener())
+
+
+def quick(tasks: tuple[Task, ...] = TASKS[:1], **options: object) -> Trainer:
+    settings = {"epochs": 2, "batch_size": 32} | options
+    return Trainer(tasks=tasks, trunk=SMALL, training=Training(**settings))  # type: ignore[arg-type]
+
+
+def history(model: TrainedModel) -> dict[str, list[dict[str, float]]]:
+    found: dict[str, list[dict[str, float]]] = json.loads((model.path / "history.json").read_text())
+    return found
+
+
+@dataclass(frozen=True)
+class Trained:
+    model: TrainedModel
+    told: Listener
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    directory, told = tmp_path_factory.mktemp("trained"), Listener()
+    trainer = Trainer(
+        tasks=TASKS,
+        trunk=SMALL,
+        balancing=Uncertainty(),
+        training=Training(epochs=12, batch_size=32, learning_rate=0.02),
+    )
+    model = trainer.run(write_inputs(directory, SIZES), context(directory, told)).model
+    return Trained(model, told)
+
+
+def test_it_learns_every_task(trained: Trained) -> None:
+    last = history(trained.model)["epochs"][-1]
+    assert last["val_bright_auc"] > 0.95
+    assert last["val_tint_accuracy"] > 0.95
+    assert last["val_words_auc"] > 0.95
+    assert last["val_value_rmse"] < 1.5  # the label's deviation is 3
+
+
+def test_it_tells_steps_epochs_and_figures(trained: Trained) -> None:
+    steps = math.ceil(SIZES["train"] / 32)
+    assert trained.told.steps[-1] == (12 * steps, 12 * steps, "steps")
+    assert sorted(done for done, *_ in trained.told.steps) == [d for d, *_ in trained.told.steps]
+    assert list(trained.told.epochs) == list(range(12))
+    assert {"parameters", "best_epoch", "steps_per_second"} <= set(trained.told.figures)
+    last = history(trained.model)["epochs"][-1]
+    assert trained.told.figures["val_bright_auc"] == round(last["val_bright_auc"], 4)
+
+
+def test_the_rebuilt_and_the_served_model_answer_alike(trained: Trained) -> None:
+    raw, expected = read_expected(trained.model.path / "expected.parquet")
+    assert set(raw) == {f.name for f in FEATURES}
+    assert {t: v.shape for t, v in expected.items()} == {
+        "bright": (32, 1),
+        "tint": (32, 2),
+        "words": (32, 2),
+        "value": (32, 1),
+    }
+    loaded = load_keras(trained.model)
+    serve = tf.saved_model.load(str(trained.model.saved_model)).signatures["serving_default"]
+    served = serve(**{name: tf.constant(values) for name, values in raw.items()})
+    for task, values in expected.items():
+        np.testing.assert_allclose(loaded(raw)[task], values, atol=1e-6)
+        np.testing.assert_allclose(served[task], values, atol=1e-5)
+    assert 0 < expected["value"].mean() < 20  # in the label's unit
+
+
+def test_a_description_needs_no_tensorflow(trained: Trained) -> None:
+    features, targets = load_description(trained.model)
+    assert features == FEATURES
+    assert [t.task for t in targets] == list(TASKS)
+    assert targets[0].labelled == SIZES["train"] * 4 // 5
+    code = (
+        "import sys; from pathlib import Path; from components.artifacts import TrainedModel;"
+        "from components.trained_model import load_description; import components.trainer;"
+        "load_description(TrainedModel(Path(sys.argv[1])));"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    run([sys.executable, "-c", code, str(trained.model.path)], check=True)
+
+
+@pytest.mark.slow
+def test_the_same_run_gives_the_same_figures(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, SIZES)
+    runs = [quick(TASKS).run(inputs, context(tmp_path / name)).model for name in "ab"]
+    first, second = (history(m)["epochs"][-1] for m in runs)
+    for name, value in first.items():
+        if not name.endswith("seconds"):
+            assert second[name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
+
+
+def test_early_stopping_keeps_the_best_epoch(tmp_path: Path) -> None:
+    """At such a rate the loss jumps about, so that the best epoch is not the last."""
+    stopping = EarlyStopping(monitor="val_bright_loss", patience=2)
+    trainer = quick(epochs=30, learning_rate=0.1, schedule="constant", early_stopping=stopping)
+    inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
+    model = trainer.run(inputs, context(tmp_path)).model
+    found = history(model)
+    losses = [e["val_bright_loss"] for e in found["epochs"]]
+    assert found["kept_epoch"] == found["best_epoch"] == int(np.argmin(losses))
+    assert len(losses) == found["kept_epoch"] + 3 < 30  # type: ignore[operator]
+    raw, expected = read_expected(model.path / "expected.parquet")
+    np.testing.assert_allclose(load_keras(model)(raw)["bright"], expected["bright"], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": "adamw", "weight_decay": 0.01, "clip_norm": 1.0},
+        {"optimizer": "sgd", "momentum": 0.5, "steps_per_execution": 3, "epochs": 3},
+        {"mixed_precision": True, "warmup_fraction": 0.0},
+        pytest.param({"xla": True}, marks=pytest.mark.slow),
+    ],
+    ids=lambda o: next(iter(o)),
+)
+def test_ways_to_train(tmp_path: Path, options: dict[str, object]) -> None:
+    tasks = tuple(t for t in TASKS if t.name in ("bright", "value"))
+    inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
+    model = quick(tasks, **options).run(inputs, context(tmp_path)).model
+    epochs = history(model)["epochs"]
+    assert len(epochs) == options.get("epochs", 2)
+    assert all(math.isfinite(e["val_loss"]) for e in epochs)
+    weights = load_keras(model).model.weights
+    assert {w.dtype for w in weights} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_without_validation_rows(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, {"train": 50}, COLUMNS_ONLY)
+    model = quick().run(inputs, context(tmp_path)).model
+    assert history(model)["best_epoch"] is None
+    assert len(read_expected(model.path / "expected.parquet")[0]["x"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"early_stopping": EarlyStopping(monitor="val_bright_f1")},
+            r"'val_bright_f1' is not a figure.*: val_loss, val_bright_loss, val_bright_auc, val_b",
+        ),
+        ({"learning_rate": 1e30, "optimizer": "sgd"}, "Training diverged: the loss of epoch"),
+    ],
+)
+def test_what_the_user_can_mend(tmp_path: Path, options: dict[str, object], message: str) -> None:
+    inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
+    with pytest.raises(RootstockError, match=message):
+        quick(**options).run(inputs, context(tmp_path))
+
+
+def test_early_stopping_needs_validation_rows(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, {"train": 50}, COLUMNS_ONLY)
+    with pytest.raises(RootstockError, match="the val split is empty"):
+        quick(early_stopping=EarlyStopping()).run(inputs, context(tmp_path))
+
+
+def test_a_task_without_labels_is_refused(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY, drop=("bright",))
+    with pytest.raises(RootstockError, match="'bright': no training row has a value in label col"):
+        quick().run(inputs, context(tmp_path))
+
+
+def test_class_weights_of_unknown_classes_are_refused(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
+    task = BinaryTask(name="b", label="bright", positive=("yes",), class_weight={"yes": 2.0})
+    with pytest.raises(RootstockError, match=r"tasks\.b\.class_weight: no class 'yes'"):
+        quick((task,)).run(inputs, context(tmp_path))
+
+
+def test_a_weight_decay_that_would_be_ignored_is_refused() -> None:
+    with pytest.raises(ValidationError, match="weight_decay needs `optimizer: adamw`"):
+        TypeAdapter(Training).validate_python({"weight_decay": 0.1})
+
+
+def test_the_best_epoch_is_the_first_of_equals_and_never_nan() -> None:
+    def epochs(*values: float) -> list[dict[str, float]]:
+        return [{"m": v} for v in values]
+
+    least, most = Monitor("m", False, patience=2), Monitor("m", True)
+    assert least.best_epoch(epochs(math.nan, 2, 1, 1, 3)) == 2
+    assert most.best_epoch(epochs(math.nan, 2, 3, 1, 3)) == 2
+    assert not least.stops(epochs(3, 1, 2))
+    assert least.stops(epochs(3, 1, 2, 1))
+    assert not most.stops(epochs(3, 1, 2, 1))

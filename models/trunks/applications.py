@@ -22,7 +22,6 @@ from models.trunks.pretrained import (
     check_images,
     image_input,
     joined,
-    last_group,
     name_groups,
     only,
     pixels,
@@ -94,7 +93,7 @@ class Applications(Trunk):
         rescale = sys.modules[builder.__module__].preprocess_input
         inputs = {f.name: image_input(f) for f in images}
         encoded = [pooled(convnet.call(rescale(pixels(x, side))), "mean") for x in inputs.values()]
-        return keras.Model(inputs, joined(encoded, last_group(convnet)), name="trunk")
+        return keras.Model(inputs, joined(encoded), name="trunk")
 
     def kept_in(self, directory: Path) -> Applications:
         """See `Trunk.kept_in`."""

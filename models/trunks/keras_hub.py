@@ -18,7 +18,6 @@ from models.trunks.presets import CONFIG, check_preset, fetched_preset, is_text,
 from models.trunks.pretrained import (
     image_input,
     joined,
-    last_group,
     name_groups,
     only,
     pixels,
@@ -128,7 +127,7 @@ class KerasHub(Trunk):
             values = {k: _token_input(k, ids, present) for k in given}
             inputs[feature.name] = ids
             encoded.append(pooled(encoder.call(values), self.pooling, present))
-        return keras.Model(inputs, joined(encoded, last_group(encoder)), name="trunk")
+        return keras.Model(inputs, joined(encoded), name="trunk")
 
     def _outputs(self) -> tuple[str, ...]:
         """Names of the output to take, the first there; "" is the only output."""
@@ -179,7 +178,7 @@ class KerasHub(Trunk):
             pooled(encoder.call(rescale(pixels(x, side, encoder.input.shape[-1]))), self.pooling)
             for x in inputs.values()
         ]
-        return keras.Model(inputs, joined(encoded, last_group(encoder)), name="trunk")
+        return keras.Model(inputs, joined(encoded), name="trunk")
 
     def _converter(self, backbone: keras.Model) -> keras.layers.Layer:
         """What the preset does to images: their size, scale and offset."""

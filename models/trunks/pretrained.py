@@ -43,11 +43,6 @@ def name_groups(model: keras.Model, stem: str) -> None:
         layer.name = f"{group}.{layer.name}"
 
 
-def last_group(model: keras.Model) -> str:
-    """The group at the output of a model whose groups are named."""
-    return str(model.layers[-1].name.rpartition(".")[0])
-
-
 def only(kind: type[F], features: tuple[Feature, ...], trunk: str) -> tuple[F, ...]:
     """The features, all of one kind.
 
@@ -108,8 +103,8 @@ def pooled(
     return keras.ops.sum(x * weights, axis=1) / keras.ops.maximum(keras.ops.sum(weights, axis=1), 1)
 
 
-def joined(encoded: list[keras.KerasTensor], group: str) -> keras.KerasTensor:
+def joined(encoded: list[keras.KerasTensor]) -> keras.KerasTensor:
     """One representation of all inputs."""
     if len(encoded) == 1:
         return encoded[0]
-    return keras.layers.Concatenate(name=f"{group}.join")(encoded)
+    return keras.layers.Concatenate(name="join")(encoded)

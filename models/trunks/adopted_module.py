@@ -1,0 +1,164 @@
+"""A reusable SavedModel as a Keras layer that trains the module's own variables.
+
+`hub.KerasLayer` is a Keras 2 layer, and `keras.layers.TFSMLayer` fails on the names of real
+variables and knows neither `training` nor regularisation losses. Importing this module imports
+TensorFlow. See https://www.tensorflow.org/hub/reusable_saved_models for the interface.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from models.lazy import keras, tf
+from models.trunks.base import TrunkError
+from models.trunks.pretrained import stage_of
+
+TF1_MARK = "tfhub_module.pb"
+GROUPS = "layer_groups"
+"""The attribute under which our own published modules keep their variables by layer group."""
+
+
+class VariableGroup(keras.layers.Layer):  # type: ignore[misc]
+    """Variables of a module, adopted as Keras variables; not called."""
+
+    def __init__(self, name: str, variables: Iterable[tf.Variable], trainable: set[int]) -> None:
+        super().__init__(name=name, dtype="float32")
+        for v in variables:
+            weight = self.add_weight(
+                shape=v.shape,
+                dtype=v.dtype.name,
+                initializer="zeros",
+                trainable=id(v) in trainable,
+                autocast=False,
+                name=re.sub(r"[:/]", ".", v.name.removesuffix(":0")),
+            )
+            weight._value = v  # Keras has no public way to adopt a variable
+        self.built = True
+
+
+class AdoptedModule(keras.Model):  # type: ignore[misc]
+    """Calls a loaded module. Its layers are the groups of the module's variables, in order.
+
+    Frozen (no group trainable), it runs in inference mode even while the model around it trains.
+
+    handle: for messages. signature: to call instead of the module itself: features alone, without
+        training. arguments: fixed hyperparameters of every call. adopt: whether its variables
+        become weights of the layer.
+    why_frozen: why it cannot be trained; empty if it can.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        handle: str,
+        name: str,
+        signature: str = "",
+        arguments: Mapping[str, bool | int | float | str] | None = None,
+        adopt: bool = True,
+    ) -> None:
+        super().__init__(name=name, dtype="float32")
+        tf1 = (directory / TF1_MARK).exists()
+        try:
+            # The module must live as long as its variables are used: hence the attribute.
+            self.module = tf.saved_model.load(str(directory), tags=[] if tf1 else None)
+        except Exception as e:  # a broken SavedModel fails in many ways
+            raise TrunkError(f"module {handle!r} cannot be loaded: {e}") from e
+        self.handle, self.signature = handle, signature
+        if tf1 and not signature:
+            self.signature = "default"
+        self.function = self._function()
+        self.arguments = dict(arguments or {})
+        self.takes_training = not self.signature and "training" in self._parameters()
+        self._check_arguments()
+        trainable = () if self.signature else getattr(self.module, "trainable_variables", ())
+        self.why_frozen = self._why_frozen(tf1, len(trainable))
+        self.losses_of_module = () if self.why_frozen else self._regularization()
+        ids = {id(v) for v in trainable}
+        self.groups = [
+            VariableGroup(f"{group}.variables", variables, ids)
+            for group, variables in (self._groups() if adopt else {}).items()
+        ]
+        self.built = True
+
+    @property
+    def takes(self) -> Any:
+        """The `tf.TensorSpec`, or the dict of them, that it takes."""
+        if self.signature:
+            named = self.function.structured_input_signature[1]
+            return next(iter(named.values())) if len(named) == 1 else named
+        positional, named = self.function.concrete_functions[0].structured_input_signature
+        return positional[0] if positional else next(iter(named.values()))
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The module's output or outputs."""
+        arguments = dict(self.arguments)
+        if self.takes_training:
+            arguments["training"] = bool(training) and bool(self.trainable_variables)
+        if self.signature:
+            names = list(self.function.structured_input_signature[1])
+            given = inputs if isinstance(inputs, Mapping) else {names[0]: inputs}
+            found = self.function(**given, **arguments)
+        else:
+            found = self.function(inputs, **arguments)
+        if self.trainable_variables:
+            for loss in self.losses_of_module:
+                self.add_loss(loss())
+        return found
+
+    def _function(self) -> Any:
+        signatures = getattr(self.module, "signatures", {})
+        if self.signature:
+            if self.signature not in signatures:
+                raise TrunkError(
+                    f"module {self.handle!r} has no signature {self.signature!r}. Signatures there:"
+                    f" {', '.join(signatures) or 'none'}."
+                )
+            return signatures[self.signature]
+        if callable(self.module) and getattr(self.module.__call__, "concrete_functions", None):
+            return self.module.__call__
+        raise TrunkError(
+            f"module {self.handle!r} is no reusable SavedModel: it has no `__call__`. For features"
+            f" without training name one of its signatures under `signature`:"
+            f" {', '.join(signatures) or 'it has none'}."
+        )
+
+    def _parameters(self) -> list[str]:
+        spec = self.function.function_spec.fullargspec
+        return [*spec.args, *spec.kwonlyargs]
+
+    def _check_arguments(self) -> None:
+        known = [] if self.signature else self._parameters()[1:]
+        for name in self.arguments:
+            if name not in known or name == "training":
+                raise TrunkError(
+                    f"module {self.handle!r} takes no hyperparameter {name!r}. Expected one of:"
+                    f" {', '.join(k for k in known if k != 'training') or 'none'}."
+                )
+
+    def _why_frozen(self, tf1: bool, trainable: int) -> str:
+        if tf1:
+            return "it is in TF1 Hub format, which cannot be trained in TensorFlow 2"
+        if self.signature:
+            return f"it is called through its signature {self.signature!r}"
+        return "" if trainable else "it names no `trainable_variables`"
+
+    def _regularization(self) -> tuple[Callable[[], tf.Tensor], ...]:
+        return tuple(getattr(self.module, "regularization_losses", ()))
+
+    def _groups(self) -> dict[str, list[tf.Variable]]:
+        """Variables by group, from input to output: as the module says, or as their names do."""
+        variables = [v for v in getattr(self.module, "variables", ()) if v.dtype != tf.string]
+        named = getattr(self.module, GROUPS, None)
+        if named is not None:
+            return {key.partition(".")[2]: list(named[key]) for key in sorted(named)}
+        groups: dict[str, list[tf.Variable]] = {}
+        group = "stem"
+        for v in variables:
+            number = stage_of(v.name)
+            if number is not None:
+                group = f"stage{number}"
+            groups.setdefault(group, []).append(v)
+        return groups

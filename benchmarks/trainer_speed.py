@@ -1,0 +1,159 @@
+"""Steps per second of the Trainer against bare `keras.Model.fit` on the same layers and data.
+
+    python benchmarks/trainer_speed.py [--rounds 5]
+
+Bare: the same trunk and heads as one functional model, plain Keras losses and metrics (AUC and
+accuracy per task, as the Trainer has), NumPy arrays given to `fit`; and once more without any
+metrics. Trainer: the model, dataset and callback of
+`components.training`, checkpoint after every epoch included. They take turns in one process, so
+that a busy machine slows all alike; a ratio is the median over rounds. Data are synthetic: their
+values do not matter for speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from components import training
+from components.callbacks import EpochCallback, state
+from components.checkpoint import Progress
+from components.dataset import Rows, training_batches
+from components.stage import Silent
+from components.trainer import Training
+from models.balancing.equal import Equal
+from models.features import CategoricalFeature, Feature, ImageFeature, NumericFeature
+from models.lazy import keras, tf
+from models.multitask import MultitaskModel
+from models.sharing.hard import Hard
+from models.task import BinaryTask, TaskTarget
+from models.trunks.scratch import Scratch
+
+RNG = np.random.default_rng(0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set like one of the examples'."""
+
+    name: str
+    features: tuple[Feature, ...]
+    columns: dict[str, np.ndarray]
+    tasks: tuple[str, ...]
+    batch_size: int
+
+    @property
+    def rows(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    @property
+    def labels(self) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(1)
+        return {t: rng.integers(0, 2, self.rows).astype(np.float32) for t in self.tasks}
+
+
+def census() -> Case:
+    """5 numeric and 6 categorical columns, 2 tasks, 200 steps of 256 rows."""
+    rows, ids = 200 * 256, {"work": 8, "school": 16, "job": 14, "race": 5, "sex": 2, "land": 41}
+    numeric = [NumericFeature(name=f"n{i}", column="", mean=0, deviation=1) for i in range(5)]
+    categorical = [
+        CategoricalFeature(name=n, column="", vocabulary=tuple(map(str, range(size))))
+        for n, size in ids.items()
+    ]
+    columns = {f.name: RNG.normal(size=rows).astype(np.float32) for f in numeric}
+    columns |= {n: RNG.integers(0, size + 2, rows).astype(np.int32) for n, size in ids.items()}
+    return Case("census", (*numeric, *categorical), columns, ("income", "married"), 256)
+
+
+def objects() -> Case:
+    """32x32 images, 3 tasks, 12 steps of 128 rows."""
+    feature = ImageFeature(name="image", column="", height=32, width=32, channels=3)
+    images = RNG.integers(0, 256, (12 * 128, 32, 32, 3), dtype=np.uint8)
+    return Case("objects", (feature,), {"image": images}, ("cat", "dog", "car"), 128)
+
+
+class Bare:
+    """`keras.Model.fit` with what Keras itself has, with or without metrics."""
+
+    def __init__(self, case: Case, measured: bool) -> None:
+        keras.utils.set_random_seed(0)
+        trunk = Scratch().build(case.features)
+        dense = {
+            t: keras.layers.Dense(1, activation="sigmoid", name=t)(trunk.output) for t in case.tasks
+        }
+        self.case = case
+        self.model = keras.Model(trunk.input, dense)
+        self.model.compile(
+            training.make_optimizer(Training(), 1000),
+            loss=dict.fromkeys(case.tasks, "binary_crossentropy"),
+            metrics={t: [keras.metrics.AUC(name="auc"), "accuracy"] for t in case.tasks}
+            if measured
+            else None,
+        )
+
+    def epoch(self) -> None:
+        self.model.fit(
+            self.case.columns,
+            self.case.labels,
+            batch_size=self.case.batch_size,
+            epochs=1,
+            verbose=0,
+        )
+
+
+class Ours:
+    """What the Trainer does in an epoch."""
+
+    def __init__(self, case: Case, directory: Path) -> None:
+        keras.utils.set_random_seed(0)
+        targets = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in case.tasks)
+        self.model = MultitaskModel(case.features, targets, Scratch(), Hard(), Equal())
+        optimizer = training.make_optimizer(Training(), 1000)
+        optimizer.build(self.model.trainable_variables)
+        self.model.compile(optimizer)
+        assert state(self.model)
+        epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        rows = Rows(case.columns, case.labels)
+        self.batches = training_batches(rows, case.batch_size, 0, epoch)
+        file = directory / f"{case.name}.npz"
+        self.callback = EpochCallback(Silent(), epoch, file, Progress(), None)
+
+    def epoch(self) -> None:
+        self.model.fit(self.batches, epochs=1, verbose=0, shuffle=False, callbacks=[self.callback])
+
+
+def seconds(runner: Bare | Ours) -> float:
+    began = time.perf_counter()
+    runner.epoch()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    print(
+        f"{'data':10}{'bare':>10}{'Trainer':>10}{'ratio':>8}   steps/s, median of {rounds} rounds"
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        for case in (census(), objects()):
+            bare, ours = Bare(case), Ours(case, Path(directory))
+            traced = seconds(bare), seconds(ours)
+            pairs = [(seconds(bare), seconds(ours)) for _ in range(rounds)]
+            steps = -(-case.rows // case.batch_size)
+            plain, own = (steps / statistics.median(p) for p in zip(*pairs, strict=True))
+            ratio = statistics.median(b / o for b, o in pairs)
+            print(f"{case.name:10}{plain:10.1f}{own:10.1f}{ratio:8.2f}", end="   ")
+            print(
+                f"first epoch, tracing included: {traced[0]:.1f} s bare, {traced[1]:.1f} s Trainer"
+            )
+
+
+if __name__ == "__main__":
+    main()

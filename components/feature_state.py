@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import assert_never
 
 from components.stage import RootstockError
@@ -23,7 +24,7 @@ from models.features import (
     TextFeature,
 )
 from models.inputs import CategoricalInput, ImageInput, Input, NumericInput, TextInput
-from models.reading import Raw, Reading, Tokens, Words
+from models.reading import AsTrained, Raw, Reading, Tokens, Words, as_trained
 from models.tokens import tokens_feature
 from models.trunks.base import TrunkError
 
@@ -81,6 +82,20 @@ def _text_feature(
             raise RootstockError(f"model.trunk: {e}") from e
     words = vocabularies[given.name][: given.vocabulary_size]
     return TextFeature(name=given.name, column=given.column, length=given.length, vocabulary=words)
+
+
+def features_as_trained(inputs: tuple[Input, ...], reading: AsTrained) -> tuple[Feature, ...]:
+    """The features of inputs, with the state that another model's preprocessing has.
+
+    Raises:
+        RootstockError: that model is not there, or reads other inputs.
+    """
+    from models.record import read_record
+
+    try:
+        return as_trained(inputs, read_record(Path(reading.source)).features)
+    except (OSError, ValueError) as e:
+        raise RootstockError(f"model.trunk: {e}") from e
 
 
 def column_of(given: Input, split: SplitStatistics) -> ColumnStatistics:

@@ -1,21 +1,14 @@
-"""Writing a `TrainedModel` and rebuilding its Keras model.
-
-`model.json` is a `ModelRecord`; `weights.npz` holds the weights in order, under their paths.
-"""
+"""Rebuilding the Keras model of a `TrainedModel`; its files are described in `models.record`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from pydantic import TypeAdapter
 
 from components.artifacts import TrainedModel
 from models.features import Feature
-from models.inputs import STRICT
-from models.methods import BalancingSpec, SharingSpec, TrunkSpec
+from models.record import ModelRecord, read_model, read_record, save_record, save_weights
 from models.task import TaskTarget
 
 if TYPE_CHECKING:
@@ -24,28 +17,6 @@ if TYPE_CHECKING:
 
     from models.multitask import MultitaskModel
     from models.preprocessing import Preprocessing
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelRecord:
-    """All that the shape of a model follows from."""
-
-    __pydantic_config__ = STRICT
-    features: tuple[Feature, ...]
-    targets: tuple[TaskTarget, ...]
-    trunk: TrunkSpec
-    sharing: SharingSpec
-    balancing: BalancingSpec
-
-    def build(self) -> MultitaskModel:
-        """A model with fresh weights.
-
-        Raises:
-            ValueError: a task's class weights do not fit its classes.
-        """
-        from models.multitask import MultitaskModel
-
-        return MultitaskModel(self.features, self.targets, self.trunk, self.sharing, self.balancing)
 
 
 @dataclass(frozen=True)
@@ -68,25 +39,20 @@ class KerasModel:
 
 
 def load_keras(trained: TrainedModel) -> KerasModel:
-    """Rebuild the Keras model of an artifact.
+    """Rebuild the Keras model of an artifact; the trunk's pretrained files may be gone.
 
     Raises:
         ValueError: its weights do not fit its record.
     """
-    import numpy as np
-
     from models.preprocessing import Preprocessing
 
     record = load_record(trained)
-    model = record.build()
-    with np.load(trained.path / "weights.npz") as arrays:
-        model.load_weights_from(list(arrays.values()))
-    return KerasModel(record, model, Preprocessing(record.features))
+    return KerasModel(record, read_model(trained.path, record), Preprocessing(record.features))
 
 
 def load_record(trained: TrainedModel) -> ModelRecord:
     """What the model is made of, without importing TensorFlow."""
-    return _adapter().validate_json((trained.path / "model.json").read_bytes())
+    return read_record(trained.path)
 
 
 def load_description(trained: TrainedModel) -> tuple[tuple[Feature, ...], tuple[TaskTarget, ...]]:
@@ -95,18 +61,12 @@ def load_description(trained: TrainedModel) -> tuple[tuple[Feature, ...], tuple[
     return record.features, record.targets
 
 
-def save_record(record: ModelRecord, directory: Path) -> None:
-    """Write `model.json`."""
-    (directory / "model.json").write_bytes(_adapter().dump_json(record, indent=1))
-
-
-def save_weights(model: MultitaskModel, directory: Path) -> None:
-    """Write `weights.npz`: arrays in the order of `model.weights`, named `<index>:<path>`."""
-    import numpy as np
-
-    named = {f"{i}:{w.path}": np.asarray(w) for i, w in enumerate(model.weights)}
-    np.savez(directory / "weights.npz", allow_pickle=False, **named)
-
-
-def _adapter() -> TypeAdapter[ModelRecord]:
-    return TypeAdapter(ModelRecord)
+__all__ = [
+    "KerasModel",
+    "ModelRecord",
+    "load_description",
+    "load_keras",
+    "load_record",
+    "save_record",
+    "save_weights",
+]

@@ -21,6 +21,7 @@ from components.stage import Context, RootstockError
 from components.trained_model import ModelRecord, load_keras, save_record, save_weights
 from models.lazy import keras, tf
 from models.multitask import MultitaskModel
+from models.trunks.tf_hub import adopted
 from serving.signatures import SignatureInput, export
 
 if TYPE_CHECKING:
@@ -199,6 +200,7 @@ def save(result: Result, record: ModelRecord, examples: Examples, directory: Pat
     owner = tf.Module()
     owner.preprocessing = served.preprocessing
     owner.weights = [w.value for w in served.model.weights]
+    owner.modules = [la.module for la in adopted(served.model.trunk)]
     export(
         lambda raw: served.model.answers(served.preprocessing(raw)),
         owner,

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.artifacts import Batches, Examples, Preprocessing, SourceFiles, Statistics
-from components.feature_state import column_of, feature_of
+from components.feature_state import column_of, feature_of, features_as_trained
 from components.preprocessing import save_preprocessing
 from components.stage import Context, RootstockError, Stage
-from components.statistics import load_statistics
+from components.statistics import SplitStatistics, load_statistics
 from models.features import Feature
 from models.inputs import Input, TextInput
-from models.reading import Reading, Words
+from models.reading import AsTrained, Reading, Words
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,8 +57,7 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         train = load_statistics(inputs.statistics)["train"]
         for given in self.inputs:
             column_of(given, train)
-        vocabularies = self._vocabularies(examples, context)
-        features = tuple(feature_of(i, train, vocabularies, self.reading) for i in self.inputs)
+        features = self._features(examples, train, context)
 
         done = context.scratch / "batches"
         shards = [
@@ -79,6 +78,14 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
             if f.kind in ("text", "categorical"):
                 context.observer.figure(f"{f.name} vocabulary", len(f.vocabulary))
         return TransformOutputs(Preprocessing(preprocessing), Batches(batches))
+
+    def _features(
+        self, examples: Examples, train: SplitStatistics, context: Context
+    ) -> tuple[Feature, ...]:
+        if isinstance(self.reading, AsTrained):
+            return features_as_trained(self.inputs, self.reading)
+        vocabularies = self._vocabularies(examples, context)
+        return tuple(feature_of(i, train, vocabularies, self.reading) for i in self.inputs)
 
     def _vocabularies(self, examples: Examples, context: Context) -> dict[str, tuple[str, ...]]:
         """Words of each text input by its name: most frequent in training first, then by word."""

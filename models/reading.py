@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from models.features import Feature
+from models.inputs import Input
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,7 @@ class Tokens:
 class AsTrained:
     """The very features of another trained model: its vocabularies, means and tokenizers.
 
-    source: the directory of its trunk, see `models.trunks.kept`. Not part of a fingerprint, as
+    source: its directory, see `models.record`. Not part of a fingerprint, as
         above.
     """
 
@@ -40,3 +43,30 @@ class AsTrained:
 
 
 Reading = Words | Raw | Tokens | AsTrained
+
+
+def as_trained(inputs: tuple[Input, ...], trained: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """For each input the feature that another model read it as: that of its name, or else the only
+    one of its kind.
+
+    Raises:
+        ValueError: an input has none, or a feature has no input.
+    """
+    text = ("text", "raw_text", "tokens")
+    left = list(trained)
+    found: dict[str, Feature] = {}
+    for by_name in (True, False):
+        for given in inputs:
+            kinds = text if given.kind == "text" else (given.kind,)
+            fits = [f for f in left if f.kind in kinds and (not by_name or f.name == given.name)]
+            if given.name not in found and len(fits) == 1:
+                found[given.name] = fits[0]
+                left.remove(fits[0])
+    missing = [f"inputs.{i.name} ({i.kind})" for i in inputs if i.name not in found]
+    if missing or left:
+        told = [f"The trained model reads {', '.join(f'{f.name} ({f.kind})' for f in trained)}."]
+        told += ["Expected inputs of the same names, or one of each kind."]
+        told += [f"Not read: {', '.join(missing)}."] if missing else []
+        told += [f"Without an input: {', '.join(f.name for f in left)}."] if left else []
+        raise ValueError(" ".join(told))
+    return tuple(replace(found[i.name], name=i.name, column=i.column) for i in inputs)

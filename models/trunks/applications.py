@@ -97,7 +97,7 @@ class Applications(Trunk):
 
     def kept_in(self, directory: Path) -> Applications:
         """See `Trunk.kept_in`."""
-        return replace(self, pretrained=False)
+        return replace(self, weights=IMAGENET, pretrained=False)
 
     def _convnet(self, side: tuple[int, int]) -> keras.Model:
         """The model without its top."""

@@ -19,7 +19,7 @@ from models.trunks.handles import check_module, module_directory
 from models.trunks.pretrained import image_input, joined, only, pixels, pooled
 
 if TYPE_CHECKING:
-    from models.trunks.adopted_module import AdoptedModule
+    from models.adopted_module import AdoptedModule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class TfHub(Trunk):
 
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         """See `Trunk.build`."""
-        from models.trunks.adopted_module import AdoptedModule
+        from models.adopted_module import AdoptedModule
 
         module = AdoptedModule(
             module_directory(self.handle),
@@ -122,7 +122,7 @@ class TfHub(Trunk):
     def _encode_texts(
         self, module: AdoptedModule, texts: list[keras.KerasTensor]
     ) -> list[keras.KerasTensor]:
-        from models.trunks.adopted_module import AdoptedModule
+        from models.adopted_module import AdoptedModule
 
         first = module
         if self.preprocess:
@@ -174,13 +174,18 @@ class TfHub(Trunk):
         return TrunkError(f"module {self.handle!r} expects {takes}. Received: {received}.{hint}")
 
 
+def adopted(trunk: keras.Model) -> list[AdoptedModule]:
+    """The loaded modules in a trunk: a SavedModel of it has to track them."""
+    from models.adopted_module import AdoptedModule
+
+    return [la for la in trunk.layers if isinstance(la, AdoptedModule)]
+
+
 def why_frozen(trunk: keras.Model) -> str:
     """Why a trunk cannot be trained; empty if it can."""
-    from models.trunks.adopted_module import AdoptedModule
-
     reasons = [
         f"module {la.handle!r} gives features alone: {la.why_frozen}"
-        for la in trunk.layers
-        if isinstance(la, AdoptedModule) and la.name == "module" and la.why_frozen
+        for la in adopted(trunk)
+        if la.why_frozen
     ]
-    return reasons[0] if reasons else ""
+    return reasons[0] if reasons and not trunk.trainable_variables else ""

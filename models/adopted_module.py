@@ -74,8 +74,8 @@ class AdoptedModule(keras.Model):  # type: ignore[misc]
         self.takes_training = not self.signature and "training" in self._parameters()
         self._check_arguments()
         trainable = () if self.signature else getattr(self.module, "trainable_variables", ())
-        self.why_frozen = self._why_frozen(tf1, len(trainable))
-        self.losses_of_module = () if self.why_frozen else self._regularization()
+        self.why_frozen = self._why_frozen(tf1, len(trainable)) if adopt else ""
+        self.losses_of_module = self._regularization() if adopt and not self.why_frozen else ()
         ids = {id(v) for v in trainable}
         self.groups = [
             VariableGroup(f"{group}.variables", variables, ids)

@@ -1,0 +1,161 @@
+"""The trunk of a model that was trained here, so that knowledge moves between tasks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from models.features import Feature
+from models.inputs import STRICT, Input
+from models.lazy import keras
+from models.reading import AsTrained, Reading
+from models.trunks.base import Trunk, TrunkError
+
+if TYPE_CHECKING:
+    from models.record import ModelRecord
+
+ORIGIN = Path("assets.extra/rootstock.json")
+"""Where a pushed version says which model it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry(Trunk):
+    """Reads its inputs exactly as that model did: with its vocabularies, means and image size.
+
+    model: the directory of a trained model; a pushed version of it, or the directory of all its
+        versions (the latest counts); or a store (the model that was trained last counts).
+    store: where to look for the model of a pushed version; the store around it when empty.
+    pretrained: false for the same architecture with fresh weights.
+    """
+
+    __pydantic_config__ = STRICT
+    name: Literal["registry"] = "registry"
+    model: str = field(metadata={"fingerprint": False, "path": True})
+    store: str = field(default="", metadata={"fingerprint": False, "path": True})
+    pretrained: bool = True
+
+    def reading(self) -> Reading:
+        """See `Trunk.reading`."""
+        return AsTrained(source=str(self._directory()))
+
+    def files(self) -> tuple[str, ...]:
+        """See `Trunk.files`."""
+        from models.record import RECORD, SOURCE, WEIGHTS
+
+        found = (self._directory() / name for name in (RECORD, WEIGHTS, SOURCE))
+        return tuple(str(path) for path in found if path.exists())
+
+    def check(self, inputs: tuple[Input, ...]) -> list[str]:
+        """See `Trunk.check`."""
+        from models.reading import as_trained
+
+        try:
+            as_trained(inputs, self._record().features)
+        except (TrunkError, ValueError) as e:
+            return [str(e)]
+        return []
+
+    def build(self, features: tuple[Feature, ...]) -> keras.Model:
+        """See `Trunk.build`."""
+        from models.record import read_model
+
+        record = self._record()
+        record = replace(record, features=_in_its_order(features, record.features, self.model))
+        if not self.pretrained:
+            return record.build().trunk
+        try:
+            return read_model(self._directory(), record).trunk
+        except (OSError, ValueError) as e:
+            raise TrunkError(f"trained model {self.model!r} cannot be loaded: {e}") from e
+
+    def keep(self, directory: Path) -> None:
+        """See `Trunk.keep`."""
+        from models.record import RECORD, SOURCE
+
+        model = self._directory()
+        shutil.copy(model / RECORD, directory)
+        if (model / SOURCE).exists():
+            shutil.copytree(model / SOURCE, directory / SOURCE)
+
+    def kept_in(self, directory: Path) -> Registry:
+        """See `Trunk.kept_in`."""
+        return replace(self, model=str(directory), store="", pretrained=False)
+
+    def _record(self) -> ModelRecord:
+        from models.record import read_record
+
+        directory = self._directory()
+        try:
+            return read_record(directory)
+        except (OSError, ValueError) as e:
+            raise TrunkError(
+                f"trained model {directory}: its model.json cannot be read: {e}"
+            ) from e
+
+    def _directory(self) -> Path:
+        return find_model(self.model, self.store)
+
+
+def find_model(model: str, store: str = "") -> Path:
+    """The directory of a trained model; see `Registry`.
+
+    Raises:
+        TrunkError: there is none.
+    """
+    path = Path(model)
+    if (path / "model.json").is_file():
+        return path
+    if (path / "Trainer").is_dir():
+        newest = max(_trained(path), key=lambda told: told[0], default=None)
+        if newest is None:
+            raise TrunkError(f"store {model}: no model has been trained in it.")
+        return newest[1]
+    versions = [d for d in path.glob("[0-9]*") if d.name.isdigit() and (d / ORIGIN).is_file()]
+    pushed = max(versions, key=lambda d: int(d.name), default=path)
+    if not (pushed / ORIGIN).is_file():
+        raise TrunkError(
+            f"{model!r} is no trained model. Expected the directory of one (it holds model.json), a"
+            " pushed version or the directory of its versions, or a store."
+        )
+    digest = json.loads((pushed / ORIGIN).read_text())["digest"]
+    stores = [Path(store)] if store else [d for d in pushed.parents if (d / "Trainer").is_dir()]
+    for place in stores:
+        for _, directory, found in _trained(place):
+            if found == digest:
+                return directory
+    places = ", ".join(map(str, stores)) or "a directory above it"
+    raise TrunkError(
+        f"{pushed} was pushed from the model {digest}, which is not in {places}. Name its store"
+        " under `store`."
+    )
+
+
+def _trained(store: Path) -> list[tuple[float, Path, str]]:
+    """When each model of a store was published, where it lies, and its digest."""
+    found = []
+    for file in store.glob("Trainer/[!.]*/artifact.json"):
+        told: dict[str, Any] = json.loads(file.read_text())
+        found.append((told["created"], file.parent / "model", told["outputs"]["model"]["digest"]))
+    return found
+
+
+def _in_its_order(
+    given: tuple[Feature, ...], trained: tuple[Feature, ...], model: str
+) -> tuple[Feature, ...]:
+    """The given features in the order of those that the model was trained with."""
+    left = sorted(given, key=lambda f: f.name)
+    ordered = []
+    for feature in trained:
+        fitting = [f for f in left if replace(feature, name=f.name, column=f.column) == f]
+        if not fitting:
+            raise TrunkError(
+                f"trained model {model!r} reads {feature.name!r} ({feature.kind}), and no input is"
+                f" prepared as it was. Inputs: {', '.join(f'{f.name} ({f.kind})' for f in given)}."
+            )
+        best = next((f for f in fitting if f.name == feature.name), fitting[0])
+        left.remove(best)
+        ordered.append(best)
+    return tuple(ordered)

@@ -52,7 +52,7 @@ def metrics(store: Path) -> dict[str, float]:
     return {
         f"{task}.{name}": value
         for task, t in told["tasks"].items()
-        for name, value in t["metrics"].items()
+        for name, value in t["values"].items()
         if isinstance(value, float)
     }
 
@@ -89,7 +89,8 @@ def main() -> None:
         began = time.monotonic()
         assert quiet(command(args, troubled)).wait() == 0
         print(f"the last run: {time.monotonic() - began:.1f} s")
-        left = [str(p.relative_to(troubled)) for p in troubled.rglob(".*")]
+        marks = (".new-*", ".scratch-*", ".staging-*")
+        left = [str(p.relative_to(troubled)) for mark in marks for p in troubled.rglob(mark)]
         same = digests(calm) == digests(troubled)
         a, b = metrics(calm), metrics(troubled)
         worst = max(abs(a[k] - b[k]) for k in a)

@@ -52,7 +52,7 @@ def run_arm(args: argparse.Namespace, store: Path, tasks: tuple[str, ...], known
     told = json.loads(
         (Evaluation(evaluator.path / "evaluation").path / "evaluation.json").read_text()
     )
-    metrics = {t: told["tasks"][t]["metrics"] for t in tasks}
+    metrics = {t: told["tasks"][t]["values"] for t in tasks}
     return Arm(tasks, wall, trainer.seconds, metrics)
 
 

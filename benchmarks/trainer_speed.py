@@ -4,10 +4,9 @@
 
 Bare: the same trunk and heads as one functional model, plain Keras losses and metrics (AUC and
 accuracy per task, as the Trainer has), NumPy arrays given to `fit`; and once more without any
-metrics. Trainer: the model, dataset and callback of
-`components.training`, checkpoint after every epoch included. They take turns in one process, so
-that a busy machine slows all alike; a ratio is the median over rounds. Data are synthetic: their
-values do not matter for speed.
+metrics. Trainer: the model, dataset and callback of `components.training`, checkpoint after every
+epoch included. They take turns in one process, so that a busy machine slows all alike; a ratio is
+the median over rounds. Data are synthetic: their values do not matter for speed.
 """
 
 from __future__ import annotations
@@ -138,21 +137,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    print(
-        f"{'data':10}{'bare':>10}{'Trainer':>10}{'ratio':>8}   steps/s, median of {rounds} rounds"
-    )
+    print("steps/s             bare   no metrics      Trainer   ratio   ratio to no metrics")
     with tempfile.TemporaryDirectory() as directory:
         for case in (census(), objects()):
-            bare, ours = Bare(case), Ours(case, Path(directory))
-            traced = seconds(bare), seconds(ours)
-            pairs = [(seconds(bare), seconds(ours)) for _ in range(rounds)]
+            runners = (Bare(case, True), Bare(case, False), Ours(case, Path(directory)))
+            first = [seconds(r) for r in runners]
+            taken = [[seconds(r) for r in runners] for _ in range(rounds)]
             steps = -(-case.rows // case.batch_size)
-            plain, own = (steps / statistics.median(p) for p in zip(*pairs, strict=True))
-            ratio = statistics.median(b / o for b, o in pairs)
-            print(f"{case.name:10}{plain:10.1f}{own:10.1f}{ratio:8.2f}", end="   ")
-            print(
-                f"first epoch, tracing included: {traced[0]:.1f} s bare, {traced[1]:.1f} s Trainer"
-            )
+            speeds = [steps / statistics.median(times) for times in zip(*taken, strict=True)]
+            ratio, strict = (statistics.median(t[i] / t[2] for t in taken) for i in (0, 1))
+            columns = "".join(f"{s:13.1f}" for s in speeds)
+            print(f"{case.name:11}{columns}{ratio:8.2f}{strict:10.2f}")
+            print(f"  first epoch with tracing: {', '.join(f'{t:.1f} s' for t in first)}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.artifacts import Batches, Examples, Preprocessing, TrainedModel
+from components.artifacts import Batches, Examples, Preprocessing, SourceFiles, TrainedModel
 from components.preprocessing import load_preprocessing
 from components.stage import Context, Stage
 from components.trained_model import ModelRecord
@@ -68,11 +68,15 @@ class Training:
 
 @dataclass(frozen=True)
 class TrainerInputs:
-    """examples: for the labels. batches: their preprocessed features, row by row the same."""
+    """examples: for the labels. batches: their preprocessed features, row by row the same.
+
+    pretrained: the files that the trunk starts from, so that their content counts.
+    """
 
     examples: Examples
     preprocessing: Preprocessing
     batches: Batches
+    pretrained: tuple[SourceFiles, ...] = ()
 
 
 @dataclass(frozen=True)

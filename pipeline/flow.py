@@ -19,6 +19,8 @@ from components.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.trainer import Trainer, TrainerInputs
 from components.transform import Transform, TransformInputs
 from models.inputs import ImageInput, TextInput
+from models.reading import Tokens
+from models.trunks.base import Trunk, TrunkError
 from pipeline.runner import Runner
 from pipeline.spec import Spec
 
@@ -68,17 +70,22 @@ def pipeline(spec: Spec, run: Runner) -> Result:
     if found := errors(anomalies):
         raise RootstockError("\n".join([*found, f"All anomalies: {anomalies.path}"]))
 
-    transformed = run(Transform(inputs=inputs), TransformInputs(examples, statistics))
+    trunk, reading = spec.model.trunk, spec.model.trunk.reading()
+    pretrained = _pretrained(trunk, index)
+    transformed = run(
+        Transform(inputs=inputs, reading=reading),
+        TransformInputs(examples, statistics, pretrained if isinstance(reading, Tokens) else ()),
+    )
     model = run(
         Trainer(
             tasks=tasks,
-            trunk=spec.model.trunk,
+            trunk=trunk,
             sharing=spec.model.sharing,
             balancing=spec.model.balancing,
             training=spec.training,
             seed=spec.seed,
         ),
-        TrainerInputs(examples, transformed.preprocessing, transformed.batches),
+        TrainerInputs(examples, transformed.preprocessing, transformed.batches, pretrained),
     ).model
     infra = run.start(InfraValidator(), InfraValidatorInputs(model))
     evaluated = run(
@@ -89,6 +96,13 @@ def pipeline(spec: Spec, run: Runner) -> Result:
         Pusher(model=spec.name, destination=spec.push.destination), PusherInputs(model, blessings)
     ).pushed
     return Result(model, evaluated.evaluation, blessings, pushed)
+
+
+def _pretrained(trunk: Trunk, index: Path) -> tuple[SourceFiles, ...]:
+    try:
+        return tuple(SourceFiles(Path(f), digest_source(f, index)) for f in trunk.files())
+    except TrunkError as e:
+        raise RootstockError(f"model.trunk: {e}") from e
 
 
 def _curated(spec: Spec, index: Path) -> SourceFiles | None:

@@ -19,6 +19,7 @@ from components.trainer import Training
 from models.inputs import Input
 from models.methods import BalancingSpec, SharingSpec, TrunkSpec
 from models.task import Task
+from models.trunks.base import located
 from pipeline.yaml_file import YamlFile, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
@@ -148,7 +149,10 @@ def _with_absolute_paths(spec: Spec, base: Path) -> Spec:
         }
     )
     push = spec.push.model_copy(update={"destination": absolute(spec.push.destination)})
-    return spec.model_copy(update={"data": data, "push": push, "store": absolute(spec.store)})
+    model = spec.model.model_copy(update={"trunk": located(spec.model.trunk, str(base))})
+    return spec.model_copy(
+        update={"data": data, "model": model, "push": push, "store": absolute(spec.store)}
+    )
 
 
 def _sentences(error: ValidationError, file: YamlFile) -> list[str]:

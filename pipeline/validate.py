@@ -16,7 +16,8 @@ ROWS = 1000
 
 def validate(spec: Spec) -> list[str]:
     """What is wrong with the data that `spec` names, one sentence each; empty when all is well."""
-    wrong: list[str] = []
+    given_inputs = tuple(spec.inputs.values())
+    wrong = [f"model.trunk: {told}" for told in spec.model.trunk.check(given_inputs)]
     heads: list[tuple[str, pa.Table]] = []
     for source in spec.data.sources:
         try:
@@ -29,7 +30,7 @@ def validate(spec: Spec) -> list[str]:
     where = ", ".join(path for path, _ in heads)
     absent = [key for key in spec.data.key if key not in columns]
     wrong += [_missing(f"data.key: {key!r}", where, columns) for key in absent]
-    for given in spec.inputs.values():
+    for given in given_inputs:
         if given.column not in columns:
             wrong.append(_missing(f"inputs.{given.name}: {given.column!r}", where, columns))
             continue

@@ -21,6 +21,8 @@ from pipeline.tracking.base import Tracker
 from pipeline.tracking.events import Param, Status
 from pipeline.tracking.journal import JournalTracker, new_run
 from pipeline.tracking.noop import NoTracker
+from pipeline.tracking.state import pending
+from pipeline.tracking.sync import BUSY, DONE
 from pipeline.tracking.system import sampling
 from pipeline.yaml_file import YamlFile
 
@@ -113,14 +115,13 @@ def synchronise(spec: Spec) -> None:
     Raises:
         RootstockError: it could not be told.
     """
-    from pipeline.tracking.state import pending
-
     uri = tracking_uri(spec)
     left = pending(Path(spec.store), uri)
     for directory in left:
-        if _start_sync(directory, spec).wait() != 0:
+        code = _start_sync(directory, spec).wait()
+        if code not in (DONE, BUSY):
             raise RootstockError(f"{uri}: does not take {directory.name}; see {directory}/sync.log")
-        print(f"{directory.name}: sent")
+        print(f"{directory.name}: {'sent' if code == DONE else 'is being sent'}")
     print(f"{uri} has every run" if not left else f"{uri} has every run now")
 
 

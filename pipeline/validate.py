@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from components.evaluator import check_thresholds
 from components.labels import encode, resolve
 from components.stage import RootstockError
 from models.inputs import ImageInput, NumericInput
@@ -17,7 +18,12 @@ ROWS = 1000
 def validate(spec: Spec) -> list[str]:
     """What is wrong with the data that `spec` names, one sentence each; empty when all is well."""
     given_inputs = tuple(spec.inputs.values())
-    wrong = [f"model.trunk: {told}" for told in spec.model.trunk.check(given_inputs)]
+    wrong: list[str] = []
+    try:
+        check_thresholds(tuple(spec.tasks.values()), spec.thresholds)
+    except RootstockError as e:
+        wrong.append(str(e))
+    wrong += [f"model.trunk: {told}" for told in spec.model.trunk.check(given_inputs)]
     heads: list[tuple[str, pa.Table]] = []
     for source in spec.data.sources:
         try:

@@ -68,7 +68,8 @@ def test_two_mistakes_are_both_told() -> None:
 
 def test_specs_do_not_import_tensorflow() -> None:
     code = (
-        "import sys; from pathlib import Path; from pipeline.spec import load_spec;"
+        "import sys; from pathlib import Path; import pipeline.run;"
+        "from pipeline.spec import load_spec;"
         f"load_spec(Path({str(DIGITS)!r}));"
         "print([m for m in ('tensorflow', 'keras', 'apache_beam', 'mlflow') if m in sys.modules])"
     )

@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     print(
-        f"medians of {rounds} rounds        bare   no metrics      Trainer   ratio: bare  no metrics"
+        f"{rounds} rounds, medians         bare   no metrics      Trainer    ratio bare  no metrics"
     )
     with tempfile.TemporaryDirectory() as directory:
         for case in (census(), objects()):

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from components import checkpoint
 from components.artifacts import Examples, TrainedModel
@@ -19,6 +21,7 @@ from components.expected import write_expected
 from components.raw import raw_inputs
 from components.stage import Context, RootstockError
 from components.trained_model import ModelRecord, load_keras, save_record, save_weights
+from models.features import Feature
 from models.lazy import keras, tf
 from models.multitask import MultitaskModel
 from models.trunks.tf_hub import adopted
@@ -192,9 +195,7 @@ def save(result: Result, record: ModelRecord, examples: Examples, directory: Pat
     }
     (directory / "history.json").write_text(json.dumps(told, indent=1))
     served = load_keras(TrainedModel(directory))
-    split = "val" if examples.shards("val") else "train"
-    table = examples.read(split, list(dict.fromkeys(f.column for f in record.features)))
-    raw = raw_inputs(table.slice(0, EXPECTED_ROWS), record.features)
+    raw = raw_inputs(_first_rows(examples, record.features), record.features)
     outputs = {task: np.asarray(answer) for task, answer in served(raw).items()}
     write_expected(directory / "expected.parquet", raw, outputs)
     owner = tf.Module()
@@ -211,3 +212,11 @@ def save(result: Result, record: ModelRecord, examples: Examples, directory: Pat
         [t.name for t in record.targets],
         directory / "saved_model",
     )
+
+
+def _first_rows(examples: Examples, features: tuple[Feature, ...]) -> pa.RecordBatch:
+    """Up to `EXPECTED_ROWS` of the validation split, or of the training split where it is empty."""
+    split = "val" if examples.shards("val") and examples.num_rows("val") else "train"
+    columns = list(dict.fromkeys(f.column for f in features))
+    shard = next(s for s in examples.shards(split) if pq.read_metadata(s).num_rows)
+    return next(pq.ParquetFile(shard).iter_batches(EXPECTED_ROWS, columns=columns))

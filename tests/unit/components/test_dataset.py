@@ -1,0 +1,62 @@
+"""Batches of training: every row once an epoch, in an order that seed and epoch alone decide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from components import dataset
+from components.dataset import Rows, evaluation_batches, training_batches
+from models.lazy import tf
+
+N = 50
+ROWS = Rows(
+    {
+        "x": np.arange(N, dtype=np.float32),
+        "image": np.arange(N * 4, dtype=np.uint8).reshape(N, 2, 2),
+    },
+    {"t": np.arange(N, dtype=np.int32)},
+)
+
+
+def order(batches: tf.data.Dataset) -> list[int]:
+    """Row numbers in the order of the batches, in which all columns agree."""
+    rows: list[int] = []
+    for features, labels in batches:
+        numbers = labels["t"].numpy()
+        np.testing.assert_array_equal(features["x"], numbers)
+        np.testing.assert_array_equal(features["image"], ROWS.features["image"][numbers])
+        rows += numbers.tolist()
+    return rows
+
+
+@pytest.mark.parametrize("limit", [0, 2**31], ids=["disk", "memory"])
+def test_the_order_is_of_seed_and_epoch(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "IN_MEMORY_BYTES", limit)
+    epoch = tf.Variable(0, dtype=tf.int64)
+    batches = training_batches(ROWS, 16, 7, epoch)
+    first = order(batches)
+    assert sorted(first) == list(range(N))
+    assert order(batches) == first
+    epoch.assign(1)
+    second = order(batches)
+    assert sorted(second) == list(range(N))
+    assert second != first
+    resumed = tf.Variable(1, dtype=tf.int64)
+    assert order(training_batches(ROWS, 16, 7, resumed)) == second
+    assert order(training_batches(ROWS, 16, 8, resumed)) != second
+
+
+def test_the_last_batch_is_kept() -> None:
+    batches = training_batches(ROWS, 16, 0, tf.Variable(0, dtype=tf.int64))
+    assert [len(labels["t"]) for _, labels in batches] == [16, 16, 16, 2]
+    assert int(batches.cardinality()) == 4
+
+
+@pytest.mark.parametrize("limit", [0, 2**31], ids=["disk", "memory"])
+def test_evaluation_keeps_the_order(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "IN_MEMORY_BYTES", limit)
+    batches = evaluation_batches(ROWS, 16)
+    assert order(batches) == list(range(N))
+    assert int(batches.cardinality()) == 4
+    assert batches.element_spec[0]["image"] == tf.TensorSpec([None, 2, 2], tf.uint8)

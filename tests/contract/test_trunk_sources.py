@@ -1,0 +1,240 @@
+"""What every source of pretrained trunks must hold to; a source without a sample fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.fingerprint import canonical
+from models.discovery import methods
+from models.features import ImageFeature
+from models.inputs import ImageInput, Input, NumericInput, TextInput
+from models.lazy import keras, tf
+from models.preprocessing import Preprocessing
+from models.publish import publish
+from models.trunks.base import Trunk, layer_groups
+from models.trunks.tf_hub import TfHub, adopted
+from tests.pretrained_files import SAMPLES, TEXT, Sample
+
+SOURCES = {
+    name
+    for name, trunk in methods("models.trunks", Trunk).items()
+    if any(f.default is MISSING and f.default_factory is MISSING for f in fields(trunk))  # type: ignore[arg-type]
+}
+
+
+def test_every_source_has_a_sample() -> None:
+    assert {name.split()[0] for name in SAMPLES} == SOURCES
+
+
+@pytest.fixture(params=SAMPLES, scope="module")
+def sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    keras.utils.set_random_seed(0)
+    return SAMPLES[request.param](tmp_path_factory.mktemp("pretrained") / "files")
+
+
+@pytest.fixture(scope="module")
+def built(sample: Sample) -> tuple[keras.Model, list[np.ndarray]]:
+    """Its trunk, and the weights that it started with."""
+    trunk = sample.trunk.build(sample.features)
+    return trunk, trunk.get_weights()
+
+
+@pytest.fixture
+def trunk(built: tuple[keras.Model, list[np.ndarray]]) -> keras.Model:
+    trunk, weights = built
+    trunk.trainable = True
+    trunk.set_weights(weights)
+    return trunk
+
+
+def prepared(sample: Sample) -> dict[str, tf.Tensor]:
+    """Preprocessed features of the sample's rows."""
+    raw = {name: tf.constant(values) for name, values in sample.raw().items()}
+    texts = tuple(f for f in sample.features if not isinstance(f, ImageFeature))
+    return raw | Preprocessing(texts)(raw)
+
+
+def with_head(trunk: keras.Model) -> keras.Model:
+    inputs = {
+        name: keras.Input(x.shape[1:], dtype=x.dtype, name=name) for name, x in trunk.input.items()
+    }
+    head = keras.layers.Dense(1, kernel_initializer="ones")
+    model = keras.Model(inputs, head(trunk(inputs)))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    return model
+
+
+def test_features_become_one_representation(sample: Sample, trunk: keras.Model) -> None:
+    batch = prepared(sample)
+    found = np.asarray(trunk(batch, training=False))
+    assert found.shape == (6, trunk.output.shape[-1])
+    assert found.dtype == "float32"
+    assert np.all(np.isfinite(found))
+    assert np.ptp(found, axis=0).max() > 1e-3 * np.abs(found).max()
+    alone = np.asarray(trunk({n: v[2:3] for n, v in batch.items()}, training=False))
+    np.testing.assert_allclose(alone[0], found[2], atol=1e-5)
+
+
+def test_groups_hold_every_weight_from_input_to_output(sample: Sample, trunk: keras.Model) -> None:
+    groups = layer_groups(trunk)
+    grouped = [id(w) for layers in groups.values() for la in layers for w in la.weights]
+    assert len(grouped) == len(set(grouped)) > 0
+    assert set(grouped) == {id(w) for w in trunk.weights}
+    numbers = [int(n) for g in groups for n in [g.rpartition("stage")[2]] if n.isdigit()]
+    assert numbers == sorted(numbers)
+    if len(groups) > 1 and numbers:
+        assert numbers[-1] == max(numbers)
+
+
+def test_trainable_it_moves_and_frozen_it_does_not(sample: Sample, trunk: keras.Model) -> None:
+    model, batch = with_head(trunk), prepared(sample)
+    targets = np.linspace(5, 6, 6)[:, None]
+    before = trunk.get_weights()
+    model.fit(batch, targets, batch_size=3, epochs=1, verbose=0)
+    moved = [not np.array_equal(a, b) for a, b in zip(before, trunk.get_weights(), strict=True)]
+    trainable = [w.trainable for w in trunk.weights]
+    assert any(m for m, t in zip(moved, trainable, strict=True) if t)
+    for layer in [la for la in adopted(trunk) if la.weights]:
+        module = {id(v) for v in layer.module.variables}
+        assert {id(w.value) for w in layer.weights} == module  # the module's own variables
+
+    trunk.trainable = False
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    before = trunk.get_weights()
+    model.fit(batch, targets, batch_size=3, epochs=1, verbose=0)
+    for old, new in zip(before, trunk.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)  # its batch statistics neither
+
+
+def test_every_trainable_weight_gets_a_gradient(sample: Sample, trunk: keras.Model) -> None:
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(trunk(prepared(sample), training=False) ** 2)
+    variables = trunk.trainable_variables
+    missing = [
+        v.path for v, g in zip(variables, tape.gradient(loss, variables), strict=True) if g is None
+    ]
+    assert variables
+    assert not missing
+
+
+def test_a_frozen_group_stays(sample: Sample, trunk: keras.Model) -> None:
+    groups = layer_groups(trunk)
+    if len(groups) == 1:
+        pytest.skip("one group: all or nothing")
+    first = next(iter(groups.values()))
+    for layer in first:
+        layer.trainable = False
+    frozen = {id(w) for la in first for w in la.weights}
+    assert frozen
+    assert not frozen & {id(v) for v in trunk.trainable_variables}
+    before = {v.path: v.numpy() for v in trunk.trainable_variables}
+    with_head(trunk).fit(prepared(sample), np.ones((6, 1)), epochs=1, verbose=0)
+    assert any(not np.array_equal(before[v.path], v) for v in trunk.trainable_variables)
+
+
+def test_it_is_rebuilt_without_its_files(
+    sample: Sample, trunk: keras.Model, tmp_path: Path
+) -> None:
+    trunk.set_weights([w + np.asarray(0.01, w.dtype) for w in trunk.get_weights()])
+    before = np.asarray(trunk(prepared(sample), training=False))
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    sample.trunk.keep(kept)
+    moved = kept.rename(tmp_path / "moved")
+    away = sample.files.rename(sample.files.with_name("away"))
+    try:
+        again = sample.trunk.kept_in(moved).build(sample.features)
+    finally:
+        away.rename(sample.files)
+    again.set_weights(trunk.get_weights())
+    after = np.asarray(again(prepared(sample), training=False))
+    np.testing.assert_allclose(before, after, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_published_it_answers_the_same_and_can_be_trained_on(
+    sample: Sample, trunk: keras.Model, tmp_path: Path
+) -> None:
+    expected = np.asarray(trunk(prepared(sample), training=False))
+    publish(trunk, sample.features, tmp_path / "module")
+    (values,) = sample.raw().values()
+    given = values.astype("float32") / 255 if values.dtype == "uint8" else values
+    np.savez(tmp_path / "given.npz", given=given.astype("float32" if values.ndim > 1 else "S"))
+    code = (
+        "import sys, numpy as np, tensorflow_hub as hub;"
+        "import tensorflow_text;"
+        "module = hub.load(sys.argv[1]);"
+        "given = np.load(sys.argv[2])['given'];"
+        "given = given if given.ndim > 1 else given.astype(object);"
+        "np.save(sys.argv[3], module(given));"
+        "assert not {'models', 'components'} & set(sys.modules);"
+        "assert len(module.trainable_variables) == int(sys.argv[4]) <= len(module.variables);"
+        "assert all(loss().shape == () for loss in module.regularization_losses)"
+    )
+    arguments = [tmp_path / "module", tmp_path / "given.npz", tmp_path / "found.npy"]
+    count = len(trunk.trainable_variables)
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments), str(count)],
+        check=True,
+        cwd=tmp_path,
+    )
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected, atol=1e-5)
+
+    is_image = isinstance(sample.features[0], ImageFeature)
+    again = TfHub(handle=str(tmp_path / "module")).build(sample.features if is_image else (TEXT,))
+    assert list(layer_groups(again)) == list(layer_groups(trunk))
+    assert len(again.trainable_variables) == count
+    given = {TEXT.name: tf.constant(values)} if not is_image else prepared(sample)
+    np.testing.assert_allclose(again(given, training=False), expected, atol=1e-5)
+
+
+def test_exported_it_answers_the_same(sample: Sample, trunk: keras.Model, tmp_path: Path) -> None:
+    """As the Trainer exports it: raw values in, one graph."""
+    texts = tuple(f for f in sample.features if not isinstance(f, ImageFeature))
+    preprocessing = Preprocessing(texts)
+    raw = {n: tf.constant(v) for n, v in sample.raw().items()}
+    owner = tf.Module()
+    owner.kept = [preprocessing, [w.value for w in trunk.weights]]
+    owner.modules = [la.module for la in adopted(trunk)]
+    owner.serve = tf.function(
+        lambda given: trunk(given | preprocessing(given), training=False), autograph=False
+    )
+    specs = {n: tf.TensorSpec([None, *v.shape[1:]], v.dtype) for n, v in raw.items()}
+    signature = owner.serve.get_concrete_function(specs)
+    tf.saved_model.save(owner, str(tmp_path / "m"), signatures={"serve": signature})
+    loaded = tf.saved_model.load(str(tmp_path / "m"))
+    expected = trunk(prepared(sample), training=False)
+    np.testing.assert_allclose(loaded.serve(raw), expected, atol=1e-5)
+
+
+def test_checks_pass_for_its_own_inputs_alone(sample: Sample) -> None:
+    image: Input = ImageInput(name="photo", column="p", height=12, width=10)
+    text: Input = TextInput(name="words", column="t")
+    right, wrong = (image, text) if isinstance(sample.features[0], ImageFeature) else (text, image)
+    assert sample.trunk.check((right,)) == []
+    number = NumericInput(name="size", column="s")
+    assert sample.trunk.check((number,)) != []
+    if sample.trunk.name != "tf_hub":  # what a module reads is known once TensorFlow has loaded it
+        assert sample.trunk.check((wrong,)) != []
+
+
+def test_its_files_count_by_content(sample: Sample, tmp_path: Path) -> None:
+    files = sample.trunk.files()
+    assert files
+    assert all(Path(f).exists() for f in files)
+    moved = {
+        f.name: value.replace(str(sample.files), str(tmp_path))
+        for f in fields(sample.trunk)  # type: ignore[arg-type]
+        if isinstance(value := getattr(sample.trunk, f.name), str)
+    }
+    elsewhere = type(sample.trunk)(
+        **{f.name: getattr(sample.trunk, f.name) for f in fields(sample.trunk)} | moved  # type: ignore[arg-type]
+    )
+    assert elsewhere != sample.trunk
+    assert canonical(elsewhere) == canonical(sample.trunk)

@@ -1,0 +1,208 @@
+"""Presets: tokens as their own preprocessors make them, pooling, and what may be wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import keras_hub
+import numpy as np
+import pytest
+
+from models.features import ImageFeature, TokensFeature
+from models.inputs import TextInput
+from models.lazy import keras, tf
+from models.reading import Tokens
+from models.tokenizer import Tokenizer
+from models.tokens import tokens_feature
+from models.trunks.base import TrunkError
+from models.trunks.keras_hub import KerasHub
+from models.trunks.presets import local_preset
+from tests.pretrained_files import IMAGE, TEXTS, image_preset, text_preset
+
+
+@pytest.fixture(scope="module")
+def presets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    files = tmp_path_factory.mktemp("presets")
+    text_preset(files / "text")
+    image_preset(files / "image")
+    return files
+
+
+def feature(presets: Path, length: int = 8) -> TokensFeature:
+    return tokens_feature(Tokens(preset=str(presets / "text"), length=length), "words", "t")
+
+
+@pytest.mark.parametrize("length", [3, 8])
+def test_tokens_are_those_of_the_preset(presets: Path, length: int) -> None:
+    expected = keras_hub.models.BertTextClassifierPreprocessor(
+        keras_hub.tokenizers.BertTokenizer.from_preset(str(presets / "text")),
+        sequence_length=length,
+    )(TEXTS)["token_ids"]
+    found = Tokenizer(feature(presets, length))(tf.constant(TEXTS))
+    assert found.dtype == tf.int32
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_byte_pair_tokens_survive_a_saved_model(tmp_path: Path) -> None:
+    """Tokenizers with look-up tables, and one whose padding is an ordinary token."""
+    characters = ["!", "<|endoftext|>", *"abcdefgh", "Ġ"]
+    vocabulary = {c: i for i, c in enumerate([*characters, "ab", "Ġa", "Ġab"])}
+    backbone = keras_hub.models.GPT2Backbone(
+        vocabulary_size=len(vocabulary),
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=8,
+        intermediate_dim=8,
+        max_sequence_length=16,
+    )
+    backbone.save_to_preset(str(tmp_path / "gpt"))
+    keras_hub.tokenizers.GPT2Tokenizer(
+        vocabulary=vocabulary, merges=["a b", "Ġ a", "Ġa b"]
+    ).save_to_preset(str(tmp_path / "gpt"))
+    trunk = KerasHub(preset=str(tmp_path / "gpt"), length=6)
+    found = tokens_feature(trunk.reading(), "words", "t")
+    tokenizer = Tokenizer(found)
+    texts = tf.constant(["ab ab!", "", "abcdefgh"])
+    before = tokenizer(texts).numpy()
+    end = vocabulary["<|endoftext|>"]
+    assert before[0].tolist() == [end, vocabulary["ab"], vocabulary["Ġab"], 0, end, 0]
+    tf.saved_model.save(tokenizer, str(tmp_path / "saved"))
+    loaded = tf.saved_model.load(str(tmp_path / "saved"))
+    np.testing.assert_array_equal(loaded(texts), before)
+    built = trunk.build((found,))
+    other = before.copy()
+    other[0, 3] = vocabulary["c"]  # the "!" before the end is no padding: it matters
+    assert np.abs(built({"words": before})[0] - built({"words": other})[0]).max() > 1e-6
+
+
+def test_a_hugging_face_tokenizer_drops_accents_as_it_says(presets: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "hf"
+    directory.mkdir()
+    config = {
+        "model_type": "bert",
+        "vocab_size": 17,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "hidden_size": 4,
+        "intermediate_size": 4,
+        "max_position_embeddings": 8,
+        "hidden_dropout_prob": 0.1,
+        "type_vocab_size": 2,
+    }
+    (directory / "config.json").write_text(json.dumps(config))
+    shutil.copy(presets / "text/assets/tokenizer/vocabulary.txt", directory / "vocab.txt")
+    reading = Tokens(preset=str(directory), length=5)
+    for told, win in (({}, True), ({"strip_accents": False}, False)):
+        told = {"do_lower_case": True, "strip_accents": None} | told
+        (directory / "tokenizer_config.json").write_text(json.dumps(told))
+        tokens = Tokenizer(tokens_feature(reading, "words", "t"))(tf.constant(["WÍN"]))
+        assert (tokens[0, 1].numpy() == 7) is win
+
+
+def test_padding_does_not_change_a_text(presets: Path) -> None:
+    short, long = feature(presets, 6), feature(presets, 12)
+    text = tf.constant(["win a prize"])
+    trunk = KerasHub(preset=str(presets / "text"))
+    first = trunk.build((short,))({"words": Tokenizer(short)(text)})
+    second = trunk.build((long,))({"words": Tokenizer(long)(text)})
+    np.testing.assert_allclose(first, second, atol=1e-5)
+
+
+def test_pooling(presets: Path) -> None:
+    given = feature(presets)
+    ids = Tokenizer(given)(tf.constant(TEXTS))
+    backbone = keras_hub.models.Backbone.from_preset(str(presets / "text"))
+    present = tf.cast(ids != 0, tf.int32)
+    outputs = backbone(
+        {"token_ids": ids, "padding_mask": present, "segment_ids": tf.zeros_like(ids)}
+    )
+    weights = tf.cast(present, tf.float32)[..., None]
+    sequence = outputs["sequence_output"]
+    expected = {
+        "mean": tf.reduce_sum(sequence * weights, 1) / tf.reduce_sum(weights, 1),
+        "first": sequence[:, 0],
+        "pooled": outputs["pooled_output"],
+    }
+    for pooling, values in expected.items():
+        trunk = KerasHub(preset=str(presets / "text"), pooling=pooling)  # type: ignore[arg-type]
+        found = trunk.build((given,))({"words": ids}, training=False)
+        np.testing.assert_allclose(found, values, atol=1e-5, err_msg=pooling)
+
+
+def test_two_texts_share_the_backbone(presets: Path) -> None:
+    one = feature(presets)
+    two = replace(one, name="title")
+    trunk = KerasHub(preset=str(presets / "text"))
+    alone, both = trunk.build((one,)), trunk.build((one, two))
+    assert both.count_params() == alone.count_params()
+    assert both.output.shape[-1] == 2 * alone.output.shape[-1]
+
+
+def test_without_pretraining_the_weights_are_fresh(presets: Path) -> None:
+    given = feature(presets)
+    trunk = KerasHub(preset=str(presets / "text"))
+    keras.utils.set_random_seed(3)
+    pretrained, fresh = trunk.build((given,)), replace(trunk, pretrained=False).build((given,))
+    shapes = [w.shape for w in pretrained.weights]
+    assert shapes == [w.shape for w in fresh.weights]
+    assert not np.allclose(pretrained.get_weights()[0], fresh.get_weights()[0])
+
+
+def test_images_are_scaled_as_the_preset_says(presets: Path) -> None:
+    size = ImageFeature(name="photo", column="p", height=16, width=16, channels=3)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    trunk = KerasHub(preset=str(presets / "image")).build((size,))
+    backbone = keras_hub.models.Backbone.from_preset(str(presets / "image"))
+    expected = tf.reduce_mean(backbone(pixels / 127.5 - 1.0, training=False), [1, 2])
+    np.testing.assert_allclose(trunk({"photo": pixels}, training=False), expected, atol=1e-4)
+
+
+def test_what_does_not_fit_is_told(presets: Path, tmp_path: Path) -> None:
+    text, image = str(presets / "text"), str(presets / "image")
+    with pytest.raises(TrunkError, match="expected TokensFeature. Received: ImageFeature"):
+        KerasHub(preset=text).build((IMAGE,))
+    with pytest.raises(TrunkError, match="expected ImageFeature. Received: TokensFeature"):
+        KerasHub(preset=image).build((feature(presets),))
+    with pytest.raises(TrunkError, match="max_sequence_length is 16.*needs 20: lower"):
+        KerasHub(preset=text).build((feature(presets, 20),))
+    with pytest.raises(TrunkError, match="belongs to another model"):
+        KerasHub(preset=text).build((replace(feature(presets), vocabulary_size=99),))
+    with pytest.raises(TrunkError, match="no tokenizer can be read"):
+        tokens_feature(Tokens(preset=image, length=8), "words", "t")
+
+
+def test_missing_parts_of_a_preset_are_named(presets: Path, tmp_path: Path) -> None:
+    words = (TextInput(name="words", column="t"),)
+    copy = tmp_path / "copy"
+    shutil.copytree(presets / "text", copy)
+    trunk = KerasHub(preset=str(copy))
+    assert trunk.check(words) == []
+    (copy / "assets/tokenizer/vocabulary.txt").unlink()
+    with pytest.raises(TrunkError, match=r"vocabulary.txt"):
+        tokens_feature(trunk.reading(), "words", "t")  # type: ignore[arg-type]
+    (copy / "model.weights.h5").unlink()
+    assert "holds no weights" in trunk.check(words)[0]
+    with pytest.raises(TrunkError, match="cannot be loaded"):
+        trunk.build((feature(presets),))
+    (copy / "config.json").unlink()
+    assert "no config.json" in trunk.check(words)[0]
+    assert "no such directory" in KerasHub(preset=str(tmp_path / "none")).check(words)[0]
+
+
+def test_a_name_is_found_in_the_cache_or_needs_the_network(
+    presets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("models.trunks.presets._HOSTS", {"kaggle": "http://no-such-host.invalid"})
+    words = (TextInput(name="words", column="t"),)
+    trunk = KerasHub(preset="bert_tiny_en_uncased")
+    assert "cannot be reached" in trunk.check(words)[0]
+    versions = tmp_path / "models/keras/bert/keras/bert_tiny_en_uncased"
+    shutil.copytree(presets / "text", versions / "2")
+    assert local_preset(trunk.preset) is None  # a download that was cut off
+    (versions / "2.complete").touch()
+    assert trunk.check(words) == []
+    assert trunk.files() == (str(versions / "2"),)

@@ -45,9 +45,10 @@ def test_weights_that_do_not_fit_name_the_layer(tmp_path: Path) -> None:
     other = Applications(model="VGG16", weights=str(file), side=32)
     with pytest.raises(TrunkError, match=r"'block1_conv1': expected .*no such layer"):
         other.build((IMAGE,))
-    file.write_bytes(b"nonsense")
+    (tmp_path / "x.weights.h5").write_bytes(b"nonsense")
+    unreadable = Applications(model="VGG16", weights=str(tmp_path / "x.weights.h5"), side=32)
     with pytest.raises(TrunkError, match="cannot be read"):
-        wider.build((IMAGE,))
+        unreadable.build((IMAGE,))
     assert "no such file" in Applications(model="VGG16", weights=str(tmp_path / "x")).check(())[0]
 
 

@@ -68,13 +68,13 @@ def test_byte_pair_tokens_survive_a_saved_model(tmp_path: Path) -> None:
     texts = tf.constant(["ab ab!", "", "abcdefgh"])
     before = tokenizer(texts).numpy()
     end = vocabulary["<|endoftext|>"]
-    assert before[0].tolist() == [end, vocabulary["ab"], vocabulary["Ġab"], 0, end, 0]
+    assert before[0].tolist() == [end, vocabulary["ab"], vocabulary["Ġ"], vocabulary["ab"], 0, end]
     tf.saved_model.save(tokenizer, str(tmp_path / "saved"))
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
     np.testing.assert_array_equal(loaded(texts), before)
     built = trunk.build((found,))
     other = before.copy()
-    other[0, 3] = vocabulary["c"]  # the "!" before the end is no padding: it matters
+    other[0, 4] = vocabulary["c"]  # the "!" before the end is no padding: it matters
     assert np.abs(built({"words": before})[0] - built({"words": other})[0]).max() > 1e-6
 
 
@@ -99,7 +99,7 @@ def test_a_hugging_face_tokenizer_drops_accents_as_it_says(presets: Path, tmp_pa
         told = {"do_lower_case": True, "strip_accents": None} | told
         (directory / "tokenizer_config.json").write_text(json.dumps(told))
         tokens = Tokenizer(tokens_feature(reading, "words", "t"))(tf.constant(["WÍN"]))
-        assert (tokens[0, 1].numpy() == 7) is win
+        assert bool(tokens[0, 1] == 7) is win
 
 
 def test_padding_does_not_change_a_text(presets: Path) -> None:
@@ -162,11 +162,11 @@ def test_images_are_scaled_as_the_preset_says(presets: Path) -> None:
 
 def test_what_does_not_fit_is_told(presets: Path, tmp_path: Path) -> None:
     text, image = str(presets / "text"), str(presets / "image")
-    with pytest.raises(TrunkError, match="expected TokensFeature. Received: ImageFeature"):
+    with pytest.raises(TrunkError, match=r"expected TokensFeature. Received: ImageFeature"):
         KerasHub(preset=text).build((IMAGE,))
-    with pytest.raises(TrunkError, match="expected ImageFeature. Received: TokensFeature"):
+    with pytest.raises(TrunkError, match=r"expected ImageFeature. Received: TokensFeature"):
         KerasHub(preset=image).build((feature(presets),))
-    with pytest.raises(TrunkError, match="max_sequence_length is 16.*needs 20: lower"):
+    with pytest.raises(TrunkError, match=r"max_sequence_length is 16.*needs 20: lower"):
         KerasHub(preset=text).build((feature(presets, 20),))
     with pytest.raises(TrunkError, match="belongs to another model"):
         KerasHub(preset=text).build((replace(feature(presets), vocabulary_size=99),))

@@ -121,7 +121,7 @@ def test_modules_that_give_features_alone(
     if name == "features":
         model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.GlobalMaxPooling2D()])
         model.export(str(tmp_path / name), verbose=False)
-        with pytest.raises(TrunkError, match="signatures under `signature`: .*serving_default"):
+        with pytest.raises(TrunkError, match=r"signatures under `signature`: .*serving_default"):
             TfHub(handle=str(tmp_path / name)).build((IMAGE,))
     directory = (modules if name == "tf1" else tmp_path) / name
     output = "" if name == "tf1" else "output_0"

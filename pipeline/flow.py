@@ -19,7 +19,7 @@ from components.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.trainer import Trainer, TrainerInputs
 from components.transform import Transform, TransformInputs
 from models.inputs import ImageInput, TextInput
-from models.reading import Tokens
+from models.reading import AsTrained, Tokens
 from models.trunks.base import Trunk, TrunkError
 from pipeline.runner import Runner
 from pipeline.spec import Spec
@@ -70,11 +70,12 @@ def pipeline(spec: Spec, run: Runner) -> Result:
     if found := errors(anomalies):
         raise RootstockError("\n".join([*found, f"All anomalies: {anomalies.path}"]))
 
-    trunk, reading = spec.model.trunk, spec.model.trunk.reading()
-    pretrained = _pretrained(trunk, index)
+    trunk = spec.model.trunk
+    pretrained, reading = _pretrained(trunk, index), trunk.reading()
+    read = pretrained if isinstance(reading, Tokens | AsTrained) else ()
     transformed = run(
         Transform(inputs=inputs, reading=reading),
-        TransformInputs(examples, statistics, pretrained if isinstance(reading, Tokens) else ()),
+        TransformInputs(examples, statistics, read),
     )
     model = run(
         Trainer(

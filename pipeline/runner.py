@@ -79,7 +79,8 @@ class Runner:
 
     def start(self, stage: Stage[I, O], inputs: I) -> Future[O]:
         """Run a stage beside others; its outputs are `start(...).result()`."""
-        return self._pool.submit(self, stage, inputs)
+        # identified here: CPython 3.11 cannot parse source code in two threads at once (gh-106905)
+        return self._pool.submit(self._run, stage, inputs, identify(stage, inputs))
 
     def __call__(self, stage: Stage[I, O], inputs: I) -> O:
         """The outputs of a stage: from the store if it has run on these inputs, else by running it.
@@ -87,8 +88,10 @@ class Runner:
         Raises:
             RootstockError: the stage refused its input, or the store cannot be written.
         """
+        return self._run(stage, inputs, identify(stage, inputs))
+
+    def _run(self, stage: Stage[I, O], inputs: I, identity: Identity) -> O:
         began = time.monotonic()
-        identity = identify(stage, inputs)
         outputs_type = _outputs_type(stage)
         entry = self._cached(stage, identity, outputs_type)
         cached = entry is not None

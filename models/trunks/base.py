@@ -90,7 +90,8 @@ def layer_groups(trunk: keras.Model) -> dict[str, list[keras.Layer]]:
     """
     groups: dict[str, list[keras.Layer]] = {}
     for layer in trunk.layers:
-        for part in layer.layers if isinstance(layer, keras.Model) else [layer]:
+        inside = layer._flatten_layers(include_self=False, recursive=False)
+        for part in [layer] if "." in layer.name else inside:
             if "." in part.name:
                 groups.setdefault(part.name.rpartition(".")[0], []).append(part)
     return {name: layers for name, layers in groups.items() if any(la.weights for la in layers)}

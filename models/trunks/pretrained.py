@@ -32,15 +32,24 @@ def stage_of(name: str) -> int | None:
 def name_groups(model: keras.Model, stem: str) -> None:
     """Rename the layers of a functional model `<group>.<name>`: `stem`, then a group per stage.
 
-    A layer without a number belongs to the stage before it.
+    A layer without a number belongs to the stage before it. Of a layer that holds the whole encoder
+    (that of ViT) its own layers are renamed.
     """
     group = stem
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue  # numbered by how many there were in the process
-        number = stage_of(layer.name)
-        group = group if number is None else f"stage{number}"
-        layer.name = f"{group}.{layer.name}"
+        for part in _parts(layer):
+            number = stage_of(part.name)
+            group = group if number is None else f"stage{number}"
+            part.name = f"{group}.{part.name}"
+
+
+def _parts(layer: keras.Layer) -> list[keras.Layer]:
+    """The numbered layers inside a layer without a number, with what lies between; or itself."""
+    parts = list(layer._flatten_layers(include_self=False, recursive=False))
+    numbers = {stage_of(part.name) for part in parts} - {None}
+    return parts if stage_of(layer.name) is None and len(numbers) > 1 else [layer]
 
 
 def only(kind: type[F], features: tuple[Feature, ...], trunk: str) -> tuple[F, ...]:

@@ -17,7 +17,7 @@ from models.lazy import keras, tf
 from models.reading import Tokens
 from models.tokenizer import Tokenizer
 from models.tokens import tokens_feature
-from models.trunks.base import TrunkError
+from models.trunks.base import TrunkError, layer_groups
 from models.trunks.keras_hub import KerasHub
 from models.trunks.presets import local_preset
 from tests.pretrained_files import IMAGE, TEXTS, image_preset, text_preset
@@ -158,6 +158,28 @@ def test_images_are_scaled_as_the_preset_says(presets: Path) -> None:
     backbone = keras_hub.models.Backbone.from_preset(str(presets / "image"))
     expected = tf.reduce_mean(backbone(pixels / 127.5 - 1.0, training=False), [1, 2])
     np.testing.assert_allclose(trunk({"photo": pixels}, training=False), expected, atol=1e-4)
+
+
+def test_the_blocks_of_a_vision_transformer_are_groups(tmp_path: Path) -> None:
+    backbone = keras_hub.models.ViTBackbone(
+        image_shape=(8, 8, 3),
+        patch_size=4,
+        num_layers=3,
+        num_heads=2,
+        hidden_dim=8,
+        mlp_dim=8,
+    )
+    backbone.save_to_preset(str(tmp_path))
+    converter = keras_hub.layers.ViTImageConverter(image_size=(8, 8), scale=1 / 255)
+    converter.save_to_preset(str(tmp_path))
+    for pooling in ("mean", "first"):
+        trunk = KerasHub(preset=str(tmp_path), pooling=pooling).build((IMAGE,))  # type: ignore[arg-type]
+        pixels = np.full((2, IMAGE.height, IMAGE.width, 3), 7, np.uint8)
+        assert trunk({"photo": pixels}).shape == (2, 8)
+    groups = layer_groups(trunk)
+    assert list(groups) == ["stem", "stage1", "stage2", "stage3"]
+    grouped = [id(w) for layers in groups.values() for la in layers for w in la.weights]
+    assert sorted(grouped) == sorted(id(w) for w in trunk.weights)
 
 
 def test_what_does_not_fit_is_told(presets: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from models.trunks.base import Trunk, TrunkError
 if TYPE_CHECKING:
     from models.record import ModelRecord
 
+MLFLOW = "models:/"
 ORIGIN = Path("assets.extra/rootstock.json")
 """Where a pushed version says which model it is."""
 
@@ -26,8 +27,10 @@ class Registry(Trunk):
     """Reads its inputs exactly as that model did: with its vocabularies, means and image size.
 
     model: the directory of a trained model; a pushed version of it, or the directory of all its
-        versions (the latest counts); or a store (the model that was trained last counts).
-    store: where to look for the model of a pushed version; the store around it when empty.
+        versions (the latest counts); a store (the model that was trained last counts); or
+        `models:/name@alias` or `models:/name/version` in MLflow's registry.
+    store: where the model of a pushed or registered version lies; when empty, the store around that
+        version, or that of the spec.
     pretrained: false for the same architecture with fresh weights.
     """
 
@@ -105,6 +108,8 @@ def find_model(model: str, store: str = "") -> Path:
     Raises:
         TrunkError: there is none.
     """
+    if model.startswith(MLFLOW):
+        raise TrunkError(f"{model}: it has to be looked up in MLflow first.")
     path = Path(model)
     if (path / "model.json").is_file():
         return path
@@ -123,14 +128,18 @@ def find_model(model: str, store: str = "") -> Path:
     digest = json.loads((pushed / ORIGIN).read_text())["digest"]
     stores = [Path(store)] if store else [d for d in pushed.parents if (d / "Trainer").is_dir()]
     for place in stores:
-        for _, directory, found in _trained(place):
-            if found == digest:
-                return directory
+        if (found := model_of_digest(place, digest)) is not None:
+            return found
     places = ", ".join(map(str, stores)) or "a directory above it"
     raise TrunkError(
         f"{pushed} was pushed from the model {digest}, which is not in {places}. Name its store"
         " under `store`."
     )
+
+
+def model_of_digest(store: Path, digest: str) -> Path | None:
+    """The directory of the trained model in a store that has this digest."""
+    return next((path for _, path, found in _trained(store) if found == digest), None)
 
 
 def _trained(store: Path) -> list[tuple[float, Path, str]]:

@@ -84,7 +84,7 @@ def main() -> None:
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
-                done = sorted(p.parent.name for p in troubled.glob("*/*/artifact.json"))
+                done = sorted(p.parent.parent.name for p in troubled.glob("*/*/artifact.json"))
                 print(f"kill {kill + 1}: after {after:.1f} s; finished stages: {', '.join(done)}")
         began = time.monotonic()
         assert quiet(command(args, troubled)).wait() == 0

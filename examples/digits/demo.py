@@ -19,8 +19,7 @@ SPEC = HERE / "digits.yaml"
 
 
 def main() -> None:
-    if not (HERE / "images").is_dir():
-        print(f"{make_images(HERE / 'images')} images of handwritten digits in {HERE / 'images'}")
+    print(f"{make_images(HERE / 'images')} images of handwritten digits in {HERE / 'images'}")
     result = run(SPEC)
     pushed = result.pushed.load()
     assert pushed.pushed, pushed.reasons

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import subprocess
@@ -223,5 +224,24 @@ def _sync(args: argparse.Namespace) -> int:
     return 0
 
 
+def command() -> None:
+    """The process of `rootstock`: leaves by itself, without the destructors of native libraries.
+
+    Threads with which Arrow reads ahead may still run at the exit, and then abort it now and then
+    ("terminate called without an active exception", apache/arrow#34314).
+    """
+    try:
+        code = main()
+    except SystemExit as e:
+        code = e.code if isinstance(e.code, int) else int(e.code is not None)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            pass
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

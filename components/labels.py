@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from components.arrow import np, pa, pc
 from components.stage import RootstockError
@@ -20,17 +21,22 @@ def resolve(task: Task, column: pa.ChunkedArray) -> TaskTarget:
     Raises:
         RootstockError: a value lies outside the declared classes or map, or is of the wrong type.
     """
+    classes = () if isinstance(task, RegressionTask) else classes_of(task, _distinct(task, column))
+    target = TaskTarget(task=task, classes=classes)
+    return counted(target, encode(target, column, len(column)))
+
+
+def counted(target: TaskTarget, encoded: np.ndarray) -> TaskTarget:
+    """The same task and classes, with the counts and moments of these encoded labels."""
+    task = target.task
     if isinstance(task, RegressionTask):
-        known = _numbers(task, column)
-        known = known[~np.isnan(known)]
-        return TaskTarget(
-            task=task,
+        known = encoded[~np.isnan(encoded)].astype(np.float64)
+        return replace(
+            target,
             labelled=len(known),
             mean=float(known.mean()) if len(known) else 0.0,
             deviation=float(known.std()) or 1.0 if len(known) else 1.0,
         )
-    target = TaskTarget(task=task, classes=classes_of(task, _distinct(task, column)))
-    encoded = encode(target, column, len(column))
     if isinstance(task, MultilabelTask):
         labelled = ~np.isnan(encoded).any(axis=1)
         counts = encoded[labelled].sum(axis=0)
@@ -40,12 +46,7 @@ def resolve(task: Task, column: pa.ChunkedArray) -> TaskTarget:
     else:
         labelled = encoded >= 0
         counts = np.bincount(encoded[labelled], minlength=len(target.classes))
-    return TaskTarget(
-        task=task,
-        classes=target.classes,
-        class_counts=tuple(int(c) for c in counts),
-        labelled=int(labelled.sum()),
-    )
+    return replace(target, class_counts=tuple(int(c) for c in counts), labelled=int(labelled.sum()))
 
 
 def encode(target: TaskTarget, column: pa.ChunkedArray | None, num_rows: int) -> np.ndarray:

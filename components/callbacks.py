@@ -9,10 +9,8 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from components import checkpoint
-from components.checkpoint import Progress
+from components.checkpoint import Checkpoint, Progress
 from components.stage import Observer, RootstockError
 from models.lazy import keras, tf
 
@@ -25,12 +23,13 @@ class Monitor:
     """Which epoch is best.
 
     name: of a figure. patience: epochs without a better one before training stops, and the best
-        epoch's weights are kept; None only watches.
+        epoch's weights are kept; None only watches. first_epoch: from which patience counts.
     """
 
     name: str
     more_is_better: bool
     patience: int | None = None
+    first_epoch: int = 0
 
     def best_epoch(self, history: list[dict[str, float]]) -> int:
         """Index of the best epoch, the first among equals; NaN is worst."""
@@ -47,27 +46,30 @@ class Monitor:
         """Whether patience has run out."""
         if self.patience is None or not history:
             return False
-        return len(history) - 1 - self.best_epoch(history) >= self.patience
+        since = max(self.best_epoch(history), self.first_epoch)
+        return len(history) - 1 - since >= self.patience
 
 
 class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Reports steps and epochs, keeps the best weights, checkpoints after each epoch.
 
-    epoch: the variable that decides the order of rows. file: the checkpoint. progress: of the
-    epochs finished so far, extended in place.
+    epoch: the variable that decides the order of rows. epochs: of the whole training, which may
+    take several calls of `fit`. progress: of the epochs finished so far, extended in place.
     """
 
     def __init__(
         self,
         observer: Observer,
         epoch: tf.Variable,
-        file: Path,
+        epochs: int,
+        saved: Checkpoint,
         progress: Progress,
         monitor: Monitor | None,
     ) -> None:
         super().__init__()
         self.observer, self.epoch_variable = observer, epoch
-        self.file, self.progress, self.monitor = file, progress, monitor
+        self.epochs, self.saved = epochs, saved
+        self.progress, self.monitor = progress, monitor
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Set the order of the epoch and start its clock."""
@@ -105,21 +107,12 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         history.append(figures | {"seconds": seconds, "train_seconds": self.trained or seconds})
         if self.monitor is not None and self.monitor.patience is not None:
             if self.monitor.best_epoch(history) == epoch:
-                self.progress.best = self.model.get_weights()
+                self.progress.best = self.saved.weights()
             self.model.stop_training = self.monitor.stops(history)
-        checkpoint.save(self.file, state(self.model), self.progress)
+        self.saved.save(self.progress)
 
     def _report(self, steps: int) -> None:
-        per_epoch, epochs = self.params["steps"], self.params["epochs"]
+        per_epoch, epochs = self.params["steps"], self.epochs
         note = f"epoch {self.epoch + 1}/{epochs}"
         done = self.epoch * per_epoch + min(steps, per_epoch)
         self.observer.progress(done, epochs * per_epoch, "steps", note)
-
-
-def state(model: keras.Model) -> list[keras.Variable]:
-    """Every variable that training goes on from: weights, random states, optimizer."""
-    return [
-        *model.trainable_variables,
-        *model.non_trainable_variables,
-        *model.optimizer.variables,
-    ]

@@ -17,33 +17,56 @@ from models.lazy import keras
 class Progress:
     """What finished epochs have shown.
 
-    history: the figures of each epoch. best: the weights after the best one, where they are wanted.
+    history: the figures of each epoch. best: the weights after the best one, where they are wanted,
+    as `Checkpoint.weights` takes them.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
     best: list[np.ndarray] = field(default_factory=list)
 
 
-def save(path: Path, variables: Sequence[keras.Variable], progress: Progress) -> None:
-    """Write all state, so that `path` holds either the old checkpoint or the new one, whole."""
-    arrays = {f"variable{i}": np.asarray(v) for i, v in enumerate(variables)}
-    arrays |= {f"best{i}": a for i, a in enumerate(progress.best)}
-    arrays["history"] = np.frombuffer(json.dumps(progress.history).encode(), np.uint8)
-    beside = path.with_suffix(".partial")
-    with beside.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **arrays)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(beside, path)
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that training goes on from: weights, random states, the optimizer, progress.
 
+    changing: the variables of the model that training may change; the others are not kept.
+    """
 
-def restore(path: Path, variables: Sequence[keras.Variable]) -> Progress:
-    """Set `variables` from a checkpoint; leaves them, with empty progress, where there is none."""
-    if not path.exists():
-        return Progress()
-    with np.load(path) as arrays:
-        for i, variable in enumerate(variables):
-            variable.assign(arrays[f"variable{i}"])
-        history = json.loads(arrays["history"].tobytes())
-        best = [arrays[f"best{i}"] for i in range(sum(k.startswith("best") for k in arrays))]
-    return Progress(history, best)
+    file: Path
+    model: keras.Model
+    changing: Sequence[keras.Variable]
+
+    def save(self, progress: Progress) -> None:
+        """Write it, so that the file holds either the old checkpoint or the new one, whole."""
+        arrays = {f"variable{i}": np.asarray(v) for i, v in enumerate(self._state())}
+        arrays |= {f"best{i}": a for i, a in enumerate(progress.best)}
+        arrays["history"] = np.frombuffer(json.dumps(progress.history).encode(), np.uint8)
+        beside = self.file.with_suffix(".partial")
+        with beside.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(beside, self.file)
+
+    def restore(self) -> Progress:
+        """Set the variables; leaves them, with empty progress, where there is no checkpoint."""
+        if not self.file.exists():
+            return Progress()
+        with np.load(self.file) as arrays:
+            for i, variable in enumerate(self._state()):
+                variable.assign(arrays[f"variable{i}"])
+            history = json.loads(arrays["history"].tobytes())
+            best = [arrays[f"best{i}"] for i in range(sum(k.startswith("best") for k in arrays))]
+        return Progress(history, best)
+
+    def weights(self) -> list[np.ndarray]:
+        """The values of what training changes, as they are now."""
+        return [np.asarray(v) for v in self.changing]
+
+    def put_back(self, weights: list[np.ndarray]) -> None:
+        """Set what `weights` gave."""
+        for variable, value in zip(self.changing, weights, strict=True):
+            variable.assign(value)
+
+    def _state(self) -> list[keras.Variable]:
+        return [*self.changing, *self.model.optimizer.variables]

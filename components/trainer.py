@@ -17,6 +17,7 @@ from models.inputs import STRICT
 from models.sharing.base import Sharing
 from models.sharing.hard import Hard
 from models.task import Task
+from models.transfer.base import Transfer
 from models.trunks.base import Trunk
 from models.trunks.scratch import Scratch
 
@@ -71,12 +72,14 @@ class TrainerInputs:
     """examples: for the labels. batches: their preprocessed features, row by row the same.
 
     pretrained: the files that the trunk starts from, so that their content counts.
+    embeddings: what a frozen trunk makes of `batches`, row by row, where it is computed before.
     """
 
     examples: Examples
     preprocessing: Preprocessing
     batches: Batches
     pretrained: tuple[SourceFiles, ...] = ()
+    embeddings: Batches | None = None
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,15 @@ class Trainer(Stage[TrainerInputs, TrainerOutputs]):
     """Trains one model for all tasks. Same inputs, parameters and machine: same model.
 
     Trained on a GPU or with `mixed_precision`, it is served in float32 all the same.
+
+    transfer: how pretrained weights adapt; when absent, all weights train alike, as from scratch.
     """
 
     tasks: tuple[Task, ...]
     trunk: Trunk = field(default_factory=Scratch)
     sharing: Sharing = field(default_factory=Hard)
     balancing: Balancing = field(default_factory=Equal)
+    transfer: Transfer | None = None
     training: Training = field(default_factory=Training)
     seed: int = 0
 
@@ -118,7 +124,7 @@ class Trainer(Stage[TrainerInputs, TrainerOutputs]):
             sharing=self.sharing,
             balancing=self.balancing,
         )
-        result = training.train(record, splits, self.training, self.seed, context)
+        result = training.train(record, splits, self.transfer, self.training, self.seed, context)
         training.save(result, record, inputs.examples, context.output / "model")
         for name, value in result.figures().items():
             context.observer.figure(name, value)

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components import checkpoint
 from components.artifacts import Examples, TrainedModel
-from components.callbacks import EpochCallback, Monitor, state
+from components.callbacks import EpochCallback, Monitor
+from components.checkpoint import Checkpoint
 from components.dataset import Splits, evaluation_batches, training_batches
 from components.expected import write_expected
 from components.raw import raw_inputs
@@ -24,6 +24,9 @@ from components.trained_model import ModelRecord, load_keras, save_record, save_
 from models.features import Feature
 from models.lazy import keras, tf
 from models.multitask import MultitaskModel
+from models.transfer.adaptation import Adaptation
+from models.transfer.base import Transfer
+from models.transfer.pace import Pace, paced
 from models.trunks.tf_hub import adopted
 from serving.signatures import SignatureInput, export
 
@@ -38,13 +41,14 @@ EVALUATION_BATCH = 512
 class Result:
     """A trained model and how it came about.
 
-    best_epoch: index of the epoch with the best validation figure, or None without validation.
+    trainable_parameters: how many numbers trained in some epoch.
     """
 
     model: MultitaskModel
     history: list[dict[str, float]]
     monitor: Monitor | None
     steps_per_epoch: int
+    trainable_parameters: int
 
     @property
     def best_epoch(self) -> int | None:
@@ -63,6 +67,7 @@ class Result:
         fastest = min(epoch["train_seconds"] for epoch in self.history)
         found: dict[str, float | int] = {
             "parameters": int(self.model.count_params()),
+            "trainable_parameters": self.trainable_parameters,
             "epochs": len(self.history),
             "best_epoch": (self.best_epoch or 0) + 1,
             "steps_per_second": round(self.steps_per_epoch / fastest, 1),
@@ -76,39 +81,59 @@ class Result:
 
 
 def train(
-    record: ModelRecord, splits: Splits, training: Training, seed: int, context: Context
+    record: ModelRecord,
+    splits: Splits,
+    transfer: Transfer | None,
+    training: Training,
+    seed: int,
+    context: Context,
 ) -> Result:
     """Fit a model, going on from the checkpoint in `context.scratch` if there is one."""
     keras.utils.set_random_seed(seed)
     with _precision(training.mixed_precision):
         try:
             model = record.build()
+            adaptation = Adaptation(transfer, model)
         except ValueError as e:
             raise RootstockError(str(e)) from e
+    for note in adaptation.notes:
+        context.observer.warn(note)
     steps = -(-len(splits.train) // training.batch_size)
-    monitor = choose_monitor(model, training.early_stopping, splits.val is not None)
-    optimizer = make_optimizer(training, steps)
-    optimizer.exclude_from_weight_decay(var_list=_undecayed(model))
-    optimizer.build(model.trainable_variables)
+    phases = [p for p in adaptation.phases if p.start < training.epochs]
+    monitor = choose_monitor(
+        model, training.early_stopping, splits.val is not None, phases[-1].start
+    )
+    optimizer = make_optimizer(training, steps, adaptation.paces(steps))
+    optimizer.exclude_from_weight_decay(var_list=_undecayed(model, adaptation.variables))
+    optimizer.build(adaptation.variables)
     model.compile(
         optimizer, jit_compile=training.xla, steps_per_execution=training.steps_per_execution
     )
-    file = context.scratch / "checkpoint.npz"
-    progress = checkpoint.restore(file, state(model))
-    if not (monitor and monitor.stops(progress.history)):
-        epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+    epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+    batches = training_batches(splits.train, training.batch_size, seed, epoch)
+    saved = Checkpoint(context.scratch / "checkpoint.npz", model, adaptation.changing)
+    progress = saved.restore()
+    report = EpochCallback(context.observer, epoch, training.epochs, saved, progress, monitor)
+    ends = [p.start for p in phases[1:]] + [training.epochs]
+    for phase, end in zip(phases, ends, strict=True):
+        if len(progress.history) >= end or (monitor and monitor.stops(progress.history)):
+            continue
+        adaptation.enter(phase)
+        model.make_train_function(force=True)
         model.fit(
-            training_batches(splits.train, training.batch_size, seed, epoch),
+            batches,
             validation_data=splits.val and evaluation_batches(splits.val, EVALUATION_BATCH),
             initial_epoch=len(progress.history),
-            epochs=training.epochs,
+            epochs=end,
             shuffle=False,
             verbose=0,
-            callbacks=[EpochCallback(context.observer, epoch, file, progress, monitor)],
+            callbacks=[report],
         )
     if progress.best:
-        model.set_weights(progress.best)
-    return Result(model, progress.history, monitor, steps)
+        saved.put_back(progress.best)
+    trained = int(sum(np.prod(v.shape) for v in adaptation.variables))
+    adaptation.finish()
+    return Result(model, progress.history, monitor, steps, trained)
 
 
 @contextmanager
@@ -123,9 +148,11 @@ def _precision(mixed: bool) -> Iterator[None]:
 
 
 def choose_monitor(
-    model: MultitaskModel, stopping: EarlyStopping | None, validated: bool
+    model: MultitaskModel, stopping: EarlyStopping | None, validated: bool, first_epoch: int
 ) -> Monitor | None:
     """The figure that tells the best epoch; `val_loss` where early stopping names none.
+
+    first_epoch: before which patience does not run out: that of the last phase.
 
     Raises:
         RootstockError: early stopping names a figure that there will not be.
@@ -147,11 +174,18 @@ def choose_monitor(
             f"training.early_stopping.monitor: {stopping.monitor!r} is not a figure of this model."
             f" Expected one of: {', '.join(more_is_better)}."
         )
-    return Monitor(stopping.monitor, more_is_better[stopping.monitor], stopping.patience)
+    return Monitor(
+        stopping.monitor, more_is_better[stopping.monitor], stopping.patience, first_epoch
+    )
 
 
-def make_optimizer(training: Training, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """The optimizer, with its schedule over all steps of all epochs."""
+def make_optimizer(
+    training: Training, steps_per_epoch: int, paces: list[Pace]
+) -> keras.optimizers.Optimizer:
+    """The optimizer, with its schedule over all steps of all epochs.
+
+    paces: of the variables that it will be built with.
+    """
     total = steps_per_epoch * training.epochs
     warmup = int(training.warmup_fraction * total)
     lowest = 1.0 if training.schedule == "constant" else 0.0
@@ -164,21 +198,22 @@ def make_optimizer(training: Training, steps_per_epoch: int) -> keras.optimizers
         warmup_steps=warmup,
     )
     clip, decay = training.clip_norm, training.weight_decay or None
+    told = {"learning_rate": rate, "global_clipnorm": clip, "paces": paces}
     match training.optimizer:
         case "adam":
-            return keras.optimizers.Adam(rate, global_clipnorm=clip)
+            return paced(keras.optimizers.Adam)(**told)
         case "adamw":
-            return keras.optimizers.AdamW(rate, global_clipnorm=clip, weight_decay=decay)
+            return paced(keras.optimizers.AdamW)(**told, weight_decay=decay)
         case "sgd":
-            return keras.optimizers.SGD(
-                rate, training.momentum, global_clipnorm=clip, weight_decay=decay
+            return paced(keras.optimizers.SGD)(
+                **told, momentum=training.momentum, weight_decay=decay
             )
 
 
-def _undecayed(model: MultitaskModel) -> list[keras.Variable]:
+def _undecayed(model: MultitaskModel, trained: list[keras.Variable]) -> list[keras.Variable]:
     """Biases, scales and the balancing method's variables."""
     own = {id(v) for v in model.balancing_variables}
-    return [v for v in model.trainable_variables if len(v.shape) < 2 or id(v) in own]
+    return [v for v in trained if len(v.shape) < 2 or id(v) in own]
 
 
 def save(result: Result, record: ModelRecord, examples: Examples, directory: Path) -> None:
@@ -191,6 +226,7 @@ def save(result: Result, record: ModelRecord, examples: Examples, directory: Pat
         "best_epoch": result.best_epoch,
         "kept_epoch": result.kept_epoch,
         "parameters": int(result.model.count_params()),
+        "trainable_parameters": result.trainable_parameters,
         "steps_per_epoch": result.steps_per_epoch,
     }
     (directory / "history.json").write_text(json.dumps(told, indent=1))

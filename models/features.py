@@ -14,6 +14,9 @@ from pydantic import Field
 
 from models.inputs import STRICT
 
+REPRESENTATION = "representation"
+"""The name of what a trunk makes of all features, float32 [batch, width], where it is kept."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFeature:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.balancing.base import Balancing
-from models.features import Feature
+from models.features import REPRESENTATION, Feature
 from models.heads import Head, head_for
 from models.lazy import keras
 from models.sharing.base import Sharing
@@ -32,6 +32,7 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
     loss).
 
     trunk: features to the shared representation. towers: from there to every task's raw outputs.
+    trunk_trains: whether the trunk leaves inference mode while the model trains.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
         shared = sharing.build(lambda: trunk.build(features), names)
         self.heads = tuple(head_for(t) for t in targets)
         self.trunk = shared.trunk
+        self.trunk_trains = True
         self.towers = _with_heads(shared.branches, self.heads)
         self.balancer = balancing.build(targets)
         self.balancing_variables = self.balancer.variables
@@ -56,9 +58,17 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
     def call(self, features: Tensors, training: bool = False) -> dict[str, keras.KerasTensor]:
         """Raw outputs by task."""
         outputs: dict[str, keras.KerasTensor] = self.towers(
-            self.trunk(features, training=training), training=training
+            self.represent(features, training), training=training
         )
         return outputs
+
+    def represent(self, features: Tensors, training: bool = False) -> keras.KerasTensor:
+        """The shared representation [batch, width]: what the trunk makes of the features, or the
+        feature `representation` where that was computed before.
+        """
+        if REPRESENTATION in features:
+            return features[REPRESENTATION]
+        return self.trunk(features, training=training and self.trunk_trains)
 
     def answers(self, features: Tensors) -> dict[str, keras.KerasTensor]:
         """What is served, float32 [batch, units] by task: probabilities, or values in the label's

@@ -57,7 +57,7 @@ def train_step(model: MultitaskModel, features: Tensors, labels: Tensors) -> dic
     wants one gradient per task takes it there, and then one pass back through the trunk.
     """
     with tf.GradientTape() as tape:
-        representation = model.trunk(features, training=True)
+        representation = model.represent(features, training=True)
         outputs = model.towers(representation, training=True)
         batch = batch_losses(model.heads, labels, outputs)
         objective = model.balancer(batch.losses, batch.present)

@@ -83,6 +83,7 @@ def pipeline(spec: Spec, run: Runner) -> Result:
             trunk=trunk,
             sharing=spec.model.sharing,
             balancing=spec.model.balancing,
+            transfer=spec.model.transfer,
             training=spec.training,
             seed=spec.seed,
         ),

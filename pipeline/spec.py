@@ -17,8 +17,9 @@ from components.readers import Source
 from components.stage import RootstockError
 from components.trainer import Training
 from models.inputs import Input
-from models.methods import BalancingSpec, SharingSpec, TrunkSpec
+from models.methods import BalancingSpec, SharingSpec, TransferSpec, TrunkSpec
 from models.task import Task
+from models.transfer.fine_tune import FineTune
 from models.trunks.base import located
 from pipeline.yaml_file import YamlFile, read_yaml
 
@@ -48,11 +49,22 @@ class Data(Part):
 
 
 class Model(Part):
-    """Trunk, how tasks share it, and how their losses are balanced."""
+    """Trunk, how tasks share it, and how their losses are balanced.
+
+    transfer: how the weights of a pretrained trunk adapt: `fine_tune` when absent. Other trunks
+        then train as a whole.
+    """
 
     trunk: TrunkSpec = Field(default={"name": "scratch"}, validate_default=True)
     sharing: SharingSpec = Field(default={"name": "hard"}, validate_default=True)
     balancing: BalancingSpec = Field(default={"name": "equal"}, validate_default=True)
+    transfer: TransferSpec | None = None
+
+    @model_validator(mode="after")
+    def _pretrained_weights_adapt(self) -> Model:
+        if self.transfer is None and self.trunk.pretrained:
+            self.__dict__["transfer"] = FineTune()
+        return self
 
 
 class Push(Part):

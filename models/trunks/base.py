@@ -28,6 +28,11 @@ class Trunk(ABC):
 
     name: str
 
+    @property
+    def pretrained(self) -> bool:
+        """Whether `build` gives it weights that were trained before."""
+        return False
+
     @abstractmethod
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         """A functional model from {feature name: [batch, ...]} to [batch, width] float.

@@ -45,6 +45,11 @@ class TfHub(Trunk):
     hyperparameters: Mapping[str, bool | int | float | str] = field(default_factory=dict)
     side: Annotated[int, Field(ge=1)] | None = None
 
+    @property
+    def pretrained(self) -> bool:
+        """See `Trunk.pretrained`."""
+        return True
+
     def reading(self) -> Reading:
         """See `Trunk.reading`."""
         return Raw()

@@ -1,0 +1,1 @@
+"""How pretrained weights adapt: one transfer mode per file."""

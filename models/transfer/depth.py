@@ -1,0 +1,17 @@
+"""The trainable weights of a trunk by depth."""
+
+from __future__ import annotations
+
+from models.lazy import keras
+from models.trunks.base import layer_groups
+
+
+def variables_by_depth(trunk: keras.Model) -> list[list[keras.Variable]]:
+    """The trainable variables of each group of layers (`models.trunks.base.layer_groups`), from
+    input to output; groups that have none are left out.
+    """
+    groups = [
+        [v for layer in layers for v in layer.trainable_variables]
+        for layers in layer_groups(trunk).values()
+    ]
+    return [group for group in groups if group]

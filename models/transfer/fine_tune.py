@@ -1,0 +1,26 @@
+"""Full fine-tuning: every weight of the trunk trains from the first step, slower than the heads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.inputs import STRICT
+from models.lazy import keras
+from models.transfer.base import Phase, Plan, Transfer, TrunkRate, at_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTune(Transfer):
+    """trunk_rate: of the trunk's weights. The default makes 5e-5 of the default learning rate,
+    BERT's own (Devlin et al. 2019, Appendix A.3: 2e-5 to 5e-5).
+    """
+
+    __pydantic_config__ = STRICT
+    name: Literal["fine_tune"] = "fine_tune"
+    trunk_rate: TrunkRate = 0.05
+
+    def plan(self, trunk: keras.Model) -> Plan:
+        """See `Transfer.plan`."""
+        variables = tuple(trunk.trainable_variables)
+        return Plan((Phase(0, variables),), at_rate(variables, self.trunk_rate))

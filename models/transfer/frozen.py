@@ -1,0 +1,27 @@
+"""Feature extraction: the trunk stays as it was pretrained, in inference mode; only heads train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.inputs import STRICT
+from models.lazy import keras
+from models.transfer.base import Phase, Plan, Transfer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frozen(Transfer):
+    """The trunk's representation of every row is the same in every epoch.
+
+    embed: compute it once, before training (the Embed stage), instead of in every epoch. The
+        trained and served model is the same either way.
+    """
+
+    __pydantic_config__ = STRICT
+    name: Literal["frozen"] = "frozen"
+    embed: bool = True
+
+    def plan(self, trunk: keras.Model) -> Plan:
+        """See `Transfer.plan`."""
+        return Plan((Phase(0, ()),))

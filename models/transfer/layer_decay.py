@@ -1,0 +1,38 @@
+"""Layer-wise learning rates: the nearer to the input, the slower (Clark et al. 2020, ELECTRA,
+arXiv:2003.10555, section 3.2 and appendix B; after Howard and Ruder 2018, section 3.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.inputs import STRICT
+from models.lazy import keras
+from models.transfer.base import Phase, Plan, Transfer, TrunkRate
+from models.transfer.depth import variables_by_depth
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerDecay(Transfer):
+    """The group k below the last one trains at `trunk_rate * decay**k`.
+
+    decay: ELECTRA's are 0.8 for its base and 0.9 for its large model.
+    trunk_rate: of the group nearest to the heads.
+    """
+
+    __pydantic_config__ = STRICT
+    name: Literal["layer_decay"] = "layer_decay"
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.8
+    trunk_rate: TrunkRate = 0.1
+
+    def plan(self, trunk: keras.Model) -> Plan:
+        """See `Transfer.plan`."""
+        rates = {
+            id(v): self.trunk_rate * self.decay**k
+            for k, group in enumerate(reversed(variables_by_depth(trunk)))
+            for v in group
+        }
+        return Plan((Phase(0, tuple(trunk.trainable_variables)),), rates)

@@ -1,0 +1,221 @@
+"""Transfer modes on a small trunk: what trains, when, how fast, and what is left behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.discovery import methods
+from models.lazy import keras
+from models.transfer.adaptation import Adaptation
+from models.transfer.base import Transfer, TransferError
+from models.transfer.bias_only import BiasOnly
+from models.transfer.fine_tune import FineTune
+from models.transfer.frozen import Frozen
+from models.transfer.gradual import Gradual
+from models.transfer.l2_sp import L2SP
+from models.transfer.layer_decay import LayerDecay
+from models.transfer.linear_then_fine_tune import LinearThenFineTune
+from models.transfer.lora import Lora
+
+MODES: dict[str, Transfer] = {
+    name: cls() for name, cls in methods("models.transfer", Transfer).items()
+}
+
+
+class Small:
+    """What `Adaptation` needs of a model: a trunk of three groups, and a head."""
+
+    def __init__(self) -> None:
+        keras.utils.set_random_seed(0)
+        layers = keras.layers
+        image = keras.Input((6, 6, 2), name="image")
+        x = layers.Conv2D(4, 3, name="stem.conv")(image)
+        x = layers.BatchNormalization(name="stem.norm")(x)
+        x = layers.DepthwiseConv2D(3, activation="relu", name="stage1.depthwise")(x)
+        x = layers.Flatten()(x)
+        x = layers.Dense(5, activation="gelu", name="stage2.dense")(x)
+        x = layers.Dropout(0.5, name="stage2.drop")(x)
+        self.trunk = keras.Model({"image": image}, x, name="trunk")
+        self.head = keras.layers.Dense(1)
+        self.whole = keras.Model(self.trunk.input, self.head(self.trunk.output))
+        self.trunk_trains = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.whole, name)
+
+
+@pytest.fixture
+def model() -> Small:
+    return Small()
+
+
+def trained(adaptation: Adaptation) -> list[set[str]]:
+    """Names of the trunk's trainable variables in each phase."""
+    found = []
+    for phase in adaptation.phases:
+        adaptation.enter(phase)
+        found.append({v.path for v in adaptation.model.trunk.trainable_variables})
+    return found
+
+
+def test_all_modes_are_here() -> None:
+    assert set(MODES) == {
+        "frozen",
+        "fine_tune",
+        "linear_then_fine_tune",
+        "gradual",
+        "layer_decay",
+        "lora",
+        "bias_only",
+        "l2_sp",
+    }
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_a_finished_trunk_is_the_one_that_was_built(name: str, model: Small) -> None:
+    before = [(w.path, w.shape, w.trainable, w.regularizer) for w in model.trunk.weights]
+    adaptation = Adaptation(MODES[name], model)  # type: ignore[arg-type]
+    adaptation.enter(adaptation.phases[-1])
+    for v in model.trunk.trainable_variables:
+        v.assign_add(keras.random.normal(v.shape, seed=1))
+    x = {"image": np.random.default_rng(0).normal(size=(3, 6, 6, 2)).astype("float32")}
+    adapted = np.asarray(model.trunk(x))
+    adaptation.finish()
+    assert [(w.path, w.shape, w.trainable, w.regularizer) for w in model.trunk.weights] == before
+    np.testing.assert_allclose(np.asarray(model.trunk(x)), adapted, rtol=1e-5, atol=1e-5)
+    fresh = Small()
+    fresh.trunk.set_weights(model.trunk.get_weights())
+    np.testing.assert_allclose(np.asarray(fresh.trunk(x)), adapted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_statistics_of_batches_are_not_used_and_not_changed(name: str, model: Small) -> None:
+    adaptation = Adaptation(MODES[name], model)  # type: ignore[arg-type]
+    norm = model.trunk.get_layer("stem.norm")
+    for phase in adaptation.phases:
+        adaptation.enter(phase)
+        moving = [np.asarray(norm.moving_mean), np.asarray(norm.moving_variance)]
+        x = np.full((4, 2, 2, 4), 7.0, "float32") + np.arange(4)[:, None, None, None]
+        out = norm(x, training=True)
+        np.testing.assert_array_equal(norm.moving_mean, moving[0])
+        np.testing.assert_array_equal(norm.moving_variance, moving[1])
+        np.testing.assert_allclose(out, norm(x, training=False))
+
+
+def test_frozen_and_fine_tune(model: Small) -> None:
+    frozen = Adaptation(Frozen(), model)  # type: ignore[arg-type]
+    assert trained(frozen) == [set()]
+    assert not model.trunk_trains
+    assert not {id(v) for v in frozen.changing} & {id(v) for v in model.trunk.weights}
+    assert {id(v) for v in frozen.changing} > {id(v) for v in model.head.variables}
+    assert {id(v) for v in frozen.variables} == {id(v) for v in model.head.variables}
+    frozen.finish()
+    tuned = Adaptation(FineTune(trunk_rate=0.25), model)  # type: ignore[arg-type]
+    assert len(trained(tuned)[0]) == 8
+    assert model.trunk_trains
+    rates = [p.rate for p in tuned.paces(10)]
+    assert rates == [0.25] * 8 + [1.0] * 2
+
+
+def test_linear_then_fine_tune_starts_the_trunk_late(model: Small) -> None:
+    adaptation = Adaptation(LinearThenFineTune(head_epochs=2), model)  # type: ignore[arg-type]
+    assert [p.start for p in adaptation.phases] == [0, 2]
+    assert [len(names) for names in trained(adaptation)] == [0, 8]
+    assert {p.first_step for p in adaptation.paces(7)[:8]} == {14}
+    assert {p.first_step for p in adaptation.paces(7)[8:]} == {0}
+
+
+def test_gradual_thaws_from_output_to_input(model: Small) -> None:
+    adaptation = Adaptation(Gradual(epochs_per_group=2), model)  # type: ignore[arg-type]
+    assert [p.start for p in adaptation.phases] == [0, 2, 4]
+    groups = [{n.partition(".")[0] for n in names} for names in trained(adaptation)]
+    assert groups == [{"stage2"}, {"stage2", "stage1"}, {"stage2", "stage1", "stem"}]
+    assert [p.first_step for p in adaptation.paces(1)] == [4] * 4 + [2] * 2 + [0] * 2 + [0] * 2
+
+
+def test_layer_decay_slows_towards_the_input(model: Small) -> None:
+    adaptation = Adaptation(LayerDecay(decay=0.5, trunk_rate=0.4), model)  # type: ignore[arg-type]
+    rates = [p.rate for p in adaptation.paces(1)]
+    np.testing.assert_allclose(rates, [0.1] * 4 + [0.2] * 2 + [0.4] * 2 + [1.0] * 2)
+
+
+def test_bias_only(model: Small) -> None:
+    (names,) = trained(Adaptation(BiasOnly(), model))  # type: ignore[arg-type]
+    assert {n.rpartition("/")[2] for n in names} == {"bias", "beta"}
+    assert len(names) == 4
+
+
+def test_l2_sp_is_the_papers_penalty(model: Small) -> None:
+    adaptation = Adaptation(L2SP(alpha=0.3), model)  # type: ignore[arg-type]
+    adaptation.enter(adaptation.phases[0])
+    assert float(sum(model.trunk.losses)) == 0.0
+    moved = [np.full(v.shape, 0.5, "float32") for v in model.trunk.trainable_variables]
+    for v, step in zip(model.trunk.trainable_variables, moved, strict=True):
+        v.assign_add(step)
+    expected = 0.3 / 2 * sum(float((m**2).sum()) for m in moved)
+    np.testing.assert_allclose(float(sum(model.trunk.losses)), expected, rtol=1e-5)
+
+
+def test_lora_is_the_papers_update(model: Small) -> None:
+    dense, conv = model.trunk.get_layer("stage2.dense"), model.trunk.get_layer("stem.conv")
+    before = np.asarray(dense.kernel)
+    adaptation = Adaptation(Lora(rank=2, alpha=6.0), model)  # type: ignore[arg-type]
+    (names,) = trained(adaptation)
+    assert {n.rpartition("/")[2] for n in names} == {"low_rank_a", "low_rank_b"}
+    assert tuple(conv.low_rank_a.shape) == (3 * 3 * 2, 2)
+    assert tuple(conv.low_rank_b.shape) == (2, 4)
+    np.testing.assert_array_equal(dense.kernel, before)
+    b = np.random.default_rng(0).normal(size=(2, 5)).astype("float32")
+    dense.low_rank_b.assign(b)
+    expected = before + 6.0 / 2 * np.asarray(dense.low_rank_a) @ b
+    np.testing.assert_allclose(dense.kernel, expected, rtol=1e-5)
+    adaptation.finish()
+    assert type(dense) is keras.layers.Dense
+    np.testing.assert_allclose(dense.kernel, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("equation", "shape", "output", "a", "b"),
+    [
+        ("abc,cde->abde", (4, 6), (None, 3, 5), (6, 2), (2, 15)),
+        ("abcd,cde->abe", (4, 3, 5), (None, 6), (15, 2), (2, 6)),
+        ("...x,xy->...y", (4, 6), 7, (6, 2), (2, 7)),
+    ],
+)
+def test_lora_takes_einsum_kernels_as_matrices(
+    equation: str, shape: tuple[int, ...], output: Any, a: Any, b: Any
+) -> None:
+    from models.transfer.low_rank import add_low_rank, can_adapt
+
+    layer = keras.layers.EinsumDense(equation, output)
+    layer.build((None, *shape))
+    assert can_adapt(layer)
+    assert [tuple(v.shape) for v in add_low_rank(layer, 2, 2.0)] == [a, b]
+    x = np.ones((2, *shape), "float32")
+    before = np.asarray(layer(x))
+    layer.low_rank_b.assign_add(keras.ops.ones_like(layer.low_rank_b))
+    assert layer(x).shape == before.shape
+    assert np.abs(np.asarray(layer(x)) - before).max() > 1e-3
+
+
+def test_lora_names_what_cannot_take_it(model: Small) -> None:
+    with pytest.raises(TransferError, match=r"'quary' names no layer.*Conv2D: conv; Dense: dense"):
+        Adaptation(Lora(targets=("quary",)), model)  # type: ignore[arg-type]
+    with pytest.raises(TransferError, match=r"cannot take it: .*depthwise \(DepthwiseConv2D\)"):
+        Adaptation(Lora(targets=("depthwise",)), model)  # type: ignore[arg-type]
+    both = Lora(targets=("Dense", "depthwise", "dense"))
+    with pytest.raises(TransferError, match="depthwise"):
+        Adaptation(both, model)  # type: ignore[arg-type]
+    adaptation = Adaptation(Lora(targets=("Dense",)), model)  # type: ignore[arg-type]
+    assert len(trained(adaptation)[0]) == 2
+
+
+def test_a_mode_that_finds_nothing_to_train(model: Small) -> None:
+    model.trunk.trainable = False
+    for mode in (FineTune(), BiasOnly(), Gradual()):
+        with pytest.raises(TransferError, match="frozen|bias"):
+            Adaptation(mode, model)  # type: ignore[arg-type]
+    Adaptation(Frozen(), model)  # type: ignore[arg-type]

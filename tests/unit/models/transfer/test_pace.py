@@ -1,0 +1,64 @@
+"""Optimizers with paces, against plain Keras optimizers on the same gradients."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.lazy import keras
+from models.transfer.pace import Pace, paced
+
+GRADIENTS = np.random.default_rng(0).normal(size=(9, 3)).astype("float32")
+OPTIMIZERS = {
+    "adam": (keras.optimizers.Adam, {}),
+    "adamw": (keras.optimizers.AdamW, {"weight_decay": 0.1}),
+    "sgd": (keras.optimizers.SGD, {"momentum": 0.9, "weight_decay": 0.1}),
+}
+
+
+def plain(name: str, rate: float, first: int = 0) -> np.ndarray:
+    """A variable after plain steps from `first` on."""
+    cls, arguments = OPTIMIZERS[name]
+    v = keras.Variable(np.ones(3, "float32"))
+    optimizer = cls(learning_rate=rate, **arguments)
+    for g in GRADIENTS[first:]:
+        optimizer.apply([keras.ops.convert_to_tensor(g)], [v])
+    return np.asarray(v)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_rates_and_late_starts(name: str) -> None:
+    cls, arguments = OPTIMIZERS[name]
+    head, slow, late = (keras.Variable(np.ones(3, "float32")) for _ in range(3))
+    paces = [Pace(), Pace(rate=0.1), Pace(first_step=4)]
+    optimizer = paced(cls)(learning_rate=0.2, paces=paces, **arguments)
+    optimizer.build([head, slow, late])
+    for step, g in enumerate(GRADIENTS):
+        training = [head, slow, *([late] if step >= 4 else [])]
+        optimizer.apply([keras.ops.convert_to_tensor(g)] * len(training), training)
+    np.testing.assert_allclose(head, plain(name, 0.2), rtol=1e-5)
+    np.testing.assert_allclose(slow, plain(name, 0.02), rtol=1e-5)
+    np.testing.assert_allclose(late, plain(name, 0.2, first=4), rtol=1e-5)
+
+
+def _apply(optimizer: Any, variable: Any, gradient: Any) -> None:
+    optimizer.apply([gradient], [variable])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_in_a_graph_with_a_schedule(name: str) -> None:
+    import tensorflow as tf
+
+    cls, arguments = OPTIMIZERS[name]
+    found = []
+    for make in (cls, lambda **kw: paced(cls)(paces=[Pace()], **kw)):
+        v = keras.Variable(np.ones(3, "float32"))
+        rate = keras.optimizers.schedules.CosineDecay(0.2, 9)
+        optimizer = make(learning_rate=rate, **arguments)
+        optimizer.build([v])
+        step = tf.function(partial(_apply, optimizer, v))
+        for g in GRADIENTS:
+            step(tf.constant(g))
+        found.append(np.asarray(v))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-6)

@@ -6,7 +6,7 @@ Importing this module imports TensorFlow.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -44,6 +44,13 @@ class Splits:
     targets: tuple[TaskTarget, ...]
     train: Rows
     val: Rows | None
+
+    def only(self, indices: np.ndarray) -> Splits:
+        """With some of the training rows."""
+        kept = [
+            {k: v[indices] for k, v in c.items()} for c in (self.train.features, self.train.labels)
+        ]
+        return replace(self, train=Rows(*kept))
 
 
 def load_splits(

@@ -10,6 +10,7 @@ from pydantic import Field
 from components.artifacts import Batches, Examples, Preprocessing, SourceFiles, TrainedModel
 from components.preprocessing import load_preprocessing
 from components.stage import Context, Stage
+from components.subset import Subset, chosen
 from components.trained_model import ModelRecord
 from models.balancing.base import Balancing
 from models.balancing.equal import Equal
@@ -44,6 +45,7 @@ class Training:
     clip_norm: largest norm of the whole gradient.
     mixed_precision: compute in bfloat16; variables and the served model stay float32.
     xla: compile the step. steps_per_execution: steps between returns to Python.
+    subset: which of the training rows to use; all when absent.
     """
 
     __pydantic_config__ = STRICT
@@ -60,6 +62,7 @@ class Training:
     xla: bool = False
     steps_per_execution: Annotated[int, Field(ge=1)] = 1
     early_stopping: EarlyStopping | None = None
+    subset: Subset | None = None
 
     def __post_init__(self) -> None:
         """Refuse a weight decay that would be ignored."""
@@ -124,6 +127,8 @@ class Trainer(Stage[TrainerInputs, TrainerOutputs]):
             sharing=self.sharing,
             balancing=self.balancing,
         )
+        if self.training.subset is not None:
+            splits = splits.only(chosen(self.training.subset, splits.train.labels, splits.targets))
         result = training.train(record, splits, self.transfer, self.training, self.seed, context)
         training.save(result, record, inputs.examples, context.output / "model")
         for name, value in result.figures().items():

@@ -11,7 +11,7 @@ from pydantic import Field
 from models.lazy import keras
 
 TrunkRate = Annotated[float, Field(gt=0)]
-"""Learning rate of what trains in the trunk, as a share of the heads' (`training.learning_rate`)."""
+"""Learning rate of what trains in the trunk, as a share of `training.learning_rate`."""
 
 
 @dataclass(frozen=True)

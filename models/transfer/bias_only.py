@@ -30,7 +30,7 @@ class BiasOnly(Transfer):
         biases = tuple(v for v in trunk.trainable_variables if v.name.endswith(BIASES))
         if not biases:
             raise TransferError(
-                "bias_only: the trunk has no biases that could train. Expected variables whose names"
-                f" end in {' or '.join(BIASES)}. Choose another mode, such as frozen or fine_tune."
+                "bias_only: the trunk has no biases that could train. Expected variables whose"
+                f" names end in {' or '.join(BIASES)}. Choose another mode: frozen or fine_tune."
             )
         return Plan((Phase(0, biases),), at_rate(biases, self.trunk_rate))

@@ -216,6 +216,6 @@ def test_lora_names_what_cannot_take_it(model: Small) -> None:
 def test_a_mode_that_finds_nothing_to_train(model: Small) -> None:
     model.trunk.trainable = False
     for mode in (FineTune(), BiasOnly(), Gradual()):
-        with pytest.raises(TransferError, match="frozen|bias"):
+        with pytest.raises(TransferError, match=r"frozen|bias"):
             Adaptation(mode, model)  # type: ignore[arg-type]
     Adaptation(Frozen(), model)  # type: ignore[arg-type]

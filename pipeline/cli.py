@@ -85,6 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--url", default="http://127.0.0.1:8501", help="http:// or grpc://")
     predict.set_defaults(command=_predict)
 
+    publish = commands.add_parser(
+        "publish", help="write the pushed model's trunk as a TF-Hub module, to start others from"
+    )
+    _spec_arguments(publish)
+    publish.add_argument("directory", type=Path, help="where to; a new directory")
+    publish.set_defaults(command=_publish)
+
     ui = commands.add_parser("ui", help="open the MLflow UI on the runs of a spec")
     _spec_arguments(ui)
     ui.add_argument("--port", type=int, default=5000)
@@ -203,9 +210,23 @@ def _value(name: str, text: str, is_text: bool) -> bytes | float | str:
         raise RootstockError(f"{name}: expected a number, received {text!r}.") from e
 
 
-def _ui(args: argparse.Namespace) -> int:
-    from pipeline.run import tracking_uri
+def _publish(args: argparse.Namespace) -> int:
+    from pipeline.publish import publish
     from pipeline.spec import load_spec
+
+    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    publish(spec, args.directory)
+    print(
+        f"{args.directory}: the trunk of {spec.name}. Start another spec from it with\n"
+        f"model: {{trunk: {{name: tf_hub, handle: {args.directory.absolute()}}}}}\n"
+        "or load it anywhere with tensorflow_hub.load."
+    )
+    return 0
+
+
+def _ui(args: argparse.Namespace) -> int:
+    from pipeline.spec import load_spec
+    from pipeline.tracking.lookup import tracking_uri
 
     spec, _ = load_spec(args.spec, args.overrides, _variables(args))
     uri = tracking_uri(spec)

@@ -20,6 +20,7 @@ from pipeline.store import Store
 from pipeline.tracking.base import Tracker
 from pipeline.tracking.events import Param, Status
 from pipeline.tracking.journal import JournalTracker, new_run
+from pipeline.tracking.lookup import tracking_uri, with_trunk_looked_up
 from pipeline.tracking.noop import NoTracker
 from pipeline.tracking.state import pending
 from pipeline.tracking.sync import BUSY, DONE
@@ -47,6 +48,7 @@ def run(
     """
     spec, file = load_spec(path, overrides, variables)
     began = time.monotonic()
+    given = with_trunk_looked_up(spec)  # the record keeps the name
     display = display_for(sys.stderr)
     store = Store(Path(spec.store)).open()
     with (
@@ -54,17 +56,12 @@ def run(
         _recorded(spec, file, display) as (tracker, syncing),
         Runner(store, tracker, display, beam, retries, explain) as runner,
     ):
-        result = pipeline(spec, runner)
+        result = pipeline(given, runner)
     print(summary(runner.results, store.root))
     print(f"\n{_outcome(result)}\n{time.monotonic() - began:.1f} s in all.", end=" ")
     cached = all(r.cached for r in runner.results)
     print(_record(path, spec, syncing, WAIT_FOR_MLFLOW_S if wait and not cached else 0.0))
     return result
-
-
-def tracking_uri(spec: Spec) -> str:
-    """Where the MLflow record of this spec's runs is."""
-    return spec.tracking.uri or f"sqlite:///{Path(spec.store) / 'mlflow.db'}"
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from components.stage import RootstockError
 from models.inputs import ImageInput, NumericInput
 from models.task import Task
 from pipeline.spec import Spec
+from pipeline.tracking.lookup import with_trunk_looked_up
 
 ROWS = 1000
 """How many rows of each source are looked at."""
@@ -23,7 +24,11 @@ def validate(spec: Spec) -> list[str]:
         check_thresholds(tuple(spec.tasks.values()), spec.thresholds)
     except RootstockError as e:
         wrong.append(str(e))
-    wrong += [f"model.trunk: {told}" for told in spec.model.trunk.check(given_inputs)]
+    try:
+        trunk = with_trunk_looked_up(spec).model.trunk
+        wrong += [f"model.trunk: {told}" for told in trunk.check(given_inputs)]
+    except RootstockError as e:
+        wrong.append(str(e))
     heads: list[tuple[str, pa.Table]] = []
     for source in spec.data.sources:
         try:

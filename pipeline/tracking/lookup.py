@@ -8,7 +8,20 @@ from pathlib import Path
 from components.stage import RootstockError
 from models.trunks.base import Trunk
 from models.trunks.registry import MLFLOW, Registry, model_of_digest
+from pipeline.spec import Spec
 from pipeline.tracking.registry import DIGEST
+
+
+def tracking_uri(spec: Spec) -> str:
+    """Where the MLflow record of this spec's runs is."""
+    return spec.tracking.uri or f"sqlite:///{Path(spec.store) / 'mlflow.db'}"
+
+
+def with_trunk_looked_up(spec: Spec) -> Spec:
+    """`spec` with a trunk that names files alone; see `looked_up`."""
+    trunk = looked_up(spec.model.trunk, Path(spec.store), tracking_uri(spec))
+    model = spec.model.model_copy(update={"trunk": trunk})
+    return spec.model_copy(update={"model": model})
 
 
 def looked_up(trunk: Trunk, store: Path, tracking_uri: str) -> Trunk:

@@ -1,0 +1,289 @@
+"""Transfer modes against training from scratch and against classical models, by number of labels.
+
+    python benchmarks/transfer_study.py sms --data DIR --work DIR --preset DIR \
+        [--sizes 16,64,256,1024,all] [--per-class 8,64] [--seeds 3] [--arms scratch,frozen,...] \
+        [--length 64] [--test-rows 1000] [--max-train N] [--minutes M] [--set ARM:key=value]
+
+Every arm with Keras is a whole run of the pipeline, in this process. The budgets are fixed
+(`ARMS`): no validation rows, no early stopping, nothing is chosen by its score. All arms of a size
+and seed see the same labelled rows; all are judged on the same test rows, F1 at 0.5 (a linear SVM:
+at decision 0). From-scratch arms know the words of all training texts, since Transform finds them.
+
+Each result is appended to `<work>/results.jsonl` as soon as it is there; what is there is not run
+again. The report is printed at the end, and at any time by `benchmarks/study_report.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import io
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import yaml
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.svm import LinearSVC
+from study_data import DATASETS, prepare
+from study_report import report
+
+from components.labels import encode, resolve
+from components.metrics import measure
+from components.subset import Subset, chosen
+from models.task import BinaryTask
+from pipeline.run import run
+from pipeline.store import Store
+
+TASK = BinaryTask(name="spam", label="label", positive=("spam",))
+LENGTHS = {"sms": 64, "mail": 128, "enron": 128}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A mode and its budget: at least `steps` steps and at least `epochs` epochs.
+
+    transfer: None for a trunk from scratch.
+    """
+
+    transfer: str | None
+    learning_rate: float
+    steps: int
+    epochs: int
+
+
+ARMS = {
+    "scratch": Arm(None, 1e-3, 300, 12),
+    "frozen": Arm("frozen", 1e-2, 500, 20),
+    "lora": Arm("lora", 1e-3, 150, 3),
+    "fine_tune": Arm("fine_tune", 1e-3, 150, 3),
+}
+"""Learning rates are the heads'; the modes' own defaults say what share of it the trunk takes."""
+
+
+def svm(rows: int) -> Pipeline:
+    """Character n-grams and a linear SVM."""
+    vectors = TfidfVectorizer(
+        analyzer="char", ngram_range=(2, 5), sublinear_tf=True, dtype=np.float32
+    )
+    vectors.set_params(min_df=2 if rows > 1024 else 1)
+    return make_pipeline(vectors, LinearSVC())
+
+
+def balanced_svm(rows: int) -> Pipeline:
+    """The same, each class weighing as much."""
+    return svm(rows).set_params(linearsvc__class_weight="balanced")
+
+
+def logistic(rows: int) -> Pipeline:
+    """Words and logistic regression."""
+    return make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=10))
+
+
+CLASSICAL = {"tfidf_svm": svm, "tfidf_svm_balanced": balanced_svm, "tfidf_logistic": logistic}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many labels. rows: in all. subset: as a spec has it, without its seed; None for all."""
+
+    name: str
+    rows: int
+    subset: dict[str, int] | None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A data set that is ready to learn from. overrides: of specs, by arm."""
+
+    dataset: str
+    work: Path
+    preset: str | None
+    length: int
+    overrides: dict[str, list[str]]
+
+    def spec(self) -> Path:
+        """The spec of all arms: what they override is model, training and seed."""
+        content = {
+            "name": self.dataset,
+            "data": {
+                "sources": [
+                    {"format": "parquet", "path": f"{split}.parquet", "split": split}
+                    for split in ("train", "test")
+                ]
+            },
+            "inputs": {"text": {"kind": "text", "length": self.length}},
+            "tasks": {"spam": {"kind": "binary", "label": TASK.label, "positive": "spam"}},
+            "tracking": {"backend": "none"},
+            "store": "store",
+            "push": {"destination": "pushed"},
+        }
+        path = self.work / "study.yaml"
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        return path
+
+    def keras(self, name: str, size: Size, seed: int) -> dict[str, Any]:
+        """Run the pipeline; what it leaves in the store for this arm alone is removed again."""
+        from models.lazy import keras
+
+        keras.backend.clear_session()
+        gc.collect()
+        with contextlib.redirect_stdout(io.StringIO()):
+            result = run(self.spec(), self._arm_overrides(name, size, seed), wait=False)
+        entry = json.loads((result.model.path.parent / "artifact.json").read_text())
+        told = json.loads((result.evaluation.path / "evaluation.json").read_text())
+        found = figures(told["tasks"][TASK.name]) | {"seconds": entry["seconds"]}
+        for key in ("parameters", "trainable_parameters", "epochs", "steps_per_second"):
+            found[key] = entry["figures"].get(key)
+        if (embed := Store(self.work / "store").latest("Embed")) and name == "frozen":
+            found["embed_seconds"] = embed.seconds
+        for made in (result.model, result.evaluation, *result.blessings, result.pushed):
+            shutil.rmtree(made.path.parent, ignore_errors=True)
+        shutil.rmtree(self.work / "pushed", ignore_errors=True)
+        return found
+
+    def _arm_overrides(self, name: str, size: Size, seed: int) -> list[str]:
+        arm = ARMS[name]
+        model: dict[str, Any] = {"trunk": {"name": "scratch"}}
+        if arm.transfer:
+            trunk = {"name": "keras_hub", "preset": self.preset, "length": self.length}
+            model = {"trunk": trunk, "transfer": {"name": arm.transfer}}
+        batch = 8 if size.rows <= 64 else 16 if size.rows <= 256 else 32
+        training = {
+            "batch_size": batch,
+            "epochs": max(arm.epochs, math.ceil(arm.steps / math.ceil(size.rows / batch))),
+            "learning_rate": arm.learning_rate,
+        }
+        if size.subset:
+            training["subset"] = size.subset | {"seed": seed}
+        base = {"model": model, "training": training, "seed": seed}
+        return [f"{k}={json.dumps(v)}" for k, v in base.items()] + self.overrides.get(name, [])
+
+    def classical(self, name: str, size: Size, seed: int) -> dict[str, Any]:
+        """Fit a classical model to the same rows."""
+        train, test = (pq.read_table(self.work / f"{s}.parquet") for s in ("train", "test"))
+        target = resolve(TASK, train["label"])
+        y = encode(target, train["label"], len(train))
+        rows = np.arange(len(y))
+        if size.subset:
+            rows = chosen(Subset(**size.subset, seed=seed), {TASK.name: y}, (target,))
+        began = time.perf_counter()
+        model = CLASSICAL[name](len(rows))
+        model.fit(train["text"].take(rows).to_pylist(), y[rows])
+        seconds = time.perf_counter() - began
+        decision = model.decision_function(test["text"].to_pylist())
+        measured = measure(
+            target, encode(target, test["label"], len(test)), 1 / (1 + np.exp(-decision))
+        )
+        told = {"values": measured.values, "confusion": measured.confusion}
+        return figures(told) | {"seconds": seconds, "parameters": model[-1].coef_.size}
+
+
+def figures(task: dict[str, Any]) -> dict[str, float | None]:
+    """The figures of a binary task's evaluation, with Matthews' correlation coefficient."""
+    (tn, fp), (fn, tp) = task["confusion"]
+    scale = math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    values = {name: task["values"][name] for name in ("f1", "best_f1", "auc", "accuracy")}
+    return values | {"mcc": (tp * tn - fp * fn) / scale if scale else 0.0}
+
+
+def sizes(rows: int, totals: str, per_class: str) -> list[Size]:
+    """What the command line asks for, fewest labels first."""
+    found = [Size(f"{n}/class", 2 * int(n), {"per_class": int(n)}) for n in _listed(per_class)]
+    for n in _listed(totals):
+        if n == "all":
+            found.append(Size(n, rows, None))
+        else:
+            found.append(Size(n, int(n), {"rows": int(n)}))
+    if too_large := [s.name for s in found if s.rows > rows]:
+        raise SystemExit(f"{', '.join(too_large)}: there are {rows} training rows only.")
+    return sorted(found, key=lambda s: s.rows)
+
+
+def _listed(text: str) -> list[str]:
+    return [part for part in text.split(",") if part]
+
+
+def results(path: Path) -> Iterator[dict[str, Any]]:
+    """What has been appended so far; a line that was cut off does not count."""
+    if path.exists():
+        for line in path.read_text().splitlines():
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dataset", choices=DATASETS)
+    parser.add_argument("--data", type=lambda p: Path(os.path.abspath(p)), required=True)
+    parser.add_argument("--work", type=lambda p: Path(os.path.abspath(p)), required=True)
+    parser.add_argument("--preset", type=os.path.abspath)
+    parser.add_argument("--sizes", default="16,64,256,1024,all")
+    parser.add_argument("--per-class", default="")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--arms", default=",".join([*CLASSICAL, *ARMS]))
+    parser.add_argument("--length", type=int, help="tokens, or words from scratch")
+    parser.add_argument("--test-rows", type=int, default=1000)
+    parser.add_argument("--max-train", type=int)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="start no arm after these")
+    parser.add_argument("--rehearse", action="store_true", help="test on spared training rows")
+    parser.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="ARM:key=value"
+    )
+    args = parser.parse_args()
+    arms = _listed(args.arms)
+    if unknown := {*arms, *(o.partition(":")[0] for o in args.overrides)} - {*CLASSICAL, *ARMS}:
+        raise SystemExit(f"unknown arms: {', '.join(sorted(unknown))}")
+    if not args.preset and any(a in ARMS and ARMS[a].transfer for a in arms):
+        raise SystemExit("give --preset, or leave the arms with transfer out")
+    return args
+
+
+def main() -> None:
+    args = arguments()
+    end = time.monotonic() + 60 * args.minutes
+    prepare(args.dataset, args.data, args.work, args.max_train, args.test_rows, args.rehearse)
+    arms, length = _listed(args.arms), args.length or LENGTHS[args.dataset]
+    told = [o.partition(":") for o in args.overrides]
+    overrides = {arm: [o for a, _, o in told if a == arm] for arm in arms}
+    study = Study(args.dataset, args.work, args.preset, length, overrides)
+    rows = pq.read_metadata(args.work / "train.parquet").num_rows
+    file = args.work / "results.jsonl"
+    done = [(r["arm"], r["size"], r["seed"], r["overrides"]) for r in results(file)]
+    wanted = sizes(rows, args.sizes, args.per_class)
+    for seed, size, arm in product(range(args.seeds), wanted, arms):
+        if (arm, size.name, seed, overrides[arm]) in done:
+            continue
+        if time.monotonic() > end:
+            print(f"{args.minutes:g} minutes are over.")
+            break
+        began = time.perf_counter()
+        found = (study.keras if arm in ARMS else study.classical)(arm, size, seed)
+        line = {"dataset": args.dataset, "arm": arm, "size": size.name, "rows": size.rows}
+        line |= {"seed": seed, "overrides": overrides[arm], "length": length, **found}
+        line["whole_seconds"] = time.perf_counter() - began
+        with file.open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+        scores = f"F1 {found['f1']:.4f} AUC {found['auc']:.4f}"
+        print(
+            f"{arm} {size.name} seed {seed}: {scores} in {line['whole_seconds']:.1f} s", flush=True
+        )
+    print(report(list(results(file))))
+
+
+if __name__ == "__main__":
+    main()

@@ -25,6 +25,8 @@ from models.trunks.pretrained import (
 )
 
 CONVERTER = "image_converter.json"
+PADDING_COUNTS = ("FNetBackbone", "XLNetBackbone")
+"""Text backbones of KerasHub 0.32 whose outputs at a token depend on how much padding follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +109,8 @@ class KerasHub(Trunk):
     def _text_model(
         self, backbone: keras.Model, features: tuple[TokensFeature, ...]
     ) -> keras.Model:
+        from models.trim import Trim
+
         outputs = backbone.output if isinstance(backbone.output, dict) else {"": backbone.output}
         wanted = self._outputs()
         output = next((outputs[name] for name in wanted if name in outputs), None)
@@ -116,6 +120,7 @@ class KerasHub(Trunk):
                 f" {', '.join(outputs)}. Expected another `pooling`."
             )
         given = {k: v for k, v in backbone.input.items() if "decoder" not in k}
+        trims = type(backbone).__name__ not in PADDING_COUNTS
         encoder = keras.Model(given, output)
         name_groups(encoder, "embeddings")
         config = backbone.get_config()
@@ -123,9 +128,11 @@ class KerasHub(Trunk):
         for feature in features:
             self._check_tokens(feature, config, backbone)
             ids = keras.Input((feature.length,), dtype="int32", name=feature.name)
+            inputs[feature.name] = ids
+            if trims:
+                ids = Trim(feature.pad, f"trim_{feature.name}")(ids)
             present = _present(ids, feature)
             values = {k: _token_input(k, ids, present) for k in given}
-            inputs[feature.name] = ids
             encoded.append(pooled(encoder.call(values), self.pooling, present))
         return keras.Model(inputs, joined(encoded), name="trunk")
 

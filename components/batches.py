@@ -1,4 +1,4 @@
-"""Reading `Batches`: preprocessed features as NumPy arrays over the memory-mapped files."""
+"""`Batches` in files: features, or what a trunk makes of them, as memory-mapped NumPy arrays."""
 
 from __future__ import annotations
 
@@ -6,37 +6,57 @@ from pathlib import Path
 from typing import assert_never
 
 from components.arrow import np, pa
-from components.artifacts import Batches
+from components.artifacts import SPLITS, Batches
 from models.features import (
     CategoricalFeature,
-    Feature,
     ImageFeature,
     NumericFeature,
     RawTextFeature,
+    Representation,
+    Stored,
     TextFeature,
     TokensFeature,
 )
 
 
+def shards(batches: Batches, split: str) -> list[Path]:
+    """The files of a split, in the order of their rows."""
+    return sorted((batches.path / split).glob("*.arrow"))
+
+
+def num_rows(file: Path) -> int:
+    """Rows of a shard."""
+    with pa.memory_map(str(file)) as mapped:
+        return int(pa.ipc.open_file(mapped).get_batch(0).num_rows)
+
+
+def stored_representation(embeddings: Batches) -> Representation:
+    """What the batches of the Embed stage hold, for `load_columns`."""
+    file = next(f for split in SPLITS for f in shards(embeddings, split))
+    with pa.memory_map(str(file)) as mapped:
+        (column,) = pa.ipc.open_file(mapped).schema
+    return Representation(name=column.name, width=column.type.list_size)
+
+
 def load_columns(
-    batches: Batches, split: str, features: tuple[Feature, ...]
+    batches: Batches, split: str, features: tuple[Stored, ...]
 ) -> dict[str, np.ndarray]:
     """Arrays [rows, …] by feature name, without a copy where the split is one shard.
 
     Shapes and dtypes are those of the preprocessed features: see `models.features`. The arrays
     are read-only where they are views of the files.
     """
-    shards = [read_shard(file, features) for file in sorted((batches.path / split).glob("*.arrow"))]
-    if len(shards) == 1:
-        return shards[0]
+    parts = [read_shard(file, features) for file in shards(batches, split)]
+    if len(parts) == 1:
+        return parts[0]
     found = {}
     for feature in features:
         empty = np.empty((0, *row_shape(feature)), row_dtype(feature))
-        found[feature.name] = np.concatenate([empty, *(s[feature.name] for s in shards)])
+        found[feature.name] = np.concatenate([empty, *(p[feature.name] for p in parts)])
     return found
 
 
-def read_shard(file: Path, features: tuple[Feature, ...]) -> dict[str, np.ndarray]:
+def read_shard(file: Path, features: tuple[Stored, ...]) -> dict[str, np.ndarray]:
     """Views of one memory-mapped file, which holds one record batch."""
     with pa.memory_map(str(file)) as mapped:
         reader = pa.ipc.open_file(mapped)
@@ -53,7 +73,7 @@ def read_shard(file: Path, features: tuple[Feature, ...]) -> dict[str, np.ndarra
     return found
 
 
-def write_shard(file: Path, columns: dict[str, np.ndarray], features: tuple[Feature, ...]) -> None:
+def write_shard(file: Path, columns: dict[str, np.ndarray], features: tuple[Stored, ...]) -> None:
     """Write preprocessed features [rows, …] as one record batch of fixed-size columns."""
     arrays = []
     for feature in features:
@@ -73,20 +93,22 @@ def _fixed(values: pa.Array, size: int) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(values, size)
 
 
-def row_shape(feature: Feature) -> tuple[int, ...]:
+def row_shape(feature: Stored) -> tuple[int, ...]:
     """The shape of one preprocessed row."""
     if isinstance(feature, ImageFeature):
         return feature.height, feature.width, feature.channels
     if isinstance(feature, TextFeature | TokensFeature):
         return (feature.length,)
+    if isinstance(feature, Representation):
+        return (feature.width,)
     return ()
 
 
-def row_dtype(feature: Feature) -> np.dtype:
+def row_dtype(feature: Stored) -> np.dtype:
     """The dtype of a preprocessed feature."""
     if isinstance(feature, ImageFeature):
         return np.dtype(np.uint8)
-    if isinstance(feature, NumericFeature):
+    if isinstance(feature, NumericFeature | Representation):
         return np.dtype(np.float32)
     if isinstance(feature, TextFeature | TokensFeature | CategoricalFeature):
         return np.dtype(np.int32)

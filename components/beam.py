@@ -20,9 +20,15 @@ POLL_SECONDS = 0.2
 
 
 def map_units(
-    name: str, units: Sequence[T], work: Callable[[int, T], R], context: Context
+    name: str,
+    units: Sequence[T],
+    work: Callable[[int, T], R],
+    context: Context,
+    rows: Sequence[int] = (),
 ) -> list[R]:
     """`work(index, unit)` for every unit, as a Beam pipeline; the results in the order of units.
+
+    rows: of each unit, to tell progress in; in units ("shards") when empty.
 
     `work` and its results are pickled; work must be the same however often it is tried. Results
     are kept in the stage's scratch directory as they come, so an attempt after a crash goes on
@@ -36,7 +42,7 @@ def map_units(
     results.mkdir(parents=True, exist_ok=True)
     left = [(i, unit) for i, unit in enumerate(units) if not _file(results, i).exists()]
     if left:
-        with _Progress(results, len(units), context):
+        with _Progress(results, rows, len(units), context):
             _run(left, _Kept(work, str(results)), context.beam)
     found = [pickle.loads(_file(results, i).read_bytes()) for i in range(len(units))]
     for i, result in enumerate(found):
@@ -96,8 +102,9 @@ class _Kept:
 class _Progress:
     """Counts finished units while a pipeline runs, wherever its workers are."""
 
-    def __init__(self, results: Path, total: int, context: Context) -> None:
-        self.results, self.total, self.observer = results, total, context.observer
+    def __init__(self, results: Path, rows: Sequence[int], units: int, context: Context) -> None:
+        self.results, self.observer = results, context.observer
+        self.sizes, self.unit = (rows, "rows") if rows else ([1] * units, "shards")
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -114,8 +121,8 @@ class _Progress:
         self._tell()
 
     def _tell(self) -> None:
-        done = sum(1 for _ in self.results.glob("*.pickle"))
-        self.observer.progress(done, self.total, "shards")
+        done = sum(self.sizes[int(file.stem)] for file in self.results.glob("*.pickle"))
+        self.observer.progress(done, sum(self.sizes), self.unit)
 
 
 def _file(results: Path, index: int) -> Path:

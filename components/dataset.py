@@ -17,7 +17,7 @@ from components.artifacts import Batches, Examples
 from components.batches import load_columns
 from components.labels import encode, resolve
 from components.stage import RootstockError
-from models.features import Feature
+from models.features import Stored
 from models.lazy import tf
 from models.task import Task, TaskTarget
 
@@ -54,9 +54,9 @@ class Splits:
 
 
 def load_splits(
-    examples: Examples, batches: Batches, features: tuple[Feature, ...], tasks: tuple[Task, ...]
+    examples: Examples, batches: Batches, features: tuple[Stored, ...], tasks: tuple[Task, ...]
 ) -> Splits:
-    """Features from `batches`, labels from `examples`, encoded.
+    """Features, or what a trunk made of them, from `batches`; labels from `examples`, encoded.
 
     Raises:
         RootstockError: there are no training rows, or none of them carries a task's label.

@@ -14,8 +14,16 @@ from pydantic import Field
 
 from models.inputs import STRICT
 
-REPRESENTATION = "representation"
-"""The name of what a trunk makes of all features, float32 [batch, width], where it is kept."""
+REPRESENTATION = "_representation"
+"""The name of what a trunk makes of all features, where it is kept: no input can have it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Representation:
+    """Float32 [batch, width]: what a frozen trunk makes of all features; it has no raw form."""
+
+    name: str = REPRESENTATION
+    width: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,3 +131,6 @@ Feature = Annotated[
     | CategoricalFeature,
     Field(discriminator="kind"),
 ]
+
+Stored = Feature | Representation
+"""What files of batches hold."""

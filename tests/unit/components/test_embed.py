@@ -1,0 +1,122 @@
+"""Embed: what the trunk makes of every row, in the order of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components import embed
+from components.artifacts import Batches, Preprocessing
+from components.batches import load_columns, stored_representation, write_shard
+from components.digests import digest_tree
+from components.embed import Embed, EmbedInputs
+from components.preprocessing import save_preprocessing
+from components.stage import Context, RootstockError
+from models.features import REPRESENTATION, Feature, RawTextFeature
+from models.lazy import tf
+from models.tokens import tokens_feature
+from models.trunks.base import Trunk
+from models.trunks.keras_hub import KerasHub
+from models.trunks.tf_hub import TfHub
+from tests.pretrained_files import TEXTS, text_module, text_preset
+
+Make = Callable[[str], Context]
+SHARDS = {"train": (7, 5), "val": (3,), "test": (2,)}
+
+
+def tokens(rows: int, seed: int) -> np.ndarray:
+    """Texts of 1 to 8 tokens."""
+    rng = np.random.default_rng(seed)
+    found = rng.integers(5, 17, (rows, 8)).astype(np.int32)
+    found[np.arange(8) >= rng.integers(1, 9, (rows, 1))] = 0
+    return found
+
+
+def strings(rows: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).choice(np.array([t.encode() for t in TEXTS], object), rows)
+
+
+def written(
+    directory: Path, feature: Feature, values: Callable[[int, int], np.ndarray]
+) -> EmbedInputs:
+    (directory / "preprocessing").mkdir(parents=True)
+    save_preprocessing((feature,), directory / "preprocessing")
+    for split, sizes in SHARDS.items():
+        (directory / "batches" / split).mkdir(parents=True)
+        for i, rows in enumerate(sizes):
+            file = directory / "batches" / split / f"part-{i:05d}.arrow"
+            write_shard(file, {feature.name: values(rows, i)}, (feature,))
+    return EmbedInputs(
+        Preprocessing(directory / "preprocessing", "digest"),
+        Batches(directory / "batches", "digest"),
+    )
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trunk, EmbedInputs, Feature]:
+    files = tmp_path_factory.mktemp("text")
+    text_preset(files / "preset")
+    trunk = KerasHub(preset=str(files / "preset"), length=8)
+    feature = tokens_feature(trunk.reading(), "words", "t")
+    return trunk, written(files, feature, tokens), feature
+
+
+def expected(trunk: Trunk, inputs: EmbedInputs, feature: Feature, split: str) -> np.ndarray:
+    columns = load_columns(inputs.batches, split, (feature,))
+    given = {
+        n: tf.constant(v, tf.string if v.dtype.hasobject else v.dtype) for n, v in columns.items()
+    }
+    return np.asarray(trunk.build((feature,))(given, training=False))
+
+
+def test_rows_keep_their_order(
+    text: tuple[Trunk, EmbedInputs, Feature], new_context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embed, "UNIT_ROWS", 4)
+    monkeypatch.setattr(embed, "BATCH_ROWS", 2)
+    trunk, inputs, feature = text
+    context = new_context("e")
+    found = Embed(trunk=trunk).run(inputs, context).embeddings
+    stored = stored_representation(found)
+    for split in ("train", "val"):
+        values = load_columns(found, split, (stored,))[REPRESENTATION]
+        assert values.dtype == np.float32
+        np.testing.assert_allclose(values, expected(trunk, inputs, feature, split), atol=1e-5)
+    assert load_columns(found, "test", (stored,))[REPRESENTATION].shape == (0, stored.width)
+    assert context.observer.figures == {"rows": 15, "width": 8}  # type: ignore[attr-defined]
+    assert context.observer.seen[-1] == (15, 15, "rows")  # type: ignore[attr-defined]
+
+
+def test_texts_as_they_are(tmp_path: Path, new_context: Make) -> None:
+    text_module(tmp_path / "module")
+    trunk = TfHub(handle=str(tmp_path / "module"), hyperparameters={})
+    feature = RawTextFeature(name="words", column="t")
+    inputs = written(tmp_path, feature, strings)
+    found = Embed(trunk=trunk).run(inputs, new_context("e")).embeddings
+    values = load_columns(found, "train", (stored_representation(found),))[REPRESENTATION]
+    np.testing.assert_allclose(values, expected(trunk, inputs, feature, "train"), atol=1e-5)
+
+
+def test_same_bytes_every_time_and_after_a_crash(
+    text: tuple[Trunk, EmbedInputs, Feature], new_context: Make
+) -> None:
+    trunk, inputs, _ = text
+    stage = Embed(trunk=trunk)
+    first, again, after_a_crash = (
+        stage.run(inputs, new_context(name)).embeddings for name in ("a", "b", "a")
+    )
+    for other in (again, after_a_crash):
+        assert digest_tree(first.path) == digest_tree(other.path)
+
+
+def test_a_trunk_that_cannot_be_built_is_told(
+    text: tuple[Trunk, EmbedInputs, Feature], tmp_path: Path, new_context: Make
+) -> None:
+    trunk, inputs, _ = text
+    missing = replace(trunk, preset=str(tmp_path / "none"))  # type: ignore[call-arg]
+    with pytest.raises(RootstockError, match=r"^model\.trunk: preset .*cannot be loaded"):
+        Embed(trunk=missing).run(inputs, new_context("e"))

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.anomalies import errors, warnings
-from components.artifacts import Blessing, Evaluation, Pushed, SourceFiles, TrainedModel
+from components.artifacts import Batches, Blessing, Evaluation, Pushed, SourceFiles, TrainedModel
 from components.digests import digest_source
+from components.embed import Embed, EmbedInputs
 from components.evaluator import Evaluator, EvaluatorInputs
 from components.example_gen import ExampleGen, ExampleGenInputs
 from components.example_validator import ExampleValidator, ExampleValidatorInputs
@@ -17,9 +18,10 @@ from components.schema_gen import SchemaGen, SchemaGenInputs
 from components.stage import RootstockError
 from components.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.trainer import Trainer, TrainerInputs
-from components.transform import Transform, TransformInputs
+from components.transform import Transform, TransformInputs, TransformOutputs
 from models.inputs import ImageInput, TextInput
 from models.reading import AsTrained, Tokens
+from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk, TrunkError
 from pipeline.runner import Runner
 from pipeline.spec import Spec
@@ -77,6 +79,7 @@ def pipeline(spec: Spec, run: Runner) -> Result:
         Transform(inputs=inputs, reading=reading),
         TransformInputs(examples, statistics, read),
     )
+    embeddings = _embeddings(spec, run, transformed, pretrained)
     model = run(
         Trainer(
             tasks=tasks,
@@ -87,7 +90,9 @@ def pipeline(spec: Spec, run: Runner) -> Result:
             training=spec.training,
             seed=spec.seed,
         ),
-        TrainerInputs(examples, transformed.preprocessing, transformed.batches, pretrained),
+        TrainerInputs(
+            examples, transformed.preprocessing, transformed.batches, pretrained, embeddings
+        ),
     ).model
     infra = run.start(InfraValidator(), InfraValidatorInputs(model))
     evaluated = run(
@@ -105,6 +110,19 @@ def _pretrained(trunk: Trunk, index: Path) -> tuple[SourceFiles, ...]:
         return tuple(SourceFiles(Path(f), digest_source(f, index)) for f in trunk.files())
     except TrunkError as e:
         raise RootstockError(f"model.trunk: {e}") from e
+
+
+def _embeddings(
+    spec: Spec, run: Runner, transformed: TransformOutputs, pretrained: tuple[SourceFiles, ...]
+) -> Batches | None:
+    """What a frozen trunk makes of the rows; None where the Trainer has to compute it: fresh
+    weights are drawn there, from the seed.
+    """
+    transfer, trunk = spec.model.transfer, spec.model.trunk
+    if not (isinstance(transfer, Frozen) and transfer.embed and trunk.pretrained):
+        return None
+    inputs = EmbedInputs(transformed.preprocessing, transformed.batches, pretrained)
+    return run(Embed(trunk=trunk), inputs).embeddings
 
 
 def _curated(spec: Spec, index: Path) -> SourceFiles | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from models.features import Feature
 from models.lazy import keras, tf
 from models.multitask import MultitaskModel
 from models.transfer.adaptation import Adaptation
-from models.transfer.base import Transfer
+from models.transfer.base import Phase, Transfer
 from models.transfer.pace import Pace, paced
 from models.trunks.tf_hub import adopted
 from serving.signatures import SignatureInput, export
@@ -96,10 +96,10 @@ def train(
             adaptation = Adaptation(transfer, model)
         except ValueError as e:
             raise RootstockError(str(e)) from e
-    for note in adaptation.notes:
-        context.observer.warn(note)
     steps = -(-len(splits.train) // training.batch_size)
     phases = [p for p in adaptation.phases if p.start < training.epochs]
+    for note in [*adaptation.notes, *_left_out(phases, adaptation.phases)]:
+        context.observer.warn(note)
     monitor = choose_monitor(
         model, training.early_stopping, splits.val is not None, phases[-1].start
     )
@@ -134,6 +134,17 @@ def train(
     trained = int(sum(np.prod(v.shape) for v in adaptation.variables))
     adaptation.finish()
     return Result(model, progress.history, monitor, steps, trained)
+
+
+def _left_out(phases: Sequence[Phase], planned: Sequence[Phase]) -> list[str]:
+    """What a person should know where training ends before the last phase."""
+    if len(phases) == len(planned):
+        return []
+    return [
+        f"training.epochs ends before {len(planned) - len(phases)} of the {len(planned)} phases of"
+        f" the transfer mode, the last of which starts after {planned[-1].start} epochs: what they"
+        " would let train stays as it was pretrained."
+    ]
 
 
 @contextmanager

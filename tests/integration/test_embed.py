@@ -1,0 +1,98 @@
+"""A frozen trunk whose representations are computed once trains the same model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.artifacts import Batches, Examples, TrainedModel
+from components.embed import Embed, EmbedInputs
+from components.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.trainer import Trainer, TrainerInputs, Training
+from components.transform import Transform, TransformInputs
+from models.transfer.frozen import Frozen
+from models.trunks.keras_hub import KerasHub
+from pipeline.run import run
+from pipeline.store import Store
+from tests.integration.test_pretrained_trunks import INPUTS, TASKS, answers, context, examples
+from tests.pretrained_files import text_preset
+
+pytestmark = pytest.mark.slow
+
+SPEC = """\
+name: spam
+data:
+  sources: [{format: parquet, path: "examples/train/*.parquet"}]
+inputs:
+  words: {kind: text, column: text}
+tasks:
+  spam: {kind: binary, label: label, positive: spam}
+model:
+  trunk: {name: keras_hub, preset: preset, length: 8}
+  transfer: frozen
+training: {epochs: 2, batch_size: 16}
+tracking: {backend: none}
+store: store
+push: {destination: served}
+"""
+
+
+def figures(model: TrainedModel) -> list[dict[str, float]]:
+    """Of every epoch, without its times."""
+    epochs = json.loads((model.path / "history.json").read_text())["epochs"]
+    return [{k: v for k, v in e.items() if "seconds" not in k} for e in epochs]
+
+
+def assert_same(embedded: TrainedModel, computed: TrainedModel, given: Examples) -> None:
+    for one, other in zip(figures(embedded), figures(computed), strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+    served, expected = answers(embedded, given)[1], answers(computed, given)[1]
+    np.testing.assert_allclose(served, expected, atol=1e-4)
+
+
+def test_figures_and_answers_are_the_same(tmp_path: Path) -> None:
+    text_preset(tmp_path / "preset")
+    trunk = KerasHub(preset=str(tmp_path / "preset"), length=8)
+    given = examples(tmp_path / "examples")
+    statistics = StatisticsGen(images=(), texts=("text",)).run(
+        StatisticsGenInputs(given), context(tmp_path / "statistics")
+    )
+    done = Transform(inputs=INPUTS, reading=trunk.reading()).run(
+        TransformInputs(given, statistics.statistics), context(tmp_path / "transform")
+    )
+    embeddings = (
+        Embed(trunk=trunk)
+        .run(EmbedInputs(done.preprocessing, done.batches), context(tmp_path / "embed"))
+        .embeddings
+    )
+    stage = Trainer(
+        tasks=TASKS,
+        trunk=trunk,
+        transfer=Frozen(),
+        training=Training(epochs=3, batch_size=16, learning_rate=0.02),
+    )
+    inputs = TrainerInputs(given, done.preprocessing, done.batches)
+    computed = stage.run(inputs, context(tmp_path / "computed")).model
+    unread = Batches(tmp_path / "none", "digest")
+    embedded = stage.run(
+        replace(inputs, batches=unread, embeddings=embeddings), context(tmp_path / "embedded")
+    ).model
+    assert_same(embedded, computed, given)
+
+
+def test_the_pipeline_embeds_where_the_spec_lets_it(tmp_path: Path) -> None:
+    text_preset(tmp_path / "preset")
+    given = examples(tmp_path / "examples")
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC)
+    store = Store(tmp_path / "store")
+    computed = run(spec, ["model.transfer.embed=false"]).model
+    assert store.latest("Embed") is None
+    embedded = run(spec).model
+    assert store.latest("Embed") is not None
+    assert embedded != computed
+    assert_same(embedded, computed, given)

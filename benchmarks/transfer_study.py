@@ -66,9 +66,9 @@ class Arm:
 
 ARMS = {
     "scratch": Arm(None, 1e-3, 300, 12),
-    "frozen": Arm("frozen", 1e-2, 500, 20),
-    "lora": Arm("lora", 1e-3, 150, 3),
-    "fine_tune": Arm("fine_tune", 1e-3, 150, 3),
+    "frozen": Arm("frozen", 1e-2, 300, 20),
+    "lora": Arm("lora", 1e-3, 100, 3),
+    "fine_tune": Arm("fine_tune", 1e-3, 100, 3),
 }
 """Learning rates are the heads'; the modes' own defaults say what share of it the trunk takes."""
 
@@ -160,7 +160,7 @@ class Study:
         if arm.transfer:
             trunk = {"name": "keras_hub", "preset": self.preset, "length": self.length}
             model = {"trunk": trunk, "transfer": {"name": arm.transfer}}
-        batch = 8 if size.rows <= 64 else 16 if size.rows <= 256 else 32
+        batch = 8 if size.rows <= 16 else 16 if size.rows <= 256 else 32
         training = {
             "batch_size": batch,
             "epochs": max(arm.epochs, math.ceil(arm.steps / math.ceil(size.rows / batch))),

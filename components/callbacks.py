@@ -15,6 +15,10 @@ from components.stage import Observer, RootstockError
 from models.lazy import keras, tf
 
 SECONDS_BETWEEN_REPORTS = 0.25
+CHECKPOINT_SHARE = 0.1
+"""Of the time of training, what checkpoints may take: those of large models are left out now and
+then, so that a run that is killed may lose more than an epoch.
+"""
 Logs = Mapping[str, float]
 
 
@@ -70,6 +74,7 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.observer, self.epoch_variable = observer, epoch
         self.epochs, self.saved = epochs, saved
         self.progress, self.monitor = progress, monitor
+        self.next_checkpoint = -math.inf
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Set the order of the epoch and start its clock."""
@@ -89,7 +94,7 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.trained = time.perf_counter() - self.began
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Report the figures, remember the best weights, stop or go on; then checkpoint.
+        """Report the figures, remember the best weights, stop or go on; checkpoint when due.
 
         Raises:
             RootstockError: the loss is no longer a number.
@@ -109,7 +114,11 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
             if self.monitor.best_epoch(history) == epoch:
                 self.progress.best = self.saved.weights()
             self.model.stop_training = self.monitor.stops(history)
-        self.saved.save(self.progress)
+        began = time.perf_counter()
+        if began >= self.next_checkpoint or self.model.stop_training or epoch + 1 == self.epochs:
+            self.saved.save(self.progress)
+            ended = time.perf_counter()
+            self.next_checkpoint = ended + (ended - began) / CHECKPOINT_SHARE
 
     def _report(self, steps: int) -> None:
         per_epoch, epochs = self.params["steps"], self.epochs

@@ -110,7 +110,7 @@ class Trainer(Stage[TrainerInputs, TrainerOutputs]):
     seed: int = 0
 
     def run(self, inputs: TrainerInputs, context: Context) -> TrainerOutputs:
-        """See `Stage.run`. A run that was killed goes on from its last finished epoch.
+        """See `Stage.run`. A run that was killed goes on from its last checkpoint.
 
         Raises:
             RootstockError: a task has no labels, early stopping names no figure, training diverges.

@@ -14,6 +14,7 @@ from components.subset import Subset, chosen
 from components.trained_model import ModelRecord
 from models.balancing.base import Balancing
 from models.balancing.equal import Equal
+from models.features import Stored
 from models.inputs import STRICT
 from models.sharing.base import Sharing
 from models.sharing.hard import Hard
@@ -116,10 +117,15 @@ class Trainer(Stage[TrainerInputs, TrainerOutputs]):
             RootstockError: a task has no labels, early stopping names no figure, training diverges.
         """
         from components import training
+        from components.batches import stored_representation
         from components.dataset import load_splits
 
         features = load_preprocessing(inputs.preprocessing)
-        splits = load_splits(inputs.examples, inputs.batches, features, self.tasks)
+        stored: tuple[Stored, ...] = features
+        given = inputs.batches
+        if inputs.embeddings is not None:
+            given, stored = inputs.embeddings, (stored_representation(inputs.embeddings),)
+        splits = load_splits(inputs.examples, given, stored, self.tasks)
         record = ModelRecord(
             features=features,
             targets=splits.targets,

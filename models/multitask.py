@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.balancing.base import Balancing
+from models.balancing.base import Balancing, GradientBalancer
 from models.features import REPRESENTATION, Feature
 from models.heads import Head, head_for
 from models.lazy import keras
@@ -29,7 +29,8 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
     dicts. Their logs hold `loss` (the tasks' losses, each times its task's `weight`, summed: one
     scale for all balancing methods), `<task>_loss`, `<task>_<metric>` and, in training, `objective`
     (what the balancing method made of the losses) and `<task>_weight` (its derivative by the task's
-    loss).
+    loss; of methods that balance gradients, what the task's gradient was multiplied by). Those add
+    `<task>_gradient_norm`, `gradient_cosine` and `conflict_rate`: see `models.gradient_step`.
 
     trunk: features to the shared representation. towers: from there to every task's raw outputs.
     trunk_trains: whether the trunk leaves inference mode while the model trains.
@@ -52,7 +53,7 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
         self.towers = _with_heads(shared.branches, self.heads)
         self.balancer = balancing.build(targets)
         self.balancing_variables = self.balancer.variables
-        self.totals = EpochTotals(self.heads)
+        self.totals = EpochTotals(self.heads, isinstance(self.balancer, GradientBalancer))
         self.built = True
 
     def call(self, features: Tensors, training: bool = False) -> dict[str, keras.KerasTensor]:

@@ -1,14 +1,19 @@
 """What a balancing method is: the losses of several tasks become one update of shared weights.
 
-Methods differ in what they look at. Those built so far look at the vector of losses and give a
-scalar to differentiate: a `LossBalancer`. Methods that look at the gradients of each task will be a
-second kind of balancer; `models.train_step` already has the shared representation at hand, at
-which it can take one gradient per task for the price of one pass through the trunk.
+Methods differ in what they look at. A `LossBalancer` looks at the vector of losses and gives a
+scalar to differentiate. A `GradientBalancer` looks at one gradient per task, taken at the shared
+representation, and gives the one gradient that goes back through the trunk; most such methods need
+no more than the inner products of the tasks' gradients: a `GramianBalancer`.
+
+Weights of tasks add up to the sum of the tasks' own weights, that is to the number of tasks where
+none is given, as plain summed losses have it: another method does not silently mean another
+learning rate. Methods whose magnitude is part of the method say so.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 from models.lazy import keras
 from models.task import TaskTarget
@@ -35,11 +40,98 @@ class LossBalancer(ABC):
         """
 
 
+@dataclass(frozen=True)
+class TaskGradients:
+    """What a method may look at in one step. All float32.
+
+    losses, present: [tasks], see `LossBalancer`.
+    gradients: [tasks, batch, features], of each task's loss by the shared representation; zeros
+        for absent tasks. A task's own weight is not in them.
+    gramian: [tasks, tasks], inner products of the gradients.
+    representation: [batch, features], the values at which the gradients were taken.
+    """
+
+    losses: keras.KerasTensor
+    present: keras.KerasTensor
+    gradients: keras.KerasTensor
+    gramian: keras.KerasTensor
+    representation: keras.KerasTensor
+
+
+class GradientBalancer(ABC):
+    """From one gradient per task to the gradient of the shared representation.
+
+    What lies behind the representation belongs to one task each, and follows the plain gradient of
+    `objective`. Methods that are defined by inner products of gradients of shared *parameters* are
+    not exact at the representation, which is where they stand for the gradients' upper bound
+    (Sener and Koltun 2018, section 3.3); elementwise ones are another method there.
+
+    variables: the method's state. Trainable ones follow the gradient of `objective`, by the model's
+        optimizer; `combine` may assign to the others; checkpoints hold all of them.
+    task_weights: float32 [tasks], the tasks' own.
+    """
+
+    def __init__(self, targets: tuple[TaskTarget, ...]) -> None:
+        self.variables: list[keras.Variable] = []
+        self.task_weights = [float(t.task.weight) for t in targets]
+
+    def objective(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+        """The scalar that towers and heads follow: see `LossBalancer.__call__`."""
+        weights = present * keras.ops.convert_to_tensor(self.task_weights, "float32")
+        return keras.ops.sum(weights * losses)
+
+    @abstractmethod
+    def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor | None]:
+        """The combined gradient [batch, features], and the weights [tasks] that made it, if any.
+
+        A task that is absent takes no part: all is as it were without it, and none of its state
+        moves. Larger task weights pull harder.
+        """
+
+
+class GramianBalancer(GradientBalancer):
+    """A method that needs inner products alone: the tasks' gradients are weighted and summed."""
+
+    @abstractmethod
+    def weights(
+        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        """Of the tasks' gradients, float64 [tasks].
+
+        Args:
+            gramian: float64 [tasks, tasks], so scaled that its diagonal is 1 on average over the
+                tasks present.
+            losses: float64 [tasks].
+            present: float64 [tasks].
+        """
+
+    def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """See `GradientBalancer.combine`."""
+        ops = keras.ops
+        gramian, losses, present = (
+            ops.cast(t, "float64") for t in (tasks.gramian, tasks.losses, tasks.present)
+        )
+        gramian *= present[:, None] * present
+        scale = ops.sum(ops.diagonal(gramian)) / ops.maximum(ops.sum(present), 1.0)
+        gramian /= ops.where(scale > 0, scale, 1.0)
+        weights = ops.where(present > 0, self.weights(gramian, losses, present), 0)
+        weights = ops.cast(weights, "float32")
+        return ops.tensordot(weights, tasks.gradients, 1), weights
+
+
 class Balancing(ABC):
     """A balancing method: a frozen dataclass with a literal `name`, in a file of its own."""
 
     name: str
 
     @abstractmethod
-    def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
+    def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer | GradientBalancer:
         """A balancer for these tasks, in this order. It honours each task's own `weight`."""
+
+
+class GradientBalancing(Balancing):
+    """A balancing method that looks at gradients."""
+
+    @abstractmethod
+    def build(self, targets: tuple[TaskTarget, ...]) -> GradientBalancer:
+        """See `Balancing.build`."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.balancing.base import Balancing, LossBalancer
+from models.balancing.base import Balancing, GradientBalancing, LossBalancer
 from models.balancing.equal import Equal
 from models.balancing.uncertainty import Uncertainty
 from models.discovery import methods
 from models.lazy import keras, tf
 from models.task import BinaryTask, RegressionTask, TaskTarget
 
-METHODS = methods("models.balancing", Balancing)
+METHODS = {
+    name: method
+    for name, method in methods("models.balancing", Balancing).items()
+    if not issubclass(method, GradientBalancing)
+}
 
 
 def targets(*weights: float) -> tuple[TaskTarget, ...]:

@@ -1,0 +1,137 @@
+"""Gradients of all variables where a method balances one gradient per task. Imports TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.balancing.base import GradientBalancer, TaskGradients
+from models.lazy import tf
+from models.metrics import ratio
+
+if TYPE_CHECKING:
+    from models.multitask import MultitaskModel
+    from models.train_step import BatchLosses
+
+
+def balanced_gradients(
+    model: MultitaskModel,
+    balancer: GradientBalancer,
+    tape: tf.GradientTape,
+    representation: tf.Tensor | list[tf.Tensor],
+    batch: BatchLosses,
+    objective: tf.Tensor,
+    penalties: list[tf.Tensor],
+) -> tuple[list[tf.Tensor | None], tf.Tensor, tf.Tensor]:
+    """By the model's trainable variables; the weights [tasks], NaN if the method has none; and
+    `conflict_totals`.
+
+    One pass per task goes through its own tower, for the gradients of the tower and of the
+    representation; then one pass with the combined gradient goes through the trunk.
+
+    penalties: regularisation losses, which reach all variables as they are.
+    """
+    variables = model.trainable_variables
+    apart = {id(v) for v in (*model.trunk.trainable_variables, *balancer.variables)}
+    towers = [v for v in variables if id(v) not in apart]
+    own = [v for v in balancer.variables if v.trainable]
+    parts = tf.nest.flatten(representation)
+    found: dict[int, list[tf.Tensor]] = {id(v): [] for v in variables}
+
+    def add(to: Iterable[tf.Variable], gradients: Iterable[tf.Tensor | None]) -> None:
+        for v, gradient in zip(to, gradients, strict=True):
+            if gradient is not None:
+                found[id(v)].append(gradient)
+
+    factors, by_own = tape.gradient(objective, (batch.losses, own))
+    add(own, by_own)
+    rows = []
+    for factor, loss in zip(tf.unstack(factors), batch.each, strict=True):
+        by_parts, by_towers = tape.gradient(loss, (parts, towers))
+        rows.append(_flat([_zeros_for(g, p) for g, p in zip(by_parts, parts, strict=True)]))
+        add(towers, [None if g is None else factor * g for g in by_towers])
+    gradients = tf.stack(rows)
+    gramian = gramian_of(gradients)
+    combined, weights = balancer.combine(
+        TaskGradients(batch.losses, batch.present, gradients, gramian, _flat(parts))
+    )
+    starts = [*_unflat(combined, parts), *map(tf.ones_like, penalties)]
+    add(variables, tape.gradient([*parts, *penalties], variables, output_gradients=starts))
+    if weights is None:
+        weights = tf.fill([len(rows)], np.float32(np.nan))
+    sums = [_sum(found[id(v)]) for v in variables]
+    return sums, weights, conflict_totals(gramian, batch.present)
+
+
+def gramian_of(gradients: tf.Tensor) -> tf.Tensor:
+    """Inner products float32 [tasks, tasks] of gradients [tasks, batch, features]."""
+    flat = tf.reshape(gradients, [tf.shape(gradients)[0], -1])
+    return tf.matmul(flat, flat, transpose_b=True)
+
+
+def num_conflict_totals(tasks: int) -> int:
+    """The length of `conflict_totals`."""
+    return tasks + 3
+
+
+def conflict_totals(gramian: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
+    """Float32 [tasks + 3]: each gradient's norm; then, over the pairs of present tasks that have
+    gradients, the sum of their cosines, how many are negative, and how many pairs there are.
+    """
+    norms = tf.sqrt(tf.linalg.diag_part(gramian))
+    there = tf.cast(norms > 0, tf.float32) * present
+    pairs = there[:, None] * there
+    pairs = tf.linalg.band_part(pairs, 0, -1) - tf.linalg.diag(there)
+    cosines = pairs * tf.math.divide_no_nan(gramian, norms[:, None] * norms)
+    conflicts = tf.cast(cosines < 0, tf.float32)
+    return tf.concat([norms, [tf.reduce_sum(x) for x in (cosines, conflicts, pairs)]], 0)
+
+
+def conflict_figures(
+    tasks: Sequence[str], totals: np.ndarray, steps: np.ndarray
+) -> dict[str, float]:
+    """`<task>_gradient_norm`, the mean `gradient_cosine` of two tasks, and `conflict_rate`, the
+    share of pairs whose cosine is negative; NaN where nothing was counted.
+
+    totals: sums of `conflict_totals`. steps: [tasks], those in which the task was present.
+    """
+    norms, (cosines, conflicts, pairs) = totals[:-3], totals[-3:]
+    figures = {
+        f"{task}_gradient_norm": ratio(norm, count)
+        for task, norm, count in zip(tasks, norms, steps, strict=True)
+    }
+    if len(tasks) == 1:
+        return figures
+    return figures | {
+        "gradient_cosine": ratio(cosines, pairs),
+        "conflict_rate": ratio(conflicts, pairs),
+    }
+
+
+def _zeros_for(gradient: tf.Tensor | None, part: tf.Tensor) -> tf.Tensor:
+    return tf.zeros_like(part) if gradient is None else gradient
+
+
+def _flat(parts: list[tf.Tensor]) -> tf.Tensor:
+    """[batch, ...] tensors side by side, float32 [batch, features]."""
+    return tf.concat(
+        [tf.reshape(tf.cast(p, tf.float32), [tf.shape(p)[0], np.prod(p.shape[1:])]) for p in parts],
+        1,
+    )
+
+
+def _unflat(flat: tf.Tensor, parts: list[tf.Tensor]) -> list[tf.Tensor]:
+    """The inverse of `_flat`: shapes and dtypes of `parts`."""
+    pieces = tf.split(flat, [int(np.prod(p.shape[1:])) for p in parts], 1)
+    return [
+        tf.cast(tf.reshape(piece, tf.shape(p)), p.dtype)
+        for piece, p in zip(pieces, parts, strict=True)
+    ]
+
+
+def _sum(gradients: list[tf.Tensor]) -> tf.Tensor | None:
+    if len(gradients) < 2:
+        return gradients[0] if gradients else None
+    return tf.add_n(gradients)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from models.fused_adam import FusedAdam
 from models.lazy import keras
 
 
@@ -29,6 +30,8 @@ def paced(optimizer: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.
     The learning rate of a variable counts for its weight decay too.
     """
     base: Any = optimizer
+    if issubclass(optimizer, keras.optimizers.Adam):
+        base = type(optimizer.__name__, (FusedAdam, optimizer), {})
 
     class Paced(base):  # type: ignore[misc]
         def __init__(self, *args: Any, paces: Sequence[Pace], **kwargs: Any) -> None:

@@ -1,0 +1,38 @@
+"""Adam in one pass over memory.
+
+Keras writes the update of a variable as a dozen operations, each of which reads and writes an array
+of its size; TensorFlow has the same formula (Kingma and Ba 2015, section 2, its efficient form) as
+one operation. For a BERT that is most of the time of a step with few rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.lazy import keras, tf
+
+
+class FusedAdam:
+    """Before `keras.optimizers.Adam` or `AdamW`: its update, to float rounding."""
+
+    def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """See `keras.optimizers.Optimizer.update_step`."""
+        if self.amsgrad or keras.config.backend() != "tensorflow":
+            super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+            return
+        index = self._get_variable_index(variable)
+        dtype = variable.dtype
+        steps = tf.cast(self.iterations + 1, dtype)
+        beta_1, beta_2 = tf.cast(self.beta_1, dtype), tf.cast(self.beta_2, dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=beta_1**steps,
+            beta2_power=beta_2**steps,
+            lr=tf.cast(learning_rate, dtype),
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=tf.cast(self.epsilon, dtype),
+            grad=tf.cast(tf.convert_to_tensor(gradient), dtype),
+        )

@@ -6,7 +6,7 @@ Importing this module imports TensorFlow.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from components.artifacts import Batches, Examples
 from components.batches import load_columns
-from components.labels import encode, resolve
+from components.labels import counted, encode, resolve
 from components.stage import RootstockError
 from models.features import Stored
 from models.lazy import tf
@@ -46,11 +46,21 @@ class Splits:
     val: Rows | None
 
     def only(self, indices: np.ndarray) -> Splits:
-        """With some of the training rows."""
-        kept = [
-            {k: v[indices] for k, v in c.items()} for c in (self.train.features, self.train.labels)
-        ]
-        return replace(self, train=Rows(*kept))
+        """With some of the training rows, as if there were no others.
+
+        Raises:
+            RootstockError: none of them carries a task's label.
+        """
+        features = {name: values[indices] for name, values in self.train.features.items()}
+        labels = {name: values[indices] for name, values in self.train.labels.items()}
+        targets = tuple(counted(t, labels[t.name]) for t in self.targets)
+        for target in targets:
+            if not target.labelled:
+                raise RootstockError(
+                    f"training.subset: none of its {len(indices)} rows has a label of task"
+                    f" {target.name!r}. Ask for more rows, or leave the task out."
+                )
+        return Splits(targets, Rows(features, labels), self.val)
 
 
 def load_splits(

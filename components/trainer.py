@@ -126,6 +126,8 @@ class Trainer(Stage[TrainerInputs, TrainerOutputs]):
         if inputs.embeddings is not None:
             given, stored = inputs.embeddings, (stored_representation(inputs.embeddings),)
         splits = load_splits(inputs.examples, given, stored, self.tasks)
+        if self.training.subset is not None:
+            splits = splits.only(chosen(self.training.subset, splits.train.labels, splits.targets))
         record = ModelRecord(
             features=features,
             targets=splits.targets,
@@ -133,8 +135,6 @@ class Trainer(Stage[TrainerInputs, TrainerOutputs]):
             sharing=self.sharing,
             balancing=self.balancing,
         )
-        if self.training.subset is not None:
-            splits = splits.only(chosen(self.training.subset, splits.train.labels, splits.targets))
         result = training.train(record, splits, self.transfer, self.training, self.seed, context)
         training.save(result, record, inputs.examples, context.output / "model")
         for name, value in result.figures().items():

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from components.dataset import Rows, Splits
 from components.labels import counted
 from components.stage import RootstockError
 from components.subset import Subset, chosen
@@ -116,3 +117,18 @@ def test_targets_of_a_subset_are_counted_again() -> None:
     few = chosen(Subset(per_class=4), labels, (target,))
     again = counted(target, labels["spam"][few])
     assert (again.classes, again.class_counts, again.labelled) == (target.classes, (4, 4), 8)
+
+
+def test_splits_know_only_the_rows_of_the_subset() -> None:
+    task = BinaryTask(name="spam", label="spam")
+    target = TaskTarget(
+        task=task, classes=("negative", "positive"), class_counts=(3, 1), labelled=4
+    )
+    labels = {"spam": np.array([0, 1, 0, 0, np.nan], np.float32)}
+    splits = Splits((target,), Rows({"x": np.arange(5.0)}, labels), None)
+    few = splits.only(np.array([1, 3]))
+    assert (few.targets[0].class_counts, few.targets[0].labelled) == ((1, 1), 2)
+    np.testing.assert_array_equal(few.train.features["x"], [1, 3])
+    np.testing.assert_array_equal(few.train.labels["spam"], [1, 0])
+    with pytest.raises(RootstockError, match=r"none of its 1 rows has a label of task 'spam'"):
+        splits.only(np.array([4]))

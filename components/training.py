@@ -27,6 +27,7 @@ from models.multitask import MultitaskModel
 from models.transfer.adaptation import Adaptation
 from models.transfer.base import Phase, Transfer
 from models.transfer.pace import Pace, paced
+from models.trim import trimming
 from models.trunks.tf_hub import adopted
 from serving.signatures import SignatureInput, export
 
@@ -96,6 +97,8 @@ def train(
             adaptation = Adaptation(transfer, model)
         except ValueError as e:
             raise RootstockError(str(e)) from e
+    for layer in trimming(model.trunk):
+        layer.enabled = not training.xla
     steps = -(-len(splits.train) // training.batch_size)
     phases = [p for p in adaptation.phases if p.start < training.epochs]
     for note in [*adaptation.notes, *_left_out(phases, adaptation.phases)]:

@@ -91,6 +91,11 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
         """The totals alone: they hold the figures of every task."""
         return [self.totals]
 
+    def reset_metrics(self) -> None:
+        """Keras does this where an epoch begins and where validation does."""
+        super().reset_metrics()
+        self.balancer.new_epoch()
+
     def _get_metrics_result_or_logs(self, logs: Mapping[str, float]) -> dict[str, float]:
         """Keras would compute all metrics in every step; here they are read once an epoch."""
         results: dict[str, float] = self.get_metrics_result()

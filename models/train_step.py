@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.balancing.base import GradientBalancer
+from models.balancing.base import GradientBalancer, HindsightBalancer
 from models.features import REPRESENTATION
 from models.gradient_step import balanced_gradients, conflict_figures, num_conflict_totals
 from models.heads import Head
@@ -82,6 +82,10 @@ def train_step(model: MultitaskModel, features: Tensors, labels: Tensors) -> dic
     else:
         gradients, weights = tape.gradient(objective, (variables, batch.losses))
     model.optimizer.apply(gradients, variables)
+    if isinstance(balancer, HindsightBalancer):
+        outputs = model.towers(model.represent(features, training=True), training=True)
+        after = batch_losses(model.heads, labels, outputs)
+        balancer.after_update(batch.losses, after.losses, batch.present)
     model.totals.update_state(batch, weights, objective, conflicts)
     return {"objective": objective}
 

@@ -1,9 +1,10 @@
 """What a balancing method is: the losses of several tasks become one update of shared weights.
 
 Methods differ in what they look at. A `LossBalancer` looks at the vector of losses and gives a
-scalar to differentiate. A `GradientBalancer` looks at one gradient per task, taken at the shared
-representation, and gives the one gradient that goes back through the trunk; most such methods need
-no more than the inner products of the tasks' gradients: a `GramianBalancer`.
+scalar to differentiate; a `HindsightBalancer` also looks at the losses again after the update. A
+`GradientBalancer` looks at one gradient per task, taken at the shared representation, and gives the
+one gradient that goes back through the trunk; most such methods need no more than the inner
+products of the tasks' gradients: a `GramianBalancer`.
 
 Weights of tasks add up to the sum of the tasks' own weights, that is to the number of tasks where
 none is given, as plain summed losses have it: another method does not silently mean another
@@ -19,15 +20,22 @@ from models.lazy import keras
 from models.task import TaskTarget
 
 
-class LossBalancer(ABC):
-    """From a vector of losses to the scalar that training minimises.
+class Balancer:
+    """A method at work.
 
-    variables: the method's state. Trainable ones follow the gradient of the scalar, by the model's
-        optimizer; checkpoints hold all of them.
+    variables: the method's state. Trainable ones follow the gradient of the scalar that is
+        minimised, by the model's optimizer; checkpoints hold all of them.
     """
 
     def __init__(self) -> None:
         self.variables: list[keras.Variable] = []
+
+    def new_epoch(self) -> None:
+        """An epoch is over, or none has begun; called once or more between two epochs."""
+
+
+class LossBalancer(Balancer, ABC):
+    """From a vector of losses to the scalar that training minimises."""
 
     @abstractmethod
     def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
@@ -37,6 +45,22 @@ class LossBalancer(ABC):
             losses: float32 [tasks], mean over the batch's labelled rows; 0 where there are none.
             present: float32 [tasks], 1 if any row of the batch carries the task's label, else 0. A
                 task that is absent takes no part: it adds nothing and none of its state moves.
+        """
+
+
+class HindsightBalancer(LossBalancer):
+    """A method that learns from what an update did: one forward pass more in every step."""
+
+    @abstractmethod
+    def after_update(
+        self, before: keras.KerasTensor, after: keras.KerasTensor, present: keras.KerasTensor
+    ) -> None:
+        """Assign to the method's variables.
+
+        Args:
+            before: float32 [tasks], losses of a batch before the update.
+            after: float32 [tasks], losses of the same batch after it.
+            present: float32 [tasks], see `LossBalancer.__call__`.
         """
 
 
@@ -58,7 +82,7 @@ class TaskGradients:
     representation: keras.KerasTensor
 
 
-class GradientBalancer(ABC):
+class GradientBalancer(Balancer, ABC):
     """From one gradient per task to the gradient of the shared representation.
 
     What lies behind the representation belongs to one task each, and follows the plain gradient of
@@ -66,13 +90,12 @@ class GradientBalancer(ABC):
     not exact at the representation, which is where they stand for the gradients' upper bound
     (Sener and Koltun 2018, section 3.3); elementwise ones are another method there.
 
-    variables: the method's state. Trainable ones follow the gradient of `objective`, by the model's
-        optimizer; `combine` may assign to the others; checkpoints hold all of them.
+    variables: trainable ones follow the gradient of `objective`; `combine` may assign to others.
     task_weights: float32 [tasks], the tasks' own.
     """
 
     def __init__(self, targets: tuple[TaskTarget, ...]) -> None:
-        self.variables: list[keras.Variable] = []
+        super().__init__()
         self.task_weights = [float(t.task.weight) for t in targets]
 
     def objective(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:

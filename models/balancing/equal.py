@@ -21,16 +21,15 @@ class Equal(Balancing):
 
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
         """See `Balancing.build`."""
-        return EqualBalancer(targets, self.reduction)
+        return ConstantWeights([t.task.weight for t in targets], self.reduction)
 
 
-class EqualBalancer(LossBalancer):
-    """See `Equal`."""
+class ConstantWeights(LossBalancer):
+    """The weighted sum of the losses, or their weighted mean over the tasks present."""
 
-    def __init__(self, targets: tuple[TaskTarget, ...], reduction: str) -> None:
+    def __init__(self, weights: list[float], reduction: Literal["sum", "mean"]) -> None:
         super().__init__()
-        self.weights = [t.task.weight for t in targets]
-        self.reduction = reduction
+        self.weights, self.reduction = weights, reduction
 
     def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
         """See `LossBalancer`."""

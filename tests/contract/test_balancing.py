@@ -17,6 +17,8 @@ METHODS = {
     for name, method in methods("models.balancing", Balancing).items()
     if not issubclass(method, GradientBalancing)
 }
+DRAWN = {"rlw"}
+"""Methods whose weights are random: what holds for those on average is in their own tests."""
 
 
 def targets(*weights: float) -> tuple[TaskTarget, ...]:
@@ -39,8 +41,8 @@ def gradients(
     return float(total), by_loss.numpy(), [g.numpy() for g in by_variable]
 
 
-@pytest.mark.parametrize("name", METHODS)
-class TestEveryMethod:
+@pytest.mark.parametrize("name", sorted(METHODS.keys() - DRAWN))
+class TestEveryMethodThatDrawsNoWeights:
     def test_the_order_of_tasks_does_not_matter(self, name: str) -> None:
         order = [2, 0, 1]
         weights, losses, present = [1.0, 2.0, 3.0], [0.5, 1.5, 4.0], [1.0, 1.0, 0.0]
@@ -53,6 +55,14 @@ class TestEveryMethod:
         assert first[0] == pytest.approx(second[0])
         np.testing.assert_allclose(first[1][order], second[1], rtol=1e-6)
 
+    def test_a_larger_task_weight_pulls_harder(self, name: str) -> None:
+        balancer = METHODS[name]().build(targets(1, 4))
+        _, by_loss, _ = gradients(balancer, [0.8, 0.8], [1, 1])
+        assert by_loss[1] == pytest.approx(4 * by_loss[0])
+
+
+@pytest.mark.parametrize("name", METHODS)
+class TestEveryMethod:
     def test_an_absent_task_takes_no_part(self, name: str) -> None:
         balancer = METHODS[name]().build(targets(1, 1))
         total, by_loss, by_variable = gradients(balancer, [0.7, 0.0], [1, 0])
@@ -66,11 +76,6 @@ class TestEveryMethod:
         found = gradients(METHODS[name]().build(targets(1, 1)), [0.0, 0.0], [present] * 2)
         for value in (found[0], found[1], *found[2]):
             assert np.all(np.isfinite(value))
-
-    def test_a_larger_task_weight_pulls_harder(self, name: str) -> None:
-        balancer = METHODS[name]().build(targets(1, 4))
-        _, by_loss, _ = gradients(balancer, [0.8, 0.8], [1, 1])
-        assert by_loss[1] == pytest.approx(4 * by_loss[0])
 
     def test_its_state_is_in_keras_variables(self, name: str) -> None:
         assert all(

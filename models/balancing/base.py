@@ -98,6 +98,9 @@ class GradientBalancer(Balancer, ABC):
         super().__init__()
         self.task_weights = [float(t.task.weight) for t in targets]
 
+    def prepare(self, features: int) -> None:
+        """Add the variables whose shapes depend on the features of the representation; once."""
+
     def objective(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
         """The scalar that towers and heads follow: see `LossBalancer.__call__`."""
         weights = present * keras.ops.convert_to_tensor(self.task_weights, "float32")

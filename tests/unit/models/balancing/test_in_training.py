@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from models.balancing.base import Balancing
+from models.balancing.db_mtl import DBMTL
 from models.balancing.dwa import DWA, DWABalancer
+from models.balancing.excess_mtl import ExcessMTL
 from models.balancing.famo import FAMO, FAMOBalancer
+from models.balancing.rlw import RLW
+from models.balancing.stch import STCH
 from models.features import NumericFeature
 from models.lazy import keras, tf
 from models.multitask import MultitaskModel
@@ -78,3 +82,20 @@ def test_dwa_takes_the_mean_losses_of_the_epochs_of_fit(validated: bool) -> None
     np.testing.assert_allclose(history["b_weight"][:2], 1, rtol=0.35)
     assert history["b_weight"][3] != pytest.approx(history["b_weight"][0], abs=1e-6)
     assert np.all(np.isnan(history["c_weight"]))
+
+
+@pytest.mark.parametrize("method", [ExcessMTL(), DBMTL(), RLW(), STCH()], ids=lambda m: m.name)
+def test_training_moves_the_methods_state_which_checkpoints_hold(method: Balancing) -> None:
+    model = make_model(method)
+    before = [np.array(v) for v in model.balancer.variables]
+    data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(12)
+    history = model.fit(data, epochs=3, verbose=0, shuffle=False).history
+    assert all(
+        np.any(np.array(v) != b) for v, b in zip(model.balancer.variables, before, strict=True)
+    )
+    held = {id(v) for v in model.weights}
+    assert all(id(v) in held for v in model.balancer.variables)
+    weights = [history[f"{name}_weight"][-1] for name in "ab"]
+    assert np.all(np.array(weights) > 0)
+    if not isinstance(method, DBMTL):
+        assert sum(weights) == pytest.approx(3, rel=1e-5)

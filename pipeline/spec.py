@@ -116,6 +116,11 @@ class Spec(Part):
         return filled
 
     @model_validator(mode="after")
+    def _balancing_names_tasks(self) -> Spec:
+        self.model.balancing.check(list(self.tasks))
+        return self
+
+    @model_validator(mode="after")
     def _labels_are_not_inputs(self) -> Spec:
         for task in self.tasks.values():
             for name, given in self.inputs.items():

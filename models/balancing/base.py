@@ -14,6 +14,7 @@ learning rate. Methods whose magnitude is part of the method say so.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from models.lazy import keras
@@ -149,6 +150,13 @@ class Balancing(ABC):
     """A balancing method: a frozen dataclass with a literal `name`, in a file of its own."""
 
     name: str
+
+    def check(self, tasks: Collection[str]) -> None:  # noqa: B027 - most fit all tasks
+        """Refuse tasks, given by name, that the method is not meant for.
+
+        Raises:
+            ValueError: the method names a task that there is not.
+        """
 
     @abstractmethod
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer | GradientBalancer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -27,18 +27,16 @@ class Fixed(Balancing):
     weights: Mapping[str, Annotated[float, Field(ge=0)]] = field(default_factory=dict)
     reduction: Literal["sum", "mean"] = "sum"
 
-    def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
-        """See `Balancing.build`.
-
-        Raises:
-            ValueError: a weight is given for a task that the model does not have.
-        """
-        names = [t.name for t in targets]
+    def check(self, tasks: Collection[str]) -> None:
+        """See `Balancing.check`."""
         for name in self.weights:
-            if name not in names:
+            if name not in tasks:
                 raise ValueError(
-                    f"model.balancing.weights: no task {name!r}. Expected some of: "
-                    + ", ".join(map(repr, names))
+                    f"model.balancing.weights: no task {name!r}; expected some of {list(tasks)}"
                 )
+
+    def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
+        """See `Balancing.build`."""
+        self.check([t.name for t in targets])
         weights = [t.task.weight * self.weights.get(t.name, 1.0) for t in targets]
         return ConstantWeights(weights, self.reduction)

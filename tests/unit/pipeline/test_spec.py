@@ -37,6 +37,10 @@ def test_methods_are_objects_and_names_come_from_keys() -> None:
 @pytest.mark.parametrize(
     ("override", "told"),
     [
+        (
+            "model.balancing={name: fixed, weights: {loop: 2}}",
+            r"no task 'loop'; expected some of \['digit', 'even', 'loops'\]",
+        ),
         ("trainin={}", r"trainin: unknown key; did you mean 'training'\? Known here: data,"),
         ("training.epoch=3", r"yaml:19: training.epoch: unknown key; did you mean 'epochs'\?"),
         ("tasks.even.positve=1", r"yaml:11: tasks.even.positve: .* did you mean 'positive'\?"),
@@ -82,7 +86,8 @@ def test_the_json_schema_lists_methods_and_refuses_unknown_keys() -> None:
     json.dumps(schema)
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["Uncertainty"]["additionalProperties"] is False
-    assert set(schema["$defs"]["Model"]["properties"]) == {"trunk", "sharing", "balancing"}
+    parts = {"trunk", "transfer", "sharing", "balancing"}
+    assert set(schema["$defs"]["Model"]["properties"]) == parts
 
 
 @given(

@@ -38,7 +38,9 @@ def test_fixed_weights_multiply_the_tasks_own() -> None:
 
 
 def test_a_fixed_weight_of_an_unknown_task_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"balancing.weights: no task 'x'. Expected some of: 't0'"):
+    with pytest.raises(
+        ValueError, match=r"balancing.weights: no task 'x'; expected some of \['t0'\]"
+    ):
         Fixed(weights={"x": 1.0}).build(targets(1))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.balancing.base import GradientBalancing, GramianBalancer
-from models.balancing.quadratic import interior_point
+from models.balancing.quadratic import on_simplex
 from models.inputs import STRICT
 from models.lazy import keras
 from models.task import TaskTarget
@@ -14,13 +14,13 @@ from models.task import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class MGDA(GradientBalancing):
-    """The shortest convex combination of the tasks' gradients: no task's loss rises.
+    """The shortest convex combination of the tasks' gradients: to first order no task's loss rises.
 
-    Solved to convergence by an interior point method, not by steps of Frank and Wolfe. At the
-    representation it is the paper's MGDA-UB, whose solutions are Pareto stationary too (theorem 1).
-    A task's weight divides its gradient before, so that tasks improve at rates in proportion to
-    their weights. The weights add up as in plain training; the length of what they give, 0 at a
-    Pareto stationary point, is part of the method.
+    Solved to convergence, not by steps of Frank and Wolfe. At the representation it is the paper's
+    MGDA-UB, whose fixed points are Pareto stationary too (theorem 1). A task's weight divides its
+    gradient before, so that tasks improve at rates in proportion to their weights. The weights add
+    up as in plain training; the length of what they give, 0 at a Pareto stationary point, is part
+    of the method.
     """
 
     __pydantic_config__ = STRICT
@@ -40,9 +40,7 @@ class MGDABalancer(GramianBalancer):
         """See `GramianBalancer.weights`."""
         ops = keras.ops
         wanted = ops.convert_to_tensor(self.task_weights, "float64")
-        scaled = gramian / (wanted[:, None] * wanted) + ops.diag(1 - present)
-        shares = interior_point(
-            lambda x: (ops.matmul(scaled, x[..., None])[..., 0], scaled), present
-        )
-        weights = present * shares / wanted
+
+        scaled = gramian / (wanted[:, None] * wanted)
+        weights = present * on_simplex(lambda x: (ops.matmul(scaled, x), scaled), present) / wanted
         return weights * ops.sum(present * wanted) / ops.sum(weights)

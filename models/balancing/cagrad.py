@@ -1,0 +1,64 @@
+"""CAGrad (Liu et al. 2021, NeurIPS, arXiv:2110.14048, equation 4 and algorithm 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.balancing.base import GradientBalancing, GramianBalancer
+from models.balancing.quadratic import on_simplex
+from models.inputs import STRICT
+from models.lazy import keras
+from models.task import TaskTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class CAGrad(GradientBalancing):
+    """The update that helps the worst-off task most, no further from the summed gradient than
+    `radius` times its length.
+
+    Divided by 1 + `radius`, as the official code can, so that gradients that agree are plain
+    training. Not exact at the representation.
+
+    radius: the paper's c. 0 is plain training.
+    """
+
+    __pydantic_config__ = STRICT
+    name: Literal["cagrad"] = "cagrad"
+    radius: Annotated[float, Field(ge=0, lt=1)] = 0.5
+
+    def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
+        """See `Balancing.build`."""
+        return CAGradBalancer(targets, self.radius)
+
+
+class CAGradBalancer(GramianBalancer):
+    """See `CAGrad`."""
+
+    def __init__(self, targets: tuple[TaskTarget, ...], radius: float) -> None:
+        super().__init__(targets)
+        self.radius = radius
+
+    def weights(
+        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        """See `GramianBalancer.weights`."""
+        ops = keras.ops
+        wanted = ops.convert_to_tensor(self.task_weights, "float64")
+
+        wanted *= present
+        towards = ops.matmul(gramian, wanted)
+        radius = self.radius * ops.sqrt(ops.maximum(ops.sum(wanted * towards), 0))
+
+        def length(x: keras.KerasTensor) -> keras.KerasTensor:
+            return ops.sqrt(ops.sum(x * ops.matmul(gramian, x)) + 1e-14)
+
+        def derivatives(x: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+            slope = ops.matmul(gramian, x) / length(x)
+            curvature = (gramian - slope[:, None] * slope) / length(x)
+            return towards + radius * slope, radius * curvature
+
+        shares = present * on_simplex(derivatives, present)
+        return (wanted + radius / length(shares) * shares) / (1 + self.radius)

@@ -99,3 +99,15 @@ def test_training_moves_the_methods_state_which_checkpoints_hold(method: Balanci
     assert np.all(np.array(weights) > 0)
     if not isinstance(method, DBMTL):
         assert sum(weights) == pytest.approx(3, rel=1e-5)
+
+
+@pytest.mark.parametrize("method", [DWA(), STCH(), RLW(), FAMO()], ids=lambda m: m.name)
+def test_training_goes_on_from_what_checkpoints_hold(method: Balancing) -> None:
+    data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)
+    whole = make_model(method).fit(data, epochs=4, verbose=0, shuffle=False).history
+    first, second = make_model(method), make_model(method)
+    first.fit(data, epochs=2, verbose=0, shuffle=False)
+    second.set_weights(first.get_weights())
+    rest = second.fit(data, initial_epoch=2, epochs=4, verbose=0, shuffle=False).history
+    for name in ("b_weight", "b_loss"):
+        assert rest[name] == whole[name][2:]

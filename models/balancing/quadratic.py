@@ -7,7 +7,6 @@ which costs nothing at these sizes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 

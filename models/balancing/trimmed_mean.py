@@ -13,6 +13,9 @@ from models.inputs import STRICT
 from models.lazy import keras
 from models.task import TaskTarget
 
+NOTHING = 1e-3
+"""Of a gradient that ties with others for being the largest, each loses a share."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrimmedMean(GradientBalancing):
@@ -44,11 +47,13 @@ class TrimmedMeanBalancer(GradientBalancer):
         ops = keras.ops
         wanted = ops.convert_to_tensor(self.task_weights, "float32")
         scaled = wanted[:, None, None] * tasks.gradients
-        there = tasks.present[:, None, None] > 0
-        ordered = ops.sort(ops.where(there, scaled, np.inf), axis=0)
         count = ops.sum(tasks.present)
-        trimmed = ops.clip(ops.floor((count - 1) / 2), 0, float(self.trimmed))
-        ranks = ops.arange(len(self.task_weights), dtype="float32")[:, None, None]
-        kept = (ranks >= trimmed) & (ranks < count - trimmed)
-        share = count / ops.maximum(count - 2 * trimmed, 1)
-        return share * ops.sum(ops.where(kept, ordered, 0), axis=0), None
+        kept = tasks.present[:, None, None] * ops.ones_like(scaled)
+        for trimmed in range(self.trimmed):
+            enough = ops.cast(count - 2 * trimmed > 2, "float32")
+            for extreme, beyond in ((ops.max, -np.inf), (ops.min, np.inf)):
+                found = extreme(ops.where(kept > NOTHING, scaled, beyond), axis=0)
+                ties = ops.cast((scaled == found) & (kept > NOTHING), "float32")
+                kept -= enough * ties / ops.maximum(ops.sum(ties, axis=0), 1)
+        left = ops.maximum(ops.sum(kept, axis=0), 1)
+        return count * ops.sum(kept * scaled, axis=0) / left, None

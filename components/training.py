@@ -21,6 +21,7 @@ from components.expected import write_expected
 from components.raw import raw_inputs
 from components.stage import Context, RootstockError
 from components.trained_model import ModelRecord, load_keras, save_record, save_weights
+from models.balancing.base import GradientBalancer
 from models.features import Feature
 from models.lazy import keras, tf
 from models.multitask import MultitaskModel
@@ -101,7 +102,8 @@ def train(
         layer.enabled = not training.xla
     steps = -(-len(splits.train) // training.batch_size)
     phases = [p for p in adaptation.phases if p.start < training.epochs]
-    for note in [*adaptation.notes, *_left_out(phases, adaptation.phases)]:
+    notes = [*_left_out(phases, adaptation.phases), *_unbalanced(model, phases)]
+    for note in [*adaptation.notes, *notes]:
         context.observer.warn(note)
     monitor = choose_monitor(
         model, training.early_stopping, splits.val is not None, phases[-1].start
@@ -147,6 +149,16 @@ def _left_out(phases: Sequence[Phase], planned: Sequence[Phase]) -> list[str]:
         f"training.epochs ends before {len(planned) - len(phases)} of the {len(planned)} phases of"
         f" the transfer mode, the last of which starts after {planned[-1].start} epochs: what they"
         " would let train stays as it was pretrained."
+    ]
+
+
+def _unbalanced(model: MultitaskModel, phases: Sequence[Phase]) -> list[str]:
+    """What a person should know where a method that balances gradients has none to balance."""
+    if not isinstance(model.balancer, GradientBalancer) or any(p.variables for p in phases):
+        return []
+    return [
+        "model.balancing looks at gradients of the trunk, and nothing of the trunk trains: the"
+        " weighted sum of the tasks' losses is minimised."
     ]
 
 

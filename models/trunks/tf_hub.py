@@ -162,7 +162,9 @@ class TfHub(Trunk):
         else:
             found = None if self.output else outputs
         if found is None:
-            there = ", ".join(outputs) if isinstance(outputs, Mapping) else "one without a name"
+            there = (
+                ", ".join(sorted(outputs)) if isinstance(outputs, Mapping) else "one without a name"
+            )
             raise TrunkError(
                 f"module {self.handle!r}: expected output"
                 f" {self.output or 'pooled_output or default'!r}. Outputs there: {there}. Name one"

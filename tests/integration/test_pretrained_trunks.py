@@ -53,7 +53,7 @@ def context(directory: Path) -> Context:
     return Context(directory / "output", directory / "scratch")
 
 
-def trained(trunk: Trunk, given: Examples, directory: Path, epochs: int = 8) -> TrainedModel:
+def trained(trunk: Trunk, given: Examples, directory: Path, epochs: int = 16) -> TrainedModel:
     statistics = StatisticsGen(images=(), texts=("text",)).run(
         StatisticsGenInputs(given), context(directory / "statistics")
     )

@@ -118,7 +118,15 @@ def figures(epochs: list[dict[str, float]]) -> list[dict[str, float]]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "mode"),
-    [*(("bert", m) for m in MODES), ("module", "fine_tune"), ("module", "l2_sp")],
+    [
+        ("bert", "frozen"),
+        ("bert", "gradual"),
+        ("bert", "lora"),
+        ("module", "fine_tune"),
+        ("module", "l2_sp"),
+        ("module", "layer_decay"),
+        ("module", "linear_then_fine_tune"),
+    ],
 )
 def test_interrupted_resumed_exported_and_read_again(
     source: str, mode: str, given: Examples, tmp_path: Path, request: pytest.FixtureRequest

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from models.fused_adam import FusedAdam
-from models.lazy import keras
+from models.lazy import keras, tf
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,16 @@ def paced(optimizer: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.
             """Steps since the variable that is being updated joined."""
             first = self._pace.first_step
             return self._iterations - first if first else self._iterations
+
+        def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+            """Add up the gradients of rows that occur more than once, as the tokens of a batch do:
+            Keras would square each part by itself, in Adam and in the norm for clipping.
+            """
+            if keras.config.backend() == "tensorflow":
+                grads = [
+                    tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in grads
+                ]
+            super().apply(grads, trainable_variables)
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
             with self._at_pace_of(variable) as pace:

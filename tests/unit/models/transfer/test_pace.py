@@ -61,4 +61,23 @@ def test_in_a_graph_with_a_schedule(name: str) -> None:
         for g in GRADIENTS:
             step(tf.constant(g))
         found.append(np.asarray(v))
-    np.testing.assert_allclose(found[1], found[0], rtol=2e-5)
+    np.testing.assert_allclose(found[1], found[0], rtol=2e-5)  # see models.fused_adam
+
+
+@pytest.mark.parametrize("clip", [None, 0.5])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_rows_that_occur_twice_count_as_their_sum(name: str, clip: float | None) -> None:
+    """The gradient of an embedding comes in slices; plain Keras squares each by itself."""
+    import tensorflow as tf
+
+    cls, arguments = OPTIMIZERS[name]
+    arguments = arguments | {"global_clipnorm": clip}
+    rows, whole = (keras.Variable(np.ones((4, 3), "float32")) for _ in range(2))
+    paces = [Pace()]
+    in_slices = paced(cls)(learning_rate=0.2, paces=paces, **arguments)
+    dense = cls(learning_rate=0.2, **arguments)
+    for step in range(3):
+        slices = tf.IndexedSlices(GRADIENTS[step : step + 3], [0, 0, 2], [4, 3])
+        in_slices.apply([slices], [rows])
+        dense.apply([tf.convert_to_tensor(slices)], [whole])
+    np.testing.assert_allclose(rows, whole, rtol=2e-5)

@@ -39,8 +39,7 @@ class AlignedMTLBalancer(GramianBalancer):
     ) -> keras.KerasTensor:
         """See `GramianBalancer.weights`."""
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float64")
-
+        wanted = self.wanted
         values, vectors = ops.eigh(gramian)
         largest = ops.max(values)
         real = values > largest * len(self.task_weights) * ROUNDING

@@ -119,6 +119,11 @@ class GradientBalancer(Balancer, ABC):
 class GramianBalancer(GradientBalancer):
     """A method that needs inner products alone: the tasks' gradients are weighted and summed."""
 
+    @property
+    def wanted(self) -> keras.KerasTensor:
+        """The tasks' own weights, float64 [tasks]."""
+        return keras.ops.convert_to_tensor(self.task_weights, "float64")
+
     @abstractmethod
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor

@@ -46,8 +46,7 @@ class CAGradBalancer(GramianBalancer):
     ) -> keras.KerasTensor:
         """See `GramianBalancer.weights`."""
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float64")
-
+        wanted = self.wanted
         wanted *= present
         towards = ops.matmul(gramian, wanted)
         radius = self.radius * ops.sqrt(ops.maximum(ops.sum(wanted * towards), 0))

@@ -37,8 +37,7 @@ class ConFIGBalancer(GramianBalancer):
     ) -> keras.KerasTensor:
         """See `GramianBalancer.weights`."""
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float64")
-
+        wanted = self.wanted
         angles = cosines(gramian, present)
         wanted *= angles.active
         matrix = angles.matrix + STATIONARY * ops.eye(len(self.task_weights), dtype="float64")

@@ -37,8 +37,7 @@ class DualProjBalancer(GramianBalancer):
     ) -> keras.KerasTensor:
         """See `GramianBalancer.weights`."""
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float64")
-
+        wanted = self.wanted
         angles = cosines(gramian, present)
         lengths = angles.active * wanted * angles.norms
         unit = ops.maximum(ops.max(lengths), SHORTEST)

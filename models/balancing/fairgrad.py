@@ -46,8 +46,7 @@ class FairGradBalancer(GramianBalancer):
     ) -> keras.KerasTensor:
         """See `GramianBalancer.weights`."""
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float64")
-
+        wanted = self.wanted
         angles = cosines(gramian, present)
         matrix = angles.matrix + STATIONARY * ops.eye(len(self.task_weights), dtype="float64")
         shares = wanted * angles.norms ** (1 - self.alpha)

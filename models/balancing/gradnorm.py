@@ -57,8 +57,7 @@ class GradNormBalancer(GramianBalancer):
     ) -> keras.KerasTensor:
         """See `GramianBalancer.weights`."""
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float64")
-
+        wanted = self.wanted
         before = ops.cast(self.learned, "float64")
         first = ops.cast(self.first_losses, "float64")
         first = ops.where((first == 0) & (present > 0), losses, first)

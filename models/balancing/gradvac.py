@@ -50,8 +50,7 @@ class GradVacBalancer(GramianBalancer):
     ) -> keras.KerasTensor:
         """See `GramianBalancer.weights`."""
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float64")
-
+        wanted = self.wanted
         angles = cosines(gramian, present)
         average = ops.cast(self.averages, "float64")
         floor = ops.sqrt(ops.maximum(1 - average**2, 1e-12))

@@ -48,5 +48,5 @@ class IMTLBalancer(GramianBalancer):
         """See `GramianBalancer.weights`."""
         ops = keras.ops
         scales = ops.exp(ops.cast(self.log_scales, "float64"))
-        wanted = ops.convert_to_tensor(self.task_weights, "float64")
+        wanted = self.wanted
         return scales * equal_projections(gramian * scales[:, None] * scales, present, wanted)

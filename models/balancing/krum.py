@@ -48,8 +48,7 @@ class KrumBalancer(GramianBalancer):
     ) -> keras.KerasTensor:
         """See `GramianBalancer.weights`."""
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float64")
-
+        wanted = self.wanted
         tasks = len(self.task_weights)
         squares = ops.diagonal(gramian)
         distances = squares[:, None] + squares - 2 * gramian

@@ -39,8 +39,7 @@ class MGDABalancer(GramianBalancer):
     ) -> keras.KerasTensor:
         """See `GramianBalancer.weights`."""
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float64")
-
+        wanted = self.wanted
         scaled = gramian / (wanted[:, None] * wanted)
         weights = present * on_simplex(lambda x: (ops.matmul(scaled, x), scaled), present) / wanted
         return weights * ops.sum(present * wanted) / ops.sum(weights)

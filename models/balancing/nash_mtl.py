@@ -40,8 +40,7 @@ class NashMTLBalancer(GramianBalancer):
     ) -> keras.KerasTensor:
         """See `GramianBalancer.weights`."""
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float64")
-
+        wanted = self.wanted
         angles = cosines(gramian, present)
         matrix = angles.matrix + STATIONARY * ops.eye(len(self.task_weights), dtype="float64")
         weights = angles.active * proportionally_fair(matrix, wanted, 1.0) / angles.norms

@@ -42,8 +42,7 @@ class PCGradBalancer(GramianBalancer):
     ) -> keras.KerasTensor:
         """See `GramianBalancer.weights`."""
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float64")
-
+        wanted = self.wanted
         products = ops.eye(len(self.task_weights), dtype="float64")
         squares = ops.diagonal(gramian)
         inverses = ops.where(squares > 0, 1 / ops.where(squares > 0, squares, 1), 0)

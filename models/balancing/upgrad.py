@@ -37,8 +37,7 @@ class UPGradBalancer(GramianBalancer):
     ) -> keras.KerasTensor:
         """See `GramianBalancer.weights`."""
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float64")
-
+        wanted = self.wanted
         angles = cosines(gramian, present)
         added = nonnegative(angles.matrix, angles.matrix * angles.active[:, None])
         lengths = angles.active * wanted * angles.norms

@@ -13,9 +13,9 @@ import io
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from PIL import Image
 from sklearn.compose import make_column_transformer
@@ -23,7 +23,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from components.artifacts import Examples
@@ -34,7 +34,7 @@ from pipeline.spec import Spec, load_spec
 from pipeline.store import Store
 
 
-def features(spec: Spec, table: pa.Table) -> pd.DataFrame | np.ndarray:
+def features(spec: Spec, table: pa.Table) -> Any:
     """The inputs of a spec as a data frame, or as a matrix of pixels."""
     images = [i for i in spec.inputs.values() if isinstance(i, ImageInput)]
     if images:
@@ -48,7 +48,7 @@ def features(spec: Spec, table: pa.Table) -> pd.DataFrame | np.ndarray:
     return frame
 
 
-def classifier(spec: Spec):
+def classifier(spec: Spec) -> Pipeline:
     """The usual strong and simple model for this kind of input."""
     kinds = {type(i) for i in spec.inputs.values()}
     if TextInput in kinds:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,9 @@ MESSAGES = (
     " bread and milk, or did you get some already?",
 )
 
+Columns = dict[str, list[Any]]
+"""Values of each input."""
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -45,7 +49,7 @@ class Figures:
     throughput: float
 
 
-def measured(client: Client, columns: dict[str, list], requests: int, batch: int) -> Figures:
+def measured(client: Client, columns: Columns, requests: int, batch: int) -> Figures:
     """Ask one example at a time, then in batches."""
     singles = batches(columns, 1)
     for _ in range(max(requests // 10, 1)):
@@ -59,22 +63,22 @@ def measured(client: Client, columns: dict[str, list], requests: int, batch: int
     return Figures(float(p50), float(p95), float(took.max()), count * batch / seconds)
 
 
-def batches(columns: dict[str, list], size: int) -> Iterator[dict[str, list]]:
+def batches(columns: Columns, size: int) -> Iterator[Columns]:
     """Inputs of `size` examples after one another, round and round."""
     endless = {name: cycle(values) for name, values in columns.items()}
     while True:
         yield {name: list(islice(values, size)) for name, values in endless.items()}
 
 
-def _seconds(client: Client, inputs: dict[str, list]) -> float:
+def _seconds(client: Client, inputs: Columns) -> float:
     began = time.perf_counter()
     client.predict(inputs)
     return time.perf_counter() - began
 
 
-def examples(client: Client, given: dict[str, Path]) -> dict[str, list]:
+def examples(client: Client, given: dict[str, Path]) -> Columns:
     """A list of values for each input of the model."""
-    found: dict[str, list] = {}
+    found: Columns = {}
     inputs = client.metadata()[client.signature].inputs
     if unknown := set(given) - set(inputs):
         raise SystemExit(f"no input {', '.join(unknown)}; expected some of: {', '.join(inputs)}")

@@ -23,26 +23,29 @@ import numpy as np
 def measure(mode: str, preset: str, length: int, batch_size: int, steps: int) -> dict[str, float]:
     """Train in this process."""
     from models.balancing.equal import Equal
-    from models.discovery import methods
     from models.lazy import keras, tf
     from models.multitask import MultitaskModel
+    from models.reading import Tokens
     from models.sharing.hard import Hard
     from models.task import BinaryTask, TaskTarget
     from models.tokens import tokens_feature
     from models.transfer.adaptation import Adaptation
-    from models.transfer.base import Transfer
+    from models.transfer.fine_tune import FineTune
+    from models.transfer.lora import Lora
     from models.transfer.pace import paced
     from models.trunks.keras_hub import KerasHub
 
     keras.utils.set_random_seed(0)
     trunk = KerasHub(preset=preset, length=length)
-    feature = tokens_feature(trunk.reading(), "text", "text")
+    reading = trunk.reading()
+    assert isinstance(reading, Tokens)
+    feature = tokens_feature(reading, "text", "text")
     task = BinaryTask(name="spam", label="spam")
     target = TaskTarget(
         task=task, classes=("negative", "positive"), class_counts=(1, 1), labelled=2
     )
     model = MultitaskModel((feature,), (target,), trunk, Hard(), Equal())
-    adaptation = Adaptation(methods("models.transfer", Transfer)[mode](), model)
+    adaptation = Adaptation(Lora() if mode == "lora" else FineTune(), model)
     adaptation.enter(adaptation.phases[-1])
     optimizer = paced(keras.optimizers.Adam)(1e-3, paces=adaptation.paces(1))
     optimizer.build(adaptation.variables)

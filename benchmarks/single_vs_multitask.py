@@ -18,6 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from components.artifacts import Evaluation
 from pipeline.spec import load_spec
@@ -34,7 +35,9 @@ class Arm:
     metrics: dict[str, dict[str, float | None]]
 
 
-def run_arm(args: argparse.Namespace, store: Path, tasks: tuple[str, ...], known: dict) -> Arm:
+def run_arm(
+    args: argparse.Namespace, store: Path, tasks: tuple[str, ...], known: dict[str, Any]
+) -> Arm:
     chosen = json.dumps({t: known[t] for t in tasks})
     command = [sys.executable, "-m", "pipeline.cli", "run", str(args.spec), "--no-wait"]
     overrides = [*args.overrides, f"tasks={chosen}", "thresholds=[]", f"store={store}"]

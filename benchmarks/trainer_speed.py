@@ -2,9 +2,9 @@
 
     python benchmarks/trainer_speed.py [--rounds 5]
 
-Bare: the same trunk and heads as one functional model, plain Keras losses and metrics (AUC and
-accuracy per task, as the Trainer has), NumPy arrays given to `fit`; and once more without any
-metrics. Trainer: the model, dataset and callback of `components.training`, checkpoint after every
+Bare: the same trunk and heads as one functional model, Keras's own Adam, plain Keras losses and
+metrics (AUC and accuracy per task, as the Trainer has), NumPy arrays given to `fit`; and once more
+without any metrics. Trainer: the model, dataset and callback of `components.training`, checkpoint after every
 epoch included. They take turns in one process, so that a busy machine slows all alike; a ratio is
 the median over rounds. Data are synthetic: their values do not matter for speed.
 """
@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from components import training
-from components.callbacks import EpochCallback, state
-from components.checkpoint import Progress
+from components.callbacks import EpochCallback
+from components.checkpoint import Checkpoint, Progress
 from components.dataset import Rows, training_batches
 from components.stage import Silent
 from components.trainer import Training
@@ -32,6 +32,7 @@ from models.lazy import keras, tf
 from models.multitask import MultitaskModel
 from models.sharing.hard import Hard
 from models.task import BinaryTask, TaskTarget
+from models.transfer.adaptation import Adaptation
 from models.trunks.scratch import Scratch
 
 RNG = np.random.default_rng(0)
@@ -89,7 +90,11 @@ class Bare:
         self.case = case
         self.model = keras.Model(trunk.input, dense)
         self.model.compile(
-            training.make_optimizer(Training(), 1000),
+            keras.optimizers.Adam(
+                keras.optimizers.schedules.CosineDecay(
+                    0.0, 9500, warmup_target=1e-3, warmup_steps=500
+                )
+            ),
             loss=dict.fromkeys(case.tasks, "binary_crossentropy"),
             metrics={t: [keras.metrics.AUC(name="auc"), "accuracy"] for t in case.tasks}
             if measured
@@ -113,15 +118,16 @@ class Ours:
         keras.utils.set_random_seed(0)
         targets = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in case.tasks)
         self.model = MultitaskModel(case.features, targets, Scratch(), Hard(), Equal())
-        optimizer = training.make_optimizer(Training(), 1000)
-        optimizer.build(self.model.trainable_variables)
+        adaptation = Adaptation(None, self.model)
+        optimizer = training.make_optimizer(Training(), 1000, adaptation.paces(1000))
+        optimizer.build(adaptation.variables)
         self.model.compile(optimizer)
-        assert state(self.model)
         epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         rows = Rows(case.columns, case.labels)
         self.batches = training_batches(rows, case.batch_size, 0, epoch)
         file = directory / f"{case.name}.npz"
-        self.callback = EpochCallback(Silent(), epoch, file, Progress(), None)
+        saved = Checkpoint(file, self.model, adaptation.changing)
+        self.callback = EpochCallback(Silent(), epoch, 1, saved, Progress(), None)
 
     def epoch(self) -> None:
         self.model.fit(self.batches, epochs=1, verbose=0, shuffle=False, callbacks=[self.callback])

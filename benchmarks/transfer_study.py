@@ -161,7 +161,7 @@ class Study:
             trunk = {"name": "keras_hub", "preset": self.preset, "length": self.length}
             model = {"trunk": trunk, "transfer": {"name": arm.transfer}}
         batch = 8 if size.rows <= 16 else 16 if size.rows <= 256 else 32
-        training = {
+        training: dict[str, Any] = {
             "batch_size": batch,
             "epochs": max(arm.epochs, math.ceil(arm.steps / math.ceil(size.rows / batch))),
             "learning_rate": arm.learning_rate,

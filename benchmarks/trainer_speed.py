@@ -4,9 +4,10 @@
 
 Bare: the same trunk and heads as one functional model, Keras's own Adam, plain Keras losses and
 metrics (AUC and accuracy per task, as the Trainer has), NumPy arrays given to `fit`; and once more
-without any metrics. Trainer: the model, dataset and callback of `components.training`, checkpoint after every
-epoch included. They take turns in one process, so that a busy machine slows all alike; a ratio is
-the median over rounds. Data are synthetic: their values do not matter for speed.
+without any metrics. Trainer: the model, dataset, optimizer and callback of `components.training`,
+with a checkpoint after every epoch. They take turns in one process, so that a busy machine slows
+all alike; a ratio is the median over rounds. Data are synthetic: their values do not matter for
+speed.
 """
 
 from __future__ import annotations

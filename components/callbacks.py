@@ -105,6 +105,7 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
                 f"Training diverged: the loss of epoch {epoch + 1} is {figures['loss']}. Lower"
                 " training.learning_rate, or set training.clip_norm (1.0, for example)."
             )
+        figures |= self.model.gate_figures()
         self._report(self.params["steps"])
         self.observer.metrics(epoch, figures)
         history = self.progress.history

@@ -154,10 +154,12 @@ def _left_out(phases: Sequence[Phase], planned: Sequence[Phase]) -> list[str]:
 
 def _unbalanced(model: MultitaskModel, phases: Sequence[Phase]) -> list[str]:
     """What a person should know where a method that balances gradients has none to balance."""
-    if not isinstance(model.balancer, GradientBalancer) or any(p.variables for p in phases):
+    common = model.common is not None and model.common.trainable_variables
+    trains = common or any(p.variables for p in phases)
+    if not isinstance(model.balancer, GradientBalancer) or trains:
         return []
     return [
-        "model.balancing looks at gradients of the trunk, and nothing of the trunk trains: the"
+        "model.balancing looks at gradients of what tasks share, and nothing of that trains: the"
         " weighted sum of the tasks' losses is minimised."
     ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.balancing.base import GradientBalancer, TaskGradients
-from models.lazy import tf
+from models.lazy import keras, tf
 from models.metrics import ratio
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def balanced_gradients(
     model: MultitaskModel,
     balancer: GradientBalancer,
+    shared: list[keras.Variable],
     tape: tf.GradientTape,
     representation: tf.Tensor | list[tf.Tensor],
     batch: BatchLosses,
@@ -29,15 +30,17 @@ def balanced_gradients(
     `conflict_totals`.
 
     One pass per task goes through its own tower, for the gradients of the tower and of the
-    representation; then one pass with the combined gradient goes through the trunk.
+    representation; then one pass with the combined gradient goes through what tasks share. Where
+    the method balances at parameters, each task's pass goes all the way.
 
+    shared: the variables behind the representation.
     penalties: regularisation losses, which reach all variables as they are.
     """
     variables = model.trainable_variables
-    apart = {id(v) for v in (*model.trunk.trainable_variables, *balancer.variables)}
+    apart = {id(v) for v in (*shared, *balancer.variables)}
     towers = [v for v in variables if id(v) not in apart]
     own = [v for v in balancer.variables if v.trainable]
-    parts = tf.nest.flatten(representation)
+    places = Places(shared if model.at_parameters else representation, model.at_parameters)
     found: dict[int, list[tf.Tensor]] = {id(v): [] for v in variables}
 
     def add(to: Iterable[tf.Variable], gradients: Iterable[tf.Tensor | None]) -> None:
@@ -49,20 +52,61 @@ def balanced_gradients(
     add(own, by_own)
     rows = []
     for factor, loss in zip(tf.unstack(factors), batch.each, strict=True):
-        by_parts, by_towers = tape.gradient(loss, (parts, towers))
-        rows.append(_flat([_zeros_for(g, p) for g, p in zip(by_parts, parts, strict=True)]))
+        by_places, by_towers = tape.gradient(loss, (places.tensors, towers))
+        rows.append(places.flat(by_places))
         add(towers, [None if g is None else factor * g for g in by_towers])
     gradients = tf.stack(rows)
     gramian = gramian_of(gradients)
-    combined, weights = balancer.combine(
-        TaskGradients(batch.losses, batch.present, gradients, gramian, _flat(parts))
-    )
-    starts = [*_unflat(combined, parts), *map(tf.ones_like, penalties)]
-    add(variables, tape.gradient([*parts, *penalties], variables, output_gradients=starts))
+    tasks = TaskGradients(batch.losses, batch.present, gradients, gramian, places.values())
+    combined, weights = balancer.combine(tasks)
+    if places.parameters:
+        add(shared, places.apart(combined))
+        if penalties:
+            add(variables, tape.gradient(penalties, variables))
+    else:
+        starts = [*places.apart(combined), *map(tf.ones_like, penalties)]
+        ends = [*places.tensors, *penalties]
+        add(variables, tape.gradient(ends, variables, output_gradients=starts))
     if weights is None:
         weights = tf.fill([len(rows)], np.float32(np.nan))
     sums = [_sum(found[id(v)]) for v in variables]
     return sums, weights, conflict_totals(gramian, batch.present)
+
+
+class Places:
+    """Where gradients of tasks are taken: at tensors [batch, ...], or at parameters."""
+
+    def __init__(self, tensors: tf.Tensor | list[tf.Tensor], parameters: bool) -> None:
+        self.tensors = tf.nest.flatten(tensors)
+        self.parameters = parameters
+        shapes = [t.shape if parameters else t.shape[1:] for t in self.tensors]
+        self._sizes = [int(np.prod(shape)) for shape in shapes]
+
+    def flat(self, gradients: list[tf.Tensor | None]) -> tf.Tensor:
+        """Side by side: float32 [batch, features], or [1, parameters]; zeros for None."""
+        there = [
+            tf.zeros_like(t) if g is None else tf.convert_to_tensor(g)
+            for g, t in zip(gradients, self.tensors, strict=True)
+        ]
+        rows = [1 if self.parameters else tf.shape(t)[0] for t in self.tensors]
+        return tf.concat(
+            [
+                tf.reshape(tf.cast(t, tf.float32), [count, size])
+                for t, count, size in zip(there, rows, self._sizes, strict=True)
+            ],
+            1,
+        )
+
+    def apart(self, flat: tf.Tensor) -> list[tf.Tensor]:
+        """The inverse of `flat`: shapes and dtypes of the places."""
+        return [
+            tf.cast(tf.reshape(piece, tf.shape(t)), t.dtype)
+            for piece, t in zip(tf.split(flat, self._sizes, 1), self.tensors, strict=True)
+        ]
+
+    def values(self) -> tf.Tensor | None:
+        """The representation, as `flat` has gradients; None for parameters."""
+        return None if self.parameters else self.flat(self.tensors)
 
 
 def gramian_of(gradients: tf.Tensor) -> tf.Tensor:
@@ -108,27 +152,6 @@ def conflict_figures(
         "gradient_cosine": ratio(cosines, pairs),
         "conflict_rate": ratio(conflicts, pairs),
     }
-
-
-def _zeros_for(gradient: tf.Tensor | None, part: tf.Tensor) -> tf.Tensor:
-    return tf.zeros_like(part) if gradient is None else gradient
-
-
-def _flat(parts: list[tf.Tensor]) -> tf.Tensor:
-    """[batch, ...] tensors side by side, float32 [batch, features]."""
-    return tf.concat(
-        [tf.reshape(tf.cast(p, tf.float32), [tf.shape(p)[0], np.prod(p.shape[1:])]) for p in parts],
-        1,
-    )
-
-
-def _unflat(flat: tf.Tensor, parts: list[tf.Tensor]) -> list[tf.Tensor]:
-    """The inverse of `_flat`: shapes and dtypes of `parts`."""
-    pieces = tf.split(flat, [int(np.prod(p.shape[1:])) for p in parts], 1)
-    return [
-        tf.cast(tf.reshape(piece, tf.shape(p)), p.dtype)
-        for piece, p in zip(pieces, parts, strict=True)
-    ]
 
 
 def _sum(gradients: list[tf.Tensor]) -> tf.Tensor | None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.balancing.base import Balancing, GradientBalancer
+from models.balancing.base import Balancing, GradientBalancer, GradientBalancing
 from models.features import REPRESENTATION, Feature
 from models.heads import Head, head_for
 from models.lazy import keras
-from models.sharing.base import Sharing
+from models.sharing.base import Sharing, Widths
+from models.sharing.layers.base import SharingLayer
 from models.task import TaskTarget
 from models.train_step import EpochTotals, test_step, train_step
 from models.trunks.base import Trunk
@@ -32,8 +33,10 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
     loss; of methods that balance gradients, what the task's gradient was multiplied by). Those add
     `<task>_gradient_norm`, `gradient_cosine` and `conflict_rate`: see `models.gradient_step`.
 
-    trunk: features to the shared representation. towers: from there to every task's raw outputs.
+    trunk: features to a representation. common: from there to what the towers share; None where
+    they share the representation. towers: from there to every task's raw outputs.
     trunk_trains: whether the trunk leaves inference mode while the model trains.
+    at_parameters: whether a method that balances gradients takes them at shared parameters.
     """
 
     def __init__(
@@ -48,12 +51,19 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
         names = tuple(t.name for t in targets)
         shared = sharing.build(lambda: trunk.build(features), names)
         self.heads = tuple(head_for(t) for t in targets)
-        self.trunk = shared.trunk
+        self.trunk, self.common = shared.trunk, shared.common
         self.trunk_trains = True
-        self.towers = _with_heads(shared.branches, self.heads)
+        self.towers = _with_heads(shared.branches, sharing.towers, self.heads)
+        self.grafts = tuple(la for la in self._flatten_layers() if isinstance(la, SharingLayer))
         self.balancer = balancing.build(targets)
+        self.at_parameters = (
+            isinstance(balancing, GradientBalancing) and balancing.at == "parameters"
+        )
         if isinstance(self.balancer, GradientBalancer):
-            self.balancer.prepare(sum(int(np.prod(p.shape[1:])) for p in self.towers.inputs))
+            shapes = [p.shape[1:] for p in self.towers.inputs]
+            if self.at_parameters:
+                shapes = [v.shape for v in self.shared_variables({})]
+            self.balancer.prepare(sum(int(np.prod(shape)) for shape in shapes))
         self.balancing_variables = self.balancer.variables
         self.totals = EpochTotals(self.heads, isinstance(self.balancer, GradientBalancer))
         self.built = True
@@ -66,12 +76,22 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
         return outputs
 
     def represent(self, features: Tensors, training: bool = False) -> keras.KerasTensor:
-        """The shared representation [batch, width]: what the trunk makes of the features, or the
-        feature `representation` where that was computed before.
+        """What the towers share: a tensor or a list of tensors [batch, ...]. The trunk makes it of
+        the features, unless its output is there, as the feature `representation`.
         """
         if REPRESENTATION in features:
-            return features[REPRESENTATION]
-        return self.trunk(features, training=training and self.trunk_trains)
+            representation = features[REPRESENTATION]
+        else:
+            representation = self.trunk(features, training=training and self.trunk_trains)
+        if self.common is None:
+            return representation
+        return self.common(representation, training=training)
+
+    def shared_variables(self, features: Tensors) -> list[keras.Variable]:
+        """The trainable variables that `represent` uses for such features."""
+        parts = [] if REPRESENTATION in features else [self.trunk]
+        parts += [] if self.common is None else [self.common]
+        return [v for part in parts for v in part.trainable_variables]
 
     def answers(self, features: Tensors) -> dict[str, keras.KerasTensor]:
         """What is served, float32 [batch, units] by task: probabilities, or values in the label's
@@ -103,6 +123,10 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
         results: dict[str, float] = self.get_metrics_result()
         return results
 
+    def gate_figures(self) -> dict[str, float]:
+        """What the layers of the sharing scheme report after an epoch."""
+        return {name: value for graft in self.grafts for name, value in graft.figures().items()}
+
     def load_weights_from(self, arrays: list[np.ndarray]) -> None:
         """Set `weights`, in order.
 
@@ -115,12 +139,16 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
         self.set_weights(arrays)
 
 
-def _with_heads(branches: keras.Model, heads: tuple[Head, ...]) -> keras.Model:
-    """From the shared representation to raw outputs, which stay float32 in mixed precision."""
-    outputs = {
-        h.target.name: keras.layers.Dense(h.units, dtype="float32", name=f"{h.target.name}.head")(
-            branches.output[h.target.name]
-        )
-        for h in heads
-    }
+def _with_heads(branches: keras.Model, widths: Widths, heads: tuple[Head, ...]) -> keras.Model:
+    """From what tasks share to raw outputs, which stay float32 in mixed precision.
+
+    widths: units of the layers between a branch and its head.
+    """
+    layers, outputs = keras.layers, {}
+    for head in heads:
+        name = head.target.name
+        x = branches.output[name]
+        for i, width in enumerate(widths):
+            x = layers.Dense(width, activation="relu", name=f"{name}.tower{i}")(x)
+        outputs[name] = layers.Dense(head.units, dtype="float32", name=f"{name}.head")(x)
     return keras.Model(branches.input, outputs, name="towers")

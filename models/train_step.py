@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.balancing.base import GradientBalancer, HindsightBalancer
-from models.features import REPRESENTATION
 from models.gradient_step import balanced_gradients, conflict_figures, num_conflict_totals
 from models.heads import Head
 from models.lazy import keras, tf
@@ -58,14 +57,14 @@ def batch_losses(heads: tuple[Head, ...], labels: Tensors, outputs: Tensors) -> 
 def train_step(model: MultitaskModel, features: Tensors, labels: Tensors) -> dict[str, tf.Tensor]:
     """Update all trainable variables, those of the balancing method among them.
 
-    Every task's loss depends on the shared trunk through `representation` alone: a method that
-    wants one gradient per task takes it there, and then one pass back through the trunk. Where
-    nothing of the trunk trains there is nothing to balance, and `objective` alone is minimised.
+    Every task's loss depends on what tasks share through `representation` alone: a method that
+    wants one gradient per task takes it there, and then one pass back through what is shared. Where
+    nothing of that trains there is nothing to balance, and `objective` alone is minimised.
     """
     balancer, variables = model.balancer, model.trainable_variables
     scalar = balancer.objective if isinstance(balancer, GradientBalancer) else balancer
-    trunk_trains = REPRESENTATION not in features and bool(model.trunk.trainable_variables)
-    balanced = balancer if isinstance(balancer, GradientBalancer) and trunk_trains else None
+    shared = model.shared_variables(features)
+    balanced = balancer if isinstance(balancer, GradientBalancer) and shared else None
     with tf.GradientTape(persistent=balanced is not None) as tape:
         representation = model.represent(features, training=True)
         outputs = model.towers(representation, training=True)
@@ -77,7 +76,7 @@ def train_step(model: MultitaskModel, features: Tensors, labels: Tensors) -> dic
     conflicts = None
     if balanced:
         gradients, weights, conflicts = balanced_gradients(
-            model, balanced, tape, representation, batch, objective, penalties
+            model, balanced, shared, tape, representation, batch, objective, penalties
         )
     else:
         gradients, weights = tape.gradient(objective, (variables, batch.losses))

@@ -119,7 +119,8 @@ def _embeddings(
     weights are drawn there, from the seed.
     """
     transfer, trunk = spec.model.transfer, spec.model.trunk
-    if not (isinstance(transfer, Frozen) and transfer.embed and trunk.pretrained):
+    wanted = isinstance(transfer, Frozen) and transfer.embed and spec.model.sharing.one_trunk
+    if not (wanted and trunk.pretrained):
         return None
     inputs = EmbedInputs(transformed.preprocessing, transformed.batches, pretrained)
     return run(Embed(trunk=trunk), inputs).embeddings

@@ -34,6 +34,11 @@ def publish(spec: Spec, directory: Path) -> None:
     from models.publish import publish as publish_trunk
 
     record = read_record(model)
+    if not record.sharing.one_trunk:
+        raise RootstockError(
+            f"model.sharing {record.sharing.name} takes trunks apart: there is no trunk to publish."
+            " Train with another sharing."
+        )
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         publish_trunk(read_model(model, record).trunk, record.features, directory)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 from models.lazy import keras
 from models.task import TaskTarget
@@ -71,16 +72,18 @@ class TaskGradients:
 
     losses, present: [tasks], see `LossBalancer`.
     gradients: [tasks, batch, features], of each task's loss by the shared representation; zeros
-        for absent tasks. A task's own weight is not in them.
+        for absent tasks. A task's own weight is not in them. By shared parameters, they are
+        [tasks, 1, parameters].
     gramian: [tasks, tasks], inner products of the gradients.
-    representation: [batch, features], the values at which the gradients were taken.
+    representation: [batch, features], the values at which the gradients were taken; None for
+        parameters.
     """
 
     losses: keras.KerasTensor
     present: keras.KerasTensor
     gradients: keras.KerasTensor
     gramian: keras.KerasTensor
-    representation: keras.KerasTensor
+    representation: keras.KerasTensor | None
 
 
 class GradientBalancer(Balancer, ABC):
@@ -168,8 +171,16 @@ class Balancing(ABC):
         """A balancer for these tasks, in this order. It honours each task's own `weight`."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class GradientBalancing(Balancing):
-    """A balancing method that looks at gradients."""
+    """A balancing method that looks at gradients.
+
+    at: where it takes one gradient per task. At the `representation` that tasks share, a step costs
+        one pass through the trunk whatever the number of tasks. At the shared `parameters`, where
+        most papers take them, it costs a pass per task, and memory for as many gradients.
+    """
+
+    at: Literal["representation", "parameters"] = "representation"
 
     @abstractmethod
     def build(self, targets: tuple[TaskTarget, ...]) -> GradientBalancer:

@@ -17,8 +17,8 @@ class GradDrop(GradientBalancing):
     gradient has it, and the other's gradients are dropped. Without conflicts: plain training.
 
     As in the paper, signs are those of the gradients times the sign of the feature, summed over the
-    batch, at the representation. A task's weight multiplies its gradient before. There are no
-    weights to report.
+    batch, at the representation; at parameters they are the gradients' own. A task's weight
+    multiplies its gradient before. There are no weights to report.
     """
 
     __pydantic_config__ = STRICT
@@ -42,7 +42,10 @@ class GradDropBalancer(GradientBalancer):
         ops = keras.ops
         wanted = ops.convert_to_tensor(self.task_weights, "float32")
         gradients = wanted[:, None, None] * tasks.gradients
-        signed = ops.sum(ops.sign(tasks.representation) * gradients, axis=1)
+        if tasks.representation is None:
+            signed = ops.sum(gradients, axis=1)
+        else:
+            signed = ops.sum(ops.sign(tasks.representation) * gradients, axis=1)
         sizes = ops.sum(ops.abs(signed), axis=0)
         purity = ops.sum(signed, axis=0) / ops.where(sizes > 0, sizes, 1)
         drawn = keras.random.uniform(sizes.shape, seed=self.random)

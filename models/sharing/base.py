@@ -5,33 +5,72 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from models.lazy import keras
+
+Widths = tuple[Annotated[int, Field(ge=1)], ...]
+"""Units of dense layers that follow each other."""
 
 
 @dataclass(frozen=True)
 class Shared:
-    """The two halves of a model before its heads.
+    """The parts of a model before its heads.
 
-    The cut between them is where a balancing method takes one gradient per task: all that tasks
-    share lies in `trunk`, so one pass through it serves every task.
+    The cut before the branches is where a balancing method takes one gradient per task: one pass
+    back through all that tasks share then serves every task.
 
-    trunk: from {feature name: [batch, ...]} to the shared representation: a tensor, or a list.
-    branches: from that representation to {task name: [batch, width]}.
+    trunk: from {feature name: [batch, ...]} to a representation [batch, width], or to a list of
+        tensors where the scheme takes trunks apart.
+    common: what tasks share beyond the trunk, from what the trunk gives to a list of tensors; None
+        for nothing.
+    branches: from there to {task name: [batch, width]}.
     """
 
     trunk: keras.Model
     branches: keras.Model
+    common: keras.Model | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Sharing(ABC):
-    """How tasks share trunks: a frozen dataclass with a literal `name`, in a file of its own."""
+    """How tasks share trunks: a frozen dataclass with a literal `name`, in a file of its own.
 
+    towers: units of dense layers that each task has to itself, before its head.
+    one_trunk: whether the scheme begins where a whole trunk, built once, ends: what such a trunk
+        gives can be computed beforehand, published and reused.
+    """
+
+    one_trunk: ClassVar[bool] = True
     name: str
+    towers: Widths = ()
 
     @abstractmethod
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
         """Join as many trunks as the scheme needs to one representation per task.
 
         make_trunk: a new trunk, of weights of its own, each time.
+
+        Raises:
+            ValueError: the trunk is not of a kind that the scheme can take apart.
         """
+
+
+def representation_of(trunk: keras.Model) -> keras.KerasTensor:
+    """A symbolic input for what a trunk gives."""
+    return keras.Input(trunk.output.shape[1:], name="representation")
+
+
+def ends_of(tasks: tuple[str, ...], ends: list[keras.KerasTensor]) -> dict[str, keras.KerasTensor]:
+    """A symbolic input for what the trunk gives to each task."""
+    return {
+        task: keras.Input(end.shape[1:], name=f"{task}_end")
+        for task, end in zip(tasks, ends, strict=True)
+    }
+
+
+def weighted_sum(weights: keras.KerasTensor, parts: keras.KerasTensor) -> keras.KerasTensor:
+    """[batch, width], of weights [batch, parts] and parts [batch, parts, width]."""
+    return keras.ops.einsum("bp,bpw->bw", weights, parts)

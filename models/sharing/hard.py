@@ -8,12 +8,14 @@ from typing import Literal
 
 from models.inputs import STRICT
 from models.lazy import keras
-from models.sharing.base import Shared, Sharing
+from models.sharing.base import Shared, Sharing, representation_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hard(Sharing):
-    """Every head reads the same representation."""
+    """Every head reads the same representation. The cheapest scheme, and the one that makes the
+    most of related tasks.
+    """
 
     __pydantic_config__ = STRICT
     name: Literal["hard"] = "hard"
@@ -21,6 +23,6 @@ class Hard(Sharing):
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
         """See `Sharing.build`."""
         trunk = make_trunk()
-        representation = keras.Input(trunk.output.shape[1:], name="representation")
+        representation = representation_of(trunk)
         branches = keras.Model(representation, dict.fromkeys(tasks, representation))
         return Shared(trunk, branches)

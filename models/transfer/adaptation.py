@@ -28,12 +28,18 @@ class Adaptation:
         """
         self.transfer, self.model = transfer, model
         trunk = model.trunk
+        for graft in model.grafts:
+            graft.trainable = False
         before = tuple(trunk.trainable_variables)
         if transfer is None:
             plan = Plan((Phase(0, before),))
         else:
             _keep_statistics(trunk)
             plan = transfer.plan(trunk)
+        for graft in model.grafts:
+            graft.trainable = True
+        grafted = {id(v) for graft in model.grafts for v in graft.weights}
+        self._of_trunk = {id(v) for v in (*trunk.weights, *plan.added)} - grafted
         trained: dict[int, int] = {}
         for phase in plan.phases:
             for v in phase.variables:
@@ -47,13 +53,12 @@ class Adaptation:
         """Whatever of the trunk may train in some phase."""
         self._constant = {id(v) for v in self._candidates if id(v) not in trained}
         if not trained:
-            self._constant |= {id(v) for v in trunk.weights}
+            self._constant |= self._of_trunk
 
     @property
     def variables(self) -> list[keras.Variable]:
         """All variables of the model that train in some phase, in a fixed order."""
-        trunk = {id(v) for v in self.model.trunk.weights}
-        others = [v for v in self.model.trainable_variables if id(v) not in trunk]
+        others = [v for v in self.model.trainable_variables if id(v) not in self._of_trunk]
         return [v for v in self._candidates if id(v) in self._first_epochs] + others
 
     @property

@@ -66,6 +66,11 @@ class Registry(Trunk):
         from models.record import read_model
 
         record = self._record()
+        if not record.sharing.one_trunk:
+            raise TrunkError(
+                f"trained model {self.model!r} has no trunk by itself: sharing"
+                f" {record.sharing.name} takes trunks apart. Expected a model of another sharing."
+            )
         record = replace(record, features=_in_its_order(features, record.features, self.model))
         if not self.pretrained:
             return record.build().trunk

@@ -5,34 +5,145 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.balancing.equal import Equal
+from models.balancing.imtl_g import IMTLG
 from models.discovery import methods
-from models.features import NumericFeature
+from models.features import ImageFeature, NumericFeature
 from models.lazy import keras, tf
+from models.multitask import MultitaskModel
 from models.sharing.base import Sharing
+from models.task import BinaryTask, TaskTarget
+from models.transfer.adaptation import Adaptation
+from models.transfer.base import Transfer
+from models.transfer.frozen import Frozen
+from models.transfer.lora import Lora
+from models.trunks.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch
 
 SCHEMES = methods("models.sharing", Sharing)
-FEATURES = (NumericFeature(name="x", column="x", mean=0, deviation=1),)
 TASKS = ("a", "b", "c")
+TARGETS = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in TASKS)
+COLUMNS = (NumericFeature(name="x", column="x", mean=0, deviation=1),)
+IMAGES = (ImageFeature(name="photo", column="p", height=8, width=8, channels=1),)
+TRUNK = Scratch(width=8, dropout=0, image=ResidualConvnet(widths=(4, 6)))
+RNG = np.random.default_rng(0)
+X = {
+    COLUMNS: {"x": np.linspace(-1, 1, 6, dtype=np.float32)},
+    IMAGES: {"photo": RNG.integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)},
+}
+Y = {t: (np.arange(6) % 2).astype(np.float32) for t in TASKS}
+
+schemes = pytest.mark.parametrize("name", SCHEMES)
+inputs = pytest.mark.parametrize("features", [COLUMNS, IMAGES], ids=["columns", "images"])
 
 
-def make_trunk() -> keras.Model:
-    return Scratch(width=8, dropout=0).build(FEATURES)
+def make_model(name, features, balancing=None, towers=()):  # type: ignore[no-untyped-def]
+    keras.utils.set_random_seed(0)
+    sharing = SCHEMES[name](towers=towers)
+    model = MultitaskModel(features, TARGETS, TRUNK, sharing, balancing or Equal())
+    model.compile(keras.optimizers.SGD(0.1))
+    return model
 
 
-@pytest.mark.parametrize("name", SCHEMES)
-def test_every_task_gets_a_representation(name: str) -> None:
-    shared = SCHEMES[name]().build(make_trunk, TASKS)
-    found = shared.branches(shared.trunk({"x": np.ones(5, np.float32)}))
-    assert set(found) == set(TASKS)
-    assert {tuple(v.shape) for v in found.values()} == {(5, 8)}
+@schemes
+@inputs
+def test_every_task_trains_what_is_shared(name: str, features) -> None:  # type: ignore[no-untyped-def]
+    model = make_model(name, features)
+    for task in TASKS:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(X[features], training=True)[task])
+        gradients = tape.gradient(loss, model.shared_variables(X[features]))
+        assert any(g is not None and np.abs(g).max() > 0 for g in gradients)
 
 
-@pytest.mark.parametrize("name", SCHEMES)
-@pytest.mark.parametrize("task", TASKS)
-def test_every_task_trains_a_trunk(name: str, task: str) -> None:
-    shared = SCHEMES[name]().build(make_trunk, TASKS)
+def steps_until_moved(model, x, variables) -> list[bool]:  # type: ignore[no-untyped-def]
+    """Which variables have moved after some steps: layers of zeros pass nothing on at first, and
+    one scheme draws which layers take part.
+    """
+    before = [np.array(v) for v in variables]
+    for _ in range(12):
+        assert np.isfinite(model.train_step((x, Y))["objective"])
+        moved = [not np.array_equal(b, v) for b, v in zip(before, variables, strict=True)]
+        if all(moved):
+            break
+    return moved
+
+
+@schemes
+def test_training_moves_every_part(name: str) -> None:
+    model = make_model(name, IMAGES, towers=(5,))
+    assert np.mean(steps_until_moved(model, X[IMAGES], model.trainable_variables)) > 0.9
+
+
+@schemes
+def test_balanced_gradients_reach_every_shared_variable_that_plain_ones_reach(name: str) -> None:
+    model = make_model(name, COLUMNS, IMTLG())
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(shared.branches(shared.trunk({"x": tf.constant([1.0, -2.0])}))[task])
-    gradients = tape.gradient(loss, shared.trunk.trainable_variables)
-    assert any(g is not None and np.abs(g).max() > 0 for g in gradients)
+        loss = tf.add_n([tf.reduce_sum(y) for y in model(X[COLUMNS]).values()])
+    variables = model.shared_variables(X[COLUMNS])
+    reached = tape.gradient(loss, variables)
+    moved = steps_until_moved(model, X[COLUMNS], variables)
+    for v, plain, was in zip(variables, reached, moved, strict=True):
+        assert was or plain is None or np.abs(plain).max() < 1e-6, v.path
+
+
+@schemes
+def test_weights_rebuild_the_model(name: str) -> None:
+    model, other = make_model(name, IMAGES), make_model(name, IMAGES)
+    model.train_step((X[IMAGES], Y))
+    other.load_weights_from([np.array(w) for w in model.weights])
+    for task, answer in model.answers(X[IMAGES]).items():
+        np.testing.assert_array_equal(other.answers(X[IMAGES])[task], answer)
+
+
+@schemes
+def test_inference_is_the_same_every_time(name: str) -> None:
+    model = make_model(name, COLUMNS)
+    first, second = (model.answers(X[COLUMNS]) for _ in range(2))
+    for task in TASKS:
+        np.testing.assert_array_equal(first[task], second[task])
+
+
+@schemes
+def test_gates_tell_how_much_each_reader_takes_from_each_source(name: str) -> None:
+    model = make_model(name, COLUMNS)
+    model.train_step((X[COLUMNS], Y))
+    figures = model.gate_figures()
+    readers: dict[str, float] = {}
+    for key, value in figures.items():
+        prefix, reader, _ = key.split("/")
+        assert prefix == "gate"
+        readers[reader] = readers.get(reader, 0.0) + value
+    for total in readers.values():
+        assert total == pytest.approx(1, abs=0.02)
+    layers = [la for la in model._flatten_layers() if la.name.endswith("gate")]
+    assert len(readers) >= len(layers)
+
+
+@schemes
+def test_one_task_alone_can_be_trained(name: str) -> None:
+    model = MultitaskModel(COLUMNS, TARGETS[:1], TRUNK, SCHEMES[name](), Equal())
+    model.compile(keras.optimizers.SGD(0.1))
+    assert np.isfinite(model.train_step((X[COLUMNS], {"a": Y["a"]}))["objective"])
+
+
+@schemes
+@pytest.mark.parametrize("mode", [Frozen(), Lora(rank=2)], ids=lambda m: m.name)
+def test_transfer_modes_adapt_trunks_and_leave_the_scheme_free(name: str, mode: Transfer) -> None:
+    model = make_model(name, COLUMNS)
+    shapes = [w.shape for w in model.weights]
+    trunk = [w for la in model.trunk._flatten_layers() if "." in la.name for w in la.weights]
+    trunk_ids = {id(w) for w in trunk}
+    free = {id(v) for v in model.trainable_variables} - trunk_ids
+    before = [np.array(w) for w in trunk]
+    adaptation = Adaptation(mode, model)
+    assert free <= {id(v) for v in adaptation.variables}
+    adaptation.enter(adaptation.phases[0])
+    assert trunk_ids.isdisjoint(id(v) for v in model.trainable_variables)
+    model.optimizer.build(adaptation.variables)
+    for _ in range(2):  # LoRA's second factor starts at zero
+        model.train_step((X[COLUMNS], Y))
+    adaptation.finish()
+    assert [w.shape for w in model.weights] == shapes
+    moved = any(not np.array_equal(b, w) for b, w in zip(before, trunk, strict=True))
+    assert moved == (mode.name == "lora")

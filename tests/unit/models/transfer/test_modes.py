@@ -42,6 +42,7 @@ class Small:
         self.head = keras.layers.Dense(1)
         self.whole = keras.Model(self.trunk.input, self.head(self.trunk.output))
         self.trunk_trains = True
+        self.grafts = ()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.whole, name)

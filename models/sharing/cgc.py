@@ -1,0 +1,39 @@
+"""Customized gate control (Tang et al. 2020, RecSys, section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.inputs import STRICT
+from models.lazy import keras
+from models.sharing.base import Shared, Sharing, Widths
+from models.sharing.ple import PLE
+
+
+@dataclass(frozen=True, kw_only=True)
+class CGC(Sharing):
+    """Experts of each task beside shared ones, read through a gate per task: `ple` of one level.
+
+    shared_experts, task_experts: how many, in all and per task. widths: units of each expert's
+    layers.
+    """
+
+    __pydantic_config__ = STRICT
+    name: Literal["cgc"] = "cgc"
+    shared_experts: Annotated[int, Field(ge=1)] = 2
+    task_experts: Annotated[int, Field(ge=1)] = 1
+    widths: Annotated[Widths, Field(min_length=1)] = (64,)
+
+    def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
+        """See `Sharing.build`."""
+        one_level = PLE(
+            shared_experts=self.shared_experts,
+            task_experts=self.task_experts,
+            widths=self.widths,
+            levels=1,
+        )
+        return one_level.build(make_trunk, tasks)

@@ -1,0 +1,27 @@
+"""The layer that adapts a trunk to a task. Importing this module imports Keras."""
+
+from __future__ import annotations
+
+from models.lazy import keras
+from models.sharing.layers.base import SharingLayer
+
+
+class Adapter(SharingLayer):
+    """x + up(relu(down(x))) along the last axis: at first the identity, as `up` starts at zero."""
+
+    def __init__(self, task: str, stage: str, width: int) -> None:
+        super().__init__(name=f"{task}_adapter_{stage.replace('.', '_')}")
+        self.width = width
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Two matrices and a bias each."""
+        size = shape[-1]
+        self.down = self.add_weight((size, self.width), "glorot_uniform", name="down")
+        self.down_bias = self.add_weight((self.width,), "zeros", name="down_bias")
+        self.up = self.add_weight((self.width, size), "zeros", name="up")
+        self.up_bias = self.add_weight((size,), "zeros", name="up_bias")
+
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """See the class."""
+        hidden = keras.ops.relu(x @ self.down + self.down_bias)
+        return x + hidden @ self.up + self.up_bias

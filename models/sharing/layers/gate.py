@@ -1,0 +1,55 @@
+"""Weights of experts by example. Importing this module imports Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.lazy import keras
+from models.sharing.layers.base import SharingLayer, softmax
+
+MOMENTUM = 0.9
+"""Of the moving means that are reported: they follow some ten batches."""
+
+
+class Gate(SharingLayer):
+    """Weights of sources for one reader, by example: [batch, features] to [batch, sources].
+
+    They sum to 1: a softmax of a linear map (Ma et al. 2018, KDD, equations 6 and 7). Keeps moving
+    means of them, to report.
+    """
+
+    def __init__(self, reader: str, sources: Sequence[str], name: str) -> None:
+        super().__init__(name=name)
+        self.reader, self.sources = reader, tuple(sources)
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """All sources count alike at first, on average."""
+        self.kernel = self.add_weight((shape[-1], len(self.sources)), "zeros", name="kernel")
+        self.add_means()
+
+    def add_means(self) -> None:
+        """Add the state that is reported."""
+        even = keras.initializers.Constant(1 / len(self.sources))
+        self.means = self.add_weight((len(self.sources),), even, trainable=False, name="means")
+
+    def weigh(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """The weights of the sources."""
+        return softmax(x @ self.kernel)
+
+    def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        """See the class."""
+        weights = self.weigh(x)
+        if training:
+            means = keras.ops.mean(keras.ops.cast(weights, "float32"), axis=0)
+            self.means.assign(MOMENTUM * self.means + (1 - MOMENTUM) * means)
+        return weights
+
+    def figures(self) -> dict[str, float]:
+        """See `SharingLayer.figures`."""
+        means = np.asarray(self.means)
+        return {
+            f"gate/{self.reader}/{source}": float(mean)
+            for source, mean in zip(self.sources, means, strict=True)
+        }

@@ -1,0 +1,27 @@
+"""The penalty of soft parameter sharing. Importing this module imports Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from models.lazy import keras
+from models.sharing.layers.base import SharingLayer
+
+
+class Tether(SharingLayer):
+    """Passes tensors on, and adds a loss: how far the trunks' weights are from their mean."""
+
+    def __init__(self, trunks: Sequence[keras.Model], strength: float) -> None:
+        super().__init__(name="tether")
+        self.strength = strength
+        self._trunks: Callable[[], Sequence[keras.Model]] = lambda: trunks  # no parts of this layer
+
+    def call(self, xs: list[keras.KerasTensor]) -> list[keras.KerasTensor]:
+        """See the class."""
+        ops = keras.ops
+        total = 0.0
+        for group in zip(*[t.trainable_variables for t in self._trunks()], strict=True):
+            stacked = ops.stack([ops.cast(v, "float32") for v in group])
+            total += ops.sum(ops.square(stacked - ops.mean(stacked, axis=0)))
+        self.add_loss(self.strength * total)
+        return [ops.copy(x) for x in xs]

@@ -116,13 +116,22 @@ class TrainedModel(Artifact):
 
 
 @dataclass(frozen=True)
+class Champion(Artifact):
+    """The SavedModel that is served now; its digest is that of the `TrainedModel` it was."""
+
+
+@dataclass(frozen=True)
 class Evaluation(Artifact):
-    """`evaluation.json`: per split and task, metrics and the points of their curves."""
+    """`evaluation.json`: by task, in all and by slice: metrics, their intervals and their changes
+    against the champion; the points of curves. `evaluation.html`: the same as a page.
+    """
 
 
 @dataclass(frozen=True)
 class Blessing(Artifact):
-    """`blessing.json`: {"blessed": bool, "reasons": [...]}; what judged the model and why."""
+    """`blessing.json`: {"judge", "blessed": bool, "reasons": [...]}, why not; beside them, what was
+    looked at: each threshold that was held against the model, or how it was served.
+    """
 
     def blessed(self) -> bool:
         """Whether the judge approved."""

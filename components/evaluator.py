@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from components.arrow import np, pq
-from components.artifacts import Blessing, Evaluation, Examples, TrainedModel
+from components.artifacts import Blessing, Champion, Evaluation, Examples, TrainedModel
+from components.assessment import ALL, Answers, Assessment, assess
+from components.beam import map_units
+from components.evaluation_page import page
+from components.intervals import Confidence
 from components.labels import encode
-from components.metrics import METRICS, TaskMetrics, measure
+from components.metrics import DECISION, METRICS
 from components.raw import raw_inputs
+from components.slices import Slice, check_slices, columns_of, masks
 from components.stage import Context, Observer, RootstockError, Stage
-from components.trained_model import ModelRecord, load_record
+from components.texts import numbers
+from components.thresholds import Check, Threshold, check_thresholds, judge
+from components.trained_model import load_record
 from models.features import Feature
-from models.inputs import STRICT
 from models.task import Task, TaskTarget
+from serving.errors import ServingError
 
+if TYPE_CHECKING:
+    from serving.server.saved_model import SavedModel
 
-@dataclass(frozen=True, kw_only=True)
-class Threshold:
-    """What a task's metric must reach: at least `min`, at most `max`."""
-
-    __pydantic_config__ = STRICT
-    task: str
-    metric: str
-    min: float | None = None
-    max: float | None = None
+_ANSWERS, _CHAMPION = "answers", "champion"
 
 
 @dataclass(frozen=True)
 class EvaluatorInputs:
-    """model: judged as it will be served. examples: raw, with their labels."""
+    """model: judged as it will be served. examples: raw, with their labels. champion: what is
+    served now, for thresholds on changes against it.
+    """
 
     model: TrainedModel
     examples: Examples
+    champion: Champion | None = None
 
 
 @dataclass(frozen=True)
@@ -55,64 +60,125 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
 
     Where there is no test split it takes the validation split, and says so. A model whose answers
     are not finite numbers is not blessed, whatever the thresholds.
+
+    min_slice_rows: slices with fewer labelled rows are left out. weight: a column of row weights.
+    decisions: by task, above which probability the answer is yes (0.5 elsewhere).
     """
 
     tasks: tuple[Task, ...]
     thresholds: tuple[Threshold, ...] = ()
+    slices: tuple[Slice, ...] = ()
+    min_slice_rows: Annotated[int, Field(ge=1)] = 30
+    confidence: Confidence = field(default_factory=Confidence)
+    weight: str | None = None
+    decisions: Mapping[str, float] = field(default_factory=dict)
     batch_size: Annotated[int, Field(ge=1)] = 256
 
     def run(self, inputs: EvaluatorInputs, context: Context) -> EvaluatorOutputs:
         """See `Stage.run`."""
-        check_thresholds(self.tasks, self.thresholds)
+        check_slices(self.slices)
+        check_thresholds(self.tasks, self.thresholds, self.slices)
         record = load_record(inputs.model)
         examples, split = inputs.examples, _held_out(inputs.examples, context.observer)
-        answers = _answers(inputs.model, record, examples, split, self.batch_size, context.observer)
-        measured = tuple(
-            measure(t, _labels(t, examples, split), answers[t.name]) for t in record.targets
-        )
-        for m in measured:
-            if (value := m.values[METRICS[m.kind][0]]) is not None:
-                context.observer.figure(f"{m.task}.{METRICS[m.kind][0]}", value)
-        broken = [t.name for t in record.targets if not np.isfinite(answers[t.name]).all()]
-        reasons = [f"{split}: answers of task {t!r} are not all finite numbers" for t in broken]
-        reasons += _misses(self.thresholds, measured, split)
-
-        context.output.joinpath("evaluation").mkdir()
-        context.output.joinpath("blessing").mkdir()
+        names = tuple(t.name for t in record.targets)
+        ask = _Ask(str(inputs.model.saved_model), record.features, names, self.batch_size)
+        answers = _asked(_ANSWERS, ask, examples, split, context)
+        champions: dict[str, np.ndarray] = {}
+        reasons = []
+        if inputs.champion is not None:
+            try:
+                ask = replace(ask, saved_model=str(inputs.champion.path))
+                champions = _asked(_CHAMPION, ask, examples, split, context)
+            except RootstockError as e:
+                reasons.append(str(e))
+        slices = masks(self.slices, examples.read(split, columns_of(self.slices)))
+        weights = self._weights(examples, split)
+        assessed = {}
+        for target in record.targets:
+            labels, candidate = _labels(target, examples, split), answers[target.name]
+            champion = champions.get(target.name)
+            if champion is not None and champion.shape != candidate.shape:
+                champion = None
+            decision = self.decisions.get(target.name, DECISION)
+            given = Answers(target, labels, candidate, champion, weights, decision)
+            assessed[target.name] = assess(given, slices, self.min_slice_rows, self.confidence)
+        for name, found in assessed.items():
+            metrics = found[ALL].metrics
+            if (value := metrics.values[METRICS[metrics.kind][0]]) is not None:
+                context.observer.figure(f"{name}.{METRICS[metrics.kind][0]}", value)
+        checks = judge(self.thresholds, assessed, split, champions.keys())
+        broken = [t for t in names if not np.isfinite(answers[t]).all()]
+        reasons += [f"{split}: answers of task {t!r} are not all finite numbers" for t in broken]
+        reasons += [check.said for check in checks if not check.met]
         report = {
             "split": split,
             "rows": examples.num_rows(split),
-            "tasks": {m.task: asdict(m) for m in measured},
+            "level": self.confidence.level,
+            "champion": inputs.champion.digest if inputs.champion else None,
+            "tasks": {name: _told(found[ALL]) for name, found in assessed.items()},
+            "slices": _by_slice(assessed, slices),
         }
-        _write(context.output / "evaluation" / "evaluation.json", report)
-        verdict = {"judge": "Evaluator", "blessed": not reasons, "reasons": reasons}
-        _write(context.output / "blessing" / "blessing.json", verdict)
-        return EvaluatorOutputs(
-            Evaluation(context.output / "evaluation"), Blessing(context.output / "blessing")
-        )
+        return _written(report, checks, reasons, context.output)
 
-
-def check_thresholds(tasks: Sequence[Task], thresholds: Sequence[Threshold]) -> None:
-    """Refuse thresholds that nothing can meet, before anything is trained.
-
-    Raises:
-        RootstockError: a task or metric that is not there, or no bound or an empty range.
-    """
-    kinds = {t.name: t.kind for t in tasks}
-    for t in thresholds:
-        where = f"thresholds: {t.task}.{t.metric}"
-        if t.task not in kinds:
-            raise RootstockError(f"{where}: no task {t.task!r}; expected one of {list(kinds)}.")
-        known = METRICS[kinds[t.task]]
-        if t.metric not in known:
+    def _weights(self, examples: Examples, split: str) -> np.ndarray | None:
+        if self.weight is None:
+            return None
+        if self.weight not in pq.read_schema(examples.shards(split)[0]).names:
+            raise RootstockError(f"evaluation.weight: no column {self.weight!r} in the examples.")
+        weights = numbers(examples.read(split, [self.weight]).column(self.weight))
+        if not (np.isfinite(weights) & (weights >= 0)).all():
             raise RootstockError(
-                f"{where}: a {kinds[t.task]} task has no metric {t.metric!r}; expected one of"
-                f" {', '.join(known)}."
+                f"evaluation.weight: expected column {self.weight!r} to hold numbers of 0 or more."
+                f" Received {weights.min():g} to {weights.max():g}, or missing values."
             )
-        if t.min is None and t.max is None:
-            raise RootstockError(f"{where}: give `min`, `max` or both.")
-        if t.min is not None and t.max is not None and t.min > t.max:
-            raise RootstockError(f"{where}: min {t.min:g} is above max {t.max:g}.")
+        return weights
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """Answers a shard of examples with a SavedModel."""
+
+    saved_model: str
+    features: tuple[Feature, ...]
+    tasks: tuple[str, ...]
+    batch_size: int
+
+    def __call__(self, index: int, shard: Path) -> dict[str, np.ndarray]:
+        """float32 [rows, width] by task; tasks that the model does not answer are left out."""
+        from serving.server.saved_model import DEFAULT_SIGNATURE
+
+        model = _loaded(self.saved_model)
+        takes = model.signatures[DEFAULT_SIGNATURE].inputs.keys()
+        parts: list[dict[str, np.ndarray]] = []
+        columns = sorted({f.column for f in self.features})
+        for batch in pq.ParquetFile(shard).iter_batches(self.batch_size, columns=columns):
+            raw = raw_inputs(batch, self.features)
+            try:
+                given = {name: values for name, values in raw.items() if name in takes}
+                parts.append(model.predict(DEFAULT_SIGNATURE, given))
+            except ServingError as e:
+                raise RootstockError(f"{self.saved_model} does not answer: {e}") from e
+        return {t: np.concatenate([p[t] for p in parts]) for t in self.tasks if t in parts[0]}
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(saved_model: str) -> SavedModel:
+    from serving.server.saved_model import SavedModel
+
+    return SavedModel(Path(saved_model))
+
+
+def _asked(
+    name: str, ask: _Ask, examples: Examples, split: str, context: Context
+) -> dict[str, np.ndarray]:
+    """float32 [rows, width] by task: the SavedModel's answers to the raw rows of a split."""
+    shards = [s for s in examples.shards(split) if pq.read_metadata(s).num_rows]
+    rows = [pq.read_metadata(s).num_rows for s in shards]
+    try:
+        parts = map_units(name, shards, ask, context, rows)
+    finally:
+        _loaded.cache_clear()
+    return {task: np.concatenate([p[task] for p in parts]) for task in parts[0]}
 
 
 def _held_out(examples: Examples, observer: Observer) -> str:
@@ -130,39 +196,6 @@ def _held_out(examples: Examples, observer: Observer) -> str:
     )
 
 
-def _answers(
-    model: TrainedModel,
-    record: ModelRecord,
-    examples: Examples,
-    split: str,
-    batch_size: int,
-    observer: Observer,
-) -> dict[str, np.ndarray]:
-    """float32 [rows, width] by task: the SavedModel's answers to raw rows."""
-    from serving.server.saved_model import DEFAULT_SIGNATURE, SavedModel
-
-    served = SavedModel(model.saved_model)
-    total, done = examples.num_rows(split), 0
-    found: dict[str, list[np.ndarray]] = {t.name: [] for t in record.targets}
-    for raw in _raw_batches(examples, split, record.features, batch_size):
-        outputs = served.predict(DEFAULT_SIGNATURE, raw)
-        for name, parts in found.items():
-            parts.append(outputs[name])
-        done += len(next(iter(raw.values())))
-        observer.progress(done, total, "rows")
-    served.close()
-    return {name: np.concatenate(parts) for name, parts in found.items()}
-
-
-def _raw_batches(
-    examples: Examples, split: str, features: Sequence[Feature], size: int
-) -> Iterator[dict[str, np.ndarray]]:
-    columns = sorted({f.column for f in features})
-    for shard in examples.shards(split):
-        for batch in pq.ParquetFile(shard).iter_batches(size, columns=columns):
-            yield raw_inputs(batch, features)
-
-
 def _labels(target: TaskTarget, examples: Examples, split: str) -> np.ndarray:
     name = target.task.label
     there = name in pq.read_schema(examples.shards(split)[0]).names
@@ -170,22 +203,43 @@ def _labels(target: TaskTarget, examples: Examples, split: str) -> np.ndarray:
     return encode(target, column, examples.num_rows(split))
 
 
-def _misses(
-    thresholds: Sequence[Threshold], measured: Sequence[TaskMetrics], split: str
-) -> list[str]:
-    """One sentence for each threshold that is not met."""
-    by_task = {m.task: m for m in measured}
-    misses = []
-    for t in thresholds:
-        value = by_task[t.task].values[t.metric]
-        where = f"{split}: {t.task}.{t.metric}"
-        if value is None:
-            misses.append(f"{where} is undefined: {by_task[t.task].undefined[t.metric]}")
-        elif t.min is not None and value < t.min:
-            misses.append(f"{where} is {value:.6g}, below the threshold {t.min:g}")
-        elif t.max is not None and value > t.max:
-            misses.append(f"{where} is {value:.6g}, above the threshold {t.max:g}")
-    return misses
+def _by_slice(
+    assessed: Mapping[str, Mapping[str, Assessment]], slices: Mapping[str, np.ndarray]
+) -> dict[str, object]:
+    """Every slice with its rows; a task is left out where too few of them carry its label."""
+    return {
+        name: {
+            "rows": int(rows.sum()),
+            "tasks": {
+                task: _told(found[name]) for task, found in assessed.items() if name in found
+            },
+        }
+        for name, rows in slices.items()
+    }
+
+
+def _told(assessment: Assessment) -> dict[str, object]:
+    told = asdict(assessment)
+    return {**told.pop("metrics"), **told}
+
+
+def _written(
+    report: Mapping[str, object], checks: Sequence[Check], reasons: Sequence[str], output: Path
+) -> EvaluatorOutputs:
+    verdict = {
+        "judge": "Evaluator",
+        "blessed": not reasons,
+        "reasons": reasons,
+        "checks": [asdict(check) for check in checks],
+    }
+    evaluation, blessing = output / "evaluation", output / "blessing"
+    evaluation.mkdir()
+    blessing.mkdir()
+    _write(evaluation / "evaluation.json", report)
+    _write(blessing / "blessing.json", verdict)
+    told = [json.loads(json.dumps(document)) for document in (report, verdict)]
+    (evaluation / "evaluation.html").write_text(page(*told), encoding="utf-8")
+    return EvaluatorOutputs(Evaluation(evaluation), Blessing(blessing))
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:

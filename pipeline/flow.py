@@ -6,8 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.anomalies import errors, warnings
-from components.artifacts import Batches, Blessing, Evaluation, Pushed, SourceFiles, TrainedModel
-from components.digests import digest_source
+from components.artifacts import (
+    Batches,
+    Blessing,
+    Champion,
+    Evaluation,
+    Pushed,
+    SourceFiles,
+    TrainedModel,
+)
+from components.digests import digest_source, digest_tree
 from components.embed import Embed, EmbedInputs
 from components.evaluator import Evaluator, EvaluatorInputs
 from components.example_gen import ExampleGen, ExampleGenInputs
@@ -25,6 +33,7 @@ from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk, TrunkError
 from pipeline.runner import Runner
 from pipeline.spec import Spec
+from serving import layout, origin
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,16 @@ def pipeline(spec: Spec, run: Runner) -> Result:
     ).model
     infra = run.start(InfraValidator(), InfraValidatorInputs(model))
     evaluated = run(
-        Evaluator(tasks=tasks, thresholds=spec.thresholds), EvaluatorInputs(model, examples)
+        Evaluator(
+            tasks=tasks,
+            thresholds=spec.thresholds,
+            slices=spec.evaluation.slices,
+            min_slice_rows=spec.evaluation.min_slice_rows,
+            confidence=spec.evaluation.confidence,
+            weight=spec.evaluation.weight,
+            decisions=spec.evaluation.decisions,
+        ),
+        EvaluatorInputs(model, examples, _champion(spec, model)),
     )
     blessings = (evaluated.blessing, infra.result().blessing)
     pushed = run(
@@ -124,6 +142,19 @@ def _embeddings(
         return None
     inputs = EmbedInputs(transformed.preprocessing, transformed.batches, pretrained)
     return run(Embed(trunk=trunk), inputs).embeddings
+
+
+def _champion(spec: Spec, model: TrainedModel) -> Champion | None:
+    """What a model is compared with: that served now, or the one before where it is that itself."""
+    if not any(t.compares for t in spec.thresholds):
+        return None
+    directory = layout.model_directory(Path(spec.push.destination), spec.name)
+    version = origin.served_before(directory, model.digest)
+    if version is None:
+        return None
+    path = directory / str(version)
+    known = origin.read(path)
+    return Champion(path, known.digest if known else digest_tree(path))
 
 
 def _curated(spec: Spec, index: Path) -> SourceFiles | None:

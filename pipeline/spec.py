@@ -11,10 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from components.evaluator import Threshold
 from components.example_gen import Splits
+from components.intervals import Confidence
 from components.readers import Source
+from components.slices import Slice
 from components.stage import RootstockError
+from components.thresholds import Threshold
 from components.trainer import Training
 from models.inputs import Input
 from models.methods import BalancingSpec, SharingSpec, TransferSpec, TrunkSpec
@@ -67,6 +69,20 @@ class Model(Part):
         return self
 
 
+class Evaluation(Part):
+    """How a model is measured: on which slices of the rows, and how surely.
+
+    min_slice_rows: slices with fewer labelled rows are left out. weight: a column of row weights.
+    decisions: by task, above which probability the answer is yes; 0.5 elsewhere.
+    """
+
+    slices: tuple[Slice, ...] = ()
+    min_slice_rows: Annotated[int, Field(ge=1)] = 30
+    confidence: Confidence = Confidence()
+    weight: str | None = None
+    decisions: dict[Name, Annotated[float, Field(ge=0, le=1)]] = {}
+
+
 class Push(Part):
     """Where blessed models go: `<destination>/<spec name>/<version>/`."""
 
@@ -91,6 +107,7 @@ class Spec(Part):
     tasks: Annotated[dict[Name, Task], Field(min_length=1)]
     model: Model = Model()
     training: Training = Training()
+    evaluation: Evaluation = Evaluation()
     thresholds: tuple[Threshold, ...] = ()
     push: Push = Push()
     tracking: Tracking = Tracking()

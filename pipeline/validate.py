@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from components.evaluator import check_thresholds
 from components.labels import encode, resolve
+from components.slices import check_slices, columns_of
 from components.stage import RootstockError
+from components.thresholds import check_thresholds
 from models.inputs import ImageInput, NumericInput
 from models.task import Task
 from pipeline.spec import Spec
@@ -21,7 +22,8 @@ def validate(spec: Spec) -> list[str]:
     given_inputs = tuple(spec.inputs.values())
     wrong: list[str] = []
     try:
-        check_thresholds(tuple(spec.tasks.values()), spec.thresholds)
+        check_slices(spec.evaluation.slices)
+        check_thresholds(tuple(spec.tasks.values()), spec.thresholds, spec.evaluation.slices)
     except RootstockError as e:
         wrong.append(str(e))
     try:
@@ -41,6 +43,9 @@ def validate(spec: Spec) -> list[str]:
     where = ", ".join(path for path, _ in heads)
     absent = [key for key in spec.data.key if key not in columns]
     wrong += [_missing(f"data.key: {key!r}", where, columns) for key in absent]
+    by, weight = columns_of(spec.evaluation.slices), spec.evaluation.weight
+    by += [weight] if weight else []
+    wrong += [_missing(f"evaluation: {c!r}", where, columns) for c in by if c not in columns]
     for given in given_inputs:
         if given.column not in columns:
             wrong.append(_missing(f"inputs.{given.name}: {given.column!r}", where, columns))

@@ -18,9 +18,10 @@ import pandas as pd
 import pytest
 
 from components.artifacts import Examples, TrainedModel
-from components.evaluator import Evaluator, EvaluatorInputs, Threshold
+from components.evaluator import Evaluator, EvaluatorInputs
 from components.pusher import Pusher, PusherInputs
 from components.stage import Context, Stage
+from components.thresholds import Threshold
 from pipeline.runner import Runner
 from pipeline.store import Store
 from pipeline.tracking import state as states
@@ -229,7 +230,10 @@ def test_spec_reports_and_plots_are_artifacts(recorded):
         "plots/reliability_job_class.png",
         "plots/roc_income.png",
     }
-    assert files("Evaluator", "evaluation") == {"evaluation/evaluation.json"}
+    assert files("Evaluator", "evaluation") == {
+        "evaluation/evaluation.html",
+        "evaluation/evaluation.json",
+    }
     experiment = c.get_experiment_by_name("people")
     assert experiment.artifact_location == (recorded.store / "mlartifacts" / "people").as_uri()
 

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from components.artifacts import Examples, TrainedModel
-from components.evaluator import Evaluator, EvaluatorInputs, Threshold, check_thresholds
+from components.artifacts import Champion, Examples, TrainedModel
+from components.evaluator import Evaluator, EvaluatorInputs
+from components.slices import Slice
 from components.stage import Context, RootstockError, Silent
+from components.thresholds import Threshold, check_thresholds
 from tests.small_model import TASKS, answers, write_examples, write_model
 
 
@@ -143,7 +145,7 @@ def test_answers_that_are_not_numbers_are_never_blessed(tmp_path, examples):
     ("threshold", "said"),
     [
         (Threshold(task="incme", metric="auc", min=0), "income"),
-        (Threshold(task="income", metric="acc", min=0), "auc, auprc, log_loss, accuracy"),
+        (Threshold(task="income", metric="acc", min=0), "auc, auprc, log_loss"),
         (Threshold(task="age", metric="auc", min=0), "mae, rmse, r2"),
         (Threshold(task="age", metric="mae"), "give `min`"),
         (Threshold(task="age", metric="mae", min=2, max=1), "above max"),
@@ -167,3 +169,86 @@ def test_a_label_outside_the_training_classes_is_named(tmp_path, model, examples
     (tmp_path / "out").mkdir()
     with pytest.raises(RootstockError, match=r"cook|smith"):
         evaluate(tmp_path / "out", TrainedModel(changed, "d"), examples)
+
+
+def test_slices_are_measured_by_themselves(tmp_path, model, examples):
+    slices = (Slice(columns=("job",)), Slice(columns=("age",), edges={"age": (20, 40)}))
+    threshold = Threshold(task="income", metric="auc", min=0.6, slice="job=*")
+    report, blessing, _ = evaluate(
+        tmp_path, model, examples, slices=slices, thresholds=(threshold,), min_slice_rows=40
+    )
+    table = examples.read("test")
+    cooks = np.array(table["job"].to_pylist()) == "cook"
+    labelled = np.array([v is not None for v in table["rich"].to_pylist()])
+    income = report["slices"]["job=cook"]["tasks"]["income"]
+    assert (report["slices"]["job=cook"]["rows"], income["rows"]) == (
+        cooks.sum(),
+        (cooks & labelled).sum(),
+    )
+    raw = {
+        "hours-per-week": table["hours"].to_numpy()[cooks & labelled],
+        "job": np.array(table["job"].to_pylist(), object)[cooks & labelled],
+    }
+    yes = np.array([v == "yes" for v in table["rich"].to_pylist()])[cooks & labelled]
+    wanted = sk.roc_auc_score(yes, answers(raw, slope=1.0)["income"][:, 0])
+    assert income["values"]["auc"] == pytest.approx(wanted, abs=1e-6)
+    assert income["intervals"]["auc"]["low"] < wanted < income["intervals"]["auc"]["high"]
+    assert report["slices"]["age=..20"]["tasks"] == {}  # too few rows
+    assert blessing.blessed()
+    verdict = json.loads((blessing.path / "blessing.json").read_text())
+    assert [(c["slice"], c["met"]) for c in verdict["checks"]] == [
+        ("job=cook", True),
+        ("job=smith", True),
+    ]
+    page = (blessing.path.parent / "evaluation" / "evaluation.html").read_text()
+    assert "job=cook" in page
+    assert "Blessed" in page
+
+
+def test_a_worse_model_than_the_champion_is_not_blessed(tmp_path, model, examples):
+    worse = write_model(tmp_path / "model", slope=0.5)
+    threshold = Threshold(task="age", metric="mae", max_change=0.0, meets="possibly")
+    for name, candidate, champion, blessed in (
+        ("new", model, worse, True),
+        ("same", model, model, True),
+        ("worse", worse, model, False),
+    ):
+        (tmp_path / name).mkdir()
+        served = Champion(champion.saved_model, champion.digest)
+        inputs = EvaluatorInputs(candidate, examples, served)
+        context = Context(tmp_path / name, tmp_path / name)
+        blessing = Evaluator(tasks=TASKS, thresholds=(threshold,)).run(inputs, context).blessing
+        assert blessing.blessed() == blessed, name
+    assert "significantly above the threshold 0" in blessing.reasons()[0]
+    report = json.loads((tmp_path / "worse/evaluation/evaluation.json").read_text())
+    change = report["tasks"]["age"]["changes"]["mae"]
+    assert change["value"] == pytest.approx(
+        report["tasks"]["age"]["values"]["mae"] - change["champion"]
+    )
+
+
+def test_a_champion_that_cannot_answer_is_a_reason(tmp_path, model, examples):
+    import tensorflow as tf
+
+    from serving.signatures import SignatureInput, export
+
+    export(
+        lambda raw: {"age": raw["height"]},
+        tf.Module(),
+        [SignatureInput("height", "float32")],
+        ["age"],
+        tmp_path / "other",
+    )
+    threshold = Threshold(task="age", metric="mae", max_change=0.0)
+    inputs = EvaluatorInputs(model, examples, Champion(tmp_path / "other", "d"))
+    stage = Evaluator(tasks=TASKS, thresholds=(threshold,))
+    blessing = stage.run(inputs, Context(tmp_path, tmp_path)).blessing
+    assert "Missing but required: {height}" in blessing.reasons()[0]
+
+
+def test_row_weights_and_decisions(tmp_path, model, examples):
+    report, _, _ = evaluate(tmp_path, model, examples, decisions={"income": 0.7})
+    assert report["tasks"]["income"]["values"]["precision"] > 0.7
+    (tmp_path / "out").mkdir()
+    with pytest.raises(RootstockError, match="0 or more"):
+        evaluate(tmp_path / "out", model, examples, weight="hours")

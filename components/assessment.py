@@ -1,0 +1,156 @@
+"""What a task's answers are worth, in all and slice by slice, with what chance may have added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from components.arrow import np
+from components.intervals import Confidence, Interval, exact, percentile, resamples
+from components.metrics import FAMILIES, Family, TaskMetrics, measure
+from models.task import TaskTarget
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+ALL = ""
+"""The name of the slice that holds all rows."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """From the champion's value of a metric to the candidate's, on the same rows.
+
+    value: candidate minus champion. interval: paired: both are measured on the same resamples.
+    """
+
+    value: float
+    champion: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """One task on one slice. intervals, changes: by metric, where there are any."""
+
+    metrics: TaskMetrics
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    changes: Mapping[str, Change] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A task's labels and answers, row by row.
+
+    labels: as `models.task` encodes them. candidate, champion: float [rows, width].
+    weights: [rows]. decision: probabilities above it count as yes.
+    """
+
+    target: TaskTarget
+    labels: np.ndarray
+    candidate: Floats
+    champion: Floats | None
+    weights: Floats | None
+    decision: float
+
+    def on(self, rows: Mask) -> Answers:
+        """Those of some rows."""
+        return Answers(
+            self.target,
+            self.labels[rows],
+            self.candidate[rows],
+            None if self.champion is None else self.champion[rows],
+            None if self.weights is None else self.weights[rows],
+            self.decision,
+        )
+
+
+def assess(
+    answers: Answers, slices: Mapping[str, Mask], min_rows: int, confidence: Confidence
+) -> dict[str, Assessment]:
+    """By slice name; `ALL` first, then the slices with at least `min_rows` labelled rows."""
+    family = FAMILIES[answers.target.task.kind]
+    labelled = family.labelled(answers.labels)
+    there = answers.on(labelled)
+    kept = {name: rows[labelled] for name, rows in slices.items()}
+    kept = {name: rows for name, rows in kept.items() if rows.sum() >= max(min_rows, 1)}
+    groups = {ALL: np.ones(len(there.labels), bool), **kept}
+    parts = {name: there.on(rows) for name, rows in groups.items()}
+    measured = {name: _measure(part, part.candidate) for name, part in parts.items()}
+    champions = {
+        name: _measure(part, part.champion)
+        for name, part in parts.items()
+        if part.champion is not None
+    }
+    sampled = [n for n, m in measured.items() if any(v is not None for v in m.values.values())]
+    own: dict[str, list[dict[str, Floats]]] = {name: [] for name in sampled}
+    paired: dict[str, list[dict[str, Floats]]] = {name: [] for name in sampled}
+    for counts in resamples(len(there.labels), confidence):
+        weights = counts if there.weights is None else counts * there.weights
+        for name in sampled:
+            part, drawn = parts[name], weights[:, groups[name]]
+            values = family.values(part.labels, part.candidate, drawn, part.decision)
+            own[name].append(values)
+            if part.champion is not None and np.isfinite(part.champion).all():
+                others = family.values(part.labels, part.champion, drawn, part.decision)
+                paired[name].append({m: values[m] - others[m] for m in values})
+    level = confidence.level
+    return {
+        name: Assessment(
+            metrics,
+            _intervals(family, parts[name], metrics, _joined(own.get(name, [])), level),
+            _changes(metrics, champions.get(name), _joined(paired.get(name, [])), family, level),
+        )
+        for name, metrics in measured.items()
+    }
+
+
+def _measure(part: Answers, outputs: Floats) -> TaskMetrics:
+    return measure(part.target, part.labels, outputs, part.weights, part.decision)
+
+
+def _joined(blocks: list[dict[str, Floats]]) -> dict[str, Floats]:
+    return {m: np.concatenate([b[m] for b in blocks]) for m in (blocks[0] if blocks else ())}
+
+
+def _intervals(
+    family: Family,
+    part: Answers,
+    metrics: TaskMetrics,
+    replicates: Mapping[str, Floats],
+    level: float,
+) -> dict[str, Interval]:
+    """Exact ones for shares of rows of equal weight, those of the bootstrap for the others."""
+    counted = family.shares(part.labels, part.candidate, part.decision)
+    found: dict[str, Interval] = {}
+    for metric, values in replicates.items():
+        if metrics.values[metric] is None or metric in family.without_interval:
+            continue
+        if metric in counted and part.weights is None:
+            found[metric] = exact(*counted[metric], level)
+        elif (interval := percentile(values, level)) is not None:
+            found[metric] = interval
+    return found
+
+
+def _changes(
+    candidate: TaskMetrics,
+    champion: TaskMetrics | None,
+    differences: Mapping[str, Floats],
+    family: Family,
+    level: float,
+) -> dict[str, Change]:
+    if champion is None:
+        return {}
+    found = {}
+    for metric, value in candidate.values.items():
+        other = champion.values[metric]
+        if value is not None and other is not None:
+            sampled = metric in differences and metric not in family.without_interval
+            interval = percentile(differences[metric], level) if sampled else None
+            found[metric] = Change(value - other, other, interval)
+    return found

@@ -146,7 +146,8 @@ class Blessing(Artifact):
 class PushRecord:
     """Where a model went. path, version: of the version directory; "" and 0 if it was not pushed.
 
-    digest: of the model. reasons: why it was not pushed, one sentence each.
+    digest: of the model. reasons: why it was not pushed, one sentence each. label: that it was
+    given.
     """
 
     model: str
@@ -154,6 +155,7 @@ class PushRecord:
     version: int = 0
     path: str = ""
     reasons: tuple[str, ...] = ()
+    label: str | None = None
 
     @property
     def pushed(self) -> bool:

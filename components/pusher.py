@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from components.artifacts import Blessing, Pushed, PushRecord, TrainedModel
 from components.stage import Context, RootstockError, Stage
-from serving import layout
+from serving.destination import destination
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,15 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
 
     A model goes there at most once: the same model pushed again keeps its version.
 
-    model: the name servers know it by. destination: a directory, made if missing.
+    model: the name servers know it by. destination: a directory, made if missing, or an fsspec URL.
+    keep: how many versions stay there, besides labelled ones and the one to go back to; None: all.
+    label: of the version.
     """
 
     model: str
     destination: str
+    keep: Annotated[int, Field(ge=1)] | None = None
+    label: str | None = None
 
     def run(self, inputs: PusherInputs, context: Context) -> PusherOutputs:
         """See `Stage.run`. A model without all blessings stays where it is, and that is no error.
@@ -52,11 +58,10 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
         ]
         record = PushRecord(self.model, inputs.model.digest, reasons=tuple(reasons))
         if not reasons:
-            version = self._push(inputs.model)
-            path = layout.model_directory(Path(self.destination), self.model) / str(version)
-            record = replace(record, version=version, path=str(path.absolute()))
+            version, path = self._push(inputs.model)
+            record = replace(record, version=version, path=path, label=self.label)
             context.observer.figure("version", version)
-            context.observer.figure("path", str(path))
+            context.observer.figure("path", path)
         else:
             context.observer.figure("pushed", "no")
         output = context.output / "pushed"
@@ -68,12 +73,19 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
         """Whether the version is still where it was pushed to."""
         assert isinstance(outputs, PusherOutputs)
         record = outputs.pushed.load()
-        return not record.pushed or layout.digest_of(Path(record.path)) == record.digest
+        if not record.pushed:
+            return True
+        origin = destination(self.destination).history(self.model).get(record.version)
+        return origin is not None and origin.digest == record.digest
 
-    def _push(self, model: TrainedModel) -> int:
+    def _push(self, model: TrainedModel) -> tuple[int, str]:
         try:
-            return layout.push(Path(self.destination), self.model, model.saved_model, model.digest)
-        except ValueError as error:
+            place = destination(self.destination)
+            version = place.push(self.model, model.saved_model, model.digest, self.keep)
+            if self.label is not None:
+                place.label(self.model, self.label, version)
+            return version, place.place(self.model, version)
+        except (ValueError, ImportError) as error:
             raise RootstockError(f"push: {error}") from error
         except OSError as error:
             raise RootstockError(

@@ -74,6 +74,26 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--grpc-port", type=int, default=8500)
     serve.set_defaults(command=_serve)
 
+    push = commands.add_parser("push", help="run what is not cached, and serve the model of SPEC")
+    _spec_arguments(push)
+    push.add_argument("--label", help="give the version a label, such as canary")
+    push.set_defaults(command=_push)
+
+    rollback = commands.add_parser("rollback", help="serve the model that was served before")
+    _spec_arguments(rollback)
+    rollback.add_argument("--to", type=int, metavar="VERSION", help="go back to this version")
+    rollback.set_defaults(command=_rollback)
+
+    promote = commands.add_parser("promote", help="make the canary the stable version")
+    _spec_arguments(promote)
+    promote.add_argument("--from", dest="source", default="canary", metavar="LABEL")
+    promote.add_argument("--to", default="stable", metavar="LABEL")
+    promote.set_defaults(command=_promote)
+
+    models = commands.add_parser("models", help="list the versions that were pushed")
+    _spec_arguments(models)
+    models.set_defaults(command=_models)
+
     predict = commands.add_parser("predict", help="ask a running server")
     predict.add_argument("model", help="the model's name: `name` in its spec")
     predict.add_argument(
@@ -168,6 +188,48 @@ def _serve(args: argparse.Namespace) -> int:
     command += ["--host", args.host]
     command += ["--rest-port", str(args.rest_port), "--grpc-port", str(args.grpc_port)]
     os.execv(sys.executable, command)
+
+
+def _push(args: argparse.Namespace) -> int:
+    from pipeline.deployment import serve_newest
+    from pipeline.run import run
+    from pipeline.spec import load_spec
+
+    overrides = [*args.overrides, *([f"push.label={args.label}"] if args.label else [])]
+    told = run(args.spec, overrides=overrides, variables=_variables(args)).pushed.load()
+    if not told.pushed:
+        raise RootstockError("Not pushed: " + "; ".join(told.reasons))
+    if not args.label:
+        spec, _ = load_spec(args.spec, overrides, _variables(args))
+        print(f"Served by default: version {serve_newest(spec, told.version)}")
+    return 0
+
+
+def _rollback(args: argparse.Namespace) -> int:
+    from pipeline.deployment import rollback
+    from pipeline.spec import load_spec
+
+    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    print(rollback(spec, args.to))
+    return 0
+
+
+def _promote(args: argparse.Namespace) -> int:
+    from pipeline.deployment import promote
+    from pipeline.spec import load_spec
+
+    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    print(promote(spec, args.source, args.to))
+    return 0
+
+
+def _models(args: argparse.Namespace) -> int:
+    from pipeline.deployment import table
+    from pipeline.spec import load_spec
+
+    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    print(table(spec))
+    return 0
 
 
 def _predict(args: argparse.Namespace) -> int:

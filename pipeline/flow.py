@@ -33,7 +33,8 @@ from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk, TrunkError
 from pipeline.runner import Runner
 from pipeline.spec import Spec
-from serving import layout, origin
+from serving.destination import destination
+from serving.versions import origin_of, served_before
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,13 @@ def pipeline(spec: Spec, run: Runner) -> Result:
     )
     blessings = (evaluated.blessing, infra.result().blessing)
     pushed = run(
-        Pusher(model=spec.name, destination=spec.push.destination), PusherInputs(model, blessings)
+        Pusher(
+            model=spec.name,
+            destination=spec.push.destination,
+            keep=spec.push.keep,
+            label=spec.push.label,
+        ),
+        PusherInputs(model, blessings),
     ).pushed
     return Result(model, evaluated.evaluation, blessings, pushed)
 
@@ -148,13 +155,13 @@ def _champion(spec: Spec, model: TrainedModel) -> Champion | None:
     """What a model is compared with: that served now, or the one before where it is that itself."""
     if not any(t.compares for t in spec.thresholds):
         return None
-    directory = layout.model_directory(Path(spec.push.destination), spec.name)
-    version = origin.served_before(directory, model.digest)
+    served = destination(spec.push.destination)
+    version = served_before(served.history(spec.name), model.digest)
     if version is None:
         return None
-    path = directory / str(version)
-    known = origin.read(path)
-    return Champion(path, known.digest if known else digest_tree(path))
+    path = served.fetch(spec.name, version, Path(spec.store) / "champions")
+    origin = origin_of(path)
+    return Champion(path, origin.digest if origin else digest_tree(path))
 
 
 def _curated(spec: Spec, index: Path) -> SourceFiles | None:

@@ -9,7 +9,7 @@ from models.record import read_model, read_record
 from models.trunks.base import TrunkError
 from models.trunks.registry import find_model
 from pipeline.spec import Spec
-from serving import layout
+from serving import layout, versions
 
 
 def publish(spec: Spec, directory: Path) -> None:
@@ -24,7 +24,7 @@ def publish(spec: Spec, directory: Path) -> None:
     if directory.exists():
         raise RootstockError(f"{directory} is there already: name a new directory to publish to.")
     pushed = layout.model_directory(Path(spec.push.destination), spec.name)
-    if not layout.versions(pushed):
+    if not versions.numbers(pushed):
         raise RootstockError(f"{pushed}: no model has been pushed yet: run the spec first.")
     try:
         model = find_model(str(pushed), spec.store)

@@ -84,9 +84,15 @@ class Evaluation(Part):
 
 
 class Push(Part):
-    """Where blessed models go: `<destination>/<spec name>/<version>/`."""
+    """Where blessed models go: `<destination>/<spec name>/<version>/`.
+
+    destination: a directory, or a URL that fsspec knows (`s3://…`, `gs://…`). keep: how many
+    versions stay there; all when absent. label: of the pushed version, such as `canary`.
+    """
 
     destination: str = ".rootstock/serving"
+    keep: Annotated[int, Field(ge=1)] | None = None
+    label: Name | None = None
 
 
 class Tracking(Part):
@@ -182,7 +188,10 @@ def _with_absolute_paths(spec: Spec, base: Path) -> Spec:
             "schema_file": spec.data.schema_file and absolute(spec.data.schema_file),
         }
     )
-    push = spec.push.model_copy(update={"destination": absolute(spec.push.destination)})
+    place = spec.push.destination
+    push = spec.push.model_copy(
+        update={"destination": place if "://" in place else absolute(place)}
+    )
     model = spec.model.model_copy(update={"trunk": located(spec.model.trunk, str(base))})
     return spec.model_copy(
         update={"data": data, "model": model, "push": push, "store": absolute(spec.store)}

@@ -2,25 +2,34 @@
 
 Versions count 1, 2, 3, …; a number is never used twice, even after its directory was deleted,
 because the last one given out is kept in `.last_version`. A version appears by one rename, so a
-server that polls the directory sees all of it or nothing. Pushers exclude each other with a lock
-that the kernel releases when its holder dies; what a dead pusher staged is swept by the next one.
+server that polls the directory sees all of it or nothing; it disappears by one rename too. Pushers
+exclude each other with a lock that the kernel releases when its holder dies; what a dead pusher
+left is swept by the next one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
-import json
 import os
 import re
 import shutil
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from serving import labels
+from serving.versions import FILE, Origin, history, newest_of, numbers, previous
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 _STAGING = ".staging-"
+_RETIRED = ".retired-"
 _LOCK = ".lock"
-_ORIGIN = Path("assets.extra") / "rootstock.json"  # TF Serving reads nothing else in there
+
+
+class NoSuchVersion(Exception):
+    """A version that is needed is not there."""
 
 
 def model_directory(base: Path, model: str) -> Path:
@@ -29,39 +38,23 @@ def model_directory(base: Path, model: str) -> Path:
     Raises:
         ValueError: a name that cannot stand in a path or in a request's URL.
     """
-    if not _NAME.fullmatch(model):
-        raise ValueError(
-            f"Expected a model name of letters, digits, '_', '-' and '.'. Received: {model!r}"
-        )
+    check_name(model)
     return base / model
 
 
-def versions(directory: Path) -> list[int]:
-    """The versions in a model's directory, ascending; empty if there is no such directory."""
-    try:
-        entries = list(os.scandir(directory))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(int(e.name) for e in entries if re.fullmatch("[0-9]+", e.name) and e.is_dir())
+def check_name(name: str, what: str = "model name") -> None:
+    """Raises ValueError for a name that cannot stand in a path or in a request's URL."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"Expected a {what} of letters, digits, '_', '-' and '.'. Received: {name!r}"
+        )
 
 
-def digest_of(version: Path) -> str | None:
-    """The digest that a version was pushed with; None for a version that others put there."""
-    try:
-        return str(json.loads((version / _ORIGIN).read_text())["digest"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def find(directory: Path, digest: str) -> int | None:
-    """The newest version pushed with this digest."""
-    return next(
-        (v for v in reversed(versions(directory)) if digest_of(directory / str(v)) == digest), None
-    )
-
-
-def push(base: Path, model: str, saved_model: Path, digest: str) -> int:
+def push(base: Path, model: str, saved_model: Path, digest: str, keep: int | None = None) -> int:
     """Copy a SavedModel in as the next version; one pushed before with this digest is kept instead.
+
+    keep: how many versions to leave there, newest first; besides, labelled ones and the one that
+        a rollback would restore stay. None: all.
 
     Returns:
         The version.
@@ -72,46 +65,143 @@ def push(base: Path, model: str, saved_model: Path, digest: str) -> int:
     """
     directory = model_directory(base, model)
     directory.mkdir(parents=True, exist_ok=True)
+    with _staged(directory, digest) as staging:
+        if isinstance(staging, int):
+            return staging
+        _copy(saved_model, staging, Origin.now(digest), shutil.copy2)
+        with locked(directory):
+            if (pushed := newest_of(history(directory), digest)) is not None:
+                return pushed
+            version = _appear(directory, staging)
+            _retire(directory, keep)
+            return version
+
+
+def rollback(base: Path, model: str, to: int | None = None) -> tuple[int, int]:
+    """Serve an earlier version's content again, as a new version: numbers only ever grow.
+
+    Labels of the newest version move to the new one.
+
+    to: the version whose content to restore; when None, what was served before the newest one.
+
+    Returns:
+        The new version, and the one whose content it has.
+
+    Raises:
+        NoSuchVersion: there is no such version.
+        OSError: the destination cannot be written; nothing is left there.
+    """
+    directory = model_directory(base, model)
+    known = history(directory)
+    if not known:
+        raise NoSuchVersion(f"{directory} holds no version.")
+    restored = previous(known, max(known)) if to is None else to
+    if restored is None or restored not in known:
+        missing = "no other model than the newest" if to is None else f"no version {to}"
+        raise NoSuchVersion(
+            f"{directory} holds {missing}. Versions there: {', '.join(map(str, known))}."
+        )
+    origin = known[restored]
+    with _staged(directory) as staging:
+        assert isinstance(staging, Path)
+        restoring = Origin.now(origin.digest if origin else "", restored)
+        _copy(directory / str(restored), staging, restoring, _link)
+        with locked(directory):
+            version = _appear(directory, staging)
+            told = labels.read(directory)
+            if moved := {label: version for label, v in told.items() if v == max(known)}:
+                labels.write(directory, {**told, **moved})
+            return version, restored
+
+
+def label(base: Path, model: str, name: str, version: int | None = None) -> int:
+    """Give a label to a version, the newest when None; whoever had it loses it.
+
+    Raises:
+        NoSuchVersion: there is no such version.
+        ValueError: a label that cannot stand in a request's URL.
+    """
+    check_name(name, "label")
+    directory = model_directory(base, model)
+    known = numbers(directory)
+    if not known or (version is not None and version not in known):
+        raise NoSuchVersion(f"{directory} holds no version {version or ''}".rstrip() + ".")
+    chosen = version or known[-1]
+    with locked(directory):
+        labels.write(directory, {**labels.read(directory), name: chosen})
+    return chosen
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keep other pushers away from a model's directory."""
     with _lock(directory / _LOCK):
+        yield
+
+
+@contextlib.contextmanager
+def _staged(directory: Path, digest: str | None = None) -> Iterator[Path | int]:
+    """A new directory that servers ignore, removed in the end; or the version that there is of this
+    digest.
+    """
+    with locked(directory):
         _sweep(directory)
-        if (pushed := find(directory, digest)) is not None:
-            return pushed
+        if digest is not None and (pushed := newest_of(history(directory), digest)) is not None:
+            yield pushed
+            return
         staging = directory / f"{_STAGING}{uuid.uuid4().hex}"
         alive = _lock(_alive(staging))
     with alive:
         try:
             staging.mkdir()
-            _copy(saved_model, staging, digest)
-            with _lock(directory / _LOCK):
-                if (pushed := find(directory, digest)) is not None:
-                    return pushed
-                version = _next(directory)
-                staging.rename(directory / str(version))
-                _sync(directory)
-                return version
+            yield staging
         finally:
             shutil.rmtree(staging, ignore_errors=True)
             _alive(staging).unlink()
 
 
-def _copy(saved_model: Path, staging: Path, digest: str) -> None:
+def _appear(directory: Path, staging: Path) -> int:
+    """Make a staged directory the next version. The caller holds the lock."""
+    version = _next(directory)
+    staging.rename(directory / str(version))
+    _sync(directory)
+    return version
+
+
+def _copy(
+    saved_model: Path, staging: Path, origin: Origin, copy: Callable[[str, str], object]
+) -> None:
     """Fill `staging`, on disk when this returns."""
     try:
-        shutil.copytree(saved_model, staging, dirs_exist_ok=True)
+        shutil.copytree(
+            saved_model,
+            staging,
+            dirs_exist_ok=True,
+            copy_function=copy,
+            ignore=shutil.ignore_patterns(FILE.name),
+        )
     except shutil.Error as error:  # a list of all that failed, as text
         raise OSError(error.args[0][0][2]) from error
-    origin = staging / _ORIGIN
-    origin.parent.mkdir(exist_ok=True)
-    origin.write_text(json.dumps({"digest": digest}) + "\n")
+    written = staging / FILE
+    written.parent.mkdir(exist_ok=True)
+    written.write_text(origin.to_json())
     for path in [staging, *staging.rglob("*")]:
         _sync(path)
+
+
+def _link(source: str, target: str) -> None:
+    """The same file under a second name, where the filesystem can: versions never change."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _next(directory: Path) -> int:
     """Give out the next number, for good. The caller holds the lock."""
     record = directory / ".last_version"
     last = int(record.read_text()) if record.exists() else 0
-    version = max([last, *versions(directory)]) + 1
+    version = max([last, *numbers(directory)]) + 1
     written = record.with_suffix(".new")
     written.write_text(str(version))
     _sync(written)
@@ -119,8 +209,23 @@ def _next(directory: Path) -> int:
     return version
 
 
+def _retire(directory: Path, keep: int | None) -> None:
+    """Remove old versions. The caller holds the lock."""
+    if keep is None:
+        return
+    known = history(directory)
+    spared = {*sorted(known)[-keep:], *labels.read(directory).values()}
+    spared.add(previous(known, max(known)) or 0)
+    for version in known.keys() - spared:
+        retired = directory / f"{_RETIRED}{version}-{uuid.uuid4().hex}"
+        (directory / str(version)).rename(retired)
+        shutil.rmtree(retired, ignore_errors=True)
+
+
 def _sweep(directory: Path) -> None:
-    """Remove what pushers staged that are no longer alive. The caller holds the lock."""
+    """Remove what dead pushers left. The caller holds the lock."""
+    for retired in directory.glob(f"{_RETIRED}*"):
+        shutil.rmtree(retired, ignore_errors=True)
     for path in directory.glob(f"{_STAGING}*{_LOCK}"):
         try:
             lock = _lock(path, wait=False)

@@ -46,7 +46,7 @@ MOST_AT_ONCE = 100
 """Parameters, or tags, in one call."""
 
 LARGEST_FILE = 5_000_000
-KEPT = (".json", ".jsonl", ".pbtxt")
+KEPT = (".html", ".json", ".jsonl", ".pbtxt")
 
 
 @dataclass
@@ -248,7 +248,8 @@ class Replay:
             with locked(self.run.parent / ".models", wait=True):
                 known = registry.find(self.client, name, told.digest)
                 if known is not None:
-                    registry.make_champion(self.client, name, known.version, told.version)
+                    move = registry.make_challenger if told.label else registry.make_champion
+                    move(self.client, name, known.version, told.version)
 
     def _optional(self, what: str, record: Callable[[], None]) -> None:
         """Go on without something whose files are gone or not as expected."""

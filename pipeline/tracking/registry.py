@@ -61,14 +61,22 @@ def make_candidate(client: MlflowClient, name: str, version: str, since: float) 
 
 
 def make_champion(client: MlflowClient, name: str, version: str, pushed_version: int) -> None:
-    """Alias `champion`: the model that was pushed last."""
-    _move_alias(client, name, "champion", version, PUSHED_VERSION, pushed_version)
+    """Alias `champion`: the model that is served; `previous`: the one that was before it."""
+    before = client.get_registered_model(name).aliases.get("champion")
+    moved = _move_alias(client, name, "champion", version, PUSHED_VERSION, pushed_version)
+    if moved and before is not None and str(before) != version:
+        client.set_registered_model_alias(name, "previous", before)
+
+
+def make_challenger(client: MlflowClient, name: str, version: str, pushed_version: int) -> None:
+    """Alias `challenger`: the model that was pushed under a label, to be tried."""
+    _move_alias(client, name, "challenger", version, PUSHED_VERSION, pushed_version)
 
 
 def _move_alias(
     client: MlflowClient, name: str, alias: str, version: str, tag: str, order: float
-) -> None:
-    """Point an alias at a version, unless it already points at a later one.
+) -> bool:
+    """Point an alias at a version, unless it already points at a later one; whether it does.
 
     Records may arrive late and in any order.
     """
@@ -76,10 +84,11 @@ def _move_alias(
     if current is not None:
         since = client.get_model_version(name, str(current)).tags.get(tag)
         if since is not None and float(since) > order:
-            return
+            return False
     client.set_model_version_tag(name, version, tag, str(order))
     if str(current) != version:
         client.set_registered_model_alias(name, alias, version)
+    return True
 
 
 def _ensure_registered_model(client: MlflowClient, name: str) -> None:

@@ -14,7 +14,7 @@ from enum import IntEnum
 from pathlib import Path
 from threading import Condition, Event, Thread
 
-from serving import layout
+from serving import versions
 from serving.errors import Code, ServingError
 from serving.server.saved_model import SavedModel
 
@@ -118,7 +118,7 @@ class ServedModel:
 
     def refresh(self) -> None:
         """Serve the newest version on disk. While there is none, what is loaded stays."""
-        on_disk = layout.versions(self.directory)
+        on_disk = versions.numbers(self.directory)
         with self._changed:
             for number, version in list(self._versions.items()):
                 if version.state is State.END and number not in on_disk:

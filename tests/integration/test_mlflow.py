@@ -24,6 +24,7 @@ from components.stage import Context, Stage
 from components.thresholds import Threshold
 from pipeline.runner import Runner
 from pipeline.store import Store
+from pipeline.tracking import registry
 from pipeline.tracking import state as states
 from pipeline.tracking.events import RunFinished
 from pipeline.tracking.journal import FILE, JournalTracker, new_run, read
@@ -420,6 +421,15 @@ def test_champion_moves_only_forward_and_candidate_follows_the_latest_run(tmp_pa
     assert len(by_slope) == 3
     aliases = {k: str(v) for k, v in c.get_registered_model("people").aliases.items()}
     assert aliases == {"champion": by_slope["2.0"], "candidate": by_slope["-1.0"]}
+    registry.make_champion(c, "people", by_slope["1.0"], 3)  # a rollback
+    registry.make_challenger(c, "people", by_slope["2.0"], 4)  # a canary
+    aliases = {k: str(v) for k, v in c.get_registered_model("people").aliases.items()}
+    assert aliases == {
+        "champion": by_slope["1.0"],
+        "previous": by_slope["2.0"],
+        "challenger": by_slope["2.0"],
+        "candidate": by_slope["-1.0"],
+    }
 
 
 def wait_for(condition) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from serving import layout
+from serving import labels, layout
+from serving.versions import history, numbers, origin_of
 
 
 @pytest.fixture
@@ -30,10 +31,10 @@ def hidden(directory: Path) -> set[str]:
 def test_versions_count_up_and_hold_the_whole_model(tmp_path: Path, saved_model: Path) -> None:
     base = tmp_path / "served"
     assert [push(base, saved_model, digest) for digest in "abc"] == [1, 2, 3]
-    assert layout.versions(base / "digits") == [1, 2, 3]
+    assert numbers(base / "digits") == [1, 2, 3]
     version = base / "digits" / "2"
     assert (version / "variables" / "variables.index").read_bytes() == b"weights"
-    assert layout.digest_of(version) == "b"
+    assert origin_of(version).digest == "b"
     assert hidden(base / "digits") == {".lock", ".last_version"}
 
 
@@ -57,14 +58,14 @@ def test_versions_of_others_are_passed_over(tmp_path: Path, saved_model: Path) -
     (directory / "1700000000").mkdir(parents=True)
     (directory / "not-a-version").mkdir()
     (directory / "1700000001").write_text("a file")
-    assert layout.versions(directory) == [1700000000]
-    assert layout.digest_of(directory / "1700000000") is None
+    assert numbers(directory) == [1700000000]
+    assert origin_of(directory / "1700000000") is None
     (directory / "1700000001").unlink()
     assert push(tmp_path, saved_model, "a") == 1700000001
 
 
 def test_no_directory_has_no_versions(tmp_path: Path) -> None:
-    assert layout.versions(tmp_path / "none") == []
+    assert numbers(tmp_path / "none") == []
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a:b", "../a", ".hidden", "ä", "a b"])
@@ -78,7 +79,7 @@ def test_a_failed_copy_leaves_nothing(tmp_path: Path, saved_model: Path) -> None
     with pytest.raises(OSError, match="No such file"):
         push(tmp_path, saved_model, "a")
     assert hidden(tmp_path / "digits") == {".lock"}
-    assert layout.versions(tmp_path / "digits") == []
+    assert numbers(tmp_path / "digits") == []
 
 
 DIE = """
@@ -107,10 +108,10 @@ def test_a_pusher_killed_anywhere_leaves_no_half_version(
     command = [sys.executable, "-c", DIE, str(tmp_path), str(saved_model), point, str(after)]
     assert subprocess.run(command, check=False).returncode == -9
     directory = tmp_path / "digits"
-    for version in layout.versions(directory):
-        assert layout.digest_of(directory / str(version)) == "a"
+    for version in numbers(directory):
+        assert origin_of(directory / str(version)).digest == "a"
     pushed = push(tmp_path, saved_model, "a")
-    assert layout.versions(directory) == [pushed]
+    assert numbers(directory) == [pushed]
     assert (directory / str(pushed) / "saved_model.pb").read_bytes() == b"graph"
     assert hidden(directory) == {".lock", ".last_version"}
 
@@ -148,11 +149,66 @@ def test_two_pushers_at_once_lose_nothing(tmp_path: Path, saved_model: Path) -> 
     assert sorted(got[0] + got[1]) == list(range(1, 41))
     assert got[0] == sorted(got[0])
     assert got[1] == sorted(got[1])
-    assert layout.versions(tmp_path / "digits") == list(range(1, 41))
+    assert numbers(tmp_path / "digits") == list(range(1, 41))
 
 
 def test_two_pushers_of_one_model_make_one_version(tmp_path: Path, saved_model: Path) -> None:
     with ThreadPoolExecutor() as pool:
         got = list(pool.map(lambda d: push_elsewhere(tmp_path, saved_model, d), ["a", "a", "a"]))
     assert got == [[1], [1], [1]]
-    assert layout.versions(tmp_path / "digits") == [1]
+    assert numbers(tmp_path / "digits") == [1]
+
+
+def contents(directory: Path) -> list[str]:
+    return [o.digest for o in history(directory).values()]
+
+
+def test_rolling_back_serves_an_earlier_content_under_a_new_number(
+    tmp_path: Path, saved_model: Path
+) -> None:
+    directory = tmp_path / "digits"
+    for digest in "abc":
+        (saved_model / "saved_model.pb").write_text(digest)
+        push(tmp_path, saved_model, digest)
+    assert layout.rollback(tmp_path, "digits") == (4, 2)
+    assert (directory / "4" / "saved_model.pb").read_text() == "b"
+    assert layout.rollback(tmp_path, "digits") == (5, 1)  # not back to c
+    with pytest.raises(layout.NoSuchVersion, match="no other model"):
+        layout.rollback(tmp_path, "digits")
+    assert push(tmp_path, saved_model, "d") == 6
+    assert layout.rollback(tmp_path, "digits") == (7, 1)  # what was served before d
+    assert layout.rollback(tmp_path, "digits", to=3) == (8, 3)
+    assert contents(directory) == list("abcbadac")
+    assert origin_of(directory / "2").restores is None
+    with pytest.raises(layout.NoSuchVersion, match="no version 9"):
+        layout.rollback(tmp_path, "digits", to=9)
+
+
+def test_old_versions_go_but_what_is_needed_stays(tmp_path: Path, saved_model: Path) -> None:
+    def keep_two(digest: str) -> int:
+        return layout.push(tmp_path, "digits", saved_model, digest, keep=2)
+
+    assert [keep_two(d) for d in "abc"] == [1, 2, 3]
+    assert numbers(tmp_path / "digits") == [2, 3]
+    layout.label(tmp_path, "digits", "stable", 2)
+    assert [keep_two(d) for d in "de"] == [4, 5]
+    assert numbers(tmp_path / "digits") == [2, 4, 5]
+    assert layout.push(tmp_path, "digits", saved_model, "f", keep=1) == 6
+    assert numbers(tmp_path / "digits") == [2, 5, 6]  # 5: a rollback would restore it
+    assert hidden(tmp_path / "digits") == {".lock", ".last_version", ".labels.json"}
+
+
+def test_labels_name_versions_and_follow_a_rollback(tmp_path: Path, saved_model: Path) -> None:
+    directory = tmp_path / "digits"
+    assert labels.read(directory) == {}
+    push(tmp_path, saved_model, "a")
+    assert layout.label(tmp_path, "digits", "stable") == 1
+    push(tmp_path, saved_model, "b")
+    layout.label(tmp_path, "digits", "canary")
+    assert labels.read(directory) == {"stable": 1, "canary": 2}
+    layout.rollback(tmp_path, "digits")
+    assert labels.read(directory) == {"stable": 1, "canary": 3}
+    with pytest.raises(layout.NoSuchVersion, match="no version 9"):
+        layout.label(tmp_path, "digits", "stable", 9)
+    with pytest.raises(ValueError, match="a/b"):
+        layout.label(tmp_path, "digits", "a/b")

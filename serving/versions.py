@@ -1,12 +1,14 @@
-"""Where each served version comes from, as `assets.extra/rootstock.json` inside it says.
+"""The versions in a model's directory, and where each comes from.
 
-TF Serving reads nothing of that name. Versions that others put there have no such file.
+`assets.extra/rootstock.json` inside a version says it; TF Serving reads nothing of that name.
+Versions that others put there have no such file.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,22 +32,30 @@ class Origin:
         """Of a version made at this moment."""
         return cls(digest, datetime.now(UTC).isoformat(timespec="seconds"), restores)
 
+    @classmethod
+    def parse(cls, text: str | bytes) -> Origin | None:
+        """From the file's content; None if it is not what we write."""
+        try:
+            told = json.loads(text)
+            return cls(str(told["digest"]), str(told.get("pushed_at", "")), told.get("restores"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+
     def to_json(self) -> str:
         """The file's content."""
         return json.dumps(asdict(self)) + "\n"
 
 
-def read(version: Path) -> Origin | None:
+def origin_of(version: Path) -> Origin | None:
     """The origin of a version directory; None for one that others put there."""
     try:
-        told = json.loads((version / FILE).read_text())
-        return Origin(str(told["digest"]), str(told.get("pushed_at", "")), told.get("restores"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Origin.parse((version / FILE).read_bytes())
+    except OSError:
         return None
 
 
-def versions(directory: Path) -> list[int]:
-    """The versions in a model's directory, ascending; empty if there is no such directory."""
+def numbers(directory: Path) -> list[int]:
+    """The versions that are there, ascending; none if there is no such directory."""
     try:
         names = [e.name for e in directory.iterdir() if e.is_dir()]
     except (FileNotFoundError, NotADirectoryError):
@@ -55,10 +65,10 @@ def versions(directory: Path) -> list[int]:
 
 def history(directory: Path) -> dict[int, Origin | None]:
     """The origins of all versions, ascending."""
-    return {v: read(directory / str(v)) for v in versions(directory)}
+    return {v: origin_of(directory / str(v)) for v in numbers(directory)}
 
 
-def previous(known: dict[int, Origin | None], version: int) -> int | None:
+def previous(known: Mapping[int, Origin | None], version: int) -> int | None:
     """What was served before a version, in the sense of an operator who goes back: the version
     before it of another content; for a version that restores another, what came before that one.
     """
@@ -73,9 +83,13 @@ def previous(known: dict[int, Origin | None], version: int) -> int | None:
     return None
 
 
-def served_before(directory: Path, digest: str) -> int | None:
+def newest_of(known: Mapping[int, Origin | None], digest: str) -> int | None:
+    """The newest version pushed with this digest."""
+    return max((v for v, o in known.items() if o and o.digest == digest), default=None)
+
+
+def served_before(known: Mapping[int, Origin | None], digest: str) -> int | None:
     """The version served now; if that is the model of this digest, the one before it."""
-    known = history(directory)
     if not known:
         return None
     newest = max(known)

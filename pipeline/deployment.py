@@ -1,0 +1,109 @@
+"""What operators do with pushed models: look at them, label them, go back to an earlier one."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from components.stage import RootstockError
+from pipeline.spec import Spec
+from pipeline.tracking.lookup import tracking_uri
+from serving.destination import Destination, destination
+from serving.layout import NoSuchVersion
+
+STABLE, CANARY = "stable", "canary"
+
+
+def table(spec: Spec) -> str:
+    """The versions of a spec's model, newest first.
+
+    Raises:
+        RootstockError: there are none, or the destination cannot be read.
+    """
+    with _explained(spec) as place:
+        known, labels = place.history(spec.name), place.labels(spec.name)
+    if not known:
+        raise RootstockError(f"{place.place(spec.name)}: no model has been pushed yet.")
+    rows = [("version", "labels", "pushed", "model", "")]
+    for version, origin in sorted(known.items(), reverse=True):
+        notes = ["newest: served by default"] if version == max(known) else []
+        if origin and origin.restores:
+            notes.append(f"restores {origin.restores}")
+        named = ", ".join(label for label, v in labels.items() if v == version)
+        told = (origin.pushed_at, origin.digest[:12]) if origin else ("", "of others")
+        rows.append((str(version), named, *told, "; ".join(notes)))
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+    return "\n".join([place.place(spec.name), *lines])
+
+
+def rollback(spec: Spec, to: int | None) -> str:
+    """Serve an earlier model again, and tell MLflow; what was done, in a sentence.
+
+    Raises:
+        RootstockError: there is no such version, or the destination cannot be written.
+    """
+    with _explained(spec) as place:
+        version, restored = place.rollback(spec.name, to)
+        origin = place.history(spec.name)[version]
+    _tell_registry(spec, origin.digest if origin else "", version)
+    return (
+        f"{place.place(spec.name, version)}: version {version} is the model of version {restored}."
+        " Servers that watch the directory pick it up now."
+    )
+
+
+def promote(spec: Spec, source: str = CANARY, target: str = STABLE) -> str:
+    """Give the label `target` to the version labelled `source`, and tell MLflow.
+
+    Raises:
+        RootstockError: no version has that label, or the destination cannot be written.
+    """
+    with _explained(spec) as place:
+        labels = place.labels(spec.name)
+        if source not in labels:
+            raise RootstockError(
+                f"{place.place(spec.name)}: no version is labelled {source!r}."
+                f" Labels there: {', '.join(labels) or 'none'}."
+            )
+        version = place.label(spec.name, target, labels[source])
+        origin = place.history(spec.name)[version]
+    _tell_registry(spec, origin.digest if origin else "", version)
+    return f"{place.place(spec.name, version)}: version {version} is {target!r} now."
+
+
+def serve_newest(spec: Spec, version: int) -> int:
+    """Make sure that this version's model is what servers take by default; the version it has."""
+    with _explained(spec) as place:
+        known = place.history(spec.name)
+        return version if version == max(known) else place.rollback(spec.name, version)[0]
+
+
+@contextlib.contextmanager
+def _explained(spec: Spec) -> Iterator[Destination]:
+    try:
+        yield destination(spec.push.destination)
+    except (NoSuchVersion, ValueError, ImportError) as e:
+        raise RootstockError(str(e)) from e
+    except OSError as e:
+        raise RootstockError(f"{spec.push.destination}: {e.strerror or e}.") from e
+
+
+def _tell_registry(spec: Spec, digest: str, version: int) -> None:
+    """Move MLflow's aliases; what is served is changed whether MLflow can be told or not."""
+    if spec.tracking.backend == "none":
+        return
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    from pipeline.tracking import registry
+
+    uri = tracking_uri(spec)
+    client = mlflow.MlflowClient(uri, uri)
+    try:
+        known = registry.find(client, spec.name, digest)
+        if known is not None:
+            registry.make_champion(client, spec.name, known.version, version)
+    except MlflowException as e:
+        print(f"rootstock: {uri} was not told: {e.message}", file=sys.stderr)

@@ -1,0 +1,165 @@
+"""Versions in a store without renames, such as S3 or GCS, through fsspec.
+
+A number is claimed by making `.claims/<number>`, which only one pusher can do where the store has
+an atomic "create only" (S3, GCS and Azure have). Of a version's files `saved_model.pb` comes last:
+without it servers take the directory for incomplete. So a push that died leaves a number that was
+never served and is never used again.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import fsspec
+
+from serving.destination import Destination
+from serving.labels import FILE as LABELS
+from serving.layout import NoSuchVersion, check_name
+from serving.versions import FILE, Origin, newest_of, previous
+
+_LAST = "saved_model.pb"
+_CLAIMS = ".claims"
+
+
+class ObjectStore(Destination):
+    """See `Destination`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self.fs, root = fsspec.core.url_to_fs(url)
+        self.root = str(root).rstrip("/")
+
+    def push(self, model: str, saved_model: Path, digest: str, keep: int | None) -> int:
+        """See `Destination`. Of two pushes of one model at once each may make a version."""
+        check_name(model)
+        if (pushed := newest_of(self.history(model), digest)) is not None:
+            return pushed
+        files = [
+            p.relative_to(saved_model).as_posix() for p in saved_model.rglob("*") if p.is_file()
+        ]
+        version = self._write(
+            model,
+            files,
+            lambda name, target: self.fs.put_file(str(saved_model / name), target),
+            Origin.now(digest),
+        )
+        if keep is not None:
+            self._retire(model, keep)
+        return version
+
+    def rollback(self, model: str, to: int | None = None) -> tuple[int, int]:
+        """See `Destination`."""
+        known = self.history(model)
+        restored = (previous(known, max(known)) if known else None) if to is None else to
+        if restored is None or restored not in known:
+            raise NoSuchVersion(
+                f"{self.place(model)} holds no version to restore. Versions there:"
+                f" {', '.join(map(str, known)) or 'none'}."
+            )
+        source = self._path(model, str(restored))
+        files = [posixpath.relpath(path, source) for path in self.fs.find(source)]
+        origin = known[restored]
+        version = self._write(
+            model,
+            files,
+            lambda name, target: self.fs.cp_file(f"{source}/{name}", target),
+            Origin.now(origin.digest if origin else "", restored),
+        )
+        told = dict(self.labels(model))
+        if moved := {label: version for label, v in told.items() if v == max(known)}:
+            self._write_labels(model, {**told, **moved})
+        return version, restored
+
+    def label(self, model: str, name: str, version: int | None = None) -> int:
+        """See `Destination`."""
+        check_name(name, "label")
+        known = self.history(model)
+        if not known or (version is not None and version not in known):
+            raise NoSuchVersion(f"{self.place(model)} holds no version {version or ''}".rstrip())
+        chosen = version or max(known)
+        self._write_labels(model, {**self.labels(model), name: chosen})
+        return chosen
+
+    def history(self, model: str) -> Mapping[int, Origin | None]:
+        """See `Destination`."""
+        self.fs.invalidate_cache()
+        found = self.fs.glob(self._path(model, "*", _LAST))
+        numbers = (posixpath.basename(posixpath.dirname(path)) for path in found)
+        return {v: self._origin(model, v) for v in sorted(int(n) for n in numbers if n.isdigit())}
+
+    def labels(self, model: str) -> Mapping[str, int]:
+        """See `Destination`."""
+        try:
+            told = json.loads(self.fs.cat_file(self._path(model, LABELS)))
+        except FileNotFoundError:
+            return {}
+        return {str(label): int(version) for label, version in told.items()}
+
+    def fetch(self, model: str, version: int, cache: Path) -> Path:
+        """See `Destination`."""
+        origin = self._origin(model, version)
+        fetched = cache / f"{model}-{origin.digest if origin else version}"
+        if not (fetched / _LAST).exists():
+            shutil.rmtree(fetched, ignore_errors=True)
+            source = self._path(model, str(version))
+            for path in sorted(self.fs.find(source), key=lambda p: p.endswith(f"/{_LAST}")):
+                target = fetched / posixpath.relpath(path, source)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self.fs.get_file(path, str(target))
+        return fetched
+
+    def place(self, model: str, version: int | None = None) -> str:
+        """See `Destination`."""
+        return "/".join([self.url, model, *([] if version is None else [str(version)])])
+
+    def _path(self, *parts: str) -> str:
+        return "/".join([self.root, *parts])
+
+    def _origin(self, model: str, version: int) -> Origin | None:
+        try:
+            return Origin.parse(self.fs.cat_file(self._path(model, str(version), FILE.as_posix())))
+        except FileNotFoundError:
+            return None
+
+    def _write(
+        self, model: str, files: Iterable[str], copy: Callable[[str, str], None], origin: Origin
+    ) -> int:
+        """Write a version under the next number, the file that makes it one last."""
+        version = self._claim(model)
+        for name in sorted(set(files) - {FILE.as_posix()}, key=lambda n: (n == _LAST, n)):
+            target = self._path(model, str(version), name)
+            if name == _LAST:
+                place = self._path(model, str(version), FILE.as_posix())
+                self.fs.makedirs(posixpath.dirname(place), exist_ok=True)
+                self.fs.pipe_file(place, origin.to_json().encode())
+            self.fs.makedirs(posixpath.dirname(target), exist_ok=True)
+            copy(name, target)
+        return version
+
+    def _claim(self, model: str) -> int:
+        claims = self._path(model, _CLAIMS)
+        self.fs.makedirs(claims, exist_ok=True)
+        while True:
+            self.fs.invalidate_cache()
+            taken = [posixpath.basename(p) for p in self.fs.find(claims)]
+            taken += [posixpath.basename(p) for p in self.fs.glob(self._path(model, "*"))]
+            version = max((int(name) for name in taken if name.isdigit()), default=0) + 1
+            try:
+                self.fs.pipe_file(f"{claims}/{version}", b"claimed", mode="create")
+                return version
+            except FileExistsError:
+                continue
+
+    def _retire(self, model: str, keep: int) -> None:
+        known = self.history(model)
+        spared = {*sorted(known)[-keep:], *self.labels(model).values()}
+        spared.add(previous(known, max(known)) or 0)
+        for version in known.keys() - spared:
+            self.fs.rm(self._path(model, str(version)), recursive=True)
+
+    def _write_labels(self, model: str, labels: Mapping[str, int]) -> None:
+        self.fs.pipe_file(self._path(model, LABELS), json.dumps(labels).encode())

@@ -1,0 +1,86 @@
+"""Looking at pushed models, going back, promoting: as the command line does it."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import main
+from pipeline.tracking.registry import DIGEST, MODEL
+from serving import layout
+
+SPEC = """\
+name: little
+data: {sources: [{format: csv, path: rows.csv}]}
+inputs: {size: {kind: numeric}}
+tasks: {ripe: {kind: binary, label: ripe}}
+push: {destination: served}
+tracking: {backend: none}
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    """A spec of which two models have been pushed, the second one as a canary."""
+    saved = tmp_path / "saved_model"
+    saved.mkdir()
+    for digest in ("first", "second"):
+        (saved / "saved_model.pb").write_text(digest)
+        layout.push(tmp_path / "served", "little", saved, digest)
+    layout.label(tmp_path / "served", "little", "stable", 1)
+    layout.label(tmp_path / "served", "little", "canary", 2)
+    path = tmp_path / "spec.yaml"
+    path.write_text(SPEC)
+    return path
+
+
+def told(capsys, *arguments: object, code: int = 0) -> str:
+    assert main([str(a) for a in arguments]) == code
+    out, err = capsys.readouterr()
+    return out if code == 0 else err
+
+
+def test_models_are_listed_newest_first(spec, capsys):
+    lines = told(capsys, "models", spec).splitlines()
+    assert lines[0] == str(spec.parent / "served" / "little")
+    assert [line.split()[:2] for line in lines[2:]] == [["2", "canary"], ["1", "stable"]]
+    assert "newest" in lines[2]
+
+
+def test_a_canary_becomes_stable(spec, capsys):
+    assert "version 2 is 'stable' now" in told(capsys, "promote", spec)
+    assert told(capsys, "models", spec).splitlines()[2].split()[1:3] == ["canary,", "stable"]
+    assert "no version is labelled 'beta'" in told(capsys, "promote", spec, "--from=beta", code=2)
+
+
+def test_going_back_makes_a_new_version_of_the_old_content(spec, capsys):
+    assert "version 3 is the model of version 1" in told(capsys, "rollback", spec)
+    served = spec.parent / "served" / "little" / "3" / "saved_model.pb"
+    assert served.read_text() == "first"
+    assert "restores 1" in told(capsys, "models", spec)
+    assert "version 4 is the model of version 2" in told(capsys, "rollback", spec, "--to=2")
+    assert "holds no version 9" in told(capsys, "rollback", spec, "--to=9", code=2)
+
+
+def test_without_models_it_is_said(spec, capsys):
+    nowhere = ["--set", "push.destination=elsewhere"]
+    assert "no model has been pushed yet" in told(capsys, "models", spec, *nowhere, code=2)
+    assert "holds no version" in told(capsys, "rollback", spec, *nowhere, code=2)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"  # MLflow 3.17's
+)
+def test_mlflow_follows_a_rollback(spec, capsys, tmp_path):
+    import mlflow
+
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    client = mlflow.MlflowClient(uri, uri)
+    client.create_registered_model("little")
+    for digest in ("first", "second"):
+        tags = {DIGEST: digest, MODEL: "m"}
+        client.create_model_version("little", source="/nowhere", tags=tags)
+    client.set_registered_model_alias("little", "champion", "2")
+    tracking = ["--set", "tracking.backend=mlflow", "--set", f"tracking.uri={uri}"]
+    told(capsys, "rollback", spec, *tracking)
+    aliases = client.get_registered_model("little").aliases
+    assert {k: str(v) for k, v in aliases.items()} == {"champion": "1", "previous": "2"}

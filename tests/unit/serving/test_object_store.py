@@ -1,0 +1,85 @@
+"""Versions behind fsspec URLs: the same contract as a directory's, on a store without renames."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from serving.destination import Destination, destination
+from serving.layout import NoSuchVersion
+
+
+@pytest.fixture(params=["directory", "memory"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Destination:
+    url = tmp_path / "served" if request.param == "directory" else f"memory://{uuid.uuid4().hex}"
+    return destination(str(url))
+
+
+@pytest.fixture
+def saved_model(tmp_path: Path) -> Path:
+    path = tmp_path / "saved_model"
+    (path / "variables").mkdir(parents=True)
+    (path / "saved_model.pb").write_bytes(b"graph")
+    (path / "variables" / "variables.index").write_bytes(b"weights")
+    return path
+
+
+def digests(place: Destination) -> dict[int, str]:
+    return {v: o.digest for v, o in place.history("m").items()}
+
+
+def test_push_label_roll_back_and_retire(place: Destination, saved_model: Path) -> None:
+    assert place.history("m") == {}
+    assert [place.push("m", saved_model, d, None) for d in "aabc"] == [1, 1, 2, 3]
+    assert place.label("m", "stable", 1) == 1
+    assert place.label("m", "canary") == 3
+    assert place.rollback("m") == (4, 2)
+    assert place.labels("m") == {"stable": 1, "canary": 4}
+    assert digests(place) == {1: "a", 2: "b", 3: "c", 4: "b"}
+    assert place.history("m")[4].restores == 2
+    assert place.push("m", saved_model, "d", 1) == 5
+    assert digests(place) == {1: "a", 2: "b", 4: "b", 5: "d"}  # 2: a rollback would restore it
+    assert place.place("m", 5).endswith("/m/5")
+
+
+def test_what_is_not_there_is_said(place: Destination, saved_model: Path) -> None:
+    for act in (place.rollback, lambda m: place.label(m, "stable")):
+        with pytest.raises(NoSuchVersion):
+            act("m")
+    place.push("m", saved_model, "a", None)
+    with pytest.raises(NoSuchVersion):
+        place.rollback("m")
+    with pytest.raises(NoSuchVersion, match="7"):
+        place.label("m", "stable", 7)
+    with pytest.raises(ValueError, match="name"):
+        place.push("a/b", saved_model, "a", None)
+
+
+def test_pushes_at_once_get_numbers_of_their_own(place: Destination, saved_model: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(lambda d: place.push("m", saved_model, d, None), "abcdefgh"))
+    assert sorted(got) == list(range(1, 9))
+    assert sorted(digests(place).values()) == list("abcdefgh")
+
+
+def test_a_version_is_there_only_with_its_last_file(saved_model: Path) -> None:
+    place = destination(f"memory://{uuid.uuid4().hex}")
+    written, seen = place.fs.put_file, []
+
+    def put(source: str, target: str) -> None:
+        seen.append((Path(source).name, dict(place.history("m"))))
+        if len(seen) == 2:
+            raise OSError("the network is gone")
+        written(source, target)
+
+    place.fs.put_file = put
+    try:
+        with pytest.raises(OSError, match="network"):
+            place.push("m", saved_model, "a", None)
+        assert place.history("m") == {}
+        seen.append(("", {}))  # goes well from here
+        assert place.push("m", saved_model, "a", None) == 2
+    finally:
+        del place.fs.put_file
+    assert seen[-1] == ("saved_model.pb", {})

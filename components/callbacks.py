@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from components.checkpoint import Checkpoint, Progress
@@ -59,7 +59,10 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     epoch: the variable that decides the order of rows. epochs: of the whole training, which may
     take several calls of `fit`. progress: of the epochs finished so far, extended in place.
+    inspect: gives figures of the model as it is, after an epoch.
     """
+
+    inspect: Callable[[], dict[str, float]] = dict
 
     def __init__(
         self,
@@ -105,11 +108,11 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
                 f"Training diverged: the loss of epoch {epoch + 1} is {figures['loss']}. Lower"
                 " training.learning_rate, or set training.clip_norm (1.0, for example)."
             )
-        figures |= self.model.gate_figures()
         self._report(self.params["steps"])
+        seconds = time.perf_counter() - self.began
+        figures |= self.model.gate_figures() | self.inspect()
         self.observer.metrics(epoch, figures)
         history = self.progress.history
-        seconds = time.perf_counter() - self.began
         history.append(figures | {"seconds": seconds, "train_seconds": self.trained or seconds})
         if self.monitor is not None and self.monitor.patience is not None:
             if self.monitor.best_epoch(history) == epoch:

@@ -47,6 +47,8 @@ class Training:
     mixed_precision: compute in bfloat16; variables and the served model stay float32.
     xla: compile the step. steps_per_execution: steps between returns to Python.
     subset: which of the training rows to use; all when absent.
+    gradient_figures: look at the gradients of several tasks after every epoch, on one batch, always
+        the same: see `models.inspection`.
     """
 
     __pydantic_config__ = STRICT
@@ -64,6 +66,7 @@ class Training:
     steps_per_execution: Annotated[int, Field(ge=1)] = 1
     early_stopping: EarlyStopping | None = None
     subset: Subset | None = None
+    gradient_figures: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a weight decay that would be ignored."""

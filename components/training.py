@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from components.stage import Context, RootstockError
 from components.trained_model import ModelRecord, load_keras, save_record, save_weights
 from models.balancing.base import GradientBalancer
 from models.features import Feature
+from models.inspection import inspector
 from models.lazy import keras, tf
 from models.multitask import MultitaskModel
 from models.transfer.adaptation import Adaptation
@@ -119,11 +121,14 @@ def train(
     saved = Checkpoint(context.scratch / "checkpoint.npz", model, adaptation.changing)
     progress = saved.restore()
     report = EpochCallback(context.observer, epoch, training.epochs, saved, progress, monitor)
+    sample = next(iter(evaluation_batches(splits.train, training.batch_size)))
     ends = [p.start for p in phases[1:]] + [training.epochs]
     for phase, end in zip(phases, ends, strict=True):
         if len(progress.history) >= end or (monitor and monitor.stops(progress.history)):
             continue
         adaptation.enter(phase)
+        if training.gradient_figures and len(splits.targets) > 1:
+            report.inspect = partial(inspector(model), *sample)
         model.make_train_function(force=True)
         model.fit(
             batches,

@@ -103,7 +103,14 @@ class GradientBalancer(Balancer, ABC):
         self.task_weights = [float(t.task.weight) for t in targets]
 
     def prepare(self, features: int) -> None:
-        """Add the variables whose shapes depend on the features of the representation; once."""
+        """Add the variables whose shapes depend on the features of the representation, or on the
+        number of shared parameters; once.
+        """
+
+    @property
+    def sized(self) -> bool:
+        """Whether it has such variables."""
+        return type(self).prepare is not GradientBalancer.prepare
 
     def objective(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
         """The scalar that towers and heads follow: see `LossBalancer.__call__`."""

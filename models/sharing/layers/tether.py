@@ -19,9 +19,8 @@ class Tether(SharingLayer):
     def call(self, xs: list[keras.KerasTensor]) -> list[keras.KerasTensor]:
         """See the class."""
         ops = keras.ops
-        total = 0.0
         for group in zip(*[t.trainable_variables for t in self._trunks()], strict=True):
             stacked = ops.stack([ops.cast(v, "float32") for v in group])
-            total += ops.sum(ops.square(stacked - ops.mean(stacked, axis=0)))
-        self.add_loss(self.strength * total)
+            distance = ops.sum(ops.square(stacked - ops.mean(stacked, axis=0)))
+            self.add_loss(self.strength * distance)
         return [ops.copy(x) for x in xs]

@@ -57,7 +57,14 @@ def test_weighted_sums_are_the_gradients_of_the_whole_model() -> None:
         total = objective + tf.add_n(penalties)
     expected = tape.gradient(total, model.trainable_variables, unconnected_gradients="zero")
     found, weights, _ = balanced_gradients(
-        model, balancer, tape, representation, batch, objective, penalties
+        model,
+        balancer,
+        model.shared_variables(X),
+        tape,
+        representation,
+        batch,
+        objective,
+        penalties,
     )
     for e, f in zip(expected, found, strict=True):
         np.testing.assert_allclose(f, e, rtol=1e-5, atol=1e-7)
@@ -105,3 +112,25 @@ def test_conflicts_are_counted_over_pairs_with_gradients() -> None:
     assert figures["b_gradient_norm"] == pytest.approx(np.sqrt(2))
     assert figures["conflict_rate"] == pytest.approx(1 / 3)
     assert figures["gradient_cosine"] == pytest.approx(0, abs=1e-6)
+
+
+def test_at_parameters_gramians_are_those_of_full_gradients() -> None:
+    """MGDA's update of the trunk, from gradients that plain backward passes give."""
+    model, other = make_model(MGDA(at="parameters")), make_model(Equal())
+    shared = model.shared_variables(X)
+    rows = []
+    for task in "ab":
+        with tf.GradientTape() as tape:
+            batch = batch_losses(other.heads, Y, other(X, training=True))
+            loss = batch.each["abc".index(task)]
+        found = tape.gradient(loss, other.shared_variables(X))
+        rows.append(np.concatenate([np.ravel(g) for g in found]))
+    a, b = rows[0] / 2, rows[1]  # a task's weight divides its gradient
+    t = np.clip(np.dot(b, b - a) / np.dot(a - b, a - b), 0, 1)
+    weights = np.array([t / 2, 1 - t])
+    weights *= 3 / weights.sum()
+    before = np.concatenate([np.ravel(v) for v in shared])
+    model.train_step((X, Y))
+    after = np.concatenate([np.ravel(v) for v in shared])
+    expected = before - 0.1 * (weights[0] * rows[0] + weights[1] * rows[1])
+    np.testing.assert_allclose(after, expected, atol=1e-5)

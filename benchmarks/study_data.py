@@ -19,7 +19,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from mail_to_csv import mails
+
+from components.readers.base import BadRecord
+from components.readers.mail import MailReader
 
 Labelled = Iterator[tuple[str, str]]
 """Text and label."""
@@ -37,9 +39,14 @@ def sms(data: Path) -> Labelled:
 
 
 def mail(data: Path) -> Labelled:
-    """SpamAssassin's public mail corpus: subject and first text part."""
-    for m in mails(data / "mail.tar.gz"):
-        yield f"{m.subject}\n{m.body}", m.label
+    """SpamAssassin's public mail corpus: subject and best text part."""
+    reader = MailReader(path=str(data / "mail.tar.gz"))
+    schema = reader.schema(Path(reader.path))
+    for unit in reader.units(Path(reader.path)):
+        for batch in reader.read(unit, schema):
+            assert not isinstance(batch, BadRecord)
+            for row in batch.select(["subject", "body", "folder"]).to_pylist():
+                yield f"{row['subject'] or ''}\n{row['body']}", row["folder"]
 
 
 def enron(data: Path) -> Labelled:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.csv as arrow_csv
+    import pyarrow.json as arrow_json
     import pyarrow.parquet as pq
 else:
 
@@ -24,6 +25,7 @@ else:
     pa = _Lazy("pyarrow")
     pc = _Lazy("pyarrow.compute")
     arrow_csv = _Lazy("pyarrow.csv")
+    arrow_json = _Lazy("pyarrow.json")
     pq = _Lazy("pyarrow.parquet")
 
-__all__ = ["arrow_csv", "np", "pa", "pc", "pq"]
+__all__ = ["arrow_csv", "arrow_json", "np", "pa", "pc", "pq"]

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from components.stage import RootstockError
@@ -37,6 +38,19 @@ def digest_source(path: str, index: Path) -> str:
         RootstockError: nothing is there.
     """
     base, files = _files(path)
+    seen = _remembered(base, files, path, index)
+    if list(seen) == [os.path.basename(path)]:
+        return seen[os.path.basename(path)]
+    return _combine(seen)
+
+
+def digest_files(base: Path, files: Sequence[str], index: Path) -> str:
+    """Digest of some files below `base`, by content; as `digest_source` otherwise."""
+    return _combine(_remembered(str(base), files, str(base / files[0]), index))
+
+
+def _remembered(base: str, files: Sequence[str], path: str, index: Path) -> dict[str, str]:
+    """Digest by file. path: what the memory is called after."""
     memory = index / f"{hashlib.sha256(os.path.abspath(path).encode()).hexdigest()[:16]}.json"
     try:
         known: dict[str, list[int | str]] = json.loads(memory.read_text())
@@ -60,9 +74,7 @@ def digest_source(path: str, index: Path) -> str:
         new = memory.with_suffix(f".{os.getpid()}")
         new.write_text(json.dumps(seen))
         new.replace(memory)
-    if list(seen) == [os.path.basename(path)]:
-        return str(seen[os.path.basename(path)][4])
-    return _combine({name: str(row[4]) for name, row in seen.items()})
+    return {name: str(row[4]) for name, row in seen.items()}
 
 
 def _files(path: str) -> tuple[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -87,12 +88,12 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
 
         roots = [f.path for f in inputs.files]
         schemas = [s.schema(root) for s, root in zip(self.sources, roots, strict=True)]
-        for root, schema in zip(roots, schemas, strict=True):
-            _check_key(self.key, schema, root)
+        for source, schema in zip(self.sources, schemas, strict=True):
+            _check_key(self.key, schema, source.place)
         shards = context.scratch / "shards"
         work = partial(
             write_unit,
-            schema=union([(str(r), s) for r, s in zip(roots, schemas, strict=True)]),
+            schema=union([(r.place, s) for r, s in zip(self.sources, schemas, strict=True)]),
             key=self.key,
             splits=self.splits.without({s.split for s in self.sources if s.split}),
             directory=str(shards),
@@ -106,7 +107,7 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
 
         bad = [(u, r) for u, w in zip(units, written, strict=True) for r in sorted(w.bad)]
         rows = {split: sum(w.rows.get(split, 0) for w in written) for split in SPLITS}
-        self._check(rows, bad, roots)
+        self._check(rows, bad)
         quarantine = context.output / "quarantine"
         quarantine.mkdir()
         with open(quarantine / "records.jsonl", "w", encoding="utf-8") as file:
@@ -123,16 +124,17 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
             context.observer.warn(f"{len(bad)} records are in quarantine, such as {bad[0][1]}")
         return ExampleGenOutputs(Examples(examples), Quarantine(quarantine))
 
-    def _check(
-        self, rows: Mapping[str, int], bad: list[tuple[SourceUnit, BadRecord]], roots: list[Path]
-    ) -> None:
+    def _check(self, rows: Mapping[str, int], bad: list[tuple[SourceUnit, BadRecord]]) -> None:
         total = sum(rows.values()) + len(bad)
         if total and len(bad) / total > self.max_bad_fraction:
             raise RootstockError(
                 "\n".join(
                     [
                         f"{len(bad)} of {total} records cannot be used:",
-                        *(f"  {Path(item.unit.root)}/{record}" for item, record in bad[:SHOWN]),
+                        *(
+                            f"  {os.path.join(item.unit.root, str(record))}"
+                            for item, record in bad[:SHOWN]
+                        ),
                         *(["  …"] if len(bad) > SHOWN else []),
                         "Mend them, or set max_bad_fraction to"
                         f" {_at_least(len(bad) / total)} or more to put them in quarantine and"
@@ -142,7 +144,7 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
             )
         if not rows["train"]:
             raise RootstockError(
-                f"No examples for the training split in {', '.join(map(str, roots))}:"
+                f"No examples for the training split in {', '.join(s.place for s in self.sources)}:"
                 f" {total - len(bad)} rows in all."
             )
 
@@ -203,10 +205,10 @@ def _at_least(fraction: float) -> float:
     return math.ceil(fraction * 10_000) / 10_000
 
 
-def _check_key(key: tuple[str, ...], schema: pa.Schema, root: Path) -> None:
+def _check_key(key: tuple[str, ...], schema: pa.Schema, place: str) -> None:
     for name in key:
         if name not in schema.names:
             raise RootstockError(
-                f"data.key: {name!r} is not a column of {root}. Columns there:"
+                f"data.key: {name!r} is not a column of {place}. Columns there:"
                 f" {', '.join(schema.names)}."
             )

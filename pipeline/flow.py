@@ -55,7 +55,7 @@ def pipeline(spec: Spec, run: Runner) -> Result:
     """
     inputs, tasks = tuple(spec.inputs.values()), tuple(spec.tasks.values())
     index = Path(spec.store) / "sources"
-    raw = tuple(SourceFiles(Path(s.path), digest_source(s.path, index)) for s in spec.data.sources)
+    raw = tuple(SourceFiles(Path(s.path), s.digest(index)) for s in spec.data.sources)
 
     examples = run(
         ExampleGen(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -184,7 +183,7 @@ def _with_absolute_paths(spec: Spec, base: Path) -> Spec:
 
     data = spec.data.model_copy(
         update={
-            "sources": tuple(replace(s, path=absolute(s.path)) for s in spec.data.sources),
+            "sources": tuple(s.located(str(base)) for s in spec.data.sources),
             "schema_file": spec.data.schema_file and absolute(spec.data.schema_file),
         }
     )

@@ -34,7 +34,7 @@ def validate(spec: Spec) -> list[str]:
     heads: list[tuple[str, pa.Table]] = []
     for source in spec.data.sources:
         try:
-            heads.append((source.path, source.peek(ROWS)))
+            heads.append((source.place, source.peek(ROWS)))
         except RootstockError as e:
             wrong.append(str(e))
     if wrong:

@@ -1,4 +1,4 @@
-"""The messages that a client of TF Serving needs, without importing TensorFlow.
+"""The messages of TensorFlow and TF Serving that are needed without importing TensorFlow.
 
 `tensorflow_serving.apis` imports the TensorFlow package for its messages, which takes seconds.
 These have the same fields and numbers, so they are the same on the wire; they live in a descriptor
@@ -45,6 +45,12 @@ _MESSAGES = {
     "ModelVersionStatus": "int64 version=1; int32 state=2; StatusProto status=3",
     "GetModelStatusRequest": "ModelSpec model_spec=1",
     "GetModelStatusResponse": "*ModelVersionStatus model_version_status=1",
+    "BytesList": "*bytes value=1",
+    "FloatList": "*float value=1",
+    "Int64List": "*int64 value=1",
+    "Feature": "BytesList bytes_list=1; FloatList float_list=2; Int64List int64_list=3",
+    "Features": "%Feature feature=1",
+    "Example": "Features features=1",
     "TensorInfo": "string name=1; int32 dtype=2; TensorShapeProto tensor_shape=3",
     "SignatureDef": "%TensorInfo inputs=1; %TensorInfo outputs=2; string method_name=3",
     "SignatureDefMap": "%SignatureDef signature_def=1",
@@ -100,6 +106,7 @@ def _build() -> dict[str, Any]:
 
 
 _classes = _build()
+Example: Any = _classes["Example"]
 TensorProto: Any = _classes["TensorProto"]
 PredictRequest: Any = _classes["PredictRequest"]
 PredictResponse: Any = _classes["PredictResponse"]

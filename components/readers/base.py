@@ -6,12 +6,14 @@ A reader is also its own spec: a frozen dataclass of options, found by package s
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
+from components.digests import digest_source
 from models.inputs import STRICT
 
 if TYPE_CHECKING:
@@ -22,10 +24,11 @@ PEEK_ROWS = 1000
 
 @dataclass(frozen=True)
 class Unit:
-    """What is read in one go and becomes one shard: some files, or row groups of one file.
+    """What is read in one go and becomes one shard: some files, or a part of one file.
 
     root: the source's path. files: relative to it (to its directory, where it is a file or glob).
-    start, stop: row groups [start, stop) of the only file; all of it where stop is None.
+    start, stop: the part [start, stop) of the only file in what its format counts: bytes, row
+        groups, messages; all of it where stop is None.
     """
 
     root: str
@@ -38,15 +41,18 @@ class Unit:
 class BadRecord:
     """A record that cannot be read.
 
-    file: relative to the source. line: from 1; 0 where the whole file is the record.
+    file: relative to the source. position: from 1, of what `counted` names; 0 where the whole file
+    is the record.
     """
 
     file: str
-    line: int
+    position: int
     reason: str
+    counted: str = "line"
 
     def __str__(self) -> str:
-        return f"{self.file}{f', line {self.line}' if self.line else ''}: {self.reason}"
+        where = f", {self.counted} {self.position}" if self.position else ""
+        return f"{self.file}{where}: {self.reason}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +70,24 @@ class Reader(ABC):
     format: str
     path: str = field(metadata={"fingerprint": False})
     split: Literal["train", "val", "test"] | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it is, as messages say it."""
+        return self.path
+
+    def located(self, base: str) -> Self:
+        """With `path` made absolute from the directory `base`."""
+        path = os.path.join(base, os.path.expanduser(self.path))
+        return replace(self, path=os.path.normpath(path))
+
+    def digest(self, index: Path) -> str:
+        """Of the content. index: a directory that remembers what was read before.
+
+        Raises:
+            RootstockError: nothing is there.
+        """
+        return digest_source(self.path, index)
 
     @abstractmethod
     def units(self, root: Path) -> list[Unit]:

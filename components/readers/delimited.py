@@ -14,10 +14,10 @@ from pydantic import Field
 
 from components.arrow import arrow_csv, pa
 from components.readers.base import BadRecord, Reader, Unit
+from components.readers.byte_ranges import lines_before, opened_range, units_of_rows
 from components.readers.files import listing
+from components.readers.text_values import ARROW_NAMES, ColumnType, decode, infer_type, parse
 from components.stage import RootstockError
-
-ColumnType = Literal["int", "float", "bool", "string"]
 
 BLOCK_BYTES = 1 << 24
 """Read at a time; the longest row must fit. The first block decides the types of columns."""
@@ -47,18 +47,22 @@ class CsvReader(Reader):
 
     def units(self, root: Path) -> list[Unit]:
         base, names = listing(root)
-        return [Unit(str(base), (name,)) for name in names]
+        return [
+            unit
+            for name in names
+            for unit in units_of_rows(
+                base, name, self.delimiter, self.quote, self.encoding, self.skip_rows
+            )
+        ]
 
     def schema(self, root: Path) -> pa.Schema:
-        from components.readers.text_values import ARROW_NAMES, infer_type
-
         base, names = listing(root)
         file = base / names[0]
         columns, _ = self._header(file)
         for name in self.types:
             if name not in columns:
                 raise RootstockError(f"{file}: types: no column {name!r}. {_there(columns)}")
-        block = next(self._blocks(file, columns, []), None)
+        block = next(self._blocks(Unit(str(base), (names[0],)), columns, []), None)
         fields = []
         for i, name in enumerate(columns):
             if name in self.types:
@@ -70,8 +74,6 @@ class CsvReader(Reader):
         return pa.schema(fields)
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
-        from components.readers.text_values import parse
-
         file = Path(unit.root, *unit.files)
         columns, _ = self._header(file)
         if sorted(columns) != sorted(schema.names):
@@ -82,7 +84,7 @@ class CsvReader(Reader):
         invalid: list[int] = []
         wrong: dict[int, str] = {}
         offset = 0
-        for block in self._blocks(file, columns, invalid):
+        for block in self._blocks(unit, columns, invalid):
             here: dict[int, str] = {}
             arrays = []
             for field_ in schema:
@@ -101,7 +103,7 @@ class CsvReader(Reader):
             offset += block.num_rows
             yield batch
         if invalid or wrong:
-            yield from self._bad_records(file, unit.files[0], len(columns), wrong)
+            yield from self._bad_records(unit, len(columns), wrong)
 
     def _header(self, file: Path) -> tuple[list[str], int]:
         """Column names, and the number of lines before the data.
@@ -109,8 +111,8 @@ class CsvReader(Reader):
         Raises:
             RootstockError: no rows, repeated names, or signs of another delimiter or width.
         """
-        with self._text(file) as text:
-            lines = _numbered(self._rows(text), self.skip_rows)
+        with self._text(Unit(str(file.parent), (file.name,))) as text:
+            lines = _numbered(self._rows(text, self.skip_rows), self.skip_rows)
             first = next(lines, None)
             if first is None:
                 raise RootstockError(f"{file}: is empty. Expected rows of text.")
@@ -140,7 +142,7 @@ class CsvReader(Reader):
         return names, before
 
     def _blocks(
-        self, file: Path, columns: list[str], invalid: list[int]
+        self, unit: Unit, columns: list[str], invalid: list[int]
     ) -> Iterator[pa.RecordBatch]:
         """Blocks of rows as binary columns; the widths of rows of another width go to `invalid`."""
 
@@ -148,10 +150,11 @@ class CsvReader(Reader):
             invalid.append(row.actual_columns)
             return "skip"
 
-        _, before = self._header(file)
+        file = Path(unit.root, *unit.files)
+        before = 0 if unit.start else self._header(file)[1]
         try:
             yield from arrow_csv.open_csv(
-                str(file),
+                opened_range(unit),
                 arrow_csv.ReadOptions(
                     use_threads=False,
                     block_size=BLOCK_BYTES,
@@ -180,41 +183,38 @@ class CsvReader(Reader):
 
     def _texts(self, column: pa.Array) -> tuple[pa.Array, list[int]]:
         """A binary column as text with nulls, and the rows that are not text."""
-        from components.readers.text_values import decode
-
         return decode(column, self.null_values, self.strip)
 
-    def _text(self, file: Path) -> io.TextIOWrapper:
+    def _text(self, unit: Unit) -> io.TextIOWrapper:
         encoding = "utf-8-sig" if self.encoding.lower() in ("utf-8", "utf8") else self.encoding
-        stream = pa.input_stream(str(file), compression="detect")
-        return io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
+        return io.TextIOWrapper(opened_range(unit), encoding=encoding, errors="replace", newline="")
 
-    def _rows(self, text: io.TextIOWrapper) -> Any:
+    def _rows(self, text: io.TextIOWrapper, skip: int) -> Any:
         csv.field_size_limit(sys.maxsize)
-        for _ in range(self.skip_rows):
+        for _ in range(skip):
             text.readline()
         if not self.quote:
             return csv.reader(text, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
         return csv.reader(text, delimiter=self.delimiter, quotechar=self.quote)
 
-    def _bad_records(
-        self, file: Path, name: str, width: int, wrong: dict[int, str]
-    ) -> Iterator[BadRecord]:
-        """Finds the lines of bad records in a second, slower pass over the file.
+    def _bad_records(self, unit: Unit, width: int, wrong: dict[int, str]) -> Iterator[BadRecord]:
+        """Finds the lines of bad records in a second, slower pass over the unit.
 
         wrong: reason by index among the rows of the right width.
         """
-        with self._text(file) as text:
-            rows = _numbered(self._rows(text), self.skip_rows)
-            if not self.columns:
+        skip = 0 if unit.start else self.skip_rows
+        with self._text(unit) as text:
+            rows = _numbered(self._rows(text, skip), skip + lines_before(unit))
+            if not self.columns and not unit.start:
                 next(rows)
             index = 0
             for line, row, _ in rows:
                 if len(row) != width:
-                    yield BadRecord(name, line, f"expected {width} columns, found {len(row)}")
+                    reason = f"expected {width} columns, found {len(row)}"
+                    yield BadRecord(unit.files[0], line, reason)
                     continue
                 if index in wrong:
-                    yield BadRecord(name, line, wrong[index])
+                    yield BadRecord(unit.files[0], line, wrong[index])
                 index += 1
 
 

@@ -1,4 +1,4 @@
-"""Which files a source path means."""
+"""Which files a source path means, and which of them are read in one go."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import glob
 import os
 from pathlib import Path
 
+from components.readers.base import Unit
 from components.stage import RootstockError
+
+UNIT_FILES = 1000
+UNIT_BYTES = 1 << 26
 
 
 def listing(root: Path) -> tuple[Path, list[str]]:
@@ -31,3 +35,17 @@ def listing(root: Path) -> tuple[Path, list[str]]:
         what = "holds no files" if root.is_dir() else "does not exist"
         raise RootstockError(f"{root}: {what}. Expected a file, a directory or a glob pattern.")
     return base, names
+
+
+def units_of_files(root: Path, names: list[str]) -> list[Unit]:
+    """Many small files in units of bounded number and size, in order."""
+    chunks: list[list[str]] = [[]]
+    size = 0
+    for name in names:
+        more = os.stat(root / name).st_size
+        if chunks[-1] and (len(chunks[-1]) == UNIT_FILES or size + more > UNIT_BYTES):
+            chunks.append([])
+            size = 0
+        chunks[-1].append(name)
+        size += more
+    return [Unit(str(root), tuple(chunk)) for chunk in chunks]

@@ -10,7 +10,7 @@ from typing import Literal
 from components.arrow import pa, pq
 from components.readers.base import BadRecord, Reader, Unit
 from components.readers.files import listing
-from components.readers.types import conform, plain, union
+from components.readers.types import conform, plain_schema, union
 from components.stage import RootstockError
 
 UNIT_BYTES = 1 << 27
@@ -45,15 +45,7 @@ class ParquetReader(Reader):
         schemas = []
         for name in names:
             with _opened(base / name) as file:
-                fields = [(f.name, f.type, plain(f.type)) for f in file.schema_arrow]
-            for column, kind, kept in fields:
-                if kept is None:
-                    raise RootstockError(
-                        f"{base / name}: column {column!r} is {kind}, which has no place in an"
-                        " example. Expected numbers, text, bytes, dates, lists of those, or an"
-                        " image struct with `bytes`."
-                    )
-            schemas.append((str(base / name), pa.schema([(n, kept) for n, _, kept in fields])))
+                schemas.append((str(base / name), plain_schema(file.schema_arrow, base / name)))
         return union(schemas)
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:

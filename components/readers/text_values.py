@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from components.arrow import pa, pc
 
+ColumnType = Literal["int", "float", "bool", "string"]
 ARROW_NAMES = {"int": "int64", "float": "double", "bool": "bool", "string": "string"}
 _FAULTS = {
     "int64": "not an integer",
     "double": "not a number",
     "bool": "neither true nor false",
 }
+UNTYPED = "had no values in the first rows, so its type is not known; give it under `types`"
 _HEXADECIMAL = "^[+-]?0[xX]"
 _CODE = "^[+-]?0[0-9]"  # such as a postal code: as a number it would lose its zeros
 _DIGITS = "^[+-]?[0-9]+$"
@@ -70,8 +74,11 @@ def _type_of(values: pa.Array) -> pa.DataType:
 
 def parse(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int, str]]:
     """Texts as values of `kind`; those that are not become null, with a reason by row."""
-    if kind in (pa.string(), pa.null()):
-        return column.cast(kind) if kind == pa.string() else pa.nulls(len(column)), {}
+    if kind == pa.string():
+        return column, {}
+    if kind == pa.null():
+        rows = pc.indices_nonzero(pc.is_valid(column)).to_pylist()
+        return pa.nulls(len(column)), dict.fromkeys(rows, UNTYPED)
     values = pc.utf8_trim_whitespace(column)
     if kind == pa.bool_():
         values = pc.utf8_lower(values)

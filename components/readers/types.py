@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from components.arrow import pa
 from components.stage import RootstockError
 
@@ -47,6 +49,25 @@ def plain(kind: pa.DataType) -> pa.DataType | None:
     return None
 
 
+def plain_schema(schema: pa.Schema, file: Path) -> pa.Schema:
+    """The columns of a file in the types in which they are kept.
+
+    Raises:
+        RootstockError: a column has a type that has no place in an example.
+    """
+    fields = []
+    for field in schema:
+        kept = plain(field.type)
+        if kept is None:
+            raise RootstockError(
+                f"{file}: column {field.name!r} is {field.type}, which has no place in an example."
+                " Expected numbers, text, bytes, dates, lists of those, or an image struct with"
+                " `bytes`."
+            )
+        fields.append((field.name, kept))
+    return pa.schema(fields)
+
+
 def common(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
     """The type that holds the values of both; None where there is none."""
     if a == b or pa.types.is_null(b):
@@ -62,10 +83,11 @@ def common(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
     return None
 
 
-def union(schemas: list[tuple[str, pa.Schema]]) -> pa.Schema:
-    """One schema with the columns of all, in order of appearance; columns without a type are text.
+def union(schemas: list[tuple[str, pa.Schema]], untyped: pa.DataType | None = None) -> pa.Schema:
+    """One schema with the columns of all, in order of appearance.
 
-    schemas: each under the name of the file or source it comes from.
+    schemas: each under the name of the file or source it comes from. untyped: what columns without
+    values are; text by default.
 
     Raises:
         RootstockError: a column has types that do not meet; both places are named.
@@ -81,7 +103,8 @@ def union(schemas: list[tuple[str, pa.Schema]]) -> pa.Schema:
                     " Expected one type: rename a column, or give its type under `types`."
                 )
             types[field.name] = (first, both)
-    return pa.schema([(n, pa.string() if t == pa.null() else t) for n, (_, t) in types.items()])
+    none = pa.string() if untyped is None else untyped
+    return pa.schema([(n, none if t == pa.null() else t) for n, (_, t) in types.items()])
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -132,7 +132,7 @@ def test_delimited_text_reads_what_csv_wrote(rows: list[list[str]], delimiter: s
         items = [i for u in reader.units(file) for i in reader.read(u, schema)]
     good = [tuple(r.values()) for i in items if not isinstance(i, BadRecord) for r in i.to_pylist()]
     assert good == [tuple(r) for r in rows if len(r) == 2]
-    bad = [i.line for i in items if isinstance(i, BadRecord)]
+    bad = [i.position for i in items if isinstance(i, BadRecord)]
     assert bad == [n for n, r in zip(lines, rows, strict=True) if len(r) != 2]
 
 

@@ -122,7 +122,13 @@ def test_bad_records_fail_or_go_to_quarantine(
     context = new_context("y")
     outputs = run(context, source, max_bad_fraction=0.0102)
     assert outputs.quarantine.records() == [
-        {"source": 0, "file": "a.csv", "line": 100, "reason": "expected 2 columns, found 3"}
+        {
+            "source": 0,
+            "file": "a.csv",
+            "position": 100,
+            "reason": "expected 2 columns, found 3",
+            "counted": "line",
+        }
     ]
     assert context.observer.warnings  # type: ignore[attr-defined]
 

@@ -65,7 +65,7 @@ def test_bad_rows_carry_their_lines(write: Callable[..., Path]) -> None:
     file = write('a,b\n1,"two\nlines"\n\n2\n3,x,y\n4,ok\nfive,ok\n6,last\n')
     table, bad = read(CsvReader(path=str(file), types={"a": "int"}))
     assert table.column("a").to_pylist() == [1, 4, 6]
-    assert [(r.file, r.line) for r in bad] == [("a.csv", 5), ("a.csv", 6), ("a.csv", 8)]
+    assert [(r.file, r.position) for r in bad] == [("a.csv", 5), ("a.csv", 6), ("a.csv", 8)]
     assert bad[0].reason == "expected 2 columns, found 1"
     assert bad[1].reason == "expected 2 columns, found 3"
     assert bad[2].reason == "column 'a': 'five' is not an integer"
@@ -79,7 +79,7 @@ def test_type_of_the_first_block_holds_for_the_rest(
     rows[70] = "70,seventy"
     table, bad = read(CsvReader(path=str(write("a,b\n" + "\n".join(rows)))))
     assert table.num_rows == 99
-    assert [r.line for r in bad] == [72]
+    assert [r.position for r in bad] == [72]
     assert "'seventy' is not an integer" in bad[0].reason
 
 
@@ -108,7 +108,7 @@ def test_compressed(
     file = write(pack(b"a\tb\n1\tx\nbad\n"), f"a.tsv{suffix}")
     table, bad = read(CsvReader(path=str(file), delimiter="\t"))
     assert table.to_pylist() == [{"a": 1, "b": "x"}]
-    assert [r.line for r in bad] == [3]
+    assert [r.position for r in bad] == [3]
 
 
 def test_quotes_can_mean_nothing(write: Callable[..., Path]) -> None:
@@ -122,7 +122,7 @@ def test_lines_before_the_header(write: Callable[..., Path]) -> None:
     file = write("made by hand\n\na,b\n1,2\nbad\n")
     table, bad = read(CsvReader(path=str(file), skip_rows=1))
     assert table.to_pylist() == [{"a": 1, "b": 2}]
-    assert [r.line for r in bad] == [5]
+    assert [r.position for r in bad] == [5]
 
 
 def test_folder_and_glob(write: Callable[..., Path]) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from components.readers import image_folder
+from components.readers import files
 from components.readers.base import BadRecord
-from components.readers.image_folder import ImageFolderReader, fault
+from components.readers.image_folder import ImageFolderReader
+from components.readers.images import fault
 from components.stage import RootstockError
 
 
@@ -41,9 +42,9 @@ def test_class_is_the_folder_and_path_is_relative(root: Path) -> None:
 
 def test_units_are_bounded_in_files_and_bytes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = ImageFolderReader(path=str(root))
-    monkeypatch.setattr(image_folder, "UNIT_FILES", 2)
+    monkeypatch.setattr(files, "UNIT_FILES", 2)
     assert [len(u.files) for u in reader.units(root)] == [2, 1]
-    monkeypatch.setattr(image_folder, "UNIT_BYTES", 1)
+    monkeypatch.setattr(files, "UNIT_BYTES", 1)
     assert [len(u.files) for u in reader.units(root)] == [1, 1, 1]
 
 
@@ -67,7 +68,7 @@ def test_images_that_do_not_serve(root: Path, content: bytes, reason: str) -> No
     reader = ImageFolderReader(path=str(root))
     items = list(reader.read(reader.units(root)[0], reader.schema(root)))
     [bad] = [i for i in items if isinstance(i, BadRecord)]
-    assert (bad.file, bad.line) == ("cat/b.png", 0)
+    assert (bad.file, bad.position) == ("cat/b.png", 0)
     assert bad.reason.startswith(reason)
     assert sum(i.num_rows for i in items if not isinstance(i, BadRecord)) == 2
 

@@ -1,0 +1,164 @@
+"""A raw e-mail (RFC 5322, MIME) as text, however broken it is."""
+
+from __future__ import annotations
+
+import binascii
+import email
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from html.parser import HTMLParser
+
+_WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=(?:\s+(?==\?))?")
+_CHARSETS = {
+    "iso-8859-1": "cp1252",
+    "us-ascii": "cp1252",
+    "iso-8859-9": "cp1254",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "euc-kr": "cp949",
+    "ks_c_5601-1987": "cp949",
+    "shift_jis": "cp932",
+    "x-sjis": "cp932",
+}
+"""What writers mean by the charsets they name (WHATWG Encoding Standard, "Names and labels")."""
+
+
+@dataclass(frozen=True)
+class Mail:
+    """date: ISO 8601, in UTC where it names a zone. html: the body was HTML, and lost its tags.
+    attachments: parts that are files, or no text.
+    """
+
+    sender: str | None
+    to: str | None
+    date: str | None
+    subject: str | None
+    body: str
+    html: bool
+    attachments: int
+
+
+def parse(raw: bytes) -> Mail:
+    """A message; its body is the first plain text part that says anything, else the first HTML."""
+    message = email.message_from_bytes(raw)
+    texts: dict[str, str] = {}
+    attachments = 0
+    for part in _leaves(message):
+        kind = part.get_content_type()
+        if part.get_filename() or part.get_content_maintype() != "text":
+            attachments += 1
+        elif kind not in texts and (text := _text(part)).strip():
+            texts[kind] = text
+    html = "text/plain" not in texts and "text/html" in texts
+    plain = texts.get("text/plain") or next(iter(texts.values()), "")
+    return Mail(
+        sender=_header(message, "from"),
+        to=_header(message, "to"),
+        date=_date(message),
+        subject=_header(message, "subject"),
+        body=_without_tags(texts["text/html"]) if html else plain,
+        html=html,
+        attachments=attachments,
+    )
+
+
+def decoded(content: bytes, charset: str | None) -> str:
+    """Text in the charset it says; in UTF-8, else Windows-1252, where it is not in that."""
+    told = (charset or "utf-8").strip("\"'").lower()
+    for name in (
+        ("utf-8", _CHARSETS.get(told, told))
+        if told == "us-ascii"
+        else (
+            _CHARSETS.get(told, told),
+            "utf-8",
+        )
+    ):
+        try:
+            return content.decode(name).replace("\0", "")
+        except (LookupError, ValueError):
+            continue
+    return content.decode("cp1252", errors="replace").replace("\0", "")
+
+
+def _leaves(part: Message) -> Iterator[Message]:
+    """The parts that hold something; a message inside of a message is one."""
+    inner = part.get_payload()
+    if isinstance(inner, list) and part.get_content_maintype() != "message":
+        for each in inner:
+            if isinstance(each, Message):
+                yield from _leaves(each)
+    else:
+        yield part
+
+
+def _text(part: Message) -> str:
+    content = part.get_payload(decode=True)
+    try:
+        charset = part.get_content_charset()
+    except (LookupError, ValueError):  # of the parameter itself, RFC 2231
+        charset = None
+    return decoded(content, charset) if isinstance(content, bytes) else ""
+
+
+def _header(message: Message, name: str) -> str | None:
+    """The first header of a name, unfolded, its encoded words (RFC 2047) decoded."""
+    for key, value in message.raw_items():
+        if key.lower() == name:
+            raw = str(value).encode("utf-8", "surrogateescape")
+            text = _WORD.sub(_word, decoded(raw, None))
+            return " ".join(text.split())
+    return None
+
+
+def _word(found: re.Match[str]) -> str:
+    charset, encoding, text = found.groups()
+    try:
+        data = text.encode("ascii")
+        if encoding in "bB":
+            content = binascii.a2b_base64(data + b"=" * (-len(data) % 4))
+        else:
+            content = binascii.a2b_qp(data, header=True)
+    except ValueError:
+        return found.group()
+    return decoded(content, charset.partition("*")[0])
+
+
+def _date(message: Message) -> str | None:
+    text = _header(message, "date")
+    try:
+        date = parsedate_to_datetime(text) if text else None
+        if date is not None and date.tzinfo is not None:
+            date = date.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return None if date is None else date.isoformat()
+
+
+class _Words(HTMLParser):
+    """Collects the text of a page, scripts and styles left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden += tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = max(self._hidden - (tag in ("script", "style")), 0)
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(data)
+
+
+def _without_tags(page: str) -> str:
+    words = _Words()
+    words.feed(page)
+    words.close()
+    return " ".join(" ".join(words.parts).split())

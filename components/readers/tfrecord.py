@@ -1,0 +1,143 @@
+"""TFRecord files of tf.train.Example, also compressed; read without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from components.arrow import pa
+from components.readers.base import BadRecord, Reader, Unit
+from components.readers.byte_ranges import opened_range
+from components.readers.files import listing
+from components.readers.records import Record, batches
+from components.readers.types import union
+from components.stage import RootstockError
+from components.tfrecord import DamagedFile, read_records
+
+INFER_RECORDS = 1000
+Values = dict[str, list[bytes] | list[float] | list[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TFRecordReader(Reader):
+    """Columns are the features of the first 1,000 examples of every file.
+
+    A feature is a list where one of those has several values of it, or where `lists` names it;
+    bytes are text where all of them are UTF-8.
+    """
+
+    format: Literal["tfrecord"] = "tfrecord"
+    lists: tuple[str, ...] = ()
+
+    def units(self, root: Path) -> list[Unit]:
+        base, names = listing(root)
+        return [Unit(str(base), (name,)) for name in names]
+
+    def schema(self, root: Path) -> pa.Schema:
+        base, names = listing(root)
+        found = []
+        for name in names:
+            records = list(islice(_examples(Unit(str(base), (name,))), INFER_RECORDS))
+            if records and all(isinstance(r, BadRecord) for r in records):
+                raise RootstockError(f"{base}/{records[0]}")
+            examples = [values for _, values in records if not isinstance(values, str)]
+            found.append((str(base / name), self._schema_of(examples)))
+        return union(found, untyped=pa.null())
+
+    def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
+        def records() -> Iterator[Record | BadRecord]:
+            for position, values in _examples(unit):
+                try:
+                    if isinstance(values, str):
+                        raise ValueError(values)
+                    yield Record(
+                        position, {f.name: _value(f, values.get(f.name, [])) for f in schema}
+                    )
+                except ValueError as e:
+                    yield BadRecord(unit.files[0], position, str(e), "record")
+
+        yield from batches(records(), schema, unit.files[0], "record")
+
+    def _schema_of(self, examples: list[Values]) -> pa.Schema:
+        names = dict.fromkeys(sorted({name for values in examples for name in values}))
+        return pa.schema([(n, self._type_of(n, [v.get(n, []) for v in examples])) for n in names])
+
+    def _type_of(self, name: str, rows: list[list[bytes] | list[float] | list[int]]) -> pa.DataType:
+        kind = pa.null()
+        for value in (v for row in rows for v in row):
+            if not isinstance(value, bytes):
+                kind = pa.int64() if isinstance(value, int) else pa.float32()
+                break
+            kind = pa.string()
+            if not _is_text(value):
+                kind = pa.binary()
+                break
+        several = name in self.lists or any(len(row) > 1 for row in rows)
+        return pa.list_(kind) if several else kind
+
+
+def _examples(unit: Unit) -> Iterator[tuple[int, Values | str]]:
+    """Position and features of every record, or why it has none."""
+    from google.protobuf.message import DecodeError
+
+    from serving.protos import Example
+
+    file = Path(unit.root, *unit.files)
+    position = 0
+    try:
+        with opened_range(unit) as stream:
+            for position, record in enumerate(read_records(stream), 1):
+                if record is None:
+                    yield position, "its checksum does not fit: the file is damaged here"
+                    continue
+                try:
+                    features = Example.FromString(record).features.feature
+                except DecodeError:
+                    yield position, "is not a tf.train.Example"
+                    continue
+                yield (
+                    position,
+                    {
+                        name: list(
+                            feature.bytes_list.value
+                            or feature.float_list.value
+                            or feature.int64_list.value
+                        )
+                        for name, feature in features.items()
+                    },
+                )
+    except (DamagedFile, pa.ArrowException, OSError, EOFError) as e:
+        raise RootstockError(
+            f"{file}: cannot be read after record {position}: {e}. Expected TFRecord; compressed"
+            " files end in .gz."
+        ) from e
+
+
+def _value(field: pa.Field, values: list[bytes] | list[float] | list[int]) -> object:
+    """The value of a column, from a feature's list.
+
+    Raises:
+        ValueError: several values of a column that takes one, or bytes that are not text.
+    """
+    several = pa.types.is_list(field.type)
+    text = (field.type.value_type if several else field.type) == pa.string()
+    try:
+        found = [v.decode() if text and isinstance(v, bytes) else v for v in values]
+    except UnicodeDecodeError as e:
+        raise ValueError(f"column {field.name!r} is not UTF-8 text") from e
+    if several:
+        return found
+    if len(found) > 1:
+        raise ValueError(f"column {field.name!r} holds {len(found)} values; expected one")
+    return found[0] if found else None
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,53 @@
+"""TFRecord framing, without TensorFlow: each record between its length and its checksum.
+
+A record is its length (uint64, little-endian), the masked CRC-32C of those 8 bytes, its bytes, and
+their masked CRC-32C (TensorFlow, `core/lib/io/record_writer.h`).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class ByteStream(Protocol):
+    """What records are read from."""
+
+    def read(self, size: int) -> bytes: ...
+
+
+class DamagedFile(Exception):
+    """Nothing after this place can be read."""
+
+
+def read_records(stream: ByteStream) -> Iterator[bytes | None]:
+    """Every record in order; None for one whose checksum does not fit.
+
+    Raises:
+        DamagedFile: the file is cut off, or the length of a record is damaged.
+    """
+    while header := stream.read(12):
+        if len(header) < 12 or masked_crc(header[:8]) != struct.unpack("<I", header[8:])[0]:
+            raise DamagedFile("the length of a record is damaged")
+        size = struct.unpack("<Q", header[:8])[0]
+        body = stream.read(size + 4)
+        if len(body) < size + 4:
+            raise DamagedFile("the file ends inside of a record")
+        record, crc = body[:size], struct.unpack("<I", body[size:])[0]
+        yield record if masked_crc(record) == crc else None
+
+
+def framed(record: bytes) -> bytes:
+    """A record as it stands in a file."""
+    size = struct.pack("<Q", len(record))
+    crcs = [struct.pack("<I", masked_crc(part)) for part in (size, record)]
+    return size + crcs[0] + record + crcs[1]
+
+
+def masked_crc(data: bytes) -> int:
+    """CRC-32C, rotated and shifted so that checksums of checksums stay apart."""
+    import google_crc32c
+
+    crc: int = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

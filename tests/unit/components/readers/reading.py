@@ -1,0 +1,25 @@
+"""Reading a source whole, as tests of readers do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from components.readers import Reader
+from components.readers.base import BadRecord
+
+
+def read(reader: Reader) -> tuple[pa.Table, list[BadRecord]]:
+    """Its rows and its bad records, in order."""
+    root = Path(reader.path)
+    schema = reader.schema(root)
+    batches: list[pa.RecordBatch] = []
+    bad: list[BadRecord] = []
+    for unit in reader.units(root):
+        for item in reader.read(unit, schema):
+            if isinstance(item, BadRecord):
+                bad.append(item)
+            else:
+                batches.append(item)
+    return pa.Table.from_batches(batches, schema), bad

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from components.readers import byte_ranges
+from components.readers.base import BadRecord, Unit
+from components.readers.byte_ranges import lines_before
+from components.readers.delimited import CsvReader
+from tests.unit.components.readers.reading import read
+
+VALUES = st.text(st.sampled_from('a,"\n\r ä'), max_size=6)
+
+
+def parts(reader: CsvReader, size: int) -> tuple[int, pa.Table, list[BadRecord]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(byte_ranges, "UNIT_BYTES", size)
+        patch.setattr(byte_ranges, "SCAN_BYTES", 7)
+        return len(reader.units(Path(reader.path))), *read(reader)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.lists(VALUES, min_size=2, max_size=3), min_size=1), st.integers(10, 40))
+@example([['"\n"', "a"], ["\n", "\r\n"], ["x"]], 10)
+def test_any_table_reads_the_same_in_parts(rows: list[list[str]], size: int) -> None:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
+    writer.writerow(["a", "b"])
+    writer.writerows(rows)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "a.csv"
+        file.write_bytes(out.getvalue().encode())
+        reader = CsvReader(path=str(file), types={"a": "string", "b": "string"})
+        table, bad = read(reader)
+        _, found, found_bad = parts(reader, size)
+    assert found.equals(table)
+    assert found_bad == bad
+
+
+def test_quotes_that_cannot_be_counted_keep_a_file_whole(tmp_path: Path) -> None:
+    regular = '"x, ""y""",2\n' * 50
+    for name, content, whole in (
+        ("regular.csv", regular, False),
+        ("inches.csv", regular + '5" disk,3\n', True),
+        ("open.csv", regular + '"a"b,3\n', True),
+    ):
+        file = tmp_path / name
+        file.write_text("a,b\n" + content)
+        units, table, _ = parts(CsvReader(path=str(file)), 100)
+        assert (units == 1) == whole
+        assert table.num_rows >= 50
+
+
+def test_encodings_of_several_bytes_keep_a_file_whole(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_bytes(("a,b\n" + "1,2\n" * 50).encode("utf-16"))
+    units, table, _ = parts(CsvReader(path=str(file), encoding="utf-16"), 100)
+    assert (units, table.num_rows) == (1, 50)
+
+
+def test_lines_before_count_as_python_counts_them(tmp_path: Path) -> None:
+    data = b"a\r\nb\rc\nd\r\n"
+    (tmp_path / "f").write_bytes(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(byte_ranges, "SCAN_BYTES", 2)
+        assert lines_before(Unit(str(tmp_path), ("f",), len(data))) == 4

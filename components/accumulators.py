@@ -282,10 +282,11 @@ def _counts(values: CountedValues) -> ValueCounts:
     if values.truncated:
         return ValueCounts(truncated=True)
     distinct, counts = values.counts()
-    together: Counter[str] = Counter()
-    for text, count in zip(texts(distinct).to_pylist(), counts, strict=True):
-        together[text] += count
-    return ValueCounts(counts=_ordered(together))
+    table = pa.table([texts(distinct), counts], ["value", "count"])
+    table = table.group_by("value", use_threads=False).aggregate([("count", "sum")])
+    table = table.sort_by([("count_sum", "descending"), ("value", "ascending")])
+    columns = (table.column(name).to_pylist() for name in ("value", "count_sum"))
+    return ValueCounts(counts=tuple(zip(*columns, strict=True)))
 
 
 def _ordered(counts: Counter[str]) -> tuple[tuple[str, int], ...]:

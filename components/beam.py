@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import shutil
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from components.stage import BeamOptions, Context, RootstockError
+from components.stage import DISK_FULL, BeamOptions, Context, RootstockError
 
+IN_PROCESS = BeamOptions().runner
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -25,10 +28,13 @@ def map_units(
     work: Callable[[int, T], R],
     context: Context,
     rows: Sequence[int] = (),
+    threads: int | None = None,
 ) -> list[R]:
     """`work(index, unit)` for every unit, as a Beam pipeline; the results in the order of units.
 
     rows: of each unit, to tell progress in; in units ("shards") when empty.
+    threads: that the in-process runner may use; one for each core when absent. Other runners, and
+        options that say so, decide it themselves.
 
     `work` and its results are pickled; work must be the same however often it is tried. Results
     are kept in the stage's scratch directory as they come, so an attempt after a crash goes on
@@ -37,13 +43,21 @@ def map_units(
 
     Raises:
         RootstockError: raised by `work`; that of the first unit in order.
+        OSError: the disk is full.
     """
     results = context.scratch / name
     results.mkdir(parents=True, exist_ok=True)
     left = [(i, unit) for i, unit in enumerate(units) if not _file(results, i).exists()]
     if left:
-        with _Progress(results, rows, len(units), context):
-            _run(left, _Kept(work, str(results)), context.beam)
+        options, note = _with_threads(context.beam, len(left), threads)
+        with _Progress(results, rows, len(units), context, note):
+            try:
+                _run(left, _Kept(work, str(results)), options)
+            except Exception as error:
+                for code in DISK_FULL:  # Beam keeps the message only
+                    if os.strerror(code) in str(error):
+                        raise OSError(code, os.strerror(code), str(results)) from error
+                raise
     found = [pickle.loads(_file(results, i).read_bytes()) for i in range(len(units))]
     for i, result in enumerate(found):
         if isinstance(result, RootstockError):
@@ -62,6 +76,18 @@ def hand_over(name: str, written: Path, target: Path, context: Context) -> None:
     for leftover in written.rglob(".*"):
         leftover.unlink()
     written.rename(target)
+
+
+def _with_threads(options: BeamOptions, units: int, threads: int | None) -> tuple[BeamOptions, str]:
+    """Options that say how many units are worked on at once, and a note for people."""
+    chosen = any("direct_" in option for option in options.options)
+    if options.runner != IN_PROCESS or chosen:
+        return options, f"on {options.runner}"
+    count = min(threads or os.cpu_count() or 1, units)
+    if count == 1:
+        return options, ""
+    flags = (f"direct_num_workers={count}", "direct_running_mode=multi_threading")
+    return replace(options, options=(*options.options, *flags)), f"on {count} threads"
 
 
 def _run(
@@ -102,8 +128,10 @@ class _Kept:
 class _Progress:
     """Counts finished units while a pipeline runs, wherever its workers are."""
 
-    def __init__(self, results: Path, rows: Sequence[int], units: int, context: Context) -> None:
-        self.results, self.observer = results, context.observer
+    def __init__(
+        self, results: Path, rows: Sequence[int], units: int, context: Context, note: str
+    ) -> None:
+        self.results, self.observer, self.note = results, context.observer, note
         self.sizes, self.unit = (rows, "rows") if rows else ([1] * units, "shards")
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -122,7 +150,7 @@ class _Progress:
 
     def _tell(self) -> None:
         done = sum(self.sizes[int(file.stem)] for file in self.results.glob("*.pickle"))
-        self.observer.progress(done, sum(self.sizes), self.unit)
+        self.observer.progress(done, sum(self.sizes), self.unit, self.note)
 
 
 def _file(results: Path, index: int) -> Path:

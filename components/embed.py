@@ -68,7 +68,8 @@ class Embed(Stage[EmbedInputs, EmbedOutputs]):
             (done / split).mkdir(parents=True, exist_ok=True)
         rows = [unit.stop - unit.start for unit in units]
         try:
-            map_units("embed", units, partial(embed_unit, encoder=encoder), context, rows)
+            work = partial(embed_unit, encoder=encoder)
+            map_units("embed", units, work, context, rows, threads=1)  # TensorFlow has its own
         finally:
             _built.cache_clear()
         embeddings = Batches(context.output / "embeddings")

@@ -30,19 +30,24 @@ def key_bytes(batch: pa.RecordBatch, key: Sequence[str]) -> list[bytes]:
     return joined.to_pylist()  # type: ignore[no-any-return]
 
 
-def _parts(column: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Length and value of each row, as bytes; a null has the length "-"."""
+def _parts(column: pa.Array) -> tuple[pa.Array | pa.Scalar, ...]:
+    """Length, colon and value of each row, as bytes; a null is "-"."""
     values = _as_bytes(column)
-    lengths = pc.binary_length(values).cast(pa.string())
-    lengths = pc.fill_null(pc.binary_join_element_wise(lengths, ":", ""), "-").cast(pa.binary())
-    return lengths, pc.fill_null(values, b"")
+    lengths = pc.binary_length(values).cast(pa.string()).cast(pa.binary())
+    if not values.null_count:
+        return lengths, pa.scalar(b":", pa.binary()), values
+    colon = pc.if_else(values.is_valid(), pa.scalar(b":", pa.binary()), pa.scalar(b"", pa.binary()))
+    return pc.fill_null(lengths, b"-"), colon, pc.fill_null(values, b"")
 
 
 def _as_bytes(column: pa.Array) -> pa.Array:
     if pa.types.is_floating(column.type):
         whole = pc.and_(pc.equal(column, pc.trunc(column)), pc.less(pc.abs(column), 2.0**53))
-        integers = pc.if_else(whole, column, None).cast(pa.int64()).cast(pa.string())
-        column = pc.coalesce(integers, column.cast(pa.string()))
+        texts = column.cast(pa.string())
+        if whole.true_count:
+            integers = pc.if_else(whole, column, None).cast(pa.int64()).cast(pa.string())
+            texts = pc.coalesce(integers, texts)
+        column = texts
     elif pa.types.is_list(column.type):
         values = [None if v is None else json.dumps(v, default=str) for v in column.to_pylist()]
         column = pa.array(values, pa.string())

@@ -91,7 +91,7 @@ class Quantiles:
         self._weights = np.empty(0)
 
     def add(self, x: np.ndarray) -> None:
-        self._join(x, np.ones(len(x)))
+        self._join(np.sort(x), np.ones(len(x)))
 
     def merge(self, other: Self) -> None:
         self._join(other._values, other._weights)
@@ -103,11 +103,11 @@ class Quantiles:
         return tuple(float(v) for v in self._pick(np.asarray(ranks)))
 
     def _join(self, values: np.ndarray, weights: np.ndarray) -> None:
-        values = np.concatenate([self._values, values])
-        weights = np.concatenate([self._weights, weights])
-        order = np.argsort(values, kind="stable")
-        self._values, self._weights = values[order], weights[order]
-        if len(values) > self.LIMIT:
+        """Take in sorted values."""
+        places = np.searchsorted(self._values, values, side="right")
+        self._values = np.insert(self._values, places, values)
+        self._weights = np.insert(self._weights, places, weights)
+        if len(self._values) > self.LIMIT:
             total = self._weights.sum()
             inner = self._pick((np.arange(1, self.SIZE - 1)) / (self.SIZE - 1))
             ends = self._values[[0, -1]]  # extremes stay exact
@@ -141,13 +141,13 @@ class CountedValues:
             self._take(part)
         self._compact()
 
-    def counts(self) -> tuple[pa.Array, list[int]]:
+    def counts(self) -> tuple[pa.Array, pa.Array]:
         """Distinct values and how often each was seen, in no particular order."""
         self._compact()
         if not self._parts:
-            return pa.array([], pa.string()), []
+            return pa.array([], pa.string()), pa.array([], pa.int64())
         table = self._parts[0]
-        return table.column("value").combine_chunks(), table.column("count").to_pylist()
+        return table.column("value").combine_chunks(), table.column("count").combine_chunks()
 
     def _take(self, part: pa.Table) -> None:
         self._parts.append(part)

@@ -6,6 +6,7 @@ deterministic given its parameters. What identifies its result is in `components
 
 from __future__ import annotations
 
+import errno
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from typing import Generic, Protocol, TypeVar
 
 I = TypeVar("I", contravariant=True)  # noqa: E741 - inputs, a frozen dataclass of artifacts
 O = TypeVar("O", covariant=True)  # noqa: E741 - outputs, a frozen dataclass of artifacts
+
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class RootstockError(Exception):

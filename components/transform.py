@@ -67,7 +67,8 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         ]
         for split in examples.splits():
             (done / split).mkdir(parents=True, exist_ok=True)
-        rows = map_units("transform", shards, partial(transform_shard, features=features), context)
+        work = partial(transform_shard, features=features)
+        rows = map_units("transform", shards, work, context, threads=1)  # TensorFlow has its own
 
         preprocessing, batches = context.output / "preprocessing", context.output / "batches"
         preprocessing.mkdir()
@@ -95,7 +96,7 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         if not columns or not isinstance(self.reading, Words):
             return {}
         work = partial(count_words, columns=tuple(dict.fromkeys(columns.values())))
-        parts = map_units("words", examples.shards("train"), work, context)
+        parts = map_units("words", examples.shards("train"), work, context, threads=1)
         total = parts[0]
         for part in parts[1:]:
             for column, counted in part.items():
@@ -201,5 +202,5 @@ def _dtype(feature: Feature) -> Any:
 
 def _ranked(counted: CountedValues) -> tuple[str, ...]:
     words, counts = counted.counts()
-    pairs = zip(words.to_pylist(), counts, strict=True)
+    pairs = zip(words.to_pylist(), counts.to_pylist(), strict=True)
     return tuple(w.decode() for w, _ in sorted(pairs, key=lambda pair: (-pair[1], pair[0])))

@@ -24,11 +24,10 @@ from typing import Any, TypeVar, get_type_hints
 from components.artifacts import Artifact
 from components.digests import digest_tree
 from components.fingerprint import Identity
-from components.stage import RootstockError
+from components.stage import DISK_FULL, RootstockError
 
 T = TypeVar("T")
 PACKAGES = ("rootstock", "tensorflow", "keras", "apache-beam", "pyarrow", "numpy")
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)

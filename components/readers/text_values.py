@@ -39,7 +39,8 @@ def decode(
         texts = pc.utf8_trim_whitespace(texts)
     if null_values:
         null = pc.is_in(texts, pa.array(null_values, pa.string()))
-        texts = pc.if_else(null, pa.scalar(None, pa.string()), texts)
+        if null.true_count:
+            texts = pc.if_else(null, pa.scalar(None, pa.string()), texts)
     return texts, bad
 
 
@@ -79,14 +80,14 @@ def parse(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int, str]
     if kind == pa.null():
         rows = pc.indices_nonzero(pc.is_valid(column)).to_pylist()
         return pa.nulls(len(column)), dict.fromkeys(rows, UNTYPED)
-    values = pc.utf8_trim_whitespace(column)
-    if kind == pa.bool_():
-        values = pc.utf8_lower(values)
-    try:
-        if not _refused(values, kind):
-            return values.cast(kind), {}
-    except pa.ArrowInvalid:
-        pass
+    values = column
+    for prepare in (lambda v: v, pc.utf8_trim_whitespace, pc.utf8_lower):  # the first mostly does
+        values = prepare(values)
+        try:
+            if not _refused(values, kind):
+                return values.cast(kind), {}
+        except pa.ArrowInvalid:
+            pass
     distinct = values.drop_null().unique()
     good = pa.array([v for v in distinct.to_pylist() if _parses(v, kind)], pa.string())
     bad = pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, good)))
@@ -103,7 +104,9 @@ def _refused(values: pa.Array, kind: pa.DataType) -> bool:
     if kind == pa.bool_():
         known = pc.is_in(values, pa.array(["true", "false", None]))
         return not pc.all(known).as_py()
-    return bool(pc.any(pc.match_substring_regex(values, _HEXADECIMAL)).as_py())
+    if kind != pa.int64():
+        return False
+    return any(pc.any(pc.match_substring(values, x)).as_py() for x in "xX")
 
 
 def _parses(value: str, kind: pa.DataType) -> bool:

@@ -46,12 +46,14 @@ def test_counts_are_exact_until_there_are_too_many() -> None:
     parts[0].merge(parts[1])
     parts[0].merge(parts[2])
     distinct, counts = parts[0].counts()
-    assert dict(zip(distinct.to_pylist(), counts, strict=True)) == {str(i): 20 for i in range(50)}
+    assert dict(zip(distinct.to_pylist(), counts.to_pylist(), strict=True)) == {
+        str(i): 20 for i in range(50)
+    }
     other = CountedValues(50)
     other.add(pa.array(["one more"]))
     parts[0].merge(other)
     assert parts[0].truncated
-    assert parts[0].counts()[1] == []
+    assert len(parts[0].counts()[1]) == 0
 
 
 def test_truncation_does_not_depend_on_the_order_of_merging() -> None:

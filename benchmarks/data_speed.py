@@ -1,0 +1,191 @@
+"""Rates of ExampleGen and StatisticsGen beside bare Arrow and beside Beam row by row.
+
+    python benchmarks/data_speed.py --rows 1000000 --row-rows 50000 --work DIR
+
+A table of 40 columns (20 floats, 10 integers, 10 texts of 200 values) as one CSV file. Every figure
+comes from a process of its own, whose peak memory is its largest resident set:
+
+- `arrow`: pyarrow reads the CSV in a stream and writes Parquet, zstd, on all cores
+- `example_gen`: the stage, from the same file
+- `rows`: a Beam pipeline that parses each row and writes tf.train.Example as TFRecord, over the
+  first `--row-rows` rows
+- `pandas`: the figures of StatisticsGen by pandas and pyarrow, over the stage's shards
+- `statistics_gen`: the stage
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
+
+FLOATS, INTEGERS, TEXTS = 20, 10, 10
+
+
+def table(rows: int, seed: int) -> pa.Table:
+    """Columns of random values."""
+    rng = np.random.default_rng(seed)
+    words = np.array([f"value {i}" for i in range(200)])
+    columns = {f"f{i}": np.round(rng.normal(size=rows), 6) for i in range(FLOATS)}
+    columns |= {f"i{i}": rng.integers(0, 10_000, rows) for i in range(INTEGERS)}
+    columns |= {f"t{i}": words[rng.integers(0, 200, rows)] for i in range(TEXTS)}
+    return pa.table(columns)
+
+
+def make(file: Path, rows: int) -> None:
+    """The CSV file, a hundred thousand rows at a time."""
+    with open(file, "wb") as out:
+        for start in range(0, rows, 100_000):
+            part = table(min(100_000, rows - start), start)
+            arrow_csv.write_csv(part, out, arrow_csv.WriteOptions(include_header=start == 0))
+
+
+def arrow(file: Path, work: Path) -> None:
+    with (
+        arrow_csv.open_csv(str(file), arrow_csv.ReadOptions(block_size=1 << 24)) as reader,
+        pq.ParquetWriter(work / "bare.parquet", reader.schema, compression="zstd") as writer,
+    ):
+        for batch in reader:
+            writer.write_batch(batch)
+
+
+def example_gen(file: Path, work: Path) -> None:
+    from components.artifacts import SourceFiles
+    from components.example_gen import ExampleGen, ExampleGenInputs
+    from components.readers.delimited import CsvReader
+    from components.stage import Context
+
+    output, scratch = work / "example_gen", work / "example_gen_scratch"
+    output.mkdir()
+    scratch.mkdir()
+    stage = ExampleGen(sources=(CsvReader(path=str(file)),))
+    stage.run(ExampleGenInputs((SourceFiles(file, "x"),)), Context(output, scratch))
+
+
+def rows(file: Path, work: Path) -> None:
+    """As TFX's CsvExampleGen works: a dictionary and a proto for each row."""
+    import apache_beam as beam
+
+    with open(file, newline="") as text:
+        names = next(csv.reader(text))
+    convert = [float] * FLOATS + [int] * INTEGERS + [str] * TEXTS
+
+    def serialised(line: str) -> bytes:
+        from serving.protos import Example
+
+        example = Example()
+        for name, kind, value in zip(names, convert, next(csv.reader([line])), strict=True):
+            feature = example.features.feature[name]
+            if kind is float:
+                feature.float_list.value.append(float(value))
+            elif kind is int:
+                feature.int64_list.value.append(int(value))
+            else:
+                feature.bytes_list.value.append(value.encode())
+        return bytes(example.SerializeToString())
+
+    with beam.Pipeline() as pipeline:
+        _ = (
+            pipeline
+            | beam.io.ReadFromText(str(file), skip_header_lines=1)
+            | beam.Map(serialised)
+            | beam.io.WriteToTFRecord(str(work / "rows"))
+        )
+
+
+def pandas(file: Path, work: Path) -> None:
+    """Moments, deciles, zeros and counts of values, shard by shard where they can be merged."""
+    for split in ("train", "val", "test"):
+        frame = pq.read_table(work / "example_gen" / "examples" / split).to_pandas()
+        numbers = frame.select_dtypes("number")
+        numbers.agg(["mean", "std", "min", "max"])
+        numbers.quantile(np.linspace(0, 1, 11))
+        (numbers == 0).sum()
+        frame.isna().sum()
+        for name in frame.columns[FLOATS:]:
+            frame[name].value_counts()
+        for name in frame.columns[FLOATS + INTEGERS :]:
+            frame[name].str.len().agg(["min", "mean", "max"])
+
+
+def statistics_gen(file: Path, work: Path) -> None:
+    from components.artifacts import Examples
+    from components.stage import Context
+    from components.statistics_gen import StatisticsGen, StatisticsGenInputs
+
+    output, scratch = work / "statistics_gen", work / "statistics_gen_scratch"
+    output.mkdir()
+    scratch.mkdir()
+    examples = Examples(work / "example_gen" / "examples", "x")
+    StatisticsGen().run(StatisticsGenInputs(examples), Context(output, scratch))
+
+
+MEASURED: dict[str, Callable[[Path, Path], None]] = {
+    f.__name__: f for f in (arrow, example_gen, rows, pandas, statistics_gen)
+}
+
+
+def measured(name: str, file: Path, work: Path) -> dict[str, float]:
+    """Seconds and peak megabytes of a process that does one thing; imports are not counted."""
+    command = [
+        sys.executable,
+        __file__,
+        "--measure",
+        name,
+        "--file",
+        str(file),
+        "--work",
+        str(work),
+    ]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return dict(json.loads(answer.splitlines()[-1]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--row-rows", type=int, default=50_000)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--measure", choices=MEASURED)
+    parser.add_argument("--file", type=Path)
+    args = parser.parse_args()
+    if args.measure:
+        import apache_beam  # noqa: F401 - whose import is not what is measured
+
+        began = time.perf_counter()
+        MEASURED[args.measure](args.file, args.work)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps({"seconds": time.perf_counter() - began, "megabytes": peak}))
+        return
+    args.work.mkdir(parents=True)
+    sizes = {"all": args.rows, "few": args.row_rows}
+    for name, count in sizes.items():
+        make(args.work / f"{name}.csv", count)
+    rates = {}
+    print(f"{args.rows:,} rows of {FLOATS + INTEGERS + TEXTS} columns")
+    for name in MEASURED:
+        size = "few" if name == "rows" else "all"
+        found = measured(name, args.work / f"{size}.csv", args.work)
+        rates[name] = sizes[size] / found["seconds"]
+        print(f"{name:15} {rates[name]:>12,.0f} rows/s {found['megabytes']:8,.0f} MB peak")
+    for stage, bare in (
+        ("example_gen", "arrow"),
+        ("example_gen", "rows"),
+        ("statistics_gen", "pandas"),
+    ):
+        print(f"{stage} / {bare}: {rates[stage] / rates[bare]:.2f}")
+
+
+if __name__ == "__main__":
+    main()

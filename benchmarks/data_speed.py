@@ -37,7 +37,9 @@ def table(rows: int, seed: int) -> pa.Table:
     """Columns of random values."""
     rng = np.random.default_rng(seed)
     words = np.array([f"value {i}" for i in range(200)])
-    columns = {f"f{i}": np.round(rng.normal(size=rows), 6) for i in range(FLOATS)}
+    columns: dict[str, np.ndarray] = {
+        f"f{i}": np.round(rng.normal(size=rows), 6) for i in range(FLOATS)
+    }
     columns |= {f"i{i}": rng.integers(0, 10_000, rows) for i in range(INTEGERS)}
     columns |= {f"t{i}": words[rng.integers(0, 200, rows)] for i in range(TEXTS)}
     return pa.table(columns)

@@ -121,6 +121,13 @@ class Champion(Artifact):
 
 
 @dataclass(frozen=True)
+class TrialResult(Artifact):
+    """`trial.json`: what a model of a study is worth and what it cost; see
+    `components.trial_result`. The model itself is not kept.
+    """
+
+
+@dataclass(frozen=True)
 class Evaluation(Artifact):
     """`evaluation.json`: by task, in all and by slice: metrics, their intervals and their changes
     against the champion; the points of curves. `evaluation.html`: the same as a page.

@@ -60,6 +60,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
+    study = commands.add_parser(
+        "study", help="measure whether sharing and transferring help, task by task"
+    )
+    _spec_arguments(study)
+    study.add_argument("--plan", action="store_true", help="print the plan and stop")
+    study.add_argument("--max-minutes", type=float, help="fit the study into so much time")
+    study.add_argument("--workers", type=int, default=1, help="trials at the same time")
+    study.set_defaults(command=_study)
+
     check = commands.add_parser("validate", help="check a spec and its data without running it")
     _spec_arguments(check)
     check.set_defaults(command=_validate)
@@ -152,6 +161,20 @@ def _run(args: argparse.Namespace) -> int:
         explain=args.explain,
         retries=args.retries,
         wait=not args.no_wait,
+    )
+    return 0
+
+
+def _study(args: argparse.Namespace) -> int:
+    from pipeline.study.run import study
+
+    study(
+        args.spec,
+        overrides=args.overrides,
+        variables=_variables(args),
+        workers=args.workers,
+        minutes=args.max_minutes,
+        plan_only=args.plan,
     )
     return 0
 

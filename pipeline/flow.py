@@ -53,6 +53,40 @@ def pipeline(spec: Spec, run: Runner) -> Result:
     Raises:
         RootstockError: the data cannot be used as the spec says; finished stages are kept.
     """
+    prepared = prepare(spec, run)
+    model = run(trainer(spec), prepared).model
+    infra = run.start(InfraValidator(), InfraValidatorInputs(model))
+    evaluated = run(
+        Evaluator(
+            tasks=tuple(spec.tasks.values()),
+            thresholds=spec.thresholds,
+            slices=spec.evaluation.slices,
+            min_slice_rows=spec.evaluation.min_slice_rows,
+            confidence=spec.evaluation.confidence,
+            weight=spec.evaluation.weight,
+            decisions=spec.evaluation.decisions,
+        ),
+        EvaluatorInputs(model, prepared.examples, _champion(spec, model)),
+    )
+    blessings = (evaluated.blessing, infra.result().blessing)
+    pushed = run(
+        Pusher(
+            model=spec.name,
+            destination=spec.push.destination,
+            keep=spec.push.keep,
+            label=spec.push.label,
+        ),
+        PusherInputs(model, blessings),
+    ).pushed
+    return Result(model, evaluated.evaluation, blessings, pushed)
+
+
+def prepare(spec: Spec, run: Runner) -> TrainerInputs:
+    """Run the stages before training: what the Trainer reads.
+
+    Raises:
+        RootstockError: the data cannot be used as the spec says.
+    """
     inputs, tasks = tuple(spec.inputs.values()), tuple(spec.tasks.values())
     index = Path(spec.store) / "sources"
     raw = tuple(SourceFiles(Path(s.path), s.digest(index)) for s in spec.data.sources)
@@ -89,45 +123,26 @@ def pipeline(spec: Spec, run: Runner) -> Result:
         Transform(inputs=inputs, reading=reading),
         TransformInputs(examples, statistics, read),
     )
-    embeddings = _embeddings(spec, run, transformed, pretrained)
-    model = run(
-        Trainer(
-            tasks=tasks,
-            trunk=trunk,
-            sharing=spec.model.sharing,
-            balancing=spec.model.balancing,
-            transfer=spec.model.transfer,
-            training=spec.training,
-            seed=spec.seed,
-        ),
-        TrainerInputs(
-            examples, transformed.preprocessing, transformed.batches, pretrained, embeddings
-        ),
-    ).model
-    infra = run.start(InfraValidator(), InfraValidatorInputs(model))
-    evaluated = run(
-        Evaluator(
-            tasks=tasks,
-            thresholds=spec.thresholds,
-            slices=spec.evaluation.slices,
-            min_slice_rows=spec.evaluation.min_slice_rows,
-            confidence=spec.evaluation.confidence,
-            weight=spec.evaluation.weight,
-            decisions=spec.evaluation.decisions,
-        ),
-        EvaluatorInputs(model, examples, _champion(spec, model)),
+    return TrainerInputs(
+        examples,
+        transformed.preprocessing,
+        transformed.batches,
+        pretrained,
+        _embeddings(spec, run, transformed, pretrained),
     )
-    blessings = (evaluated.blessing, infra.result().blessing)
-    pushed = run(
-        Pusher(
-            model=spec.name,
-            destination=spec.push.destination,
-            keep=spec.push.keep,
-            label=spec.push.label,
-        ),
-        PusherInputs(model, blessings),
-    ).pushed
-    return Result(model, evaluated.evaluation, blessings, pushed)
+
+
+def trainer(spec: Spec) -> Trainer:
+    """The Trainer that `spec` asks for."""
+    return Trainer(
+        tasks=tuple(spec.tasks.values()),
+        trunk=spec.model.trunk,
+        sharing=spec.model.sharing,
+        balancing=spec.model.balancing,
+        transfer=spec.model.transfer,
+        training=spec.training,
+        seed=spec.seed,
+    )
 
 
 def _pretrained(trunk: Trunk, index: Path) -> tuple[SourceFiles, ...]:

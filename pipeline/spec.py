@@ -22,6 +22,7 @@ from models.methods import BalancingSpec, SharingSpec, TransferSpec, TrunkSpec
 from models.task import Task
 from models.transfer.fine_tune import FineTune
 from models.trunks.base import located
+from pipeline.study.settings import Study
 from pipeline.yaml_file import YamlFile, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
@@ -115,6 +116,7 @@ class Spec(Part):
     evaluation: Evaluation = Evaluation()
     thresholds: tuple[Threshold, ...] = ()
     push: Push = Push()
+    study: Study = Study()
     tracking: Tracking = Tracking()
     store: str = ".rootstock"
 

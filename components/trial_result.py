@@ -1,0 +1,107 @@
+"""What a study keeps of every model: what it is worth on each split, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ConfigDict, TypeAdapter
+
+from components.artifacts import TrialResult
+from components.metrics import measure
+from models.task import TaskTarget
+
+if TYPE_CHECKING:
+    import numpy as np
+
+REPLICATES = 100
+FILE = "trial.json"
+Values = Mapping[str, float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFigures:
+    """Metrics of one task by name (`components.metrics.METRICS`) on each split; None: undefined.
+
+    train: on the rows that were trained on.
+    resampled: of the test split, on `REPLICATES` bootstrap samples of its rows. Sample b holds the
+        same rows in every trial on the same data, so that differences of trials are paired.
+    """
+
+    kind: str
+    train: Values
+    val: Values
+    test: Values
+    resampled: Mapping[str, tuple[float | None, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What a model took to train, and what it takes to serve.
+
+    rows: trained on. steps: of the optimizer, each of which serves all tasks of the model.
+    seconds: wall clock of the training epochs, validation included. cpu_seconds: of the process
+        meanwhile; None where training was resumed.
+    latency_ms: median time to answer one preprocessed row.
+    """
+
+    rows: int
+    steps: int = 0
+    epochs: int = 0
+    seconds: float
+    cpu_seconds: float | None
+    parameters: int
+    trainable_parameters: int
+    latency_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialFigures:
+    """All that is kept of a trial. history: figures of every epoch; empty for classical models."""
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
+    tasks: Mapping[str, TaskFigures]
+    costs: Costs
+    history: tuple[Mapping[str, float], ...] = ()
+
+
+Scored = Mapping[str, tuple["np.ndarray", "np.ndarray"]]
+"""By split: encoded labels, and answers [rows, width]."""
+
+
+def task_figures(target: TaskTarget, scored: Scored) -> TaskFigures:
+    """Measure a task on train, val (where there is one) and test, and on samples of test."""
+    import numpy as np
+
+    values: dict[str, Values] = {s: measure(target, *given).values for s, given in scored.items()}
+    labels, answers = scored["test"]
+    rng = np.random.default_rng(0)
+    samples = [rng.integers(0, len(labels), len(labels)) for _ in range(REPLICATES)]
+    replicates = [measure(target, labels[s], answers[s]).values for s in samples]
+    return TaskFigures(
+        kind=target.task.kind,
+        train=values["train"],
+        val=values.get("val", {}),
+        test=values["test"],
+        resampled={m: tuple(r[m] for r in replicates) for m in values["test"]},
+    )
+
+
+def save_figures(figures: TrialFigures, directory: Path) -> TrialResult:
+    """Write the artifact."""
+    directory.mkdir()
+    (directory / FILE).write_bytes(_adapter().dump_json(figures))
+    return TrialResult(directory)
+
+
+def load_figures(result: TrialResult) -> TrialFigures:
+    """Read the artifact."""
+    return _adapter().validate_json((result.path / FILE).read_bytes())
+
+
+@cache
+def _adapter() -> TypeAdapter[TrialFigures]:
+    return TypeAdapter(TrialFigures)

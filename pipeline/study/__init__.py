@@ -1,0 +1,1 @@
+"""Evidence: does sharing or transferring help here, and what should be run?"""

@@ -1,0 +1,160 @@
+"""The figures of all trials, by arm, fraction and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import nan
+from typing import TYPE_CHECKING
+
+from components.arrow import np
+from components.artifacts import TrialResult
+from components.trial_result import TaskFigures, TrialFigures, load_figures
+from pipeline.store import Entry
+from pipeline.study.design import LOWER_IS_BETTER, NO_SCALE, Design
+from pipeline.study.trials import Cell
+from pipeline.study.verdict import Differences
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.study.workers import Done
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A cell's figures: by task, and the trials that they come from."""
+
+    tasks: Mapping[str, TaskFigures]
+    trials: tuple[TrialFigures, ...]
+
+    def total(self, cost: str) -> float:
+        """A cost of `Costs` over all models of the arm; NaN where one is not known."""
+        values = [getattr(trial.costs, cost) for trial in self.trials]
+        return nan if None in values else float(sum(values))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a study has found. cells: those of which every trial is there."""
+
+    design: Design
+    rows: Mapping[float, int]
+    cells: Mapping[Cell, Scores]
+
+    @property
+    def fractions(self) -> list[float]:
+        """Of which there are results, ascending."""
+        return sorted({cell.fraction for cell in self.cells})
+
+    def arms(self) -> list[str]:
+        """Of which there are results, in the order of the design: arms, controls, baselines."""
+        there = {cell.arm for cell in self.cells}
+        named = [*(a.name for a in self.design.arms), *self.design.baselines]
+        return [name for name in named if name in there]
+
+    def seeds(self, fraction: float, *arms: str) -> list[int]:
+        """The seeds of which all these arms have results."""
+        found = [
+            {c.seed for c in self.cells if (c.arm, c.fraction) == (arm, fraction)} for arm in arms
+        ]
+        return sorted(set.intersection(*found)) if found else []
+
+    def by_seed(
+        self, arm: str, fraction: float, task: str, split: str = "test"
+    ) -> dict[int, float]:
+        """The task's metric, for the seeds for which it is defined."""
+        metric = self.design.metrics[task]
+        found = {}
+        for seed in self.seeds(fraction, arm):
+            figures: TaskFigures = self.cells[Cell(arm, fraction, seed)].tasks[task]
+            by_split = {"train": figures.train, "val": figures.val, "test": figures.test}
+            if (value := by_split[split].get(metric)) is not None:
+                found[seed] = value
+        return found
+
+    def values(self, arm: str, fraction: float, task: str, split: str = "test") -> Floats:
+        """float64 [seeds]: the task's metric, where it is defined."""
+        return np.array(list(self.by_seed(arm, fraction, task, split).values()), np.float64)
+
+    def cost(self, arm: str, fraction: float, cost: str) -> float:
+        """Mean over seeds of an arm's total: see `Costs`."""
+        cells = [self.cells[Cell(arm, fraction, s)] for s in self.seeds(fraction, arm)]
+        return float(np.mean([c.total(cost) for c in cells])) if cells else nan
+
+    def sign(self, task: str) -> int:
+        """1 where more of the task's metric is better, -1 where less is."""
+        return -1 if self.design.metrics[task] in LOWER_IS_BETTER else 1
+
+    def margin(self, task: str, fraction: float) -> float:
+        """Below which a difference does not matter, in units of the metric."""
+        margin = self.design.settings.margin
+        if self.design.metrics[task] not in NO_SCALE:
+            return margin
+        return margin * abs(float(np.mean(self.values(self.design.reference, fraction, task))))
+
+    def differences(
+        self, arm: str, against: str, fraction: float, split: str = "test"
+    ) -> list[Differences]:
+        """Of every task of which both have figures in at least two common seeds."""
+        found = []
+        for task in self.design.metrics:
+            ours, theirs = (self.by_seed(a, fraction, task, split) for a in (arm, against))
+            seeds = sorted(ours.keys() & theirs.keys())
+            if len(seeds) < 2:
+                continue
+            by_seed = np.array([self.sign(task) * (ours[s] - theirs[s]) for s in seeds])
+            error = 0.0
+            if split == "test":
+                samples = [self._samples(a, fraction, task, seeds) for a in (arm, against)]
+                error = float(np.nanstd(samples[0] - samples[1], ddof=1))
+            found.append(Differences(task, by_seed, self.margin(task, fraction), error))
+        return found
+
+    def _samples(self, arm: str, fraction: float, task: str, seeds: list[int]) -> Floats:
+        """float64 [replicates]: means over seeds of the task's metric on samples of test rows."""
+        metric = self.design.metrics[task]
+        cells = [self.cells[Cell(arm, fraction, s)].tasks[task] for s in seeds]
+        by_seed = np.array([c.resampled[metric] for c in cells], np.float64)
+        found: Floats = by_seed.mean(axis=0)
+        return found
+
+    def relative_gain(self, arm: str, against: str, fraction: float) -> Floats:
+        """Delta m in percent by seed, float64 [seeds]: the mean over tasks of the relative
+        difference, so signed that positive is better (Maninis et al. 2019, CVPR, equation 3;
+        Vandenhende et al. 2021, TPAMI, equation 5). Of the seeds for which all tasks are defined.
+        """
+        gains: dict[int, list[float]] = {}
+        for task in self.design.metrics:
+            ours, theirs = (self.by_seed(a, fraction, task) for a in (arm, against))
+            for seed in ours.keys() & theirs.keys():
+                change = self.sign(task) * (ours[seed] - theirs[seed])
+                gains.setdefault(seed, []).append(change / theirs[seed] if theirs[seed] else nan)
+        whole = [np.mean(g) for _, g in sorted(gains.items()) if len(g) == len(self.design.metrics)]
+        return 100 * np.array(whole, np.float64)
+
+
+def gather(design: Design, rows: Mapping[float, int], done: Iterable[Done]) -> Evidence:
+    """The evidence that finished jobs give: cells that lack a task are left out."""
+    tasks: dict[Cell, dict[str, TaskFigures]] = {}
+    trials: dict[Cell, list[TrialFigures]] = {}
+    for d in done:
+        figures = load_figures(result_of(d.entry))
+        trials.setdefault(d.job.cell, []).append(figures)
+        tasks.setdefault(d.job.cell, {}).update({t: figures.tasks[t] for t in d.job.judged})
+    return Evidence(
+        design,
+        rows,
+        {
+            cell: Scores(found, tuple(trials[cell]))
+            for cell, found in tasks.items()
+            if len(found) == len(design.metrics)
+        },
+    )
+
+
+def result_of(entry: Entry) -> TrialResult:
+    """The artifact of a finished trial."""
+    return TrialResult(entry.path / "result", entry.outputs["result"]["digest"])

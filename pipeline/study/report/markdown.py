@@ -1,0 +1,98 @@
+"""The report as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from components.arrow import np
+from pipeline.study.findings import Comparison, Findings
+from pipeline.study.report.sentences import headline, names_of, overall, verdict_sentence
+
+
+def markdown(found: Findings) -> str:
+    """Verdicts first, then figures."""
+    evidence = found.evidence
+    parts = [f"# Study: {evidence.design.spec.name}", *headline(found)]
+    largest = max(evidence.fractions, default=0)
+    for comparison in found.comparisons:
+        if comparison.fraction == largest:
+            parts += list(_comparison(comparison, found))
+    parts += [_scores(found), _costs(found)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _comparison(c: Comparison, found: Findings) -> Iterator[str]:
+    yield f"## {c.claim.question} `{c.claim.arm}` against `{c.claim.against}`"
+    yield overall(c)
+    yield "\n".join(f"- {verdict_sentence(v, c, found)}" for v in c.verdicts)
+    lines = [
+        [
+            v.task,
+            found.evidence.design.metrics[v.task],
+            f"**{v.outcome}**",
+            f"{v.mean:+.4f}",
+            f"{v.interval.low:+.4f} to {v.interval.high:+.4f}",
+            f"{v.bca.low:+.4f} to {v.bca.high:+.4f}",
+            f"{v.p_difference:.3f}",
+            f"{v.p_equivalence:.3f}",
+            f"{v.margin:.4f}",
+        ]
+        for v in c.verdicts
+    ]
+    header = ["task", "metric", "verdict", "difference", "interval", "BCa", "p (difference)"]
+    yield table([*header, "p (equivalence)", "margin"], lines)
+
+
+def _scores(found: Findings) -> str:
+    evidence, lines = found.evidence, []
+    for arm in evidence.arms():
+        for task in evidence.design.metrics:
+            spreads = [spread(evidence.values(arm, f, task)) for f in evidence.fractions]
+            lines.append([names_of(arm, found), task, evidence.design.metrics[task], *spreads])
+    rows = [f"{evidence.rows[f]:,} rows" for f in evidence.fractions]
+    return "\n\n".join(
+        [
+            "## Figures on the test rows",
+            "Mean ± standard deviation over seeds.",
+            table(["arm", "task", "metric", *rows], lines),
+        ]
+    )
+
+
+def _costs(found: Findings) -> str:
+    evidence = found.evidence
+    largest = max(evidence.fractions)
+    lines = [
+        [
+            names_of(arm, found),
+            f"{evidence.cost(arm, largest, 'seconds'):.1f}",
+            f"{evidence.cost(arm, largest, 'cpu_seconds'):.1f}",
+            f"{evidence.cost(arm, largest, 'trainable_parameters'):,.0f}",
+            f"{evidence.cost(arm, largest, 'parameters'):,.0f}",
+            f"{evidence.cost(arm, largest, 'latency_ms'):.2f}",
+        ]
+        for arm in evidence.arms()
+    ]
+    header = ["arm", "training s", "CPU s", "parameters that train", "parameters", "ms per answer"]
+    return "\n\n".join(
+        [
+            "## Costs, with all rows",
+            "Of all models of an arm together, one after the other; means over seeds.",
+            table(header, lines),
+        ]
+    )
+
+
+def spread(values: np.ndarray) -> str:
+    """Mean ± standard deviation."""
+    if not len(values):
+        return ""
+    if len(values) == 1:
+        return f"{values[0]:.4f}"
+    return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
+
+
+def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A markdown table."""
+    drawn = [header, ["---"] * len(header), *lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in drawn)

@@ -1,0 +1,84 @@
+"""What a report says in words."""
+
+from __future__ import annotations
+
+from pipeline.study.findings import Comparison, Findings
+from pipeline.study.statistics import fewest_seeds
+from pipeline.study.verdict import Verdict
+
+
+def headline(found: Findings) -> list[str]:
+    """What to run, and what to know first."""
+    told, recommended = [], found.recommendation
+    if recommended is not None:
+        told.append(f"**Run `{recommended.arm}`**: {recommended.reason}.")
+        test = "confirmed" if recommended.confirmed else "not confirmed"
+        told.append(
+            f"On test rows, which took no part in the choice, that is {test}"
+            f" (not worse by the margin on any task: p = {recommended.p:.3f})."
+        )
+    told += harmed(found)
+    design, tasks = found.evidence.design, len(found.evidence.design.metrics)
+    needed = fewest_seeds(tasks, design.settings.alpha)
+    if design.seeds < needed:
+        told.append(
+            f"With {design.seeds} seeds no task can be found to be helped or hurt: for {tasks}"
+            f" tasks at {design.settings.alpha:.0%} it takes {needed} at least."
+        )
+    return told
+
+
+def harmed(found: Findings) -> list[str]:
+    """Negative transfer: which task loses, and to which others."""
+    told = []
+    for c in found.comparisons:
+        if c.claim.name != "sharing" or c.fraction != max(found.evidence.fractions):
+            continue
+        arm = next(a for a in found.evidence.design.arms if a.name == c.claim.arm)
+        for v in c.verdicts:
+            if v.outcome == "hurts":
+                group = next(m.tasks for m in arm.models if v.task in m.tasks)
+                others = ", ".join(t for t in group if t != v.task)
+                told.append(
+                    f"**Negative transfer**: `{v.task}` loses {abs(v.mean):.4f} when it shares"
+                    f" `{c.claim.arm}` with {others}."
+                )
+    return told
+
+
+def overall(c: Comparison) -> str:
+    """Delta m with the worst task beside it."""
+    worst = c.worst
+    beside = f"worst task: {worst.task} {worst.mean:+.4f}"
+    if c.gain is None or c.gain_interval is None:
+        return f"Δm is undefined here; {beside}."
+    low, high = c.gain_interval.low, c.gain_interval.high
+    return (
+        f"Δm {c.gain:+.2f} % ({low:+.2f} to {high:+.2f}), positive is better for `{c.claim.arm}`;"
+        f" {beside}."
+    )
+
+
+def verdict_sentence(v: Verdict, c: Comparison, found: Findings) -> str:
+    """One task's verdict and what would settle it."""
+    metric, against = found.evidence.design.metrics[v.task], c.claim.against
+    amount = f"{abs(v.mean):.4f}"
+    match v.outcome:
+        case "helps":
+            return f"`{v.task}`: helps, {amount} better {metric} than {against}."
+        case "hurts":
+            return f"`{v.task}`: hurts, {amount} worse {metric} than {against}."
+        case "equivalent":
+            return f"`{v.task}`: equivalent, any difference is smaller than {v.margin:.4f}."
+        case "undecided":
+            if v.more_seeds is None:
+                more = "more test rows are needed, or more than 1,000 seeds"
+            else:
+                more = f"about {v.more_seeds} seeds would settle it"
+            return f"`{v.task}`: undecided; {more}."
+
+
+def names_of(arm: str, found: Findings) -> str:
+    """An arm's name, marked if it is a control."""
+    planned = [a for a in found.evidence.design.arms if a.name == arm]
+    return f"{arm} (control)" if planned and planned[0].control_of else arm

@@ -1,0 +1,126 @@
+"""`rootstock study`: plan, trials, evidence, report."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from components.stage import BeamOptions
+from pipeline.display import Display, display_for
+from pipeline.runner import Runner
+from pipeline.store import Store
+from pipeline.study.design import Design, design
+from pipeline.study.evidence import gather
+from pipeline.study.findings import findings
+from pipeline.study.plan import Plan, paces, plan
+from pipeline.study.report import markdown, write
+from pipeline.study.trials import Job, Prepared, prepared
+from pipeline.study.workers import Done, Quiet, run_jobs
+
+
+def study(
+    path: Path,
+    overrides: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+    beam: BeamOptions = BeamOptions(),  # noqa: B008 - frozen
+    workers: int = 1,
+    minutes: float | None = None,
+    plan_only: bool = False,
+) -> Path | None:
+    """Gather the evidence that a spec's study asks for, and report it.
+
+    workers: trials at the same time. minutes: what all may take; the plan says what is left out.
+
+    Returns:
+        The directory of the report; None if only the plan was asked for.
+
+    Raises:
+        RootstockError: the spec, its data or an arm is not as it must be.
+    """
+    began = time.monotonic()
+    asked = design(path, overrides, variables or {})
+    display: Display = display_for(sys.stderr)
+    store = Store(Path(asked.spec.store)).open()
+    with contextlib.closing(display), Runner(store, display=Quiet(), beam=beam) as runner:
+        display.line(f"{asked.spec.name}: preparing the data of {len(asked.arms)} arms")
+        ready = prepared(asked, runner)
+    planned = _planned(ready, store, workers, minutes, began, display)
+    print(told(planned, ready, workers))
+    if plan_only:
+        return None
+    end = None if minutes is None else began + 60 * minutes
+    done = list(_watched(planned.jobs, store, workers, end, display))
+    rows = {f: ready.rows_of(f) for f in planned.fractions}
+    found = findings(gather(asked, rows, done))
+    directory = store.root / "studies" / asked.spec.name
+    write(found, directory)
+    print(markdown(found))
+    print(f"The report: {directory / 'report.html'}")
+    return directory
+
+
+def _planned(
+    ready: Prepared,
+    store: Store,
+    workers: int,
+    minutes: float | None,
+    began: float,
+    display: Display,
+) -> Plan:
+    """The plan; short trials are run for its estimate unless every result is there."""
+    everything = ready.jobs(tuple(sorted(ready.design.settings.fractions)), ready.design.seeds)
+    if all(store.find(job.identity) is not None for job in everything):
+        return plan(ready, {}, store, workers, None)
+    probes = [ready.probe(arm) for arm in ready.design.arms]
+    display.line(f"Trying each of {len(probes)} arms for a moment, to estimate the time")
+    found = paces(run_jobs(probes, store, workers, display))
+    left = None if minutes is None else max(0.0, minutes - (time.monotonic() - began) / 60)
+    return plan(ready, found, store, workers, left)
+
+
+def told(planned: Plan, ready: Prepared, workers: int) -> str:
+    """The plan, for people."""
+    asked: Design = ready.design
+    trials = {j.identity.fingerprint for j in planned.jobs}
+    rows = ", ".join(f"{ready.rows_of(f):,}" for f in planned.fractions)
+    lines = [
+        f"Plan: {len(trials)} trials, about {planned.seconds / 60:.1f} minutes with {workers}"
+        f" at a time.",
+        f"  arms       {', '.join(a.name for a in asked.arms if not a.control_of)}",
+        f"  controls   {', '.join(a.name for a in asked.arms if a.control_of) or 'none'}",
+        f"  baselines  {', '.join(asked.baselines) or 'none'}",
+        f"  rows       {rows} for training",
+        f"  seeds      {planned.seeds}",
+        f"  budget     the same {asked.settings.budget} for every fraction; every task gets as many"
+        " steps in every arm",
+    ]
+    lines += [f"  left out   {what}" for what in planned.dropped]
+    lines += [f"  note       {note}" for note in asked.notes]
+    return "\n".join(lines)
+
+
+def _watched(
+    jobs: Sequence[Job], store: Store, workers: int, end: float | None, display: Display
+) -> Iterator[Done]:
+    """The results as they come, told one by one; after `end`, those that are there already."""
+    cached = 0
+    running = run_jobs(jobs, store, workers, display)
+    for count, done in enumerate(running, 1):
+        yield done
+        if done.cached:
+            cached += 1
+        else:
+            cell = done.job.cell
+            display.line(
+                f"{count} of {len(jobs)}: {cell.arm} {'+'.join(done.job.judged)}, fraction"
+                f" {cell.fraction:g}, seed {cell.seed + 1}: {done.entry.seconds:.1f} s"
+            )
+        if end is not None and time.monotonic() > end and count < len(jobs):
+            display.line(f"The time is over: {len(jobs) - count} trials are left out.")
+            running.close()
+            return
+    if cached:
+        display.line(f"{cached} of {len(jobs)} trials were there already.")

@@ -1,0 +1,186 @@
+"""The statistics of paired comparisons, on SciPy.
+
+A comparison is a vector of differences, one per seed, between two arms that differ in one thing
+only: the same rows, the same seed. Everything here is symmetric in sign: positive is better.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from components.arrow import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+PERMUTATIONS = 100_000
+"""Sign-flips are enumerated up to this number (16 seeds), and drawn at random beyond."""
+RESAMPLES = 10_000
+MOST_SEEDS = 1000
+POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval."""
+
+    low: float
+    high: float
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies inside."""
+        return self.low <= value <= self.high
+
+
+def sign_flip(differences: Floats) -> float:
+    """Two-sided p-value of a mean of zero, the differences being symmetric about it.
+
+    All 2^n assignments of signs are equally likely then (Fisher 1935, The Design of Experiments,
+    section 21), so the test is exact, and the smallest p-value is 2 / 2^n.
+    """
+    from scipy import stats
+
+    if not np.any(differences):
+        return 1.0
+    rng = np.random.default_rng(0)
+    found = stats.permutation_test(
+        (differences,),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=PERMUTATIONS,
+        rng=rng,
+    )
+    return float(found.pvalue)
+
+
+def fewest_seeds(tests: int, alpha: float) -> int:
+    """The fewest seeds with which a sign-flip test can be significant, Holm's correction over
+    `tests` tests included: 2 / 2^n <= alpha / tests. Six for one test at 5 %.
+    """
+    return math.ceil(1 + math.log2(tests / alpha) - 1e-12)
+
+
+def bca(differences: Floats, alpha: float) -> Interval:
+    """Bias-corrected and accelerated bootstrap interval of the mean (Efron 1987, JASA 82).
+
+    It is too narrow for few seeds: see `t_interval`. Equal differences give an interval without
+    width.
+    """
+    from scipy import stats
+
+    if np.ptp(differences) == 0:
+        return Interval(float(differences[0]), float(differences[0]))
+    found = stats.bootstrap(
+        (differences,),
+        np.mean,
+        confidence_level=1 - alpha,
+        n_resamples=RESAMPLES,
+        method="BCa",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return Interval(float(found.low), float(found.high))
+
+
+def standard_error(differences: Floats, overlap: float = 0.0) -> float:
+    """Of the mean of differences.
+
+    overlap: test rows divided by training rows where every seed has a split of its own, whose
+        training rows are then partly those of the others: the variance is that of the mean times
+        1 + n * overlap (Nadeau and Bengio 2003, Machine Learning 52, equation 9). 0 where the test
+        rows are the same for all seeds.
+    """
+    n = len(differences)
+    return float(np.sqrt((1 / n + overlap) * np.var(differences, ddof=1)))
+
+
+def t_interval(differences: Floats, alpha: float, error: float) -> Interval:
+    """Student's interval of the mean, given its standard error."""
+    from scipy import stats
+
+    mean = float(np.mean(differences))
+    reach = float(stats.t.ppf(1 - alpha / 2, len(differences) - 1)) * error
+    return Interval(mean - reach, mean + reach)
+
+
+def t_test(mean: float, error: float, seeds: int) -> float:
+    """Two-sided p-value of a mean of zero."""
+    from scipy import stats
+
+    if error == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * stats.t.sf(abs(mean) / error, seeds - 1))
+
+
+def equivalence(mean: float, error: float, seeds: int, margin: float) -> float:
+    """p-value of a mean outside (-margin, margin): the larger of two one-sided tests
+    (Schuirmann 1987, J. Pharmacokinetics and Biopharmaceutics 15).
+    """
+    return max(not_inferior(mean, error, seeds, margin), not_inferior(-mean, error, seeds, margin))
+
+
+def not_inferior(mean: float, error: float, seeds: int, margin: float) -> float:
+    """p-value of a mean below -margin: one of the two tests of `equivalence`."""
+    from scipy import stats
+
+    if error == 0:
+        return 0.0 if mean > -margin else 1.0
+    return float(stats.t.sf((mean + margin) / error, seeds - 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values that hold for all tests together (Holm 1979, Scand. J. Statistics 6)."""
+    order = np.argsort(p_values, kind="stable")
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = highest
+    return adjusted
+
+
+def seeds_to_tell_apart(mean: float, deviation: float, tests: int, alpha: float) -> int | None:
+    """Seeds with which a difference of this mean and standard deviation would be found in four of
+    five studies; None: more than `MOST_SEEDS`. By the paired t-test's power (noncentral t), at
+    least `fewest_seeds`.
+    """
+    from scipy import stats
+
+    at_least = fewest_seeds(tests, alpha)
+    if deviation == 0:
+        return at_least if mean else None
+    seeds = np.arange(2, MOST_SEEDS + 1)
+    effect = abs(mean) / deviation * np.sqrt(seeds)
+    critical = stats.t.ppf(1 - alpha / tests / 2, seeds - 1)
+    power = stats.nct.sf(critical, seeds - 1, effect)
+    return _first(seeds, power, at_least)
+
+
+def seeds_to_equate(
+    mean: float, deviation: float, margin: float, tests: int, alpha: float
+) -> int | None:
+    """Seeds with which such a difference would be called equivalent in four of five studies; None:
+    more than `MOST_SEEDS`, or the mean lies outside the margin.
+    """
+    from scipy import stats
+
+    room = margin - abs(mean)
+    if room <= 0:
+        return None
+    if deviation == 0:
+        return 2
+    seeds = np.arange(2, MOST_SEEDS + 1)
+    critical = stats.t.ppf(1 - alpha / tests, seeds - 1)
+    reach = np.sqrt(seeds) / deviation
+    power = stats.t.cdf(room * reach - critical, seeds - 1)
+    power = power - stats.t.sf((margin + abs(mean)) * reach - critical, seeds - 1)
+    return _first(seeds, power, 2)
+
+
+def _first(seeds: NDArray[np.int64], power: Floats, at_least: int) -> int | None:
+    enough = seeds[(np.nan_to_num(power) >= POWER) & (seeds >= at_least)]
+    return int(enough[0]) if len(enough) else None

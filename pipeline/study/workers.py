@@ -1,0 +1,124 @@
+"""Runs trials in processes of their own, which are renewed now and then and die with this one."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from components.baseline import BaselineOutputs
+from components.stage import RootstockError, Stage
+from components.trial import TrialOutputs
+from pipeline.display import Display
+from pipeline.runner import Runner
+from pipeline.store import Entry, Store
+from pipeline.study.trials import Job
+
+TRIALS_PER_PROCESS = 25
+"""TensorFlow gives no memory back."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A job and its published result. cached: by an earlier study."""
+
+    job: Job
+    entry: Entry
+    cached: bool
+
+
+def run_jobs(
+    jobs: Sequence[Job], store: Store, workers: int, display: Display
+) -> Generator[Done, None, None]:
+    """Run the jobs that have no result yet, in about their order; each is given as it is done.
+
+    A trial that two arms have in common runs once. Closing the iterator leaves the jobs that have
+    not begun.
+
+    Raises:
+        RootstockError: a trial could not be trained as its arm says.
+    """
+    waiting: dict[str, list[Job]] = {}
+    for job in jobs:
+        if (entry := store.find(job.identity)) is not None:
+            yield Done(job, entry, cached=True)
+        else:
+            waiting.setdefault(job.identity.fingerprint, []).append(job)
+    if not waiting:
+        return
+    pool = ProcessPoolExecutor(
+        workers,
+        multiprocessing.get_context("spawn"),
+        _begin_worker,
+        (os.getpid(), max(1, (os.cpu_count() or 1) // workers)),
+        max_tasks_per_child=TRIALS_PER_PROCESS,
+    )
+    queue, running = list(waiting.values()), dict[Future[Entry], list[Job]]()
+    try:
+        while queue or running:
+            while queue and len(running) < workers:
+                same = queue.pop(0)
+                running[pool.submit(_run, same[0], store.root)] = same
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                entry = future.result()
+                for job in running.pop(future):
+                    yield Done(job, entry, cached=False)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _run(job: Job, store: Path) -> Entry:
+    """In a worker: a trial through the store, so that another study's worker waits for it."""
+    from models.lazy import keras
+
+    keras.backend.clear_session()
+    try:
+        return _entry_of(job, store)
+    except RootstockError as e:
+        what = f"{job.cell.arm}, {'+'.join(job.judged)}, seed {job.cell.seed + 1}"
+        raise RootstockError(f"{what}: {e}") from None
+    except Exception:  # as text: not every exception survives pickling
+        raise RuntimeError(traceback.format_exc()) from None
+
+
+def _entry_of(job: Job, store: Path) -> Entry:
+    with Runner(Store(store), display=Quiet()) as runner:
+        runner(cast(Stage[Any, TrialOutputs | BaselineOutputs], job.stage), job.inputs)
+        entry = runner.store.find(job.identity)
+    assert entry is not None
+    return entry
+
+
+def _begin_worker(parent: int, threads: int) -> None:
+    """Leave interrupts to the parent, share the cores, and do not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.disable(logging.INFO)
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def _die_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+class Quiet(Display):
+    """Shows nothing."""
+
+    def line(self, text: str) -> None: ...
+
+    def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None: ...
+
+    def finished(self, stage: str) -> None: ...

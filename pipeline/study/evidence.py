@@ -121,6 +121,23 @@ class Evidence:
         found: Floats = by_seed.mean(axis=0)
         return found
 
+    def gaps(self, arm: str, fraction: float, task: str) -> dict[int, float]:
+        """By seed, how much better the task does on the rows it was trained on than on test rows:
+        the measure of overfitting.
+        """
+        train, test = (self.by_seed(arm, fraction, task, s) for s in ("train", "test"))
+        return {s: self.sign(task) * (train[s] - test[s]) for s in train.keys() & test.keys()}
+
+    def errors(self, arm: str, task: str) -> dict[int, Floats]:
+        """By training rows, the error on test rows [seeds]: the metric, or one less it."""
+        found = {}
+        seeds = set.intersection(*(set(self.by_seed(arm, f, task)) for f in self.fractions))
+        for fraction in self.fractions if seeds else []:
+            values = self.by_seed(arm, fraction, task)
+            array = np.array([values[s] for s in sorted(seeds)], np.float64)
+            found[self.rows[fraction]] = array if self.sign(task) < 0 else 1 - array
+        return found
+
     def relative_gain(self, arm: str, against: str, fraction: float) -> Floats:
         """Delta m in percent by seed, float64 [seeds]: the mean over tasks of the relative
         difference, so signed that positive is better (Maninis et al. 2019, CVPR, equation 3;

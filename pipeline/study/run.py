@@ -14,9 +14,10 @@ from pipeline.runner import Runner
 from pipeline.store import Store
 from pipeline.study.design import Design, design
 from pipeline.study.evidence import gather
-from pipeline.study.findings import findings
+from pipeline.study.findings import Findings, findings
 from pipeline.study.plan import Plan, paces, plan
-from pipeline.study.report import markdown, write
+from pipeline.study.report import markdown, write, write_whole
+from pipeline.study.runnable import runnable_specs
 from pipeline.study.trials import Job, Prepared, prepared
 from pipeline.study.workers import Done, Quiet, run_jobs
 
@@ -56,10 +57,32 @@ def study(
     rows = {f: ready.rows_of(f) for f in planned.fractions}
     found = findings(gather(asked, rows, done))
     directory = store.root / "studies" / asked.spec.name
-    write(found, directory)
+    write(found, path.read_text(encoding="utf-8"), directory)
     print(markdown(found))
+    for file in _recommended(found, path, overrides, variables or {}, directory):
+        print(f"Run it: rootstock run {file}")
     print(f"The report: {directory / 'report.html'}")
     return directory
+
+
+def _recommended(
+    found: Findings,
+    path: Path,
+    overrides: Sequence[str],
+    variables: Mapping[str, str],
+    directory: Path,
+) -> list[Path]:
+    """Write the specs of the recommended arm, one for each of its models."""
+    if found.recommendation is None:
+        return []
+    name = found.recommendation.arm
+    arm = next(a for a in found.evidence.design.arms if a.name == name)
+    specs = runnable_specs(
+        path, [*overrides, *arm.overrides], variables, (m.tasks for m in arm.models)
+    )
+    for file, text in specs.items():
+        write_whole(directory / file, text)
+    return [directory / file for file in specs]
 
 
 def _planned(

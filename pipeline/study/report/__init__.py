@@ -1,20 +1,32 @@
-"""The report of a study: markdown, JSON and one HTML page."""
+"""The report of a study: one HTML page, markdown and JSON."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pipeline.study.findings import Findings
+from pipeline.study.report.data import data
 from pipeline.study.report.markdown import markdown
+from pipeline.study.report.page import page
 
 
-def write(found: Findings, directory: Path) -> None:
-    """Write `report.md`, each file whole or not at all."""
+def write(found: Findings, spec_text: str, directory: Path) -> None:
+    """Write `report.html`, `report.md` and `study.json`, each whole or not at all."""
     directory.mkdir(parents=True, exist_ok=True)
-    for name, text in {"report.md": markdown(found)}.items():
-        new = directory / f".{name}.new"
-        new.write_text(text, encoding="utf-8")
-        new.replace(directory / name)
+    files = {
+        "report.html": page(found, spec_text),
+        "report.md": markdown(found),
+        "study.json": data(found),
+    }
+    for name, text in files.items():
+        write_whole(directory / name, text)
 
 
-__all__ = ["markdown", "write"]
+def write_whole(file: Path, text: str) -> None:
+    """Replace a file in one step."""
+    new = file.with_name(f".{file.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(file)
+
+
+__all__ = ["markdown", "write", "write_whole"]

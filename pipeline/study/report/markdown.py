@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from components.arrow import np
 from pipeline.study.findings import Comparison, Findings
-from pipeline.study.report.sentences import headline, names_of, overall, verdict_sentence
+from pipeline.study.promises import promises
+from pipeline.study.report.sentences import (
+    METHOD,
+    headline,
+    names_of,
+    overall,
+    spread,
+    verdict_sentence,
+)
+
+MAIN = ("sharing", "transfer", "both", "arm")
+"""Claims whose promises are told."""
 
 
 def markdown(found: Findings) -> str:
@@ -17,7 +27,7 @@ def markdown(found: Findings) -> str:
     for comparison in found.comparisons:
         if comparison.fraction == largest:
             parts += list(_comparison(comparison, found))
-    parts += [_scores(found), _costs(found)]
+    parts += [_scores(found), _costs(found), "## How to read this", *METHOD]
     return "\n\n".join(parts) + "\n"
 
 
@@ -41,6 +51,9 @@ def _comparison(c: Comparison, found: Findings) -> Iterator[str]:
     ]
     header = ["task", "metric", "verdict", "difference", "interval", "BCa", "p (difference)"]
     yield table([*header, "p (equivalence)", "margin"], lines)
+    if c.claim.name in MAIN:
+        kept = [[p.name, p.kept, p.figures] for p in promises(c, found.evidence)]
+        yield table(["promise", "", "figures"], kept)
 
 
 def _scores(found: Findings) -> str:
@@ -81,15 +94,6 @@ def _costs(found: Findings) -> str:
             table(header, lines),
         ]
     )
-
-
-def spread(values: np.ndarray) -> str:
-    """Mean ± standard deviation."""
-    if not len(values):
-        return ""
-    if len(values) == 1:
-        return f"{values[0]:.4f}"
-    return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from components.arrow import np
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.statistics import fewest_seeds
 from pipeline.study.verdict import Verdict
+
+METHOD = (
+    "Every arm saw the same rows, split once; a seed decides initialisation, order and, below all"
+    " rows, which rows. Arms are compared seed by seed. Smaller fractions lie within larger ones.",
+    "**helps** and **hurts**: an exact sign-flip test over seeds and a t-test over seeds and test"
+    " rows are both significant, over all tasks of the comparison together (Holm). **equivalent**:"
+    " both one-sided tests against the margin are. **undecided**: neither. The margin was set"
+    " before the study. Different comparisons are not corrected for one another, and those at"
+    " smaller fractions are for orientation.",
+    "The interval is Student's, for other seeds and other test rows; BCa is the bootstrap's, for"
+    " other seeds alone, and too narrow for few seeds.",
+    "Δm is the mean over tasks of the relative difference, positive is better. It hides a task"
+    " that loses, and explodes where a figure is near zero: the worst task stands beside it.",
+    "Validation rows chose the arm; test rows took no part. Times are wall clock on the machine"
+    " of the study, with one-off compilation, which weighs in small studies.",
+)
 
 
 def headline(found: Findings) -> list[str]:
@@ -82,3 +99,12 @@ def names_of(arm: str, found: Findings) -> str:
     """An arm's name, marked if it is a control."""
     planned = [a for a in found.evidence.design.arms if a.name == arm]
     return f"{arm} (control)" if planned and planned[0].control_of else arm
+
+
+def spread(values: np.ndarray) -> str:
+    """Mean ± standard deviation."""
+    if not len(values):
+        return ""
+    if len(values) == 1:
+        return f"{values[0]:.4f}"
+    return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"

@@ -1,0 +1,136 @@
+"""What sharing and transfer promise, held against the evidence: better answers, less time, less
+data, less overfitting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, isfinite
+from typing import Literal
+
+from components.arrow import np
+from pipeline.study import statistics
+from pipeline.study.evidence import Evidence
+from pipeline.study.findings import Comparison
+from pipeline.study.learning_curve import Needed, rows_needed
+from pipeline.study.speed import speed
+from pipeline.study.trials import Cell
+from pipeline.study.verdict import Differences, Verdict, judge
+
+Kept = Literal["kept", "broken", "undecided", "no difference"]
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One of them, for one comparison. figures: what the answer rests on."""
+
+    name: str
+    kept: Kept
+    figures: str
+
+
+def promises(comparison: Comparison, evidence: Evidence) -> list[Promise]:
+    """All that the evidence can answer."""
+    arm, against = comparison.claim.arm, comparison.claim.against
+    found = [
+        Promise("better answers", _kept(comparison.verdicts), _outcomes(comparison.verdicts)),
+        less_time(evidence, arm, against, comparison.fraction),
+        less_data(evidence, arm, against),
+        less_overfitting(evidence, arm, against, comparison.fraction),
+    ]
+    return [p for p in found if p is not None]
+
+
+def _kept(verdicts: tuple[Verdict, ...]) -> Kept:
+    outcomes = {v.outcome for v in verdicts}
+    if "hurts" in outcomes:
+        return "broken"
+    if "helps" in outcomes:
+        return "kept"
+    return "undecided" if "undecided" in outcomes else "no difference"
+
+
+def _outcomes(verdicts: tuple[Verdict, ...]) -> str:
+    return ", ".join(f"{v.task} {v.mean:+.4f} ({v.outcome})" for v in verdicts)
+
+
+def less_time(evidence: Evidence, arm: str, against: str, fraction: float) -> Promise | None:
+    """Seconds of training for all tasks, arm by against, with an interval over seeds; and until
+    what the reference ends with is reached.
+    """
+    seeds = evidence.seeds(fraction, arm, against)
+    totals = [
+        [evidence.cells[Cell(a, fraction, s)].total("seconds") for s in seeds]
+        for a in (arm, against)
+    ]
+    if len(seeds) < 2 or not np.all(np.array(totals) > 0):
+        return None
+    logs = np.log(totals[0]) - np.log(totals[1])
+    interval = statistics.t_interval(
+        logs, evidence.design.settings.alpha, statistics.standard_error(logs)
+    )
+    kept: Kept = "kept" if interval.high < 0 else "broken" if interval.low > 0 else "undecided"
+    figures = (
+        f"{exp(logs.mean()):.2f} of the training time ({exp(interval.low):.2f} to"
+        f" {exp(interval.high):.2f})"
+    )
+    ours, theirs = (speed(evidence, a, fraction) for a in (arm, against))
+    if ours and theirs and ours.reached and theirs.reached:
+        figures += (
+            f"; where `{evidence.design.reference}` ends after {ours.seconds:.1f} s and"
+            f" {ours.steps:,.0f} steps (in {ours.reached} of {ours.seeds} seeds), against"
+            f" {theirs.seconds:.1f} s and {theirs.steps:,.0f} steps ({theirs.reached} of"
+            f" {theirs.seeds})"
+        )
+    return Promise("less time", kept, figures)
+
+
+def needed(evidence: Evidence, arm: str, against: str, task: str) -> Needed | None:
+    """Rows with which `arm` is as good as `against` with all."""
+    ours, theirs = evidence.errors(arm, task), evidence.errors(against, task)
+    if not ours or not theirs:
+        return None
+    goal = float(np.mean(theirs[max(theirs)]))
+    return rows_needed(ours, goal, evidence.design.settings.alpha)
+
+
+def less_data(evidence: Evidence, arm: str, against: str) -> Promise | None:
+    """Kept where every task needs fewer rows, broken where one needs more."""
+    found = {t: needed(evidence, arm, against, t) for t in evidence.design.metrics}
+    known = {task: n for task, n in found.items() if n is not None}
+    if len(known) < len(found):
+        return None
+    rows = max(evidence.rows.values())
+    fewer = all(n.interval.high < rows for n in known.values())
+    more = any(n.interval.low > rows for n in known.values())
+    told = [f"{task} {_rows(n)} of {rows:,} rows" for task, n in known.items()]
+    kept: Kept = "kept" if fewer else "broken" if more else "undecided"
+    return Promise("less data", kept, f"as good as `{against}` with all: " + "; ".join(told))
+
+
+def _rows(n: Needed) -> str:
+    ends = " to ".join(
+        f"{v:,.0f}" if isfinite(v) else "never" for v in (n.interval.low, n.interval.high)
+    )
+    told = f"{n.rows:,.0f}" if isfinite(n.rows) else "never"
+    return f"{told} ({ends}{', extrapolated' if n.extrapolated else ''})"
+
+
+def less_overfitting(evidence: Evidence, arm: str, against: str, fraction: float) -> Promise | None:
+    """By the generalisation gap: train less test, in units of the metric."""
+    differences = []
+    for task in evidence.design.metrics:
+        ours, theirs = (evidence.gaps(a, fraction, task) for a in (arm, against))
+        seeds = sorted(ours.keys() & theirs.keys())
+        if len(seeds) >= 2:
+            by_seed = np.array([theirs[s] - ours[s] for s in seeds])
+            differences.append(Differences(task, by_seed, evidence.margin(task, fraction)))
+    if not differences:
+        return None
+    verdicts = judge(differences, evidence.design.settings.alpha)
+    told = ", ".join(
+        f"{v.task} {np.mean(list(evidence.gaps(arm, fraction, v.task).values())):.4f} against"
+        f" {np.mean(list(evidence.gaps(against, fraction, v.task).values())):.4f}"
+        for v in verdicts
+    )
+    return Promise("less overfitting", _kept(verdicts), f"gap between train and test: {told}")

@@ -1,0 +1,217 @@
+"""The report as one HTML page that needs no network: the answer first, then what it rests on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+
+from components.arrow import np
+from pipeline.study.findings import Comparison, Findings
+from pipeline.study.promises import promises
+from pipeline.study.report.charts import Bar, Point, Series, forest, plot
+from pipeline.study.report.markdown import MAIN
+from pipeline.study.report.sentences import (
+    METHOD,
+    headline,
+    names_of,
+    overall,
+    spread,
+    verdict_sentence,
+)
+from pipeline.study.trials import Cell
+from pipeline.study.verdict import Verdict
+
+MARKS = (
+    (re.compile(r"\*\*(.+?)\*\*"), r"<b>\1</b>"),
+    (re.compile(r"`(.+?)`"), r"<code>\1</code>"),
+)
+STYLE = Path(__file__).with_name("style.css")
+PILLS = {"kept": "helps", "broken": "hurts", "no difference": "equivalent"}
+
+
+def page(found: Findings, spec_text: str) -> str:
+    """The whole page."""
+    name = escape(found.evidence.design.spec.name)
+    body = "".join(
+        [
+            *_answer(found),
+            *_verdicts(found),
+            *_curves(found),
+            *_pareto(found),
+            *_details(found),
+            *_training(found),
+            f"<h2>How to read this</h2>{''.join(f'<p>{_rich(m)}</p>' for m in METHOD)}",
+            f"<details><summary>The spec</summary><pre>{escape(spec_text)}</pre></details>",
+        ]
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Study: {name}</title><style>{STYLE.read_text()}</style></head><body><main>"
+        f"<h1>Study: {name}</h1>{body}</main></body></html>\n"
+    )
+
+
+def _answer(found: Findings) -> Iterator[str]:
+    evidence = found.evidence
+    seeds = max(len(evidence.seeds(f, evidence.design.reference)) for f in evidence.fractions)
+    rows = ", ".join(f"{evidence.rows[f]:,}" for f in evidence.fractions)
+    yield (
+        f'<p class="soft">{len(evidence.design.metrics)} tasks, {seeds} seeds, {rows} training rows'
+        "</p>"
+    )
+    for sentence in headline(found):
+        kind = "warn" if "Negative transfer" in sentence else "answer"
+        yield f'<div class="card {kind}">{_rich(sentence)}</div>'
+
+
+def _verdicts(found: Findings) -> Iterator[str]:
+    largest = max(found.evidence.fractions)
+    yield "<h2>What helps, task by task</h2>"
+    yield (
+        f'<p class="soft">With all {found.evidence.rows[largest]:,} training rows. Dots are'
+        " differences, lines their intervals; inside the band a difference does not matter.</p>"
+    )
+    for c in found.comparisons:
+        if c.fraction == largest:
+            yield f'<div class="card">{"".join(_comparison(c, found))}</div>'
+
+
+def _comparison(c: Comparison, found: Findings) -> Iterator[str]:
+    yield f"<h3>{_rich(f'{c.claim.question} `{c.claim.arm}` against `{c.claim.against}`')}</h3>"
+    yield f"<p>{_rich(overall(c))}</p>"
+    for v in c.verdicts:
+        yield (f"<p>{_pill(v.outcome, v.outcome)} {_rich(verdict_sentence(v, c, found))}</p>")
+    yield from (
+        forest(
+            [Bar(v.task, v.mean, v.interval.low, v.interval.high, v.outcome) for v in group],
+            margin,
+            "difference, positive is better",
+        )
+        for margin, group in _by_margin(c)
+    )
+    if c.claim.name in MAIN:
+        lines = [
+            [p.name, _pill(PILLS.get(p.kept, p.kept), p.kept), _rich(p.figures)]
+            for p in promises(c, found.evidence)
+        ]
+        yield _table(["promise", "", "figures"], lines, rich=True)
+
+
+def _by_margin(c: Comparison) -> list[tuple[float, list[Verdict]]]:
+    """Verdicts that fit on one axis."""
+    found: dict[float, list[Verdict]] = {}
+    for v in c.verdicts:
+        found.setdefault(v.margin, []).append(v)
+    return list(found.items())
+
+
+def _curves(found: Findings) -> Iterator[str]:
+    evidence = found.evidence
+    if len(evidence.fractions) < 2:
+        return
+    yield "<h2>Learning curves</h2>"
+    yield '<p class="soft">Test figures; lines reach one standard deviation over seeds.</p>'
+    yield '<div class="charts">'
+    for task, metric in evidence.design.metrics.items():
+        series = []
+        for arm in evidence.arms():
+            points = []
+            for fraction in evidence.fractions:
+                values = evidence.values(arm, fraction, task)
+                if len(values):
+                    mean, std = float(np.mean(values)), float(np.std(values))
+                    points.append(Point(evidence.rows[fraction], mean, mean - std, mean + std))
+            series.append(Series(arm, tuple(points), dashed=arm in evidence.design.baselines))
+        chart = plot(series, "training rows", metric, log_x=True)
+        yield f"<div><h3>{escape(task)}</h3>{chart}</div>"
+    yield "</div>"
+
+
+def _pareto(found: Findings) -> Iterator[str]:
+    evidence, largest = found.evidence, max(found.evidence.fractions)
+    reference = evidence.design.reference
+    yield "<h2>Quality against cost</h2>"
+    yield f'<p class="soft">Δm is over <code>{escape(reference)}</code>; up and left is better.</p>'
+    yield '<div class="charts">'
+    for cost, label in (
+        ("seconds", "seconds of training, all tasks"),
+        ("parameters", "parameters of all models"),
+        ("latency_ms", "ms for the answers to one row"),
+    ):
+        series = []
+        for arm in evidence.arms():
+            gains = evidence.relative_gain(arm, reference, largest)
+            x = evidence.cost(arm, largest, cost)
+            if len(gains) and np.isfinite(gains).all() and x > 0:
+                series.append(Series(arm, (Point(x, float(gains.mean())),)))
+        yield plot(series, label, "Δm in percent", log_x=True, joined=False)
+    yield "</div>"
+
+
+def _details(found: Findings) -> Iterator[str]:
+    evidence, largest = found.evidence, max(found.evidence.fractions)
+    yield "<h2>Figures</h2><h3>On test rows: mean ± standard deviation over seeds</h3>"
+    lines = [
+        [names_of(arm, found), task, metric]
+        + [spread(evidence.values(arm, f, task)) for f in evidence.fractions]
+        + [spread(np.array(list(evidence.gaps(arm, largest, task).values())))]
+        for arm in evidence.arms()
+        for task, metric in evidence.design.metrics.items()
+    ]
+    rows = [f"{evidence.rows[f]:,} rows" for f in evidence.fractions]
+    yield _table(["arm", "task", "metric", *rows, "gap train - test"], lines)
+    yield "<h3>Costs with all rows, of all models of an arm together; means over seeds</h3>"
+    costs = ("seconds", "cpu_seconds", "steps", "trainable_parameters", "parameters", "latency_ms")
+    lines = [
+        [names_of(arm, found), *(f"{evidence.cost(arm, largest, c):,.4g}" for c in costs)]
+        for arm in evidence.arms()
+    ]
+    header = ["training s", "CPU s", "steps", "parameters that train", "parameters", "ms per row"]
+    yield _table(["arm", *header], lines)
+
+
+def _training(found: Findings) -> Iterator[str]:
+    """Validation losses of the first seed, by step."""
+    evidence, largest = found.evidence, max(found.evidence.fractions)
+    charts = []
+    for task in evidence.design.metrics:
+        name, series = f"val_{task}_loss", []
+        for arm in (a.name for a in evidence.design.compared):
+            cell = evidence.cells.get(Cell(arm, largest, 0))
+            for trial in cell.trials if cell else ():
+                if task in trial.tasks and trial.history and name in trial.history[0]:
+                    per_epoch = trial.costs.steps / trial.costs.epochs
+                    points = [
+                        Point(per_epoch * (i + 1), e[name]) for i, e in enumerate(trial.history)
+                    ]
+                    series.append(Series(arm, tuple(points)))
+        if series:
+            chart = plot(series, "steps", "validation loss")
+            charts.append(f"<div><h3>{escape(task)}</h3>{chart}</div>")
+    if charts:
+        yield "<h2>Training curves, first seed</h2>"
+        yield f'<div class="charts">{"".join(charts)}</div>'
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str]], rich: bool = False) -> str:
+    def row(cells: Sequence[str], tag: str) -> str:
+        told = (c if rich else escape(c) for c in cells)
+        return f"<tr>{''.join(f'<{tag}>{c}</{tag}>' for c in told)}</tr>"
+
+    inside = row(header, "th") + "".join(row(line, "td") for line in lines)
+    return f'<div class="scroll"><table>{inside}</table></div>'
+
+
+def _pill(kind: str, text: str) -> str:
+    return f'<span class="pill {kind}">{text}</span>'
+
+
+def _rich(text: str) -> str:
+    """Escaped, with the two marks of our sentences."""
+    told = escape(text, quote=False)
+    for mark, html in MARKS:
+        told = mark.sub(html, told)
+    return told

@@ -1,0 +1,73 @@
+"""A spec that runs as it is, from a spec and the models that an arm makes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.spec import load_spec
+from pipeline.yaml_file import read_yaml
+
+
+def runnable_specs(
+    path: Path,
+    overrides: Sequence[str],
+    variables: Mapping[str, str],
+    models: Iterable[tuple[str, ...]],
+) -> dict[str, str]:
+    """YAML by file name: one for each model of these tasks, with absolute paths and no `study`."""
+    spec, _ = load_spec(path, overrides, variables)
+    found = {}
+    for tasks in models:
+        content: dict[str, Any] = dict(read_yaml(path, overrides, variables).content)
+        content.pop("study", None)
+        whole = len(tasks) == len(spec.tasks)
+        name = spec.name if whole else f"{spec.name}-{'-'.join(tasks)}"
+        content["name"] = name
+        content["tasks"] = {t: content["tasks"][t] for t in tasks}
+        content["thresholds"] = [t for t in content.get("thresholds") or () if t["task"] in tasks]
+        _narrow(content, tasks)
+        _absolute(content, path.resolve().parent)
+        content["store"] = spec.store
+        content["push"] = {"destination": spec.push.destination}
+        trunk = spec.model.trunk
+        paths = {f.name for f in fields(trunk) if f.metadata.get("path")}  # type: ignore[arg-type]
+        for key in paths & set(_part(content, "model").get("trunk") or ()):
+            content["model"]["trunk"][key] = getattr(trunk, key)
+        found[f"{name}.yaml"] = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return found
+
+
+def _narrow(content: dict[str, Any], tasks: tuple[str, ...]) -> None:
+    """Leave out of the model and its training what concerns other tasks."""
+    model = content.get("model") or {}
+    if len(tasks) == 1:
+        content["model"] = {k: v for k, v in model.items() if k not in ("balancing", "sharing")}
+    elif isinstance(model.get("balancing"), dict) and "weights" in model["balancing"]:
+        weights = model["balancing"]["weights"]
+        model["balancing"]["weights"] = {t: w for t, w in weights.items() if t in tasks}
+    stopping = (content.get("training") or {}).get("early_stopping")
+    if stopping and not any(
+        str(stopping.get("monitor", "")).startswith(f"val_{t}_") for t in tasks
+    ):
+        stopping["monitor"] = "val_loss"
+
+
+def _absolute(content: dict[str, Any], base: Path) -> None:
+    def absolute(p: str) -> str:
+        return os.path.normpath(os.path.join(base, os.path.expanduser(p)))
+
+    data = content["data"]
+    data["sources"] = [{**s, "path": absolute(s["path"])} for s in data["sources"]]
+    if data.get("schema_file"):
+        data["schema_file"] = absolute(data["schema_file"])
+
+
+def _part(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = content.get(key)
+    return found if isinstance(found, Mapping) else {}

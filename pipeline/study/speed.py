@@ -1,0 +1,83 @@
+"""How soon an arm gets where the reference ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.arrow import np
+from components.trial_result import TrialFigures
+from pipeline.study.evidence import Evidence, Scores
+from pipeline.study.trials import Cell
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Means over the seeds in which every task reached its goal. reached: how many those are."""
+
+    seconds: float
+    steps: float
+    reached: int
+    seeds: int
+
+
+def goals(evidence: Evidence, fraction: float) -> dict[str, tuple[str, float]]:
+    """By task, the figure of an epoch and the value to reach: no worse by more than the margin than
+    what the reference has on validation rows after its last epoch, on average. The loss where
+    epochs have no figure of the task's metric; its margin is a share.
+    """
+    reference, found = evidence.design.reference, {}
+    for task, metric in evidence.design.metrics.items():
+        last = [
+            t.history[-1]
+            for s in evidence.seeds(fraction, reference)
+            for t in evidence.cells[Cell(reference, fraction, s)].trials
+            if t.history and task in t.tasks
+        ]
+        if not last or f"val_{task}_loss" not in last[0]:
+            return {}
+        name = f"val_{task}_{metric}"
+        if name in last[0]:
+            value = float(np.mean([e[name] for e in last]))
+            goal = value - evidence.sign(task) * evidence.margin(task, fraction)
+        else:
+            name = f"val_{task}_loss"
+            goal = float(np.mean([e[name] for e in last])) * (1 + evidence.design.settings.margin)
+        found[task] = (name, goal)
+    return found
+
+
+def speed(evidence: Evidence, arm: str, fraction: float) -> Speed | None:
+    """None for arms without epochs, or where there are no validation rows."""
+    wanted = goals(evidence, fraction)
+    cells = [evidence.cells[Cell(arm, fraction, s)] for s in evidence.seeds(fraction, arm)]
+    if not wanted or not all(t.history for c in cells for t in c.trials):
+        return None
+    found = [r for r in (_reached(evidence, c, wanted) for c in cells) if r is not None]
+    if not found:
+        return Speed(math.nan, math.nan, 0, len(cells))
+    seconds, steps = np.mean(found, axis=0)
+    return Speed(float(seconds), float(steps), len(found), len(cells))
+
+
+def _reached(
+    evidence: Evidence, cell: Scores, wanted: Mapping[str, tuple[str, float]]
+) -> tuple[float, float] | None:
+    """Seconds and steps until all tasks of all models were there, one model after the other."""
+    seconds, steps = 0.0, 0.0
+    for trial in cell.trials:
+        epochs = [_first(trial, *wanted[t], evidence.sign(t)) for t in trial.tasks]
+        if None in epochs:
+            return None
+        last = max(e for e in epochs if e is not None)
+        seconds += sum(e["seconds"] for e in trial.history[: last + 1])
+        steps += trial.costs.steps / trial.costs.epochs * (last + 1)
+    return seconds, steps
+
+
+def _first(trial: TrialFigures, name: str, goal: float, sign: int) -> int | None:
+    """The first epoch whose figure reaches the goal."""
+    sign = -1 if name.endswith("_loss") else sign
+    values = [sign * epoch[name] for epoch in trial.history]
+    return next((i for i, v in enumerate(values) if v >= sign * goal), None)

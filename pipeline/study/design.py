@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from components.evaluator import Threshold, check_thresholds
 from components.metrics import METRICS
 from components.stage import RootstockError
+from components.thresholds import Threshold, check_thresholds
 from components.trainer import Trainer, Training
 from models.balancing.base import Balancing
 from models.balancing.equal import Equal

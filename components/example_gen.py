@@ -1,4 +1,4 @@
-"""ExampleGen: raw files of any number of sources into Parquet shards, split by hash of the key."""
+"""ExampleGen: raw files of any number of sources into Parquet shards of splits."""
 
 from __future__ import annotations
 
@@ -9,52 +9,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from components.artifacts import SPLITS, Examples, Quarantine, SourceFiles
 from components.readers import Reader
 from components.readers.base import BadRecord, Unit
 from components.readers.types import conform, union
+from components.splits import HashSplits, Splitting
 from components.stage import Context, RootstockError, Stage
-from models.inputs import STRICT
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Share = Annotated[float, Field(ge=0, le=1)]
+    from components.strata import Strata
+
+HASH = HashSplits()
 SHOWN = 5
 """Bad records named in an error."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Splits:
-    """The share of examples in each split; together 1."""
-
-    __pydantic_config__ = STRICT
-    train: Annotated[float, Field(gt=0, le=1)] = 0.8
-    val: Share = 0.1
-    test: Share = 0.1
-
-    def __post_init__(self) -> None:
-        total = self.train + self.val + self.test
-        if abs(total - 1) > 1e-9:
-            raise ValueError(f"expected train, val and test that add up to 1, received {total:g}")
-
-    def without(self, fixed: set[str]) -> Splits:
-        """The shares of examples that are split by hash where whole sources are `fixed` splits:
-        a val or test split that is given gets no others.
-        """
-        val = 0.0 if "val" in fixed else self.val
-        test = 0.0 if "test" in fixed else self.test
-        total = self.train + val + test
-        return Splits(train=self.train / total, val=val / total, test=test / total)
-
-    @property
-    def shares(self) -> tuple[float, float, float]:
-        """In the order of `SPLITS`."""
-        return self.train, self.val, self.test
 
 
 @dataclass(frozen=True)
@@ -79,7 +50,7 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
     """
 
     sources: tuple[Reader, ...]
-    splits: Splits = Splits()
+    splits: Splitting = HASH
     key: tuple[str, ...] = ()
     max_bad_fraction: float = 0.0
 
@@ -89,20 +60,22 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
         roots = [f.path for f in inputs.files]
         schemas = [s.schema(root) for s, root in zip(self.sources, roots, strict=True)]
         for source, schema in zip(self.sources, schemas, strict=True):
-            _check_key(self.key, schema, source.place)
-        shards = context.scratch / "shards"
-        work = partial(
-            write_unit,
-            schema=union([(r.place, s) for r, s in zip(self.sources, schemas, strict=True)]),
-            key=self.key,
-            splits=self.splits.without({s.split for s in self.sources if s.split}),
-            directory=str(shards),
-        )
+            _check("data.key", self.key, schema, source.place)
+            if source.split is None:
+                _check("data.splits", self.splits.columns, schema, source.place)
         units = [
             SourceUnit(source, i, unit, schema)
             for i, (source, schema) in enumerate(zip(self.sources, schemas, strict=True))
             for unit in source.units(roots[i])
         ]
+        shards = context.scratch / "shards"
+        work = partial(
+            write_unit,
+            schema=union([(r.place, s) for r, s in zip(self.sources, schemas, strict=True)]),
+            key=self.key,
+            splits=self._splits(units, context),
+            directory=str(shards),
+        )
         written = map_units("units", units, work, context)
 
         bad = [(u, r) for u, w in zip(units, written, strict=True) for r in sorted(w.bad)]
@@ -123,6 +96,20 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
         if bad:
             context.observer.warn(f"{len(bad)} records are in quarantine, such as {bad[0][1]}")
         return ExampleGenOutputs(Examples(examples), Quarantine(quarantine))
+
+    def _splits(self, units: list[SourceUnit], context: Context) -> Splitting:
+        """The rule for rows whose source names no split."""
+        from components.beam import map_units
+
+        splits = self.splits.without({s.split for s in self.sources if s.split})
+        if not isinstance(splits, HashSplits) or splits.stratify is None:
+            return splits
+        from components.strata import stratified
+
+        work = partial(read_strata, key=self.key, column=splits.stratify)
+        free = [u for u in units if u.source.split is None]
+        found = map_units("strata", free, work, context)
+        return stratified(splits, [strata for unit in found for strata in unit])
 
     def _check(self, rows: Mapping[str, int], bad: list[tuple[SourceUnit, BadRecord]]) -> None:
         total = sum(rows.values()) + len(bad)
@@ -173,15 +160,14 @@ def write_unit(
     *,
     schema: pa.Schema,
     key: tuple[str, ...],
-    splits: Splits,
+    splits: Splitting,
     directory: str,
 ) -> Written:
     """Read one unit into `<directory>/<split>/part-<index>.parquet`."""
-    from components.keys import split_indices
     from components.shards import ShardWriter
 
     source = item.source
-    key = key or source.default_key or tuple(item.schema.names)
+    key = _key_of(item, key)
     name = f"part-{index:05d}.parquet"
     writers = {s: ShardWriter(Path(directory, s, name), schema) for s in SPLITS}
     bad: list[BadRecord] = []
@@ -191,7 +177,7 @@ def write_unit(
         elif source.split:
             writers[source.split].write(conform(batch, schema))
         elif batch.num_rows:
-            chosen = split_indices(batch, key, splits.shares)
+            chosen = splits.indices(batch, key)
             rows = conform(batch, schema)
             for i, split in enumerate(SPLITS):
                 writers[split].write(rows.filter(chosen == i))
@@ -200,15 +186,28 @@ def write_unit(
     return Written({s: w.rows for s, w in writers.items()}, tuple(bad))
 
 
+def read_strata(index: int, item: SourceUnit, *, key: tuple[str, ...], column: str) -> list[Strata]:
+    """The strata of a unit's rows, batch by batch."""
+    from components.strata import strata_of
+
+    batches = item.source.read(item.unit, item.schema)
+    key = _key_of(item, key)
+    return [strata_of(b, key, column) for b in batches if not isinstance(b, BadRecord)]
+
+
+def _key_of(item: SourceUnit, key: tuple[str, ...]) -> tuple[str, ...]:
+    return key or item.source.default_key or tuple(item.schema.names)
+
+
 def _at_least(fraction: float) -> float:
     """Rounded up, so that it still covers the fraction."""
     return math.ceil(fraction * 10_000) / 10_000
 
 
-def _check_key(key: tuple[str, ...], schema: pa.Schema, place: str) -> None:
-    for name in key:
+def _check(what: str, columns: tuple[str, ...], schema: pa.Schema, place: str) -> None:
+    for name in columns:
         if name not in schema.names:
             raise RootstockError(
-                f"data.key: {name!r} is not a column of {place}. Columns there:"
+                f"{what}: {name!r} is not a column of {place}. Columns there:"
                 f" {', '.join(schema.names)}."
             )

@@ -17,10 +17,14 @@ def split_indices(batch: pa.RecordBatch, key: Sequence[str], shares: Sequence[fl
     The first 8 bytes of BLAKE2b over the key's values, as a fraction of 2^64, against the
     cumulative shares. Equal keys always meet, whatever the column types of their sources.
     """
-    digests = b"".join(hashlib.blake2b(k, digest_size=8).digest() for k in key_bytes(batch, key))
-    fractions = np.frombuffer(digests, ">u8").astype(np.float64) / 2.0**64
     bounds = np.cumsum(np.asarray(shares, np.float64) / sum(shares))[:-1]
-    return np.searchsorted(bounds, fractions, side="right")
+    return np.searchsorted(bounds, key_fractions(batch, key), side="right")
+
+
+def key_fractions(batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
+    """The hash of each row's key as a fraction: float64 [rows] in [0, 1)."""
+    digests = b"".join(hashlib.blake2b(k, digest_size=8).digest() for k in key_bytes(batch, key))
+    return np.frombuffer(digests, ">u8").astype(np.float64) / 2.0**64
 
 
 def key_bytes(batch: pa.RecordBatch, key: Sequence[str]) -> list[bytes]:

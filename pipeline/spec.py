@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from components.example_gen import Splits
 from components.intervals import Confidence
 from components.readers import Source
 from components.slices import Slice
+from components.splits import HashSplits, Splits
 from components.stage import RootstockError
 from components.thresholds import Threshold
 from components.trainer import Training
@@ -44,7 +44,7 @@ class Data(Part):
     """
 
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
-    splits: Splits = Splits()
+    splits: Splits = HashSplits()
     key: tuple[str, ...] = ()
     max_bad_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
     schema_file: str | None = None

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.accumulators import accumulator
-from components.example_gen import Splits
 from components.keys import key_bytes, split_indices
 from components.labels import encode, resolve
 from components.readers.base import BadRecord
 from components.readers.delimited import CsvReader
+from components.splits import HashSplits
 from components.statistics import NumericColumn
 from models.task import MulticlassTask, MultilabelTask
 
@@ -46,7 +46,7 @@ def test_different_keys_have_different_bytes(pairs: list[tuple[str | None, str |
     st.floats(0.1, 0.9),
 )
 def test_a_row_has_its_split_by_itself(values: list[str], order: list[int], train: float) -> None:
-    shares = Splits(train=train, val=(1 - train) / 2, test=(1 - train) / 2).shares
+    shares = HashSplits(train=train, val=(1 - train) / 2, test=(1 - train) / 2).shares
     rows = pa.RecordBatch.from_pydict({"a": pa.array(values)})
     whole = split_indices(rows, ["a"], shares).tolist()
     assert whole == [split_indices(rows.slice(i, 1), ["a"], shares)[0] for i in range(len(values))]

@@ -9,9 +9,10 @@ import pytest
 
 from components.artifacts import SPLITS, SourceFiles
 from components.digests import digest_tree
-from components.example_gen import ExampleGen, ExampleGenInputs, ExampleGenOutputs, Splits
+from components.example_gen import ExampleGen, ExampleGenInputs, ExampleGenOutputs
 from components.readers import Reader
 from components.readers.delimited import CsvReader
+from components.splits import HashSplits as Splits
 from components.stage import BeamOptions, Context, RootstockError
 
 Make = Callable[[str], Context]

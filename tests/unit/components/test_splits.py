@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import datetime
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from components.artifacts import SPLITS, SourceFiles
+from components.example_gen import ExampleGen, ExampleGenInputs, ExampleGenOutputs
+from components.readers.delimited import CsvReader
+from components.splits import ColumnSplits, HashSplits, Splits, Splitting, TimeSplits
+from components.stage import Context, RootstockError
+
+Make = Callable[[str], Context]
+SPEC: TypeAdapter[Splitting] = TypeAdapter(Splits)
+
+
+@pytest.fixture
+def split(tmp_path: Path, new_context: Make) -> Callable[..., ExampleGenOutputs]:
+    names = map(str, itertools.count())
+
+    def split(rows: str, splits: Splitting, key: tuple[str, ...] = ()) -> ExampleGenOutputs:
+        file = tmp_path / "a.csv"
+        file.write_text(rows)
+        stage = ExampleGen(sources=(CsvReader(path=str(file)),), splits=splits, key=key)
+        return stage.run(ExampleGenInputs((SourceFiles(file, "digest"),)), new_context(next(names)))
+
+    return split
+
+
+def column(outputs: ExampleGenOutputs, split: str, name: str) -> list[object]:
+    return list(outputs.examples.read(split).column(name).to_pylist())
+
+
+def test_by_column(split: Callable[..., ExampleGenOutputs]) -> None:
+    rows = "id,part\n1,dev\n2,train\n3,held\n4,train\n"
+    values = {"train": "train", "dev": "val", "held": "test"}
+    outputs = split(
+        rows, SPEC.validate_python({"by": "column", "column": "part", "values": values})
+    )
+    assert [column(outputs, s, "id") for s in SPLITS] == [[2, 4], [1], [3]]
+    with pytest.raises(RootstockError, match=r"column 'part' holds 'dev'. Expected one of 'train'"):
+        split(rows, ColumnSplits(column="part"))
+    with pytest.raises(RootstockError, match=r"data\.splits: 'fold' is not a column of"):
+        split(rows, ColumnSplits(column="fold"))
+
+
+def test_by_time(split: Callable[..., ExampleGenOutputs]) -> None:
+    rows = "id,day\n1,2023-12-31\n2,2024-03-01\n3,2024-01-01\n4,2024-02-29T23:59\n"
+    given = {"by": "time", "column": "day", "val": datetime.date(2024, 1, 1), "test": "2024-03-01"}
+    outputs = split(rows, SPEC.validate_python(given))
+    assert [column(outputs, s, "id") for s in SPLITS] == [[1], [3, 4], [2]]
+    with pytest.raises(RootstockError, match=r"holds int64 values, which cannot be compared with"):
+        split(rows, TimeSplits(column="id", test="2024"))
+    with pytest.raises(RootstockError, match=r"column 'day' is missing in 1 rows"):
+        split(rows + "5,\n", TimeSplits(column="day", test="2024"))
+
+
+def test_stratified_to_the_row(split: Callable[..., ExampleGenOutputs]) -> None:
+    rows = "id,kind\n" + "".join(f"{i},{'rare' if i % 10 == 0 else 'usual'}\n" for i in range(400))
+    splits = HashSplits(train=0.7, val=0.2, test=0.1, stratify="kind")
+    outputs = split(rows, splits, ("id",))
+    counts = [Counter(column(outputs, s, "kind")) for s in SPLITS]
+    assert counts == [
+        {"usual": 252, "rare": 28},
+        {"usual": 72, "rare": 8},
+        {"usual": 36, "rare": 4},
+    ]
+    ids = sorted(int(str(i)) for s in SPLITS for i in column(outputs, s, "id"))
+    assert ids == list(range(400))
+
+
+def test_a_group_is_not_torn_apart_by_strata(split: Callable[..., ExampleGenOutputs]) -> None:
+    rows = "user,kind\n" + "".join(f"{i % 50},{'ab'[i % 2]}\n" for i in range(200))
+    outputs = split(rows, HashSplits(stratify="kind"), ("user",))
+    groups = [set(column(outputs, s, "user")) for s in SPLITS]
+    assert sum(map(len, groups)) == 50
+    with pytest.raises(RootstockError, match=r"rows of one key have different values in 'kind'"):
+        split(rows + "0,b\n", HashSplits(stratify="kind"), ("user",))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"by": "time", "column": "day"}, "expected `val`, `test` or both"),
+        ({"by": "time", "column": "day", "val": 3, "test": 2}, "expected val before test"),
+        ({"by": "time", "column": "day", "val": 3, "test": "x"}, "expected val before test"),
+        ({"by": "date", "column": "day"}, "does not match any of the expected tags"),
+        ({"train": 0.5}, "add up to 1"),
+    ],
+)
+def test_rules_that_do_not_do(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        SPEC.validate_python(given)
+
+
+def test_shares_need_no_rule() -> None:
+    assert SPEC.validate_python({"train": 1, "val": 0, "test": 0}) == HashSplits(
+        train=1, val=0, test=0
+    )
+
+
+def test_indices_are_of_the_schema(tmp_path: Path) -> None:
+    batch = pa.record_batch({"t": [1.0, 2.0, 3.0]})
+    assert TimeSplits(column="t", val=2, test=2.5).indices(batch, ()).tolist() == [0, 1, 2]

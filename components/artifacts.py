@@ -75,6 +75,16 @@ class Quarantine(Artifact):
 
 
 @dataclass(frozen=True)
+class DuplicateReport(Artifact):
+    """`duplicates.json`: groups of duplicates, how many lie in several splits, and some of them."""
+
+    def load(self) -> dict[str, Any]:
+        """Its content."""
+        told: dict[str, Any] = json.loads((self.path / "duplicates.json").read_text())
+        return told
+
+
+@dataclass(frozen=True)
 class Statistics(Artifact):
     """`FeatureStats.pb`: a `DatasetFeatureStatisticsList`, one dataset per split; `statistics.json`
     holds the same figures and, for label columns, exact value counts.

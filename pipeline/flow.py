@@ -15,6 +15,7 @@ from components.artifacts import (
     SourceFiles,
     TrainedModel,
 )
+from components.deduplicator import Deduplicator, DeduplicatorInputs
 from components.digests import digest_source, digest_tree
 from components.embed import Embed, EmbedInputs
 from components.evaluator import Evaluator, EvaluatorInputs
@@ -100,6 +101,11 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
         ),
         ExampleGenInputs(raw),
     ).examples
+    if (same := spec.data.duplicates) is not None:
+        examples = run(
+            Deduplicator(columns=same.columns, near=same.near, drop=same.drop),
+            DeduplicatorInputs(examples),
+        ).examples
     statistics = run(
         StatisticsGen(
             images=tuple(i.column for i in inputs if isinstance(i, ImageInput)),

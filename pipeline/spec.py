@@ -35,6 +35,16 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Duplicates(Part):
+    """Rows that are equal in `columns`, or whose first column is nearly the same; see
+    `components.deduplicator`.
+    """
+
+    columns: Annotated[tuple[str, ...], Field(min_length=1)]
+    near: Annotated[float, Field(gt=0, le=1)] | None = None
+    drop: bool = True
+
+
 class Data(Part):
     """Where examples come from and how they are split.
 
@@ -48,6 +58,7 @@ class Data(Part):
     key: tuple[str, ...] = ()
     max_bad_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
     schema_file: str | None = None
+    duplicates: Duplicates | None = None
 
 
 class Model(Part):

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict, TypeAdapter
 
+from components.arrow import np
 from components.artifacts import TrialResult
-from components.metrics import measure
+from components.metrics import DECISION, FAMILIES, measure
 from models.task import TaskTarget
-
-if TYPE_CHECKING:
-    import numpy as np
 
 REPLICATES = 100
 FILE = "trial.json"
@@ -74,20 +71,28 @@ Scored = Mapping[str, tuple["np.ndarray", "np.ndarray"]]
 
 def task_figures(target: TaskTarget, scored: Scored) -> TaskFigures:
     """Measure a task on train, val (where there is one) and test, and on samples of test."""
-    import numpy as np
-
     values: dict[str, Values] = {s: measure(target, *given).values for s, given in scored.items()}
-    labels, answers = scored["test"]
-    rng = np.random.default_rng(0)
-    samples = [rng.integers(0, len(labels), len(labels)) for _ in range(REPLICATES)]
-    replicates = [measure(target, labels[s], answers[s]).values for s in samples]
     return TaskFigures(
         kind=target.task.kind,
         train=values["train"],
         val=values.get("val", {}),
         test=values["test"],
-        resampled={m: tuple(r[m] for r in replicates) for m in values["test"]},
+        resampled=_resampled(target, *scored["test"]),
     )
+
+
+def _resampled(
+    target: TaskTarget, labels: np.ndarray, answers: np.ndarray
+) -> dict[str, tuple[float | None, ...]]:
+    """Poisson bootstrap: every row counts as often as a draw of mean 1 says, drawn by its place."""
+    family = FAMILIES[target.task.kind]
+    draws = np.random.default_rng(0).poisson(1.0, (REPLICATES, len(labels))).astype(np.float64)
+    carries = family.labelled(labels)
+    outputs = np.asarray(answers, np.float64)[carries]
+    if not carries.any() or not np.isfinite(outputs).all():
+        return dict.fromkeys(family.names, (None,) * REPLICATES)
+    values = family.values(labels[carries], outputs, draws[:, carries], DECISION)
+    return {m: tuple(None if np.isnan(x) else float(x) for x in v) for m, v in values.items()}
 
 
 def save_figures(figures: TrialFigures, directory: Path) -> TrialResult:

@@ -23,9 +23,8 @@ from pipeline.study.settings import Arm, Study
 from pipeline.study.statistics import fewest_seeds
 from pipeline.tracking.lookup import with_trunk_looked_up
 
-LOWER_IS_BETTER = ("mae", "rmse", "log_loss", "calibration_error")
 NO_SCALE = ("mae", "rmse", "log_loss")
-"""Metrics whose margin is a share of the reference's figure."""
+"""Metrics without a scale of their own: their margin is a share of the reference's figure."""
 
 
 @dataclass(frozen=True)

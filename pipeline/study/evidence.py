@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from components.arrow import np
 from components.artifacts import TrialResult
+from components.metrics import FAMILIES
 from components.trial_result import TaskFigures, TrialFigures, load_figures
 from pipeline.store import Entry
-from pipeline.study.design import LOWER_IS_BETTER, NO_SCALE, Design
+from pipeline.study.design import NO_SCALE, Design
 from pipeline.study.trials import Cell
 from pipeline.study.verdict import Differences
 
@@ -86,7 +87,8 @@ class Evidence:
 
     def sign(self, task: str) -> int:
         """1 where more of the task's metric is better, -1 where less is."""
-        return -1 if self.design.metrics[task] in LOWER_IS_BETTER else 1
+        family = FAMILIES[self.design.spec.tasks[task].kind]
+        return -1 if self.design.metrics[task] in family.lower_is_better else 1
 
     def margin(self, task: str, fraction: float) -> float:
         """Below which a difference does not matter, in units of the metric."""

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -73,6 +74,11 @@ def run_jobs(
                 entry = future.result()
                 for job in running.pop(future):
                     yield Done(job, entry, cached=False)
+    except BrokenProcessPool as e:
+        raise RootstockError(
+            "A trial's process was killed, perhaps for want of memory. Run the same command again:"
+            " finished trials are kept; with fewer --workers it takes less memory."
+        ) from e
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

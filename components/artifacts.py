@@ -131,6 +131,13 @@ class Champion(Artifact):
 
 
 @dataclass(frozen=True)
+class Affinities(Artifact):
+    """`affinities.json`: task names; by part of training, what a step for one task does for each
+    other one, and the cosines of their gradients.
+    """
+
+
+@dataclass(frozen=True)
 class TrialResult(Artifact):
     """`trial.json`: what a model of a study is worth and what it cost; see
     `components.trial_result`. The model itself is not kept.

@@ -69,6 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--workers", type=int, default=1, help="trials at the same time")
     study.set_defaults(command=_study)
 
+    advise = commands.add_parser(
+        "advise", help="say in minutes which trunk and which task groups to try"
+    )
+    _spec_arguments(advise)
+    advise.add_argument("--models", type=int, help="the most models that may be served")
+    advise.set_defaults(command=_advise)
+
     check = commands.add_parser("validate", help="check a spec and its data without running it")
     _spec_arguments(check)
     check.set_defaults(command=_validate)
@@ -176,6 +183,13 @@ def _study(args: argparse.Namespace) -> int:
         minutes=args.max_minutes,
         plan_only=args.plan,
     )
+    return 0
+
+
+def _advise(args: argparse.Namespace) -> int:
+    from pipeline.advise.run import give_advice
+
+    give_advice(args.spec, args.overrides, _variables(args), models=args.models)
     return 0
 
 

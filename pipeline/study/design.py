@@ -149,7 +149,7 @@ def model_trainer(arm: PlannedArm, model: Model, training: Training, seed: int) 
         tasks=tasks,
         sharing=Hard() if alone else arm.spec.model.sharing,
         balancing=Equal() if alone else _narrowed(arm.spec.model.balancing, model.tasks),
-        training=replace(training, early_stopping=stopping),
+        training=replace(training, early_stopping=stopping, gradient_figures=False),
         seed=seed,
     )
 

@@ -19,13 +19,18 @@ def runnable_specs(
     overrides: Sequence[str],
     variables: Mapping[str, str],
     models: Iterable[tuple[str, ...]],
+    study: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
-    """YAML by file name: one for each model of these tasks, with absolute paths and no `study`."""
+    """YAML by file name: one for each model of these tasks, with absolute paths.
+
+    study: the section of that name, which is left out if None.
+    """
     spec, _ = load_spec(path, overrides, variables)
     found = {}
     for tasks in models:
         content: dict[str, Any] = dict(read_yaml(path, overrides, variables).content)
         content.pop("study", None)
+        content |= {} if study is None else {"study": dict(study)}
         whole = len(tasks) == len(spec.tasks)
         name = spec.name if whole else f"{spec.name}-{'-'.join(tasks)}"
         content["name"] = name

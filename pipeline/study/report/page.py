@@ -33,7 +33,6 @@ PILLS = {"kept": "helps", "broken": "hurts", "no difference": "equivalent"}
 
 def page(found: Findings, spec_text: str) -> str:
     """The whole page."""
-    name = escape(found.evidence.design.spec.name)
     body = "".join(
         [
             *_answer(found),
@@ -42,15 +41,20 @@ def page(found: Findings, spec_text: str) -> str:
             *_pareto(found),
             *_details(found),
             *_training(found),
-            f"<h2>How to read this</h2>{''.join(f'<p>{_rich(m)}</p>' for m in METHOD)}",
+            f"<h2>How to read this</h2>{''.join(f'<p>{rich(m)}</p>' for m in METHOD)}",
             f"<details><summary>The spec</summary><pre>{escape(spec_text)}</pre></details>",
         ]
     )
+    return page_of(f"Study: {found.evidence.design.spec.name}", body)
+
+
+def page_of(title: str, body: str) -> str:
+    """A page of ours that needs no network."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Study: {name}</title><style>{STYLE.read_text()}</style></head><body><main>"
-        f"<h1>Study: {name}</h1>{body}</main></body></html>\n"
+        f"<title>{escape(title)}</title><style>{STYLE.read_text()}</style></head><body><main>"
+        f"<h1>{escape(title)}</h1>{body}</main></body></html>\n"
     )
 
 
@@ -64,7 +68,7 @@ def _answer(found: Findings) -> Iterator[str]:
     )
     for sentence in headline(found):
         kind = "warn" if "Negative transfer" in sentence else "answer"
-        yield f'<div class="card {kind}">{_rich(sentence)}</div>'
+        yield f'<div class="card {kind}">{rich(sentence)}</div>'
 
 
 def _verdicts(found: Findings) -> Iterator[str]:
@@ -80,10 +84,10 @@ def _verdicts(found: Findings) -> Iterator[str]:
 
 
 def _comparison(c: Comparison, found: Findings) -> Iterator[str]:
-    yield f"<h3>{_rich(f'{c.claim.question} `{c.claim.arm}` against `{c.claim.against}`')}</h3>"
-    yield f"<p>{_rich(overall(c))}</p>"
+    yield f"<h3>{rich(f'{c.claim.question} `{c.claim.arm}` against `{c.claim.against}`')}</h3>"
+    yield f"<p>{rich(overall(c))}</p>"
     for v in c.verdicts:
-        yield (f"<p>{_pill(v.outcome, v.outcome)} {_rich(verdict_sentence(v, c, found))}</p>")
+        yield (f"<p>{_pill(v.outcome, v.outcome)} {rich(verdict_sentence(v, c, found))}</p>")
     yield from (
         forest(
             [Bar(v.task, v.mean, v.interval.low, v.interval.high, v.outcome) for v in group],
@@ -94,7 +98,7 @@ def _comparison(c: Comparison, found: Findings) -> Iterator[str]:
     )
     if c.claim.name in MAIN:
         lines = [
-            [p.name, _pill(PILLS.get(p.kept, p.kept), p.kept), _rich(p.figures)]
+            [p.name, _pill(PILLS.get(p.kept, p.kept), p.kept), rich(p.figures)]
             for p in promises(c, found.evidence)
         ]
         yield _table(["promise", "", "figures"], lines, rich=True)
@@ -209,7 +213,7 @@ def _pill(kind: str, text: str) -> str:
     return f'<span class="pill {kind}">{text}</span>'
 
 
-def _rich(text: str) -> str:
+def rich(text: str) -> str:
     """Escaped, with the two marks of our sentences."""
     told = escape(text, quote=False)
     for mark, html in MARKS:

@@ -1,0 +1,93 @@
+"""Which tasks should share a model, given what each does for the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from components.arrow import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MODEL = 1e-9
+"""What a further model has to gain: of equal groupings, that with fewer models is better."""
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """groups: of task indices, each ascending. score: the sum over tasks of the mean affinity that
+    the other tasks of its group have to it; 0 for a task alone.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    score: float
+
+
+def best_grouping(affinity: NDArray[np.float64], models: int | None = None) -> Grouping:
+    """The partition of tasks into at most `models` groups with the highest score (the objective of
+    Fifty et al. 2021, NeurIPS, section 3.2, over partitions), by branch and bound: exact.
+
+    affinity: [tasks, tasks], how much row helps column; the diagonal does not count.
+    models: any number if None.
+
+    Raises:
+        ValueError: fewer than one model.
+    """
+    tasks = len(affinity)
+    most = tasks if models is None else models
+    if most < 1:
+        raise ValueError(f"Expected at least one model. Received: {models}")
+    given = np.array(affinity, np.float64)
+    np.fill_diagonal(given, -np.inf)
+    hope = given.max(axis=0, initial=0.0)
+    np.fill_diagonal(given, 0.0)
+    best: list[Grouping] = []
+
+    def extend(task: int, groups: list[list[int]]) -> None:
+        bound = sum(hope[task:]) + sum(_hope(given, g, task) for g in groups)
+        if best and bound - MODEL * len(groups) <= _worth(best[0]):
+            return
+        if task == tasks:
+            score = sum(score_of(given, g) for g in groups)
+            found = Grouping(tuple(tuple(g) for g in groups), float(score))
+            if not best or _worth(found) > _worth(best[0]):
+                best[:] = [found]
+            return
+        for group in groups:
+            group.append(task)
+            extend(task + 1, groups)
+            group.pop()
+        if len(groups) < most:
+            extend(task + 1, [*groups, [task]])
+
+    extend(0, [])
+    return best[0]
+
+
+def score_of(affinity: NDArray[np.float64], group: list[int]) -> float:
+    """The part of one group in a score."""
+    if len(group) == 1:
+        return 0.0
+    inside = affinity[np.ix_(group, group)]
+    return float((inside.sum() - np.trace(inside)) / (len(group) - 1))
+
+
+def _hope(affinity: NDArray[np.float64], group: list[int], task: int) -> float:
+    """The most that the tasks of an open group can get once tasks from `task` on may join: for each
+    the best mean over its present partners and any of those to come.
+    """
+    total = 0.0
+    for member in group:
+        gains = [affinity[g, member] for g in group if g != member]
+        mean, count = (sum(gains) / len(gains), len(gains)) if gains else (0.0, 0)
+        for gain in sorted(affinity[task:, member], reverse=True):
+            if gain <= mean:
+                break
+            mean, count = (mean * count + gain) / (count + 1), count + 1
+        total += mean
+    return total
+
+
+def _worth(grouping: Grouping) -> float:
+    return grouping.score - MODEL * len(grouping.groups)

@@ -1,0 +1,111 @@
+"""The advice in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+from pipeline.advise.advice import Advice, Affinity
+from pipeline.study.report.charts import heat_map
+from pipeline.study.report.markdown import table
+from pipeline.study.report.page import page_of, rich
+
+SCREEN = (
+    "This is a screen, not a verdict: scores on frozen features rank trunks for fine-tuning only"
+    " roughly, and affinities measured in training correlate weakly with what sharing really gains"
+    " (It's a Match!, 2023, arXiv:2301.02873). `rootstock study` measures it."
+)
+HOW_AFFINITY = (
+    "Row on column: what a step along one task's gradient does to another task's loss, in units of"
+    " what the other's own step does (after TAG, Fifty et al. 2021): 1 is as good as its own step,"
+    " below 0 is harm. An affinity within two standard errors of zero counts as none."
+)
+HOW_TRUNKS = (
+    "Each score is computed from one forward pass, higher is better; no one score is always right,"
+    " so trunks are ordered by their mean place over all scores and tasks."
+)
+
+
+def markdown(found: Advice, name: str) -> str:
+    """The whole advice."""
+    parts = [f"# Advice: {name}", *_sentences(found), SCREEN]
+    if len(found.trunks) > 0:
+        parts += ["## Trunks", HOW_TRUNKS, *_trunks(found)]
+    if found.affinity is not None:
+        parts += ["## Affinities", HOW_AFFINITY, _matrix(found.affinity), *_groupings(found)]
+    return "\n\n".join(parts) + "\n"
+
+
+def html(found: Advice, name: str) -> str:
+    """The same as a page, with the affinities drawn."""
+    body = "".join(f'<div class="card answer">{rich(s)}</div>' for s in _sentences(found))
+    body += f"<p>{rich(SCREEN)}</p><h2>Trunks</h2><p>{rich(HOW_TRUNKS)}</p>"
+    body += "".join(f"<pre>{escape(part)}</pre>" for part in _trunks(found))
+    if found.affinity is not None:
+        tasks = found.affinity.tasks
+        drawn = heat_map(tasks, found.affinity.mean.tolist(), "affinity of row on column")
+        cosines = heat_map(tasks, found.affinity.cosine.tolist(), "cosines of the gradients")
+        body += f'<h2>Affinities</h2><p>{rich(HOW_AFFINITY)}</p><div class="charts">{drawn}'
+        body += f"{cosines}</div>"
+        body += "".join(f"<p>{rich(part)}</p>" for part in _groupings(found))
+    return page_of(f"Advice: {name}", body)
+
+
+def _sentences(found: Advice) -> Iterator[str]:
+    best = found.trunks[0]
+    if len(found.trunks) > 1:
+        yield (
+            f"**Start from the trunk of `{best.name}`**: it is first by {best.firsts:.0%} of the"
+            f" scores (mean place {best.rank:.1f} of {len(found.trunks)})."
+        )
+    groups, affinity = found.groups(), found.affinity
+    if affinity is None:
+        return
+    if len(groups) == 1:
+        yield "**Train all tasks in one model**: no task is measured to harm another."
+    elif len(groups) == len(affinity.tasks):
+        yield "**Train a model for each task**: none is measured to help another."
+    else:
+        told = "; ".join(" with ".join(f"`{t}`" for t in group) for group in groups)
+        yield f"**Train {len(groups)} models**: {told}."
+    for i, one in enumerate(affinity.tasks):
+        for j, other in enumerate(affinity.tasks):
+            if i != j and affinity.mean[i, j] < 0 and affinity.sure(i, j):
+                yield (
+                    f"`{one}` harms `{other}` while they train together: affinity"
+                    f" {affinity.mean[i, j]:+.2f} ± {affinity.error[i, j]:.2f}."
+                )
+
+
+def _trunks(found: Advice) -> Iterator[str]:
+    for task, scores in found.trunks[0].scores.items():
+        lines = [
+            [
+                t.name + (" (fresh weights)" if t.fresh else ""),
+                *(f"{t.scores[task][s]:.4f}" for s in scores),
+            ]
+            for t in found.trunks
+        ]
+        yield table([f"{task}", *scores], lines)
+
+
+def _matrix(affinity: Affinity) -> str:
+    lines = [
+        [
+            name,
+            *(
+                f"{m:+.2f} ± {e:.2f}"
+                for m, e in zip(affinity.mean[i], affinity.error[i], strict=True)
+            ),
+        ]
+        for i, name in enumerate(affinity.tasks)
+    ]
+    return table(["step for, effect on", *affinity.tasks], lines)
+
+
+def _groupings(found: Advice) -> Iterator[str]:
+    assert found.affinity is not None
+    names = found.affinity.tasks
+    for models, grouping in found.by_models.items():
+        told = "; ".join("+".join(names[t] for t in g) for g in grouping.groups)
+        yield f"With {models} models at most: {told} (score {grouping.score:+.2f})."

@@ -11,7 +11,7 @@ from models.balancing.base import Balancing, GradientBalancer, GradientBalancing
 from models.features import REPRESENTATION, Feature
 from models.heads import Head, head_for
 from models.lazy import keras
-from models.sharing.base import Sharing, Widths
+from models.sharing.base import Sharing, Widths, check_balancing
 from models.sharing.layers.base import SharingLayer
 from models.task import TaskTarget
 from models.train_step import EpochTotals, test_step, train_step
@@ -48,6 +48,7 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
         balancing: Balancing,
     ) -> None:
         super().__init__(name="multitask")
+        check_balancing(sharing, balancing)
         names = tuple(t.name for t in targets)
         shared = sharing.build(lambda: trunk.build(features), names)
         self.heads = tuple(head_for(t) for t in targets)

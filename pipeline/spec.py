@@ -19,6 +19,7 @@ from components.thresholds import Threshold
 from components.trainer import Training
 from models.inputs import Input
 from models.methods import BalancingSpec, SharingSpec, TransferSpec, TrunkSpec
+from models.sharing.base import check_balancing
 from models.task import Task
 from models.transfer.fine_tune import FineTune
 from models.trunks.base import located
@@ -77,6 +78,11 @@ class Model(Part):
     def _pretrained_weights_adapt(self) -> Model:
         if self.transfer is None and self.trunk.pretrained:
             self.__dict__["transfer"] = FineTune()
+        return self
+
+    @model_validator(mode="after")
+    def _gradients_meet(self) -> Model:
+        check_balancing(self.sharing, self.balancing)
         return self
 
 

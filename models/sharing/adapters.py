@@ -26,6 +26,7 @@ class Adapters(Sharing):
 
     __pydantic_config__ = STRICT
     one_trunk: ClassVar[bool] = False
+    gradients_meet: ClassVar[Literal["parameters"]] = "parameters"
     name: Literal["adapters"] = "adapters"
     width: Annotated[int, Field(ge=1)] = 16
 

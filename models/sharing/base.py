@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from models.balancing.base import Balancing, GradientBalancing
 from models.lazy import keras
 
 Widths = tuple[Annotated[int, Field(ge=1)], ...]
@@ -41,9 +42,12 @@ class Sharing(ABC):
     towers: units of dense layers that each task has to itself, before its head.
     one_trunk: whether the scheme begins where a whole trunk, built once, ends: what such a trunk
         gives can be computed beforehand, published and reused.
+    gradients_meet: the first place, seen from the tasks, where the gradients of several are of the
+        same numbers; None if they never are.
     """
 
     one_trunk: ClassVar[bool] = True
+    gradients_meet: ClassVar[Literal["representation", "parameters"] | None] = "representation"
     name: str
     towers: Widths = ()
 
@@ -56,6 +60,27 @@ class Sharing(ABC):
         Raises:
             ValueError: the trunk is not of a kind that the scheme can take apart.
         """
+
+
+def check_balancing(sharing: Sharing, balancing: Balancing) -> None:
+    """Refuse to balance gradients where they do not meet.
+
+    Raises:
+        ValueError: see above.
+    """
+    if not isinstance(balancing, GradientBalancing) or sharing.gradients_meet == "representation":
+        return
+    if sharing.gradients_meet is None:
+        raise ValueError(
+            f"balancing {balancing.name} looks at gradients of several tasks by the same weights,"
+            f" and sharing {sharing.name} has no such weights. Choose a method that looks at"
+            " losses, or another sharing."
+        )
+    if balancing.at != sharing.gradients_meet:
+        raise ValueError(
+            f"balancing {balancing.name}: with sharing {sharing.name}, tasks have no common"
+            f" {balancing.at}: set `at: {sharing.gradients_meet}`."
+        )
 
 
 def representation_of(trunk: keras.Model) -> keras.KerasTensor:

@@ -25,6 +25,7 @@ class Soft(Sharing):
 
     __pydantic_config__ = STRICT
     one_trunk: ClassVar[bool] = False
+    gradients_meet: ClassVar[None] = None
     name: Literal["soft"] = "soft"
     strength: Annotated[float, Field(gt=0)] = 1e-3
 

@@ -76,8 +76,14 @@ def test_training_moves_every_part(name: str) -> None:
 
 
 @schemes
-def test_balanced_gradients_reach_every_shared_variable_that_plain_ones_reach(name: str) -> None:
-    model = make_model(name, COLUMNS, IMTLG())
+def test_balanced_gradients_reach_every_shared_variable_or_are_refused(name: str) -> None:
+    meet = SCHEMES[name].gradients_meet
+    if meet != "representation":
+        with pytest.raises(ValueError, match="tasks"):
+            make_model(name, COLUMNS, IMTLG())
+    if meet is None:
+        return
+    model = make_model(name, COLUMNS, IMTLG(at=meet))
     with tf.GradientTape() as tape:
         loss = tf.add_n([tf.reduce_sum(y) for y in model(X[COLUMNS]).values()])
     variables = model.shared_variables(X[COLUMNS])

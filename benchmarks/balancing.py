@@ -1,0 +1,156 @@
+"""Step time of every balancing method against plain summed losses, beside LibMTL and TorchJD.
+
+    python benchmarks/balancing.py [--tasks 2,8,32] [--rounds 5] [--methods pcgrad,mgda]
+        [--peers PYTHON]
+
+One network: 64 inputs, four dense layers of 512, a shared representation of 128, a head per binary
+task; batches of 256, Adam. Ours are the Trainer's compiled steps, with its metrics; gradient
+methods at the representation and at the parameters. Methods take turns, so that a busy machine
+slows all alike: a ratio is the median over rounds of a method's time to that of plain sums in the
+same round.
+
+--peers: a Python that has torch, LibMTL and torchjd; `balancing_peers.py` then measures the same
+there, in turns with ours, each against plain sums in PyTorch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from models.balancing.base import Balancing, GradientBalancing
+from models.discovery import methods
+from models.features import NumericFeature
+from models.lazy import keras, tf
+from models.multitask import MultitaskModel
+from models.sharing.hard import Hard
+from models.task import BinaryTask, TaskTarget
+from models.transfer.pace import Pace, paced
+from models.trunks.column_mlp import ColumnMlp
+from models.trunks.scratch import Scratch
+
+INPUTS, BATCH, LAYERS, WIDTH = 64, 256, (512, 512, 512, 512), 128
+METHODS = methods("models.balancing", Balancing)  # type: ignore[type-abstract]
+PLAIN = "equal"
+
+
+def cases(names: list[str]) -> dict[str, Balancing]:
+    """Methods with default parameters, by name; `fixed` has none."""
+    found: dict[str, Balancing] = {}
+    for name in names:
+        method = METHODS[name]
+        if name == "fixed":
+            continue
+        found[name] = method()
+        if issubclass(method, GradientBalancing):
+            found[f"{name} at parameters"] = method(at="parameters")
+    return {PLAIN: METHODS[PLAIN](), **found}
+
+
+def stepper(balancing: Balancing, tasks: int, steps: int) -> Callable[[], float]:
+    """A function that trains for some steps and gives the seconds of one."""
+    keras.utils.set_random_seed(0)
+    features = tuple(
+        NumericFeature(name=f"x{i}", column="", mean=0, deviation=1) for i in range(INPUTS)
+    )
+    targets = tuple(TaskTarget(task=BinaryTask(name=f"t{i}", label="")) for i in range(tasks))
+    trunk = Scratch(width=WIDTH, dropout=0, columns=ColumnMlp(layers=LAYERS))
+    model = MultitaskModel(features, targets, trunk, Hard(), balancing)
+    variables = model.trainable_variables
+    optimizer = paced(keras.optimizers.Adam)(
+        learning_rate=1e-3, paces=[Pace(1.0, 0) for _ in variables]
+    )
+    optimizer.build(variables)
+    model.compile(optimizer, jit_compile=False)
+    model.make_train_function()
+    step = model.train_function
+    rng = np.random.default_rng(0)
+    x = {f.name: tf.constant(rng.normal(size=BATCH), tf.float32) for f in features}
+    y = {t.name: tf.constant(rng.integers(0, 2, BATCH), tf.float32) for t in targets}
+    data = tf.data.Dataset.from_tensors((x, y)).repeat()
+    batches = iter(data)
+    for _ in range(2):
+        step(batches)
+
+    def run() -> float:
+        began = time.perf_counter()
+        for _ in range(steps):
+            step(batches)
+        return (time.perf_counter() - began) / steps
+
+    return run
+
+
+def ratios(seconds: dict[str, list[float]]) -> dict[str, float]:
+    """Medians over rounds, each against the plain one of its round."""
+    plain = seconds[PLAIN]
+    return {
+        name: statistics.median(a / b for a, b in zip(found, plain, strict=True))
+        for name, found in seconds.items()
+    }
+
+
+def measured(names: list[str], tasks: int, rounds: int, steps: int) -> dict[str, float]:
+    """Ratios of ours; methods are built a few at a time, each group beside plain sums."""
+    every = cases(names)
+    others = [name for name in every if name != PLAIN]
+    found: dict[str, float] = {}
+    for begin in range(0, len(others), 8):
+        group = [PLAIN, *others[begin : begin + 8]]
+        runs = {name: stepper(every[name], tasks, steps) for name in group}
+        seconds: dict[str, list[float]] = {name: [] for name in group}
+        for _ in range(rounds):
+            for name, run in runs.items():
+                seconds[name].append(run())
+        found |= ratios(seconds)
+        found.setdefault("plain_ms", 1e3 * statistics.median(seconds[PLAIN]))
+        keras.backend.clear_session()
+    return found
+
+
+def peers(python: str, tasks: int, rounds: int, steps: int) -> dict[str, float]:
+    """Ratios of LibMTL's and TorchJD's methods."""
+    script = Path(__file__).with_name("balancing_peers.py")
+    told = subprocess.run(
+        [python, str(script), str(tasks), str(rounds), str(steps)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    found: dict[str, float] = json.loads(told.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--tasks", default="2,8,32")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--peers")
+    args = parser.parse_args()
+    for tasks in map(int, args.tasks.split(",")):
+        ours = measured(args.methods.split(","), tasks, args.rounds, args.steps)
+        theirs = peers(args.peers, tasks, args.rounds, args.steps) if args.peers else {}
+        print(f"\n{tasks} tasks; plain sums: {ours.pop('plain_ms'):.2f} ms a step", end="")
+        print(f", {theirs.pop('plain_ms'):.2f} ms in PyTorch" if theirs else "")
+        print("\n| method | ours | LibMTL | LibMTL, at parameters | TorchJD |")
+        print("| --- " * 5 + "|")
+        for name, ratio in ours.items():
+            base = name.removesuffix(" at parameters")
+            row = [f"{ratio:.2f}"]
+            for library in ("libmtl", "libmtl_parameters", "torchjd"):
+                there = theirs.get(f"{library}/{base}")
+                row.append(f"{there:.2f}" if there is not None else "")
+            print(f"| {name} | {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""Step times of LibMTL's and TorchJD's methods against plain sums in PyTorch: see `balancing.py`.
+
+    PYTHON benchmarks/balancing_peers.py TASKS ROUNDS STEPS
+
+Needs torch, LibMTL and torchjd, and nothing of Rootstock. The network, batches and optimizer are
+those of `balancing.py`; parameters of methods are the libraries' defaults. Prints one line of JSON:
+ratios by `<library>/<our name of the method>`, medians over rounds, and `plain_ms`.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import torch
+from LibMTL import weighting as libmtl
+from LibMTL.architecture import HPS
+from torchjd import aggregation
+from torchjd.autojac import jac_to_grad, mtl_backward
+
+INPUTS, BATCH, WIDTH, OUT = 64, 256, 512, 128
+PLAIN = "torch/plain"
+LIBMTL = {
+    "uncertainty": ("UW", {}),
+    "dwa": ("DWA", {"T": 2.0}),
+    "gls": ("GLS", {}),
+    "rlw": ("RLW", {}),
+    "mgda": ("MGDA", {"mgda_gn": "none"}),
+    "pcgrad": ("PCGrad", {}),
+    "cagrad": ("CAGrad", {"calpha": 0.5, "rescale": 1}),
+    "graddrop": ("GradDrop", {"leak": 0.0}),
+    "gradvac": ("GradVac", {"GradVac_beta": 0.5, "GradVac_group_type": 0}),
+    "gradnorm": ("GradNorm", {"alpha": 1.5}),
+    "imtl": ("IMTL", {}),
+    "nash_mtl": ("Nash_MTL", {"update_weights_every": 1, "optim_niter": 20, "max_norm": 1.0}),
+    "aligned_mtl": ("Aligned_MTL", {}),
+    "db_mtl": ("DB_MTL", {"DB_beta": 0.9, "DB_beta_sigma": 0.5}),
+    "stch": ("STCH", {"STCH_mu": 1.0, "STCH_warmup_epoch": 4}),
+    "excess_mtl": ("ExcessMTL", {"robust_step_size": 1e-2}),
+    "fairgrad": ("FairGrad", {"FairGrad_alpha": 1.0}),
+    "moco": (
+        "MoCo",
+        {
+            "MoCo_beta": 0.5,
+            "MoCo_beta_sigma": 0.5,
+            "MoCo_gamma": 0.1,
+            "MoCo_gamma_sigma": 0.5,
+            "MoCo_rho": 0.0,
+        },
+    ),
+    "upgrad": ("UPGrad", {"UPGrad_norm_eps": 1e-4, "UPGrad_reg_eps": 1e-4}),
+}
+"""Class and parameters, by our name."""
+TORCHJD = {
+    "equal": lambda: aggregation.Sum(),
+    "mgda": lambda: aggregation.MGDA(),
+    "pcgrad": lambda: aggregation.PCGrad(),
+    "cagrad": lambda: aggregation.CAGrad(c=0.5),
+    "graddrop": lambda: aggregation.GradDrop(),
+    "imtl_g": lambda: aggregation.IMTLG(),
+    "nash_mtl": lambda: aggregation.NashMTL(n_tasks=TASKS),
+    "aligned_mtl": lambda: aggregation.AlignedMTL(),
+    "upgrad": lambda: aggregation.UPGrad(),
+    "dualproj": lambda: aggregation.DualProj(),
+    "config": lambda: aggregation.ConFIG(),
+    "krum": lambda: aggregation.Krum(n_byzantine=1, n_selected=max(TASKS - 3, 1)),
+    "trimmed_mean": lambda: aggregation.TrimmedMean(trim_number=1 if TASKS > 2 else 0),
+    "rlw": lambda: aggregation.Random(),
+    "gradvac": lambda: aggregation.GradVac(),
+    "fairgrad": lambda: aggregation.FairGrad(alpha=1.0),
+    "excess_mtl": lambda: aggregation.ExcessMTL(),
+}
+TASKS, ROUNDS, STEPS = (int(a) for a in sys.argv[1:4])
+rng = np.random.default_rng(0)
+X = torch.tensor(rng.normal(size=(BATCH, INPUTS)), dtype=torch.float32)
+Y = torch.tensor(rng.integers(0, 2, (TASKS, BATCH)), dtype=torch.float32)
+NAMES = [f"t{i}" for i in range(TASKS)]
+
+
+def trunk() -> torch.nn.Module:
+    sizes = [INPUTS, WIDTH, WIDTH, WIDTH, WIDTH, OUT]
+    layers: list[torch.nn.Module] = []
+    for a, b in pairwise(sizes):
+        layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers)
+
+
+def heads() -> torch.nn.ModuleDict:
+    return torch.nn.ModuleDict({name: torch.nn.Linear(OUT, 1) for name in NAMES})
+
+
+def losses_of(outputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    loss = torch.nn.functional.binary_cross_entropy_with_logits
+    return [loss(outputs[name][:, 0], y) for name, y in zip(NAMES, Y, strict=True)]
+
+
+def stepper(one: Callable[[], None]) -> Callable[[], float]:
+    one()
+    one()
+
+    def run() -> float:
+        began = time.perf_counter()
+        for _ in range(STEPS):
+            one()
+        return (time.perf_counter() - began) / STEPS
+
+    return run
+
+
+def plain() -> Callable[[], float]:
+    body, ends = trunk(), heads()
+    optimizer = torch.optim.Adam([*body.parameters(), *ends.parameters()], 1e-3)
+
+    def one() -> None:
+        optimizer.zero_grad()
+        h = body(X)
+        sum(losses_of({n: ends[n](h) for n in NAMES})).backward()
+        optimizer.step()
+
+    return stepper(one)
+
+
+def torchjd(make: Callable[[], torch.nn.Module]) -> Callable[[], float]:
+    body, ends, aggregator = trunk(), heads(), make()
+    optimizer = torch.optim.Adam([*body.parameters(), *ends.parameters()], 1e-3)
+
+    def one() -> None:
+        optimizer.zero_grad()
+        h = body(X)
+        losses = losses_of({n: ends[n](h) for n in NAMES})
+        mtl_backward(losses, features=h)
+        jac_to_grad(body.parameters(), aggregator)
+        optimizer.step()
+
+    return stepper(one)
+
+
+def by_libmtl(kind: str, parameters: dict[str, float], rep_grad: bool) -> Callable[[], float]:
+    class Model(HPS, getattr(libmtl, kind)):  # as LibMTL's own Trainer does it
+        def __init__(self) -> None:
+            super().__init__(NAMES, trunk, heads(), rep_grad, False, torch.device("cpu"))
+            self.init_param()
+
+    model = Model()
+    model.epoch, model.epochs, model.train_loss_buffer = 0, 10, np.ones((TASKS, 10))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+
+    def one() -> None:
+        losses = torch.stack(losses_of(model(X)))
+        optimizer.zero_grad(set_to_none=False)
+        model.backward(losses, **parameters)
+        optimizer.step()
+
+    return stepper(one)
+
+
+def main() -> None:
+    makers: dict[str, Callable[[], Callable[[], float]]] = {}
+    for name, (kind, parameters) in LIBMTL.items():
+        for library, rep_grad in (("libmtl", True), ("libmtl_parameters", False)):
+            makers[f"{library}/{name}"] = lambda k=kind, p=parameters, r=rep_grad: by_libmtl(
+                k, p, r
+            )
+    for name, make in TORCHJD.items():
+        makers[f"torchjd/{name}"] = lambda m=make: torchjd(m)
+    found: dict[str, float] = {}
+    plain_seconds = []
+    reference = plain()
+    for name, make in makers.items():
+        try:
+            run = make()
+        except Exception as e:  # a method that the library cannot do in this way
+            print(f"{name}: {type(e).__name__}: {e}".splitlines()[0], file=sys.stderr)
+            continue
+        rows = []
+        for _ in range(ROUNDS):
+            base = reference()
+            plain_seconds.append(base)
+            rows.append(run() / base)
+        found[name] = statistics.median(rows)
+    print(json.dumps(found | {"plain_ms": 1e3 * statistics.median(plain_seconds)}))
+
+
+if __name__ == "__main__":
+    main()

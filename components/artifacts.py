@@ -87,7 +87,7 @@ class DuplicateReport(Artifact):
 @dataclass(frozen=True)
 class Statistics(Artifact):
     """`FeatureStats.pb`: a `DatasetFeatureStatisticsList`, one dataset per split; `statistics.json`
-    holds the same figures and, for label columns, exact value counts.
+    holds the same figures and, for label columns, exact value counts; `statistics.html` shows them.
     """
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from components.anomalies import save_anomalies
 from components.artifacts import Anomalies, Schema, Statistics
@@ -12,11 +14,18 @@ from components.statistics import load_statistics
 from models.inputs import Input
 from models.task import Task
 
+if TYPE_CHECKING:
+    from components.shift_checks import Shift
+
 
 @dataclass(frozen=True)
 class ExampleValidatorInputs:
+    """previous: of an earlier span. serving: of what a served model was asked."""
+
     statistics: Statistics
     schema: Schema
+    previous: Statistics | None = None
+    serving: Statistics | None = None
 
 
 @dataclass(frozen=True)
@@ -26,18 +35,35 @@ class ExampleValidatorOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleValidator(Stage[ExampleValidatorInputs, ExampleValidatorOutputs]):
-    """Publishes what it finds and raises nothing: whoever runs it decides."""
+    """Publishes what it finds and raises nothing: whoever runs it decides.
+
+    max_shift: drift and skew of columns for which the schema has no threshold.
+    """
 
     inputs: tuple[Input, ...]
     tasks: tuple[Task, ...]
+    max_shift: float = 0.1
 
     def run(self, inputs: ExampleValidatorInputs, context: Context) -> ExampleValidatorOutputs:
         from components.schema_checks import schema_findings
+        from components.shift_checks import shift_findings
         from components.task_checks import input_findings, task_findings
 
-        splits = load_statistics(inputs.statistics)
+        splits, schema = load_statistics(inputs.statistics), load_schema(inputs.schema)
+        others: tuple[tuple[Shift, Statistics | None], ...] = (
+            ("drift", inputs.previous),
+            ("skew", inputs.serving),
+        )
+        shifted = [
+            shift_findings(
+                shift, splits["train"], load_statistics(other)["train"], schema, self.max_shift
+            )
+            for shift, other in others
+            if other is not None
+        ]
         findings = [
-            *schema_findings(splits, load_schema(inputs.schema)),
+            *schema_findings(splits, schema),
+            *chain.from_iterable(shifted),
             *(f for given in self.inputs for f in input_findings(given, splits)),
             *(f for task in self.tasks for f in task_findings(task, splits)),
         ]

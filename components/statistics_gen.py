@@ -34,6 +34,7 @@ class StatisticsGen(Stage[StatisticsGenInputs, StatisticsGenOutputs]):
 
     def run(self, inputs: StatisticsGenInputs, context: Context) -> StatisticsGenOutputs:
         from components.beam import map_units
+        from components.statistics_page import page
         from components.statistics_proto import to_proto
 
         splits = inputs.examples.splits()
@@ -51,6 +52,7 @@ class StatisticsGen(Stage[StatisticsGenInputs, StatisticsGenOutputs]):
         directory = context.output / "statistics"
         directory.mkdir()
         save_statistics(tuple(result), directory)
+        (directory / "statistics.html").write_text(page(result), encoding="utf-8")
         proto = to_proto(tuple(result))
         (directory / "FeatureStats.pb").write_bytes(proto.SerializeToString(deterministic=True))
         context.observer.figure("columns", len(result[0].columns))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from components.anomalies import errors, warnings
@@ -13,6 +13,7 @@ from components.artifacts import (
     Evaluation,
     Pushed,
     SourceFiles,
+    Statistics,
     TrainedModel,
 )
 from components.deduplicator import Deduplicator, DeduplicatorInputs
@@ -23,6 +24,7 @@ from components.example_gen import ExampleGen, ExampleGenInputs
 from components.example_validator import ExampleValidator, ExampleValidatorInputs
 from components.infra_validator import InfraValidator, InfraValidatorInputs
 from components.pusher import Pusher, PusherInputs
+from components.readers import Reader
 from components.schema_gen import SchemaGen, SchemaGenInputs
 from components.stage import RootstockError
 from components.statistics_gen import StatisticsGen, StatisticsGenInputs
@@ -90,7 +92,6 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
     """
     inputs, tasks = tuple(spec.inputs.values()), tuple(spec.tasks.values())
     index = Path(spec.store) / "sources"
-    raw = tuple(SourceFiles(Path(s.path), s.digest(index)) for s in spec.data.sources)
 
     examples = run(
         ExampleGen(
@@ -99,23 +100,27 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
             key=spec.data.key,
             max_bad_fraction=spec.data.max_bad_fraction,
         ),
-        ExampleGenInputs(raw),
+        ExampleGenInputs(_raw(spec.data.sources, index)),
     ).examples
     if (same := spec.data.duplicates) is not None:
         examples = run(
             Deduplicator(columns=same.columns, near=same.near, drop=same.drop),
             DeduplicatorInputs(examples),
         ).examples
-    statistics = run(
-        StatisticsGen(
-            images=tuple(i.column for i in inputs if isinstance(i, ImageInput)),
-            texts=tuple(i.column for i in inputs if isinstance(i, TextInput)),
-        ),
-        StatisticsGenInputs(examples),
-    ).statistics
+    described = StatisticsGen(
+        images=tuple(i.column for i in inputs if isinstance(i, ImageInput)),
+        texts=tuple(i.column for i in inputs if isinstance(i, TextInput)),
+    )
+    statistics = run(described, StatisticsGenInputs(examples)).statistics
     schema = run(SchemaGen(), SchemaGenInputs(statistics, _curated(spec, index))).schema
     anomalies = run(
-        ExampleValidator(inputs=inputs, tasks=tasks), ExampleValidatorInputs(statistics, schema)
+        ExampleValidator(inputs=inputs, tasks=tasks, max_shift=spec.data.max_shift),
+        ExampleValidatorInputs(
+            statistics,
+            schema,
+            previous=_compared(spec.data.previous, described, spec, run),
+            serving=_compared(spec.data.serving, described, spec, run),
+        ),
     ).anomalies
     for sentence in warnings(anomalies):
         run.display.line(f"  ExampleValidator: warning: {sentence}")
@@ -149,6 +154,25 @@ def trainer(spec: Spec) -> Trainer:
         training=spec.training,
         seed=spec.seed,
     )
+
+
+def _raw(sources: tuple[Reader, ...], index: Path) -> tuple[SourceFiles, ...]:
+    return tuple(SourceFiles(Path(s.path), s.digest(index)) for s in sources)
+
+
+def _compared(
+    sources: tuple[Reader, ...], described: StatisticsGen, spec: Spec, run: Runner
+) -> Statistics | None:
+    """The statistics of all rows of other sources; None where there are none."""
+    if not sources:
+        return None
+    whole = ExampleGen(
+        sources=tuple(replace(s, split="train") for s in sources),
+        max_bad_fraction=spec.data.max_bad_fraction,
+    )
+    files = _raw(sources, Path(spec.store) / "sources")
+    examples = run(whole, ExampleGenInputs(files)).examples
+    return run(described, StatisticsGenInputs(examples)).statistics
 
 
 def _pretrained(trunk: Trunk, index: Path) -> tuple[SourceFiles, ...]:

@@ -52,6 +52,8 @@ class Data(Part):
     key: columns that identify an example, whose hash decides its split; each format's own if empty.
     max_bad_fraction: share of unreadable records that may be quarantined before ingestion fails.
     schema_file: a curated `schema.pbtxt` to hold the data to; inferred when absent.
+    previous: an earlier span, to find drift from. serving: what a served model was asked, to find
+        skew from. max_shift: of columns for which the schema has no comparator.
     """
 
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
@@ -59,6 +61,9 @@ class Data(Part):
     key: tuple[str, ...] = ()
     max_bad_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
     schema_file: str | None = None
+    previous: tuple[Source, ...] = ()
+    serving: tuple[Source, ...] = ()
+    max_shift: Annotated[float, Field(ge=0, le=1)] = 0.1
     duplicates: Duplicates | None = None
 
 
@@ -202,7 +207,10 @@ def _with_absolute_paths(spec: Spec, base: Path) -> Spec:
 
     data = spec.data.model_copy(
         update={
-            "sources": tuple(s.located(str(base)) for s in spec.data.sources),
+            **{
+                name: tuple(s.located(str(base)) for s in getattr(spec.data, name))
+                for name in ("sources", "previous", "serving")
+            },
             "schema_file": spec.data.schema_file and absolute(spec.data.schema_file),
         }
     )

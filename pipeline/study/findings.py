@@ -38,12 +38,13 @@ class Comparison:
 class Recommendation:
     """The arm to run.
 
-    reason: why this one. confirmed: whether it is not inferior on test rows, which took no part in
-        choosing it, to the arm that was best on validation rows; p: of that, over all tasks.
+    rival: the best of the other arms on validation rows. reason: why this one. confirmed: whether
+        it is not inferior to its rival on test rows, which took no part in choosing it; p: of that,
+        over all tasks.
     """
 
     arm: str
-    best: str
+    rival: str
     reason: str
     confirmed: bool
     p: float
@@ -127,9 +128,11 @@ def recommend(evidence: Evidence) -> Recommendation | None:
         ),
     ).name
     if chosen == best:
+        others = sorted(scores, key=lambda n: -float(np.mean(list(scores[n].values()))))
+        rival = next((n for n in others if n != chosen), chosen)
         reason = "it is best on validation rows, and no cheaper arm comes within the margin"
-        return Recommendation(chosen, best, reason, *_confirmed(evidence, chosen, reference))
-    reason = f"it is the cheapest arm within the margin of the best on validation rows, {best}"
+        return Recommendation(chosen, rival, reason, *_confirmed(evidence, chosen, rival))
+    reason = f"it is the cheapest arm within the margin of the best on validation rows, `{best}`"
     return Recommendation(chosen, best, reason, *_confirmed(evidence, chosen, best))
 
 

@@ -5,7 +5,7 @@ data, less overfitting.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, isfinite
+from math import exp
 from typing import Literal
 
 from components.arrow import np
@@ -18,6 +18,9 @@ from pipeline.study.trials import Cell
 from pipeline.study.verdict import Differences, Verdict, judge
 
 Kept = Literal["kept", "broken", "undecided", "no difference"]
+
+FARTHEST = 10
+"""How many times the rows that were tried a learning curve is followed."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +106,17 @@ def less_data(evidence: Evidence, arm: str, against: str) -> Promise | None:
     rows = max(evidence.rows.values())
     fewer = all(n.interval.high < rows for n in known.values())
     more = any(n.interval.low > rows for n in known.values())
-    told = [f"{task} {_rows(n)} of {rows:,} rows" for task, n in known.items()]
+    told = [f"{task} {_rows(n, rows)} of {rows:,} rows" for task, n in known.items()]
     kept: Kept = "kept" if fewer else "broken" if more else "undecided"
     return Promise("less data", kept, f"as good as `{against}` with all: " + "; ".join(told))
 
 
-def _rows(n: Needed) -> str:
-    ends = " to ".join(
-        f"{v:,.0f}" if isfinite(v) else "never" for v in (n.interval.low, n.interval.high)
-    )
-    told = f"{n.rows:,.0f}" if isfinite(n.rows) else "never"
-    return f"{told} ({ends}{', extrapolated' if n.extrapolated else ''})"
+def _rows(n: Needed, tried: int) -> str:
+    """No number where the curve would have to be followed far beyond what was tried."""
+    if n.rows > FARTHEST * tried:
+        return f"more than {FARTHEST * tried:,}"
+    high = f"{n.interval.high:,.0f}" if n.interval.high <= FARTHEST * tried else "many more"
+    return f"{n.rows:,.0f} ({n.interval.low:,.0f} to {high})"
 
 
 def less_overfitting(evidence: Evidence, arm: str, against: str, fraction: float) -> Promise | None:

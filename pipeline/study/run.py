@@ -62,7 +62,20 @@ def study(
     for file in _recommended(found, path, overrides, variables or {}, directory):
         print(f"Run it: rootstock run {file}")
     print(f"The report: {directory / 'report.html'}")
+    _record(found, directory, asked)
     return directory
+
+
+def _record(found: Findings, directory: Path, asked: Design) -> None:
+    """Tell MLflow; a study is none the worse if that fails."""
+    if asked.spec.tracking.backend == "none":
+        return
+    from pipeline.study.record import record
+
+    try:
+        record(found, directory)
+    except Exception as e:
+        print(f"MLflow lacks this study as yet ({e}); the same command sends it.", file=sys.stderr)
 
 
 def _recommended(

@@ -108,7 +108,8 @@ def _entry_of(job: Job, store: Path) -> Entry:
 def _begin_worker(parent: int, threads: int) -> None:
     """Leave interrupts to the parent, share the cores, and do not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    for library in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
+        os.environ[library] = str(threads)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.disable(logging.INFO)
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()

@@ -29,11 +29,13 @@ def headline(found: Findings) -> list[str]:
     told, recommended = [], found.recommendation
     if recommended is not None:
         told.append(f"**Run `{recommended.arm}`**: {recommended.reason}.")
-        test = "confirmed" if recommended.confirmed else "not confirmed"
-        told.append(
-            f"On test rows, which took no part in the choice, that is {test}"
-            f" (not worse by the margin on any task: p = {recommended.p:.3f})."
-        )
+        if recommended.rival != recommended.arm:
+            test = "holds" if recommended.confirmed else "is not confirmed"
+            told.append(
+                f"On test rows, which took no part in the choice, it {test}: `{recommended.arm}`"
+                f" against `{recommended.rival}`, worse by the margin on some task, p ="
+                f" {recommended.p:.3f}."
+            )
     told += harmed(found)
     design, tasks = found.evidence.design, len(found.evidence.design.metrics)
     needed = fewest_seeds(tasks, design.settings.alpha)

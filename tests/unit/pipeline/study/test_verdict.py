@@ -23,7 +23,7 @@ def test_planted_differences_are_found() -> None:
 
 
 def test_where_nothing_differs_at_most_five_studies_in_a_hundred_say_otherwise() -> None:
-    rng, wrong, studies = np.random.default_rng(0), 0, 200
+    rng, wrong, studies = np.random.default_rng(0), 0, 100
     for _ in range(studies):
         verdicts = judge(comparison([0.0] * 3, 0.02, 7, rng), 0.05)
         wrong += any(v.outcome in ("helps", "hurts") for v in verdicts)
@@ -31,7 +31,7 @@ def test_where_nothing_differs_at_most_five_studies_in_a_hundred_say_otherwise()
 
 
 def test_what_differs_by_the_margin_is_rarely_called_equivalent() -> None:
-    rng, wrong, studies = np.random.default_rng(1), 0, 200
+    rng, wrong, studies = np.random.default_rng(1), 0, 100
     for _ in range(studies):
         verdicts = judge(comparison([0.01, -0.01], 0.004, 7, rng), 0.05)
         wrong += any(v.outcome == "equivalent" for v in verdicts)

@@ -1,0 +1,120 @@
+"""What evidence of known truth is found to say, and how it is told."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from pipeline.study.findings import Findings, findings
+from pipeline.study.promises import promises
+from pipeline.study.report import markdown, write
+from pipeline.study.report.page import page
+from tests.unit.pipeline.study.figures import evidence
+
+NOTHING = {"up": 0.0, "side": 0.0}
+
+
+@pytest.fixture
+def harmful(tmp_path: Path) -> Findings:
+    """Sharing helps `up` and harms `side`."""
+    gains = {"single": NOTHING, "multitask": {"up": 0.05, "side": -0.05}}
+    return findings(evidence(tmp_path, gains))
+
+
+def test_negative_transfer_is_named(harmful: Findings) -> None:
+    outcomes = {v.task: v.outcome for v in harmful.comparisons[0].verdicts}
+    assert harmful.comparisons[0].claim.name == "sharing"
+    assert outcomes == {"up": "helps", "side": "hurts"}
+    assert re.search(r"\*\*Negative transfer\*\*: `side` loses 0\.0(49|50)", markdown(harmful))
+    assert harmful.comparisons[0].worst.task == "side"
+
+
+def test_delta_m_hides_the_harm_that_the_worst_task_shows(harmful: Findings) -> None:
+    comparison = harmful.comparisons[0]
+    assert comparison.gain == pytest.approx(0, abs=0.3)
+    assert re.search(r"worst task: side -0\.0(49|50)", markdown(harmful))
+
+
+def test_the_arm_that_harms_no_task_is_recommended(harmful: Findings) -> None:
+    assert harmful.recommendation is not None
+    assert harmful.recommendation.arm == "single"
+    assert not harmful.recommendation.confirmed  # `up` is better in the other arm
+
+
+def test_of_equivalent_arms_the_one_with_fewer_models_is_recommended(tmp_path: Path) -> None:
+    found = findings(evidence(tmp_path, {"single": NOTHING, "multitask": NOTHING}))
+    assert {v.outcome for v in found.comparisons[0].verdicts} == {"equivalent"}
+    assert found.recommendation is not None
+    assert (found.recommendation.arm, found.recommendation.confirmed) == ("multitask", True)
+
+
+def test_too_few_seeds_are_told(tmp_path: Path) -> None:
+    more = "study: {seeds: 3}"
+    given = evidence(tmp_path, {"single": NOTHING, "multitask": NOTHING}, seeds=3, more=more)
+    assert "With 3 seeds no task can be found to be helped or hurt" in markdown(findings(given))
+
+
+def test_an_arm_that_learns_faster_needs_less_data(tmp_path: Path) -> None:
+    better = {"up": 0.08, "side": 0.08}
+    given = evidence(tmp_path, {"single": NOTHING, "multitask": better})
+    (comparison,) = [c for c in findings(given).comparisons if c.fraction == 1.0]
+    kept = {p.name: p.kept for p in promises(comparison, given)}
+    assert kept["better answers"] == "kept"
+    assert kept["less data"] == "kept"
+    assert kept["less overfitting"] == "no difference"
+
+
+class Tags(HTMLParser):
+    """Remembers which tags are open, and what is loaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loaded: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+        self.loaded += [v for k, v in attributes if k in ("src", "href") and v]
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        return
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_needs_no_network(harmful: Findings) -> None:
+    html, tags = page(harmful, "name: <planted>"), Tags()
+    tags.feed(html)
+    assert not tags.open
+    assert not tags.loaded
+    assert "://" not in re.sub(r"<pre>.*?</pre>", "", html)
+    assert "name: &lt;planted&gt;" in html
+    assert html.count("<svg") >= 5
+    assert "nan" not in re.sub(r"<[^>]*>", "", html).lower().split()
+
+
+def test_the_report_for_machines_holds_every_trial(harmful: Findings, tmp_path: Path) -> None:
+    write(harmful, "name: planted", tmp_path / "report")
+    told = json.loads((tmp_path / "report" / "study.json").read_text())
+    assert len(told["trials"]) == 2 * 3 * 8
+    assert told["recommendation"]["arm"] == "single"
+    assert sorted(p.name for p in (tmp_path / "report").iterdir()) == [
+        "report.html",
+        "report.md",
+        "study.json",
+    ]
+
+
+def test_reporting_imports_no_tensorflow() -> None:
+    code = "import sys, pipeline.study.run; print([m for m in ('tensorflow','keras','mlflow')"
+    code += " if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

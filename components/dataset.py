@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from components.artifacts import Batches, Examples
 from components.batches import load_columns
 from components.labels import counted, encode, resolve
+from components.sampling import Proportional, Sampling, order_of, sources
 from components.stage import RootstockError
 from models.features import Stored
 from models.lazy import tf
@@ -115,24 +116,48 @@ def _target(task: Task, columns: pa.Table) -> TaskTarget:
     )
 
 
-def training_batches(rows: Rows, batch_size: int, seed: int, epoch: tf.Variable) -> tf.data.Dataset:
-    """(features, labels) batches of one epoch: every row once; the last batch may be smaller.
+def training_batches(
+    rows: Rows, batch_size: int, seed: int, epoch: tf.Variable, sampling: Sampling | None = None
+) -> tf.data.Dataset:
+    """(features, labels) batches of one epoch; the last batch may be smaller.
 
     epoch: int64 scalar, read whenever an iterator begins; with `seed` it decides the order.
+    sampling: how often rows of each source are read; every row once when None.
+
+    Raises:
+        RootstockError: `sampling` does not fit the sources.
     """
     n = len(rows)
+    sampled = None
+    if sampling is not None and not isinstance(sampling, Proportional):
+        groups = sources({name: ~_missing(values) for name, values in rows.labels.items()})
+        sampled = order_of(sampling, groups, batch_size, seed)
+        n = len(sampled(0))
     steps = -(-n // batch_size)
 
-    def indices(_: tf.Tensor) -> tf.data.Dataset:
-        order = tf.random.experimental.stateless_shuffle(
+    def order() -> tf.Tensor:
+        if sampled is not None:
+            drawn = tf.numpy_function(sampled, [epoch.read_value()], tf.int64, stateful=False)
+            return tf.cast(tf.ensure_shape(drawn, [n]), tf.int32)
+        return tf.random.experimental.stateless_shuffle(
             tf.range(n), seed=tf.stack([tf.constant(seed, tf.int64), epoch.read_value()])
         )
+
+    def indices(_: tf.Tensor) -> tf.data.Dataset:
+        drawn = order()
         positions = tf.data.Dataset.range(steps)
-        return positions.map(lambda step: order[step * batch_size : (step + 1) * batch_size])
+        return positions.map(lambda step: drawn[step * batch_size : (step + 1) * batch_size])
 
     shuffled = tf.data.Dataset.range(1).flat_map(indices)
     batches = shuffled.map(_gather(rows), tf.data.AUTOTUNE, deterministic=True)
     return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+
+
+def _missing(labels: np.ndarray) -> np.ndarray:
+    """Whether each row lacks its label."""
+    if labels.dtype.kind != "f":
+        return np.asarray(labels < 0)
+    return np.asarray(np.isnan(labels.reshape(len(labels), -1)).any(axis=1))
 
 
 def evaluation_batches(rows: Rows, batch_size: int) -> tf.data.Dataset:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from components.artifacts import Batches, Examples, Preprocessing, SourceFiles, TrainedModel
 from components.preprocessing import load_preprocessing
+from components.sampling import AnySampling, Proportional
 from components.stage import Context, Stage
 from components.subset import Subset, chosen
 from components.trained_model import ModelRecord
@@ -47,6 +48,7 @@ class Training:
     mixed_precision: compute in bfloat16; variables and the served model stay float32.
     xla: compile the step. steps_per_execution: steps between returns to Python.
     subset: which of the training rows to use; all when absent.
+    sampling: how often rows of each source are read, where tasks come from different ones.
     gradient_figures: look at the gradients of several tasks after every epoch, on one batch, always
         the same: see `models.inspection`.
     """
@@ -66,6 +68,7 @@ class Training:
     steps_per_execution: Annotated[int, Field(ge=1)] = 1
     early_stopping: EarlyStopping | None = None
     subset: Subset | None = None
+    sampling: AnySampling = field(default_factory=Proportional)
     gradient_figures: bool = True
 
     def __post_init__(self) -> None:

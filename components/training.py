@@ -102,7 +102,9 @@ def train(
             raise RootstockError(str(e)) from e
     for layer in trimming(model.trunk):
         layer.enabled = not training.xla
-    steps = -(-len(splits.train) // training.batch_size)
+    epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+    batches = training_batches(splits.train, training.batch_size, seed, epoch, training.sampling)
+    steps = int(batches.cardinality())
     phases = [p for p in adaptation.phases if p.start < training.epochs]
     notes = [*_left_out(phases, adaptation.phases), *_unbalanced(model, phases)]
     for note in [*adaptation.notes, *notes]:
@@ -116,8 +118,6 @@ def train(
     model.compile(
         optimizer, jit_compile=training.xla, steps_per_execution=training.steps_per_execution
     )
-    epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
-    batches = training_batches(splits.train, training.batch_size, seed, epoch)
     saved = Checkpoint(context.scratch / "checkpoint.npz", model, adaptation.changing)
     progress = saved.restore()
     report = EpochCallback(context.observer, epoch, training.epochs, saved, progress, monitor)

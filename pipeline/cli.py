@@ -83,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     schema = commands.add_parser("schema", help="print the JSON Schema of specs, for editors")
     schema.set_defaults(command=_schema)
 
+    listed = commands.add_parser("methods", help="list the methods that a spec can choose from")
+    listed.add_argument("name", nargs="?", help="say all about this one")
+    listed.add_argument("--markdown", action="store_true", help="all about all, as docs have it")
+    listed.set_defaults(command=_methods)
+
     serve = commands.add_parser("serve", help="serve the pushed model over REST and gRPC")
     _spec_arguments(serve)
     serve.add_argument("--host", default="127.0.0.1")
@@ -211,6 +216,13 @@ def _schema(args: argparse.Namespace) -> int:
     from pipeline.spec import Spec
 
     print(json.dumps(Spec.model_json_schema(), indent=2))
+    return 0
+
+
+def _methods(args: argparse.Namespace) -> int:
+    from pipeline.methods import described, listing, page
+
+    print(page().rstrip() if args.markdown else described(args.name) if args.name else listing())
     return 0
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CLASSES_WITH_NUMBERS = 20
+NORMS = "norms of the tasks' gradients"
+AGREEMENT = ("gradient_cosine", "conflict_rate", "gradient_rank", "exactness")
+PANELS: dict[str, Callable[[str], bool]] = {
+    "weights of the tasks": lambda name: name.endswith("_weight"),
+    NORMS: lambda name: name.endswith("_gradient_norm"),
+    "agreement of the tasks' gradients": lambda name: name in AGREEMENT,
+    "gates: what each reader takes": lambda name: name.startswith("gate/"),
+}
+"""The figures of `tasks_together.png`, by title of the panel that shows them."""
 
 
 def plots_of(directory: Path) -> Iterator[tuple[str, Figure]]:
     """Figures of what an artifact holds, with their file names; none for most."""
     if (history := directory / "history.json").is_file():
-        yield from learning_curves(json.loads(history.read_text())["epochs"])
+        epochs = json.loads(history.read_text())["epochs"]
+        yield from learning_curves(epochs)
+        yield from gradient_panels(epochs)
     if (evaluation := directory / "evaluation.json").is_file():
         for task in json.loads(evaluation.read_text())["tasks"].values():
             yield from task_plots(task)
@@ -40,7 +52,11 @@ def task_plots(task: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
 
 def learning_curves(epochs: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, Figure]]:
     """One figure for each metric of each task, with its training and validation series."""
-    names = [n.removeprefix("val_") for n in epochs[0] if not n.endswith("seconds")]
+    names = [
+        n.removeprefix("val_")
+        for n in epochs[0]
+        if not n.endswith("seconds") and not any(fits(n) for fits in PANELS.values())
+    ]
     for metric in dict.fromkeys(names):
         figure, axes = _figure(metric)
         for series, label in ((metric, "train"), (f"val_{metric}", "val")):
@@ -49,6 +65,43 @@ def learning_curves(epochs: Sequence[Mapping[str, float]]) -> Iterator[tuple[str
         axes.set_xlabel("epoch")
         axes.legend()
         yield f"learning_{metric}.png", figure
+
+
+def gradient_panels(epochs: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, Figure]]:
+    """One figure of how tasks train together, of what there is: their weights, the norms and the
+    agreement of their gradients, and the gates of the sharing scheme.
+    """
+    from matplotlib.figure import Figure
+
+    panels = {
+        title: found
+        for title, fits in PANELS.items()
+        if (found := [n for n in epochs[-1] if fits(n) and math.isfinite(epochs[-1][n])])
+    }
+    if not panels:
+        return
+    figure = Figure(figsize=(8, 3 * len(panels)), dpi=100)
+    figure.subplots_adjust(left=0.1, right=0.7, top=1 - 0.12 / len(panels), hspace=0.35)
+    for axes, (title, names) in zip(
+        figure.subplots(len(panels), squeeze=False)[:, 0], panels.items(), strict=True
+    ):
+        axes.set_title(title)
+        for name in names:
+            values = [epoch.get(name, math.nan) for epoch in epochs]
+            axes.plot(range(1, len(values) + 1), values, marker=".", label=_short(name))
+        if title == NORMS:
+            axes.set_yscale("log")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), fontsize=7)
+    axes.set_xlabel("epoch")
+    yield "tasks_together.png", figure
+
+
+def _short(name: str) -> str:
+    for part in ("gate/", "gradient_"):
+        name = name.removeprefix(part)
+    for part in ("_weight", "_gradient_norm"):
+        name = name.removesuffix(part)
+    return name
 
 
 def _confusion(name: str, counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:

@@ -7,7 +7,7 @@ import pytest
 
 from components.metrics import measure
 from models.task import BinaryTask, MulticlassTask, TaskTarget
-from pipeline.tracking.plots import learning_curves, plots_of, task_plots
+from pipeline.tracking.plots import gradient_panels, learning_curves, plots_of, task_plots
 
 
 def drawn(figure) -> bytes:
@@ -26,6 +26,23 @@ def test_learning_curves_have_train_and_val_of_each_metric_by_epoch():
     lines = {line.get_label(): line for line in figures["learning_loss.png"].axes[0].lines}
     assert list(lines["train"].get_xdata()) == [1, 2]
     assert list(lines["val"].get_ydata()) == [1.5, 1.0]
+
+
+def test_what_tasks_do_to_each_other_is_one_figure():
+    epochs = [
+        {"loss": 1.0, "cat_weight": w, "cat_gradient_norm": 2.0, "gradient_cosine": -0.2}
+        | {"gate/cat/expert0": 0.7, "dog_weight": float("nan")}
+        for w in (1.0, 1.5)
+    ]
+    assert set(dict(learning_curves(epochs))) == {"learning_loss.png"}
+    ((name, figure),) = gradient_panels(epochs)
+    assert name == "tasks_together.png"
+    assert len(figure.axes) == 4
+    labels = [[line.get_label() for line in axes.lines] for axes in figure.axes]
+    assert labels == [["cat"], ["cat"], ["cosine"], ["cat/expert0"]]
+    assert list(figure.axes[0].lines[0].get_ydata()) == [1.0, 1.5]
+    assert drawn(figure).startswith(b"\x89PNG")
+    assert list(gradient_panels([{"loss": 1.0}])) == []
 
 
 @pytest.mark.parametrize("count", [2, 40])

@@ -1,0 +1,33 @@
+"""The list of methods, and the page of the docs that is made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from components.stage import RootstockError
+from models.inputs import STRICT
+from pipeline.methods import all_methods, described, listing, page
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def test_the_page_of_the_docs_is_up_to_date() -> None:
+    told = "rootstock methods --markdown > docs/methods.md writes it"
+    assert (DOCS / "methods.md").read_text() == page(), told
+
+
+@pytest.mark.parametrize("method", all_methods(), ids=lambda m: f"{m.family}-{m.name}")
+def test_every_method_says_what_it_is(method) -> None:  # type: ignore[no-untyped-def]
+    assert f"\n  {method.name} " in listing()
+    assert len(method.description) > 40
+    assert method.source.endswith(".")
+    assert method.cls.__pydantic_config__ == STRICT
+    for name in method.parameters:
+        assert name in described(method.name)
+
+
+def test_unknown_methods() -> None:
+    with pytest.raises(RootstockError, match=r"no method 'mmoo'.*mmoe"):
+        described("mmoo")

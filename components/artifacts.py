@@ -114,6 +114,13 @@ class Batches(Artifact):
 
 
 @dataclass(frozen=True)
+class Predictions(Artifact):
+    """`part-NNNNN.parquet` (or `.jsonl`, `.tfrecord`): kept columns and `predicted_<task>`, row by
+    row of the sources.
+    """
+
+
+@dataclass(frozen=True)
 class TrainedModel(Artifact):
     """`saved_model/` for serving; `weights.npz`, `model.json` to rebuild the Keras model;
     `history.json`; `expected.parquet`: raw examples beside the Keras model's answers to them.

@@ -25,16 +25,19 @@ POLL_SECONDS = 0.2
 def map_units(
     name: str,
     units: Sequence[T],
-    work: Callable[[int, T], R],
+    work: Callable[..., R],
     context: Context,
     rows: Sequence[int] = (),
     threads: int | None = None,
+    model: Callable[[], object] | None = None,
 ) -> list[R]:
     """`work(index, unit)` for every unit, as a Beam pipeline; the results in the order of units.
 
     rows: of each unit, to tell progress in; in units ("shards") when empty.
     threads: that the in-process runner may use; one for each core when absent. Other runners, and
         options that say so, decide it themselves.
+
+    model: makes what `work(index, unit, model)` needs, once a process, by Beam's RunInference.
 
     `work` and its results are pickled; work must be the same however often it is tried. Results
     are kept in the stage's scratch directory as they come, so an attempt after a crash goes on
@@ -52,7 +55,7 @@ def map_units(
         options, note = _with_threads(context.beam, len(left), threads)
         with _Progress(results, rows, len(units), context, note):
             try:
-                _run(left, _Kept(work, str(results)), options)
+                _run(left, _Kept(work, str(results)), options, model)
             except Exception as error:
                 for code in DISK_FULL:  # Beam keeps the message only
                     if os.strerror(code) in str(error):
@@ -92,31 +95,48 @@ def _with_threads(options: BeamOptions, units: int, threads: int | None) -> tupl
 
 def _run(
     left: Sequence[tuple[int, Any]],
-    work: Callable[[tuple[int, Any]], None],
+    work: _Kept,
     options: BeamOptions,
+    model: Callable[[], object] | None,
 ) -> None:
-    logging.getLogger().addFilter(_without_apitools)
+    logging.getLogger().addFilter(_without_noise)
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
     flags = [o if o.startswith("--") else f"--{o}" for o in options.options]
     arguments = PipelineOptions([f"--runner={options.runner}", *flags])
     with beam.Pipeline(options=arguments) as pipeline:
-        _ = pipeline | beam.Create(left) | beam.Reshuffle() | beam.Map(work)
+        items = pipeline | beam.Create(left) | beam.Reshuffle()
+        if model is None:
+            _ = items | beam.Map(work)
+        else:
+            from components.beam_inference import with_model
+
+            _ = items | with_model(work.with_model, model)
 
 
 class _Kept:
     """Work whose result goes to a file; an error for the user is a result, not a retry."""
 
-    def __init__(self, work: Callable[[int, Any], Any], directory: str) -> None:
+    def __init__(self, work: Callable[..., Any], directory: str) -> None:
         self.work = work
         self.directory = directory
 
     def __call__(self, item: tuple[int, Any]) -> None:
+        self._keep(item)
+
+    def with_model(self, item: tuple[int, Any], model: object) -> None:
+        """The same with what the work needs besides."""
+        self._keep(item, model)
+
+    def _keep(self, item: tuple[int, Any], *model: object) -> None:
         index, unit = item
         result: object
         try:
-            result = self.work(index, unit)
+            for refused in model:
+                if isinstance(refused, RootstockError):
+                    raise refused
+            result = self.work(index, unit, *model)
         except RootstockError as error:
             result = error
         file = _file(Path(self.directory), index)
@@ -157,6 +177,9 @@ def _file(results: Path, index: int) -> Path:
     return results / f"{index:05d}.pickle"
 
 
-def _without_apitools(record: logging.LogRecord) -> bool:
-    """Beam says at import that Google Cloud clients are absent; nobody needs them here."""
-    return "apitools" not in record.getMessage()
+def _without_noise(record: logging.LogRecord) -> bool:
+    """Beam says at import that Google Cloud clients are absent, and of every loaded model that it
+    cannot tell its memory; nobody needs to know here.
+    """
+    told = record.getMessage()
+    return "apitools" not in told and "memory usage cannot be fetched" not in told

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
-import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import SPLITS, Examples, Quarantine, SourceFiles
+from components.quarantine import SourceUnit, quarantined, source_units
 from components.readers import Reader
-from components.readers.base import BadRecord, Unit
+from components.readers.base import BadRecord
 from components.readers.types import conform, union
 from components.splits import HashSplits, Splitting
 from components.stage import Context, RootstockError, Stage
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from components.strata import Strata
 
 HASH = HashSplits()
-SHOWN = 5
-"""Bad records named in an error."""
 
 
 @dataclass(frozen=True)
@@ -57,21 +53,16 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
     def run(self, inputs: ExampleGenInputs, context: Context) -> ExampleGenOutputs:
         from components.beam import hand_over, map_units
 
-        roots = [f.path for f in inputs.files]
-        schemas = [s.schema(root) for s, root in zip(self.sources, roots, strict=True)]
-        for source, schema in zip(self.sources, schemas, strict=True):
+        units = source_units(self.sources, inputs.files)
+        schemas = {u.number: u.schema for u in units}
+        for source, schema in zip(self.sources, schemas.values(), strict=True):
             _check("data.key", self.key, schema, source.place)
             if source.split is None:
                 _check("data.splits", self.splits.columns, schema, source.place)
-        units = [
-            SourceUnit(source, i, unit, schema)
-            for i, (source, schema) in enumerate(zip(self.sources, schemas, strict=True))
-            for unit in source.units(roots[i])
-        ]
         shards = context.scratch / "shards"
         work = partial(
             write_unit,
-            schema=union([(r.place, s) for r, s in zip(self.sources, schemas, strict=True)]),
+            schema=union([(self.sources[i].place, s) for i, s in schemas.items()]),
             key=self.key,
             splits=self._splits(units, context),
             directory=str(shards),
@@ -80,22 +71,18 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
 
         bad = [(u, r) for u, w in zip(units, written, strict=True) for r in sorted(w.bad)]
         rows = {split: sum(w.rows.get(split, 0) for w in written) for split in SPLITS}
-        self._check(rows, bad)
-        quarantine = context.output / "quarantine"
-        quarantine.mkdir()
-        with open(quarantine / "records.jsonl", "w", encoding="utf-8") as file:
-            file.writelines(
-                json.dumps({"source": item.number, **asdict(record)}, ensure_ascii=False) + "\n"
-                for item, record in bad
+        total = sum(rows.values())
+        quarantine = quarantined(bad, total, self.max_bad_fraction, context)
+        if not rows["train"]:
+            raise RootstockError(
+                f"No examples for the training split in {', '.join(s.place for s in self.sources)}:"
+                f" {total} rows in all."
             )
         examples = context.output / "examples"
         hand_over("units", shards, examples, context)
-        figures = {"examples": sum(rows.values()), **rows, "quarantined": len(bad)}
-        for name, figure in figures.items():
+        for name, figure in {"examples": total, **rows}.items():
             context.observer.figure(name, figure)
-        if bad:
-            context.observer.warn(f"{len(bad)} records are in quarantine, such as {bad[0][1]}")
-        return ExampleGenOutputs(Examples(examples), Quarantine(quarantine))
+        return ExampleGenOutputs(Examples(examples), quarantine)
 
     def _splits(self, units: list[SourceUnit], context: Context) -> Splitting:
         """The rule for rows whose source names no split."""
@@ -110,40 +97,6 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
         free = [u for u in units if u.source.split is None]
         found = map_units("strata", free, work, context)
         return stratified(splits, [strata for unit in found for strata in unit])
-
-    def _check(self, rows: Mapping[str, int], bad: list[tuple[SourceUnit, BadRecord]]) -> None:
-        total = sum(rows.values()) + len(bad)
-        if total and len(bad) / total > self.max_bad_fraction:
-            raise RootstockError(
-                "\n".join(
-                    [
-                        f"{len(bad)} of {total} records cannot be used:",
-                        *(
-                            f"  {os.path.join(item.unit.root, str(record))}"
-                            for item, record in bad[:SHOWN]
-                        ),
-                        *(["  …"] if len(bad) > SHOWN else []),
-                        "Mend them, or set max_bad_fraction to"
-                        f" {_at_least(len(bad) / total)} or more to put them in quarantine and"
-                        " go on.",
-                    ]
-                )
-            )
-        if not rows["train"]:
-            raise RootstockError(
-                f"No examples for the training split in {', '.join(s.place for s in self.sources)}:"
-                f" {total - len(bad)} rows in all."
-            )
-
-
-@dataclass(frozen=True)
-class SourceUnit:
-    """A unit of reading together with its source; number: of the source, from 0."""
-
-    source: Reader
-    number: int
-    unit: Unit
-    schema: pa.Schema
 
 
 @dataclass(frozen=True)
@@ -197,11 +150,6 @@ def read_strata(index: int, item: SourceUnit, *, key: tuple[str, ...], column: s
 
 def _key_of(item: SourceUnit, key: tuple[str, ...]) -> tuple[str, ...]:
     return key or item.source.default_key or tuple(item.schema.names)
-
-
-def _at_least(fraction: float) -> float:
-    """Rounded up, so that it still covers the fraction."""
-    return math.ceil(fraction * 10_000) / 10_000
 
 
 def _check(what: str, columns: tuple[str, ...], schema: pa.Schema, place: str) -> None:

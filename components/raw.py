@@ -8,10 +8,11 @@ from components.arrow import np, pa, pc
 from components.stage import RootstockError
 from components.texts import numbers, texts
 from models.features import Feature
+from models.inputs import Input
 
 
 def raw_inputs(
-    rows: pa.Table | pa.RecordBatch, features: Iterable[Feature]
+    rows: pa.Table | pa.RecordBatch, features: Iterable[Feature | Input]
 ) -> dict[str, np.ndarray]:
     """Raw tensors by feature name: [rows] object arrays of bytes or str, or float32 for numbers.
 
@@ -23,7 +24,7 @@ def raw_inputs(
     return {f.name: _raw(rows, f) for f in features}
 
 
-def _raw(rows: pa.Table | pa.RecordBatch, feature: Feature) -> np.ndarray:
+def _raw(rows: pa.Table | pa.RecordBatch, feature: Feature | Input) -> np.ndarray:
     if feature.column not in rows.schema.names:
         raise RootstockError(
             f"input {feature.name!r}: no column {feature.column!r}."

@@ -49,10 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run the pipeline of a spec, reusing what is cached")
     _spec_arguments(run)
-    run.add_argument("--runner", default="FnApiRunner", help="Beam runner (default: in process)")
-    run.add_argument(
-        "--beam", action="append", default=[], metavar="KEY=VALUE", help="an option of the runner"
-    )
+    _beam_arguments(run)
     run.add_argument("--explain", action="store_true", help="say why stages run again")
     run.add_argument("--retries", type=int, default=0, help="further attempts at a failed stage")
     run.add_argument(
@@ -126,6 +123,23 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--url", default="http://127.0.0.1:8501", help="http:// or grpc://")
     predict.set_defaults(command=_predict)
 
+    infer = commands.add_parser("infer", help="ask a pushed model about all rows of files")
+    _spec_arguments(infer)
+    infer.add_argument("paths", nargs="*", help="files, read as the first source of SPEC is")
+    infer.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="YAML",
+        help="a source as in a spec, such as '{format: parquet, path: a.parquet}'",
+    )
+    infer.add_argument("--output", type=Path, required=True, help="a new directory")
+    infer.add_argument("--as", dest="kind", choices=("parquet", "jsonl", "tfrecord"))
+    infer.add_argument("--keep", default="", metavar="COLUMN,…", help="columns beside predictions")
+    infer.add_argument("--model-version", type=int, help="default: the latest")
+    _beam_arguments(infer)
+    infer.set_defaults(command=_infer)
+
     publish = commands.add_parser(
         "publish", help="write the pushed model's trunk as a TF-Hub module, to start others from"
     )
@@ -155,6 +169,13 @@ def _spec_arguments(parser: argparse.ArgumentParser) -> None:
         help="override a key of the spec",
     )
     parser.add_argument("--data", type=os.path.abspath, help="what ${DATA} stands for in the spec")
+
+
+def _beam_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runner", default="FnApiRunner", help="Beam runner (default: in process)")
+    parser.add_argument(
+        "--beam", action="append", default=[], metavar="KEY=VALUE", help="an option of the runner"
+    )
 
 
 def _variables(args: argparse.Namespace) -> dict[str, str]:
@@ -319,6 +340,22 @@ def _value(name: str, text: str, is_text: bool) -> bytes | float | str:
         return float(text or "nan")
     except ValueError as e:
         raise RootstockError(f"{name}: expected a number, received {text!r}.") from e
+
+
+def _infer(args: argparse.Namespace) -> int:
+    from pipeline.infer import infer, like_the_first
+    from pipeline.spec import load_spec, parse_source
+
+    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    sources = [like_the_first(spec, path) for path in args.paths]
+    sources += [parse_source(text) for text in args.source]
+    if not sources:
+        raise RootstockError("Expected files to predict, as PATH or --source.")
+    keep = tuple(name.strip() for name in args.keep.split(",") if name.strip())
+    beam = BeamOptions(args.runner, tuple(args.beam))
+    rows = infer(spec, sources, args.output, args.kind or "parquet", keep, args.model_version, beam)
+    print(f"{args.output}: {rows:,} rows")
+    return 0
 
 
 def _publish(args: argparse.Namespace) -> int:

@@ -8,10 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from components.intervals import Confidence
-from components.readers import Source
+from components.readers import Reader, Source
 from components.slices import Slice
 from components.splits import HashSplits, Splits
 from components.stage import RootstockError
@@ -199,6 +207,19 @@ def load_spec(
     except ValidationError as e:
         raise RootstockError("\n".join(_sentences(e, file))) from e
     return _with_absolute_paths(spec, path.resolve().parent), file
+
+
+def parse_source(text: str) -> Reader:
+    """A source from YAML; its path is relative to the current directory.
+
+    Raises:
+        RootstockError: it is not one.
+    """
+    try:
+        source: Reader = TypeAdapter(Source).validate_python(yaml.safe_load(text))
+    except (ValidationError, yaml.YAMLError) as e:
+        raise RootstockError(f"--source {text}: {e}") from e
+    return source.located(os.getcwd())
 
 
 def _with_absolute_paths(spec: Spec, base: Path) -> Spec:

@@ -1,0 +1,42 @@
+"""Units of work with a model: Beam's RunInference loads it once a process and shares it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from apache_beam.ml.inference.base import ModelHandler, RunInference
+
+from components.stage import RootstockError
+
+Item = tuple[int, Any]
+
+
+class UnitHandler(ModelHandler[Item, int, Any]):  # type: ignore[misc]
+    """work: of an item, with the model. load: makes the model."""
+
+    def __init__(self, work: Callable[..., None], load: Callable[[], Any]) -> None:
+        super().__init__()
+        self.work, self.load = work, load
+
+    def load_model(self) -> Any:
+        """The model, or why there is none: the work on the first unit says it."""
+        try:
+            return self.load()
+        except RootstockError as error:
+            return error
+
+    def run_inference(
+        self, batch: Sequence[Item], model: Any, inference_args: dict[str, Any] | None = None
+    ) -> Iterable[int]:
+        for item in batch:
+            self.work(item, model)
+            yield item[0]
+
+    def batch_elements_kwargs(self) -> dict[str, int]:
+        return {"max_batch_size": 1}  # a unit is many rows
+
+
+def with_model(work: Callable[..., None], load: Callable[[], Any]) -> RunInference:
+    """The transform that does the work on items."""
+    return RunInference(UnitHandler(work, load))

@@ -42,7 +42,7 @@ def decode_predict(
     Raises:
         ServingError: INVALID_ARGUMENT saying what does not fit, and whatever `inputs_of` raises.
     """
-    document = _parse(body)
+    document = parse_document(body)
     signature = document.get("signature_name", "")
     if not isinstance(signature, str):
         raise invalid(
@@ -91,7 +91,8 @@ def encode_predict(form: Literal["row", "column"], outputs: Mapping[str, np.ndar
     return json.dumps(answer).encode()
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def parse_document(body: bytes) -> dict[str, Any]:
+    """The JSON object of a request. Raises ServingError: INVALID_ARGUMENT."""
     if not body:
         raise invalid("JSON Parse error: The document is empty")
     try:

@@ -1,24 +1,29 @@
 """The models that a server serves, and their versions: loaded, polled for, replaced.
 
-The newest version on disk is served. When that changes, its successor is loaded first, then takes
-over, then the old one is freed once its last request is answered: no request fails.
+Which versions are wanted is a matter of `policy`. Where that changes, new versions are loaded
+first, then take over, then the others are freed once their last request is answered: no request
+fails. While a wanted version cannot be loaded, those served before stay.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
-from threading import Condition, Event, Thread
+from threading import Condition, Event, Lock, Thread
 
-from serving import versions
-from serving.errors import Code, ServingError
+from serving import labels, versions
+from serving.errors import Code, ServingError, invalid
+from serving.server.monitoring import Monitoring
+from serving.server.policy import ModelConfig
 from serving.server.saved_model import SavedModel
 
 _log = logging.getLogger(__name__)
+
+Load = Callable[..., SavedModel]
 
 
 class State(IntEnum):
@@ -30,6 +35,28 @@ class State(IntEnum):
     AVAILABLE = 30
     UNLOADING = 40
     END = 50
+
+
+@dataclass(frozen=True)
+class Target:
+    """The model that a request names, and the version or the label; the newest version if neither.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT: both.
+    """
+
+    name: str
+    version: int | None = None
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.version is not None and self.label:
+            raise invalid("Expected a version or a version label, not both.")
+
+    def __str__(self) -> str:
+        if self.version is None:
+            return f"Latest({self.name})"
+        return f"Specific({self.name}, {self.version})"
 
 
 @dataclass
@@ -56,21 +83,22 @@ class VersionStatus:
 class ServedModel:
     """A model directory and what of it is loaded."""
 
-    def __init__(self, name: str, directory: Path) -> None:
-        self.name = name
-        self.directory = directory
+    def __init__(self, config: ModelConfig, load: Load, monitoring: Monitoring) -> None:
+        self.config = config
+        self._load, self._monitoring = load, monitoring
         self._versions: dict[int, Version] = {}
+        self._labels: dict[str, int] = {}
         self._changed = Condition()
 
     @contextmanager
-    def use(self, number: int | None) -> Iterator[tuple[int, SavedModel]]:
-        """A version, held in memory as long as the block runs; the newest when None.
+    def use(self, target: Target) -> Iterator[tuple[int, SavedModel]]:
+        """A version, held in memory as long as the block runs.
 
         Raises:
-            ServingError: NOT_FOUND, with TF Serving's words.
+            ServingError: NOT_FOUND, or INVALID_ARGUMENT for a label, with TF Serving's words.
         """
         with self._changed:
-            version = self._find(number)
+            version = self._find(target)
             version.requests += 1
         try:
             assert version.loaded is not None
@@ -80,22 +108,18 @@ class ServedModel:
                 version.requests -= 1
                 self._changed.notify_all()
 
-    def status(self, number: int | None = None) -> list[VersionStatus]:
+    def status(self, target: Target) -> list[VersionStatus]:
         """All versions known, newest first, or the one asked for.
 
         Raises:
             ServingError: NOT_FOUND where there is none.
         """
         with self._changed:
+            number = self._labelled(target.label) if target.label else target.version
             known = [v for v in self._versions.values() if number in (None, v.number)]
-            if not known and number is None:
-                raise ServingError(
-                    Code.NOT_FOUND, f"Could not find any versions of model {self.name}"
-                )
             if not known:
-                raise ServingError(
-                    Code.NOT_FOUND, f"Could not find version {number} of model {self.name}"
-                )
+                what = "any versions" if number is None else f"version {number}"
+                raise ServingError(Code.NOT_FOUND, f"Could not find {what} of model {target.name}")
             return [
                 VersionStatus(
                     v.number,
@@ -117,28 +141,22 @@ class ServedModel:
             return bool(self._versions) and self._versions[max(self._versions)].error is not None
 
     def refresh(self) -> None:
-        """Serve the newest version on disk. While there is none, what is loaded stays."""
-        on_disk = versions.numbers(self.directory)
+        """Serve what is wanted of the versions on disk. While there is none, all loaded stay."""
+        on_disk, told = versions.numbers(self.config.directory), self._told()
+        wanted = self.config.policy.choose(on_disk) | (set(told.values()) & set(on_disk))
         with self._changed:
             for number, version in list(self._versions.items()):
                 if version.state is State.END and number not in on_disk:
                     del self._versions[number]
-            if not on_disk or not self._wanted(on_disk[-1]):
-                return
-            version = self._versions[on_disk[-1]] = Version(on_disk[-1], State.LOADING)
-        try:
-            loaded = SavedModel(self.directory / str(version.number))
-        except ServingError as error:
-            _log.error("%s version %d cannot be loaded: %s", self.name, version.number, error)
-            with self._changed:
-                version.state, version.error = State.END, error
-            return
+        for number in sorted(wanted):
+            self._ensure(number)
         with self._changed:
-            replaced = [v for v in self._versions.values() if v.state is State.AVAILABLE]
-            version.loaded, version.state = loaded, State.AVAILABLE
+            there = {n for n, v in self._versions.items() if v.state is State.AVAILABLE}
+            self._labels = {label: n for label, n in told.items() if n in there}
+            unwanted = there - wanted if wanted and wanted <= there else set()
+            replaced = [self._versions[n] for n in unwanted]
             for old in replaced:
                 old.state = State.UNLOADING
-        _log.info("%s version %d is available", self.name, version.number)
         for old in replaced:
             self._unload(old)
 
@@ -151,40 +169,72 @@ class ServedModel:
         for version in loaded:
             self._unload(version)
 
+    def _told(self) -> dict[str, int]:
+        fixed = self.config.labels
+        return labels.read(self.config.directory) if fixed is None else dict(fixed)
+
+    def _ensure(self, number: int) -> None:
+        """Load a version: a new one, or one that was replaced and is wanted again."""
+        with self._changed:
+            known = self._versions.get(number)
+            if known is not None and (known.state is not State.END or known.error is not None):
+                return
+            version = self._versions[number] = Version(number, State.LOADING)
+        name, path, began = self.config.name, self.config.directory / str(number), time.monotonic()
+        try:
+            loaded = self._load(path)
+        except ServingError as error:
+            _log.error("%s version %d cannot be loaded: %s", name, number, error)
+            self._monitoring.loaded(name, error.code, time.monotonic() - began)
+            with self._changed:
+                version.state, version.error = State.END, error
+            return
+        self._monitoring.loaded(name, Code.OK, time.monotonic() - began)
+        with self._changed:
+            version.loaded, version.state = loaded, State.AVAILABLE
+        _log.info("%s version %d is available", name, number)
+
     def _unload(self, version: Version) -> None:
         with self._changed:
             self._changed.wait_for(lambda: version.requests == 0)
             if version.loaded is not None:
                 version.loaded.close()
             version.loaded, version.state = None, State.END
-        _log.info("%s version %d is unloaded", self.name, version.number)
+        _log.info("%s version %d is unloaded", self.config.name, version.number)
 
-    def _wanted(self, number: int) -> bool:
-        """Whether to load a version: a new one, or one replaced before that is the newest again."""
-        known = self._versions.get(number)
-        return known is None or (known.state is State.END and known.error is None)
-
-    def _find(self, number: int | None) -> Version:
+    def _find(self, target: Target) -> Version:
+        number = self._labelled(target.label) if target.label else target.version
         available = [v for v in self._versions.values() if v.state is State.AVAILABLE]
         if number is None and available:
             return max(available, key=lambda v: v.number)
         for version in available:
             if version.number == number:
                 return version
-        request = f"Latest({self.name})" if number is None else f"Specific({self.name}, {number})"
-        raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {request}")
+        raise _not_served(target)
+
+    def _labelled(self, label: str) -> int:
+        if label not in self._labels:
+            raise invalid(f"Unrecognized servable version label: {label}")
+        return self._labels[label]
 
 
 class Models:
     """All models of a server, refreshed every `period_s` seconds by a thread of their own."""
 
-    def __init__(self, directories: Mapping[str, Path], period_s: float = 1.0) -> None:
-        self._models = {name: ServedModel(name, path) for name, path in directories.items()}
-        self._period_s = period_s
-        self._stop = Event()
-        self._available = Event()
-        self._failed = Event()
+    def __init__(
+        self,
+        configs: Sequence[ModelConfig],
+        load: Load = SavedModel,
+        monitoring: Monitoring | None = None,
+        period_s: float = 1.0,
+    ) -> None:
+        self.monitoring = monitoring or Monitoring()
+        self._load, self._period_s = load, period_s
+        self._models: dict[str, ServedModel] = {}
+        self._refreshing = Lock()
+        self._stop, self._available, self._failed = Event(), Event(), Event()
         self._thread = Thread(target=self._poll, name="model-poller", daemon=True)
+        self._configure(configs)
 
     def start(self) -> None:
         """Begin to load, and to look for new versions."""
@@ -198,6 +248,27 @@ class Models:
         """Wait until the newest version of a model could not be loaded."""
         self._failed.wait()
 
+    def available(self) -> bool:
+        """Whether every model has a version that answers now."""
+        return all(model.available() for model in self._models.values())
+
+    def reload(self, configs: Sequence[ModelConfig]) -> None:
+        """Serve these models and no others; returns when their versions are loaded.
+
+        Raises:
+            ServingError: FAILED_PRECONDITION: a model has no version that can be loaded.
+        """
+        with self._refreshing:
+            removed = self._configure(configs)
+            for model in self._models.values():
+                model.refresh()
+        for model in removed:
+            model.close()
+        if empty := [name for name, model in self._models.items() if not model.available()]:
+            raise ServingError(
+                Code.FAILED_PRECONDITION, f"No version of {', '.join(empty)} can be served."
+            )
+
     def stop(self) -> None:
         """Stop looking, and free everything."""
         self._stop.set()
@@ -205,27 +276,53 @@ class Models:
         for model in self._models.values():
             model.close()
 
-    def status(self, name: str, number: int | None = None) -> list[VersionStatus]:
+    def known(self, name: str) -> str:
+        """The name if such a model is served, else "": what a metric may be labelled with."""
+        return name if name in self._models else ""
+
+    def status(self, target: Target) -> list[VersionStatus]:
         """As `ServedModel.status`."""
-        if name not in self._models:
-            raise ServingError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
-        return self._models[name].status(number)
+        model = self._models.get(target.name)
+        if model is None:
+            raise ServingError(
+                Code.NOT_FOUND, f"Could not find any versions of model {target.name}"
+            )
+        return model.status(target)
 
     @contextmanager
-    def use(self, name: str, number: int | None = None) -> Iterator[tuple[int, SavedModel]]:
+    def use(self, target: Target) -> Iterator[tuple[int, SavedModel]]:
         """As `ServedModel.use`."""
-        if name not in self._models:
-            request = f"Latest({name})" if number is None else f"Specific({name}, {number})"
-            raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {request}")
-        with self._models[name].use(number) as version:
+        model = self._models.get(target.name)
+        if model is None:
+            raise _not_served(target)
+        with model.use(target) as version:
             yield version
+
+    def _configure(self, configs: Sequence[ModelConfig]) -> list[ServedModel]:
+        """Take on these models; those that are no longer among them."""
+        made: dict[str, ServedModel] = {}
+        for config in configs:
+            known = self._models.get(config.name)
+            if known is not None and known.config.directory == config.directory:
+                known.config = config
+                made[config.name] = known
+            else:
+                made[config.name] = ServedModel(config, self._load, self.monitoring)
+        removed = [model for model in self._models.values() if model not in made.values()]
+        self._models = made
+        return removed
 
     def _poll(self) -> None:
         while not self._stop.is_set():
-            for model in self._models.values():
-                model.refresh()
-            if all(model.available() for model in self._models.values()):
-                self._available.set()
-            if any(model.failed() for model in self._models.values()):
-                self._failed.set()
+            with self._refreshing:
+                for model in self._models.values():
+                    model.refresh()
+                if self.available():
+                    self._available.set()
+                if any(model.failed() for model in self._models.values()):
+                    self._failed.set()
             self._stop.wait(self._period_s)
+
+
+def _not_served(target: Target) -> ServingError:
+    return ServingError(Code.NOT_FOUND, f"Servable not found for request: {target}")

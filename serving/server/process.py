@@ -1,4 +1,4 @@
-"""The server process: its command line, its sockets, its start and its end."""
+"""The server process: its sockets, its start and its end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event, Thread
 
@@ -17,8 +17,13 @@ import grpc
 import uvicorn
 
 from serving.server import grpc_api, rest
+from serving.server.batching import Batcher
 from serving.server.launch import UNLOADABLE
 from serving.server.models import Models
+from serving.server.monitoring import Monitoring
+from serving.server.options import batching_of, configs, limits_of, parse
+from serving.server.saved_model import SavedModel
+from serving.server.warmup import warm_up
 
 _GRACE_S = 30.0
 
@@ -37,20 +42,27 @@ def main(arguments: Sequence[str]) -> int:
         The exit code: 0 after SIGTERM, 130 after SIGINT, 2 if a port cannot be used, 3 if a model
         cannot be loaded and that was to end the server.
     """
-    options = _parse(arguments)
+    options = parse(arguments)
+    limits, threads = limits_of(options), options.threads or max(8, 2 * (os.cpu_count() or 1))
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("serving").setLevel(logging.INFO)
     stop = _Stop()
-    models = Models(dict(options.model))
+    monitoring = Monitoring()
+    models = Models(
+        configs(options), _loader(options, monitoring), monitoring, options.poll_seconds
+    )
     try:
         listener = _listen(options.host, options.rest_port)
-        grpc_server, grpc_port = _bind(models, options.host, options.grpc_port)
+        grpc_server = grpc_api.server(models, limits, threads)
+        grpc_port = _bind(grpc_server, options)
     except PortTaken as error:
         print(error, file=sys.stderr)
         return 2
     web = uvicorn.Server(
         uvicorn.Config(
-            rest.application(models),
+            rest.application(models, limits, threads),
+            ssl_certfile=options.tls_cert,
+            ssl_keyfile=options.tls_key,
             lifespan="off",
             log_level="warning",
             timeout_graceful_shutdown=int(_GRACE_S),
@@ -121,11 +133,27 @@ def _listen(host: str, port: int) -> socket.socket:
     return _bound(host, port, "REST", "--rest-port")
 
 
-def _bind(models: Models, host: str, port: int) -> tuple[grpc.Server, int]:
+def _bind(server: grpc.Server, options: argparse.Namespace) -> int:
+    host, port = options.host, options.grpc_port
     if port:
         _bound(host, port, "gRPC", "--grpc-port").close()  # gRPC itself would not say what is wrong
-    made = grpc_api.server(models, threads=max(8, 2 * (os.cpu_count() or 1)))
-    return made, made.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if options.tls_cert is None:
+        return int(server.add_insecure_port(address))
+    pair = (options.tls_key.read_bytes(), options.tls_cert.read_bytes())
+    return int(server.add_secure_port(address, grpc.ssl_server_credentials([pair])))
+
+
+def _loader(options: argparse.Namespace, monitoring: Monitoring) -> Callable[[Path], SavedModel]:
+    batching = batching_of(options)
+    batcher = None if batching is None else Batcher(batching, monitoring.batched)
+
+    def load(path: Path) -> SavedModel:
+        model = SavedModel(path, batcher)
+        warm_up(model, path)
+        return model
+
+    return load
 
 
 def _bound(host: str, port: int, kind: str, option: str) -> socket.socket:
@@ -143,37 +171,3 @@ def _bound(host: str, port: int, kind: str, option: str) -> socket.socket:
             f"choose another with {option} (0 takes a free one)."
         ) from None
     return bound
-
-
-def _model(text: str) -> tuple[str, Path]:
-    name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise argparse.ArgumentTypeError(f"expected NAME=BASE_PATH, received {text!r}")
-    if any(character in name for character in "/:"):
-        raise argparse.ArgumentTypeError(f"a model name has no '/' or ':', received {name!r}")
-    return name, Path(path)
-
-
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m serving.server", description=__doc__)
-    parser.add_argument(
-        "--model",
-        action="append",
-        required=True,
-        type=_model,
-        metavar="NAME=BASE_PATH",
-        help="serve the newest version in BASE_PATH; may be repeated",
-    )
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--rest-port", type=int, default=8501, help="0: a free one")
-    parser.add_argument("--grpc-port", type=int, default=8500, help="0: a free one")
-    parser.add_argument("--ready-file", type=Path, help="written once every model answers")
-    parser.add_argument(
-        "--exit-on-failure",
-        action="store_true",
-        help=f"end with exit code {UNLOADABLE} when a model cannot be loaded",
-    )
-    parser.add_argument(
-        "--stop-with-stdin", action="store_true", help="end when standard input is closed"
-    )
-    return parser.parse_args(arguments)

@@ -1,11 +1,17 @@
-"""TF Serving's REST API as an ASGI application: predict, model status, metadata."""
+"""TF Serving's REST API as an ASGI application: predict, classify, regress, status, metadata.
+
+Besides: Prometheus metrics at TF Serving's path, and `/health`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -14,54 +20,100 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.errors import Code, ServingError, invalid
-from serving.server.codec import decode_predict, encode_predict
+from serving.server import inference, monitoring
+from serving.server.access import Limits, TooLarge, body_of
+from serving.server.codec import decode_predict, encode_predict, parse_document
 from serving.server.grpc_api import metadata_of, status_of
-from serving.server.models import Models
-from serving.server.saved_model import DEFAULT_SIGNATURE
+from serving.server.models import Models, Target
+from serving.server.saved_model import DEFAULT_SIGNATURE, SavedModel
 
 _MODEL = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
-_PREDICT = re.compile(_MODEL + r":(?P<method>classify|regress|predict)", re.IGNORECASE)
+_ASK = re.compile(_MODEL + r":(?P<method>classify|regress|predict)", re.IGNORECASE)
 _STATUS = re.compile(
     _MODEL.replace("/(?P<model>[^/:]+)", "(?:/(?P<model>[^/:]+))?") + r"(?P<metadata>/metadata)?",
     re.IGNORECASE,
 )
 _LARGEST_VERSION = 2**63 - 1
+_WORTH_PACKING = 1024
 
 
-def application(models: Models) -> ASGIApp:
-    """The ASGI application that answers for these models."""
+def application(models: Models, limits: Limits, threads: int) -> ASGIApp:
+    """The ASGI application that answers for these models.
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await _answer(models, Request(scope, receive))
+    threads: how many requests are worked on at the same time.
+    """
+    return _Rest(models, limits, threads)
+
+
+class _Rest:
+    def __init__(self, models: Models, limits: Limits, threads: int) -> None:
+        self._models, self._limits = models, limits
+        self._workers = ThreadPoolExecutor(threads, thread_name_prefix="rest")
+        self._pending = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        began, match = time.perf_counter(), None
+        try:
+            if request.method == "POST":
+                match = _ASK.fullmatch(request.url.path)
+            response = await self._respond(request, match)
+            code = Code.OK
+        except ServingError as error:
+            code = error.code
+            status = 413 if isinstance(error, TooLarge) else code.http
+            response = _json(json.dumps({"error": error.message}).encode(), status)
+        if match is not None:
+            name, api = self._models.known(match["model"]), match["method"].title()
+            seconds = time.perf_counter() - began
+            self._models.monitoring.answered(name, api, "REST", code, seconds)
         await response(scope, receive, send)
 
-    return app
-
-
-async def _answer(models: Models, request: Request) -> Response:
-    path, method = request.url.path, request.method
-    try:
+    async def _respond(self, request: Request, match: re.Match[str] | None) -> Response:
+        path, method = request.url.path, request.method
+        if path == "/health" and method == "GET":
+            return self._health()
+        self._limits.admit(request.headers.get("authorization"))
+        if path == monitoring.PATH and method == "GET":
+            return Response(self._models.monitoring.text(), media_type="text/plain; version=0.0.4")
         if not path.lower().startswith("/v1/"):
             raise ServingError(Code.NOT_FOUND, f"Not found: {path}")
-        if method == "POST" and (match := _PREDICT.fullmatch(path)):
-            body = await request.body()
-            return _json(await asyncio.to_thread(_predict, models, match.groupdict(), body))
-        if method == "GET" and (match := _STATUS.fullmatch(path)):
-            answer = _metadata if match["metadata"] else _status
-            return _json(await asyncio.to_thread(answer, models, match.groupdict()))
-        raise invalid(f"Malformed request: {method} {path}")
-    except ServingError as error:
-        return _json(json.dumps({"error": error.message}).encode(), error.code.http)
+        if match is not None:
+            ask = _METHODS[match["method"].lower()]
+            body = await body_of(request, self._limits.body_bytes)
+            answer = await self._work(ask, self._models, match.groupdict(), body)
+        elif method == "GET" and (found := _STATUS.fullmatch(path)):
+            tell = _metadata if found["metadata"] else _status
+            answer = await self._work(tell, self._models, found.groupdict())
+        else:
+            raise invalid(f"Malformed request: {method} {path}")
+        packs = "gzip" in request.headers.get("accept-encoding", "").lower()
+        if packs and len(answer) >= _WORTH_PACKING:
+            packed = await self._work(lambda: gzip.compress(answer, 1))
+            return _json(packed, headers={"Content-Encoding": "gzip"})
+        return _json(answer)
+
+    async def _work(self, task: Callable[..., bytes], *arguments: Any) -> bytes:
+        """Run a task on a thread, unless too many wait for one already."""
+        if self._pending >= self._limits.pending:
+            raise ServingError(
+                Code.RESOURCE_EXHAUSTED, f"{self._pending} requests are pending already."
+            )
+        self._pending += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._workers, task, *arguments)
+        finally:
+            self._pending -= 1
+
+    def _health(self) -> Response:
+        ready = self._models.available()
+        told = json.dumps({"status": "ok" if ready else "loading"}).encode()
+        return _json(told, 200 if ready else Code.UNAVAILABLE.http)
 
 
 def _predict(models: Models, where: Mapping[str, str | None], body: bytes) -> bytes:
-    if str(where["method"]).lower() != "predict":
-        raise ServingError(
-            Code.UNIMPLEMENTED,
-            f"This server answers predict, not {where['method']}: ask TensorFlow Serving.",
-        )
-    name, number = _target(where)
-    with models.use(name, number) as (_, model):
+    with models.use(_target(where)) as (_, model):
 
         def inputs_of(signature: str) -> dict[str, int]:
             if signature not in model.signatures:
@@ -73,14 +125,44 @@ def _predict(models: Models, where: Mapping[str, str | None], body: bytes) -> by
         return encode_predict(request.form, model.predict(request.signature, request.inputs))
 
 
+def _classify(models: Models, where: Mapping[str, str | None], body: bytes) -> bytes:
+    def rows(model: SavedModel, signature: str, examples: list[bytes]) -> list[Any]:
+        return inference.classify(model, signature, examples).rows()
+
+    return _inferred(models, where, body, rows)
+
+
+def _regress(models: Models, where: Mapping[str, str | None], body: bytes) -> bytes:
+    def values(model: SavedModel, signature: str, examples: list[bytes]) -> list[Any]:
+        return list(inference.regress(model, signature, examples).tolist())
+
+    return _inferred(models, where, body, values)
+
+
+def _inferred(
+    models: Models,
+    where: Mapping[str, str | None],
+    body: bytes,
+    ask: Callable[[SavedModel, str, list[bytes]], list[Any]],
+) -> bytes:
+    document = parse_document(body)
+    signature = document.get("signature_name", "")
+    if not isinstance(signature, str):
+        raise invalid("'signature_name' key must be a string value.")
+    examples = inference.examples_of_json(document)
+    with models.use(_target(where)) as (_, model):
+        return json.dumps({"results": ask(model, signature, examples)}).encode()
+
+
+_METHODS = {"predict": _predict, "classify": _classify, "regress": _regress}
+
+
 def _status(models: Models, where: Mapping[str, str | None]) -> bytes:
-    name, number = _target(where)
-    return _message(status_of(models, name, number))
+    return json.dumps(_as_json(status_of(models, _target(where))), indent=1).encode()
 
 
 def _metadata(models: Models, where: Mapping[str, str | None]) -> bytes:
-    name, number = _target(where)
-    spec, signatures = metadata_of(models, name, number)
+    spec, signatures = metadata_of(models, _target(where))
     document = {
         "model_spec": _as_json(spec),
         "metadata": {"signature_def": _as_json(signatures)},
@@ -88,20 +170,14 @@ def _metadata(models: Models, where: Mapping[str, str | None]) -> bytes:
     return json.dumps(document, indent=1).encode()
 
 
-def _target(where: Mapping[str, str | None]) -> tuple[str, int | None]:
+def _target(where: Mapping[str, str | None]) -> Target:
     """The model and version that a path names."""
-    name, version, label = where["model"], where["version"], where["label"]
-    if not name:
+    if not where["model"]:
         raise invalid("Missing model name in request.")
-    if label:
-        raise invalid(f"Unrecognized servable version label: {label}")
+    version = where["version"]
     if version and int(version) > _LARGEST_VERSION:
         raise invalid(f"Failed to convert version: {version} to numeric.")
-    return name, int(version) if version else None
-
-
-def _message(message: Any) -> bytes:
-    return json.dumps(_as_json(message), indent=1).encode()
+    return Target(where["model"], int(version) if version else None, where["label"])
 
 
 def _as_json(message: Any) -> Any:
@@ -111,5 +187,5 @@ def _as_json(message: Any) -> Any:
     )
 
 
-def _json(body: bytes, status: int = 200) -> Response:
-    return Response(body, status, media_type="application/json")
+def _json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(body, status, headers, "application/json")

@@ -12,6 +12,7 @@ import numpy as np
 
 from serving.errors import Code, ServingError, invalid
 from serving.server import tensorflow_core
+from serving.server.batching import Batcher
 from serving.tensors import data_type, type_name
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -23,8 +24,10 @@ class SavedModel:
     signatures: its `SignatureDef`s by name.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, batcher: Batcher | None = None) -> None:
         """Load variables, tables and assets.
+
+        batcher: runs requests together, for signatures whose tensors all have a batch axis.
 
         Raises:
             ServingError: the directory is no SavedModel that this TensorFlow can serve.
@@ -37,6 +40,8 @@ class SavedModel:
             for name, signature in graph.signature_def.items()
             if not name.startswith("__saved_model_")
         }
+        self._batcher = batcher
+        self._batched = {n for n, s in self.signatures.items() if batcher and _has_batch_axis(s)}
         self._callables: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._lock = Lock()
 
@@ -64,7 +69,16 @@ class SavedModel:
         wanted = _outputs(definition.outputs, outputs)
         with _translated():
             run = self._callable(signature, names, wanted)
-            return dict(zip(wanted, run(*(inputs[name] for name in names)), strict=True))
+
+        def answer(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+            with _translated():
+                return list(run(*arrays))
+
+        arrays = [inputs[name] for name in names]
+        if self._batcher is not None and signature in self._batched and _rows_agree(arrays):
+            key = (id(self), signature, wanted, tuple(a.shape[1:] for a in arrays))
+            return dict(zip(wanted, self._batcher(key, arrays, answer), strict=True))
+        return dict(zip(wanted, answer(arrays), strict=True))
 
     def close(self) -> None:
         """Free it. No call may be running."""
@@ -106,6 +120,19 @@ def _load(path: Path) -> tuple[Any, Any]:
         if "Op type not registered" in str(error) and tensorflow_core.load_text_operations():
             return attempt()
         raise
+
+
+def _has_batch_axis(signature: Any) -> bool:
+    """Whether all tensors have an unknown first axis, which is then taken to count examples."""
+    shapes = [
+        t.tensor_shape for side in (signature.inputs, signature.outputs) for t in side.values()
+    ]
+    return all(s.dim and s.dim[0].size == -1 and not s.unknown_rank for s in shapes)
+
+
+def _rows_agree(arrays: Sequence[np.ndarray]) -> bool:
+    """Else TensorFlow is to say what is wrong with them."""
+    return bool(arrays) and len(arrays[0]) > 0 and len({len(a) for a in arrays}) == 1
 
 
 def _check_inputs(expected: Mapping[str, Any], received: Mapping[str, np.ndarray]) -> None:

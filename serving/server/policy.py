@@ -1,0 +1,89 @@
+"""What a server serves: which directory under which name, which of its versions, which labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serving.errors import invalid
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The newest versions."""
+
+    count: int = 1
+
+    def choose(self, on_disk: Sequence[int]) -> set[int]:
+        """Of the versions on disk, ascending, those to serve."""
+        return set(on_disk[-self.count :])
+
+
+@dataclass(frozen=True)
+class Specific:
+    """These versions, whatever else is there."""
+
+    versions: tuple[int, ...]
+
+    def choose(self, on_disk: Sequence[int]) -> set[int]:
+        """See `Latest.choose`."""
+        return set(on_disk) & set(self.versions)
+
+
+@dataclass(frozen=True)
+class Every:
+    """All versions."""
+
+    def choose(self, on_disk: Sequence[int]) -> set[int]:
+        """See `Latest.choose`."""
+        return set(on_disk)
+
+
+Policy = Latest | Specific | Every
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One served model. labels: fixed ones; None: those in the model's `.labels.json`, whose
+    versions are served besides those that the policy chooses.
+    """
+
+    name: str
+    directory: Path
+    policy: Policy = Latest()
+    labels: Mapping[str, int] | None = None
+
+
+def configs_of(model_server_config: Any) -> list[ModelConfig]:
+    """The models of a `ModelServerConfig` message.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT: something that cannot be served.
+    """
+    if model_server_config.WhichOneof("config") != "model_config_list":
+        raise invalid("Expected a ModelServerConfig with a model_config_list.")
+    found: dict[str, ModelConfig] = {}
+    for entry in model_server_config.model_config_list.config:
+        if not entry.name or not entry.base_path:
+            raise invalid("Expected every ModelConfig to have a name and a base_path.")
+        if entry.name in found:
+            raise invalid(f"Illegal to list model {entry.name} multiple times in config list")
+        if entry.model_platform not in ("", "tensorflow"):
+            raise invalid(f"Model platform {entry.model_platform!r} is not supported.")
+        policy = _policy_of(entry.model_version_policy)
+        labels = dict(entry.version_labels) or None
+        found[entry.name] = ModelConfig(entry.name, Path(entry.base_path), policy, labels)
+    return list(found.values())
+
+
+def _policy_of(message: Any) -> Policy:
+    choice = message.WhichOneof("policy_choice")
+    if choice == "all":
+        return Every()
+    if choice == "specific":
+        if not message.specific.versions:
+            raise invalid("Expected a specific version policy to name versions.")
+        return Specific(tuple(message.specific.versions))
+    return Latest(message.latest.num_versions or 1)

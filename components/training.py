@@ -32,7 +32,8 @@ from models.transfer.base import Phase, Transfer
 from models.transfer.pace import Pace, paced
 from models.trim import trimming
 from models.trunks.tf_hub import adopted
-from serving.signatures import SignatureInput, export
+from serving.signatures import Classes, SignatureInput, Value, export
+from serving.warmup import write_warm_up
 
 if TYPE_CHECKING:
     from components.trainer import EarlyStopping, Training
@@ -280,7 +281,9 @@ def save(result: Result, record: ModelRecord, examples: Examples, directory: Pat
         ],
         [t.name for t in record.targets],
         directory / "saved_model",
+        [Classes(t.name, t.classes) if t.classes else Value(t.name) for t in record.targets],
     )
+    write_warm_up(directory / "saved_model", raw)
 
 
 def _first_rows(examples: Examples, features: tuple[Feature, ...]) -> pa.RecordBatch:

@@ -90,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--rest-port", type=int, default=8501)
     serve.add_argument("--grpc-port", type=int, default=8500)
+    serve.add_argument(
+        "--batch-rows", type=int, default=32, help="of requests that come together, run at once"
+    )
     serve.set_defaults(command=_serve)
 
     push = commands.add_parser("push", help="run what is not cached, and serve the model of SPEC")
@@ -120,7 +123,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="INPUT=VALUE",
         help="one example: text, a number, or @FILE for the bytes of a file",
     )
-    predict.add_argument("--url", default="http://127.0.0.1:8501", help="http:// or grpc://")
+    predict.add_argument("--url", default="http://127.0.0.1:8501", help="http(s):// or grpc(s)://")
+    predict.add_argument("--label", help="the version with this label, such as stable")
+    predict.add_argument("--signature", help="a task's name: only that task's answer")
+    predict.add_argument("--retries", type=int, default=3, help="while the server is unavailable")
+    predict.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS")
+    predict.add_argument("--token-file", type=Path, help="holds the token that the server demands")
+    predict.add_argument("--ca", type=Path, help="PEM certificates to trust")
     predict.set_defaults(command=_predict)
 
     infer = commands.add_parser("infer", help="ask a pushed model about all rows of files")
@@ -257,6 +266,7 @@ def _serve(args: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "serving.server", "--model", f"{spec.name}={base}"]
     command += ["--host", args.host]
     command += ["--rest-port", str(args.rest_port), "--grpc-port", str(args.grpc_port)]
+    command += ["--batch-rows", str(args.batch_rows)]
     os.execv(sys.executable, command)
 
 
@@ -308,13 +318,22 @@ def _predict(args: argparse.Namespace) -> int:
 
     given = dict(_named(text) for text in args.inputs)
     try:
-        client = Client(args.url, args.model)
+        client = Client(
+            args.url,
+            args.model,
+            signature=args.signature,
+            timeout_s=args.timeout,
+            label=args.label,
+            retries=args.retries,
+            token=args.token_file and args.token_file.read_text().strip(),
+            ca=args.ca,
+        )
         known = client.metadata()["serving_default"].inputs
         inputs = {
             n: [_value(n, v, n in known and known[n].data_type == STRING)] for n, v in given.items()
         }
         answers = client.predict(inputs)
-    except (ServingError, ValueError) as e:
+    except (ServingError, ValueError, OSError) as e:
         raise RootstockError(f"{args.url}: {e}") from e
     print(json.dumps({name: answer[0].tolist() for name, answer in answers.items()}, indent=2))
     return 0

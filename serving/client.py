@@ -7,8 +7,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,11 +19,14 @@ from numpy.typing import ArrayLike
 from serving.errors import Code, ServingError, invalid
 from serving.rest_transport import RestTransport
 from serving.tensors import STRING, as_bytes, numpy_type, type_name
-from serving.transport import Signature, Transport, VersionStatus
+from serving.transport import Endpoint, Signature, Transport, VersionStatus
 
 __all__ = ["Client", "Code", "ServingError", "Signature", "VersionStatus"]
 
 DEFAULT_SIGNATURE = "serving_default"
+_SCHEMES = ("http", "https", "grpc", "grpcs")
+_FIRST_PAUSE_S = 0.1
+T = TypeVar("T")
 
 
 class Client:
@@ -33,30 +39,45 @@ class Client:
         version: int | None = None,
         signature: str | None = None,
         timeout_s: float = 60.0,
+        *,
+        label: str | None = None,
+        retries: int = 0,
+        token: str | None = None,
+        ca: Path | None = None,
     ) -> None:
         """Connects when first asked.
 
         Args:
-            url: `http://host:port` or `grpc://host:port`.
+            url: `http://host:port` or `grpc://host:port`; with TLS `https://` or `grpcs://`.
             model: its name.
             version: the newest when None.
             signature: which one `predict` calls; that of all tasks when None.
-            timeout_s: of each call.
+            timeout_s: of each call, retries apart.
+            label: the version with this label, such as `stable`.
+            retries: further attempts at a call that found the server unavailable, each after twice
+                the pause of the one before; the first pause is a tenth of a second.
+            token: a bearer token that the server demands.
+            ca: a PEM file of the certificates to trust, instead of the system's.
 
         Raises:
-            ValueError: another kind of URL.
+            ValueError: another kind of URL, or a version as well as a label.
         """
         scheme, separator, address = url.partition("://")
         address = address.rstrip("/")
-        if scheme not in ("http", "grpc") or not separator or not address or "/" in address:
+        if scheme not in _SCHEMES or not separator or not address or "/" in address:
             raise ValueError(f"Expected http://host:port or grpc://host:port. Received: {url!r}")
+        if version is not None and label is not None:
+            raise ValueError("Expected a version or a label, not both.")
+        secure = scheme in ("https", "grpcs")
+        to = Endpoint(address, model, version, label, timeout_s, token, ca, secure)
         self._transport: Transport
-        if scheme == "http":
-            self._transport = RestTransport(address, model, version, timeout_s)
+        if scheme.startswith("http"):
+            self._transport = RestTransport(to)
         else:
             from serving.grpc_transport import GrpcTransport
 
-            self._transport = GrpcTransport(address, model, version, timeout_s)
+            self._transport = GrpcTransport(to)
+        self._retries = retries
         self.signature = signature or DEFAULT_SIGNATURE
         self._signatures: dict[str, Signature] | None = None
 
@@ -77,15 +98,15 @@ class Client:
         """
         signature = self._signature()
         arrays = {name: _convert(name, value, signature) for name, value in inputs.items()}
-        return self._transport.predict(self.signature, signature, arrays)
+        return self._trying(lambda: self._transport.predict(self.signature, signature, arrays))
 
     def status(self) -> list[VersionStatus]:
         """The states of the model's versions, newest first. Raises ServingError."""
-        return self._transport.status()
+        return self._trying(self._transport.status)
 
     def metadata(self) -> dict[str, Signature]:
         """The model's signatures by name. Raises ServingError."""
-        return self._transport.metadata()
+        return self._trying(self._transport.metadata)
 
     def close(self) -> None:
         """End the connection."""
@@ -101,6 +122,16 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _trying(self, call: Callable[[], T]) -> T:
+        for attempt in range(self._retries):
+            try:
+                return call()
+            except ServingError as error:
+                if error.code is not Code.UNAVAILABLE:
+                    raise
+            time.sleep(_FIRST_PAUSE_S * 2**attempt)
+        return call()
 
     def _signature(self) -> Signature:
         if self._signatures is None:

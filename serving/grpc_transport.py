@@ -11,7 +11,7 @@ import numpy as np
 from serving import protos
 from serving.errors import Code, ServingError
 from serving.tensors import fill, to_numpy
-from serving.transport import Signature, TensorSpec, Transport, VersionStatus
+from serving.transport import Endpoint, Signature, TensorSpec, Transport, VersionStatus
 
 _PREDICTION = "/tensorflow.serving.PredictionService"
 _MODEL = "/tensorflow.serving.ModelService"
@@ -22,16 +22,20 @@ _UNLIMITED = -1
 class GrpcTransport(Transport):
     """Keeps one channel open."""
 
-    def __init__(self, address: str, model: str, version: int | None, timeout_s: float) -> None:
-        self._address, self._timeout_s = address, timeout_s
-        self._model, self._version = model, version
-        self._channel = grpc.insecure_channel(
-            address,
-            options=[
-                ("grpc.max_receive_message_length", _UNLIMITED),
-                ("grpc.max_send_message_length", _UNLIMITED),
-            ],
-        )
+    def __init__(self, to: Endpoint) -> None:
+        self._to = to
+        self._url = f"{'grpcs' if to.secure else 'grpc'}://{to.address}"
+        options = [
+            ("grpc.max_receive_message_length", _UNLIMITED),
+            ("grpc.max_send_message_length", _UNLIMITED),
+        ]
+        if to.secure:
+            trusted = None if to.ca is None else to.ca.read_bytes()
+            credentials = grpc.ssl_channel_credentials(trusted)
+            self._channel = grpc.secure_channel(to.address, credentials, options)
+        else:
+            self._channel = grpc.insecure_channel(to.address, options)
+        self._metadata = [("authorization", f"Bearer {to.token}")] if to.token else None
 
     def predict(
         self, name: str, signature: Signature, inputs: Mapping[str, np.ndarray]
@@ -79,9 +83,11 @@ class GrpcTransport(Transport):
         self._channel.close()
 
     def _address_to(self, request: Any) -> None:
-        request.model_spec.name = self._model
-        if self._version is not None:
-            request.model_spec.version.value = self._version
+        request.model_spec.name = self._to.model
+        if self._to.label is not None:
+            request.model_spec.version_label = self._to.label
+        elif self._to.version is not None:
+            request.model_spec.version.value = self._to.version
 
     def _ask(self, method: str, request: Any, answer: Any) -> Any:
         call = self._channel.unary_unary(
@@ -90,13 +96,13 @@ class GrpcTransport(Transport):
             response_deserializer=answer.FromString,
         )
         try:
-            return call(request, timeout=self._timeout_s)
+            return call(request, timeout=self._to.timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
             code = Code(error.code().value[0])
             if code is Code.UNAVAILABLE:
-                message = f"grpc://{self._address} cannot be reached: {error.details()}"
+                message = f"{self._url} cannot be reached: {error.details()}"
             elif code is Code.DEADLINE_EXCEEDED:
-                message = f"grpc://{self._address} did not answer within {self._timeout_s} s."
+                message = f"{self._url} did not answer within {self._to.timeout_s} s."
             else:
                 message = str(error.details())
             raise ServingError(code, message) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,16 +13,28 @@ import numpy as np
 
 from serving.errors import Code, ServingError
 from serving.tensors import STRING, numpy_type, type_number
-from serving.transport import Signature, TensorSpec, Transport, VersionStatus
+from serving.transport import Endpoint, Signature, TensorSpec, Transport, VersionStatus
 
 
 class RestTransport(Transport):
     """Keeps one connection open, and opens it again once if the server has closed it."""
 
-    def __init__(self, address: str, model: str, version: int | None, timeout_s: float) -> None:
-        self._address = address
-        self._path = f"/v1/models/{model}" + (f"/versions/{version}" if version is not None else "")
-        self._connection = http.client.HTTPConnection(address, timeout=timeout_s)
+    def __init__(self, to: Endpoint) -> None:
+        self._url = f"{'https' if to.secure else 'http'}://{to.address}"
+        self._path = f"/v1/models/{to.model}"
+        if to.label is not None:
+            self._path += f"/labels/{to.label}"
+        elif to.version is not None:
+            self._path += f"/versions/{to.version}"
+        self._headers = {"Content-Type": "application/json"}
+        if to.token is not None:
+            self._headers["Authorization"] = f"Bearer {to.token}"
+        self._connection = http.client.HTTPConnection(to.address, timeout=to.timeout_s)
+        if to.secure:
+            context = ssl.create_default_context(cafile=to.ca)
+            self._connection = http.client.HTTPSConnection(
+                to.address, timeout=to.timeout_s, context=context
+            )
 
     def predict(
         self, name: str, signature: Signature, inputs: Mapping[str, np.ndarray]
@@ -72,7 +85,7 @@ class RestTransport(Transport):
         except ValueError:
             raise ServingError(
                 Code.UNKNOWN,
-                f"http://{self._address} answered {status} without JSON: is it a model server?",
+                f"{self._url} answered {status} without JSON: is it a model server?",
             ) from None
         if status != 200:
             raise ServingError(Code.of_http(status), str(document.get("error", document)))
@@ -81,21 +94,21 @@ class RestTransport(Transport):
     def _send(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         fresh = self._connection.sock is None
         try:
-            self._connection.request(method, path, body, {"Content-Type": "application/json"})
+            self._connection.request(method, path, body, self._headers)
             response = self._connection.getresponse()
             return response.status, response.read()
         except TimeoutError:
             self._connection.close()
             raise ServingError(
                 Code.DEADLINE_EXCEEDED,
-                f"http://{self._address} did not answer within {self._connection.timeout} s.",
+                f"{self._url} did not answer within {self._connection.timeout} s.",
             ) from None
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             if not fresh and isinstance(error, ConnectionError | http.client.BadStatusLine):
                 return self._send(method, path, body)
             raise ServingError(
-                Code.UNAVAILABLE, f"http://{self._address} cannot be reached: {error}"
+                Code.UNAVAILABLE, f"{self._url} cannot be reached: {error}"
             ) from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -33,6 +34,24 @@ class VersionStatus:
     state: str
     error_code: str
     error_message: str
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One model of one server. version, label: which of its versions, the newest if neither.
+
+    timeout_s: of each call. token: a bearer token. ca: PEM certificates to trust, instead of the
+    system's. secure: over TLS.
+    """
+
+    address: str
+    model: str
+    version: int | None = None
+    label: str | None = None
+    timeout_s: float = 60.0
+    token: str | None = None
+    ca: Path | None = None
+    secure: bool = False
 
 
 class Transport(ABC):

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from serving.errors import ServingError, invalid
 from serving.server import inference
 from serving.tensors import to_numpy
+from serving.warmup import FILE
 
 if TYPE_CHECKING:
     from serving.server.saved_model import SavedModel
 
-FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+
 MOST = 1000
 
 

@@ -40,11 +40,7 @@ class RestTransport(Transport):
         self, name: str, signature: Signature, inputs: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
         """In column form; the bare value of a single output gets its name back."""
-        body = {
-            "signature_name": name,
-            "inputs": {key: _encode(array.tolist()) for key, array in inputs.items()},
-        }
-        outputs = self._ask("POST", ":predict", body)["outputs"]
+        outputs = self._ask("POST", ":predict", predict_body(name, inputs))["outputs"]
         if len(signature.outputs) == 1:
             outputs = dict.fromkeys(signature.outputs, outputs)
         return {
@@ -77,9 +73,8 @@ class RestTransport(Transport):
         """End the connection."""
         self._connection.close()
 
-    def _ask(self, method: str, suffix: str, body: object = None) -> Any:
-        encoded = None if body is None else json.dumps(body).encode()
-        status, answer = self._send(method, self._path + suffix, encoded)
+    def _ask(self, method: str, suffix: str, body: bytes | None = None) -> Any:
+        status, answer = self._send(method, self._path + suffix, body)
         try:
             document = json.loads(answer)
         except ValueError:
@@ -110,6 +105,12 @@ class RestTransport(Transport):
             raise ServingError(
                 Code.UNAVAILABLE, f"{self._url} cannot be reached: {error}"
             ) from None
+
+
+def predict_body(signature: str, inputs: Mapping[str, np.ndarray]) -> bytes:
+    """The body of a predict request in column form."""
+    columns = {key: _encode(array.tolist()) for key, array in inputs.items()}
+    return json.dumps({"signature_name": signature, "inputs": columns}).encode()
 
 
 def _encode(value: Any) -> Any:

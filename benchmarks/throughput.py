@@ -2,8 +2,8 @@
 
     python benchmarks/throughput.py BASE_PATH [--rows 32] [--seconds 5] [--input NAME=@FILE]
 
-BASE_PATH is a model's directory of versions, such as `.rootstock/serving/digits`. Both sides get the
-same requests of `--rows` rows from 1, 8 and 32 clients, one after the other, on the same cores; the
+BASE_PATH is a model's directory of versions, such as `.rootstock/serving/digits`. Both sides get
+the same requests of `--rows` rows from 1, 8 and 32 clients, in turns, on the same cores; the
 clients of the server run in a process of their own. The ratio is rows per second, server / direct.
 """
 

@@ -1,7 +1,7 @@
 """Step time of every balancing method against plain summed losses, beside LibMTL and TorchJD.
 
     python benchmarks/balancing.py [--tasks 2,8,32] [--rounds 5] [--methods pcgrad,mgda]
-        [--peers PYTHON]
+        [--at representation] [--peers PYTHON]
 
 One network: 64 inputs, four dense layers of 512, a shared representation of 128, a head per binary
 task; batches of 256, Adam. Ours are the Trainer's compiled steps, with its metrics; gradient
@@ -41,15 +41,16 @@ METHODS = methods("models.balancing", Balancing)  # type: ignore[type-abstract]
 PLAIN = "equal"
 
 
-def cases(names: list[str]) -> dict[str, Balancing]:
+def cases(names: list[str], at: list[str]) -> dict[str, Balancing]:
     """Methods with default parameters, by name; `fixed` has none."""
     found: dict[str, Balancing] = {}
     for name in names:
         method = METHODS[name]
         if name == "fixed":
             continue
-        found[name] = method()
-        if issubclass(method, GradientBalancing):
+        if not issubclass(method, GradientBalancing) or "representation" in at:
+            found[name] = method()
+        if issubclass(method, GradientBalancing) and "parameters" in at:
             found[f"{name} at parameters"] = method(at="parameters")
     return {PLAIN: METHODS[PLAIN](), **found}
 
@@ -97,9 +98,8 @@ def ratios(seconds: dict[str, list[float]]) -> dict[str, float]:
     }
 
 
-def measured(names: list[str], tasks: int, rounds: int, steps: int) -> dict[str, float]:
+def measured(every: dict[str, Balancing], tasks: int, rounds: int, steps: int) -> dict[str, float]:
     """Ratios of ours; methods are built a few at a time, each group beside plain sums."""
-    every = cases(names)
     others = [name for name in every if name != PLAIN]
     found: dict[str, float] = {}
     for begin in range(0, len(others), 8):
@@ -134,10 +134,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--at", default="representation,parameters")
     parser.add_argument("--peers")
     args = parser.parse_args()
     for tasks in map(int, args.tasks.split(",")):
-        ours = measured(args.methods.split(","), tasks, args.rounds, args.steps)
+        every = cases(args.methods.split(","), args.at.split(","))
+        ours = measured(every, tasks, args.rounds, args.steps)
         theirs = peers(args.peers, tasks, args.rounds, args.steps) if args.peers else {}
         print(f"\n{tasks} tasks; plain sums: {ours.pop('plain_ms'):.2f} ms a step", end="")
         print(f", {theirs.pop('plain_ms'):.2f} ms in PyTorch" if theirs else "")

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 from components.stage import DISK_FULL, BeamOptions, Context, RootstockError
 
 IN_PROCESS = BeamOptions().runner
+FULL_NAMES = {"DaskRunner": "apache_beam.runners.dask.dask_runner.DaskRunner"}
+"""Runners that Beam does not know by their short names."""
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -104,8 +106,8 @@ def _run(
     from apache_beam.options.pipeline_options import PipelineOptions
 
     flags = [o if o.startswith("--") else f"--{o}" for o in options.options]
-    arguments = PipelineOptions([f"--runner={options.runner}", *flags])
-    with beam.Pipeline(options=arguments) as pipeline:
+    name = FULL_NAMES.get(options.runner, options.runner)
+    with beam.Pipeline(_runner(name), PipelineOptions(flags)) as pipeline:
         items = pipeline | beam.Create(left) | beam.Reshuffle()
         if model is None:
             _ = items | beam.Map(work)
@@ -113,6 +115,20 @@ def _run(
             from components.beam_inference import with_model
 
             _ = items | with_model(work.with_model, model)
+
+
+def _runner(name: str) -> Any:
+    """A runner by its name.
+
+    Raises:
+        RootstockError: there is none of that name, or what it needs is not installed.
+    """
+    from apache_beam.runners import create_runner
+
+    try:
+        return create_runner(name)
+    except (ValueError, ImportError, AttributeError) as e:
+        raise RootstockError(f"--runner {name}: {e}. See docs/runners.md.") from e
 
 
 class _Kept:

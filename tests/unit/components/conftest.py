@@ -15,9 +15,11 @@ class Listener:
         self.figures: dict[str, float | int | str] = {}
         self.warnings: list[str] = []
         self.seen: list[tuple[int, int | None, str]] = []
+        self.notes: list[str] = []
 
     def progress(self, done: int, total: int | None, unit: str, note: str = "") -> None:
         self.seen.append((done, total, unit))
+        self.notes.append(note)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None: ...
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from components.beam import hand_over, map_units
-from components.stage import Context, RootstockError
+from components.stage import BeamOptions, Context, RootstockError
 
 Make = Callable[[str], Context]
 
@@ -36,6 +39,39 @@ def test_an_attempt_after_a_crash_does_only_what_is_left(new_context: Make, tmp_
     log.unlink()
     assert map_units("x", [1, 2, 3], work, context) == [1, 4, 9]
     assert log.read_text() == "1\n"
+
+
+def test_runners_that_there_are_not(new_context: Make, tmp_path: Path) -> None:
+    for name in ("FlingRunner", "nowhere.Runner"):
+        context = replace(new_context("a"), beam=BeamOptions(name))
+        with pytest.raises(RootstockError, match=rf"--runner {name}: .*docs/runners\.md"):
+            map_units("x", [1], partial(square, log=tmp_path / "log"), context)
+
+
+def test_threads_are_as_many_as_cores_and_units_at_most(
+    new_context: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    for units, given, note in (
+        (9, BeamOptions(), "on 3 threads"),
+        (2, BeamOptions(), "on 2 threads"),
+        (1, BeamOptions(), ""),
+        (9, BeamOptions(options=("direct_num_workers=1",)), "on FnApiRunner"),
+    ):
+        context = replace(new_context(f"{units}{note}"), beam=given)
+        work = partial(square, log=tmp_path / "log")
+        assert map_units("x", range(units), work, context) == [i * i for i in range(units)]
+        assert context.observer.notes[-1] == note  # type: ignore[attr-defined]
+
+
+def test_a_full_disk_is_said(new_context: Make) -> None:
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        map_units("x", [1, 2], full, new_context("a"))
+    assert caught.value.errno == errno.ENOSPC
+
+
+def full(index: int, unit: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_what_was_handed_over_is_made_again(new_context: Make, tmp_path: Path) -> None:

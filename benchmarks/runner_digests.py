@@ -1,0 +1,76 @@
+"""The same digests of every data artifact, whatever runs Beam.
+
+    python benchmarks/runner_digests.py SPEC --data DIR FnApiRunner "PrismRunner prism_location=P"
+
+Each argument after the spec is a runner and its options, run in a process of its own, from
+ExampleGen to Transform. Prints the digest of each artifact and seconds, and exits with 1 where digests differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+STAGES = ("ExampleGen", "StatisticsGen", "Transform")
+
+
+def stages(spec_file: Path, data: str, runner: str) -> dict[str, list[str | float]]:
+    """Digest and seconds by stage."""
+    from components.stage import BeamOptions
+    from pipeline.flow import prepare
+    from pipeline.runner import Runner
+    from pipeline.spec import load_spec
+    from pipeline.store import Store
+
+    name, *options = runner.split()
+    with tempfile.TemporaryDirectory() as store:
+        spec, _ = load_spec(spec_file, [f"store={store}"], {"DATA": data})
+        beam = BeamOptions(name, tuple(options))
+        with Runner(Store(Path(store)).open(), beam=beam) as run:
+            prepare(spec, run)
+            return {
+                r.stage: [_digest(r.path), round(r.seconds, 1)]
+                for r in run.results
+                if r.stage in STAGES
+            }
+
+
+def _digest(entry: Path) -> str:
+    told = json.loads((entry / "artifact.json").read_text())["outputs"]
+    return " ".join(f"{name}:{output['digest'][:12]}" for name, output in sorted(told.items()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("spec", type=Path)
+    parser.add_argument("runners", nargs="+")
+    parser.add_argument("--data", type=os.path.abspath, required=True)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        began = time.monotonic()
+        found = stages(args.spec, args.data, args.runners[0])
+        print(json.dumps({**found, "all": ["", round(time.monotonic() - began, 1)]}))
+        return
+    digests = set()
+    for runner in args.runners:
+        command = [sys.executable, __file__, str(args.spec), runner, "--data", args.data, "--one"]
+        answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        found = json.loads(answer.splitlines()[-1])
+        print(runner)
+        for stage, (digest, seconds) in found.items():
+            print(f"  {stage:14} {seconds:6.1f} s  {digest}")
+        digests.add(tuple(digest for digest, _ in found.values()))
+    if len(digests) > 1:
+        sys.exit("digests differ")
+    print("the same digests everywhere")
+
+
+if __name__ == "__main__":
+    main()

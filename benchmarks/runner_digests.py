@@ -3,7 +3,8 @@
     python benchmarks/runner_digests.py SPEC --data DIR FnApiRunner "PrismRunner prism_location=P"
 
 Each argument after the spec is a runner and its options, run in a process of its own, from
-ExampleGen to Transform. Prints the digest of each artifact and seconds, and exits with 1 where digests differ.
+ExampleGen to Transform. Prints the digest of each artifact and seconds, and exits with 1 where
+digests differ.
 """
 
 from __future__ import annotations

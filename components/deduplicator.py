@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -141,15 +139,11 @@ def keep_rows(index: int, item: tuple[Path, np.ndarray | None, Path]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from components.shards import ShardWriter
+    from components.shards import ShardWriter, linked
 
     source, kept, target = item
     if kept is None or kept.all():
-        target.unlink(missing_ok=True)
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copyfile(source, target)
+        linked(source, target)
         return
     with pq.ParquetFile(source) as shard:
         writer = ShardWriter(target, shard.schema_arrow)

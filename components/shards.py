@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -10,6 +12,15 @@ import pyarrow.parquet as pq
 
 GROUP_ROWS = 1 << 16
 GROUP_BYTES = 1 << 25
+
+
+def linked(source: Path, target: Path) -> None:
+    """The same file under another name; a copy where the disk has no links."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 class ShardWriter:

@@ -11,6 +11,7 @@ from components.artifacts import (
     Blessing,
     Champion,
     Evaluation,
+    Examples,
     Pushed,
     SourceFiles,
     Statistics,
@@ -25,7 +26,9 @@ from components.example_validator import ExampleValidator, ExampleValidatorInput
 from components.infra_validator import InfraValidator, InfraValidatorInputs
 from components.pusher import Pusher, PusherInputs
 from components.readers import Reader
+from components.readers.spans import by_span, resolved
 from components.schema_gen import SchemaGen, SchemaGenInputs
+from components.span_merger import SpanMerger, SpanMergerInputs
 from components.stage import RootstockError
 from components.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.trainer import Trainer, TrainerInputs
@@ -93,15 +96,7 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
     inputs, tasks = tuple(spec.inputs.values()), tuple(spec.tasks.values())
     index = Path(spec.store) / "sources"
 
-    examples = run(
-        ExampleGen(
-            sources=spec.data.sources,
-            splits=spec.data.splits,
-            key=spec.data.key,
-            max_bad_fraction=spec.data.max_bad_fraction,
-        ),
-        ExampleGenInputs(_raw(spec.data.sources, index)),
-    ).examples
+    examples = _examples(spec, run, index)
     if (same := spec.data.duplicates) is not None:
         examples = run(
             Deduplicator(columns=same.columns, near=same.near, drop=same.drop),
@@ -156,6 +151,28 @@ def trainer(spec: Spec) -> Trainer:
     )
 
 
+def _examples(spec: Spec, run: Runner, index: Path) -> Examples:
+    """All examples; each span by itself, so that earlier ones are not read again."""
+    spans = by_span(spec.data.sources)
+    plain = list(spans) == [None]
+    parts = []
+    for sources in spans.values():
+        stage = ExampleGen(
+            sources=sources,
+            splits=spec.data.splits,
+            key=spec.data.key,
+            max_bad_fraction=spec.data.max_bad_fraction,
+            part=not plain,
+        )
+        parts.append(run(stage, ExampleGenInputs(_raw(sources, index))).examples)
+    if plain:
+        return parts[0]
+    examples = run(SpanMerger(), SpanMergerInputs(tuple(parts))).examples
+    if not examples.shards("train"):
+        raise RootstockError("No examples for the training split in these spans; see data.splits.")
+    return examples
+
+
 def _raw(sources: tuple[Reader, ...], index: Path) -> tuple[SourceFiles, ...]:
     return tuple(SourceFiles(Path(s.path), s.digest(index)) for s in sources)
 
@@ -166,6 +183,7 @@ def _compared(
     """The statistics of all rows of other sources; None where there are none."""
     if not sources:
         return None
+    sources = resolved(sources)
     whole = ExampleGen(
         sources=tuple(replace(s, split="train") for s in sources),
         max_bad_fraction=spec.data.max_bad_fraction,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from components.labels import encode, resolve
+from components.readers.spans import resolved
 from components.slices import check_slices, columns_of
 from components.stage import RootstockError
 from components.thresholds import check_thresholds
@@ -32,7 +33,11 @@ def validate(spec: Spec) -> list[str]:
     except RootstockError as e:
         wrong.append(str(e))
     heads: list[tuple[str, pa.Table]] = []
-    for source in spec.data.sources:
+    try:
+        sources = resolved(spec.data.sources)
+    except RootstockError as e:
+        return [*wrong, str(e)]
+    for source in sources:
         try:
             heads.append((source.place, source.peek(ROWS)))
         except RootstockError as e:

@@ -59,7 +59,9 @@ class BadRecord:
 class Reader(ABC):
     """A source of examples: where it is and how it is read.
 
-    path: file, directory or glob pattern. Not part of any fingerprint: content is.
+    path: file, directory or glob pattern; `{SPAN}`, `{VERSION}` or `{YYYY}`, `{MM}`, `{DD}` in it
+        name spans (see `spans`). Not part of any fingerprint: content is.
+    spans: which of them: the latest, the one before, all, or those from one number to another.
     split: all rows go to this split; by the hash of their key when absent.
     """
 
@@ -70,6 +72,9 @@ class Reader(ABC):
     format: str
     path: str = field(metadata={"fingerprint": False})
     split: Literal["train", "val", "test"] | None = None
+    spans: Literal["latest", "previous", "all"] | tuple[int, int] = field(
+        default="latest", metadata={"fingerprint": False}
+    )
 
     @property
     def place(self) -> str:

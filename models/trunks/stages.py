@@ -23,8 +23,8 @@ class Stage:
 
 def stages_of(trunk: keras.Model) -> tuple[Stage, ...]:
     """The stages of a trunk: it is cut after a layer group wherever all that was learned so far
-    goes on through one tensor. Masks and the like may pass beside it. One stage where there is no
-    such place before the end.
+    goes on through one tensor, and every input has been read. Masks and the like may pass beside
+    it. One stage where there is no such place before the end.
     """
     nodes = [
         node
@@ -34,20 +34,23 @@ def stages_of(trunk: keras.Model) -> tuple[Stage, ...]:
     ]
     last_use = {id(t): i for i, node in enumerate(nodes) for t in node.input_tensors}
     last_use[id(trunk.output)] = len(nodes)
-    learned: set[int] = set()
+    groups = [_group(node.operation.name) for node in nodes]
+    learned, unread = set[int](), {id(t) for t in trunk.inputs}
     stages: list[Stage] = []
     begin, live, group = 0, set[int](), ""
     for i, node in enumerate(nodes):
-        group = _group(node.operation.name) or group
+        group = groups[i] or group
         taken = {id(t) for t in node.input_tensors}
         if getattr(node.operation, "weights", ()) or taken & learned:
             learned |= {id(t) for t in node.outputs}
         live |= {id(t) for t in node.outputs}
         live = {t for t in live if last_use.get(t, -1) > i}
-        after = _group(nodes[i + 1].operation.name) if i + 1 < len(nodes) else None
         through = [t for t in node.outputs if id(t) in live]
-        ends = i + 1 == len(nodes) or (after not in ("", group) and live & learned)
-        if ends and len(through) == 1 and live & learned <= {id(through[0])}:
+        last = i + 1 == len(nodes)
+        following = next((g for g in groups[i + 1 :] if g), groups[i])
+        unread -= taken
+        ends = last or (groups[i] not in ("", following) and not unread)
+        if ends and len(through) == 1 and live & learned == {id(through[0])}:
             stages.append(Stage(group, tuple(nodes[begin : i + 1]), through[0]))
             begin = i + 1
     return tuple(stages)

@@ -1,0 +1,71 @@
+"""Trunks taken apart and walked through again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.features import CategoricalFeature, Feature, ImageFeature, NumericFeature, TextFeature
+from models.lazy import keras
+from models.trunks.residual_convnet import ResidualConvnet
+from models.trunks.scratch import Scratch
+from models.trunks.stages import Walk, stages_of
+from tests.pretrained_files import SAMPLES
+
+IMAGE = ImageFeature(name="image", column="i", height=8, width=8, channels=1)
+TEXT = TextFeature(name="text", column="t", length=5, vocabulary=("a", "b"))
+COLUMNS = (
+    NumericFeature(name="x", column="x", mean=0, deviation=1),
+    CategoricalFeature(name="job", column="job", vocabulary=("cook",)),
+)
+SCRATCH = Scratch(width=8, image=ResidualConvnet(widths=(4, 6)))
+
+
+@pytest.mark.parametrize(
+    ("features", "names"),
+    [
+        ((IMAGE,), ["image.stem", "image.stage0", "image.stage1", "join"]),
+        (COLUMNS, ["columns", "columns.dense0", "join"]),
+        ((TEXT,), ["text.words", "text.convolution", "join"]),
+        ((IMAGE, *COLUMNS), ["join"]),
+    ],
+    ids=["image", "columns", "text", "both"],
+)
+def test_a_trunk_is_cut_where_all_goes_through_one_tensor(
+    features: tuple[Feature, ...], names: list[str]
+) -> None:
+    stages = [stage.name for stage in stages_of(SCRATCH.build(features))]
+    assert stages[-len(names) :] == names
+
+
+@pytest.mark.parametrize("source", SAMPLES)
+def test_pretrained_trunks_are_walked_through(source: str, tmp_path: Path) -> None:
+    sample = SAMPLES[source](tmp_path / "files")
+    trunk = sample.trunk.build(sample.features)
+    walk = Walk(trunk, trunk.input)
+    for _ in walk.stages:
+        end = walk.step()
+    again = keras.Model(trunk.input, end)
+    assert {id(w) for w in again.weights} == {id(w) for w in trunk.weights}
+
+
+def test_a_bert_is_cut_after_every_layer(tmp_path: Path) -> None:
+    sample = SAMPLES["keras_hub text"](tmp_path / "files")
+    names = [stage.name for stage in stages_of(sample.trunk.build(sample.features))]
+    assert names[-2:] == ["stage0", "stage1"]
+
+
+def test_what_a_stage_gave_can_be_exchanged() -> None:
+    trunk = SCRATCH.build(COLUMNS)
+    walk = Walk(trunk, trunk.input)
+    walk.step()
+    other = walk.fork()
+    walk.exchange(2 * walk.step())
+    other.step()
+    both = keras.Model(trunk.input, [other.step(), walk.step()])
+    x = {"x": np.array([1.0, -2.0], np.float32), "job": np.array([0, 2], np.int32)}
+    one, two = both(x)
+    np.testing.assert_allclose(one, trunk(x), rtol=1e-6)
+    assert not np.allclose(one, two)

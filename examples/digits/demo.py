@@ -1,5 +1,6 @@
 """The demo: images in, a served model with three tasks out, its answers held against Keras's; then
-a trunk taught by the digits 0 to 4, reused for 5 to 9 with few labels.
+a trunk taught by the digits 0 to 4, reused for 5 to 9 with few labels; then a study of whether one
+model for three tasks is better than three models.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from components.trained_model import load_keras
 from pipeline.publish import publish
 from pipeline.run import run
 from pipeline.spec import load_spec
+from pipeline.study.run import study
 from serving.client import Client
 
 HERE = Path(__file__).parent
@@ -48,6 +50,8 @@ def main() -> None:
         finally:
             server.terminate()
     transfer()
+    print("\nDoes one model for three tasks pay? A small study, of seven seeds:")
+    study(SPEC, workers=2)
     print(f"\nServe it yourself: .venv/bin/rootstock serve {SPEC}")
     print(f"See the record:    .venv/bin/rootstock ui {SPEC}")
 

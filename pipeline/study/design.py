@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 from components.metrics import METRICS
 from components.stage import RootstockError
@@ -26,6 +28,9 @@ from pipeline.tracking.lookup import with_trunk_looked_up
 NO_SCALE = ("mae", "rmse", "log_loss")
 """Metrics without a scale of their own: their margin is a share of the reference's figure."""
 
+WEIGHT = 3.0
+"""What a task's loss is multiplied by where constant weights are tuned, one task at a time."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -40,14 +45,16 @@ class Model:
 class PlannedArm:
     """An arm with all that it needs.
 
-    overrides: keys of the spec that lead to `spec`. control_of: the arm that this one explains;
-        empty for the arms that are compared.
+    overrides: keys of the spec that lead to `spec`. candidates: what it is chosen from by tuning;
+        it has the place of the first of them until then. control_of: the arm that this one
+        explains; empty for the arms that are compared.
     """
 
     name: str
     spec: Spec
     overrides: tuple[str, ...]
     models: tuple[Model, ...]
+    candidates: tuple[PlannedArm, ...] = ()
     control_of: str = ""
 
     @property
@@ -110,15 +117,21 @@ def design(path: Path, overrides: Sequence[str], variables: Mapping[str, str]) -
     settings, tasks = spec.study, tuple(spec.tasks)
     arms = []
     for name, arm in (settings.arms or _default_arms(spec)).items():
-        told = [f"{key}={json.dumps(value)}" for key, value in arm.set.items()]
-        own, _ = load_spec(path, [*overrides, *told], variables)
-        if tuple(own.tasks) != tasks or own.data != spec.data:
-            raise RootstockError(
-                f"{path}: study.arms.{name}.set: an arm learns the same tasks from the same data."
-                " Expected keys below `model`, `inputs` and `training`."
-            )
         models = tuple(Model(g, g) for g in _groups(arm, name, tasks))
-        arms.append(PlannedArm(name, with_trunk_looked_up(own), tuple(told), models))
+        candidates = []
+        for i, chosen in enumerate(_combinations(arm)):
+            told = tuple(f"{key}={json.dumps(value)}" for key, value in chosen.items())
+            own, _ = load_spec(path, [*overrides, *told], variables)
+            if tuple(own.tasks) != tasks or own.data != spec.data:
+                raise RootstockError(
+                    f"{path}: study.arms.{name}: an arm learns the same tasks from the same data."
+                    " Expected keys below `model`, `inputs` and `training`."
+                )
+            candidates.append(
+                PlannedArm(f"{name} {i + 1}", with_trunk_looked_up(own), told, models)
+            )
+        tuned = tuple(candidates) if len(candidates) > 1 else ()
+        arms.append(replace(candidates[0], name=name, candidates=tuned))
     arms = _reference_first(arms, settings.reference, path)
     controls, notes = _controls(arms, settings)
     seeds = settings.seeds or fewest_seeds(len(tasks), settings.alpha)
@@ -163,9 +176,13 @@ def _narrowed(balancing: Balancing, tasks: tuple[str, ...]) -> Balancing:
 
 
 def _default_arms(spec: Spec) -> dict[str, Arm]:
-    """A model per task and one for all, with equal weights too; from scratch too."""
+    """A model per task and one for all; with tuned constant weights too, which specialised
+    balancing seldom betters (Kurin et al. 2022 and Xin et al. 2022, NeurIPS); from scratch too.
+    """
     scratch = {"model.trunk": {"name": "scratch"}, "model.transfer": None}
-    equal = {"model.balancing": {"name": "equal"}}
+    weights = [{"name": "equal"}] + [
+        {"name": "fixed", "weights": {task: WEIGHT}} for task in spec.tasks
+    ]
     found: dict[str, Arm] = {}
     starts = {"_scratch": scratch, "": {}} if spec.model.trunk.pretrained else {"": {}}
     for suffix, changes in starts.items():
@@ -173,8 +190,15 @@ def _default_arms(spec: Spec) -> dict[str, Arm]:
         if len(spec.tasks) > 1:
             found[f"multitask{suffix}"] = Arm(set=changes)
             if spec.model.balancing.name != "equal":
-                found[f"multitask_equal{suffix}"] = Arm(set={**changes, **equal})
+                tune = {"model.balancing": tuple(weights)}
+                found[f"multitask_weighted{suffix}"] = Arm(set=changes, tune=tune)
     return found
+
+
+def _combinations(arm: Arm) -> Iterator[dict[str, Any]]:
+    """What the arm sets, with each combination of the values that are tuned."""
+    for values in product(*arm.tune.values()):
+        yield {**arm.set, **dict(zip(arm.tune, values, strict=True))}
 
 
 def _groups(arm: Arm, name: str, tasks: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
@@ -212,7 +236,9 @@ def _controls(arms: list[PlannedArm], settings: Study) -> tuple[list[PlannedArm]
                 for t in m.tasks
             )
             name = f"{arm.name}_shuffled"
-            controls.append(replace(arm, name=name, models=models, control_of=arm.name))
+            controls.append(
+                replace(arm, name=name, models=models, candidates=(), control_of=arm.name)
+            )
     if "random_trunk" in settings.controls:
         for arm in [a for a in arms if a.pretrained][:1]:
             trunk = arm.spec.model.trunk
@@ -225,7 +251,7 @@ def _controls(arms: list[PlannedArm], settings: Study) -> tuple[list[PlannedArm]
             model = arm.spec.model.model_copy(update={"trunk": fresh, "transfer": Frozen()})
             spec = arm.spec.model_copy(update={"model": model})
             name = f"{arm.name}_random_trunk"
-            controls.append(replace(arm, name=name, spec=spec, control_of=arm.name))
+            controls.append(replace(arm, name=name, spec=spec, candidates=(), control_of=arm.name))
     return controls, notes
 
 

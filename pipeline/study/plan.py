@@ -13,6 +13,7 @@ from pipeline.study.design import PlannedArm
 from pipeline.study.evidence import result_of
 from pipeline.study.statistics import fewest_seeds
 from pipeline.study.trials import Job, Prepared
+from pipeline.study.tuning import candidate_jobs
 from pipeline.study.workers import Done
 
 BASELINE_S = 5.0
@@ -30,8 +31,13 @@ class Pace:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained. seconds: estimated, for what has no result yet. dropped: what is not."""
+    """What is trained. seconds: estimated, for what has no result yet. dropped: what is not.
 
+    tuning: trials by which arms are chosen among their candidates. jobs: the others.
+    """
+
+    prepared: Prepared
+    tuning: tuple[Job, ...]
     jobs: tuple[Job, ...]
     fractions: tuple[float, ...]
     seeds: int
@@ -59,7 +65,7 @@ def estimate(job: Job, paces: Mapping[str, Pace], rows: int) -> float:
     if isinstance(job.stage, Baseline):
         return BASELINE_S
     assert isinstance(job.stage, Trial)
-    training, pace = job.stage.trainer.training, paces[job.cell.arm]
+    training, pace = job.stage.trainer.training, paces[job.cell.arm.partition(" ")[0]]
     batches = -(-rows // training.batch_size)
     return pace.apart + training.epochs * (batches * pace.step + pace.validation)
 
@@ -82,11 +88,13 @@ def plan(
     least = min(seeds, fewest_seeds(len(design.metrics), design.settings.alpha))
     while True:
         jobs = tuple(prepared.jobs(fractions, seeds))
-        left = {j.identity.fingerprint: j for j in jobs if store.find(j.identity) is None}
+        tuning = tuple(j for arm in prepared.design.arms for j in candidate_jobs(prepared, arm))
+        both = (*tuning, *jobs)
+        left = {j.identity.fingerprint: j for j in both if store.find(j.identity) is None}
         times = [estimate(j, paces, prepared.rows_of(j.cell.fraction)) for j in left.values()]
         seconds = sum(times) / workers
         if minutes is None or seconds <= 60 * minutes:
-            return Plan(jobs, fractions, seeds, seconds, tuple(dropped))
+            return Plan(prepared, tuning, jobs, fractions, seeds, seconds, tuple(dropped))
         controls = tuple(a for a in prepared.design.arms if a.control_of)
         if len(fractions) > 2:
             middle = fractions[len(fractions) // 2]
@@ -106,7 +114,7 @@ def plan(
             dropped.append(f"seed {seeds + 1}: no verdict but `equivalent` can be reached")
         else:
             dropped.append("nothing more: this is the least that can be compared")
-            return Plan(jobs, fractions, seeds, seconds, tuple(dropped))
+            return Plan(prepared, tuning, jobs, fractions, seeds, seconds, tuple(dropped))
 
 
 def _without(prepared: Prepared, arms: tuple[PlannedArm, ...]) -> Prepared:

@@ -19,6 +19,7 @@ from pipeline.study.plan import Plan, paces, plan
 from pipeline.study.report import markdown, write, write_whole
 from pipeline.study.runnable import runnable_specs
 from pipeline.study.trials import Job, Prepared, prepared
+from pipeline.study.tuning import candidate_jobs, tuned
 from pipeline.study.workers import Done, Quiet, run_jobs
 
 
@@ -53,9 +54,11 @@ def study(
     if plan_only:
         return None
     end = None if minutes is None else began + 60 * minutes
-    done = list(_watched(planned.jobs, store, workers, end, display))
+    ready = tuned(planned.prepared, store, workers, display)
+    jobs = tuple(ready.jobs(planned.fractions, planned.seeds))
+    done = list(_watched(jobs, store, workers, end, display))
     rows = {f: ready.rows_of(f) for f in planned.fractions}
-    found = findings(gather(asked, rows, done))
+    found = findings(gather(ready.design, rows, done))
     directory = store.root / "studies" / asked.spec.name
     write(found, path.read_text(encoding="utf-8"), directory)
     print(markdown(found))
@@ -107,7 +110,10 @@ def _planned(
     display: Display,
 ) -> Plan:
     """The plan; short trials are run for its estimate unless every result is there."""
-    everything = ready.jobs(tuple(sorted(ready.design.settings.fractions)), ready.design.seeds)
+    everything = [
+        *ready.jobs(tuple(sorted(ready.design.settings.fractions)), ready.design.seeds),
+        *(job for arm in ready.design.arms for job in candidate_jobs(ready, arm)),
+    ]
     if all(store.find(job.identity) is not None for job in everything):
         return plan(ready, {}, store, workers, None)
     probes = [ready.probe(arm) for arm in ready.design.arms]
@@ -120,7 +126,7 @@ def _planned(
 def told(planned: Plan, ready: Prepared, workers: int) -> str:
     """The plan, for people."""
     asked: Design = ready.design
-    trials = {j.identity.fingerprint for j in planned.jobs}
+    trials = {j.identity.fingerprint for j in (*planned.tuning, *planned.jobs)}
     rows = ", ".join(f"{ready.rows_of(f):,}" for f in planned.fractions)
     lines = [
         f"Plan: {len(trials)} trials, about {planned.seconds / 60:.1f} minutes with {workers}"
@@ -130,6 +136,7 @@ def told(planned: Plan, ready: Prepared, workers: int) -> str:
         f"  baselines  {', '.join(asked.baselines) or 'none'}",
         f"  rows       {rows} for training",
         f"  seeds      {planned.seeds}",
+        f"  tuning     {', '.join(a.name for a in asked.arms if a.candidates) or 'none'}",
         f"  budget     the same {asked.settings.budget} for every fraction; every task gets as many"
         " steps in every arm",
     ]

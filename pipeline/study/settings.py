@@ -11,7 +11,7 @@ from pydantic import Field
 from models.inputs import STRICT
 
 Baseline = Literal["majority", "classical"]
-Control = Literal["shuffled_labels", "random_trunk", "parameter_matched"]
+Control = Literal["shuffled_labels", "random_trunk"]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -22,20 +22,23 @@ class Arm:
     models: `each` is a model per task, `together` one model for all of them; or groups of tasks, a
         model each.
     set: keys of the spec that this arm changes, dotted as for `--set`: `model.trunk: scratch`.
+    tune: lists of values by key. The combination that is best on validation rows, over two seeds
+        with all rows, is the arm's. To be fair, give every arm about as many.
     """
 
     __pydantic_config__ = STRICT
     models: Literal["each", "together"] | tuple[tuple[str, ...], ...] = "together"
     set: Mapping[str, Any] = field(default_factory=dict)
+    tune: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
     """How `rootstock study` gathers its evidence.
 
-    arms: by name. When none are given: a model per task and one for all; with equal weights too,
-        where the spec balances otherwise; and all of them from scratch too, where its trunk is
-        pretrained.
+    arms: by name. When none are given: a model per task and one for all; one for all with tuned
+        constant weights too, where the spec balances otherwise; and all of them from scratch too,
+        where its trunk is pretrained.
     reference: the arm that the others are measured against: the first when absent.
     fractions: of the training rows, each lying within the larger ones.
     seeds: how many, each for initialisation, order and choice of rows; the fewest with which a

@@ -143,6 +143,7 @@ def prepared(design: Design, run: Runner) -> Prepared:
         RootstockError: the data cannot be used, or there are no test rows.
     """
     inputs = {arm.name: prepare(arm.spec, run) for arm in design.arms if not arm.control_of}
+    inputs |= {c.name: prepare(c.spec, run) for arm in design.arms for c in arm.candidates}
     inputs |= {
         arm.name: prepare(arm.spec, run)
         for arm in design.arms

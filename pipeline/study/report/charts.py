@@ -25,7 +25,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """Points under a name, joined by a line if they are more than a cloud."""
+    """Points under a name."""
 
     name: str
     points: tuple[Point, ...]
@@ -71,20 +71,19 @@ class Axis:
 def plot(
     series: Sequence[Series], x_label: str, y_label: str, log_x: bool = False, joined: bool = True
 ) -> str:
-    """Lines with intervals over a common axis, or points with names beside them."""
+    """Lines with intervals over a common axis, or points alone."""
     points = [p for s in series for p in s.points if math.isfinite(p.x) and math.isfinite(p.y)]
     if not points:
         return ""
     xs = [p.x for p in points]
     ys = [v for p in points for v in (p.y, p.low, p.high) if v is not None and math.isfinite(v)]
-    x = Axis(*_wide(xs, log_x), LEFT, WIDTH - RIGHT - (0 if joined else 90), log_x)
+    x = Axis(*_wide(xs, log_x), LEFT, WIDTH - RIGHT, log_x)
     y = Axis(*_wide(ys, False), HEIGHT - BOTTOM, TOP)
     parts = [_frame(x, y, x_label, y_label)]
     for i, s in enumerate(series):
         there = [p for p in s.points if math.isfinite(p.x) and math.isfinite(p.y)]
         parts.append(_drawn(s, there, i % COLOURS, x, y, joined))
-    legend = _legend(series) if joined else ""
-    return f"<figure>{_svg(WIDTH, HEIGHT, ''.join(parts))}{legend}</figure>"
+    return f"<figure>{_svg(WIDTH, HEIGHT, ''.join(parts))}{_legend(series)}</figure>"
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def forest(bars: Sequence[Bar], margin: float, x_label: str) -> str:
     axis = "".join(_tick_x(x, t, bottom) for t in x.ticks()) + _label(
         x_label, (x.start + x.end) / 2, height - 6
     )
-    return f"<figure>{_svg(WIDTH, height, band + ''.join(rows) + axis)}</figure>"
+    return f"<figure>{_svg(WIDTH, height, band + axis + ''.join(rows))}</figure>"
 
 
 def heat_map(names: Sequence[str], values: Sequence[Sequence[float]], told: str) -> str:
@@ -224,11 +223,6 @@ def _drawn(
             )
         if len(points) <= 12:
             marks.append(f'<circle cx="{x(p.x):.1f}" cy="{y(p.y):.1f}" r="3.5"/>')
-        if not joined:
-            marks.append(
-                f'<text class="tick" x="{x(p.x) + 7:.1f}" y="{y(p.y) + 4:.1f}">{escape(s.name)}'
-                "</text>"
-            )
     return f'<g class="c{colour}">{line}{"".join(marks)}<title>{escape(s.name)}</title></g>'
 
 

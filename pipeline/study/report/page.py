@@ -20,7 +20,7 @@ from pipeline.study.report.sentences import (
     spread,
     verdict_sentence,
 )
-from pipeline.study.trials import Cell
+from pipeline.study.trials import MAJORITY, Cell
 from pipeline.study.verdict import Verdict
 
 MARKS = (
@@ -121,7 +121,7 @@ def _curves(found: Findings) -> Iterator[str]:
     yield '<div class="charts">'
     for task, metric in evidence.design.metrics.items():
         series = []
-        for arm in evidence.arms():
+        for arm in _drawn_arms(found):
             points = []
             for fraction in evidence.fractions:
                 values = evidence.values(arm, fraction, task)
@@ -146,13 +146,18 @@ def _pareto(found: Findings) -> Iterator[str]:
         ("latency_ms", "ms for the answers to one row"),
     ):
         series = []
-        for arm in evidence.arms():
+        for arm in _drawn_arms(found):
             gains = evidence.relative_gain(arm, reference, largest)
             x = evidence.cost(arm, largest, cost)
             if len(gains) and np.isfinite(gains).all() and x > 0:
                 series.append(Series(arm, (Point(x, float(gains.mean())),)))
         yield plot(series, label, "Δm in percent", log_x=True, joined=False)
     yield "</div>"
+
+
+def _drawn_arms(found: Findings) -> list[str]:
+    """All but the majority class, which would leave the others no room."""
+    return [arm for arm in found.evidence.arms() if arm != MAJORITY]
 
 
 def _details(found: Findings) -> Iterator[str]:

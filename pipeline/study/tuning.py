@@ -1,0 +1,68 @@
+"""Chooses among the candidates of an arm, on validation rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from components.arrow import np
+from components.stage import RootstockError
+from pipeline.display import Display
+from pipeline.store import Store
+from pipeline.study.design import PlannedArm
+from pipeline.study.evidence import gather
+from pipeline.study.trials import Job, Prepared
+from pipeline.study.workers import run_jobs
+
+SEEDS = 2
+
+
+def candidate_jobs(prepared: Prepared, arm: PlannedArm) -> list[Job]:
+    """The trials of an arm's candidates: two seeds, all rows."""
+    largest = max(prepared.design.settings.fractions)
+    return [
+        prepared.job(candidate, model, largest, seed)
+        for seed in range(SEEDS)
+        for candidate in arm.candidates
+        for model in candidate.models
+    ]
+
+
+def tuned(prepared: Prepared, store: Store, workers: int, display: Display) -> Prepared:
+    """The same, with the best candidate of every arm in its place.
+
+    Raises:
+        RootstockError: there are no validation rows to choose by.
+    """
+    design, inputs = prepared.design, dict(prepared.inputs)
+    chosen = {}
+    for arm in design.arms:
+        if not arm.candidates:
+            continue
+        if not prepared.examples.num_rows("val"):
+            raise RootstockError(
+                f"study.arms.{arm.name}.tune chooses by validation rows, and the val split is"
+                " empty: give data.splits.val a share."
+            )
+        best = _best(prepared, arm, store, workers, display)
+        display.line(f"{arm.name}: tuned to {', '.join(best.overrides)}")
+        chosen[arm.name] = replace(best, name=arm.name)
+        inputs[arm.name] = inputs[best.name]
+    arms = tuple(chosen.get(a.name, a) for a in design.arms)
+    return replace(prepared, design=replace(design, arms=arms), inputs=inputs)
+
+
+def _best(
+    prepared: Prepared, arm: PlannedArm, store: Store, workers: int, display: Display
+) -> PlannedArm:
+    """The candidate with the highest mean gain over the first, in margins."""
+    largest = max(prepared.design.settings.fractions)
+    done = run_jobs(candidate_jobs(prepared, arm), store, workers, display)
+    rows = {largest: prepared.rows_of(largest)}
+    evidence = gather(replace(prepared.design, arms=arm.candidates), rows, done)
+    first = arm.candidates[0]
+
+    def gain(candidate: PlannedArm) -> float:
+        found = evidence.differences(candidate.name, first.name, largest, "val")
+        return float(np.mean([d.by_seed.mean() / d.margin for d in found])) if found else -np.inf
+
+    return max(arm.candidates, key=gain)

@@ -1,4 +1,4 @@
-"""Data of which it is known which tasks help one another."""
+"""Data of which it is known that sharing hurts."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ import numpy as np
 import pandas as pd
 
 INPUTS = "\n".join(f"  x{i}: {{kind: numeric}}" for i in range(6))
+WEIGHTS = {"up": 1, "side": 30, "third": 30}
+"""In the joint loss: `side` and `third` take what they need, and leave `up` the rest."""
 
 
 def write_rows(directory: Path, rows: int = 900) -> None:
-    """`rows.csv`: `up` and `twin` are one signal of x0 and x1, each with noise of its own; `side`
-    is a signal of x2 and x3 alone.
-    """
+    """`rows.csv`: each task is a signal of two inputs of its own, with some noise."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(rows, 6))
     frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(6)])
-    up, side = x[:, 0] + x[:, 1], x[:, 2] - x[:, 3]
-    frame["up"] = (up + rng.normal(0, 0.3, rows) > 0).astype(int)
-    frame["twin"] = (up + rng.normal(0, 0.3, rows) > 0).astype(int)
-    frame["side"] = (side + rng.normal(0, 0.3, rows) > 0).astype(int)
+    for i, task in enumerate(WEIGHTS):
+        signal = x[:, 2 * i] + x[:, 2 * i + 1] + rng.normal(0, 0.3, rows)
+        frame[task] = (signal > 0).astype(int)
     frame.to_csv(directory / "rows.csv", index=False)
 
 
-def write_spec(directory: Path, tasks: tuple[str, ...], width: int, more: str = "") -> Path:
-    """A spec of these tasks with a trunk of this width. more: further sections."""
-    named = "\n".join(f"  {t}: {{kind: binary, label: {t}}}" for t in tasks)
+def write_spec(directory: Path, tasks: tuple[str, ...], more: str = "") -> Path:
+    """A spec of these tasks with a trunk two units wide. more: further sections."""
+    named = "\n".join(f"  {t}: {{kind: binary, label: {t}, weight: {WEIGHTS[t]}}}" for t in tasks)
     path = directory / "spec.yaml"
     path.write_text(f"""\
 name: planted
@@ -38,7 +37,7 @@ inputs:
 tasks:
 {named}
 model:
-  trunk: {{name: scratch, width: {width}, dropout: 0, columns: {{layers: [{width}]}}}}
+  trunk: {{name: scratch, width: 2, dropout: 0, columns: {{layers: [16]}}}}
 training: {{epochs: 12, batch_size: 32, learning_rate: 0.02}}
 tracking: {{backend: none}}
 store: store

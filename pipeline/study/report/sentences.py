@@ -50,17 +50,20 @@ def headline(found: Findings) -> list[str]:
 def harmed(found: Findings) -> list[str]:
     """Negative transfer: which task loses, and to which others."""
     told = []
+    arms = {a.name: a for a in found.evidence.design.compared}
     for c in found.comparisons:
-        if c.claim.name != "sharing" or c.fraction != max(found.evidence.fractions):
+        if c.fraction != max(found.evidence.fractions) or c.claim.against not in arms:
             continue
-        arm = next(a for a in found.evidence.design.arms if a.name == c.claim.arm)
+        with_others, before = (
+            {t: m.tasks for m in arms[name].models for t in m.tasks}
+            for name in (c.claim.arm, c.claim.against)
+        )
         for v in c.verdicts:
-            if v.outcome == "hurts":
-                group = next(m.tasks for m in arm.models if v.task in m.tasks)
-                others = ", ".join(t for t in group if t != v.task)
+            added = [t for t in with_others[v.task] if t not in before[v.task]]
+            if v.outcome == "hurts" and added:
                 told.append(
-                    f"**Negative transfer**: `{v.task}` loses {abs(v.mean):.4f} when it shares"
-                    f" `{c.claim.arm}` with {others}."
+                    f"**Negative transfer**: `{v.task}` loses {abs(v.mean):.4f} in"
+                    f" `{c.claim.arm}`, where it shares a model with {', '.join(added)}."
                 )
     return told
 

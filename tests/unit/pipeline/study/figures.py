@@ -23,7 +23,7 @@ def evidence(
     """Of a model per task and one for both. gains: by arm and task, over an AUC that grows from
     0.7 to 0.9 with the rows.
     """
-    asked = design(write_spec(directory, TASKS, 2, more), [], {})
+    asked = design(write_spec(directory, TASKS, more), [], {})
     rng, cells = np.random.default_rng(0), {}
     for fraction, rows in FRACTIONS.items():
         for seed in range(seeds):

@@ -11,19 +11,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
-def split_indices(batch: pa.RecordBatch, key: Sequence[str], shares: Sequence[float]) -> np.ndarray:
+def split_indices(
+    batch: pa.RecordBatch, key: Sequence[str], shares: Sequence[float], seed: int = 0
+) -> np.ndarray:
     """Which of the splits with these shares each row belongs to: int64 [rows].
 
     The first 8 bytes of BLAKE2b over the key's values, as a fraction of 2^64, against the
     cumulative shares. Equal keys always meet, whatever the column types of their sources.
     """
     bounds = np.cumsum(np.asarray(shares, np.float64) / sum(shares))[:-1]
-    return np.searchsorted(bounds, key_fractions(batch, key), side="right")
+    return np.searchsorted(bounds, key_fractions(batch, key, seed), side="right")
 
 
-def key_fractions(batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
-    """The hash of each row's key as a fraction: float64 [rows] in [0, 1)."""
-    digests = b"".join(hashlib.blake2b(k, digest_size=8).digest() for k in key_bytes(batch, key))
+def key_fractions(batch: pa.RecordBatch, key: Sequence[str], seed: int = 0) -> np.ndarray:
+    """The hash of each row's key as a fraction: float64 [rows] in [0, 1); another one by seed."""
+    salt = seed.to_bytes(hashlib.blake2b.SALT_SIZE, "little")
+    digests = b"".join(
+        hashlib.blake2b(k, digest_size=8, salt=salt).digest() for k in key_bytes(batch, key)
+    )
     return np.frombuffer(digests, ">u8").astype(np.float64) / 2.0**64
 
 

@@ -51,6 +51,7 @@ class HashSplits(Splitting):
 
     stratify: a column each of whose values is shared out alike. Then the whole data decides: a row
         can change its split when data grows.
+    seed: another one is another split.
     """
 
     by: Literal["hash"] = "hash"
@@ -58,8 +59,11 @@ class HashSplits(Splitting):
     val: Share = 0.1
     test: Share = 0.1
     stratify: str | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
 
     def __post_init__(self) -> None:
+        if self.seed and self.stratify is not None:
+            raise ValueError("expected `seed` or `stratify`, received both")
         total = self.train + self.val + self.test
         if abs(total - 1) > 1e-9:
             raise ValueError(f"expected train, val and test that add up to 1, received {total:g}")
@@ -83,7 +87,7 @@ class HashSplits(Splitting):
     def indices(self, batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
         from components.keys import split_indices
 
-        return split_indices(batch, key, self.shares)
+        return split_indices(batch, key, self.shares, self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,11 +68,11 @@ def give_advice(
         trunks = []
         for arm in _candidates(asked):
             display.line(f"What the trunk of {arm.name} makes of every row")
-            trunks.append(_scored(arm, ready.inputs[arm.name], runner))
+            trunks.append(_scored(arm, ready.inputs[arm.name, 0], runner))
         affinity = None
         if len(asked.spec.tasks) > 1:
             display.line("What tasks do for one another in one joint run")
-            affinity = _affinity(asked, ready.inputs[_own(asked).name], runner)
+            affinity = _affinity(asked, ready.inputs[_own(asked).name, 0], runner)
     found = advise(trunks, affinity, models)
     directory = store.root / "advice" / asked.spec.name
     directory.mkdir(parents=True, exist_ok=True)

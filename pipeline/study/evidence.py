@@ -39,11 +39,15 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a study has found. cells: those of which every trial is there."""
+    """What a study has found. cells: those of which every trial is there.
+
+    overlap: see `pipeline.study.trials.Prepared`.
+    """
 
     design: Design
     rows: Mapping[float, int]
     cells: Mapping[Cell, Scores]
+    overlap: float = 0.0
 
     @property
     def fractions(self) -> list[float]:
@@ -109,10 +113,11 @@ class Evidence:
                 continue
             by_seed = np.array([self.sign(task) * (ours[s] - theirs[s]) for s in seeds])
             error = 0.0
-            if split == "test":
+            if split == "test" and not self.overlap:  # else the test rows differ by seed already
                 samples = [self._samples(a, fraction, task, seeds) for a in (arm, against)]
                 error = float(np.nanstd(samples[0] - samples[1], ddof=1))
-            found.append(Differences(task, by_seed, self.margin(task, fraction), error))
+            margin = self.margin(task, fraction)
+            found.append(Differences(task, by_seed, margin, error, self.overlap))
         return found
 
     def _samples(self, arm: str, fraction: float, task: str, seeds: list[int]) -> Floats:
@@ -155,7 +160,9 @@ class Evidence:
         return 100 * np.array(whole, np.float64)
 
 
-def gather(design: Design, rows: Mapping[float, int], done: Iterable[Done]) -> Evidence:
+def gather(
+    design: Design, rows: Mapping[float, int], done: Iterable[Done], overlap: float = 0.0
+) -> Evidence:
     """The evidence that finished jobs give: cells that lack a task are left out."""
     tasks: dict[Cell, dict[str, TaskFigures]] = {}
     trials: dict[Cell, list[TrialFigures]] = {}
@@ -171,6 +178,7 @@ def gather(design: Design, rows: Mapping[float, int], done: Iterable[Done]) -> E
             for cell, found in tasks.items()
             if len(found) == len(design.metrics)
         },
+        overlap,
     )
 
 

@@ -88,12 +88,12 @@ def compare(evidence: Evidence, claim: Claim, fraction: float) -> Comparison | N
         fraction,
         judge(differences, alpha),
         float(gains.mean()) if defined else None,
-        _interval(gains, alpha) if defined else None,
+        _interval(gains, alpha, evidence.overlap) if defined else None,
     )
 
 
-def _interval(values: NDArray[np.float64], alpha: float) -> Interval:
-    return statistics.t_interval(values, alpha, statistics.standard_error(values))
+def _interval(values: NDArray[np.float64], alpha: float, overlap: float) -> Interval:
+    return statistics.t_interval(values, alpha, statistics.standard_error(values, overlap))
 
 
 def recommend(evidence: Evidence) -> Recommendation | None:
@@ -145,7 +145,7 @@ def _confirmed(evidence: Evidence, arm: str, against: str) -> tuple[bool, float]
     p = max(
         statistics.not_inferior(
             float(d.by_seed.mean()),
-            float(np.hypot(statistics.standard_error(d.by_seed), d.row_error)),
+            float(np.hypot(statistics.standard_error(d.by_seed, d.overlap), d.row_error)),
             len(d.by_seed),
             d.margin,
         )

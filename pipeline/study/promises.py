@@ -127,7 +127,8 @@ def less_overfitting(evidence: Evidence, arm: str, against: str, fraction: float
         seeds = sorted(ours.keys() & theirs.keys())
         if len(seeds) >= 2:
             by_seed = np.array([theirs[s] - ours[s] for s in seeds])
-            differences.append(Differences(task, by_seed, evidence.margin(task, fraction)))
+            margin = evidence.margin(task, fraction)
+            differences.append(Differences(task, by_seed, margin, overlap=evidence.overlap))
     if not differences:
         return None
     verdicts = judge(differences, evidence.design.settings.alpha)

@@ -58,7 +58,7 @@ def study(
     jobs = tuple(ready.jobs(planned.fractions, planned.seeds))
     done = list(_watched(jobs, store, workers, end, display))
     rows = {f: ready.rows_of(f) for f in planned.fractions}
-    found = findings(gather(ready.design, rows, done))
+    found = findings(gather(ready.design, rows, done, ready.overlap))
     directory = store.root / "studies" / asked.spec.name
     write(found, path.read_text(encoding="utf-8"), directory)
     print(markdown(found))

@@ -43,6 +43,8 @@ class Study:
     fractions: of the training rows, each lying within the larger ones.
     seeds: how many, each for initialisation, order and choice of rows; the fewest with which a
         verdict on every task is possible when absent.
+    splits: `one` for all seeds; `resampled` gives every seed a split of its own, so that verdicts
+        are about other training and test rows too, and are harder to reach.
     budget: `steps` gives every fraction as many optimizer steps as all rows get; `epochs` gives it
         as many epochs.
     metrics: by task; the first of its kind (`components.metrics.METRICS`) where absent.
@@ -59,6 +61,7 @@ class Study:
     reference: str | None = None
     fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.1, 0.3, 1.0)
     seeds: Annotated[int, Field(ge=2)] | None = None
+    splits: Literal["one", "resampled"] = "one"
     budget: Literal["steps", "epochs"] = "steps"
     metrics: Mapping[str, str] = field(default_factory=dict)
     margin: Annotated[float, Field(gt=0)] = 0.01

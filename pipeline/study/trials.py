@@ -11,12 +11,14 @@ from components.artifacts import Examples
 from components.baseline import Baseline, BaselineInputs
 from components.fingerprint import Identity, identify
 from components.labels import resolve
+from components.splits import HashSplits
 from components.stage import RootstockError
 from components.subset import Subset
 from components.trainer import TrainerInputs, Training
 from components.trial import Trial
 from pipeline.flow import prepare
 from pipeline.runner import Runner
+from pipeline.spec import Spec
 from pipeline.study.design import Design, Model, PlannedArm, model_trainer
 
 MAJORITY, CLASSICAL = "majority", "classical"
@@ -50,14 +52,27 @@ class Job:
 class Prepared:
     """A design with its data.
 
-    inputs: of the Trainer, by arm; a control without any has those of the arm that it explains.
-    rows: of the training split, or of the spec's own subset of it.
+    inputs: of the Trainer, by arm and split; a control without any has those of the arm that it
+        explains. rows: of the first training split, or of the spec's own subset of it.
     """
 
     design: Design
-    examples: Examples
-    inputs: dict[str, TrainerInputs]
+    inputs: dict[tuple[str, int], TrainerInputs]
     rows: int
+
+    @property
+    def examples(self) -> Examples:
+        """Of the first split."""
+        return self.inputs[self.design.arms[0].name, 0].examples
+
+    @property
+    def overlap(self) -> float:
+        """Test rows by training rows where every seed has a split of its own, else 0: see
+        `statistics.standard_error`.
+        """
+        if self.design.settings.splits == "one":
+            return 0.0
+        return self.examples.num_rows("test") / self.examples.num_rows("train")
 
     def rows_of(self, fraction: float) -> int:
         """Training rows of a fraction."""
@@ -82,7 +97,7 @@ class Prepared:
             shuffled=model.shuffled,
         )
         cell = Cell(arm.name, fraction, seed)
-        return Job(cell, stage, self._inputs(arm), model.judged)
+        return Job(cell, stage, self._inputs(arm, seed), model.judged)
 
     def probe(self, arm: PlannedArm) -> Job:
         """A short trial of an arm's largest model, to tell how long the others will take."""
@@ -98,10 +113,11 @@ class Prepared:
             trainer=model_trainer(arm, model, training, self.design.spec.seed),
             drawn_by=self.design.drawn_by,
         )
-        return Job(Cell(arm.name, 0.0, 0), stage, self._inputs(arm), model.judged)
+        return Job(Cell(arm.name, 0.0, 0), stage, self._inputs(arm, 0), model.judged)
 
-    def _inputs(self, arm: PlannedArm) -> TrainerInputs:
-        return self.inputs.get(arm.name) or self.inputs[arm.control_of]
+    def _inputs(self, arm: PlannedArm, seed: int) -> TrainerInputs:
+        split = seed if self.design.settings.splits == "resampled" else 0
+        return self.inputs.get((arm.name, split)) or self.inputs[arm.control_of, split]
 
     def _baseline(self, name: str, fraction: float, seed: int) -> Job:
         spec = self.design.spec
@@ -113,7 +129,7 @@ class Prepared:
             subset=self._subset(spec.training, fraction, seed),
             seed=spec.seed,
         )
-        inputs = BaselineInputs(self.examples)
+        inputs = BaselineInputs(self._inputs(self.design.arms[0], seed).examples)
         return Job(Cell(name, fraction, seed), stage, inputs, tuple(spec.tasks))
 
     def _subset(self, training: Training, fraction: float, seed: int) -> Subset | None:
@@ -142,23 +158,43 @@ def prepared(design: Design, run: Runner) -> Prepared:
     Raises:
         RootstockError: the data cannot be used, or there are no test rows.
     """
-    inputs = {arm.name: prepare(arm.spec, run) for arm in design.arms if not arm.control_of}
-    inputs |= {c.name: prepare(c.spec, run) for arm in design.arms for c in arm.candidates}
-    inputs |= {
-        arm.name: prepare(arm.spec, run)
+    specs = {arm.name: arm.spec for arm in design.arms if not arm.control_of}
+    specs |= {c.name: c.spec for arm in design.arms for c in arm.candidates}
+    specs |= {
+        arm.name: arm.spec
         for arm in design.arms
-        if arm.control_of and arm.spec != _arm(design, arm.control_of).spec
+        if arm.control_of and arm.spec != specs[arm.control_of]
     }
-    examples = next(iter(inputs.values())).examples
-    if not examples.shards("test") or not examples.num_rows("test"):
+    splits = range(design.seeds if design.settings.splits == "resampled" else 1)
+    inputs = {
+        (name, split): prepare(_with_split(spec, split), run)
+        for split in splits
+        for name, spec in specs.items()
+    }
+    found = Prepared(design, inputs, 0)
+    if not found.examples.shards("test") or not found.examples.num_rows("test"):
         raise RootstockError(
             "A study needs test rows, and the test split is empty: give data.splits.test a share."
         )
-    return Prepared(design, examples, inputs, _rows(design, examples))
+    return replace(found, rows=_rows(design, found.examples))
 
 
-def _arm(design: Design, name: str) -> PlannedArm:
-    return next(a for a in design.arms if a.name == name)
+def _with_split(spec: Spec, split: int) -> Spec:
+    """The spec with another split of its data; 0 is its own.
+
+    Raises:
+        RootstockError: its data is not split by hash.
+    """
+    if split == 0:
+        return spec
+    splits = spec.data.splits
+    if not isinstance(splits, HashSplits) or any(s.split for s in spec.data.sources):
+        raise RootstockError(
+            "study.splits: resampled needs data that is split by hash: no source with a `split` of"
+            " its own, and no other rule under data.splits. Expected `one` here."
+        )
+    other = replace(splits, seed=splits.seed + split)
+    return spec.model_copy(update={"data": spec.data.model_copy(update={"splits": other})})
 
 
 def _rows(design: Design, examples: Examples) -> int:

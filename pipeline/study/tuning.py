@@ -46,7 +46,7 @@ def tuned(prepared: Prepared, store: Store, workers: int, display: Display) -> P
         best = _best(prepared, arm, store, workers, display)
         display.line(f"{arm.name}: tuned to {', '.join(best.overrides)}")
         chosen[arm.name] = replace(best, name=arm.name)
-        inputs[arm.name] = inputs[best.name]
+        inputs |= {(arm.name, split): i for (n, split), i in inputs.items() if n == best.name}
     arms = tuple(chosen.get(a.name, a) for a in design.arms)
     return replace(prepared, design=replace(design, arms=arms), inputs=inputs)
 
@@ -58,7 +58,7 @@ def _best(
     largest = max(prepared.design.settings.fractions)
     done = run_jobs(candidate_jobs(prepared, arm), store, workers, display)
     rows = {largest: prepared.rows_of(largest)}
-    evidence = gather(replace(prepared.design, arms=arm.candidates), rows, done)
+    evidence = gather(replace(prepared.design, arms=arm.candidates), rows, done, prepared.overlap)
     first = arm.candidates[0]
 
     def gain(candidate: PlannedArm) -> float:

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from components.keys import key_bytes, split_indices
 
@@ -49,3 +50,14 @@ def test_a_share_of_nothing_gets_nothing() -> None:
     rows = batch(a=pa.array([str(i) for i in range(500)]))
     assert set(split_indices(rows, ["a"], (0.9, 0.0, 0.1))) == {0, 2}
     assert set(split_indices(rows, ["a"], (1.0, 0.0, 0.0))) == {0}
+
+
+def test_another_seed_is_another_split_of_the_same_shares() -> None:
+    rows = batch(a=pa.array([f"row {i}" for i in range(4000)]))
+    first, same, other = (
+        split_indices(rows, ["a"], (0.7, 0.1, 0.2), *seed) for seed in ((), (0,), (1,))
+    )
+    assert first.tolist() == same.tolist()
+    both = np.mean((first == 2) & (other == 2))
+    assert both == pytest.approx(0.2 * 0.2, abs=0.015)
+    assert np.mean(other == 0) == pytest.approx(0.7, abs=0.03)

@@ -1,0 +1,137 @@
+"""Trials and baselines on a small data set with every kind of input and task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.artifacts import Examples
+from components.baseline import Baseline, BaselineInputs
+from components.labels import encode
+from components.metrics import METRICS, measure
+from components.raw import raw_inputs
+from components.stage import Context
+from components.subset import Subset
+from components.trained_model import load_keras
+from components.trainer import Trainer, TrainerInputs, Training
+from components.trial import Trial
+from components.trial_result import REPLICATES, TrialFigures, load_figures
+from models.inputs import CategoricalInput, ImageInput, Input, NumericInput, TextInput
+from models.task import Task
+from models.trunks.residual_convnet import ResidualConvnet
+from models.trunks.scratch import Scratch
+from tests.trainer_data import FEATURES, TASKS, write_inputs
+
+SMALL = Scratch(width=16, dropout=0, image=ResidualConvnet(widths=(8,)))
+INPUTS: tuple[Input, ...] = (
+    ImageInput(name="image", column="photo", height=4, width=4, channels=1),
+    TextInput(name="note", column="note", length=4),
+    NumericInput(name="x", column="x"),
+    CategoricalInput(name="colour", column="colour"),
+)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> TrainerInputs:
+    return write_inputs(tmp_path_factory.mktemp("data"), {"train": 150, "val": 40, "test": 80})
+
+
+def context(directory: Path) -> Context:
+    for name in ("output", "scratch"):
+        (directory / name).mkdir(parents=True)
+    return Context(directory / "output", directory / "scratch")
+
+
+def trainer(tasks: tuple[Task, ...] = TASKS, **options: object) -> Trainer:
+    settings: dict[str, object] = {"epochs": 3, "batch_size": 32, "learning_rate": 0.01}
+    return Trainer(tasks=tasks, trunk=SMALL, training=Training(**settings | options))  # type: ignore[arg-type]
+
+
+def tried(inputs: TrainerInputs, directory: Path, trial: Trial) -> TrialFigures:
+    return load_figures(trial.run(inputs, context(directory)).result)
+
+
+def test_a_trial_has_the_figures_of_the_model_that_the_trainer_makes(
+    inputs: TrainerInputs, tmp_path: Path
+) -> None:
+    found = tried(inputs, tmp_path / "trial", Trial(trainer=trainer(), drawn_by=TASKS[0]))
+    made = trainer().run(inputs, context(tmp_path / "model")).model
+    model = load_keras(made)
+    table = inputs.examples.read("test")
+    answers = model(raw_inputs(table, FEATURES))
+    for target in model.record.targets:
+        labels = encode(target, table.column(target.task.label), len(table))
+        expected = measure(target, labels, np.asarray(answers[target.name])).values
+        tested = found.tasks[target.name].test
+        assert {m for m, v in tested.items() if v is None} == {
+            m for m, v in expected.items() if v is None
+        }
+        defined = {m: v for m, v in expected.items() if v is not None}
+        assert {m: tested[m] for m in defined} == pytest.approx(defined, rel=1e-4)
+    assert found.costs.steps == 3 * 5
+    assert found.costs.parameters == model.model.count_params()
+    assert len(found.history) == 3
+
+
+def test_resampled_figures_spread_about_the_plain_one(
+    inputs: TrainerInputs, tmp_path: Path
+) -> None:
+    found = tried(inputs, tmp_path, Trial(trainer=trainer(TASKS[1:2]), drawn_by=TASKS[1]))
+    figures = found.tasks["tint"]
+    samples = np.array(figures.resampled["log_loss"], np.float64)
+    plain = figures.test["log_loss"]
+    assert plain is not None
+    assert len(samples) == REPLICATES
+    assert abs(samples.mean() - plain) < 3 * samples.std() / np.sqrt(REPLICATES)
+
+
+def test_models_of_different_tasks_learn_from_the_same_rows(
+    inputs: TrainerInputs, tmp_path: Path
+) -> None:
+    subset = Subset(rows=40, seed=3)
+    drawn = [
+        Trial(trainer=trainer((task,), subset=subset), drawn_by=TASKS[0])._splits(
+            inputs.examples, inputs.batches, FEATURES
+        )
+        for task in TASKS
+    ]
+    rows = [splits.train.features["x"] for splits in drawn]
+    assert all(np.array_equal(rows[0], other) for other in rows[1:])
+    assert [list(splits.train.labels) for splits in drawn] == [[t.name] for t in TASKS]
+
+
+def test_shuffled_labels_are_those_of_the_same_rows_in_other_places(inputs: TrainerInputs) -> None:
+    plain, shuffled = (
+        Trial(trainer=trainer(), drawn_by=TASKS[0], shuffled=names)
+        ._splits(inputs.examples, inputs.batches, FEATURES)
+        .train.labels
+        for names in ((), ("tint",))
+    )
+    assert not np.array_equal(plain["tint"], shuffled["tint"])
+    assert np.array_equal(np.sort(plain["tint"]), np.sort(shuffled["tint"]))
+    assert np.array_equal(plain["bright"], shuffled["bright"], equal_nan=True)
+
+
+def baseline(model: str, examples: Examples, directory: Path) -> TrialFigures:
+    stage = Baseline(model=model, inputs=INPUTS, tasks=TASKS, drawn_by=TASKS[0])  # type: ignore[arg-type]
+    return load_figures(stage.run(BaselineInputs(examples), context(directory)).result)
+
+
+def test_the_majority_knows_shares_and_the_classical_model_the_inputs(
+    inputs: TrainerInputs, tmp_path: Path
+) -> None:
+    shares = baseline("majority", inputs.examples, tmp_path / "majority")
+    classical = baseline("classical", inputs.examples, tmp_path / "classical")
+    assert shares.tasks["bright"].test["auc"] == 0.5
+    tint = inputs.examples.read("test").column("colour_label").to_pylist()
+    seen = inputs.examples.read("train").column("colour_label").to_pylist()
+    most = max(set(seen), key=seen.count)
+    assert shares.tasks["tint"].test["accuracy"] == pytest.approx(tint.count(most) / len(tint))
+    for task in TASKS:
+        metric = METRICS[task.kind][0]
+        better, poor = (f.tasks[task.name].test[metric] for f in (classical, shares))
+        assert better is not None
+        assert poor is not None
+        assert better < poor if metric == "mae" else better > poor

@@ -1,10 +1,11 @@
 """The embedded server's throughput and latency beside calling the SavedModel in-process.
 
-    python benchmarks/throughput.py BASE_PATH [--rows 32] [--seconds 5] [--input NAME=@FILE]
+    python benchmarks/throughput.py BASE_PATH [--rows 32] [--turns 5] [--input NAME=@FILE]
 
 BASE_PATH is a model's directory of versions, such as `.rootstock/serving/digits`. Both sides get
 the same requests of `--rows` rows from 1, 8 and 32 clients, in turns, on the same cores; the
-clients of the server run in a process of their own. The ratio is rows per second, server / direct.
+clients of the server run in a process of their own. The ratio is rows per second, server / direct,
+the median over turns.
 """
 
 from __future__ import annotations
@@ -14,15 +15,31 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from statistics import median
 
 from serving.client import DEFAULT_SIGNATURE, Client
-from serving.load import Load, inputs_of, run, values_of
 from serving.server.launch import ServerProcess
 from serving.server.saved_model import SavedModel
+from serving.trials.load import inputs_of, run, values_of
 from serving.versions import numbers
 
 CLIENTS = (1, 8, 32)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one turn."""
+
+    rows_per_s: float
+    p50_ms: float
+    p99_ms: float
+
+    def __str__(self) -> str:
+        return f"{self.rows_per_s:9.0f} ({self.p50_ms:6.1f}, {self.p99_ms:6.1f})"
 
 
 def main() -> None:
@@ -31,7 +48,8 @@ def main() -> None:
     )
     parser.add_argument("model", type=Path, help="its directory of versions")
     parser.add_argument("--rows", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of one turn")
+    parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--batch-rows", type=int, default=128, help="of the server; 0: no batching")
     parser.add_argument("--input", action="append", default=[], metavar="NAME=@FILE")
     args = parser.parse_args()
@@ -57,31 +75,35 @@ def main() -> None:
         print(f"{base.name}: requests of {args.rows} rows; rows/s (p50, p99 in ms)")
         print(f"{'clients':>7} {'direct':>26} {'gRPC':>33} {'REST':>33}")
         for clients in CLIENTS:
-            alone = run(lambda: direct, clients, args.rows, args.seconds)
-            told = [_told(alone)]
-            for url in urls.values():
-                load = _elsewhere(url, base.name, clients, args)
-                ratio = load["rows_per_s"] / alone.throughput
-                told.append(
-                    f"{load['rows_per_s']:9.0f} ({load['p50_ms']:6.1f}, {load['p99_ms']:6.1f})"
-                    f" x{ratio:5.2f}"
-                )
-            print(f"{clients:7} {told[0]:>26} {told[1]:>33} {told[2]:>33}", flush=True)
+            turns: dict[str, list[Figures]] = {"direct": [], **{name: [] for name in urls}}
+            for _ in range(args.turns):
+                load = run(lambda: nullcontext(direct), clients, args.rows, args.seconds)
+                told = load.throughput, load.percentile(0.5), load.percentile(0.99)
+                turns["direct"].append(Figures(*told))
+                for name, url in urls.items():
+                    turns[name].append(_elsewhere(url, base.name, clients, args))
+            alone = _middle(turns["direct"])
+            cells = [str(alone)]
+            for name in urls:
+                pairs = zip(turns[name], turns["direct"], strict=True)
+                ratio = median(served.rows_per_s / own.rows_per_s for served, own in pairs)
+                cells.append(f"{_middle(turns[name])} x{ratio:5.2f}")
+            print(f"{clients:7} {cells[0]:>26} {cells[1]:>33} {cells[2]:>33}", flush=True)
 
 
-def _told(load: Load) -> str:
-    return f"{load.throughput:9.0f} ({load.percentile(0.5):6.1f}, {load.percentile(0.99):6.1f})"
+def _middle(turns: Sequence[Figures]) -> Figures:
+    return Figures(*(median(values) for values in zip(*map(astuple, turns), strict=True)))
 
 
-def _elsewhere(url: str, model: str, clients: int, args: argparse.Namespace) -> dict[str, float]:
-    command = [sys.executable, "-m", "serving.load", url, model, "--clients", str(clients)]
+def _elsewhere(url: str, model: str, clients: int, args: argparse.Namespace) -> Figures:
+    command = [sys.executable, "-m", "serving.trials.load", url, model, "--clients", str(clients)]
     command += ["--rows", str(args.rows), "--seconds", str(args.seconds)]
     command += [word for text in args.input for word in ("--input", text)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    told: dict[str, float] = json.loads(done.stdout)
+    told = json.loads(done.stdout)
     if told["failures"]:
         raise SystemExit(f"{url}: {told['failures']} requests failed")
-    return told
+    return Figures(told["rows_per_s"], told["p50_ms"], told["p99_ms"])
 
 
 if __name__ == "__main__":

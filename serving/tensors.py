@@ -14,6 +14,8 @@ import numpy as np
 from serving.errors import invalid
 
 STRING = 7
+MOST_FILLED = 2**24
+"""Elements of a tensor that a few values may fill: a short message must not take all memory."""
 _NUMBERS = {  # DataType: (name, NumPy type, TensorProto's field for single values)
     1: ("DT_FLOAT", np.float32, "float_val"),
     2: ("DT_DOUBLE", np.float64, "double_val"),
@@ -129,6 +131,11 @@ def to_numpy(proto: Any) -> np.ndarray:
         else:
             values = np.array(field, dtype=numpy)
     if 0 < len(values) < size:
+        if size > MOST_FILLED:
+            raise invalid(
+                f"Expected at most {MOST_FILLED} elements where one value fills a tensor."
+                f" Received: {size}"
+            )
         values = np.concatenate([values, np.repeat(values[-1:], size - len(values))])
     if len(values) != size:
         raise invalid(f"Expected {size} values for shape {list(shape)}. Received: {len(values)}")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import orjson
 
 from serving.errors import ServingError, invalid
 from serving.server.json_values import Cells, array_of, is_named, parse, text_of
@@ -80,7 +81,8 @@ def encode_predict(form: Literal["row", "column"], outputs: Mapping[str, np.ndar
                     f"Tensor name: {name} has inconsistent batch size: {size[0]} "
                     f"expecting: {first[0]}"
                 )
-    values = {name: _values(name, array) for name, array in outputs.items()}
+    finite = all(array.dtype.kind != "f" or np.isfinite(array).all() for array in outputs.values())
+    values = {name: _values(name, array, finite) for name, array in outputs.items()}
     if form == "column":
         answer = {"outputs": values if len(values) > 1 else next(iter(values.values()))}
     elif len(values) == 1:
@@ -88,7 +90,9 @@ def encode_predict(form: Literal["row", "column"], outputs: Mapping[str, np.ndar
     else:
         rows = zip(*values.values(), strict=True)
         answer = {"predictions": [dict(zip(values, row, strict=True)) for row in rows]}
-    return json.dumps(answer).encode()
+    if finite:
+        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    return json.dumps(answer).encode()  # with NaN and Infinity, which orjson does not write
 
 
 def parse_document(body: bytes) -> dict[str, Any]:
@@ -175,10 +179,14 @@ def _within(where: str) -> Iterator[None]:
         raise invalid(f"{where} Error: {error.code.name}: {error.message}") from None
 
 
-def _values(name: str, array: np.ndarray) -> Any:
-    """Nested lists; floats as the shortest decimals that read back as the same number."""
+def _values(name: str, array: np.ndarray, finite: bool) -> Any:
+    """Nested lists; floats as the shortest decimals that read back as the same number, which
+    orjson makes of arrays by itself.
+    """
     if array.dtype == object:
         return _strings(array.tolist(), name.endswith("_bytes"))
+    if finite:
+        return np.ascontiguousarray(array)
     if array.dtype.kind == "f" and array.dtype != np.float64:
         return array.astype("U32").astype(np.float64).tolist()
     return array.tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from serving.server.policy import configs_of
 from serving.server.saved_model import DEFAULT_SIGNATURE
 from serving.tensors import fill, to_numpy
 
+_log = logging.getLogger(__name__)
 _UNLIMITED = -1
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
@@ -86,6 +88,10 @@ class _Service:
         except ServingError as error:
             tell(name, api, "GRPC", error.code, time.perf_counter() - began)
             context.abort(_STATUS[error.code], error.message)
+        except Exception as error:
+            _log.exception("%s", api)
+            tell(name, api, "GRPC", Code.INTERNAL, time.perf_counter() - began)
+            context.abort(grpc.StatusCode.INTERNAL, repr(error))
         tell(name, api, "GRPC", Code.OK, time.perf_counter() - began)
         return response
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def batching_of(options: argparse.Namespace) -> Batching | None:
     """How to batch, if at all."""
     if not options.batch_rows:
         return None
-    return Batching(options.batch_rows, options.batch_wait_ms, options.batch_queue)
+    runs = os.cpu_count() or 1
+    return Batching(options.batch_rows, options.batch_wait_ms, options.batch_queue, runs)
 
 
 def _model(text: str) -> tuple[str, Path]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ _STATUS = re.compile(
     _MODEL.replace("/(?P<model>[^/:]+)", "(?:/(?P<model>[^/:]+))?") + r"(?P<metadata>/metadata)?",
     re.IGNORECASE,
 )
+_log = logging.getLogger(__name__)
 _LARGEST_VERSION = 2**63 - 1
 _WORTH_PACKING = 1024
 
@@ -62,7 +64,10 @@ class _Rest:
         except ServingError as error:
             code = error.code
             status = 413 if isinstance(error, TooLarge) else code.http
-            response = _json(json.dumps({"error": error.message}).encode(), status)
+            response = _error(error.message, status)
+        except Exception as error:
+            _log.exception("%s %s", request.method, request.url.path)
+            code, response = Code.INTERNAL, _error(repr(error), Code.INTERNAL.http)
         if match is not None:
             name, api = self._models.known(match["model"]), match["method"].title()
             seconds = time.perf_counter() - began
@@ -185,6 +190,10 @@ def _as_json(message: Any) -> Any:
     return MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
+
+
+def _error(message: str, status: int) -> Response:
+    return _json(json.dumps({"error": message}).encode(), status)
 
 
 def _json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

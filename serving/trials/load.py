@@ -1,6 +1,6 @@
-"""Load for any server that speaks TF Serving's APIs: `python -m serving.load URL MODEL`.
+"""Load for any server that speaks TF Serving's APIs: `python -m serving.trials.load URL MODEL`.
 
-    python -m serving.load http://localhost:8501 digits --clients 8 --rows 32 --input image=@7.png
+    python -m serving.trials.load grpc://localhost:8500 digits --rows 32 --input image=@7.png
 
 Each client keeps one connection and asks again as soon as it is answered. Requests are encoded
 once, before the clock starts, and answers are not decoded, so that what is measured is the server.
@@ -15,7 +15,8 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from serving.tensors import STRING, fill
 from serving.transport import Signature
 
 Send = Callable[[], None]
+Connection = AbstractContextManager[Send]
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Load:
         return float(np.quantile(self.seconds, share)) * 1e3 if len(self.seconds) else float("nan")
 
 
-def run(connect: Callable[[], Send], clients: int, rows: int, seconds: float) -> Load:
+def run(connect: Callable[[], Connection], clients: int, rows: int, seconds: float) -> Load:
     """Ask from several threads at once for some seconds.
 
     connect: makes what one client calls for each request of `rows` rows; it raises on failure.
@@ -62,16 +64,16 @@ def run(connect: Callable[[], Send], clients: int, rows: int, seconds: float) ->
     end = 0.0
 
     def client(number: int) -> None:
-        send = connect()
-        send()
-        start.wait()
-        while (began := time.perf_counter()) < end:
-            try:
-                send()
-            except (ServingError, OSError, http.client.HTTPException):
-                failures[number] += 1
-                continue
-            took[number].append(time.perf_counter() - began)
+        with connect() as send:
+            send()
+            start.wait()
+            while (began := time.perf_counter()) < end:
+                try:
+                    send()
+                except (OSError, http.client.HTTPException):
+                    failures[number] += 1
+                    continue
+                took[number].append(time.perf_counter() - began)
 
     threads = [threading.Thread(target=client, args=(n,)) for n in range(clients)]
     for thread in threads:
@@ -86,8 +88,8 @@ def run(connect: Callable[[], Send], clients: int, rows: int, seconds: float) ->
     return Load(clients, rows, lasted, np.concatenate(took), sum(failures))
 
 
-def sender(url: str, model: str, signature: Signature, inputs: Mapping[str, np.ndarray]) -> Send:
-    """A connection to `url` and a request ready to be sent over it, for all tasks."""
+def connection(url: str, model: str, inputs: Mapping[str, np.ndarray]) -> Connection:
+    """A connection to `url`, with a request for all tasks ready to be sent."""
     scheme, _, address = url.partition("://")
     if scheme == "http":
         return _rest(address, model, predict_body(DEFAULT_SIGNATURE, inputs))
@@ -120,7 +122,8 @@ def inputs_of(
     return made
 
 
-def _rest(address: str, model: str, body: bytes) -> Send:
+@contextmanager
+def _rest(address: str, model: str, body: bytes) -> Iterator[Send]:
     connection = http.client.HTTPConnection(address, timeout=60)
     path = f"/v1/models/{model}:predict"
 
@@ -131,10 +134,14 @@ def _rest(address: str, model: str, body: bytes) -> Send:
         if response.status != 200:
             raise OSError(answer.decode(errors="replace"))
 
-    return send
+    try:
+        yield send
+    finally:
+        connection.close()
 
 
-def _grpc(address: str, model: str, inputs: Mapping[str, np.ndarray]) -> Send:
+@contextmanager
+def _grpc(address: str, model: str, inputs: Mapping[str, np.ndarray]) -> Iterator[Send]:
     import grpc
 
     from serving import protos
@@ -154,7 +161,10 @@ def _grpc(address: str, model: str, inputs: Mapping[str, np.ndarray]) -> Send:
         except grpc.RpcError as error:
             raise OSError(error.details()) from error
 
-    return send
+    try:
+        yield send
+    finally:
+        channel.close()
 
 
 def values_of(texts: Sequence[str]) -> dict[str, list[bytes]]:
@@ -176,7 +186,7 @@ def values_of(texts: Sequence[str]) -> dict[str, list[bytes]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 1 if a request failed."""
     parser = argparse.ArgumentParser(
-        prog="python -m serving.load",
+        prog="python -m serving.trials.load",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -192,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signature = client.metadata()[DEFAULT_SIGNATURE]
         inputs = inputs_of(signature, args.rows, values_of(args.input))
         load = run(
-            lambda: sender(args.url, args.model, signature, inputs),
+            lambda: connection(args.url, args.model, inputs),
             args.clients,
             args.rows,
             args.seconds,

@@ -1,0 +1,84 @@
+"""The trials that any server can be put through, on the embedded one."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving import layout
+from serving.server.launch import ServerProcess
+from serving.signatures import Classes, SignatureInput, Value, export
+from serving.trials import conformance, fuzz, load
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    import tensorflow as tf
+
+    base = tmp_path_factory.mktemp("served")
+
+    def answer(raw: dict[str, Any]) -> dict[str, Any]:
+        length = tf.cast(tf.strings.length(raw["text"]), tf.float32)
+        return {"sure": tf.sigmoid(raw["age"])[:, None], "size": length[:, None]}
+
+    inputs = [SignatureInput("age", "float32"), SignatureInput("text", "string")]
+    meanings = [Classes("sure", ("no", "yes")), Value("size")]
+    export(answer, tf.Module(), inputs, ["sure", "size"], base / "exported", meanings)
+    layout.push(base, "m", base / "exported", "d")
+    options = ["--batch-rows", "8", "--max-body-bytes", "1000000"]
+    with ServerProcess({"m": base / "m"}, base / "log", options) as server:
+        ports = server.wait(60)
+        yield f"http://127.0.0.1:{ports['rest']}", f"grpc://127.0.0.1:{ports['grpc']}"
+
+
+def test_malformed_requests_are_refused(urls: tuple[str, str]) -> None:
+    told = fuzz.fuzz(*urls, "m", {}, cases=400, seed=0)
+    assert sum(told.values()) == 400
+    assert len({kind for kind, _ in told}) >= 10
+    refused = sum(count for (_, answer), count in told.items() if answer not in ("200", "OK"))
+    assert refused > 300
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_load_is_measured(urls: tuple[str, str], which: int, capsys: Any) -> None:
+    arguments = [urls[which], "m", "--clients", "2", "--rows", "4", "--seconds", "0.3"]
+    assert load.main(arguments) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["failures"] == 0
+    assert told["rows_per_s"] > 0
+    assert 0 < told["p50_ms"] <= told["p99_ms"]
+    assert load.main([urls[which], "nobody"]) == 2
+    assert "Could not find" in (said := capsys.readouterr().err) or "Servable not found" in said
+
+
+def test_the_embedded_server_conforms(urls: tuple[str, str], capsys: Any) -> None:
+    assert conformance.main([*urls, "m"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].endswith("0 failed")
+    assert len(lines) > 30
+
+
+def test_a_server_that_does_not_conform_is_found_out(tmp_path: Path, capsys: Any) -> None:
+    import http.server
+    import threading
+
+    class Static(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        do_POST = do_GET
+
+        def log_message(self, *arguments: object) -> None: ...
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Static) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        assert conformance.main([url, "grpc://127.0.0.1:9", "m"]) == 1
+        server.shutdown()
+        thread.join()
+    assert "FAILED" in capsys.readouterr().out

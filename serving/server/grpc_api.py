@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -16,9 +17,7 @@ from tensorflow_serving.apis import (
     inference_pb2,
     model_management_pb2,
     model_pb2,
-    model_service_pb2_grpc,
     predict_pb2,
-    prediction_service_pb2_grpc,
     regression_pb2,
 )
 
@@ -47,10 +46,10 @@ def server(models: Models, limits: Limits, threads: int) -> grpc.Server:
         ],
         maximum_concurrent_rpcs=limits.pending,
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        _PredictionService(models), made
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(models), made)
+    for service, methods in _SERVICES.items():
+        handlers = {name: _handler(models, name, *method) for name, method in methods.items()}
+        handler = grpc.method_handlers_generic_handler(f"tensorflow.serving.{service}", handlers)
+        made.add_generic_rpc_handlers([handler])
     return made
 
 
@@ -73,122 +72,132 @@ def metadata_of(models: Models, target: Target) -> tuple[Any, Any]:
         return _spec(target, version, ""), signatures
 
 
-class _Service:
-    def __init__(self, models: Models) -> None:
-        self._models = models
+def _handler(
+    models: Models, api: str, kind: Any, work: Callable[[Models, Any], Any]
+) -> grpc.RpcMethodHandler:
+    """Parses requests itself: gRPC leaks memory over messages that cannot be parsed."""
 
-    def _answer(
-        self, api: str, spec: Any, context: grpc.ServicerContext, work: Callable[[], Any]
-    ) -> Any:
-        """Do the work of a call, or end it with the code and message of a `ServingError`."""
-        began, name = time.perf_counter(), self._models.known(spec.name)
-        tell = self._models.monitoring.answered
+    def answer(encoded: bytes, context: grpc.ServicerContext) -> Any:
+        began, name, code, message = time.perf_counter(), "", Code.OK, ""
+        response = None
         try:
-            response = work()
+            request = _parsed(kind, encoded)
+            name = models.known(_spec_of(request).name)
+            response = work(models, request)
         except ServingError as error:
-            tell(name, api, "GRPC", error.code, time.perf_counter() - began)
-            context.abort(_STATUS[error.code], error.message)
+            code, message = error.code, error.message
         except Exception as error:
             _log.exception("%s", api)
-            tell(name, api, "GRPC", Code.INTERNAL, time.perf_counter() - began)
-            context.abort(grpc.StatusCode.INTERNAL, repr(error))
-        tell(name, api, "GRPC", Code.OK, time.perf_counter() - began)
+            code, message = Code.INTERNAL, repr(error)
+        models.monitoring.answered(name, api, "GRPC", code, time.perf_counter() - began)
+        if code is not Code.OK:
+            context.abort(_STATUS[code], message)
         return response
 
-
-class _PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]
-    def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return self._answer("Predict", request.model_spec, context, lambda: self._predict(request))
-
-    def Classify(self, request: Any, context: grpc.ServicerContext) -> Any:
-        def work() -> Any:
-            signature = request.model_spec.signature_name
-            response = classification_pb2.ClassificationResponse()
-            with self._models.use(target := _target(request.model_spec)) as (version, model):
-                found = inference.classify(model, signature, inference.examples_of(request.input))
-            inference.fill_classes(response.result, found)
-            response.model_spec.CopyFrom(_spec(target, version, signature))
-            return response
-
-        return self._answer("Classify", request.model_spec, context, work)
-
-    def Regress(self, request: Any, context: grpc.ServicerContext) -> Any:
-        def work() -> Any:
-            signature = request.model_spec.signature_name
-            response = regression_pb2.RegressionResponse()
-            with self._models.use(target := _target(request.model_spec)) as (version, model):
-                found = inference.regress(model, signature, inference.examples_of(request.input))
-            inference.fill_values(response.result, found)
-            response.model_spec.CopyFrom(_spec(target, version, signature))
-            return response
-
-        return self._answer("Regress", request.model_spec, context, work)
-
-    def MultiInference(self, request: Any, context: grpc.ServicerContext) -> Any:
-        spec = request.tasks[0].model_spec if request.tasks else model_pb2.ModelSpec()
-        return self._answer("MultiInference", spec, context, lambda: self._multi_inference(request))
-
-    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:
-        def work() -> Any:
-            if not request.metadata_field:
-                raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
-            for field in request.metadata_field:
-                if field != "signature_def":
-                    raise invalid(f"Metadata field {field} is not supported")
-            spec, signatures = metadata_of(self._models, _target(request.model_spec))
-            response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=spec)
-            response.metadata["signature_def"].Pack(signatures)
-            return response
-
-        return self._answer("GetModelMetadata", request.model_spec, context, work)
-
-    def _predict(self, request: Any) -> Any:
-        signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        with self._models.use(target := _target(request.model_spec)) as (version, model):
-            inputs = {key: to_numpy(tensor) for key, tensor in request.inputs.items()}
-            outputs = model.predict(signature, inputs, tuple(request.output_filter))
-        response = predict_pb2.PredictResponse()
-        response.model_spec.CopyFrom(_spec(target, version, signature))
-        for key, array in outputs.items():
-            fill(response.outputs[key], array)
-        return response
-
-    def _multi_inference(self, request: Any) -> Any:
-        if not request.tasks:
-            raise invalid("Inference request must have at least one task.")
-        first = request.tasks[0].model_spec
-        signatures = [task.model_spec.signature_name for task in request.tasks]
-        if any(t.model_spec.name != first.name for t in request.tasks):
-            raise invalid("All ModelSpecs in a MultiInferenceRequest must access the same model")
-        if len(set(signatures)) < len(signatures):
-            raise invalid(f"Duplicate evaluation of signature: {signatures}")
-        examples = inference.examples_of(request.input)
-        response = inference_pb2.MultiInferenceResponse()
-        with self._models.use(target := _target(first)) as (version, model):
-            for task, signature in zip(request.tasks, signatures, strict=True):
-                if task.method_name not in inference.METHODS:
-                    raise invalid(f"Unsupported signature method_name: {task.method_name}")
-                result = response.results.add()
-                result.model_spec.CopyFrom(_spec(target, version, signature))
-                inference.METHODS[task.method_name](model, signature, examples, result)
-        return response
+    return grpc.unary_unary_rpc_method_handler(answer, None, lambda m: m.SerializeToString())
 
 
-class _ModelService(_Service, model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
-    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return self._answer(
-            "GetModelStatus",
-            request.model_spec,
-            context,
-            lambda: status_of(self._models, _target(request.model_spec)),
-        )
+def _parsed(kind: Any, encoded: bytes) -> Any:
+    try:
+        return kind.FromString(encoded)
+    except DecodeError as error:
+        raise invalid(f"Expected a {kind.DESCRIPTOR.name}: {error}") from None
 
-    def HandleReloadConfigRequest(self, request: Any, context: grpc.ServicerContext) -> Any:
-        def work() -> Any:
-            self._models.reload(configs_of(request.config))
-            return model_management_pb2.ReloadConfigResponse()
 
-        return self._answer("HandleReloadConfigRequest", model_pb2.ModelSpec(), context, work)
+def _spec_of(request: Any) -> Any:
+    """The `ModelSpec` of any request; an empty one where there is none."""
+    if isinstance(request, inference_pb2.MultiInferenceRequest):
+        return request.tasks[0].model_spec if request.tasks else model_pb2.ModelSpec()
+    return getattr(request, "model_spec", None) or model_pb2.ModelSpec()
+
+
+def _predict(models: Models, request: Any) -> Any:
+    signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    with models.use(target := _target(request.model_spec)) as (version, model):
+        inputs = {key: to_numpy(tensor) for key, tensor in request.inputs.items()}
+        outputs = model.predict(signature, inputs, tuple(request.output_filter))
+    response = predict_pb2.PredictResponse()
+    response.model_spec.CopyFrom(_spec(target, version, signature))
+    for key, array in outputs.items():
+        fill(response.outputs[key], array)
+    return response
+
+
+def _classify(models: Models, request: Any) -> Any:
+    signature = request.model_spec.signature_name
+    with models.use(target := _target(request.model_spec)) as (version, model):
+        found = inference.classify(model, signature, inference.examples_of(request.input))
+    response = classification_pb2.ClassificationResponse()
+    inference.fill_classes(response.result, found)
+    response.model_spec.CopyFrom(_spec(target, version, signature))
+    return response
+
+
+def _regress(models: Models, request: Any) -> Any:
+    signature = request.model_spec.signature_name
+    with models.use(target := _target(request.model_spec)) as (version, model):
+        found = inference.regress(model, signature, inference.examples_of(request.input))
+    response = regression_pb2.RegressionResponse()
+    inference.fill_values(response.result, found)
+    response.model_spec.CopyFrom(_spec(target, version, signature))
+    return response
+
+
+def _multi_inference(models: Models, request: Any) -> Any:
+    if not request.tasks:
+        raise invalid("Inference request must have at least one task.")
+    first = request.tasks[0].model_spec
+    signatures = [task.model_spec.signature_name for task in request.tasks]
+    if any(task.model_spec.name != first.name for task in request.tasks):
+        raise invalid("All ModelSpecs in a MultiInferenceRequest must access the same model")
+    if len(set(signatures)) < len(signatures):
+        raise invalid(f"Duplicate evaluation of signature: {signatures}")
+    examples = inference.examples_of(request.input)
+    response = inference_pb2.MultiInferenceResponse()
+    with models.use(target := _target(first)) as (version, model):
+        for task, signature in zip(request.tasks, signatures, strict=True):
+            if task.method_name not in inference.METHODS:
+                raise invalid(f"Unsupported signature method_name: {task.method_name}")
+            result = response.results.add()
+            result.model_spec.CopyFrom(_spec(target, version, signature))
+            inference.METHODS[task.method_name](model, signature, examples, result)
+    return response
+
+
+def _metadata(models: Models, request: Any) -> Any:
+    if not request.metadata_field:
+        raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+    for field in request.metadata_field:
+        if field != "signature_def":
+            raise invalid(f"Metadata field {field} is not supported")
+    spec, signatures = metadata_of(models, _target(request.model_spec))
+    response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=spec)
+    response.metadata["signature_def"].Pack(signatures)
+    return response
+
+
+def _status(models: Models, request: Any) -> Any:
+    return status_of(models, _target(request.model_spec))
+
+
+def _reload(models: Models, request: Any) -> Any:
+    models.reload(configs_of(request.config))
+    return model_management_pb2.ReloadConfigResponse()
+
+
+_SERVICES: Mapping[str, Mapping[str, tuple[Any, Callable[[Models, Any], Any]]]] = {
+    "PredictionService": {
+        "Predict": (predict_pb2.PredictRequest, _predict),
+        "Classify": (classification_pb2.ClassificationRequest, _classify),
+        "Regress": (regression_pb2.RegressionRequest, _regress),
+        "MultiInference": (inference_pb2.MultiInferenceRequest, _multi_inference),
+        "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, _metadata),
+    },
+    "ModelService": {
+        "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, _status),
+        "HandleReloadConfigRequest": (model_management_pb2.ReloadConfigRequest, _reload),
+    },
+}
 
 
 def _target(spec: Any) -> Target:

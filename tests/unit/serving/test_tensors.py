@@ -23,6 +23,7 @@ ARRAYS = [
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda a: f"{a.dtype}{list(a.shape)}")
 def test_tensorflow_reads_what_we_write_and_we_what_it_writes(array: np.ndarray) -> None:
     import tensorflow as tf
+    from tensorflow.core.example import example_pb2, feature_pb2
     from tensorflow.core.framework import tensor_pb2
 
     ours = protos.TensorProto()
@@ -87,7 +88,7 @@ def _real_messages() -> dict[str, Any]:
     )
 
     modules = (
-        tensor_pb2, tensor_shape_pb2, meta_graph_pb2, get_model_metadata_pb2,
+        example_pb2, feature_pb2, tensor_pb2, tensor_shape_pb2, meta_graph_pb2, get_model_metadata_pb2,
         get_model_status_pb2, model_pb2, predict_pb2, status_pb2,
     )  # fmt: skip
     real = {name: m for module in modules for name, m in vars(module).items()}

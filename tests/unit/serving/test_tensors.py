@@ -23,7 +23,6 @@ ARRAYS = [
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda a: f"{a.dtype}{list(a.shape)}")
 def test_tensorflow_reads_what_we_write_and_we_what_it_writes(array: np.ndarray) -> None:
     import tensorflow as tf
-    from tensorflow.core.example import example_pb2, feature_pb2
     from tensorflow.core.framework import tensor_pb2
 
     ours = protos.TensorProto()
@@ -77,6 +76,7 @@ def test_complex_numbers_cannot_be_sent() -> None:
 
 
 def _real_messages() -> dict[str, Any]:
+    from tensorflow.core.example import example_pb2, feature_pb2
     from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2
     from tensorflow.core.protobuf import meta_graph_pb2
     from tensorflow_serving.apis import (
@@ -88,8 +88,8 @@ def _real_messages() -> dict[str, Any]:
     )
 
     modules = (
-        example_pb2, feature_pb2, tensor_pb2, tensor_shape_pb2, meta_graph_pb2, get_model_metadata_pb2,
-        get_model_status_pb2, model_pb2, predict_pb2, status_pb2,
+        example_pb2, feature_pb2, tensor_pb2, tensor_shape_pb2, meta_graph_pb2,
+        get_model_metadata_pb2, get_model_status_pb2, model_pb2, predict_pb2, status_pb2,
     )  # fmt: skip
     real = {name: m for module in modules for name, m in vars(module).items()}
     return {**real, "Dim": tensor_shape_pb2.TensorShapeProto.Dim}

@@ -33,6 +33,7 @@ from models.sharing.base import Sharing
 from pipeline.run import run
 
 PLAIN = ("hard", "equal")
+FIXED = ("tracking.backend=none", "training.gradient_figures=false")
 BALANCING = methods("models.balancing", Balancing)  # type: ignore[type-abstract]
 SCHEMES = methods("models.sharing", Sharing)  # type: ignore[type-abstract]
 
@@ -45,7 +46,7 @@ def trial(spec: Path, work: Path, overrides: list[str]) -> dict[str, Any]:
     gc.collect()
     paths = [f"store={work / 'store'}", f"push.destination={work / 'pushed'}"]
     with contextlib.redirect_stdout(io.StringIO()):
-        result = run(spec, [*paths, "tracking.backend=none", *overrides], wait=False)
+        result = run(spec, [*paths, *FIXED, *overrides], wait=False)
     entry = json.loads((result.model.path.parent / "artifact.json").read_text())
     told = json.loads((result.evaluation.path / "evaluation.json").read_text())
     for made in (result.model, result.evaluation, *result.blessings, result.pushed):

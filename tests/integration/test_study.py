@@ -1,0 +1,115 @@
+"""A study and advice on data of which it is known that sharing hurts, through the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.spec import load_spec
+from tests.planted import write_rows, write_spec
+
+pytestmark = pytest.mark.slow
+
+STUDY = """\
+study:
+  arms:
+    split: {models: [[up], [side, third]]}
+    together: {models: together}
+  fractions: [1.0]
+  baselines: []
+  controls: []
+  margin: 0.02
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three tasks that have nothing in common, in a trunk that is two units wide."""
+    directory = tmp_path_factory.mktemp("planted")
+    write_rows(directory)
+    write_spec(directory, ("up", "side", "third"), STUDY)
+    return directory
+
+
+def start(project: Path, *arguments: str, timed: bool = False) -> subprocess.Popen[str]:
+    command = [sys.executable, *(["-X", "importtime"] if timed else []), "-m", "pipeline.cli"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [*command, *arguments],
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        cwd=project,
+        start_new_session=True,
+    )
+
+
+def finished(project: Path) -> dict[str, int]:
+    """When the result of each trial was published, by fingerprint."""
+    results = (project / "store" / "Trial").glob("[!.]*/artifact.json")
+    return {r.parent.name: r.stat().st_mtime_ns for r in results}
+
+
+def test_a_killed_study_goes_on_and_finds_negative_transfer(project: Path) -> None:
+    process = start(project, "study", "spec.yaml", "--workers", "2")
+    end = time.monotonic() + 200
+    while len(finished(project)) < 4 and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.2)
+    assert process.poll() is None, process.communicate()[1]
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = finished(project)
+    assert len(before) >= 4
+
+    process = start(project, "study", "spec.yaml", "--workers", "2")
+    out, err = process.communicate(timeout=280)
+    assert process.returncode == 0, err
+    after = finished(project)
+    assert {k: after[k] for k in before} == before
+    assert len(after) == 7 * 3 + 2  # two models and one; a short trial of each arm
+    told = json.loads((project / "store/studies/planted/study.json").read_text())
+    (comparison,) = told["comparisons"]
+    outcomes = {v["task"]: v["outcome"] for v in comparison["verdicts"]}
+    assert outcomes["up"] == "hurts"
+    assert "**Negative transfer**: `up` loses" in out
+    assert told["recommendation"]["arm"] == "split"
+    for name, tasks in (("up", ["up"]), ("side-third", ["side", "third"])):
+        spec, _ = load_spec(project / f"store/studies/planted/planted-{name}.yaml")
+        assert list(spec.tasks) == tasks
+
+
+def test_a_finished_study_is_told_again_without_tensorflow(project: Path) -> None:
+    before = finished(project)
+    process = start(project, "study", "spec.yaml", timed=True)
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    assert finished(project) == before
+    assert "Run `split`" in out
+    assert not [m for m in ("tensorflow", "keras", "mlflow", "apache_beam") if f" {m}\n" in err]
+
+
+def test_advice_separates_the_tasks(project: Path) -> None:
+    process = start(project, "advise", "spec.yaml")
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    advised = project / "store/advice/planted"
+    told = json.loads((advised / "advice.json").read_text())
+    assert len(told["groups"]) > 1
+    assert "while they train together" in out
+    spec, _ = load_spec(advised / "advised.yaml")
+    assert "multitask" in spec.study.arms
+    assert "<svg" in (advised / "advice.html").read_text()
+
+
+def test_an_arm_that_does_not_fit_is_told(project: Path) -> None:
+    process = start(project, "study", "spec.yaml", "--set", "study.arms={a: {models: [[up]]}}")
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 2
+    assert "study.arms.a.models: expected groups that hold each of up, side, third once" in err

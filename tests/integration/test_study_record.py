@@ -1,0 +1,40 @@
+"""A study in MLflow: told twice, recorded once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from pipeline.study.findings import findings
+from pipeline.study.record import record
+from pipeline.study.report import write
+from pipeline.tracking.lookup import tracking_uri
+from tests.unit.pipeline.study.figures import evidence
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),  # MLflow's
+]
+
+
+def test_a_study_is_a_run_with_a_child_for_every_cell(tmp_path: Path) -> None:
+    nothing = {"up": 0.0, "side": 0.0}
+    found = findings(evidence(tmp_path, {"single": nothing, "multitask": nothing}, seeds=2))
+    directory = tmp_path / "report"
+    write(found, "name: planted", directory)
+    for _ in range(2):
+        record(found, directory)
+    uri = tracking_uri(found.evidence.design.spec)
+    client = mlflow.MlflowClient(uri, uri)
+    experiment = client.get_experiment_by_name("planted")
+    runs = client.search_runs([experiment.experiment_id], max_results=100)
+    (parent,) = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
+    children = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert len(children) == 2 * 3 * 2 == len(runs) - 1
+    names = {a.path for a in client.list_artifacts(parent.info.run_id)}
+    assert {"report.html", "report.md", "study.json"} <= names
+    child = next(r for r in children if r.data.tags["rootstock.cell"] == "single 1 seed 0")
+    assert child.data.params["rows"] == "450"
+    assert 0.8 < child.data.metrics["test.up.auc"] < 1

@@ -1,0 +1,132 @@
+"""Designs and plans, from a spec alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from components.artifacts import Batches, Examples, Preprocessing
+from components.stage import RootstockError
+from components.trainer import TrainerInputs
+from components.trial import Trial
+from pipeline.spec import load_spec
+from pipeline.store import Store
+from pipeline.study.design import Design, design
+from pipeline.study.plan import Pace, Plan, plan
+from pipeline.study.runnable import runnable_specs
+from pipeline.study.trials import Prepared
+from tests.planted import write_spec
+
+TASKS = ("up", "side", "third")
+PACE = Pace(step=0.01, validation=0.0, apart=3.0)
+
+
+def designed(directory: Path, more: str = "", *overrides: str) -> Design:
+    return design(write_spec(directory, TASKS, more), overrides, {})
+
+
+def ready(asked: Design, directory: Path) -> Prepared:
+    inputs = TrainerInputs(
+        Examples(directory, "e"), Preprocessing(directory, "p"), Batches(directory, "b")
+    )
+    return Prepared(asked, {(arm.name, 0): inputs for arm in asked.compared}, 450)
+
+
+def planned(directory: Path, minutes: float | None, more: str = "") -> Plan:
+    prepared = ready(designed(directory, more), directory)
+    paces = {arm.name: PACE for arm in prepared.design.arms}
+    return plan(prepared, paces, Store(directory / "store"), 1, minutes)
+
+
+def test_a_spec_without_a_study_compares_single_models_with_its_own(tmp_path: Path) -> None:
+    asked = designed(tmp_path)
+    assert [a.name for a in asked.compared] == ["single", "multitask"]
+    assert [a.name for a in asked.arms if a.control_of] == ["multitask_shuffled"]
+    assert asked.seeds == 7
+    assert [c.name for c in asked.claims] == ["sharing", "control", "classical", "classical"]
+
+
+def test_a_balancing_method_is_held_against_tuned_weights(tmp_path: Path) -> None:
+    asked = designed(tmp_path, "", "model.balancing=uncertainty")
+    (weighted,) = [a for a in asked.arms if a.candidates]
+    assert weighted.name == "multitask_weighted"
+    assert len(weighted.candidates) == 1 + len(TASKS)
+
+
+def test_a_pretrained_trunk_is_held_against_scratch(tmp_path: Path) -> None:
+    trunk = "{name: applications, model: MobileNetV2, weights: imagenet}"
+    inputs = "{photo: {kind: image, height: 32, width: 32}}"
+    asked = designed(tmp_path, "", f"model.trunk={trunk}", f"inputs={inputs}")
+    assert [a.name for a in asked.compared] == [
+        "single_scratch",
+        "multitask_scratch",
+        "single",
+        "multitask",
+    ]
+    claims = {(c.name, c.arm, c.against) for c in asked.claims}
+    assert ("sharing", "multitask", "single") in claims
+    assert ("transfer", "single", "single_scratch") in claims
+    assert ("both", "multitask", "single_scratch") in claims
+    assert ("control", "single", "single_random_trunk") in claims
+
+
+def test_every_fraction_gets_as_many_steps(tmp_path: Path) -> None:
+    jobs = planned(tmp_path, None).jobs
+    trials = [j for j in jobs if isinstance(j.stage, Trial) and j.cell.arm == "multitask"]
+    steps = set()
+    for job in trials:
+        assert isinstance(job.stage, Trial)
+        training = job.stage.trainer.training
+        rows = 450 if training.subset is None else training.subset.rows
+        assert rows is not None
+        steps.add(training.epochs * -(-rows // training.batch_size))
+    assert max(steps) / min(steps) < 1.05
+
+
+def test_what_does_not_fit_is_left_out_in_order_and_said(tmp_path: Path) -> None:
+    whole = planned(tmp_path, None)
+    assert not whole.dropped
+    middle = planned(tmp_path, whole.seconds / 60 * 0.9)
+    assert middle.dropped == ("fraction 0.3",)
+    assert middle.fractions == (0.1, 1.0)
+    less = planned(tmp_path, whole.seconds / 60 * 0.5)
+    assert less.dropped[:2] == ("fraction 0.3", "controls multitask_shuffled")
+    least = planned(tmp_path, 0.01)
+    assert (least.fractions, least.seeds) == ((1.0,), 2)
+    assert least.dropped[-1].startswith("nothing more")
+    assert whole.seconds > middle.seconds > less.seconds > least.seconds
+
+
+def test_a_single_model_has_no_settings_of_other_tasks(tmp_path: Path) -> None:
+    more = "thresholds: [{task: side, metric: auc, min: 0.6}]"
+    path = write_spec(tmp_path, TASKS, more)
+    stopping = "training.early_stopping={monitor: val_side_auc}"
+    balancing = "model.balancing={name: fixed, weights: {side: 2, up: 3}}"
+    specs = runnable_specs(path, [stopping, balancing], {}, [("up",), ("up", "third"), TASKS])
+    assert list(specs) == ["planted-up.yaml", "planted-up-third.yaml", "planted.yaml"]
+    for name, text in specs.items():
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        (tmp_path / "elsewhere" / name).write_text(text)
+        spec, _ = load_spec(tmp_path / "elsewhere" / name)
+        assert spec.data.sources[0].path == str(tmp_path / "rows.csv")
+        assert spec.store == str(tmp_path / "store")
+        whole = "side" in spec.tasks
+        assert bool(spec.thresholds) == whole
+        assert spec.training.early_stopping is not None
+        assert spec.training.early_stopping.monitor == ("val_side_auc" if whole else "val_loss")
+
+
+@pytest.mark.parametrize(
+    ("study", "told"),
+    [
+        ("arms: {a: {models: [[up]]}}", "expected groups that hold each of up, side, third once"),
+        ("reference: other", "no arm 'other'; expected one of single, multitask"),
+        ("metrics: {up: auk}", "study.metrics: up.auk: a binary task has no metric 'auk'"),
+        ("arms: {a: {set: {tasks: {}}}}", "tasks"),
+    ],
+)
+def test_a_study_that_cannot_be_is_refused(tmp_path: Path, study: str, told: str) -> None:
+    with pytest.raises(RootstockError, match=re.escape(told)):
+        designed(tmp_path, f"study: {{{study}}}")

@@ -64,10 +64,11 @@ def map_units(
                         raise OSError(code, os.strerror(code), str(results)) from error
                 raise
     found = [pickle.loads(_file(results, i).read_bytes()) for i in range(len(units))]
-    for i, result in enumerate(found):
-        if isinstance(result, RootstockError):
-            _file(results, i).unlink()
-            raise result
+    refused = [i for i, result in enumerate(found) if isinstance(result, RootstockError | OSError)]
+    for i in refused:
+        _file(results, i).unlink()
+    if refused:
+        raise found[refused[0]]
     return found
 
 
@@ -132,7 +133,7 @@ def _runner(name: str) -> Any:
 
 
 class _Kept:
-    """Work whose result goes to a file; an error for the user is a result, not a retry."""
+    """Work whose result goes to a file; what the user has to mend is a result, not a retry."""
 
     def __init__(self, work: Callable[..., Any], directory: str) -> None:
         self.work = work
@@ -154,6 +155,10 @@ class _Kept:
                     raise refused
             result = self.work(index, unit, *model)
         except RootstockError as error:
+            result = error
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
             result = error
         file = _file(Path(self.directory), index)
         new = file.with_name(f"{file.name}.{uuid.uuid4().hex}")

@@ -98,3 +98,13 @@ def test_the_users_error_comes_through_and_is_tried_again(
     mended = partial(square, log=tmp_path / "log", refused=(7,))
     with pytest.raises(RootstockError, match=r"^unit 7 is bad$"):
         map_units("x", [1, 8, 7], mended, new_context("a"))
+    whole = partial(square, log=tmp_path / "log")
+    assert map_units("x", [1, 8, 7], whole, new_context("a")) == [1, 64, 49]
+
+
+def test_all_refused_units_are_tried_again(new_context: Make, tmp_path: Path) -> None:
+    work = partial(square, log=tmp_path / "log", refused=(7, 8))
+    with pytest.raises(RootstockError, match=r"^unit 8 is bad$"):
+        map_units("x", [1, 8, 7], work, new_context("a"))
+    whole = partial(square, log=tmp_path / "log")
+    assert map_units("x", [1, 8, 7], whole, new_context("a")) == [1, 64, 49]

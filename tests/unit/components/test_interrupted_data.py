@@ -1,0 +1,97 @@
+"""A worker that dies, a disk that is full: nothing is half-published, and a rerun is whole."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components.digests import digest_tree
+
+STAGES = """
+import resource, signal, sys, time
+from pathlib import Path
+from components import example_gen
+from components.artifacts import SourceFiles
+from components.example_gen import ExampleGen, ExampleGenInputs
+from components.readers.delimited import CsvReader
+from components.stage import RootstockError
+from pipeline.runner import Runner
+from pipeline.store import Store
+
+source, store, limit, pause = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+write_unit = example_gen.write_unit
+
+def slowly(index, item, **given):
+    time.sleep(pause)
+    return write_unit(index, item, **given)
+
+example_gen.write_unit = slowly
+if limit:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    with Runner(Store(Path(store)).open()) as run:
+        stage = ExampleGen(sources=(CsvReader(path=source),))
+        run(stage, ExampleGenInputs((SourceFiles(Path(source), "d"),)))
+except RootstockError as e:
+    sys.exit(str(e))
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for part in range(6):
+        rows = "".join(f"{part}{i},{hash((part, i))},{'text ' * 9}{i}\n" for i in range(3000))
+        (folder / f"{part}.csv").write_text("id,x,t\n" + rows)
+    return folder
+
+
+def start(source: Path, store: Path, limit: int = 0, pause: float = 0) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", STAGES, str(source), str(store), str(limit), str(pause)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    """What it said at the end."""
+    return process.communicate(timeout=120)[1]
+
+
+def examples(store: Path) -> list[Path]:
+    return list(store.glob("ExampleGen/*/examples"))
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle(source: Path, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    finished(start(source, whole))
+    process = start(source, killed, pause=0.5)
+    done = "*/.*/**/units/*.pickle"
+    deadline = time.monotonic() + 60
+    while not list(killed.glob(done)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    finished(process)
+    assert 0 < len(list(killed.glob(done))) < 6
+    assert examples(killed) == []
+    finished(start(source, killed))
+    assert digest_tree(examples(killed)[0]) == digest_tree(examples(whole)[0])
+
+
+@pytest.mark.slow
+def test_full_disk_in_the_middle(source: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    told = finished(start(source, store, limit=20_000))
+    assert "no space left on this disk" in told
+    assert "File too large" in told
+    assert "Traceback" not in told
+    assert examples(store) == []
+    finished(start(source, store))
+    finished(start(source, tmp_path / "whole"))
+    assert digest_tree(examples(store)[0]) == digest_tree(examples(tmp_path / "whole")[0])

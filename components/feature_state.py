@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
@@ -64,6 +65,10 @@ def feature_of(
             log=given.log,
         )
     if isinstance(given, CategoricalInput):
+        if given.buckets is not None or given.part is not None:
+            return CategoricalFeature(
+                name=given.name, column=given.column, buckets=given.buckets, part=given.part
+            )
         assert isinstance(column, StringColumn | NumericColumn)
         values = tuple(v for v, _ in column.values.counts if v)[: given.max_values]
         return CategoricalFeature(name=given.name, column=given.column, vocabulary=values)
@@ -74,14 +79,21 @@ def _text_feature(
     given: TextInput, vocabularies: Mapping[str, tuple[str, ...]], reading: Reading
 ) -> Feature:
     if isinstance(reading, Raw):
-        return RawTextFeature(name=given.name, column=given.column)
+        return RawTextFeature(name=given.name, column=given.column, clean=given.clean)
     if isinstance(reading, Tokens):
         try:
-            return tokens_feature(reading, given.name, given.column)
+            found = tokens_feature(reading, given.name, given.column)
+            return replace(found, clean=given.clean)
         except TrunkError as e:
             raise RootstockError(f"model.trunk: {e}") from e
     words = vocabularies[given.name][: given.vocabulary_size]
-    return TextFeature(name=given.name, column=given.column, length=given.length, vocabulary=words)
+    return TextFeature(
+        name=given.name,
+        column=given.column,
+        length=given.length,
+        vocabulary=words,
+        clean=given.clean,
+    )
 
 
 def features_as_trained(inputs: tuple[Input, ...], reading: AsTrained) -> tuple[Feature, ...]:
@@ -132,6 +144,8 @@ def unfit(given: Input, column: ColumnStatistics) -> str:
     if isinstance(given, CategoricalInput):
         if not isinstance(column, StringColumn | NumericColumn):
             return f"{what}. Expected text, whole numbers or booleans, each value a category."
-        if column.values.truncated:
-            return f"{what} with too many distinct ones to be categories. Expected fewer."
+        if given.part is not None and not isinstance(column, StringColumn):
+            return f"{what}. Expected dates as ISO 8601 text."
+        if column.values.truncated and given.buckets is None and given.part is None:
+            return f"{what}, too many distinct ones for categories. Set `buckets` to hash them."
     return ""

@@ -14,7 +14,7 @@ from components.preprocessing import save_preprocessing
 from components.stage import Context, RootstockError, Stage
 from components.statistics import SplitStatistics, load_statistics
 from models.features import Feature
-from models.inputs import Input, TextInput
+from models.inputs import Cleaning, Input, TextInput
 from models.reading import AsTrained, Reading, Words
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from components.sketches import CountedValues
 
 BATCH_ROWS = 1024
+Cleaned = tuple[str, tuple[Cleaning, ...]]
+"""A text column and what is cleaned out of it."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         """Words of each text input by its name: most frequent in training first, then by word."""
         from components.beam import map_units
 
-        columns = {i.name: i.column for i in self.inputs if isinstance(i, TextInput)}
+        columns = {i.name: (i.column, i.clean) for i in self.inputs if isinstance(i, TextInput)}
         if not columns or not isinstance(self.reading, Words):
             return {}
         work = partial(count_words, columns=tuple(dict.fromkeys(columns.values())))
@@ -105,22 +107,26 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         return {name: ranked[column] for name, column in columns.items()}
 
 
-def count_words(index: int, file: Path, *, columns: tuple[str, ...]) -> dict[str, CountedValues]:
-    """Words of text columns in one shard, split as the served graph splits them."""
+def count_words(
+    index: int, file: Path, *, columns: tuple[Cleaned, ...]
+) -> dict[Cleaned, CountedValues]:
+    """Words of text columns in one shard, cleaned and split as the served graph does it."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     from components.sketches import CountedValues
     from components.texts import texts
-    from models.preprocessing import split_words
+    from models.preprocessing import clean_text, split_words
 
     counted = {column: CountedValues(limit=1 << 31) for column in columns}
     with pq.ParquetFile(file) as shard:
-        for batch in shard.iter_batches(BATCH_ROWS, columns=list(columns)):
-            for column, values in counted.items():
+        names = list(dict.fromkeys(column for column, _ in columns))
+        for batch in shard.iter_batches(BATCH_ROWS, columns=names):
+            for (column, cleaning), values in counted.items():
                 text = pc.fill_null(texts(batch.column(column)), "")
-                words = split_words(text.to_numpy(zero_copy_only=False)).flat_values.numpy()
+                cleaned = clean_text(text.to_numpy(zero_copy_only=False), cleaning)
+                words = split_words(cleaned).flat_values.numpy()
                 values.add(pa.array(words, pa.binary()))
     return counted
 

@@ -12,8 +12,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.inputs import STRICT
+from models.inputs import STRICT, Cleaning, DatePart
 
+RESERVED = 2
+"""Ids before the first value: missing or padding, and unknown."""
+PARTS: dict[DatePart, int] = {"month": 12, "day": 31, "weekday": 7, "hour": 24}
+"""How many values a part of a date has; weekdays begin on Monday."""
 REPRESENTATION = "_representation"
 """The name of what a trunk makes of all features, where it is kept: no input can have it."""
 
@@ -51,6 +55,7 @@ class TextFeature:
     column: str
     length: int
     vocabulary: tuple[str, ...]
+    clean: tuple[Cleaning, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +66,7 @@ class RawTextFeature:
     kind: Literal["raw_text"] = "raw_text"
     name: str
     column: str
+    clean: tuple[Cleaning, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +100,7 @@ class TokensFeature:
     end: int | None
     pad: int
     vocabulary_size: int
+    clean: tuple[Cleaning, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,14 +119,23 @@ class NumericFeature:
 @dataclass(frozen=True, kw_only=True)
 class CategoricalFeature:
     """Raw: string [batch]. Preprocessed: int32 [batch]; 0 is missing (""), 1 is unknown, and
-    2 + i is `vocabulary[i]`.
+    2 + i is `vocabulary[i]`; or bucket i of a hash, or value i of a part of a date, from 0.
     """
 
     __pydantic_config__ = STRICT
     kind: Literal["categorical"] = "categorical"
     name: str
     column: str
-    vocabulary: tuple[str, ...]
+    vocabulary: tuple[str, ...] = ()
+    buckets: int | None = None
+    part: DatePart | None = None
+
+    @property
+    def ids(self) -> int:
+        """Ids are below it."""
+        if self.part is not None:
+            return RESERVED + PARTS[self.part]
+        return RESERVED + (self.buckets or len(self.vocabulary))
 
 
 Feature = Annotated[

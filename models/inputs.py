@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+Cleaning = Literal["html", "urls", "emails", "numbers"]
+DatePart = Literal["month", "day", "weekday", "hour"]
 STRICT = ConfigDict(extra="forbid")
 
 
@@ -31,6 +33,7 @@ class TextInput:
     """Text, lower-cased and split into words inside the graph.
 
     vocabulary_size: most frequent training words to keep. length: words per example, cut or padded.
+    clean: what becomes a space first: HTML tags, web addresses, e-mail addresses, numbers.
     """
 
     __pydantic_config__ = STRICT
@@ -39,6 +42,7 @@ class TextInput:
     column: str = ""
     vocabulary_size: Annotated[int, Field(ge=2)] = 20_000
     length: Annotated[int, Field(ge=1)] = 128
+    clean: tuple[Cleaning, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +59,23 @@ class NumericInput:
 
 @dataclass(frozen=True, kw_only=True)
 class CategoricalInput:
-    """One of a set of values seen in training; id 0 means missing, id 1 any other value."""
+    """One of a set of values seen in training; id 0 means missing, id 1 any other value.
+
+    buckets: hash values into so many ids instead, for sets without end.
+    part: of a date or time (ISO 8601 text) that is the value; id 1 means no date.
+    """
 
     __pydantic_config__ = STRICT
     kind: Literal["categorical"] = "categorical"
     name: str = ""
     column: str = ""
     max_values: Annotated[int, Field(ge=1)] = 10_000
+    buckets: Annotated[int, Field(ge=2)] | None = None
+    part: DatePart | None = None
+
+    def __post_init__(self) -> None:
+        if self.buckets is not None and self.part is not None:
+            raise ValueError("expected `buckets` or `part`, received both")
 
 
 Input = Annotated[

@@ -18,6 +18,7 @@ from models.features import (
     TextFeature,
     TokensFeature,
 )
+from models.inputs import Cleaning, DatePart
 from models.lazy import tf
 from models.tokenizer import Tokenizer
 
@@ -37,7 +38,7 @@ class Preprocessing(tf.Module):  # type: ignore[misc]
         self.tables = {
             f.name: _table(f)
             for f in self.features
-            if isinstance(f, TextFeature | CategoricalFeature)
+            if isinstance(f, TextFeature | CategoricalFeature) and _looked_up(f)
         }
         self.tokenizers = {
             f.name: Tokenizer(f) for f in self.features if isinstance(f, TokensFeature)
@@ -53,6 +54,8 @@ class Preprocessing(tf.Module):  # type: ignore[misc]
         return {f.name: self._apply(f, raw[f.name]) for f in self.features}
 
     def _apply(self, feature: Feature, raw: tf.Tensor) -> tf.Tensor:
+        if isinstance(feature, TextFeature | RawTextFeature | TokensFeature):
+            raw = clean_text(raw, feature.clean)
         match feature:
             case ImageFeature():
                 return decode_images(raw, feature.height, feature.width, feature.channels)
@@ -67,6 +70,11 @@ class Preprocessing(tf.Module):  # type: ignore[misc]
                 return self.tokenizers[feature.name](raw)
             case NumericFeature():
                 return standardise(raw, feature)
+            case CategoricalFeature(part=str(part)):
+                return date_part(raw, part)
+            case CategoricalFeature(buckets=int(buckets)):
+                bucket = tf.strings.to_hash_bucket_fast(raw, buckets)
+                return tf.where(raw == "", MISSING, FIRST_WORD + tf.cast(bucket, tf.int32))
             case CategoricalFeature():
                 return self.tables[feature.name].lookup(raw)
 
@@ -78,6 +86,50 @@ def split_words(text: tf.Tensor) -> tf.RaggedTensor:
     lower = tf.strings.lower(text, encoding="utf-8")
     joined = tf.strings.regex_replace(lower, r"['’]", "")  # noqa: RUF001
     return tf.strings.split(tf.strings.regex_replace(joined, r"[!-/:-@\[-`{-~]+", " "))
+
+
+def clean_text(text: tf.Tensor, cleaning: Sequence[Cleaning]) -> tf.Tensor:
+    """[batch] UTF-8 text with a space in place of what is named."""
+    for what in cleaning:
+        text = tf.strings.regex_replace(text, _CLEANED[what], " ")
+    return text
+
+
+def date_part(text: tf.Tensor, part: DatePart) -> tf.Tensor:
+    """Ids [batch] of a part of ISO 8601 dates [batch]; `UNKNOWN` where there is none."""
+    valid = tf.strings.regex_full_match(text, _DATES[part == "hour"])
+    safe = tf.where(valid, text, "1970-01-01T00")
+
+    def number(start: int, length: int) -> tf.Tensor:
+        return tf.strings.to_number(tf.strings.substr(safe, start, length), tf.int32)
+
+    if part == "hour":
+        value = number(11, 2)
+    elif part == "month":
+        value = number(5, 2) - 1
+    elif part == "day":
+        value = number(8, 2) - 1
+    else:
+        value = _weekday(number(0, 4), number(5, 2), number(8, 2))
+    return tf.where(text == "", MISSING, tf.where(valid, FIRST_WORD + value, UNKNOWN))
+
+
+_CLEANED: dict[Cleaning, str] = {
+    "html": r"(?is)<(script|style)\b.*?</(script|style)>|<[^<>]+>|&[a-z]+;|&#\d+;",
+    "urls": r"(?i)\b(https?://|www\.)\S+",
+    "emails": r"\b[\w.+-]+@[\w-]+(\.[\w-]+)+\b",
+    "numbers": r"\b\d+([.,:/-]\d+)*\b",
+}
+_DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+_DATES = (_DATE + r"([T ].*)?", _DATE + r"[T ]([01]\d|2[0-3]).*")
+
+
+def _weekday(year: tf.Tensor, month: tf.Tensor, day: tf.Tensor) -> tf.Tensor:
+    """0 for Monday to 6 (T. Sakamoto's method; Gregorian)."""
+    year -= tf.cast(month < 3, tf.int32)
+    shift = tf.gather([0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4], month - 1)
+    from_sunday = (year + year // 4 - year // 100 + year // 400 + shift + day) % 7
+    return (from_sunday + 6) % 7
 
 
 def decode_images(encoded: tf.Tensor, height: int, width: int, channels: int) -> tf.Tensor:
@@ -112,6 +164,10 @@ def standardise(values: tf.Tensor, feature: NumericFeature) -> tf.Tensor:
         values = tf.sign(values) * tf.math.log1p(tf.abs(values))
     scaled = (values - feature.mean) / feature.deviation
     return tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled)
+
+
+def _looked_up(feature: TextFeature | CategoricalFeature) -> bool:
+    return isinstance(feature, TextFeature) or not (feature.buckets or feature.part)
 
 
 def _table(feature: TextFeature | CategoricalFeature) -> tf.lookup.StaticHashTable:

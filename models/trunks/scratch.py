@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.features import (
+    RESERVED,
     CategoricalFeature,
     Feature,
     ImageFeature,
@@ -22,9 +23,6 @@ from models.trunks.base import Trunk, TrunkError
 from models.trunks.column_mlp import ColumnMlp
 from models.trunks.residual_convnet import ResidualConvnet
 from models.trunks.text_encoder import TextEncoder
-
-RESERVED = 2
-"""Ids before the first of a vocabulary: missing or padding, and unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +53,7 @@ class Scratch(Trunk):
         ]
         numeric = [inputs[f.name] for f in features if isinstance(f, NumericFeature)]
         categorical = [
-            (inputs[f.name], len(f.vocabulary) + RESERVED)
-            for f in features
-            if isinstance(f, CategoricalFeature)
+            (inputs[f.name], f.ids) for f in features if isinstance(f, CategoricalFeature)
         ]
         if numeric or categorical:
             encoded.append(self.columns.encode(numeric, categorical))

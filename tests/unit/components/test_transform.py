@@ -16,7 +16,7 @@ from components.digests import digest_tree
 from components.preprocessing import load_preprocessing
 from components.stage import Context, RootstockError
 from components.statistics_gen import StatisticsGen, StatisticsGenInputs
-from components.transform import Transform, TransformInputs, TransformOutputs
+from components.transform import Transform, TransformInputs, TransformOutputs, count_words
 from models.features import CategoricalFeature, NumericFeature, TextFeature
 from models.inputs import CategoricalInput, ImageInput, Input, NumericInput, TextInput
 
@@ -137,3 +137,12 @@ def test_inputs_that_cannot_read_their_column(
 ) -> None:
     with pytest.raises(RootstockError, match=message):
         transformed(written(tmp_path / "e", [TRAIN]), new_context, inputs=(given,))
+
+
+def test_words_are_counted_as_they_are_cleaned(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"t": ["<b>Free</b> at www.x.example 24/7", None]}), tmp_path / "s")
+    plain, cleaned = ("t", ()), ("t", ("html", "urls", "numbers"))
+    counted = count_words(0, tmp_path / "s", columns=(plain, cleaned))
+    words = {key: set(values.counts()[0].to_pylist()) for key, values in counted.items()}
+    assert words[cleaned] == {b"free", b"at"}
+    assert {b"b", b"www", b"24"} < words[plain]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 from pathlib import Path
 
@@ -11,7 +12,14 @@ from PIL import Image
 
 from models.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
 from models.lazy import tf
-from models.preprocessing import Preprocessing, decode_images, split_words, standardise
+from models.preprocessing import (
+    Preprocessing,
+    clean_text,
+    date_part,
+    decode_images,
+    split_words,
+    standardise,
+)
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -98,3 +106,51 @@ def test_a_saved_model_holds_the_tables(tmp_path: Path) -> None:
     served = tf.saved_model.load(str(tmp_path)).signatures["serving_default"](**raw)
     for name, value in preprocessing(raw).items():
         np.testing.assert_array_equal(served[name], value)
+
+
+def test_parts_of_dates() -> None:
+    rng = np.random.default_rng(0)
+    dates = [
+        datetime.datetime(1900, 1, 1) + datetime.timedelta(hours=int(h))
+        for h in rng.integers(0, 24 * 366 * 200, 300)
+    ]
+    texts = tf.constant([d.isoformat() for d in dates])
+    for part, value in (
+        ("month", lambda d: d.month - 1),
+        ("day", lambda d: d.day - 1),
+        ("weekday", lambda d: d.weekday()),
+        ("hour", lambda d: d.hour),
+    ):
+        feature = CategoricalFeature(name="f", column="f", part=part)
+        ids = Preprocessing((feature,))({"f": texts})["f"].numpy()
+        assert ids.tolist() == [2 + value(d) for d in dates]
+        assert ids.max() < feature.ids
+
+
+def test_what_is_no_date_is_unknown_and_nothing_is_missing() -> None:
+    texts = tf.constant(["2024-02-30", "2024-13-01", "today", "", "2024-01-01", "2024-01-01 23:59"])
+    assert date_part(texts, "day").numpy().tolist() == [31, 1, 1, 0, 2, 2]
+    assert date_part(texts, "hour").numpy().tolist() == [1, 1, 1, 0, 1, 25]
+
+
+def test_hashed_values_have_an_id_each_time() -> None:
+    feature = CategoricalFeature(name="f", column="f", buckets=50)
+    apply = Preprocessing((feature,))
+    values = tf.constant([f"user {i}" for i in range(1000)] + [""])
+    ids = apply({"f": values})["f"].numpy()
+    assert ids[-1] == 0
+    assert set(ids[:-1]) == set(range(2, 52))
+    assert feature.ids == 52
+    assert apply({"f": values})["f"].numpy().tolist() == ids.tolist()
+
+
+def test_cleaning() -> None:
+    text = tf.constant(
+        "<p>Call <b>0800-123 456</b> or mail a.b@c.example&nbsp;now</p><script>x = 1</script>"
+        " see https://x.example/a?b=1 and www.y.example 3 times"
+    )
+    cleaned = clean_text(text, ("html", "urls", "emails", "numbers")).numpy().decode()
+    assert cleaned.split() == ["Call", "or", "mail", "now", "see", "and", "times"]
+    assert clean_text(text, ()).numpy() == text.numpy()
+    only = clean_text(tf.constant("see www.y.example, x@y.example"), ("emails",)).numpy()
+    assert only.decode().split() == ["see", "www.y.example,"]

@@ -111,6 +111,13 @@ def _parser() -> argparse.ArgumentParser:
     promote.add_argument("--to", default="stable", metavar="LABEL")
     promote.set_defaults(command=_promote)
 
+    deploy = commands.add_parser(
+        "deploy", help="write files to serve the pushed model: Compose, Kubernetes, monitoring"
+    )
+    _spec_arguments(deploy)
+    deploy.add_argument("directory", type=Path, help="where to")
+    deploy.set_defaults(command=_deploy)
+
     models = commands.add_parser("models", help="list the versions that were pushed")
     _spec_arguments(models)
     models.set_defaults(command=_models)
@@ -300,6 +307,15 @@ def _promote(args: argparse.Namespace) -> int:
 
     spec, _ = load_spec(args.spec, args.overrides, _variables(args))
     print(promote(spec, args.source, args.to))
+    return 0
+
+
+def _deploy(args: argparse.Namespace) -> int:
+    from pipeline.deployment import write_kit
+    from pipeline.spec import load_spec
+
+    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    print(write_kit(spec, args.directory))
     return 0
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from components.stage import RootstockError
 from pipeline.spec import Spec
 from pipeline.tracking.lookup import tracking_uri
+from serving.deploy.kit import Deployment, write
 from serving.destination import Destination, destination
 from serving.layout import NoSuchVersion
 
@@ -71,6 +73,26 @@ def promote(spec: Spec, source: str = CANARY, target: str = STABLE) -> str:
         origin = place.history(spec.name)[version]
     _tell_registry(spec, origin.digest if origin else "", version)
     return f"{place.place(spec.name, version)}: version {version} is {target!r} now."
+
+
+def write_kit(spec: Spec, directory: Path) -> str:
+    """Write the files that deploy the pushed model with TF Serving; see `serving.deploy.kit`.
+
+    Raises:
+        RootstockError: no model has been pushed, or the files cannot be written.
+    """
+    with _explained(spec) as place:
+        if not place.history(spec.name):
+            raise RootstockError(f"{place.place(spec.name)}: no model has been pushed yet.")
+        labels = place.labels(spec.name)
+        deployment = Deployment(spec.name, place.place(spec.name), labels)
+        files = write(deployment, directory)
+    return (
+        f"{directory}: {len(files)} files. Start with\n"
+        f"docker compose -f {directory}/compose.yaml up\n"
+        f"docker compose -f {directory}/compose.yaml -f {directory}/compose.gpu.yaml up\n"
+        f"kubectl apply -f {directory}/kubernetes.gpu.yaml"
+    )
 
 
 def serve_newest(spec: Spec, version: int) -> int:

@@ -61,10 +61,25 @@ def test_going_back_makes_a_new_version_of_the_old_content(spec, capsys):
     assert "holds no version 9" in told(capsys, "rollback", spec, "--to=9", code=2)
 
 
+def test_a_deploy_kit_follows_the_labels(spec, capsys):
+    kit = spec.parent / "kit"
+    assert "docker compose" in told(capsys, "deploy", spec, kit)
+    config = kit / "config" / "models.config"
+    assert 'key: "canary" value: 2' in config.read_text()
+    assert 'key: "stable" value: 1' in config.read_text()
+    told(capsys, "promote", spec)
+    told(capsys, "deploy", spec, kit)
+    assert 'key: "stable" value: 2' in config.read_text()
+    assert str(spec.parent / "served" / "little") in (kit / "compose.yaml").read_text()
+
+
 def test_without_models_it_is_said(spec, capsys):
     nowhere = ["--set", "push.destination=elsewhere"]
     assert "no model has been pushed yet" in told(capsys, "models", spec, *nowhere, code=2)
     assert "holds no version" in told(capsys, "rollback", spec, *nowhere, code=2)
+    kit = spec.parent / "kit"
+    assert "no model has been pushed" in told(capsys, "deploy", spec, kit, *nowhere, code=2)
+    assert not kit.exists()
 
 
 @pytest.mark.filterwarnings(

@@ -1,0 +1,69 @@
+"""All files of a deployment, for one model. Written again after a promotion, they follow labels.
+
+compose.yaml            TF Serving on CPU, Prometheus and Grafana; with compose.gpu.yaml on a GPU
+kubernetes.cpu.yaml, kubernetes.gpu.yaml
+config/                 what TF Serving reads: models, batching, monitoring
+prometheus/, grafana/   what they read
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from serving.deploy import compose, grafana, kubernetes, prometheus, tf_serving
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What to deploy. model: its name. directory: that of its versions, on the machine that mounts
+    it. labels: versions by label; with any of them, the labelled versions are what is served.
+    image: TF Serving's, without a tag. tag, gpu_tag: of it.
+    """
+
+    model: str
+    directory: str
+    labels: Mapping[str, int] = field(default_factory=dict)
+    image: str = "tensorflow/serving"
+    tag: str = "latest"
+    gpu_tag: str = "latest-gpu"
+
+
+def files(deployment: Deployment) -> dict[str, str]:
+    """The content of every file, by its path in the kit."""
+    config = {
+        tf_serving.MODELS: tf_serving.models(deployment.model, deployment.labels),
+        tf_serving.BATCHING: tf_serving.batching(),
+        tf_serving.MONITORING: tf_serving.monitoring(),
+    }
+    cpu, gpu = (f"{deployment.image}:{t}" for t in (deployment.tag, deployment.gpu_tag))
+    return {
+        **{f"config/{name}": text for name, text in config.items()},
+        "compose.yaml": compose.base(deployment.model, deployment.directory, cpu),
+        "compose.gpu.yaml": compose.gpu(gpu),
+        "kubernetes.cpu.yaml": kubernetes.manifests(deployment.model, cpu, config, gpus=0),
+        "kubernetes.gpu.yaml": kubernetes.manifests(deployment.model, gpu, config, gpus=1),
+        "prometheus/prometheus.yml": prometheus.config(),
+        "prometheus/alerts.yml": prometheus.alerts(deployment.model),
+        "grafana/provisioning/datasources/prometheus.yaml": grafana.data_source(),
+        "grafana/provisioning/dashboards/dashboards.yaml": grafana.provider(),
+        "grafana/dashboards/model.json": grafana.dashboard(deployment.model),
+    }
+
+
+def write(deployment: Deployment, directory: Path) -> list[Path]:
+    """Write the kit; each file appears whole, so a server that polls its configuration may run.
+
+    Returns:
+        The files.
+    """
+    written = []
+    for name, content in files(deployment).items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(path.name + ".new")
+        new.write_text(content, encoding="utf-8")
+        new.replace(path)
+        written.append(path)
+    return written

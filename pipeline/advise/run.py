@@ -32,7 +32,8 @@ from pipeline.display import display_for
 from pipeline.flow import trainer
 from pipeline.runner import Runner
 from pipeline.store import Store
-from pipeline.study.design import Design, PlannedArm, design
+from pipeline.study.arms import PlannedArm
+from pipeline.study.design import Design, design
 from pipeline.study.report import write_whole
 from pipeline.study.runnable import runnable_specs
 from pipeline.study.trials import prepared

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
 from typing import TYPE_CHECKING
 
@@ -41,13 +41,14 @@ class Scores:
 class Evidence:
     """What a study has found. cells: those of which every trial is there.
 
-    overlap: see `pipeline.study.trials.Prepared`.
+    overlap: see `pipeline.study.trials.Prepared`. versions: of the packages that trained.
     """
 
     design: Design
     rows: Mapping[float, int]
     cells: Mapping[Cell, Scores]
     overlap: float = 0.0
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fractions(self) -> list[float]:
@@ -68,10 +69,10 @@ class Evidence:
         return sorted(set.intersection(*found)) if found else []
 
     def by_seed(
-        self, arm: str, fraction: float, task: str, split: str = "test"
+        self, arm: str, fraction: float, task: str, split: str = "test", metric: str = ""
     ) -> dict[int, float]:
-        """The task's metric, for the seeds for which it is defined."""
-        metric = self.design.metrics[task]
+        """The task's metric, or another one, for the seeds for which it is defined."""
+        metric = metric or self.design.metrics[task]
         found = {}
         for seed in self.seeds(fraction, arm):
             figures: TaskFigures = self.cells[Cell(arm, fraction, seed)].tasks[task]
@@ -166,8 +167,10 @@ def gather(
     """The evidence that finished jobs give: cells that lack a task are left out."""
     tasks: dict[Cell, dict[str, TaskFigures]] = {}
     trials: dict[Cell, list[TrialFigures]] = {}
+    versions: dict[str, str] = {}
     for d in done:
         figures = load_figures(result_of(d.entry))
+        versions |= d.entry.versions
         trials.setdefault(d.job.cell, []).append(figures)
         tasks.setdefault(d.job.cell, {}).update({t: figures.tasks[t] for t in d.job.judged})
     return Evidence(
@@ -179,6 +182,7 @@ def gather(
             if len(found) == len(design.metrics)
         },
         overlap,
+        versions,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.arrow import np
 from pipeline.study import statistics
-from pipeline.study.design import Claim
+from pipeline.study.claims import Claim
 from pipeline.study.evidence import Evidence
 from pipeline.study.statistics import Interval
 from pipeline.study.verdict import Verdict, judge

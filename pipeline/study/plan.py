@@ -9,7 +9,7 @@ from components.baseline import Baseline
 from components.trial import Trial
 from components.trial_result import load_figures
 from pipeline.store import Store
-from pipeline.study.design import PlannedArm
+from pipeline.study.arms import PlannedArm
 from pipeline.study.evidence import result_of
 from pipeline.study.statistics import fewest_seeds
 from pipeline.study.trials import Job, Prepared

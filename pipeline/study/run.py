@@ -60,7 +60,8 @@ def study(
     rows = {f: ready.rows_of(f) for f in planned.fractions}
     found = findings(gather(ready.design, rows, done, ready.overlap))
     directory = store.root / "studies" / asked.spec.name
-    write(found, path.read_text(encoding="utf-8"), directory)
+    changed = "".join(f"# --set {o}\n" for o in overrides)
+    write(found, changed + path.read_text(encoding="utf-8"), directory)
     print(markdown(found))
     for file in _recommended(found, path, overrides, variables or {}, directory):
         print(f"Run it: rootstock run {file}")

@@ -19,7 +19,8 @@ from components.trial import Trial
 from pipeline.flow import prepare
 from pipeline.runner import Runner
 from pipeline.spec import Spec
-from pipeline.study.design import Design, Model, PlannedArm, model_trainer
+from pipeline.study.arms import Model, PlannedArm
+from pipeline.study.design import Design, model_trainer
 
 MAJORITY, CLASSICAL = "majority", "classical"
 

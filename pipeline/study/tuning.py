@@ -8,7 +8,7 @@ from components.arrow import np
 from components.stage import RootstockError
 from pipeline.display import Display
 from pipeline.store import Store
-from pipeline.study.design import PlannedArm
+from pipeline.study.arms import PlannedArm
 from pipeline.study.evidence import gather
 from pipeline.study.trials import Job, Prepared
 from pipeline.study.workers import run_jobs

@@ -27,6 +27,7 @@ MARKS = (
     (re.compile(r"\*\*(.+?)\*\*"), r"<b>\1</b>"),
     (re.compile(r"`(.+?)`"), r"<code>\1</code>"),
 )
+CALIBRATION = "calibration_error"
 STYLE = Path(__file__).with_name("style.css")
 PILLS = {"kept": "helps", "broken": "hurts", "no difference": "equivalent"}
 
@@ -43,6 +44,7 @@ def page(found: Findings, spec_text: str) -> str:
             *_training(found),
             f"<h2>How to read this</h2>{''.join(f'<p>{rich(m)}</p>' for m in METHOD)}",
             f"<details><summary>The spec</summary><pre>{escape(spec_text)}</pre></details>",
+            f'<p class="soft">{escape(_versions(found))}</p>',
         ]
     )
     return page_of(f"Study: {found.evidence.design.spec.name}", body)
@@ -155,6 +157,10 @@ def _pareto(found: Findings) -> Iterator[str]:
     yield "</div>"
 
 
+def _versions(found: Findings) -> str:
+    return ", ".join(f"{name} {number}" for name, number in found.evidence.versions.items())
+
+
 def _drawn_arms(found: Findings) -> list[str]:
     """All but the majority class, which would leave the others no room."""
     return [arm for arm in found.evidence.arms() if arm != MAJORITY]
@@ -167,11 +173,16 @@ def _details(found: Findings) -> Iterator[str]:
         [names_of(arm, found), task, metric]
         + [spread(evidence.values(arm, f, task)) for f in evidence.fractions]
         + [spread(np.array(list(evidence.gaps(arm, largest, task).values())))]
+        + [
+            spread(
+                np.array(list(evidence.by_seed(arm, largest, task, metric=CALIBRATION).values()))
+            )
+        ]
         for arm in evidence.arms()
         for task, metric in evidence.design.metrics.items()
     ]
     rows = [f"{evidence.rows[f]:,} rows" for f in evidence.fractions]
-    yield _table(["arm", "task", "metric", *rows, "gap train - test"], lines)
+    yield _table(["arm", "task", "metric", *rows, "gap train - test", "calibration error"], lines)
     yield "<h3>Costs with all rows, of all models of an arm together; means over seeds</h3>"
     costs = ("seconds", "cpu_seconds", "steps", "trainable_parameters", "parameters", "latency_ms")
     lines = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from components.arrow import np
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.statistics import fewest_seeds
@@ -106,10 +108,11 @@ def names_of(arm: str, found: Findings) -> str:
     return f"{arm} (control)" if planned and planned[0].control_of else arm
 
 
-def spread(values: np.ndarray) -> str:
+def spread(values: Iterable[float]) -> str:
     """Mean ± standard deviation."""
-    if not len(values):
+    known = np.array(list(values), np.float64)
+    if not len(known):
         return ""
-    if len(values) == 1:
-        return f"{values[0]:.4f}"
-    return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
+    if len(known) == 1:
+        return f"{known[0]:.4f}"
+    return f"{np.mean(known):.4f} ± {np.std(known, ddof=1):.4f}"

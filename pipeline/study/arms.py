@@ -1,0 +1,161 @@
+"""The arms of a study: their specs, their models, their controls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from components.stage import RootstockError
+from models.transfer.frozen import Frozen
+from pipeline.spec import Spec, load_spec
+from pipeline.study.settings import Arm, Study
+from pipeline.tracking.lookup import with_trunk_looked_up
+
+WEIGHT = 3.0
+"""What a task's loss is multiplied by where constant weights are tuned, one task at a time."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of an arm. judged: whose figures count. shuffled: tasks that teach nothing."""
+
+    tasks: tuple[str, ...]
+    judged: tuple[str, ...]
+    shuffled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedArm:
+    """An arm with all that it needs.
+
+    overrides: keys of the spec that lead to `spec`. candidates: what it is chosen from by tuning;
+        it has the place of the first of them until then. control_of: the arm that this one
+        explains; empty for the arms that are compared.
+    """
+
+    name: str
+    spec: Spec
+    overrides: tuple[str, ...]
+    models: tuple[Model, ...]
+    candidates: tuple[PlannedArm, ...] = ()
+    control_of: str = ""
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether its trunk was trained before."""
+        return self.spec.model.trunk.pretrained
+
+    @property
+    def shares(self) -> bool:
+        """Whether some model has several tasks."""
+        return any(len(m.tasks) > 1 for m in self.models)
+
+
+def planned_arms(
+    path: Path, overrides: Sequence[str], variables: Mapping[str, str]
+) -> list[PlannedArm]:
+    """The arms of a spec file's study, without controls, the reference first.
+
+    Raises:
+        RootstockError: an arm is not as it must be.
+    """
+    spec, _ = load_spec(path, overrides, variables)
+    tasks, reference = tuple(spec.tasks), spec.study.reference
+    arms = []
+    for name, arm in (spec.study.arms or _default_arms(spec)).items():
+        models = tuple(Model(g, g) for g in _groups(arm, name, tasks))
+        candidates = []
+        for i, chosen in enumerate(_combinations(arm)):
+            told = tuple(f"{key}={json.dumps(value)}" for key, value in chosen.items())
+            own, _ = load_spec(path, [*overrides, *told], variables)
+            if tuple(own.tasks) != tasks or own.data != spec.data:
+                raise RootstockError(
+                    f"{path}: study.arms.{name}: an arm learns the same tasks from the same data."
+                    " Expected keys below `model`, `inputs` and `training`."
+                )
+            candidates.append(
+                PlannedArm(f"{name} {i + 1}", with_trunk_looked_up(own), told, models)
+            )
+        tuned = tuple(candidates) if len(candidates) > 1 else ()
+        arms.append(replace(candidates[0], name=name, candidates=tuned))
+    names = [a.name for a in arms]
+    if reference is not None and reference not in names:
+        raise RootstockError(
+            f"{path}: study.reference: no arm {reference!r}; expected one of {', '.join(names)}."
+        )
+    return sorted(arms, key=lambda a: a.name != (reference or names[0]))
+
+
+def _default_arms(spec: Spec) -> dict[str, Arm]:
+    """A model per task and one for all; with tuned constant weights too, which specialised
+    balancing seldom betters (Kurin et al. 2022 and Xin et al. 2022, NeurIPS); from scratch too.
+    """
+    scratch = {"model.trunk": {"name": "scratch"}, "model.transfer": None}
+    weights = [{"name": "equal"}] + [
+        {"name": "fixed", "weights": {task: WEIGHT}} for task in spec.tasks
+    ]
+    found: dict[str, Arm] = {}
+    starts = {"_scratch": scratch, "": {}} if spec.model.trunk.pretrained else {"": {}}
+    for suffix, changes in starts.items():
+        found[f"single{suffix}"] = Arm(models="each", set=changes)
+        if len(spec.tasks) > 1:
+            found[f"multitask{suffix}"] = Arm(set=changes)
+            if spec.model.balancing.name != "equal":
+                tune = {"model.balancing": tuple(weights)}
+                found[f"multitask_weighted{suffix}"] = Arm(set=changes, tune=tune)
+    return found
+
+
+def _combinations(arm: Arm) -> Iterator[dict[str, Any]]:
+    """What the arm sets, with each combination of the values that are tuned."""
+    for values in product(*arm.tune.values()):
+        yield {**arm.set, **dict(zip(arm.tune, values, strict=True))}
+
+
+def _groups(arm: Arm, name: str, tasks: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    if arm.models == "each":
+        return tuple((t,) for t in tasks)
+    if arm.models == "together":
+        return (tasks,)
+    named = [t for group in arm.models for t in group]
+    if sorted(named) != sorted(tasks):
+        raise RootstockError(
+            f"study.arms.{name}.models: expected groups that hold each of {', '.join(tasks)} once."
+            f" Received {', '.join(named)}."
+        )
+    return tuple(tuple(t for t in tasks if t in group) for group in arm.models)
+
+
+def planned_controls(arms: list[PlannedArm], settings: Study) -> tuple[list[PlannedArm], list[str]]:
+    """The controls that the arms allow, and why others were left out."""
+    controls, notes = [], []
+    if "shuffled_labels" in settings.controls:
+        sharing = [a for a in arms if a.shares]
+        for arm in sharing[:1]:
+            models = tuple(
+                Model(m.tasks, (t,), tuple(o for o in m.tasks if o != t))
+                for m in arm.models
+                for t in m.tasks
+            )
+            name = f"{arm.name}_shuffled"
+            controls.append(
+                replace(arm, name=name, models=models, candidates=(), control_of=arm.name)
+            )
+    if "random_trunk" in settings.controls:
+        for arm in [a for a in arms if a.pretrained][:1]:
+            trunk = arm.spec.model.trunk
+            if "pretrained" not in {f.name for f in fields(trunk)}:  # type: ignore[arg-type]
+                notes.append(
+                    f"no control with a random trunk: a {trunk.name} trunk has no fresh weights"
+                )
+                continue
+            fresh = replace(trunk, pretrained=False)  # type: ignore[type-var]
+            model = arm.spec.model.model_copy(update={"trunk": fresh, "transfer": Frozen()})
+            spec = arm.spec.model_copy(update={"model": model})
+            name = f"{arm.name}_random_trunk"
+            controls.append(replace(arm, name=name, spec=spec, candidates=(), control_of=arm.name))
+    return controls, notes

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.batch_losses import batch_losses
 from models.gradient_step import Places, gramian_of
 from models.lazy import keras, tf
-from models.train_step import batch_losses
 
 if TYPE_CHECKING:
     from models.multitask import MultitaskModel

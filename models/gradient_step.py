@@ -12,8 +12,8 @@ from models.lazy import keras, tf
 from models.metrics import ratio
 
 if TYPE_CHECKING:
+    from models.batch_losses import BatchLosses
     from models.multitask import MultitaskModel
-    from models.train_step import BatchLosses
 
 
 def balanced_gradients(

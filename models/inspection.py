@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.balancing.base import GradientBalancer, TaskGradients
+from models.batch_losses import batch_losses
 from models.gradient_step import Places, conflict_figures, conflict_totals, gramian_of
 from models.lazy import keras, tf
 
@@ -33,8 +34,6 @@ def inspector(model: MultitaskModel) -> Callable[[Tensors, Tensors], dict[str, f
         balancer = None
 
     def measure(features: Tensors, labels: Tensors) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        from models.train_step import batch_losses
-
         shared = model.shared_variables(features)
         with tf.GradientTape(persistent=True) as tape:
             representation = model.represent(features, training=False)

@@ -1,7 +1,8 @@
 """What a balancing method is: the losses of several tasks become one update of shared weights.
 
 Methods differ in what they look at. A `LossBalancer` looks at the vector of losses and gives a
-scalar to differentiate; a `HindsightBalancer` also looks at the losses again after the update. A
+scalar to differentiate; a `HindsightBalancer` also looks at the losses again after the update, a
+`TwoLevelBalancer` at what updates would do to other rows. A
 `GradientBalancer` looks at one gradient per task, taken at the shared representation, and gives the
 one gradient that goes back through the trunk; most such methods need no more than the inner
 products of the tasks' gradients: a `GramianBalancer`.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,6 +66,40 @@ class HindsightBalancer(LossBalancer):
             after: float32 [tasks], losses of the same batch after it.
             present: float32 [tasks], see `LossBalancer.__call__`.
         """
+
+
+class Probe(ABC):
+    """Looks at one batch from weights that a step might lead to, in inference mode. Half 0 of its
+    rows is for learning, half 1 for judging. All float32.
+
+    rate: the model's learning rate.
+    """
+
+    rate: keras.KerasTensor
+
+    @abstractmethod
+    def losses(self, half: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """Losses and present tasks [tasks]: see `LossBalancer.__call__`."""
+
+    @abstractmethod
+    def gradients(self, half: int) -> keras.KerasTensor:
+        """Of each task's loss, by all the model's parameters: [tasks, parameters]."""
+
+    @abstractmethod
+    def gradient(self, half: int, weights: keras.KerasTensor) -> keras.KerasTensor:
+        """Of the weighted sum of the losses: [parameters], in one pass."""
+
+    @abstractmethod
+    def moved(self, by: keras.KerasTensor) -> AbstractContextManager[None]:
+        """The model's parameters have `by` added within the context, and are as before after it."""
+
+
+class TwoLevelBalancer(LossBalancer):
+    """A method that learns, before a step, from what steps would do to rows they do not see."""
+
+    @abstractmethod
+    def look(self, probe: Probe) -> None:
+        """Assign to the method's variables."""
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ import pytest
 from models.balancing.base import Balancing, GramianBalancer
 from models.balancing.equal import Equal
 from models.balancing.mgda import MGDA
+from models.batch_losses import batch_losses
 from models.features import REPRESENTATION, NumericFeature
 from models.gradient_step import balanced_gradients, conflict_figures, conflict_totals
 from models.lazy import keras, tf
 from models.multitask import MultitaskModel
 from models.sharing.hard import Hard
 from models.task import BinaryTask, RegressionTask, TaskTarget
-from models.train_step import batch_losses
 from models.trunks.scratch import Scratch
 
 TARGETS = (

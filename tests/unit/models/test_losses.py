@@ -7,10 +7,10 @@ import pytest
 from sklearn.metrics import log_loss
 
 from models import losses
+from models.batch_losses import batch_losses
 from models.heads import BinaryHead, Head, class_weights, element_weights, head_for
 from models.lazy import keras, tf
 from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
-from models.train_step import batch_losses
 
 RNG = np.random.default_rng(0)
 

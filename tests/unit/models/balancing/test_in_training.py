@@ -12,12 +12,12 @@ from models.balancing.excess_mtl import ExcessMTL
 from models.balancing.famo import FAMO, FAMOBalancer
 from models.balancing.rlw import RLW
 from models.balancing.stch import STCH
+from models.batch_losses import batch_losses
 from models.features import NumericFeature
 from models.lazy import keras, tf
 from models.multitask import MultitaskModel
 from models.sharing.hard import Hard
 from models.task import BinaryTask, RegressionTask, TaskTarget
-from models.train_step import batch_losses
 from models.trunks.scratch import Scratch
 
 TARGETS = (

@@ -1,0 +1,153 @@
+"""Auto-lambda and MOML against exact derivatives of two-level problems, and the probe they use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from models.balancing.auto_lambda import AutoLambda, AutoLambdaBalancer
+from models.balancing.base import Probe
+from models.balancing.moml import MOML, MOMLBalancer
+from models.batch_losses import batch_losses
+from models.lazy import tf
+from models.probe import BatchProbe
+from tests.unit.models.balancing.steps import targets
+from tests.unit.models.balancing.test_in_training import X, Y, make_model
+
+
+class Quadratic(Probe):
+    """Losses |A w - b|² / 2 by half and task, whose derivatives are known; w is at 0."""
+
+    rate = np.float32(0.05)
+
+    def __init__(self, tasks: int, seed: int, present: list[float] | None = None) -> None:
+        rng = np.random.default_rng(seed)
+        self.a = rng.normal(size=(2, tasks, 6, 4))
+        self.b = rng.normal(size=(2, tasks, 6))
+        self.present = np.ones(tasks) if present is None else np.array(present)
+        self.w = np.zeros(4)
+
+    def losses(self, half: int) -> tuple[tf.Tensor, tf.Tensor]:
+        rest = self.a[half] @ self.w - self.b[half]
+        values = self.present * np.sum(rest**2, -1) / 2
+        return tf.constant(values, tf.float32), tf.constant(self.present, tf.float32)
+
+    def gradients(self, half: int) -> tf.Tensor:
+        return tf.constant(self.exact(half, self.w), tf.float32)
+
+    def gradient(self, half: int, weights: tf.Tensor) -> tf.Tensor:
+        return tf.constant(np.asarray(weights) @ self.exact(half, self.w), tf.float32)
+
+    @contextmanager
+    def moved(self, by: tf.Tensor) -> Iterator[None]:
+        before = self.w
+        self.w = before + np.asarray(by, np.float64)
+        yield
+        self.w = before
+
+    def exact(self, half: int, w: np.ndarray) -> np.ndarray:
+        rest = self.a[half] @ w - self.b[half]
+        return self.present[:, None] * np.einsum("tij,ti->tj", self.a[half], rest)
+
+    def derivatives(self, weights: np.ndarray) -> np.ndarray:
+        """[judged tasks, weights]: of half 1's losses after a step on half 0, by the weights."""
+        steps = self.exact(0, self.w)
+        after = self.w - self.rate * weights @ steps
+        return -self.rate * self.exact(1, after) @ steps.T
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("primary", [(), ("t0",)], ids=["all", "first"])
+def test_auto_lambda_goes_down_the_derivative(tasks: int, primary: tuple[str, ...]) -> None:
+    balancer = AutoLambda(primary=primary, learning_rate=0.1).build(targets(*[1.0] * tasks))
+    assert isinstance(balancer, AutoLambdaBalancer)
+    learned = np.ones(tasks)
+    for seed in range(3):
+        probe = Quadratic(tasks, seed)
+        counts = np.array([not primary or f"t{i}" in primary for i in range(tasks)], float)
+        slope = counts @ probe.derivatives(learned)
+        moved = np.maximum(learned - 0.1 * slope / np.mean(np.abs(slope)), 1e-6)
+        learned = moved * learned.sum() / moved.sum()
+        balancer.look(probe)
+        np.testing.assert_allclose(balancer.learned.numpy(), learned, rtol=2e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3, 5, 8])
+def test_moml_goes_down_the_shortest_combination(tasks: int) -> None:
+    balancer = MOML(learning_rate=0.3).build(targets(*[1.0] * tasks))
+    assert isinstance(balancer, MOMLBalancer)
+    logits = np.zeros(tasks)
+    for seed in range(3):
+        probe = Quadratic(tasks, seed)
+        share = np.exp(logits) / np.exp(logits).sum()
+        by_logit = probe.derivatives(tasks * share) @ (np.diag(share) - np.outer(share, share))
+        length = np.linalg.norm(by_logit, axis=1, keepdims=True)
+        rows = np.divide(by_logit, length, out=np.zeros_like(by_logit), where=length > 1e-12)
+        found, _ = optimize.nnls(
+            np.vstack([rows.T, 1e3 * np.ones(tasks)]), np.append(np.zeros(tasks), 1e3)
+        )
+        logits = logits - 0.3 * found @ rows
+        balancer.look(probe)
+        np.testing.assert_allclose(balancer.logits.numpy(), logits, atol=3e-3)
+
+
+@pytest.mark.parametrize("method", [AutoLambda(), MOML()], ids=lambda m: m.name)
+def test_absent_tasks_keep_their_state(method: AutoLambda | MOML) -> None:
+    balancer = method.build(targets(*[1] * 6))
+    balancer.look(Quadratic(6, 0))
+    before = balancer.variables[0].numpy()
+    balancer.look(Quadratic(6, 1, present=[1, 0, 1, 1, 1, 1]))
+    after = balancer.variables[0].numpy()
+    assert after[1] == before[1]
+    assert np.all(np.delete(after != before, 1))
+
+
+def test_a_useless_task_loses_its_weight() -> None:
+    balancer = AutoLambda(primary=("t0",), learning_rate=0.2).build(targets(1, 1, 1))
+    assert isinstance(balancer, AutoLambdaBalancer)
+    for seed in range(60):
+        probe = Quadratic(3, seed)
+        probe.a[1], probe.b[1] = probe.a[0], probe.b[0]  # rows of one kind
+        probe.a[:, 1], probe.b[:, 1] = probe.a[:, 0], -probe.b[:, 0]  # against the first
+        balancer.look(probe)
+    first, against, _ = balancer.learned.numpy()
+    assert against < 0.5 < 1 < first
+
+
+def test_a_probe_sees_halves_of_a_batch() -> None:
+    model = make_model(AutoLambda())
+    x, y = ({n: tf.constant(v) for n, v in part.items()} for part in (X, Y))
+    probe = BatchProbe(model, x, y)
+    rows = ({n: v[6:] for n, v in part.items()} for part in (x, y))
+    features, labels = rows
+    expected = batch_losses(model.heads, labels, model(features))
+    found, present = probe.losses(1)
+    np.testing.assert_allclose(found, expected.losses, rtol=1e-6)
+    np.testing.assert_array_equal(present, [1, 1, 0])
+    weights = tf.constant([1.0, 2.0, 3.0])
+    each = probe.gradients(0)
+    np.testing.assert_allclose(
+        probe.gradient(0, weights), tf.linalg.matvec(each, weights, transpose_a=True), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("method", [AutoLambda(), MOML()], ids=lambda m: m.name)
+def test_in_a_compiled_step_the_probe_moves_the_weights_and_puts_them_back(
+    method: AutoLambda | MOML,
+) -> None:
+    model, eager = make_model(method), make_model(method)
+    data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(12)
+    x, y = ({n: tf.constant(v) for n, v in part.items()} for part in (X, Y))
+    for _ in range(3):
+        model.fit(data, epochs=1, verbose=0, shuffle=False)
+        eager.train_step((x, y))
+    for v, e in zip(model.weights, eager.weights, strict=True):
+        np.testing.assert_allclose(v, e, atol=1e-5)
+    state, expected = (m.balancer.variables[0].numpy() for m in (model, eager))
+    np.testing.assert_allclose(state, expected, atol=1e-4)
+    if isinstance(method, AutoLambda):  # two tasks that each want all weight: MOML stays
+        assert state[0] != state[1]

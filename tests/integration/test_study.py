@@ -26,6 +26,7 @@ study:
   baselines: []
   controls: []
   margin: 0.02
+  alpha: 0.2 # five seeds can decide then
 """
 
 
@@ -57,6 +58,7 @@ def finished(project: Path) -> dict[str, int]:
     return {r.parent.name: r.stat().st_mtime_ns for r in results}
 
 
+@pytest.mark.timeout(600)
 def test_a_killed_study_goes_on_and_finds_negative_transfer(project: Path) -> None:
     process = start(project, "study", "spec.yaml", "--workers", "2")
     end = time.monotonic() + 200
@@ -69,11 +71,11 @@ def test_a_killed_study_goes_on_and_finds_negative_transfer(project: Path) -> No
     assert len(before) >= 4
 
     process = start(project, "study", "spec.yaml", "--workers", "2")
-    out, err = process.communicate(timeout=280)
+    out, err = process.communicate(timeout=400)
     assert process.returncode == 0, err
     after = finished(project)
     assert {k: after[k] for k in before} == before
-    assert len(after) == 7 * 3 + 2  # two models and one; a short trial of each arm
+    assert len(after) == 5 * 3 + 2  # two models and one; a short trial of each arm
     told = json.loads((project / "store/studies/planted/study.json").read_text())
     (comparison,) = told["comparisons"]
     outcomes = {v["task"]: v["outcome"] for v in comparison["verdicts"]}
@@ -88,7 +90,7 @@ def test_a_killed_study_goes_on_and_finds_negative_transfer(project: Path) -> No
 def test_a_finished_study_is_told_again_without_tensorflow(project: Path) -> None:
     before = finished(project)
     process = start(project, "study", "spec.yaml", timed=True)
-    out, err = process.communicate(timeout=100)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert finished(project) == before
     assert "Run `split`" in out
@@ -110,6 +112,6 @@ def test_advice_separates_the_tasks(project: Path) -> None:
 
 def test_an_arm_that_does_not_fit_is_told(project: Path) -> None:
     process = start(project, "study", "spec.yaml", "--set", "study.arms={a: {models: [[up]]}}")
-    _, err = process.communicate(timeout=100)
+    _, err = process.communicate(timeout=200)
     assert process.returncode == 2
     assert "study.arms.a.models: expected groups that hold each of up, side, third once" in err

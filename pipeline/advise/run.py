@@ -14,7 +14,7 @@ from components.artifacts import Affinities, Batches, Examples
 from components.batches import load_columns, stored_representation
 from components.embed import Embed, EmbedInputs
 from components.labels import encode, resolve
-from components.stage import BeamOptions
+from components.stage import BeamOptions, RootstockError
 from components.trainer import TrainerInputs
 from models.task import Task
 from pipeline.advise.advice import (
@@ -57,6 +57,8 @@ def give_advice(
     Raises:
         RootstockError: the spec or its data is not as it must be.
     """
+    if models is not None and models < 1:
+        raise RootstockError(f"--models: expected at least one, received {models}.")
     variables = variables or {}
     asked = design(path, overrides, variables)
     store = Store(Path(asked.spec.store)).open()

@@ -22,7 +22,7 @@ BASELINE_S = 5.0
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast an arm's model trains. All in seconds; apart: beside the epochs."""
+    """How fast an arm's model trains, in seconds. apart: beside the epochs, compilation too."""
 
     step: float
     validation: float
@@ -45,9 +45,9 @@ class Plan:
     dropped: tuple[str, ...] = ()
 
 
-def paces(probes: Iterable[Done]) -> dict[str, Pace]:
-    """By arm."""
-    found = {}
+def paces(arms: Iterable[PlannedArm], probes: Iterable[Done]) -> dict[str, Pace]:
+    """By arm; an arm's candidates have its own."""
+    found: dict[str, Pace] = {}
     for done in probes:
         figures = load_figures(result_of(done.entry))
         last = figures.history[-1]
@@ -55,9 +55,9 @@ def paces(probes: Iterable[Done]) -> dict[str, Pace]:
         found[done.job.cell.arm] = Pace(
             step=last["train_seconds"] / steps,
             validation=last["seconds"] - last["train_seconds"],
-            apart=max(0.0, done.entry.seconds - figures.costs.seconds),
+            apart=max(0.0, done.entry.seconds - figures.costs.epochs * last["seconds"]),
         )
-    return found
+    return found | {c.name: found[arm.name] for arm in arms for c in arm.candidates}
 
 
 def estimate(job: Job, paces: Mapping[str, Pace], rows: int) -> float:
@@ -65,7 +65,7 @@ def estimate(job: Job, paces: Mapping[str, Pace], rows: int) -> float:
     if isinstance(job.stage, Baseline):
         return BASELINE_S
     assert isinstance(job.stage, Trial)
-    training, pace = job.stage.trainer.training, paces[job.cell.arm.partition(" ")[0]]
+    training, pace = job.stage.trainer.training, paces[job.cell.arm]
     batches = -(-rows // training.batch_size)
     return pace.apart + training.epochs * (batches * pace.step + pace.validation)
 

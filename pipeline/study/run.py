@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from components.stage import BeamOptions
+from components.stage import BeamOptions, RootstockError
 from pipeline.display import Display, display_for
 from pipeline.runner import Runner
 from pipeline.store import Store
@@ -43,6 +43,8 @@ def study(
         RootstockError: the spec, its data or an arm is not as it must be.
     """
     began = time.monotonic()
+    if workers < 1:
+        raise RootstockError(f"--workers: expected at least one, received {workers}.")
     asked = design(path, overrides, variables or {})
     display: Display = display_for(sys.stderr)
     store = Store(Path(asked.spec.store)).open()
@@ -119,7 +121,7 @@ def _planned(
         return plan(ready, {}, store, workers, None)
     probes = [ready.probe(arm) for arm in ready.design.arms]
     display.line(f"Trying each of {len(probes)} arms for a moment, to estimate the time")
-    found = paces(run_jobs(probes, store, workers, display))
+    found = paces(ready.design.arms, run_jobs(probes, store, workers, display))
     left = None if minutes is None else max(0.0, minutes - (time.monotonic() - began) / 60)
     return plan(ready, found, store, workers, left)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +19,8 @@ from components.stage import RootstockError
 from components.tfrecord import DamagedFile, read_records
 
 INFER_RECORDS = 1000
+FEW = 0.1
+"""The share of values that may be otherwise, and then are bad."""
 Values = dict[str, list[bytes] | list[float] | list[int]]
 
 
@@ -66,17 +69,18 @@ class TFRecordReader(Reader):
         return pa.schema([(n, self._type_of(n, [v.get(n, []) for v in examples])) for n in names])
 
     def _type_of(self, name: str, rows: list[list[bytes] | list[float] | list[int]]) -> pa.DataType:
-        kind = pa.null()
-        for value in (v for row in rows for v in row):
-            if not isinstance(value, bytes):
-                kind = pa.int64() if isinstance(value, int) else pa.float32()
-                break
-            kind = pa.string()
-            if not _is_text(value):
-                kind = pa.binary()
-                break
-        several = name in self.lists or any(len(row) > 1 for row in rows)
-        return pa.list_(kind) if several else kind
+        values: list[bytes | float | int] = [v for row in rows for v in row]
+        kinds = Counter(type(v) for v in values)
+        most = kinds.most_common(1)[0][0] if kinds else None
+        if most is None:
+            kind = pa.null()
+        elif most is not bytes:
+            kind = pa.int64() if most is int else pa.float32()
+        else:
+            others = sum(isinstance(v, bytes) and not _is_text(v) for v in values)
+            kind = pa.binary() if others > len(values) * FEW else pa.string()
+        several = sum(len(row) > 1 for row in rows) > sum(len(row) > 0 for row in rows) * FEW
+        return pa.list_(kind) if several or name in self.lists else kind
 
 
 def _examples(unit: Unit) -> Iterator[tuple[int, Values | str]]:
@@ -131,7 +135,10 @@ def _value(field: pa.Field, values: list[bytes] | list[float] | list[int]) -> ob
     if several:
         return found
     if len(found) > 1:
-        raise ValueError(f"column {field.name!r} holds {len(found)} values; expected one")
+        raise ValueError(
+            f"column {field.name!r} holds {len(found)} values; expected one. Lists: name them under"
+            " `lists`"
+        )
     return found[0] if found else None
 
 

@@ -6,11 +6,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
 from components.stage import RootstockError
 from models.transfer.frozen import Frozen
+from models.trunks.base import Trunk
+from models.trunks.scratch import Scratch
 from pipeline.spec import Spec, load_spec
 from pipeline.study.settings import Arm, Study
 from pipeline.tracking.lookup import with_trunk_looked_up
@@ -34,7 +37,7 @@ class PlannedArm:
 
     overrides: keys of the spec that lead to `spec`. candidates: what it is chosen from by tuning;
         it has the place of the first of them until then. control_of: the arm that this one
-        explains; empty for the arms that are compared.
+        explains; empty for the arms that are compared. question: that a control answers.
     """
 
     name: str
@@ -43,6 +46,7 @@ class PlannedArm:
     models: tuple[Model, ...]
     candidates: tuple[PlannedArm, ...] = ()
     control_of: str = ""
+    question: str = ""
 
     @property
     def pretrained(self) -> bool:
@@ -132,30 +136,88 @@ def _groups(arm: Arm, name: str, tasks: tuple[str, ...]) -> tuple[tuple[str, ...
 
 def planned_controls(arms: list[PlannedArm], settings: Study) -> tuple[list[PlannedArm], list[str]]:
     """The controls that the arms allow, and why others were left out."""
+    sharing = [a for a in arms if a.shares][:1]
+    pretrained = [a for a in arms if a.pretrained][:1]
     controls, notes = [], []
     if "shuffled_labels" in settings.controls:
-        sharing = [a for a in arms if a.shares]
-        for arm in sharing[:1]:
-            models = tuple(
-                Model(m.tasks, (t,), tuple(o for o in m.tasks if o != t))
-                for m in arm.models
-                for t in m.tasks
-            )
-            name = f"{arm.name}_shuffled"
-            controls.append(
-                replace(arm, name=name, models=models, candidates=(), control_of=arm.name)
-            )
-    if "random_trunk" in settings.controls:
-        for arm in [a for a in arms if a.pretrained][:1]:
+        controls += [_with_shuffled_labels(arm) for arm in sharing]
+    if "parameter_matched" in settings.controls:
+        for arm in sharing:
             trunk = arm.spec.model.trunk
-            if "pretrained" not in {f.name for f in fields(trunk)}:  # type: ignore[arg-type]
-                notes.append(
-                    f"no control with a random trunk: a {trunk.name} trunk has no fresh weights"
-                )
-                continue
-            fresh = replace(trunk, pretrained=False)  # type: ignore[type-var]
-            model = arm.spec.model.model_copy(update={"trunk": fresh, "transfer": Frozen()})
-            spec = arm.spec.model_copy(update={"model": model})
-            name = f"{arm.name}_random_trunk"
-            controls.append(replace(arm, name=name, spec=spec, candidates=(), control_of=arm.name))
+            if isinstance(trunk, Scratch):
+                controls.append(_parameter_matched(arm, trunk))
+            else:
+                notes.append(f"no parameter-matched control: a {trunk.name} trunk has one size")
+    if "random_trunk" in settings.controls:
+        for arm in pretrained:
+            trunk = arm.spec.model.trunk
+            if "pretrained" in {f.name for f in fields(trunk)}:  # type: ignore[arg-type]
+                controls.append(_with_random_trunk(arm, trunk))
+            else:
+                notes.append(f"no random-trunk control: a {trunk.name} trunk has no fresh weights")
     return controls, notes
+
+
+def _with_shuffled_labels(arm: PlannedArm) -> PlannedArm:
+    """For every task a model in which the other tasks teach nothing."""
+    models = tuple(
+        Model(m.tasks, (t,), tuple(o for o in m.tasks if o != t))
+        for m in arm.models
+        for t in m.tasks
+    )
+    question = "Is it the other tasks' information, and not regularisation alone?"
+    return _control(arm, "shuffled", question, models, arm.spec)
+
+
+def _parameter_matched(arm: PlannedArm, trunk: Scratch) -> PlannedArm:
+    """A model per task, all of them together about as large as the arm's models."""
+    models = tuple(Model((t,), (t,)) for m in arm.models for t in m.tasks)
+    narrow = _narrow(trunk, len(models) / len(arm.models))
+    question = "Does sharing help when single models have no more parameters in all?"
+    return _control(arm, "split_up", question, models, _with_model(arm.spec, trunk=narrow))
+
+
+def _narrow(trunk: Scratch, parts: float) -> Scratch:
+    """A trunk of about a `parts`-th of the parameters: those of a layer grow with the square of its
+    width, those of an embedding with its width.
+    """
+
+    def narrow(width: int) -> int:
+        return max(1, round(width / sqrt(parts)))
+
+    return replace(
+        trunk,
+        width=narrow(trunk.width),
+        image=replace(trunk.image, widths=tuple(map(narrow, trunk.image.widths))),
+        text=replace(
+            trunk.text,
+            embedding=max(1, round(trunk.text.embedding / parts)),
+            filters=narrow(trunk.text.filters),
+        ),
+        columns=replace(trunk.columns, layers=tuple(map(narrow, trunk.columns.layers))),
+    )
+
+
+def _with_random_trunk(arm: PlannedArm, trunk: Trunk) -> PlannedArm:
+    """The same architecture, with fresh weights that stay as they are."""
+    fresh = replace(trunk, pretrained=False)  # type: ignore[type-var]
+    question = "Is it the pretrained weights, and not the architecture alone?"
+    spec = _with_model(arm.spec, trunk=fresh, transfer=Frozen())
+    return _control(arm, "random_trunk", question, arm.models, spec)
+
+
+def _control(
+    arm: PlannedArm, suffix: str, question: str, models: tuple[Model, ...], spec: Spec
+) -> PlannedArm:
+    return PlannedArm(
+        f"{arm.name}_{suffix}",
+        spec,
+        arm.overrides,
+        models,
+        control_of=arm.name,
+        question=question,
+    )
+
+
+def _with_model(spec: Spec, **changes: object) -> Spec:
+    return spec.model_copy(update={"model": spec.model.model_copy(update=changes)})

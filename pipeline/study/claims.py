@@ -52,13 +52,7 @@ def claims_of(arms: Sequence[PlannedArm], baselines: Sequence[str]) -> Iterator[
         yield from claim(name, what, arm.name, reference.name)
     for control in arms:
         if control.control_of:
-            shuffled = any(m.shuffled for m in control.models)
-            told = (
-                "Is it the other tasks' information, and not regularisation alone?"
-                if shuffled
-                else "Is it the pretrained weights, and not the architecture alone?"
-            )
-            yield from claim("control", told, control.control_of, control.name)
+            yield from claim("control", control.question, control.control_of, control.name)
     if "classical" in baselines:
         for arm in compared:
             told = "Is deep learning better than a classical model?"

@@ -11,7 +11,7 @@ from pydantic import Field
 from models.inputs import STRICT
 
 Baseline = Literal["majority", "classical"]
-Control = Literal["shuffled_labels", "random_trunk"]
+Control = Literal["shuffled_labels", "parameter_matched", "random_trunk"]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -67,4 +67,4 @@ class Study:
     margin: Annotated[float, Field(gt=0)] = 0.01
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     baselines: tuple[Baseline, ...] = ("majority", "classical")
-    controls: tuple[Control, ...] = ("shuffled_labels", "random_trunk")
+    controls: tuple[Control, ...] = ("shuffled_labels", "parameter_matched", "random_trunk")

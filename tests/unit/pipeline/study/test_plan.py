@@ -11,6 +11,7 @@ from components.artifacts import Batches, Examples, Preprocessing
 from components.stage import RootstockError
 from components.trainer import TrainerInputs
 from components.trial import Trial
+from models.trunks.scratch import Scratch
 from pipeline.spec import load_spec
 from pipeline.store import Store
 from pipeline.study.design import Design, design
@@ -43,9 +44,26 @@ def planned(directory: Path, minutes: float | None, more: str = "") -> Plan:
 def test_a_spec_without_a_study_compares_single_models_with_its_own(tmp_path: Path) -> None:
     asked = designed(tmp_path)
     assert [a.name for a in asked.compared] == ["single", "multitask"]
-    assert [a.name for a in asked.arms if a.control_of] == ["multitask_shuffled"]
+    controls = [a.name for a in asked.arms if a.control_of]
+    assert controls == ["multitask_shuffled", "multitask_split_up"]
     assert asked.seeds == 7
-    assert [c.name for c in asked.claims] == ["sharing", "control", "classical", "classical"]
+    assert [c.name for c in asked.claims] == [
+        "sharing",
+        "control",
+        "control",
+        "classical",
+        "classical",
+    ]
+
+
+def test_single_models_split_the_parameters_of_the_shared_one(tmp_path: Path) -> None:
+    trunk = "model.trunk={name: scratch, width: 90, columns: {layers: [300]}}"
+    (control,) = [a for a in designed(tmp_path, "", trunk).arms if a.name == "multitask_split_up"]
+    narrow = control.spec.model.trunk
+    assert isinstance(narrow, Scratch)
+    assert [m.tasks for m in control.models] == [(t,) for t in TASKS]
+    whole, parts = 300 * 90, 3 * narrow.columns.layers[0] * narrow.width
+    assert parts == pytest.approx(whole, rel=0.02)
 
 
 def test_a_balancing_method_is_held_against_tuned_weights(tmp_path: Path) -> None:
@@ -92,7 +110,10 @@ def test_what_does_not_fit_is_left_out_in_order_and_said(tmp_path: Path) -> None
     assert middle.dropped == ("fraction 0.3",)
     assert middle.fractions == (0.1, 1.0)
     less = planned(tmp_path, whole.seconds / 60 * 0.5)
-    assert less.dropped[:2] == ("fraction 0.3", "controls multitask_shuffled")
+    assert less.dropped[:2] == (
+        "fraction 0.3",
+        "controls multitask_shuffled, multitask_split_up",
+    )
     least = planned(tmp_path, 0.01)
     assert (least.fractions, least.seeds) == ((1.0,), 2)
     assert least.dropped[-1].startswith("nothing more")

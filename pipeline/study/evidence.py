@@ -55,6 +55,12 @@ class Evidence:
         """Of which there are results, ascending."""
         return sorted({cell.fraction for cell in self.cells})
 
+    @property
+    def comparable(self) -> bool:
+        """Whether the reference has two seeds at the largest fraction."""
+        there = self.fractions
+        return bool(there) and len(self.seeds(there[-1], self.design.reference)) > 1
+
     def arms(self) -> list[str]:
         """Of which there are results, in the order of the design: arms, controls, baselines."""
         there = {cell.arm for cell in self.cells}

@@ -60,7 +60,13 @@ def study(
     jobs = tuple(ready.jobs(planned.fractions, planned.seeds))
     done = list(_watched(jobs, store, workers, end, display))
     rows = {f: ready.rows_of(f) for f in planned.fractions}
-    found = findings(gather(ready.design, rows, done, ready.overlap))
+    evidence = gather(ready.design, rows, done, ready.overlap)
+    if not evidence.comparable:
+        raise RootstockError(
+            "The time was over before two seeds of the reference arm were there. Run the same"
+            " command again: finished trials are kept."
+        )
+    found = findings(evidence)
     directory = store.root / "studies" / asked.spec.name
     changed = "".join(f"# --set {o}\n" for o in overrides)
     write(found, changed + path.read_text(encoding="utf-8"), directory)

@@ -60,6 +60,12 @@ def test_too_few_seeds_are_told(tmp_path: Path) -> None:
     assert "With 3 seeds no task can be found to be helped or hurt" in markdown(findings(given))
 
 
+def test_one_seed_compares_nothing(tmp_path: Path) -> None:
+    gains = {"single": NOTHING, "multitask": NOTHING}
+    assert not evidence(tmp_path, gains, seeds=1).comparable
+    assert evidence(tmp_path, gains, seeds=2).comparable
+
+
 def test_an_arm_that_learns_faster_needs_less_data(tmp_path: Path) -> None:
     better = {"up": 0.08, "side": 0.08}
     given = evidence(tmp_path, {"single": NOTHING, "multitask": better})

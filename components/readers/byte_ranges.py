@@ -52,7 +52,7 @@ def units_of_rows(
         for _ in range(skip_rows):
             opened.readline()
         start = opened.tell()
-    ends = _row_ends(np.memmap(file, np.uint8, "r"), start, ord(delimiter), ord(quote))
+    ends = _row_ends(file, start, ord(delimiter), ord(quote))
     return whole if ends is None else _units(base, name, [0, *ends], file.stat().st_size)
 
 
@@ -102,7 +102,7 @@ def _units(base: Path, name: str, ends: list[int], size: int) -> list[Unit]:
     return [Unit(str(base), (name,), a, b) for a, b in pairwise(bounds)]
 
 
-def _row_ends(data: np.ndarray, start: int, delimiter: int, quote: int) -> list[int] | None:
+def _row_ends(file: Path, start: int, delimiter: int, quote: int) -> list[int] | None:
     """Ends of rows about `UNIT_BYTES` apart; None where quotes are not as RFC 4180 has them.
 
     There, quotes take turns at opening and closing a value, a doubled one doing both; so an opening
@@ -111,21 +111,27 @@ def _row_ends(data: np.ndarray, start: int, delimiter: int, quote: int) -> list[
     beside = np.zeros(256, bool)
     beside[[delimiter, quote, ord("\n"), ord("\r")]] = True
     ends: list[int] = []
+    size = file.stat().st_size
     due, seen = start + UNIT_BYTES, 0
-    for low in range(start, len(data), SCAN_BYTES):
-        window = np.asarray(data[low : low + SCAN_BYTES])
-        quotes = low + np.flatnonzero(window == quote)
-        opening, closing = quotes[seen % 2 :: 2], quotes[1 - seen % 2 :: 2]
-        before, after = opening[opening > start] - 1, closing[closing + 1 < len(data)] + 1
-        if not (beside[data[before]].all() and beside[data[after]].all()):
-            return None
-        while due < low + len(window):
-            newlines = due + np.flatnonzero(window[due - low :] == ord("\n"))
-            outside = newlines[(seen + np.searchsorted(quotes, newlines)) % 2 == 0]
-            if not len(outside):
-                due = low + len(window)
-                break
-            ends.append(int(outside[0]) + 1)
-            due = ends[-1] + UNIT_BYTES
-        seen += len(quotes)
+    with open(file, "rb") as opened:
+        for low in range(start, size, SCAN_BYTES):
+            base = max(low - 1, start)
+            opened.seek(base)
+            around = np.frombuffer(opened.read(low + SCAN_BYTES + 1 - base), np.uint8)
+            window = around[low - base : low - base + SCAN_BYTES]
+            quotes = low + np.flatnonzero(window == quote)
+            opening, closing = quotes[seen % 2 :: 2], quotes[1 - seen % 2 :: 2]
+            before = around[opening[opening > start] - 1 - base]
+            after = around[closing[closing + 1 < size] + 1 - base]
+            if not (beside[before].all() and beside[after].all()):
+                return None
+            while due < low + len(window):
+                newlines = due + np.flatnonzero(window[due - low :] == ord("\n"))
+                outside = newlines[(seen + np.searchsorted(quotes, newlines)) % 2 == 0]
+                if not len(outside):
+                    due = low + len(window)
+                    break
+                ends.append(int(outside[0]) + 1)
+                due = ends[-1] + UNIT_BYTES
+            seen += len(quotes)
     return ends

@@ -95,7 +95,7 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
             return splits
         from components.strata import stratified
 
-        work = partial(read_strata, key=self.key, column=splits.stratify)
+        work = partial(read_strata, key=self.key, column=splits.stratify, seed=splits.seed)
         free = [u for u in units if u.source.split is None]
         found = map_units("strata", free, work, context)
         return stratified(splits, [strata for unit in found for strata in unit])
@@ -141,13 +141,15 @@ def write_unit(
     return Written({s: w.rows for s, w in writers.items()}, tuple(bad))
 
 
-def read_strata(index: int, item: SourceUnit, *, key: tuple[str, ...], column: str) -> list[Strata]:
+def read_strata(
+    index: int, item: SourceUnit, *, key: tuple[str, ...], column: str, seed: int
+) -> list[Strata]:
     """The strata of a unit's rows, batch by batch."""
     from components.strata import strata_of
 
     batches = item.source.read(item.unit, item.schema)
     key = _key_of(item, key)
-    return [strata_of(b, key, column) for b in batches if not isinstance(b, BadRecord)]
+    return [strata_of(b, key, column, seed) for b in batches if not isinstance(b, BadRecord)]
 
 
 def _key_of(item: SourceUnit, key: tuple[str, ...]) -> tuple[str, ...]:

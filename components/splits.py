@@ -62,8 +62,6 @@ class HashSplits(Splitting):
     seed: Annotated[int, Field(ge=0)] = 0
 
     def __post_init__(self) -> None:
-        if self.seed and self.stratify is not None:
-            raise ValueError("expected `seed` or `stratify`, received both")
         total = self.train + self.val + self.test
         if abs(total - 1) > 1e-9:
             raise ValueError(f"expected train, val and test that add up to 1, received {total:g}")

@@ -32,6 +32,7 @@ class StratifiedSplits(Splitting):
     """bounds: by value, the fractions at which val and test begin."""
 
     column: str
+    seed: int
     bounds: Mapping[str, tuple[float, float]]
 
     @property
@@ -39,18 +40,18 @@ class StratifiedSplits(Splitting):
         return (self.column,)
 
     def indices(self, batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
-        found = strata_of(batch, key, self.column)
+        found = strata_of(batch, key, self.column, self.seed)
         bounds = np.array([self.bounds[name] for name in found.names])[found.codes]
         return np.asarray(np.sum(found.fractions[:, None] >= bounds, axis=1))
 
 
-def strata_of(batch: pa.RecordBatch, key: Sequence[str], column: str) -> Strata:
+def strata_of(batch: pa.RecordBatch, key: Sequence[str], column: str, seed: int) -> Strata:
     """The strata of a batch."""
     values = pc.fill_null(texts(batch.column(column)), MISSING).dictionary_encode()
     return Strata(
         tuple(values.dictionary.to_pylist()),
         np.asarray(values.indices, np.int32),
-        key_fractions(batch, key),
+        key_fractions(batch, key, seed),
     )
 
 
@@ -74,7 +75,7 @@ def stratified(splits: HashSplits, strata: Iterable[Strata]) -> StratifiedSplits
             " out, or choose another `data.key`."
         )
     return StratifiedSplits(
-        splits.stratify, {name: _bounds(f, splits) for name, f in sorted_.items()}
+        splits.stratify, splits.seed, {name: _bounds(f, splits) for name, f in sorted_.items()}
     )
 
 

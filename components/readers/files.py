@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from itertools import takewhile
 from pathlib import Path
 
 from components.readers.base import Unit
@@ -26,7 +27,7 @@ def listing(root: Path) -> tuple[Path, list[str]]:
         base = root
         found = [os.path.join(d, f) for d, _, names in os.walk(root) for f in names]
     else:
-        fixed = [p for p in root.parts if not glob.has_magic(p)]
+        fixed = list(takewhile(lambda part: not glob.has_magic(part), root.parts))
         base = Path(*fixed) if len(fixed) < len(root.parts) else root.parent
         found = [f for f in glob.glob(str(root), recursive=True) if os.path.isfile(f)]
     names = sorted(os.path.relpath(f, base).replace(os.sep, "/") for f in found)

@@ -4,6 +4,7 @@ import datetime
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -73,6 +74,9 @@ def test_stratified_to_the_row(split: Callable[..., ExampleGenOutputs]) -> None:
     ]
     ids = sorted(int(str(i)) for s in SPLITS for i in column(outputs, s, "id"))
     assert ids == list(range(400))
+    other = split(rows, replace(splits, seed=1), ("id",))
+    assert column(other, "test", "id") != column(outputs, "test", "id")
+    assert Counter(column(other, "test", "kind")) == counts[2]
 
 
 def test_a_group_is_not_torn_apart_by_strata(split: Callable[..., ExampleGenOutputs]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from pipeline.study.design import Design, design
 from pipeline.study.evidence import gather
 from pipeline.study.findings import Findings, findings
 from pipeline.study.plan import Plan, paces, plan
-from pipeline.study.report import markdown, write, write_whole
+from pipeline.study.report import Affinities, markdown, write, write_whole
 from pipeline.study.runnable import runnable_specs
 from pipeline.study.trials import Job, Prepared, prepared
 from pipeline.study.tuning import candidate_jobs, tuned
@@ -69,13 +70,20 @@ def study(
     found = findings(evidence)
     directory = store.root / "studies" / asked.spec.name
     changed = "".join(f"# --set {o}\n" for o in overrides)
-    write(found, changed + path.read_text(encoding="utf-8"), directory)
+    advised = _affinities(store.root / "advice" / asked.spec.name / "advice.json")
+    write(found, changed + path.read_text(encoding="utf-8"), directory, advised)
     print(markdown(found))
     for file in _recommended(found, path, overrides, variables or {}, directory):
         print(f"Run it: rootstock run {file}")
     print(f"The report: {directory / 'report.html'}")
     _record(found, directory, asked)
     return directory
+
+
+def _affinities(advice: Path) -> Affinities | None:
+    """What `rootstock advise` has found, if it was asked."""
+    told = json.loads(advice.read_text())["affinity"] if advice.exists() else None
+    return told and Affinities(told["tasks"], told["mean"])
 
 
 def _record(found: Findings, directory: Path, asked: Design) -> None:

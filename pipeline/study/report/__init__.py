@@ -7,14 +7,16 @@ from pathlib import Path
 from pipeline.study.findings import Findings
 from pipeline.study.report.data import data
 from pipeline.study.report.markdown import markdown
-from pipeline.study.report.page import page
+from pipeline.study.report.page import Affinities, page
 
 
-def write(found: Findings, spec_text: str, directory: Path) -> None:
+def write(
+    found: Findings, spec_text: str, directory: Path, affinities: Affinities | None = None
+) -> None:
     """Write `report.html`, `report.md` and `study.json`, each whole or not at all."""
     directory.mkdir(parents=True, exist_ok=True)
     files = {
-        "report.html": page(found, spec_text),
+        "report.html": page(found, spec_text, affinities),
         "report.md": markdown(found),
         "study.json": data(found),
     }
@@ -29,4 +31,4 @@ def write_whole(file: Path, text: str) -> None:
     new.replace(file)
 
 
-__all__ = ["markdown", "write", "write_whole"]
+__all__ = ["Affinities", "markdown", "write", "write_whole"]

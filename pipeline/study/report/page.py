@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 from components.arrow import np
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.promises import promises
-from pipeline.study.report.charts import Bar, Point, Series, forest, plot
+from pipeline.study.report.charts import Bar, Point, Series, forest, heat_map, plot
 from pipeline.study.report.markdown import MAIN
 from pipeline.study.report.sentences import (
     METHOD,
@@ -29,11 +30,20 @@ MARKS = (
 )
 CALIBRATION = "calibration_error"
 STYLE = Path(__file__).with_name("style.css")
+Matrix = Sequence[Sequence[float]]
 PILLS = {"kept": "helps", "broken": "hurts", "no difference": "equivalent"}
 
 
-def page(found: Findings, spec_text: str) -> str:
-    """The whole page."""
+@dataclass(frozen=True)
+class Affinities:
+    """mean: [tasks, tasks], of row on column."""
+
+    tasks: Sequence[str]
+    mean: Matrix
+
+
+def page(found: Findings, spec_text: str, affinities: Affinities | None = None) -> str:
+    """The whole page. affinities: that `rootstock advise` measured, if it did."""
     body = "".join(
         [
             *_answer(found),
@@ -42,6 +52,7 @@ def page(found: Findings, spec_text: str) -> str:
             *_pareto(found),
             *_details(found),
             *_training(found),
+            *_affinities(affinities),
             f"<h2>How to read this</h2>{''.join(f'<p>{rich(m)}</p>' for m in METHOD)}",
             f"<details><summary>The spec</summary><pre>{escape(spec_text)}</pre></details>",
             f'<p class="soft">{escape(_versions(found))}</p>',
@@ -159,6 +170,16 @@ def _pareto(found: Findings) -> Iterator[str]:
 
 def _versions(found: Findings) -> str:
     return ", ".join(f"{name} {number}" for name, number in found.evidence.versions.items())
+
+
+def _affinities(given: Affinities | None) -> Iterator[str]:
+    if given is not None:
+        yield "<h2>Affinities, as advised before</h2>"
+        yield (
+            '<p class="soft">What a step for one task does to the loss of another, in units of what'
+            " its own step does. A screen: the verdicts above are the measurement.</p>"
+        )
+        yield heat_map(given.tasks, given.mean, "affinity of row on column")
 
 
 def _drawn_arms(found: Findings) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.study.findings import Findings, findings
 from pipeline.study.promises import promises
-from pipeline.study.report import markdown, write
+from pipeline.study.report import Affinities, markdown, write
 from pipeline.study.report.page import page
 from tests.unit.pipeline.study.figures import evidence
 
@@ -97,13 +97,15 @@ class Tags(HTMLParser):
 
 
 def test_the_page_is_whole_and_needs_no_network(harmful: Findings) -> None:
-    html, tags = page(harmful, "name: <planted>"), Tags()
+    affinities = Affinities(("up", "side"), ((1.0, -0.4), (0.2, 1.0)))
+    html, tags = page(harmful, "name: <planted>", affinities), Tags()
     tags.feed(html)
     assert not tags.open
     assert not tags.loaded
     assert "://" not in re.sub(r"<pre>.*?</pre>", "", html)
     assert "name: &lt;planted&gt;" in html
-    assert html.count("<svg") >= 5
+    assert html.count("<svg") >= 6
+    assert "side on up: 0.2" in html
     assert "nan" not in re.sub(r"<[^>]*>", "", html).lower().split()
 
 

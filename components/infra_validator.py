@@ -15,6 +15,7 @@ from pydantic import Field
 from components.artifacts import Blessing, TrainedModel
 from components.expected import read_expected
 from components.stage import Context, RootstockError, Stage
+from models.inputs import STRICT
 from serving.errors import ServingError
 from serving.server.launch import UNLOADABLE, ServerExited, ServerProcess
 
@@ -24,6 +25,22 @@ if TYPE_CHECKING:
 _MODEL = "candidate"
 _ALL_TASKS = "serving_default"
 _TIMED_REQUESTS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingLimits:
+    """What serving a model may take on the machine that runs the pipeline; None: anything.
+
+    max_load_s: from the start of the server's process to the first answer. max_latency_ms: median
+    of one-row requests for all tasks, over each protocol. max_memory_mb: of the server's process
+    after them. max_size_mb: of the SavedModel's files. A MB is 10^6 bytes.
+    """
+
+    __pydantic_config__ = STRICT
+    max_load_s: Annotated[float, Field(gt=0)] | None = None
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    max_memory_mb: Annotated[float, Field(gt=0)] | None = None
+    max_size_mb: Annotated[float, Field(gt=0)] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,14 +59,29 @@ class InfraValidatorOutputs:
 
 @dataclass
 class _Findings:
-    """What the trial showed. load_s: from process start to first answer. latency_ms: median of
-    one-row requests for all tasks, by protocol.
-    """
+    """What the trial showed; units and meanings as in `ServingLimits`."""
 
     reasons: list[str] = field(default_factory=list)
     load_s: float | None = None
     latency_ms: dict[str, float] = field(default_factory=dict)
     max_difference: float | None = None
+    memory_mb: float | None = None
+    size_mb: float | None = None
+
+    def hold(self, limits: ServingLimits) -> None:
+        """Note every limit that is exceeded."""
+        measured = [
+            ("Loading", self.load_s, limits.max_load_s, "s"),
+            ("The server's memory", self.memory_mb, limits.max_memory_mb, "MB"),
+            ("The SavedModel", self.size_mb, limits.max_size_mb, "MB"),
+            *(
+                (f"A request over {protocol}", ms, limits.max_latency_ms, "ms")
+                for protocol, ms in self.latency_ms.items()
+            ),
+        ]
+        for what, value, limit, unit in measured:
+            if value is not None and limit is not None and value > limit:
+                self.reasons.append(f"{what} takes {value:g} {unit}; allowed {limit:g}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +91,13 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
 
     examples: how many of the expected answers to compare. tolerance: how far an answer may be off,
     absolutely and relative to the expected one. timeout_s: for loading, and for each request.
+    limits: what serving may take.
     """
 
     examples: Annotated[int, Field(ge=1)] = 16
     tolerance: Annotated[float, Field(gt=0)] = 1e-5
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    limits: ServingLimits = field(default_factory=ServingLimits)
 
     def run(self, inputs: InfraValidatorInputs, context: Context) -> InfraValidatorOutputs:
         """See `Stage.run`. A model that fails is not blessed, and the reasons say why.
@@ -72,11 +106,16 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
             RootstockError: the server cannot run on this machine, whatever the model.
         """
         findings = self._try(inputs.model, context)
+        files = (p for p in inputs.model.saved_model.rglob("*") if p.is_file())
+        findings.size_mb = round(sum(p.stat().st_size for p in files) / 1e6, 3)
+        findings.hold(self.limits)
         observer = context.observer
         for name, value in (
             ("load_s", findings.load_s),
             ("max_difference", findings.max_difference),
             *((f"{protocol}_ms", ms) for protocol, ms in findings.latency_ms.items()),
+            ("memory_mb", findings.memory_mb),
+            ("size_mb", findings.size_mb),
         ):
             if value is not None:
                 observer.figure(name, value)
@@ -89,6 +128,8 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
             "load_s": findings.load_s,
             "latency_ms": findings.latency_ms,
             "max_difference": findings.max_difference,
+            "memory_mb": findings.memory_mb,
+            "size_mb": findings.size_mb,
         }
         (output / "blessing.json").write_text(json.dumps(verdict, indent=2) + "\n")
         return InfraValidatorOutputs(Blessing(output))
@@ -126,7 +167,9 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
                     findings.latency_ms[protocol] = self._latency_ms(url, raw)
                 except ServingError as error:
                     findings.reasons.append(f"Over {protocol} the model failed to answer: {error}")
-            if (code := server.process.poll()) is not None:
+            if (code := server.process.poll()) is None:
+                findings.memory_mb = round(_memory(server.process.pid) / 1e6, 1)
+            else:
                 findings.reasons.append(
                     f"The server ended while answering (exit code {code}): {server.log_tail()}"
                 )
@@ -189,6 +232,13 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
                 client.predict(row)
                 seconds.append(time.perf_counter() - started)
         return round(median(seconds) * 1e3, 3)
+
+
+def _memory(process: int) -> int:
+    """Resident bytes."""
+    import psutil
+
+    return int(psutil.Process(process).memory_info().rss)
 
 
 def _why(error: ServerExited) -> str:

@@ -61,7 +61,7 @@ def pipeline(spec: Spec, run: Runner) -> Result:
     """
     prepared = prepare(spec, run)
     model = run(trainer(spec), prepared).model
-    infra = run.start(InfraValidator(), InfraValidatorInputs(model))
+    infra = run.start(InfraValidator(limits=spec.limits), InfraValidatorInputs(model))
     evaluated = run(
         Evaluator(
             tasks=tuple(spec.tasks.values()),

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from components.infra_validator import ServingLimits
 from components.intervals import Confidence
 from components.readers import Reader, Source
 from components.slices import Slice
@@ -145,6 +146,7 @@ class Spec(Part):
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
     thresholds: tuple[Threshold, ...] = ()
+    limits: ServingLimits = Field(default_factory=ServingLimits)
     push: Push = Push()
     study: Study = Study()
     tracking: Tracking = Tracking()

@@ -12,7 +12,7 @@ import pytest
 
 from components.artifacts import TrainedModel
 from components.expected import write_expected
-from components.infra_validator import InfraValidator, InfraValidatorInputs
+from components.infra_validator import InfraValidator, InfraValidatorInputs, ServingLimits
 from components.stage import Context, RootstockError
 from serving.signatures import SignatureInput, export
 
@@ -147,3 +147,17 @@ def test_a_machine_that_cannot_run_the_server_is_not_the_models_fault(
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(RootstockError, match=r"server cannot run here \(exit code 1\)"):
         run(trained)
+
+
+def test_limits_on_what_serving_takes(run: Run, trained: Path) -> None:
+    limits = ServingLimits(max_load_s=0.001, max_latency_ms=0.001, max_memory_mb=1, max_size_mb=1)
+    verdict = run(trained, InfraValidator(limits=limits))
+    assert not verdict["blessed"]
+    assert [reason.partition(" takes ")[0] for reason in verdict["reasons"]] == [
+        "Loading",
+        "The server's memory",
+        "A request over rest",
+        "A request over grpc",
+    ]
+    assert verdict["memory_mb"] > 50
+    assert 0 < verdict["size_mb"] < 1

@@ -86,27 +86,45 @@ def assess(
         for name, part in parts.items()
         if part.champion is not None
     }
-    sampled = [n for n, m in measured.items() if any(v is not None for v in m.values.values())]
-    own: dict[str, list[dict[str, Floats]]] = {name: [] for name in sampled}
-    paired: dict[str, list[dict[str, Floats]]] = {name: [] for name in sampled}
-    for counts in resamples(len(there.labels), confidence):
-        weights = counts if there.weights is None else counts * there.weights
-        for name in sampled:
-            part, drawn = parts[name], weights[:, groups[name]]
+    sampled = {
+        name: groups[name]
+        for name, metrics in measured.items()
+        if any(value is not None for value in metrics.values.values())
+    }
+    own, paired = _resampled(family, there, sampled, confidence)
+    level = confidence.level
+    return {
+        name: Assessment(
+            metrics,
+            _intervals(family, parts[name], metrics, own.get(name, {}), level),
+            _changes(metrics, champions.get(name), paired.get(name, {}), family, level),
+        )
+        for name, metrics in measured.items()
+    }
+
+
+def _resampled(
+    family: Family, answers: Answers, groups: Mapping[str, Mask], confidence: Confidence
+) -> tuple[dict[str, dict[str, Floats]], dict[str, dict[str, Floats]]]:
+    """Bootstrap values [replicates] by slice and metric: the candidate's, and their differences to
+    the champion's on the same resamples.
+    """
+    own: dict[str, list[dict[str, Floats]]] = {name: [] for name in groups}
+    paired: dict[str, list[dict[str, Floats]]] = {name: [] for name in groups}
+    parts = {name: answers.on(rows) for name, rows in groups.items()}
+    for counts in resamples(len(answers.labels), confidence):
+        weights = counts if answers.weights is None else counts * answers.weights
+        for name, part in parts.items():
+            drawn = weights[:, groups[name]]
             values = family.values(part.labels, part.candidate, drawn, part.decision)
             own[name].append(values)
             if part.champion is not None and np.isfinite(part.champion).all():
                 others = family.values(part.labels, part.champion, drawn, part.decision)
                 paired[name].append({m: values[m] - others[m] for m in values})
-    level = confidence.level
-    return {
-        name: Assessment(
-            metrics,
-            _intervals(family, parts[name], metrics, _joined(own.get(name, [])), level),
-            _changes(metrics, champions.get(name), _joined(paired.get(name, [])), family, level),
-        )
-        for name, metrics in measured.items()
-    }
+    return (
+        {name: _joined(blocks) for name, blocks in own.items()},
+        {name: _joined(blocks) for name, blocks in paired.items()},
+    )
 
 
 def _measure(part: Answers, outputs: Floats) -> TaskMetrics:

@@ -25,6 +25,8 @@ class ClassFolderReader(Reader):
     default_key: ClassVar[tuple[str, ...]] = ("path",)
     content: ClassVar[str]
     """What the files are, as messages say it: also the name of their column."""
+    arrow_type: ClassVar[str]
+    """Of that column."""
 
     @abstractmethod
     def value(self, file: bytes) -> tuple[bytes | str, str]:
@@ -34,7 +36,7 @@ class ClassFolderReader(Reader):
         return units_of_files(root, self._files(root))
 
     def schema(self, root: Path) -> pa.Schema:
-        kind = pa.binary() if self.content == "image" else pa.string()
+        kind = pa.type_for_alias(self.arrow_type)
         return pa.schema([(self.content, kind), ("class", pa.string()), ("path", pa.string())])
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:

@@ -15,6 +15,7 @@ class ImageFolderReader(ClassFolderReader):
 
     format: Literal["image_folder"] = "image_folder"
     content: ClassVar[str] = "image"
+    arrow_type: ClassVar[str] = "binary"
 
     def value(self, file: bytes) -> tuple[bytes | str, str]:
         return file, fault(file)

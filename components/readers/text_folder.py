@@ -14,6 +14,7 @@ class TextFolderReader(ClassFolderReader):
 
     format: Literal["text_folder"] = "text_folder"
     content: ClassVar[str] = "text"
+    arrow_type: ClassVar[str] = "string"
     encoding: str = "utf-8"
 
     def value(self, file: bytes) -> tuple[bytes | str, str]:

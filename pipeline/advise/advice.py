@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from components.arrow import np
@@ -153,12 +153,10 @@ def ranked(candidates: Sequence[TrunkScores]) -> tuple[TrunkScores, ...]:
             for place, candidate in enumerate(order, 1):
                 places[candidate.name].append(place)
     found = [
-        TrunkScores(
-            c.name,
-            c.fresh,
-            c.scores,
-            float(np.mean(places[c.name])),
-            float(np.mean([p == 1 for p in places[c.name]])),
+        replace(
+            c,
+            rank=float(np.mean(places[c.name])),
+            firsts=float(np.mean([place == 1 for place in places[c.name]])),
         )
         for c in candidates
     ]

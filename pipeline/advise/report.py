@@ -61,20 +61,22 @@ def _sentences(found: Advice) -> Iterator[str]:
     groups, affinity = found.groups(), found.affinity
     if affinity is None:
         return
+    harms = [
+        f"`{one}` harms `{other}` while they train together: affinity"
+        f" {affinity.mean[i, j]:+.2f} ± {affinity.error[i, j]:.2f}."
+        for i, one in enumerate(affinity.tasks)
+        for j, other in enumerate(affinity.tasks)
+        if i != j and affinity.mean[i, j] < 0 and affinity.sure(i, j)
+    ]
     if len(groups) == 1:
-        yield "**Train all tasks in one model**: no task is measured to harm another."
+        why = "though some harm others" if harms else "no task is measured to harm another"
+        yield f"**Train all tasks in one model**: {why}."
     elif len(groups) == len(affinity.tasks):
         yield "**Train a model for each task**: none is measured to help another."
     else:
         told = "; ".join(" with ".join(f"`{t}`" for t in group) for group in groups)
         yield f"**Train {len(groups)} models**: {told}."
-    for i, one in enumerate(affinity.tasks):
-        for j, other in enumerate(affinity.tasks):
-            if i != j and affinity.mean[i, j] < 0 and affinity.sure(i, j):
-                yield (
-                    f"`{one}` harms `{other}` while they train together: affinity"
-                    f" {affinity.mean[i, j]:+.2f} ± {affinity.error[i, j]:.2f}."
-                )
+    yield from harms
 
 
 def _trunks(found: Advice) -> Iterator[str]:

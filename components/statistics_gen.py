@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Examples, Statistics
+from components.slices import Slice
 from components.stage import Context, Stage
 from components.statistics import SplitStatistics, save_statistics
 
@@ -27,10 +28,14 @@ class StatisticsGenOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class StatisticsGen(Stage[StatisticsGenInputs, StatisticsGenOutputs]):
-    """images, texts: columns to describe as such; all others are described by their Arrow type."""
+    """images, texts: columns to describe as such; all others are described by their Arrow type.
+
+    slices: rows to describe by themselves too, under `<split>: <slice>`.
+    """
 
     images: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    slices: tuple[Slice, ...] = ()
 
     def run(self, inputs: StatisticsGenInputs, context: Context) -> StatisticsGenOutputs:
         from components.beam import map_units
@@ -39,16 +44,19 @@ class StatisticsGen(Stage[StatisticsGenInputs, StatisticsGenOutputs]):
 
         splits = inputs.examples.splits()
         shards = [(split, file) for split in splits for file in inputs.examples.shards(split)]
-        work = partial(shard_statistics, images=self.images, texts=self.texts)
+        work = partial(shard_statistics, images=self.images, texts=self.texts, slices=self.slices)
         found = map_units("statistics", [file for _, file in shards], work, context)
 
         result = []
         for split in splits:
-            parts = [f for f, (s, _) in zip(found, shards, strict=True) if s == split]
-            merged = reduce(_merged, parts)
-            rows = inputs.examples.num_rows(split)
-            columns = {a.name: a.result() for a in merged}
-            result.append(SplitStatistics(name=split, rows=rows, columns=columns))
+            merged = reduce(
+                _merged, (f for f, (s, _) in zip(found, shards, strict=True) if s == split)
+            )
+            for name in sorted(merged):
+                columns = {a.name: a.result() for a in merged[name]}
+                rows = merged[name][0].present + merged[name][0].missing
+                label = f"{split}: {name}" if name else split
+                result.append(SplitStatistics(name=label, rows=rows, columns=columns))
         directory = context.output / "statistics"
         directory.mkdir()
         save_statistics(tuple(result), directory)
@@ -63,23 +71,49 @@ class StatisticsGen(Stage[StatisticsGenInputs, StatisticsGenOutputs]):
 
 
 def shard_statistics(
-    index: int, file: Path, *, images: tuple[str, ...], texts: tuple[str, ...]
-) -> list[Accumulator]:
-    """One accumulator per column over all rows of a shard."""
+    index: int,
+    file: Path,
+    *,
+    images: tuple[str, ...],
+    texts: tuple[str, ...],
+    slices: tuple[Slice, ...],
+) -> dict[str, list[Accumulator]]:
+    """One accumulator per column over all rows of a shard, under "", and over those of each slice.
+
+    Raises:
+        RootstockError: a column of a slice is not there, or has too many values.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from components.accumulators import accumulator
+    from components.slices import masks
 
     with pq.ParquetFile(file) as shard:
-        columns = [accumulator(f, f.name in images, f.name in texts) for f in shard.schema_arrow]
+
+        def columns() -> list[Accumulator]:
+            return [accumulator(f, f.name in images, f.name in texts) for f in shard.schema_arrow]
+
+        found = {"": columns()}
         for group in range(shard.num_row_groups):
             for batch in shard.read_row_group(group).to_batches():
-                for column, array in zip(columns, batch.columns, strict=True):
-                    column.add(array)
-    return columns
+                inside = masks(slices, pa.Table.from_batches([batch])) if slices else {}
+                parts = {name: batch.filter(pa.array(mask)) for name, mask in inside.items()}
+                for name, part in {"": batch, **parts}.items():
+                    for column, array in zip(
+                        found.setdefault(name, columns()), part.columns, strict=True
+                    ):
+                        column.add(array)
+    return found
 
 
-def _merged(a: list[Accumulator], b: list[Accumulator]) -> list[Accumulator]:
-    for mine, other in zip(a, b, strict=True):
-        mine.merge(other)
+def _merged(
+    a: dict[str, list[Accumulator]], b: dict[str, list[Accumulator]]
+) -> dict[str, list[Accumulator]]:
+    for name, columns in b.items():
+        if name not in a:
+            a[name] = columns
+            continue
+        for mine, other in zip(a[name], columns, strict=True):
+            mine.merge(other)
     return a

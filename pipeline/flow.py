@@ -107,6 +107,8 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
         texts=tuple(i.column for i in inputs if isinstance(i, TextInput)),
     )
     statistics = run(described, StatisticsGenInputs(examples)).statistics
+    if slices := spec.evaluation.slices:  # for people: nothing reads them, so nothing runs again
+        run(replace(described, slices=slices), StatisticsGenInputs(examples))
     schema = run(SchemaGen(), SchemaGenInputs(statistics, _curated(spec, index))).schema
     anomalies = run(
         ExampleValidator(inputs=inputs, tasks=tasks, max_shift=spec.data.max_shift),

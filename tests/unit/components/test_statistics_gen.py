@@ -15,6 +15,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from components import accumulators
 from components.artifacts import Examples
 from components.digests import digest_tree
+from components.slices import Slice
 from components.stage import Context
 from components.statistics import (
     BytesColumn,
@@ -167,3 +168,35 @@ def test_protos_do_not_bring_tensorflow() -> None:
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_slices_are_described_too(tmp_path: Path, new_context: Make) -> None:
+    rows = pa.table({"sex": ["f", "m", None, "f"], "age": [30, 40, 50, None]})
+    examples = written(tmp_path / "e", train=[rows.slice(0, 1), rows.slice(1)], test=[rows[:1]])
+    stage = StatisticsGen(slices=(Slice(columns=("sex",)),))
+    outputs = stage.run(StatisticsGenInputs(examples), new_context("x"))
+    found = load_statistics(outputs.statistics)
+    assert {name: split.rows for name, split in found.items()} == {
+        "train": 4,
+        "train: sex=f": 2,
+        "train: sex=m": 1,
+        "train: sex=missing": 1,
+        "test": 1,
+        "test: sex=f": 1,
+    }
+    age = found["train: sex=f"].columns["age"]
+    assert isinstance(age, NumericColumn)
+    assert (age.present, age.missing, age.mean) == (1, 1, 30)
+    page = (outputs.statistics.path / "statistics.html").read_text()
+    assert "train: sex=missing" in page
+
+
+def test_page_shows_every_kind_of_column(tmp_path: Path, new_context: Make) -> None:
+    examples = written(tmp_path / "e", train=[table(slice(0, 5))])
+    stage = StatisticsGen(images=("p",), texts=("t",))
+    outputs = stage.run(StatisticsGenInputs(examples), new_context("x"))
+    page = (outputs.statistics.path / "statistics.html").read_text()
+    kinds = ("numeric", "string", "text", "list", "image", "bytes")
+    assert all(f">{kind}, " in page for kind in kinds)
+    assert page.count("<section>") == page.count("</section>") == 8
+    assert "PNG: 4" in page

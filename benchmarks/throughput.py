@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=2.0, help="of one turn")
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--batch-rows", type=int, default=128, help="of the server; 0: no batching")
+    parser.add_argument("--batch-rows", type=int, default=32, help="of the server; 0: no batching")
     parser.add_argument("--input", action="append", default=[], metavar="NAME=@FILE")
     args = parser.parse_args()
     base = args.model.resolve()

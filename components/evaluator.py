@@ -84,31 +84,21 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
         ask = _Ask(str(inputs.model.saved_model), record.features, names, self.batch_size)
         answers = _asked(_ANSWERS, ask, examples, split, context)
         champions: dict[str, np.ndarray] = {}
-        reasons = []
+        broken = [t for t in names if not np.isfinite(answers[t]).all()]
+        reasons = [f"{split}: answers of task {t!r} are not all finite numbers" for t in broken]
         if inputs.champion is not None:
             try:
                 ask = replace(ask, saved_model=str(inputs.champion.path))
                 champions = _asked(_CHAMPION, ask, examples, split, context)
             except RootstockError as e:
-                reasons.append(str(e))
+                reasons.append(f"The champion cannot be compared: {e}")
         slices = masks(self.slices, examples.read(split, columns_of(self.slices)))
-        weights = self._weights(examples, split)
-        assessed = {}
-        for target in record.targets:
-            labels, candidate = _labels(target, examples, split), answers[target.name]
-            champion = champions.get(target.name)
-            if champion is not None and champion.shape != candidate.shape:
-                champion = None
-            decision = self.decisions.get(target.name, DECISION)
-            given = Answers(target, labels, candidate, champion, weights, decision)
-            assessed[target.name] = assess(given, slices, self.min_slice_rows, self.confidence)
+        assessed = self._assessed(record.targets, examples, split, answers, champions, slices)
         for name, found in assessed.items():
             metrics = found[ALL].metrics
             if (value := metrics.values[METRICS[metrics.kind][0]]) is not None:
                 context.observer.figure(f"{name}.{METRICS[metrics.kind][0]}", value)
         checks = judge(self.thresholds, assessed, split, champions.keys())
-        broken = [t for t in names if not np.isfinite(answers[t]).all()]
-        reasons += [f"{split}: answers of task {t!r} are not all finite numbers" for t in broken]
         reasons += [check.said for check in checks if not check.met]
         report = {
             "split": split,
@@ -119,6 +109,32 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
             "slices": _by_slice(assessed, slices),
         }
         return _written(report, checks, reasons, context.output)
+
+    def _assessed(
+        self,
+        targets: Sequence[TaskTarget],
+        examples: Examples,
+        split: str,
+        answers: Mapping[str, np.ndarray],
+        champions: Mapping[str, np.ndarray],
+        slices: Mapping[str, np.ndarray],
+    ) -> dict[str, dict[str, Assessment]]:
+        """By task, then by slice. A champion whose answers have another shape is not compared."""
+        weights, found = self._weights(examples, split), {}
+        for target in targets:
+            candidate, champion = answers[target.name], champions.get(target.name)
+            if champion is not None and champion.shape != candidate.shape:
+                champion = None
+            given = Answers(
+                target,
+                _labels(target, examples, split),
+                candidate,
+                champion,
+                weights,
+                self.decisions.get(target.name, DECISION),
+            )
+            found[target.name] = assess(given, slices, self.min_slice_rows, self.confidence)
+        return found
 
     def _weights(self, examples: Examples, split: str) -> np.ndarray | None:
         if self.weight is None:

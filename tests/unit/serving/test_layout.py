@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving import labels, layout
-from serving.versions import history, numbers, origin_of
+from serving.versions import Origin, history, numbers, origin_of, served_before
 
 
 @pytest.fixture
@@ -212,3 +212,21 @@ def test_labels_name_versions_and_follow_a_rollback(tmp_path: Path, saved_model:
         layout.label(tmp_path, "digits", "stable", 9)
     with pytest.raises(ValueError, match="a/b"):
         layout.label(tmp_path, "digits", "a/b")
+
+
+@pytest.mark.parametrize(
+    ("digests", "candidate", "expected"),
+    [
+        ([], "a", None),
+        (["a"], "a", None),
+        (["a"], "b", 1),
+        (["a", "b"], "b", 1),  # b is served: it was compared with a, and is again
+        (["a", "b"], "a", 2),
+        (["a", "b", "a"], "a", 2),
+    ],
+)
+def test_a_model_is_compared_with_what_is_served_besides_it(
+    digests: list[str], candidate: str, expected: int | None
+) -> None:
+    known = {number: Origin(digest) for number, digest in enumerate(digests, 1)}
+    assert served_before(known, candidate) == expected

@@ -22,9 +22,10 @@ Run = Callable[[Arrays], Arrays]
 
 @dataclass(frozen=True)
 class Batching:
-    """rows: at most in one run, unless a single request has more. wait_ms: for others to come.
+    """rows: at most in one run; a request that has as many or more runs by itself, at once.
 
-    queue: rows waiting at most; more are refused. runs: at the same time.
+    wait_ms: for others to come. queue: rows waiting at most; more are refused. runs: of batches, at
+    the same time.
     """
 
     rows: int = 32
@@ -73,6 +74,9 @@ class Batcher:
             ServingError: UNAVAILABLE where too many wait already, else what `run` raised.
         """
         rows = len(arrays[0])
+        if rows >= self._options.rows:  # a batch by itself
+            self._batched(rows)
+            return run(arrays)
         mine = _Waiting(arrays, rows, time.monotonic())
         with self._changed:
             queue = self._queues.setdefault(key, _Queue())

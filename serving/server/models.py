@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from threading import Condition, Event, Lock, Thread
 
 from serving import labels, versions
@@ -61,13 +62,17 @@ class Target:
 
 @dataclass
 class Version:
-    """One version. `error` is why it ended, `requests` how many are using it now."""
+    """One version. `error` is why it ended, `requests` how many are using it now.
+
+    stamp: tells its `saved_model.pb` from one that is written later.
+    """
 
     number: int
     state: State = State.START
     loaded: SavedModel | None = None
     error: ServingError | None = None
     requests: int = 0
+    stamp: int = 0
 
 
 @dataclass(frozen=True)
@@ -174,13 +179,17 @@ class ServedModel:
         return labels.read(self.config.directory) if fixed is None else dict(fixed)
 
     def _ensure(self, number: int) -> None:
-        """Load a version: a new one, or one that was replaced and is wanted again."""
+        """Load a version: a new one, one that was replaced and is wanted again, or one that could
+        not be loaded and has been written since (stores without renames write its graph last).
+        """
+        name, path, began = self.config.name, self.config.directory / str(number), time.monotonic()
+        stamp = _stamp(path / "saved_model.pb")
         with self._changed:
             known = self._versions.get(number)
-            if known is not None and (known.state is not State.END or known.error is not None):
+            ended = known is None or known.state is State.END
+            if not ended or (known is not None and known.error and known.stamp == stamp):
                 return
-            version = self._versions[number] = Version(number, State.LOADING)
-        name, path, began = self.config.name, self.config.directory / str(number), time.monotonic()
+            version = self._versions[number] = Version(number, State.LOADING, stamp=stamp)
         try:
             loaded = self._load(path)
         except ServingError as error:
@@ -322,6 +331,13 @@ class Models:
                 if any(model.failed() for model in self._models.values()):
                     self._failed.set()
             self._stop.wait(self._period_s)
+
+
+def _stamp(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _not_served(target: Target) -> ServingError:

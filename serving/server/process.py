@@ -26,6 +26,7 @@ from serving.server.saved_model import SavedModel
 from serving.server.warmup import warm_up
 
 _GRACE_S = 30.0
+_KEEP_ALIVE_S = 60
 
 
 class PortTaken(Exception):
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str]) -> int:
             lifespan="off",
             log_level="warning",
             timeout_graceful_shutdown=int(_GRACE_S),
+            timeout_keep_alive=_KEEP_ALIVE_S,
         )
     )
     web_thread = Thread(target=web.run, args=([listener],), name="rest")

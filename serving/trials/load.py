@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,8 @@ def run(connect: Callable[[], Connection], clients: int, rows: int, seconds: flo
 
     def client(number: int) -> None:
         with connect() as send:
-            send()
+            with suppress(OSError, http.client.HTTPException):  # counted once the clock runs
+                send()
             start.wait()
             while (began := time.perf_counter()) < end:
                 try:
@@ -127,9 +128,16 @@ def _rest(address: str, model: str, body: bytes) -> Iterator[Send]:
     connection = http.client.HTTPConnection(address, timeout=60)
     path = f"/v1/models/{model}:predict"
 
-    def send() -> None:
+    def ask() -> http.client.HTTPResponse:
         connection.request("POST", path, body, {"Content-Type": "application/json"})
-        response = connection.getresponse()
+        return connection.getresponse()
+
+    def send() -> None:
+        try:
+            response = ask()
+        except (ConnectionError, http.client.BadStatusLine):
+            connection.close()  # the server closes connections that were idle for long
+            response = ask()
         answer = response.read()
         if response.status != 200:
             raise OSError(answer.decode(errors="replace"))

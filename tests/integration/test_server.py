@@ -397,7 +397,9 @@ def test_versions_are_swapped_without_a_failed_request(
     assert set(seen) == {2.0, 5.0}
 
 
-def test_a_broken_version_is_reported_and_the_good_one_stays(own: tuple[Path, str]) -> None:
+def test_a_broken_version_is_reported_and_the_good_one_stays(
+    own: tuple[Path, str], saved_model: Callable[[float], Path]
+) -> None:
     base, address = own
     broken = base / "m" / "2"
     broken.mkdir()
@@ -410,6 +412,9 @@ def test_a_broken_version_is_reported_and_the_good_one_stays(own: tuple[Path, st
         assert newest.error_message
         assert (good.version, good.state) == (1, "AVAILABLE")
         assert client.predict({"image": [""], "age": [1]})["narrow"] == [2.0]
+        shutil.copytree(saved_model(5.0), broken, dirs_exist_ok=True)  # mended
+        wait_for(lambda: client.status()[0].state == "AVAILABLE")
+        assert client.predict({"image": [""], "age": [1]})["narrow"] == [5.0]
 
 
 # --- the process ----------------------------------------------------------------------------------

@@ -95,11 +95,12 @@ def test_only_the_bad_request_of_a_batch_fails() -> None:
 def test_a_full_queue_refuses() -> None:
     model = Model()
     model.go.clear()
-    batcher = Batcher(Batching(rows=1, queue=2))
+    batcher = Batcher(Batching(rows=2, queue=2))
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(ask, batcher, model, 1)
         waiting_for(lambda: model.sizes == [1])
         second = pool.submit(ask, batcher, model, 2)
+        waiting_for(lambda: batcher._queues["key"].rows == 1)
         third = pool.submit(ask, batcher, model, 3)
         waiting_for(lambda: batcher._queues["key"].rows == 2)
         with pytest.raises(ServingError, match="UNAVAILABLE: The batch scheduling queue"):

@@ -2,45 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.balancing.base import GradientBalancer, TaskGradients
+from models.batch_losses import BatchLosses, batch_losses
 from models.lazy import keras, tf
 from models.metrics import ratio
 
 if TYPE_CHECKING:
-    from models.batch_losses import BatchLosses
     from models.multitask import MultitaskModel
 
+    Tensors = Mapping[str, tf.Tensor]
 
-def balanced_gradients(
+
+@dataclass(frozen=True)
+class Pass:
+    """One way forward and back through a model.
+
+    gradients: by the model's trainable variables. weights: [tasks], what each task's loss or
+    gradient was multiplied by; NaN where the method has none. conflicts: `conflict_totals`, where
+    the method looks at gradients.
+    """
+
+    batch: BatchLosses
+    objective: tf.Tensor
+    gradients: list[tf.Tensor | None]
+    weights: tf.Tensor
+    conflicts: tf.Tensor | None = None
+
+
+def balanced_pass(
     model: MultitaskModel,
     balancer: GradientBalancer,
     shared: list[keras.Variable],
-    tape: tf.GradientTape,
-    representation: tf.Tensor | list[tf.Tensor],
-    batch: BatchLosses,
-    objective: tf.Tensor,
-    penalties: list[tf.Tensor],
-) -> tuple[list[tf.Tensor | None], tf.Tensor, tf.Tensor]:
-    """By the model's trainable variables; the weights [tasks], NaN if the method has none; and
-    `conflict_totals`.
+    features: Tensors,
+    labels: Tensors,
+) -> Pass:
+    """One pass back per task goes through its own tower, for the gradients of the tower and of the
+    representation; then one with the combined gradient goes through what tasks share. Where the
+    method balances at parameters, each task's pass goes all the way.
 
-    One pass per task goes through its own tower, for the gradients of the tower and of the
-    representation; then one pass with the combined gradient goes through what tasks share. Where
-    the method balances at parameters, each task's pass goes all the way.
-
-    shared: the variables behind the representation.
-    penalties: regularisation losses, which reach all variables as they are.
+    shared: the variables behind the representation. Regularisation losses reach all variables as
+    they are.
     """
+    at_parameters = model.at_parameters
+    with tf.GradientTape(persistent=at_parameters) as whole:
+        representation = model.represent(features, training=True)
+        with tf.GradientTape(persistent=True) as after:
+            after.watch(representation)
+            outputs = model.towers(representation, training=True)
+            batch = batch_losses(model.heads, labels, outputs)
+        penalties = model.losses
+    with tf.GradientTape() as last:
+        last.watch(batch.losses)
+        objective = balancer.objective(batch.losses, batch.present)
     variables = model.trainable_variables
     apart = {id(v) for v in (*shared, *balancer.variables)}
     towers = [v for v in variables if id(v) not in apart]
     own = [v for v in balancer.variables if v.trainable]
-    places = Places(shared if model.at_parameters else representation, model.at_parameters)
+    places = Places(shared if at_parameters else representation, at_parameters)
     found: dict[int, list[tf.Tensor]] = {id(v): [] for v in variables}
 
     def add(to: Iterable[tf.Variable], gradients: Iterable[tf.Tensor | None]) -> None:
@@ -48,9 +72,9 @@ def balanced_gradients(
             if gradient is not None:
                 found[id(v)].append(gradient)
 
-    factors, by_own = tape.gradient(objective, (batch.losses, own))
+    factors, by_own = last.gradient(objective, (batch.losses, own))
     add(own, by_own)
-    rows = []
+    tape, rows = whole if at_parameters else after, []
     for factor, loss in zip(tf.unstack(factors), batch.each, strict=True):
         by_places, by_towers = tape.gradient(loss, (places.tensors, towers))
         rows.append(places.flat(by_places))
@@ -59,18 +83,20 @@ def balanced_gradients(
     gramian = gramian_of(gradients)
     tasks = TaskGradients(batch.losses, batch.present, gradients, gramian, places.values())
     combined, weights = balancer.combine(tasks)
-    if places.parameters:
+    if at_parameters:
         add(shared, places.apart(combined))
         if penalties:
-            add(variables, tape.gradient(penalties, variables))
+            add(variables, whole.gradient(penalties, variables))
     else:
         starts = [*places.apart(combined), *map(tf.ones_like, penalties)]
         ends = [*places.tensors, *penalties]
-        add(variables, tape.gradient(ends, variables, output_gradients=starts))
+        add(variables, whole.gradient(ends, variables, output_gradients=starts))
     if weights is None:
         weights = tf.fill([len(rows)], np.float32(np.nan))
+    if penalties:
+        objective += tf.add_n(penalties)
     sums = [_sum(found[id(v)]) for v in variables]
-    return sums, weights, conflict_totals(gramian, batch.present)
+    return Pass(batch, objective, sums, weights, conflict_totals(gramian, batch.present))
 
 
 class Places:

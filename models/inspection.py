@@ -35,12 +35,14 @@ def inspector(model: MultitaskModel) -> Callable[[Tensors, Tensors], dict[str, f
 
     def measure(features: Tensors, labels: Tensors) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         shared = model.shared_variables(features)
-        with tf.GradientTape(persistent=True) as tape:
+        with tf.GradientTape(persistent=True) as whole:
             representation = model.represent(features, training=False)
-            tape.watch(representation)
-            batch = batch_losses(model.heads, labels, model.towers(representation, training=False))
+            with tf.GradientTape(persistent=True) as after:
+                after.watch(representation)
+                outputs = model.towers(representation, training=False)
+                batch = batch_losses(model.heads, labels, outputs)
 
-        def gradients(places: Places) -> TaskGradients:
+        def gradients(tape: tf.GradientTape, places: Places) -> TaskGradients:
             rows = [places.flat(tape.gradient(loss, places.tensors)) for loss in batch.each]
             stacked = tf.stack(rows)
             return TaskGradients(
@@ -48,18 +50,18 @@ def inspector(model: MultitaskModel) -> Callable[[Tensors, Tensors], dict[str, f
             )
 
         here = Places(representation, parameters=False)
-        near = gradients(here)
+        near = gradients(after, here)
         totals = conflict_totals(near.gramian, batch.present)
         cosine = tf.constant(np.nan, tf.float32)
         if balancer is not None and shared:
             there = Places(shared, parameters=True)
-            far = gradients(there)
+            far = gradients(whole, there)
             state = [tf.identity(v.value) for v in balancer.variables]
             combined, _ = balancer.combine(near)
             _restore(balancer.variables, state)
             exact, _ = balancer.combine(far)
             _restore(balancer.variables, state)
-            through = tape.gradient(
+            through = whole.gradient(
                 here.tensors, there.tensors, output_gradients=here.apart(combined)
             )
             cosine = _cosine(there.flat(through), exact)

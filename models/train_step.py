@@ -9,7 +9,7 @@ import numpy as np
 
 from models.balancing.base import GradientBalancer, HindsightBalancer, TwoLevelBalancer
 from models.batch_losses import BatchLosses, batch_losses
-from models.gradient_step import balanced_gradients, conflict_figures, num_conflict_totals
+from models.gradient_step import Pass, balanced_pass, conflict_figures, num_conflict_totals
 from models.heads import Head
 from models.lazy import keras, tf
 from models.metrics import ratio
@@ -24,38 +24,38 @@ if TYPE_CHECKING:
 def train_step(model: MultitaskModel, features: Tensors, labels: Tensors) -> dict[str, tf.Tensor]:
     """Update all trainable variables, those of the balancing method among them.
 
-    Every task's loss depends on what tasks share through `representation` alone: a method that
+    Every task's loss depends on what tasks share through the representation alone: a method that
     wants one gradient per task takes it there, and then one pass back through what is shared. Where
-    nothing of that trains there is nothing to balance, and `objective` alone is minimised.
+    nothing of that trains there is nothing to balance, and the method's objective is minimised.
     """
-    balancer, variables = model.balancer, model.trainable_variables
+    balancer = model.balancer
     if isinstance(balancer, TwoLevelBalancer):
         balancer.look(BatchProbe(model, features, labels))
-    scalar = balancer.objective if isinstance(balancer, GradientBalancer) else balancer
     shared = model.shared_variables(features)
-    balanced = balancer if isinstance(balancer, GradientBalancer) and shared else None
-    with tf.GradientTape(persistent=balanced is not None) as tape:
-        representation = model.represent(features, training=True)
-        outputs = model.towers(representation, training=True)
-        batch = batch_losses(model.heads, labels, outputs)
-        objective = scalar(batch.losses, batch.present)
-        penalties = model.losses
-        if penalties:
-            objective += keras.ops.sum(penalties)
-    conflicts = None
-    if balanced:
-        gradients, weights, conflicts = balanced_gradients(
-            model, balanced, shared, tape, representation, batch, objective, penalties
-        )
+    if isinstance(balancer, GradientBalancer) and shared:
+        done = balanced_pass(model, balancer, shared, features, labels)
     else:
-        gradients, weights = tape.gradient(objective, (variables, batch.losses))
-    model.optimizer.apply(gradients, variables)
+        done = _plain_pass(model, features, labels)
+    model.optimizer.apply(done.gradients, model.trainable_variables)
     if isinstance(balancer, HindsightBalancer):
         outputs = model.towers(model.represent(features, training=True), training=True)
         after = batch_losses(model.heads, labels, outputs)
-        balancer.after_update(batch.losses, after.losses, batch.present)
-    model.totals.update_state(batch, weights, objective, conflicts)
-    return {"objective": objective}
+        balancer.after_update(done.batch.losses, after.losses, done.batch.present)
+    model.totals.update_state(done.batch, done.weights, done.objective, done.conflicts)
+    return {"objective": done.objective}
+
+
+def _plain_pass(model: MultitaskModel, features: Tensors, labels: Tensors) -> Pass:
+    balancer = model.balancer
+    scalar = balancer.objective if isinstance(balancer, GradientBalancer) else balancer
+    with tf.GradientTape() as tape:
+        outputs = model.towers(model.represent(features, training=True), training=True)
+        batch = batch_losses(model.heads, labels, outputs)
+        objective = scalar(batch.losses, batch.present)
+        if penalties := model.losses:
+            objective += keras.ops.sum(penalties)
+    gradients, weights = tape.gradient(objective, (model.trainable_variables, batch.losses))
+    return Pass(batch, objective, gradients, weights)
 
 
 def test_step(model: MultitaskModel, features: Tensors, labels: Tensors) -> dict[str, tf.Tensor]:

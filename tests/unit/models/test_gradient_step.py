@@ -10,7 +10,7 @@ from models.balancing.equal import Equal
 from models.balancing.mgda import MGDA
 from models.batch_losses import batch_losses
 from models.features import REPRESENTATION, NumericFeature
-from models.gradient_step import balanced_gradients, conflict_figures, conflict_totals
+from models.gradient_step import balanced_pass, conflict_figures, conflict_totals
 from models.lazy import keras, tf
 from models.multitask import MultitaskModel
 from models.sharing.hard import Hard
@@ -49,23 +49,13 @@ def make_model(balancing: Balancing, regularizer: str | None = None) -> Multitas
 def test_weighted_sums_are_the_gradients_of_the_whole_model() -> None:
     model = make_model(Equal(), regularizer="l2")
     balancer = Plain(TARGETS)
-    with tf.GradientTape(persistent=True) as tape:
-        representation = model.represent(X, training=True)
-        batch = batch_losses(model.heads, Y, model.towers(representation, training=True))
-        penalties = model.losses
-        objective = balancer.objective(batch.losses, batch.present)
-        total = objective + tf.add_n(penalties)
+    with tf.GradientTape() as tape:
+        batch = batch_losses(model.heads, Y, model(X, training=True))
+        total = balancer.objective(batch.losses, batch.present) + tf.add_n(model.losses)
     expected = tape.gradient(total, model.trainable_variables, unconnected_gradients="zero")
-    found, weights, _ = balanced_gradients(
-        model,
-        balancer,
-        model.shared_variables(X),
-        tape,
-        representation,
-        batch,
-        objective,
-        penalties,
-    )
+    done = balanced_pass(model, balancer, model.shared_variables(X), X, Y)
+    found, weights = done.gradients, done.weights
+    assert float(done.objective) == pytest.approx(float(total))
     for e, f in zip(expected, found, strict=True):
         np.testing.assert_allclose(f, e, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(weights, [2, 1, 0])

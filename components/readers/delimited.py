@@ -16,7 +16,14 @@ from components.arrow import arrow_csv, pa
 from components.readers.base import BadRecord, Reader, Unit
 from components.readers.byte_ranges import lines_before, opened_range, units_of_rows
 from components.readers.files import listing
-from components.readers.text_values import ARROW_NAMES, ColumnType, decode, infer_type, parse
+from components.readers.text_values import (
+    ARROW_NAMES,
+    ColumnType,
+    Encoding,
+    decode,
+    infer_type,
+    parse,
+)
 from components.stage import RootstockError
 
 BLOCK_BYTES = 1 << 24
@@ -42,7 +49,7 @@ class CsvReader(Reader):
     skip_rows: Annotated[int, Field(ge=0)] = 0
     null_values: tuple[str, ...] = ("",)
     strip: bool = False
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
     types: Mapping[str, ColumnType] = field(default_factory=dict)
 
     def units(self, root: Path) -> list[Unit]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from components.readers.class_folder import ClassFolderReader
+from components.readers.text_values import Encoding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +16,7 @@ class TextFolderReader(ClassFolderReader):
     format: Literal["text_folder"] = "text_folder"
     content: ClassVar[str] = "text"
     arrow_type: ClassVar[str] = "string"
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
 
     def value(self, file: bytes) -> tuple[bytes | str, str]:
         try:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import codecs
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from components.arrow import pa, pc
 
+
+def _known(encoding: str) -> str:
+    try:
+        codecs.lookup(encoding)
+    except LookupError as e:
+        raise ValueError("expected an encoding that Python knows, such as utf-8 or cp1252") from e
+    return encoding
+
+
+Encoding = Annotated[str, AfterValidator(_known)]
 ColumnType = Literal["int", "float", "bool", "string"]
 ARROW_NAMES = {"int": "int64", "float": "double", "bool": "bool", "string": "string"}
 _FAULTS = {

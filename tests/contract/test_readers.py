@@ -195,6 +195,12 @@ def test_spec_refuses_unknown_options(reader: Reader) -> None:
         SPEC.validate_python({"format": reader.format, "path": "x", "delimeter": ";", **options})
 
 
+@pytest.mark.parametrize("kind", ["csv", "text_folder"])
+def test_spec_refuses_unknown_encodings(kind: str) -> None:
+    with pytest.raises(ValidationError, match="an encoding that Python knows"):
+        SPEC.validate_python({"format": kind, "path": "x", "encoding": "utf-9"})
+
+
 def test_digest_is_of_content(reader: Reader, tmp_path: Path) -> None:
     before = reader.digest(tmp_path / "index")
     if reader.format == "sql":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
@@ -38,6 +39,41 @@ def stored_representation(embeddings: Batches) -> Representation:
     return Representation(name=column.name, width=column.type.list_size)
 
 
+class ShardedRows:
+    """Rows [rows, …] of several memory-mapped shards: only those that are asked for are read."""
+
+    def __init__(self, parts: Sequence[np.ndarray]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *map(len, parts)])
+        self.shape = (int(self._starts[-1]), *parts[0].shape[1:])
+        self.dtype = parts[0].dtype
+        self.nbytes = sum(part.nbytes for part in parts)
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        shards = np.searchsorted(self._starts, rows, side="right") - 1
+        for shard in np.unique(shards):
+            here = shards == shard
+            found[here] = self._parts[shard][rows[here] - self._starts[shard]]
+        return found
+
+
+def open_columns(
+    batches: Batches, split: str, features: tuple[Stored, ...], most_bytes: int
+) -> dict[str, np.ndarray | ShardedRows]:
+    """As `load_columns`, but the shards of a split of more than `most_bytes` are not joined."""
+    parts = [read_shard(file, features) for file in shards(batches, split)]
+    size = sum(column.nbytes for part in parts for column in part.values())
+    if len(parts) < 2 or size <= most_bytes:
+        return {**_joined(parts, features)}
+    return {f.name: ShardedRows([part[f.name] for part in parts]) for f in features}
+
+
 def load_columns(
     batches: Batches, split: str, features: tuple[Stored, ...]
 ) -> dict[str, np.ndarray]:
@@ -46,7 +82,12 @@ def load_columns(
     Shapes and dtypes are those of the preprocessed features: see `models.features`. The arrays
     are read-only where they are views of the files.
     """
-    parts = [read_shard(file, features) for file in shards(batches, split)]
+    return _joined([read_shard(file, features) for file in shards(batches, split)], features)
+
+
+def _joined(
+    parts: Sequence[dict[str, np.ndarray]], features: tuple[Stored, ...]
+) -> dict[str, np.ndarray]:
     if len(parts) == 1:
         return parts[0]
     found = {}

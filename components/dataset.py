@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.artifacts import Batches, Examples
-from components.batches import load_columns
+from components.batches import ShardedRows, open_columns
 from components.labels import counted, encode, resolve
 from components.sampling import Proportional, Sampling, order_of, sources
 from components.stage import RootstockError
@@ -23,6 +23,7 @@ from models.lazy import tf
 from models.task import Task, TaskTarget
 
 Columns = Mapping[str, np.ndarray]
+Features = Mapping[str, np.ndarray | ShardedRows]
 IN_MEMORY_BYTES = 2**31
 """Arrays up to this size are copied into tensors; larger ones stay on disk, read batch by batch."""
 
@@ -31,7 +32,7 @@ IN_MEMORY_BYTES = 2**31
 class Rows:
     """Arrays [rows, ...] of a split, by feature and by task."""
 
-    features: Columns
+    features: Features
     labels: Columns
 
     def __len__(self) -> int:
@@ -90,7 +91,7 @@ def load_splits(
             )
             for t in targets
         }
-        return Rows(load_columns(batches, split, features), labels)
+        return Rows(open_columns(batches, split, features, IN_MEMORY_BYTES), labels)
 
     train = rows("train")
     assert train is not None
@@ -189,7 +190,7 @@ def _from_memory(tensors: list[tf.Tensor], indices: tf.Tensor) -> list[tf.Tensor
     return [tf.gather(t, indices) for t in tensors]
 
 
-def _from_disk(arrays: list[np.ndarray], indices: tf.Tensor) -> list[tf.Tensor]:
+def _from_disk(arrays: list[np.ndarray | ShardedRows], indices: tf.Tensor) -> list[tf.Tensor]:
     def read(rows: np.ndarray) -> list[np.ndarray]:
         return [np.asarray(a[rows]) for a in arrays]
 

@@ -21,7 +21,7 @@ from models.task import Task, TaskTarget
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.dataset import Columns, Rows, Splits
+    from components.dataset import Columns, Features, Rows, Splits
     from models.multitask import MultitaskModel
 
 BATCH_ROWS = 512
@@ -81,7 +81,9 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         )
         cpu_seconds = None if resumed else time.process_time() - cpu
         test = load_columns(inputs.batches, "test", features)
-        answered = {"train": (splits.train.labels, splits.train.features)}
+        answered: dict[str, tuple[Columns, Features]] = {
+            "train": (splits.train.labels, splits.train.features)
+        }
         if splits.val is not None:
             answered["val"] = (splits.val.labels, splits.val.features)
         answered["test"] = (_test_labels(splits.targets, inputs.examples), test)
@@ -144,7 +146,9 @@ def _test_labels(targets: tuple[TaskTarget, ...], examples: Examples) -> dict[st
     }
 
 
-def _scored(model: MultitaskModel, splits: dict[str, tuple[Columns, Columns]]) -> dict[str, Scored]:
+def _scored(
+    model: MultitaskModel, splits: dict[str, tuple[Columns, Features]]
+) -> dict[str, Scored]:
     """By task: labels and answers on each split."""
     import numpy as np
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from components.artifacts import Batches
-from components.batches import load_columns, write_shard
+from components.batches import ShardedRows, load_columns, open_columns, write_shard
 from models.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
 
 FEATURES = (
@@ -50,6 +50,19 @@ def test_shards_follow_each_other(batches: Batches) -> None:
     first, second = columns(5, 0), columns(3, 1)
     for name in found:
         np.testing.assert_array_equal(found[name], np.concatenate([first[name], second[name]]))
+
+
+def test_shards_of_much_data_stay_apart(batches: Batches) -> None:
+    joined = load_columns(batches, "train", FEATURES)
+    rows = np.array([7, 0, 4, 5, 5, 2])
+    for most in (10, 1 << 20):
+        found = open_columns(batches, "train", FEATURES, most)
+        for name, values in found.items():
+            assert isinstance(values, ShardedRows) == (most == 10)
+            assert (len(values), values.shape) == (8, joined[name].shape)
+            assert (values.dtype, values.nbytes) == (joined[name].dtype, joined[name].nbytes)
+            np.testing.assert_array_equal(values[rows], joined[name][rows])
+            np.testing.assert_array_equal(values[3:6], joined[name][3:6])
 
 
 def test_a_split_without_rows_has_empty_columns(batches: Batches) -> None:

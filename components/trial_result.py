@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from models.task import TaskTarget
 REPLICATES = 100
 FILE = "trial.json"
 Values = Mapping[str, float | None]
+Replicates = Mapping[str, tuple[float | None, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +27,15 @@ class TaskFigures:
     train: on the rows that were trained on.
     resampled: of the test split, on `REPLICATES` bootstrap samples of its rows. Sample b holds the
         same rows in every trial on the same data, so that differences of trials are paired.
+    resampled_val: likewise of the validation split.
     """
 
     kind: str
     train: Values
     val: Values
     test: Values
-    resampled: Mapping[str, tuple[float | None, ...]]
+    resampled: Replicates
+    resampled_val: Replicates = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,7 @@ def task_figures(target: TaskTarget, scored: Scored) -> TaskFigures:
         val=values.get("val", {}),
         test=values["test"],
         resampled=_resampled(target, *scored["test"]),
+        resampled_val=_resampled(target, *scored["val"]) if "val" in scored else {},
     )
 
 

@@ -120,18 +120,25 @@ class Evidence:
                 continue
             by_seed = np.array([self.sign(task) * (ours[s] - theirs[s]) for s in seeds])
             error = 0.0
-            if split == "test" and not self.overlap:  # else the test rows differ by seed already
-                samples = [self._samples(a, fraction, task, seeds) for a in (arm, against)]
-                error = float(np.nanstd(samples[0] - samples[1], ddof=1))
+            if not self.overlap:  # else the rows differ by seed already
+                ours_by, theirs_by = (
+                    self._samples(a, fraction, task, seeds, split) for a in (arm, against)
+                )
+                error = float(np.nanstd(ours_by - theirs_by, ddof=1))
             margin = self.margin(task, fraction)
             found.append(Differences(task, by_seed, margin, error, self.overlap))
         return found
 
-    def _samples(self, arm: str, fraction: float, task: str, seeds: list[int]) -> Floats:
-        """float64 [replicates]: means over seeds of the task's metric on samples of test rows."""
+    def _samples(
+        self, arm: str, fraction: float, task: str, seeds: list[int], split: str
+    ) -> Floats:
+        """float64 [replicates]: means over seeds of the task's metric on samples of the rows of
+        `val` or `test`.
+        """
         metric = self.design.metrics[task]
         cells = [self.cells[Cell(arm, fraction, s)].tasks[task] for s in seeds]
-        by_seed = np.array([c.resampled[metric] for c in cells], np.float64)
+        drawn = [c.resampled if split == "test" else c.resampled_val for c in cells]
+        by_seed = np.array([d[metric] for d in drawn], np.float64)
         found: Floats = by_seed.mean(axis=0)
         return found
 

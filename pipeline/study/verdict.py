@@ -31,6 +31,13 @@ class Differences:
     row_error: float = 0.0
     overlap: float = 0.0
 
+    @property
+    def error(self) -> float:
+        """Standard error of the mean, over seeds and rows, whose effects add up."""
+        return float(
+            np.hypot(statistics.standard_error(self.by_seed, self.overlap), self.row_error)
+        )
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -64,7 +71,7 @@ def judge(comparison: Sequence[Differences], alpha: float) -> tuple[Verdict, ...
     `equivalent` where both one-sided tests against the margin are significant; else `helps` or
     `hurts` where the difference is significant over seeds and over test rows; else `undecided`.
     """
-    errors = [_error(d) for d in comparison]
+    errors = [d.error for d in comparison]
     means = [float(np.mean(d.by_seed)) for d in comparison]
     sizes = [len(d.by_seed) for d in comparison]
     flips = [statistics.sign_flip(d.by_seed) for d in comparison]
@@ -92,11 +99,6 @@ def judge(comparison: Sequence[Differences], alpha: float) -> tuple[Verdict, ...
         )
         for i, d in enumerate(comparison)
     )
-
-
-def _error(d: Differences) -> float:
-    """Of the mean, over seeds and test rows, whose effects add up."""
-    return float(np.hypot(statistics.standard_error(d.by_seed, d.overlap), d.row_error))
 
 
 def _outcome(mean: float, different: float, equal: float, alpha: float) -> Outcome:

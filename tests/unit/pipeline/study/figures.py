@@ -41,7 +41,14 @@ def task_figures(auc: float) -> TaskFigures:
     values = dict.fromkeys(METRICS["binary"], 0.5) | {"auc": auc}
     train = values | {"auc": auc + 0.02}
     resampled = {m: (v,) * REPLICATES for m, v in values.items()}
-    return TaskFigures(kind="binary", train=train, val=values, test=values, resampled=resampled)
+    return TaskFigures(
+        kind="binary",
+        train=train,
+        val=values,
+        test=values,
+        resampled=resampled,
+        resampled_val=resampled,
+    )
 
 
 def trial(tasks: dict[str, TaskFigures], rows: int) -> TrialFigures:

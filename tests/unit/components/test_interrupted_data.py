@@ -19,7 +19,7 @@ from components import example_gen
 from components.artifacts import SourceFiles
 from components.example_gen import ExampleGen, ExampleGenInputs
 from components.readers.delimited import CsvReader
-from components.stage import RootstockError
+from components.stage import BeamOptions, RootstockError
 from pipeline.runner import Runner
 from pipeline.store import Store
 
@@ -35,7 +35,8 @@ if limit:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 try:
-    with Runner(Store(Path(store)).open()) as run:
+    one = BeamOptions(options=("direct_num_workers=1",))
+    with Runner(Store(Path(store)).open(), beam=one) as run:
         stage = ExampleGen(sources=(CsvReader(path=source),))
         run(stage, ExampleGenInputs((SourceFiles(Path(source), "d"),)))
 except RootstockError as e:

@@ -40,11 +40,15 @@ def headline(found: Findings) -> list[str]:
                 f" {recommended.p:.3f}."
             )
     told += harmed(found)
-    design, tasks = found.evidence.design, len(found.evidence.design.metrics)
+    evidence, design = found.evidence, found.evidence.design
+    tasks, seeds = (
+        len(design.metrics),
+        len(evidence.seeds(max(evidence.fractions), design.reference)),
+    )
     needed = fewest_seeds(tasks, design.settings.alpha)
-    if design.seeds < needed:
+    if seeds < needed:
         told.append(
-            f"With {design.seeds} seeds no task can be found to be helped or hurt: for {tasks}"
+            f"With {seeds} seeds no task can be found to be helped or hurt: for {tasks}"
             f" tasks at {design.settings.alpha:.0%} it takes {needed} at least."
         )
     return told

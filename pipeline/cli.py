@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from components.stage import BeamOptions, RootstockError
+from pipeline.cli_arguments import beam_arguments, spec_arguments, variables
+from pipeline.cli_serving import add_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,8 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run the pipeline of a spec, reusing what is cached")
-    _spec_arguments(run)
-    _beam_arguments(run)
+    spec_arguments(run)
+    beam_arguments(run)
     run.add_argument("--explain", action="store_true", help="say why stages run again")
     run.add_argument("--retries", type=int, default=0, help="further attempts at a failed stage")
     run.add_argument(
@@ -60,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     study = commands.add_parser(
         "study", help="measure whether sharing and transferring help, task by task"
     )
-    _spec_arguments(study)
+    spec_arguments(study)
     study.add_argument("--plan", action="store_true", help="print the plan and stop")
     study.add_argument("--max-minutes", type=float, help="fit the study into so much time")
     study.add_argument("--workers", type=int, default=1, help="trials at the same time")
@@ -69,12 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     advise = commands.add_parser(
         "advise", help="say in minutes which trunk and which task groups to try"
     )
-    _spec_arguments(advise)
+    spec_arguments(advise)
     advise.add_argument("--models", type=int, help="the most models that may be served")
     advise.set_defaults(command=_advise)
 
     check = commands.add_parser("validate", help="check a spec and its data without running it")
-    _spec_arguments(check)
+    spec_arguments(check)
     check.set_defaults(command=_validate)
 
     schema = commands.add_parser("schema", help="print the JSON Schema of specs, for editors")
@@ -85,62 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     listed.add_argument("--markdown", action="store_true", help="all about all, as docs have it")
     listed.set_defaults(command=_methods)
 
-    serve = commands.add_parser("serve", help="serve the pushed model over REST and gRPC")
-    _spec_arguments(serve)
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--rest-port", type=int, default=8501)
-    serve.add_argument("--grpc-port", type=int, default=8500)
-    serve.add_argument(
-        "--batch-rows", type=int, default=32, help="of requests that come together, run at once"
-    )
-    serve.set_defaults(command=_serve)
-
-    push = commands.add_parser("push", help="run what is not cached, and serve the model of SPEC")
-    _spec_arguments(push)
-    push.add_argument("--label", help="give the version a label, such as canary")
-    push.set_defaults(command=_push)
-
-    rollback = commands.add_parser("rollback", help="serve the model that was served before")
-    _spec_arguments(rollback)
-    rollback.add_argument("--to", type=int, metavar="VERSION", help="go back to this version")
-    rollback.set_defaults(command=_rollback)
-
-    promote = commands.add_parser("promote", help="make the canary the stable version")
-    _spec_arguments(promote)
-    promote.add_argument("--from", dest="source", default="canary", metavar="LABEL")
-    promote.add_argument("--to", default="stable", metavar="LABEL")
-    promote.set_defaults(command=_promote)
-
-    deploy = commands.add_parser(
-        "deploy", help="write files to serve the pushed model: Compose, Kubernetes, monitoring"
-    )
-    _spec_arguments(deploy)
-    deploy.add_argument("directory", type=Path, help="where to")
-    deploy.set_defaults(command=_deploy)
-
-    models = commands.add_parser("models", help="list the versions that were pushed")
-    _spec_arguments(models)
-    models.set_defaults(command=_models)
-
-    predict = commands.add_parser("predict", help="ask a running server")
-    predict.add_argument("model", help="the model's name: `name` in its spec")
-    predict.add_argument(
-        "inputs",
-        nargs="+",
-        metavar="INPUT=VALUE",
-        help="one example: text, a number, or @FILE for the bytes of a file",
-    )
-    predict.add_argument("--url", default="http://127.0.0.1:8501", help="http(s):// or grpc(s)://")
-    predict.add_argument("--label", help="the version with this label, such as stable")
-    predict.add_argument("--signature", help="a task's name: only that task's answer")
-    predict.add_argument("--retries", type=int, default=3, help="while the server is unavailable")
-    predict.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS")
-    predict.add_argument("--token-file", type=Path, help="holds the token that the server demands")
-    predict.add_argument("--ca", type=Path, help="PEM certificates to trust")
-    predict.set_defaults(command=_predict)
+    add_commands(commands)
 
     infer = commands.add_parser("infer", help="ask a pushed model about all rows of files")
-    _spec_arguments(infer)
+    spec_arguments(infer)
     infer.add_argument("paths", nargs="*", help="files, read as the first source of SPEC is")
     infer.add_argument(
         "--source",
@@ -153,49 +103,25 @@ def _parser() -> argparse.ArgumentParser:
     infer.add_argument("--as", dest="kind", choices=("parquet", "jsonl", "tfrecord"))
     infer.add_argument("--keep", default="", metavar="COLUMN,…", help="columns beside predictions")
     infer.add_argument("--model-version", type=int, help="default: the latest")
-    _beam_arguments(infer)
+    beam_arguments(infer)
     infer.set_defaults(command=_infer)
 
     publish = commands.add_parser(
         "publish", help="write the pushed model's trunk as a TF-Hub module, to start others from"
     )
-    _spec_arguments(publish)
+    spec_arguments(publish)
     publish.add_argument("directory", type=Path, help="where to; a new directory")
     publish.set_defaults(command=_publish)
 
     ui = commands.add_parser("ui", help="open the MLflow UI on the runs of a spec")
-    _spec_arguments(ui)
+    spec_arguments(ui)
     ui.add_argument("--port", type=int, default=5000)
     ui.set_defaults(command=_ui)
 
     sync = commands.add_parser("sync", help="send recorded runs to MLflow that it has not got yet")
-    _spec_arguments(sync)
+    spec_arguments(sync)
     sync.set_defaults(command=_sync)
     return parser
-
-
-def _spec_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("spec", type=Path, help="the YAML file")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="A.B=VALUE",
-        help="override a key of the spec",
-    )
-    parser.add_argument("--data", type=os.path.abspath, help="what ${DATA} stands for in the spec")
-
-
-def _beam_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--runner", default="FnApiRunner", help="Beam runner (default: in process)")
-    parser.add_argument(
-        "--beam", action="append", default=[], metavar="KEY=VALUE", help="an option of the runner"
-    )
-
-
-def _variables(args: argparse.Namespace) -> dict[str, str]:
-    return {"DATA": args.data} if args.data else {}
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -205,7 +131,7 @@ def _run(args: argparse.Namespace) -> int:
     run(
         args.spec,
         overrides=args.overrides,
-        variables=_variables(args),
+        variables=variables(args),
         beam=beam,
         explain=args.explain,
         retries=args.retries,
@@ -220,7 +146,7 @@ def _study(args: argparse.Namespace) -> int:
     study(
         args.spec,
         overrides=args.overrides,
-        variables=_variables(args),
+        variables=variables(args),
         workers=args.workers,
         minutes=args.max_minutes,
         plan_only=args.plan,
@@ -231,7 +157,7 @@ def _study(args: argparse.Namespace) -> int:
 def _advise(args: argparse.Namespace) -> int:
     from pipeline.advise.run import give_advice
 
-    give_advice(args.spec, args.overrides, _variables(args), models=args.models)
+    give_advice(args.spec, args.overrides, variables(args), models=args.models)
     return 0
 
 
@@ -239,7 +165,7 @@ def _validate(args: argparse.Namespace) -> int:
     from pipeline.spec import load_spec
     from pipeline.validate import validate
 
-    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    spec, _ = load_spec(args.spec, args.overrides, variables(args))
     if wrong := validate(spec):
         raise RootstockError("\n".join(wrong))
     print(
@@ -263,125 +189,11 @@ def _methods(args: argparse.Namespace) -> int:
     return 0
 
 
-def _serve(args: argparse.Namespace) -> int:
-    from pipeline.spec import load_spec
-
-    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
-    base = Path(spec.push.destination) / spec.name
-    if not base.is_dir():
-        raise RootstockError(f"{base}: no model has been pushed yet. Do: rootstock run {args.spec}")
-    command = [sys.executable, "-m", "serving.server", "--model", f"{spec.name}={base}"]
-    command += ["--host", args.host]
-    command += ["--rest-port", str(args.rest_port), "--grpc-port", str(args.grpc_port)]
-    command += ["--batch-rows", str(args.batch_rows)]
-    os.execv(sys.executable, command)
-
-
-def _push(args: argparse.Namespace) -> int:
-    from pipeline.deployment import serve_newest
-    from pipeline.run import run
-    from pipeline.spec import load_spec
-
-    overrides = [*args.overrides, *([f"push.label={args.label}"] if args.label else [])]
-    told = run(args.spec, overrides=overrides, variables=_variables(args)).pushed.load()
-    if not told.pushed:
-        raise RootstockError("Not pushed: " + "; ".join(told.reasons))
-    if not args.label:
-        spec, _ = load_spec(args.spec, overrides, _variables(args))
-        print(f"Served by default: version {serve_newest(spec, told.version)}")
-    return 0
-
-
-def _rollback(args: argparse.Namespace) -> int:
-    from pipeline.deployment import rollback
-    from pipeline.spec import load_spec
-
-    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
-    print(rollback(spec, args.to))
-    return 0
-
-
-def _promote(args: argparse.Namespace) -> int:
-    from pipeline.deployment import promote
-    from pipeline.spec import load_spec
-
-    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
-    print(promote(spec, args.source, args.to))
-    return 0
-
-
-def _deploy(args: argparse.Namespace) -> int:
-    from pipeline.deployment import write_kit
-    from pipeline.spec import load_spec
-
-    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
-    print(write_kit(spec, args.directory))
-    return 0
-
-
-def _models(args: argparse.Namespace) -> int:
-    from pipeline.deployment import table
-    from pipeline.spec import load_spec
-
-    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
-    print(table(spec))
-    return 0
-
-
-def _predict(args: argparse.Namespace) -> int:
-    from serving.client import Client, ServingError
-    from serving.tensors import STRING
-
-    given = dict(_named(text) for text in args.inputs)
-    try:
-        client = Client(
-            args.url,
-            args.model,
-            signature=args.signature,
-            timeout_s=args.timeout,
-            label=args.label,
-            retries=args.retries,
-            token=args.token_file and args.token_file.read_text().strip(),
-            ca=args.ca,
-        )
-        known = client.metadata()["serving_default"].inputs
-        inputs = {
-            n: [_value(n, v, n in known and known[n].data_type == STRING)] for n, v in given.items()
-        }
-        answers = client.predict(inputs)
-    except (ServingError, ValueError, OSError) as e:
-        raise RootstockError(f"{args.url}: {e}") from e
-    print(json.dumps({name: answer[0].tolist() for name, answer in answers.items()}, indent=2))
-    return 0
-
-
-def _named(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise RootstockError(f"{text}: expected INPUT=VALUE, such as image=@cat.jpg")
-    return name, value
-
-
-def _value(name: str, text: str, is_text: bool) -> bytes | float | str:
-    """What an input is told: `@FILE` is the bytes of a file, a number where it takes numbers."""
-    if text.startswith("@"):
-        try:
-            return Path(text[1:]).read_bytes()
-        except OSError as e:
-            raise RootstockError(f"{name}: {text[1:]} cannot be read ({e.strerror}).") from e
-    if is_text:
-        return text
-    try:
-        return float(text or "nan")
-    except ValueError as e:
-        raise RootstockError(f"{name}: expected a number, received {text!r}.") from e
-
-
 def _infer(args: argparse.Namespace) -> int:
     from pipeline.infer import infer, like_the_first
     from pipeline.spec import load_spec, parse_source
 
-    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    spec, _ = load_spec(args.spec, args.overrides, variables(args))
     sources = [like_the_first(spec, path) for path in args.paths]
     sources += [parse_source(text) for text in args.source]
     if not sources:
@@ -397,7 +209,7 @@ def _publish(args: argparse.Namespace) -> int:
     from pipeline.publish import publish
     from pipeline.spec import load_spec
 
-    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    spec, _ = load_spec(args.spec, args.overrides, variables(args))
     publish(spec, args.directory)
     print(
         f"{args.directory}: the trunk of {spec.name}. Start another spec from it with\n"
@@ -411,7 +223,7 @@ def _ui(args: argparse.Namespace) -> int:
     from pipeline.spec import load_spec
     from pipeline.tracking.lookup import tracking_uri
 
-    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    spec, _ = load_spec(args.spec, args.overrides, variables(args))
     uri = tracking_uri(spec)
     if uri.startswith("http"):
         print(f"The runs of {spec.name} are at {uri}")
@@ -424,7 +236,7 @@ def _sync(args: argparse.Namespace) -> int:
     from pipeline.run import synchronise
     from pipeline.spec import load_spec
 
-    spec, _ = load_spec(args.spec, args.overrides, _variables(args))
+    spec, _ = load_spec(args.spec, args.overrides, variables(args))
     synchronise(spec)
     return 0
 

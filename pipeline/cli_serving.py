@@ -81,6 +81,11 @@ def _spec(args: argparse.Namespace) -> Spec:
 
 def _serve(args: argparse.Namespace) -> int:
     spec = _spec(args)
+    if "://" in spec.push.destination:
+        raise RootstockError(
+            f"{spec.push.destination}: the embedded server serves from directories only. Mount it"
+            " and set push.destination to the mount, or serve it with TF Serving: rootstock deploy."
+        )
     base = Path(spec.push.destination) / spec.name
     if not base.is_dir():
         raise RootstockError(f"{base}: no model has been pushed yet. Do: rootstock run {args.spec}")

@@ -8,6 +8,7 @@ import pytest
 
 from serving.destination import Destination, destination
 from serving.layout import NoSuchVersion
+from serving.versions import origin_of
 
 
 @pytest.fixture(params=["directory", "memory"])
@@ -83,3 +84,14 @@ def test_a_version_is_there_only_with_its_last_file(saved_model: Path) -> None:
     finally:
         del place.fs.put_file
     assert seen[-1] == ("saved_model.pb", {})
+
+
+def test_a_version_is_fetched_whole_and_once(
+    place: Destination, saved_model: Path, tmp_path: Path
+) -> None:
+    place.push("m", saved_model, "a", None)
+    fetched = place.fetch("m", 1, tmp_path / "cache")
+    for name in ("saved_model.pb", "variables/variables.index"):
+        assert (fetched / name).read_bytes() == (saved_model / name).read_bytes()
+    assert origin_of(fetched).digest == "a"
+    assert place.fetch("m", 1, tmp_path / "cache") == fetched

@@ -135,7 +135,7 @@ def _planned(
         return plan(ready, {}, store, workers, None)
     probes = [ready.probe(arm) for arm in ready.design.arms]
     display.line(f"Trying each of {len(probes)} arms for a moment, to estimate the time")
-    found = paces(ready.design.arms, run_jobs(probes, store, workers, display))
+    found = paces(ready.design.arms, run_jobs(probes, store, workers))
     left = None if minutes is None else max(0.0, minutes - (time.monotonic() - began) / 60)
     return plan(ready, found, store, workers, left)
 
@@ -167,7 +167,7 @@ def _watched(
 ) -> Iterator[Done]:
     """The results as they come, told one by one; after `end`, those that are there already."""
     cached = 0
-    running = run_jobs(jobs, store, workers, display)
+    running = run_jobs(jobs, store, workers)
     for count, done in enumerate(running, 1):
         yield done
         if done.cached:

@@ -43,7 +43,7 @@ def tuned(prepared: Prepared, store: Store, workers: int, display: Display) -> P
                 f"study.arms.{arm.name}.tune chooses by validation rows, and the val split is"
                 " empty: give data.splits.val a share."
             )
-        best = _best(prepared, arm, store, workers, display)
+        best = _best(prepared, arm, store, workers)
         display.line(f"{arm.name}: tuned to {', '.join(best.overrides)}")
         chosen[arm.name] = replace(best, name=arm.name)
         inputs |= {(arm.name, split): i for (n, split), i in inputs.items() if n == best.name}
@@ -51,12 +51,10 @@ def tuned(prepared: Prepared, store: Store, workers: int, display: Display) -> P
     return replace(prepared, design=replace(design, arms=arms), inputs=inputs)
 
 
-def _best(
-    prepared: Prepared, arm: PlannedArm, store: Store, workers: int, display: Display
-) -> PlannedArm:
+def _best(prepared: Prepared, arm: PlannedArm, store: Store, workers: int) -> PlannedArm:
     """The candidate with the highest mean gain over the first, in margins."""
     largest = max(prepared.design.settings.fractions)
-    done = run_jobs(candidate_jobs(prepared, arm), store, workers, display)
+    done = run_jobs(candidate_jobs(prepared, arm), store, workers)
     rows = {largest: prepared.rows_of(largest)}
     evidence = gather(replace(prepared.design, arms=arm.candidates), rows, done, prepared.overlap)
     first = arm.candidates[0]

@@ -37,9 +37,7 @@ class Done:
     cached: bool
 
 
-def run_jobs(
-    jobs: Sequence[Job], store: Store, workers: int, display: Display
-) -> Generator[Done, None, None]:
+def run_jobs(jobs: Sequence[Job], store: Store, workers: int) -> Generator[Done, None, None]:
     """Run the jobs that have no result yet, in about their order; each is given as it is done.
 
     A trial that two arms have in common runs once. Closing the iterator leaves the jobs that have

@@ -53,7 +53,7 @@ def study(
         display.line(f"{asked.spec.name}: preparing the data of {len(asked.arms)} arms")
         ready = prepared(asked, runner)
     planned = _planned(ready, store, workers, minutes, began, display)
-    print(told(planned, ready, workers))
+    print(told(planned, workers))
     if plan_only:
         return None
     end = None if minutes is None else began + 60 * minutes
@@ -140,9 +140,10 @@ def _planned(
     return plan(ready, found, store, workers, left)
 
 
-def told(planned: Plan, ready: Prepared, workers: int) -> str:
+def told(planned: Plan, workers: int) -> str:
     """The plan, for people."""
-    asked: Design = ready.design
+    ready = planned.prepared
+    asked = ready.design
     trials = {j.identity.fingerprint for j in (*planned.tuning, *planned.jobs)}
     rows = ", ".join(f"{ready.rows_of(f):,}" for f in planned.fractions)
     lines = [

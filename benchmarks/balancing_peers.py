@@ -3,7 +3,8 @@
     PYTHON benchmarks/balancing_peers.py TASKS ROUNDS STEPS
 
 Needs torch, LibMTL and torchjd, and nothing of Rootstock. The network, batches and optimizer are
-those of `balancing.py`; parameters of methods are the libraries' defaults. Prints one line of JSON:
+those of `balancing.py`; parameters of methods are the libraries' defaults; LibMTL is in the middle
+of its epochs, past warm-ups. Prints one line of JSON:
 ratios by `<library>/<our name of the method>`, medians over rounds, and `plain_ms`.
 """
 
@@ -56,6 +57,8 @@ LIBMTL = {
     "upgrad": ("UPGrad", {"UPGrad_norm_eps": 1e-4, "UPGrad_reg_eps": 1e-4}),
 }
 """Class and parameters, by our name."""
+BY_LOSSES = ("uncertainty", "dwa", "gls", "rlw", "stch", "excess_mtl")
+"""Those that LibMTL differentiates as a weighted sum of losses."""
 TORCHJD = {
     "equal": lambda: aggregation.Sum(),
     "mgda": lambda: aggregation.MGDA(),
@@ -147,7 +150,7 @@ def by_libmtl(kind: str, parameters: dict[str, float], rep_grad: bool) -> Callab
             self.init_param()
 
     model = Model()
-    model.epoch, model.epochs, model.train_loss_buffer = 0, 10, np.ones((TASKS, 10))
+    model.epoch, model.epochs, model.train_loss_buffer = 5, 10, np.ones((TASKS, 10))
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
 
     def one() -> None:
@@ -163,6 +166,8 @@ def main() -> None:
     makers: dict[str, Callable[[], Callable[[], float]]] = {}
     for name, (kind, parameters) in LIBMTL.items():
         for library, rep_grad in (("libmtl", True), ("libmtl_parameters", False)):
+            if rep_grad and name in BY_LOSSES:
+                continue  # its trunk would get no gradient
             makers[f"{library}/{name}"] = lambda k=kind, p=parameters, r=rep_grad: by_libmtl(
                 k, p, r
             )

@@ -101,6 +101,7 @@ def train(
             adaptation = Adaptation(transfer, model)
         except ValueError as e:
             raise RootstockError(str(e)) from e
+    _check_state(model, adaptation)
     for layer in trimming(model.trunk):
         layer.enabled = not training.xla
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -122,13 +123,13 @@ def train(
     saved = Checkpoint(context.scratch / "checkpoint.npz", model, adaptation.changing)
     progress = saved.restore()
     report = EpochCallback(context.observer, epoch, training.epochs, saved, progress, monitor)
-    sample = next(iter(evaluation_batches(splits.train, training.batch_size)))
     ends = [p.start for p in phases[1:]] + [training.epochs]
     for phase, end in zip(phases, ends, strict=True):
         if len(progress.history) >= end or (monitor and monitor.stops(progress.history)):
             continue
         adaptation.enter(phase)
         if training.gradient_figures and len(splits.targets) > 1:
+            sample = next(iter(evaluation_batches(splits.train, training.batch_size)))
             report.inspect = partial(inspector(model), *sample)
         model.make_train_function(force=True)
         model.fit(
@@ -156,6 +157,22 @@ def _left_out(phases: Sequence[Phase], planned: Sequence[Phase]) -> list[str]:
         f" the transfer mode, the last of which starts after {planned[-1].start} epochs: what they"
         " would let train stays as it was pretrained."
     ]
+
+
+def _check_state(model: MultitaskModel, adaptation: Adaptation) -> None:
+    """Refuse a balancing method with a state per parameter where those that train change.
+
+    Raises:
+        RootstockError: see above.
+    """
+    balancer = model.balancer
+    sized = isinstance(balancer, GradientBalancer) and balancer.sized
+    if model.at_parameters and sized and not adaptation.whole and adaptation.transfer is not None:
+        raise RootstockError(
+            "model.balancing keeps a state for each shared parameter, and with model.transfer"
+            f" {adaptation.transfer.name} not all of them train all the time. Set `at:"
+            " representation`, or choose another method."
+        )
 
 
 def _unbalanced(model: MultitaskModel, phases: Sequence[Phase]) -> list[str]:

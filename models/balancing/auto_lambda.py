@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.balancing.base import Balancing, Probe, TwoLevelBalancer
+from models.balancing.base import Balancing, Probe, TwoLevelBalancer, check_tasks
 from models.balancing.weighted import WeightedLosses
 from models.inputs import STRICT
 from models.lazy import keras
@@ -40,11 +40,7 @@ class AutoLambda(Balancing):
 
     def check(self, tasks: Collection[str]) -> None:
         """See `Balancing.check`."""
-        for name in self.primary:
-            if name not in tasks:
-                raise ValueError(
-                    f"model.balancing.primary: no task {name!r}; expected some of {list(tasks)}"
-                )
+        check_tasks("primary", self.primary, tasks)
 
     def build(self, targets: tuple[TaskTarget, ...]) -> TwoLevelBalancer:
         """See `Balancing.build`."""

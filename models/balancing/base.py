@@ -214,6 +214,19 @@ class Balancing(ABC):
         """A balancer for these tasks, in this order. It honours each task's own `weight`."""
 
 
+def check_tasks(field: str, named: Collection[str], tasks: Collection[str]) -> None:
+    """Refuse a parameter of a method that names a task that there is not.
+
+    Raises:
+        ValueError: see above.
+    """
+    for name in named:
+        if name not in tasks:
+            raise ValueError(
+                f"model.balancing.{field}: no task {name!r}; expected some of {list(tasks)}"
+            )
+
+
 @dataclass(frozen=True, kw_only=True)
 class GradientBalancing(Balancing):
     """A balancing method that looks at gradients.

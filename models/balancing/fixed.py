@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.balancing.base import Balancing, LossBalancer
+from models.balancing.base import Balancing, LossBalancer, check_tasks
 from models.balancing.equal import ConstantWeights
 from models.inputs import STRICT
 from models.task import TaskTarget
@@ -29,11 +29,7 @@ class Fixed(Balancing):
 
     def check(self, tasks: Collection[str]) -> None:
         """See `Balancing.check`."""
-        for name in self.weights:
-            if name not in tasks:
-                raise ValueError(
-                    f"model.balancing.weights: no task {name!r}; expected some of {list(tasks)}"
-                )
+        check_tasks("weights", self.weights, tasks)
 
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
         """See `Balancing.build`."""

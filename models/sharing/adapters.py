@@ -15,8 +15,7 @@ from models.sharing.base import Shared, Sharing, ends_of
 
 @dataclass(frozen=True, kw_only=True)
 class Adapters(Sharing):
-    """One trunk that every task goes through by itself, with small layers of its own after every
-    stage but the first.
+    """One trunk, with small layers of each task's own after every stage.
 
     With a frozen pretrained trunk, tasks cannot disturb each other at all, and each adds a few
     weights. From the second stage on, the trunk is computed once per task.

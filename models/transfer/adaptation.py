@@ -49,11 +49,20 @@ class Adaptation:
             raise TransferError(f"{transfer.name}: {reason}. Choose `transfer: frozen`.")
         self.phases, self.notes = plan.phases, plan.notes
         self._rates, self._first_epochs = plan.rates, trained
+        self._added = len(plan.added)
         self._candidates = (*before, *plan.added)
         """Whatever of the trunk may train in some phase."""
         self._constant = {id(v) for v in self._candidates if id(v) not in trained}
         if not trained:
             self._constant |= self._of_trunk
+
+    @property
+    def whole(self) -> bool:
+        """Whether the trunk trains as it was built, all of it all the time."""
+        built = {id(v) for v in self._candidates}
+        return self._added == 0 and all(
+            {id(v) for v in phase.variables} == built for phase in self.phases
+        )
 
     @property
     def variables(self) -> list[keras.Variable]:

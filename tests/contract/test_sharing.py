@@ -8,7 +8,7 @@ import pytest
 from models.balancing.equal import Equal
 from models.balancing.imtl_g import IMTLG
 from models.discovery import methods
-from models.features import ImageFeature, NumericFeature
+from models.features import REPRESENTATION, ImageFeature, NumericFeature
 from models.lazy import keras, tf
 from models.multitask import MultitaskModel
 from models.sharing.base import Sharing
@@ -153,3 +153,16 @@ def test_transfer_modes_adapt_trunks_and_leave_the_scheme_free(name: str, mode: 
     assert [w.shape for w in model.weights] == shapes
     moved = any(not np.array_equal(b, w) for b, w in zip(before, trunk, strict=True))
     assert moved == (mode.name == "lora")
+
+
+@schemes
+def test_what_a_whole_trunk_gives_can_be_computed_beforehand(name: str) -> None:
+    model = make_model(name, COLUMNS)
+    given = model.trunk(X[COLUMNS])
+    assert isinstance(given, list) != SCHEMES[name].one_trunk
+    if not SCHEMES[name].one_trunk:
+        return
+    found = model({REPRESENTATION: given})
+    for task, outputs in model(X[COLUMNS]).items():
+        np.testing.assert_allclose(found[task], outputs, rtol=1e-6)
+    assert len(model.shared_variables({REPRESENTATION: given})) < len(model.shared_variables({}))

@@ -4,16 +4,43 @@ from __future__ import annotations
 
 import pytest
 
-from components.training import _unbalanced
+from components.stage import RootstockError
+from components.training import _check_state, _unbalanced
 from models.balancing.base import Balancing
 from models.balancing.equal import Equal
+from models.balancing.excess_mtl import ExcessMTL
+from models.balancing.moco import MoCo
 from models.balancing.pcgrad import PCGrad
 from models.features import NumericFeature
 from models.multitask import MultitaskModel
 from models.sharing.hard import Hard
 from models.task import BinaryTask, TaskTarget
-from models.transfer.base import Phase
+from models.transfer.adaptation import Adaptation
+from models.transfer.base import Phase, Transfer
+from models.transfer.fine_tune import FineTune
+from models.transfer.gradual import Gradual
+from models.transfer.lora import Lora
 from models.trunks.scratch import Scratch
+
+
+FEATURES = (NumericFeature(name="x", column="x", mean=0, deviation=1),)
+TARGETS = (TaskTarget(task=BinaryTask(name="a", label="l")),)
+
+
+@pytest.mark.parametrize("transfer", [None, FineTune(), Gradual(), Lora(rank=2)], ids=str)
+@pytest.mark.parametrize(
+    "balancing", [MoCo(at="parameters"), ExcessMTL(at="parameters"), ExcessMTL(), PCGrad()], ids=str
+)
+def test_a_state_per_parameter_needs_all_of_them_to_train(
+    balancing: Balancing, transfer: Transfer | None
+) -> None:
+    model = MultitaskModel(FEATURES, TARGETS, Scratch(width=4), Hard(), balancing)
+    adaptation = Adaptation(transfer, model)
+    if model.at_parameters and isinstance(transfer, Gradual | Lora):
+        with pytest.raises(RootstockError, match="state for each shared parameter"):
+            _check_state(model, adaptation)
+    else:
+        _check_state(model, adaptation)
 
 
 @pytest.mark.parametrize(
@@ -23,9 +50,7 @@ from models.trunks.scratch import Scratch
 def test_a_frozen_trunk_has_no_gradients_to_balance(
     balancing: Balancing, trains: bool, told: int
 ) -> None:
-    features = (NumericFeature(name="x", column="x", mean=0, deviation=1),)
-    targets = (TaskTarget(task=BinaryTask(name="a", label="l")),)
-    model = MultitaskModel(features, targets, Scratch(width=4), Hard(), balancing)
+    model = MultitaskModel(FEATURES, TARGETS, Scratch(width=4), Hard(), balancing)
     variables = tuple(model.trunk.trainable_variables)
     phases = [Phase(0, ()), Phase(2, variables if trains else ())]
     assert len(_unbalanced(model, phases)) == told

@@ -22,7 +22,6 @@ from models.transfer.gradual import Gradual
 from models.transfer.lora import Lora
 from models.trunks.scratch import Scratch
 
-
 FEATURES = (NumericFeature(name="x", column="x", mean=0, deviation=1),)
 TARGETS = (TaskTarget(task=BinaryTask(name="a", label="l")),)
 

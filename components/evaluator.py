@@ -163,8 +163,11 @@ class _Ask:
         """float32 [rows, width] by task; tasks that the model does not answer are left out."""
         from serving.server.saved_model import DEFAULT_SIGNATURE
 
-        model = _loaded(self.saved_model)
-        takes = model.signatures[DEFAULT_SIGNATURE].inputs.keys()
+        try:
+            model = _loaded(self.saved_model)
+            takes = model.signatures[DEFAULT_SIGNATURE].inputs.keys()
+        except (ServingError, KeyError) as e:
+            raise RootstockError(f"{self.saved_model} cannot be asked: {e}") from e
         parts: list[dict[str, np.ndarray]] = []
         columns = sorted({f.column for f in self.features})
         for batch in pq.ParquetFile(shard).iter_batches(self.batch_size, columns=columns):

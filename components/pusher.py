@@ -70,13 +70,16 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
         return PusherOutputs(Pushed(output))
 
     def still_valid(self, outputs: object) -> bool:
-        """Whether the version is still where it was pushed to."""
+        """Whether the version is still where it was pushed to, and has the label."""
         assert isinstance(outputs, PusherOutputs)
         record = outputs.pushed.load()
         if not record.pushed:
             return True
-        origin = destination(self.destination).history(self.model).get(record.version)
-        return origin is not None and origin.digest == record.digest
+        place = destination(self.destination)
+        origin = place.history(self.model).get(record.version)
+        if origin is None or origin.digest != record.digest:
+            return False
+        return not self.label or place.labels(self.model).get(self.label) == record.version
 
     def _push(self, model: TrainedModel) -> tuple[int, str]:
         try:

@@ -84,6 +84,11 @@ def write_kit(spec: Spec, directory: Path) -> str:
     with _explained(spec) as place:
         if not place.history(spec.name):
             raise RootstockError(f"{place.place(spec.name)}: no model has been pushed yet.")
+        if "://" in (where := place.place(spec.name)) and not where.startswith("file://"):
+            raise RootstockError(
+                f"{where}: the deploy kit mounts a directory. Sync the object store to one, and"
+                " name it under push.destination."
+            )
         labels = place.labels(spec.name)
         deployment = Deployment(spec.name, place.place(spec.name), labels)
         files = write(deployment, directory)
@@ -99,7 +104,15 @@ def serve_newest(spec: Spec, version: int) -> int:
     """Make sure that this version's model is what servers take by default; the version it has."""
     with _explained(spec) as place:
         known = place.history(spec.name)
-        return version if version == max(known) else place.rollback(spec.name, version)[0]
+        if version == max(known):
+            return version
+        labels = place.labels(spec.name)
+        newest, _ = place.rollback(spec.name, version)
+        for label, labelled in labels.items():  # those of a version that was not asked about
+            place.label(spec.name, label, labelled)
+        origin = place.history(spec.name)[newest]
+    _tell_registry(spec, origin.digest if origin else "", newest)
+    return newest
 
 
 @contextlib.contextmanager

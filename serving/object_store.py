@@ -8,9 +8,11 @@ never served and is never used again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import posixpath
 import shutil
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -102,14 +104,17 @@ class ObjectStore(Destination):
     def fetch(self, model: str, version: int, cache: Path) -> Path:
         """See `Destination`."""
         origin = self._origin(model, version)
-        fetched = cache / f"{model}-{origin.digest if origin else version}"
+        kept = hashlib.sha256(self.place(model, version).encode()).hexdigest()[:16]
+        fetched = cache / f"{model}-{origin.digest if origin else kept}"
         if not (fetched / _LAST).exists():
             shutil.rmtree(fetched, ignore_errors=True)
+            arriving = fetched.with_name(f".{fetched.name}.{uuid.uuid4().hex}")
             source = self._path(model, str(version))
-            for path in sorted(self.fs.find(source), key=lambda p: p.endswith(f"/{_LAST}")):
-                target = fetched / posixpath.relpath(path, source)
+            for path in self.fs.find(source):
+                target = arriving / posixpath.relpath(path, source)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self.fs.get_file(path, str(target))
+            arriving.rename(fetched)
         return fetched
 
     def place(self, model: str, version: int | None = None) -> str:

@@ -96,6 +96,7 @@ class Batcher:
                     try:
                         self._answer(batch, run)
                     finally:
+                        _end(batch)
                         self._changed.acquire()
                         queue.running -= 1
                         self._changed.notify_all()
@@ -161,3 +162,10 @@ class Batcher:
         parts = zip(*(np.split(answer, ends) for answer in answers), strict=True)
         for request, part in zip(batch, parts, strict=True):
             request.answer = list(part)
+
+
+def _end(batch: Sequence[_Waiting]) -> None:
+    """Let no request wait for ever, whatever became of the batch that it was in."""
+    for request in batch:
+        if not request.done:
+            request.error = ServingError(Code.INTERNAL, "The batch of this request failed.")

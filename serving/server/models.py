@@ -178,6 +178,14 @@ class ServedModel:
         fixed = self.config.labels
         return labels.read(self.config.directory) if fixed is None else dict(fixed)
 
+    def _loaded(self, path: Path) -> SavedModel:
+        try:
+            return self._load(path)
+        except ServingError:
+            raise
+        except Exception as error:  # whatever a file that others wrote makes TensorFlow do
+            raise ServingError(Code.INTERNAL, f"{path}: {error!r}") from error
+
     def _ensure(self, number: int) -> None:
         """Load a version: a new one, one that was replaced and is wanted again, or one that could
         not be loaded and has been written since (stores without renames write its graph last).
@@ -191,7 +199,7 @@ class ServedModel:
                 return
             version = self._versions[number] = Version(number, State.LOADING, stamp=stamp)
         try:
-            loaded = self._load(path)
+            loaded = self._loaded(path)
         except ServingError as error:
             _log.error("%s version %d cannot be loaded: %s", name, number, error)
             self._monitoring.loaded(name, error.code, time.monotonic() - began)
@@ -324,8 +332,11 @@ class Models:
     def _poll(self) -> None:
         while not self._stop.is_set():
             with self._refreshing:
-                for model in self._models.values():
-                    model.refresh()
+                for name, model in self._models.items():
+                    try:
+                        model.refresh()
+                    except Exception:  # a disk that fails for a moment must not end the polling
+                        _log.exception("%s: its versions cannot be looked up now", name)
                 if self.available():
                     self._available.set()
                 if any(model.failed() for model in self._models.values()):

@@ -94,7 +94,7 @@ class _Rest:
             raise invalid(f"Malformed request: {method} {path}")
         packs = "gzip" in request.headers.get("accept-encoding", "").lower()
         if packs and len(answer) >= _WORTH_PACKING:
-            packed = await self._work(lambda: gzip.compress(answer, 1))
+            packed = await asyncio.to_thread(gzip.compress, answer, 1)
             return _json(packed, headers={"Content-Encoding": "gzip"})
         return _json(answer)
 

@@ -93,6 +93,10 @@ class Fixed(Sampling):
 
     def shares(self, sizes: Mapping[str, int]) -> dict[str, float]:
         """See `Sampling.shares`."""
+        if len({JOIN.join(sorted(name.split(JOIN))) for name in self.of}) < len(self.of):
+            raise RootstockError(
+                f"training.sampling.of names a source twice: {', '.join(sorted(self.of))}."
+            )
         asked = {JOIN.join(sorted(name.split(JOIN))): share for name, share in self.of.items()}
         known = {JOIN.join(sorted(name.split(JOIN))): name for name in sizes}
         if set(asked) != set(known):
@@ -129,8 +133,9 @@ def order_of(
 ) -> Order:
     """A function from an epoch's index to the rows that it reads, in order.
 
-    An epoch has as many rows as there are in all. A source is gone through again and again in new
-    orders, from where the epoch before left it.
+    An epoch has as many rows as there are in all, or nearly: whole batches of each source in turns
+    have more, and no source has none. A source is gone through again and again in new orders, from
+    where the epoch before left it.
 
     Raises:
         RootstockError: the rule does not fit the sources.
@@ -142,7 +147,7 @@ def order_of(
         turns = max(round(total / batch_size / len(members)), 1)
         counts = [turns * batch_size] * len(members)
     else:
-        counts = _apportioned(total, list(shares.values()))
+        counts = [max(n, 1) for n in _apportioned(total, list(shares.values()))]
 
     def order(epoch: int) -> NDArray[np.int64]:
         parts = [

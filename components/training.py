@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from components.artifacts import Examples, TrainedModel
 from components.callbacks import EpochCallback, Monitor
 from components.checkpoint import Checkpoint
-from components.dataset import Splits, evaluation_batches, training_batches
+from components.dataset import Rows, Splits, evaluation_batches, training_batches
 from components.expected import write_expected
 from components.raw import raw_inputs
 from components.stage import Context, RootstockError
@@ -129,8 +129,7 @@ def train(
             continue
         adaptation.enter(phase)
         if training.gradient_figures and len(splits.targets) > 1:
-            sample = next(iter(evaluation_batches(splits.train, training.batch_size)))
-            report.inspect = partial(inspector(model), *sample)
+            report.inspect = partial(inspector(model), *_sample(splits.train, training.batch_size))
         model.make_train_function(force=True)
         model.fit(
             batches,
@@ -159,6 +158,16 @@ def _left_out(phases: Sequence[Phase], planned: Sequence[Phase]) -> list[str]:
     ]
 
 
+def _sample(rows: Rows, count: int) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """Rows from all over the split: files of one source follow each other in it."""
+    chosen = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64))
+    features, labels = (
+        {name: tf.constant(values[chosen]) for name, values in part.items()}
+        for part in (rows.features, rows.labels)
+    )
+    return features, labels
+
+
 def _check_state(model: MultitaskModel, adaptation: Adaptation) -> None:
     """Refuse a balancing method with a state per parameter where those that train change.
 
@@ -177,8 +186,10 @@ def _check_state(model: MultitaskModel, adaptation: Adaptation) -> None:
 
 def _unbalanced(model: MultitaskModel, phases: Sequence[Phase]) -> list[str]:
     """What a person should know where a method that balances gradients has none to balance."""
+    trunk = {id(v) for v in model.trunk.trainable_variables}
+    free = [v for graft in model.grafts if not graft.private for v in graft.trainable_variables]
     common = model.common is not None and model.common.trainable_variables
-    trains = common or any(p.variables for p in phases)
+    trains = common or any(id(v) in trunk for v in free) or any(p.variables for p in phases)
     if not isinstance(model.balancer, GradientBalancer) or trains:
         return []
     return [
@@ -262,8 +273,9 @@ def make_optimizer(
 
 
 def _undecayed(model: MultitaskModel, trained: list[keras.Variable]) -> list[keras.Variable]:
-    """Biases, scales and the balancing method's variables."""
+    """Biases, scales, mixtures and the balancing method's variables."""
     own = {id(v) for v in model.balancing_variables}
+    own |= {id(v) for graft in model.grafts for v in graft.undecayed}
     return [v for v in trained if len(v.shape) < 2 or id(v) in own]
 
 

@@ -23,15 +23,19 @@ def inspector(model: MultitaskModel) -> Callable[[Tensors, Tensors], dict[str, f
 
     It computes in inference mode. `gradient_rank` is the effective rank (Roy and Vetterli 2007,
     EUSIPCO) of the tasks' gradients at what they share, brought to one length: 1 where all agree,
-    the number of tasks where none has to do with another. Methods that balance gradients at the
+    the number of tasks where none has to do with another. It is taken where the tasks' gradients
+    meet, and there are no figures where they never do. Methods that balance gradients at the
     representation add `exactness`: the cosine between what they give to the shared parameters, and
     what they would give had they taken the gradients there. Others add what those report anyway:
     see `models.gradient_step.conflict_figures`.
     """
     balanced = isinstance(model.balancer, GradientBalancer)
     balancer = model.balancer if isinstance(model.balancer, GradientBalancer) else None
-    if model.at_parameters or (balancer is not None and balancer.sized):
+    meet = model.gradients_meet
+    if meet == "parameters" or (balancer is not None and balancer.sized):
         balancer = None
+    if meet is None:
+        return lambda features, labels: {}
 
     def measure(features: Tensors, labels: Tensors) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         shared = model.shared_variables(features)
@@ -49,8 +53,11 @@ def inspector(model: MultitaskModel) -> Callable[[Tensors, Tensors], dict[str, f
                 batch.losses, batch.present, stacked, gramian_of(stacked), places.values()
             )
 
-        here = Places(representation, parameters=False)
-        near = gradients(after, here)
+        if meet == "parameters":
+            near = gradients(whole, Places(shared, parameters=True))
+        else:
+            here = Places(representation, parameters=False)
+            near = gradients(after, here)
         totals = conflict_totals(near.gramian, batch.present)
         cosine = tf.constant(np.nan, tf.float32)
         if balancer is not None and shared:

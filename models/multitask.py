@@ -37,6 +37,7 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
     they share the representation. towers: from there to every task's raw outputs.
     trunk_trains: whether the trunk leaves inference mode while the model trains.
     at_parameters: whether a method that balances gradients takes them at shared parameters.
+    gradients_meet: where tasks' gradients can be held against each other: see `Sharing`.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
         self.at_parameters = (
             isinstance(balancing, GradientBalancing) and balancing.at == "parameters"
         )
+        self.gradients_meet = "parameters" if self.at_parameters else sharing.gradients_meet
         if isinstance(self.balancer, GradientBalancer):
             shapes = [p.shape[1:] for p in self.towers.inputs]
             if self.at_parameters:
@@ -89,10 +91,13 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
         return self.common(representation, training=training)
 
     def shared_variables(self, features: Tensors) -> list[keras.Variable]:
-        """The trainable variables that `represent` uses for such features."""
+        """The trainable variables that `represent` uses for such features, but for those that serve
+        one task alone.
+        """
         parts = [] if REPRESENTATION in features else [self.trunk]
         parts += [] if self.common is None else [self.common]
-        return [v for part in parts for v in part.trainable_variables]
+        private = {id(v) for graft in self.grafts if graft.private for v in graft.weights}
+        return [v for part in parts for v in part.trainable_variables if id(v) not in private]
 
     def answers(self, features: Tensors) -> dict[str, keras.KerasTensor]:
         """What is served, float32 [batch, units] by task: probabilities, or values in the label's

@@ -72,7 +72,7 @@ class Probe(ABC):
     """Looks at one batch from weights that a step might lead to, in inference mode. Half 0 of its
     rows is for learning, half 1 for judging. All float32.
 
-    rate: the model's learning rate.
+    rate: the model's learning rate, that of the heads; a transfer mode may have a trunk go slower.
     """
 
     rate: keras.KerasTensor

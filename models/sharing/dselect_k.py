@@ -36,8 +36,8 @@ class DSelectK(MMoE):
 
     def __post_init__(self) -> None:
         """Refuse numbers of experts that bits cannot count."""
-        if self.experts & (self.experts - 1):
-            raise ValueError(f"dselect_k: experts must be a power of 2. Received: {self.experts}")
+        if self.experts < 2 or self.experts & (self.experts - 1):
+            raise ValueError(f"dselect_k: experts must be 2, 4, 8 or so. Received: {self.experts}")
         if self.selected > self.experts:
             raise ValueError(
                 f"dselect_k: selected must be at most experts, {self.experts}. Received:"

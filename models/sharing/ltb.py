@@ -20,7 +20,8 @@ class LTB(Sharing):
     before it goes on, so that tasks come to share a tree.
 
     Trains all copies together with the choices, where the paper first searches and then trains the
-    tree anew. Costs a trunk for every task.
+    tree anew. Costs a trunk for every task. While a transfer mode holds the whole trunk, choices
+    inside it are not drawn: the likeliest train.
 
     temperature: of the draws at first; it falls with the root of the steps.
     """

@@ -68,7 +68,9 @@ def _fitted(handed: keras.KerasTensor, part: keras.KerasTensor, name: str) -> ke
         handed = keras.ops.mean(handed, axis=(1, 2))
     if len(part.shape) == 2:
         return layers.Dense(channels, activation="relu", name=f"{name}_hand")(handed)
-    strides = tuple(-(-a // b) for a, b in zip(handed.shape[1:3], part.shape[1:3], strict=True))
-    return layers.Conv2D(
+    height, width = part.shape[1:3]
+    strides = (max(handed.shape[1] // height, 1), max(handed.shape[2] // width, 1))
+    handed = layers.Conv2D(
         channels, 3, strides, padding="same", activation="relu", name=f"{name}_hand"
     )(handed)
+    return handed[:, :height, :width]  # an odd side, halved, may be one longer

@@ -49,6 +49,10 @@ class PLE(Sharing):
         return Shared(trunk, keras.Model([*inputs, offered], branches), common)
 
 
+SHARED = "shared."
+"""The owner of the shared experts: no task has a dot in its name."""
+
+
 class _Level:
     """The experts and gates of one level. prefix: of their names."""
 
@@ -57,25 +61,25 @@ class _Level:
 
     def shared(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """What the shared experts offer."""
-        return self._experts("shared", self.scheme.shared_experts, x)
+        return self._experts(SHARED, self.scheme.shared_experts, x)
 
     def read(
         self, task: str, x: keras.KerasTensor, offered: keras.KerasTensor
     ) -> keras.KerasTensor:
         """What a task makes of its own experts and of those that the shared ones offer."""
-        return self._mixed(task, x, {task: self._own(task, x), "shared": offered})
+        return self._mixed(task, x, {task: self._own(task, x), SHARED: offered})
 
     def below(
         self, shared: keras.KerasTensor, given: dict[str, keras.KerasTensor]
     ) -> tuple[keras.KerasTensor, dict[str, keras.KerasTensor]]:
         """What the level gives to the shared experts of the next, and to each task."""
         offered = {task: self._own(task, x) for task, x in given.items()}
-        offered["shared"] = self.shared(shared)
+        offered[SHARED] = self.shared(shared)
         tasks = {
-            task: self._mixed(task, x, {k: offered[k] for k in (task, "shared")})
+            task: self._mixed(task, x, {k: offered[k] for k in (task, SHARED)})
             for task, x in given.items()
         }
-        return self._mixed("shared", shared, offered), tasks
+        return self._mixed(SHARED, shared, offered), tasks
 
     def _own(self, task: str, x: keras.KerasTensor) -> keras.KerasTensor:
         return self._experts(task, self.scheme.task_experts, x)

@@ -65,6 +65,11 @@ class Walk:
     def __init__(self, trunk: keras.Model, inputs: dict[str, keras.KerasTensor]) -> None:
         """inputs: symbolic ones, by feature, to walk with in place of the trunk's own."""
         self.stages = stages_of(trunk)
+        if not self.stages:
+            raise ValueError(
+                "This sharing takes the trunk apart, and the trunk has no weights in Keras layers"
+                " to take apart: choose another sharing."
+            )
         self._now = {id(t): inputs[name] for name, t in trunk.input.items()}
         self._next = 0
 

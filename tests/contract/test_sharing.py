@@ -24,12 +24,12 @@ SCHEMES = methods("models.sharing", Sharing)
 TASKS = ("a", "b", "c")
 TARGETS = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in TASKS)
 COLUMNS = (NumericFeature(name="x", column="x", mean=0, deviation=1),)
-IMAGES = (ImageFeature(name="photo", column="p", height=8, width=8, channels=1),)
+IMAGES = (ImageFeature(name="photo", column="p", height=9, width=9, channels=1),)
 TRUNK = Scratch(width=8, dropout=0, image=ResidualConvnet(widths=(4, 6)))
 RNG = np.random.default_rng(0)
 X = {
     COLUMNS: {"x": np.linspace(-1, 1, 6, dtype=np.float32)},
-    IMAGES: {"photo": RNG.integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)},
+    IMAGES: {"photo": RNG.integers(0, 256, (6, 9, 9, 1), dtype=np.uint8)},
 }
 Y = {t: (np.arange(6) % 2).astype(np.float32) for t in TASKS}
 
@@ -166,3 +166,13 @@ def test_what_a_whole_trunk_gives_can_be_computed_beforehand(name: str) -> None:
     for task, outputs in model(X[COLUMNS]).items():
         np.testing.assert_allclose(found[task], outputs, rtol=1e-6)
     assert len(model.shared_variables({REPRESENTATION: given})) < len(model.shared_variables({}))
+
+
+@schemes
+def test_a_task_may_have_any_name(name: str) -> None:
+    targets = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in ("shared", "expert0"))
+    model = MultitaskModel(COLUMNS, targets, TRUNK, SCHEMES[name](), Equal())
+    readers = {key.rpartition("/")[0] for key in model.gate_figures()}
+    sources = [len([k for k in model.gate_figures() if k.startswith(r + "/")]) for r in readers]
+    assert all(n > 1 for n in sources)
+    assert set(model(X[COLUMNS])) == {"shared", "expert0"}

@@ -9,6 +9,8 @@ from models.sharing.layers.base import SharingLayer
 class Adapter(SharingLayer):
     """x + up(relu(down(x))) along the last axis: at first the identity, as `up` starts at zero."""
 
+    private = True
+
     def __init__(self, task: str, stage: str, width: int) -> None:
         super().__init__(name=f"{task}_adapter_{stage.replace('.', '_')}")
         self.width = width

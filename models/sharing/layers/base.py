@@ -6,7 +6,17 @@ from models.lazy import keras
 
 
 class SharingLayer(keras.layers.Layer):  # type: ignore[misc]
-    """A layer of a scheme; inside a trunk, it is no part of what a transfer mode adapts."""
+    """A layer of a scheme; inside a trunk, it is no part of what a transfer mode adapts.
+
+    private: whether one task alone goes through it.
+    """
+
+    private = False
+
+    @property
+    def undecayed(self) -> list[keras.Variable]:
+        """Its matrices that weight decay spares."""
+        return []
 
     def figures(self) -> dict[str, float]:
         """What to report after an epoch, by name: `gate/<reader>/<source>`, how much the reader

@@ -29,6 +29,11 @@ class Experts(SharingLayer):
             self.kernels.append(kernel)
             self.biases.append(self.add_weight((self.experts, width), "zeros", name=f"bias{i}"))
 
+    @property
+    def undecayed(self) -> list[keras.Variable]:
+        """See `SharingLayer.undecayed`."""
+        return list(self.biases)
+
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """The first layers are one product of matrices."""
         ops = keras.ops

@@ -29,6 +29,11 @@ class Stitch(SharingLayer):
             (count, count), lambda shape, dtype=None: keras.ops.cast(start, dtype), name="mixture"
         )
 
+    @property
+    def undecayed(self) -> list[keras.Variable]:
+        """See `SharingLayer.undecayed`."""
+        return list(self.trainable_variables)
+
     def mix(self, training: bool) -> keras.KerasTensor:
         """Each task's weights of all tasks' tensors: [tasks, tasks]."""
         return keras.ops.convert_to_tensor(self.mixture)

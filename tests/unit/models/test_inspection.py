@@ -14,7 +14,9 @@ from models.features import NumericFeature
 from models.inspection import effective_rank, inspector
 from models.lazy import keras
 from models.multitask import MultitaskModel
+from models.sharing.adapters import Adapters
 from models.sharing.hard import Hard
+from models.sharing.soft import Soft
 from models.task import BinaryTask, TaskTarget
 from models.trunks.scratch import Scratch
 
@@ -91,3 +93,19 @@ def test_exactness_leaves_the_methods_state(balancing: Balancing) -> None:
 def test_at_parameters_there_is_nothing_to_compare() -> None:
     figures = inspector(make_model(MGDA(at="parameters"), "ab"))(X, {"a": SIGNS, "b": SIGNS})
     assert "exactness" not in figures
+
+
+@pytest.mark.parametrize("name", ["adapters", "soft"])
+def test_figures_are_taken_where_tasks_meet(name: str) -> None:
+    keras.utils.set_random_seed(1)
+    targets = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in "ab")
+    sharing = {"adapters": Adapters(), "soft": Soft()}[name]
+    model = MultitaskModel(FEATURES, targets, Scratch(width=6, dropout=0), sharing, Equal())
+    a, b = (next(la for la in model.towers.layers if la.name == f"{t}.head") for t in "ab")
+    b.kernel.assign(a.kernel)
+    figures = inspector(model)(X, {"a": SIGNS, "b": SIGNS})
+    if name == "soft":
+        assert figures == {}
+    else:
+        assert figures["gradient_cosine"] == pytest.approx(1, abs=1e-4)
+        assert figures["gradient_rank"] == pytest.approx(1, abs=0.05)

@@ -175,6 +175,7 @@ def classical(inputs: tuple[Input, ...], numeric: bool, seed: int) -> Any:
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
@@ -192,7 +193,8 @@ def classical(inputs: tuple[Input, ...], numeric: bool, seed: int) -> Any:
             hot = OneHotEncoder(handle_unknown="ignore", min_frequency=2)
             encoders.append((hot if wide else unknown, [given.name]))
         else:
-            encoders.append((StandardScaler() if wide else "passthrough", [given.name]))
+            scaled = make_pipeline(SimpleImputer(), StandardScaler())
+            encoders.append((scaled if wide else "passthrough", [given.name]))
     encoder = make_column_transformer(*encoders)
     if wide:
         linear = Ridge() if numeric else LogisticRegression(C=10, max_iter=500)

@@ -112,7 +112,9 @@ def groups(found: Signatures, similarity: float) -> np.ndarray:
     _join(parents, rows[_neighbours(found.exact[rows], 1)])
     if found.near is not None:
         texts = found.near.shape[1] > 1
-        rows = rows if texts else rows[found.near[rows, 0] != 0]  # no patch differs from the next
+        # nothing to compare: no text, or no patch that differs from the next
+        nothing = text_signature(pa.array([""]))[0] if texts else np.zeros(1, np.uint64)
+        rows = rows[(found.near[rows] != nothing).any(axis=1)]
         near = found.near[rows]
         for band in range(BANDS if texts else DIFFERENT_BITS + 1):
             pairs = _neighbours(

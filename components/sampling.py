@@ -7,10 +7,10 @@ with labels of `cat` and `dog`, and so on.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -42,6 +42,10 @@ class Sampling(ABC):
         Raises:
             RootstockError: the rule does not fit the sources.
         """
+
+    def narrowed(self, tasks: Collection[str]) -> Self:
+        """The rule for some of the tasks: sources that differ in others alone become one."""
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +109,14 @@ class Fixed(Sampling):
                 f" {', '.join(sorted(sizes))}. Received: {', '.join(sorted(self.of)) or 'none'}."
             )
         return {known[key]: share for key, share in asked.items()}
+
+    def narrowed(self, tasks: Collection[str]) -> Self:
+        """See `Sampling.narrowed`."""
+        left: dict[str, float] = {}
+        for source, share in self.of.items():
+            if name := JOIN.join(part for part in source.split(JOIN) if part in tasks):
+                left[name] = left.get(name, 0.0) + share
+        return replace(self, of=left)
 
 
 AnySampling = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -120,6 +121,8 @@ def _iso(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime.date) else value
 
 
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+"""Before the time: ISO 8601 has a T between, timestamps as text have a space."""
 Moment = Annotated[str | int | float, BeforeValidator(_iso)]
 
 
@@ -164,6 +167,9 @@ class TimeSplits(Splitting):
                 f"data.splits: column {self.column!r} holds {times.type} values, which cannot be"
                 f" compared with {moment!r}. Expected both to be numbers, or both ISO 8601 text."
             )
+        if isinstance(moment, str):
+            times = pc.replace_substring_regex(times, f"^({_DAY}) ", r"\1T")
+            moment = re.sub(f"^({_DAY}) ", r"\1T", moment)
         return pc.greater_equal(times, moment)
 
 

@@ -66,6 +66,8 @@ def stratified(splits: HashSplits, strata: Iterable[Strata]) -> StratifiedSplits
     for part in strata:
         for code, name in enumerate(part.names):
             by_name.setdefault(name, []).append(part.fractions[part.codes == code])
+    if not by_name:  # no row is free: every source has a split of its own
+        return StratifiedSplits(splits.stratify, splits.seed, {})
     sorted_ = {name: np.sort(np.concatenate(parts)) for name, parts in sorted(by_name.items())}
     keys = np.concatenate([np.unique(fractions) for fractions in sorted_.values()])
     if len(np.unique(keys)) < len(keys):

@@ -159,14 +159,14 @@ def _scored(
         head.target.name: {} for head in model.heads
     }
     for split, (labels, features) in splits.items():
-        rows = min(len(next(iter(features.values()))), TRAIN_ROWS if split == "train" else 2**62)
-        parts = [
-            answer({n: tf.constant(v[i : min(i + BATCH_ROWS, rows)]) for n, v in features.items()})
-            for i in range(0, rows, BATCH_ROWS)
-        ]
+        rows = np.arange(len(next(iter(features.values()))))
+        if split == "train" and len(rows) > TRAIN_ROWS:  # of all sources: they follow each other
+            rows = np.sort(np.random.default_rng(0).choice(rows, TRAIN_ROWS, replace=False))
+        batches = [rows[i : i + BATCH_ROWS] for i in range(0, len(rows), BATCH_ROWS)]
+        parts = [answer({n: tf.constant(v[b]) for n, v in features.items()}) for b in batches]
         for task in found:
             answers = np.concatenate([part[task].numpy() for part in parts])
-            found[task][split] = labels[task][:rows], answers
+            found[task][split] = labels[task][rows], answers
     return dict(found)
 
 

@@ -157,11 +157,17 @@ def _examples(spec: Spec, run: Runner, index: Path) -> Examples:
     """All examples; each span by itself, so that earlier ones are not read again."""
     spans = by_span(spec.data.sources)
     plain = list(spans) == [None]
+    splits = spec.data.splits.without({s.split for s in spec.data.sources if s.split})
+    if not plain and getattr(splits, "stratify", None):
+        raise RootstockError(
+            "data.splits.stratify needs all data at once, and spans are read one by one. Leave"
+            " `stratify` out, or give the files without {SPAN}."
+        )
     parts = []
     for sources in spans.values():
         stage = ExampleGen(
             sources=sources,
-            splits=spec.data.splits,
+            splits=splits,
             key=spec.data.key,
             max_bad_fraction=spec.data.max_bad_fraction,
             part=not plain,

@@ -87,6 +87,12 @@ def _listed(source: Reader) -> dict[int, str]:
         if (match := re.fullmatch(pattern, path)) is None:
             continue
         number, version = _number(match.groupdict(), path), int(match.groupdict().get("VERSION", 0))
+        if number in versions and versions[number][0] == version:
+            raise RootstockError(
+                f"{source.path}: two paths are version {version} of span {number}:"
+                f" {versions[number][1]} and {path}. Expected one: put the files of a span into a"
+                " directory."
+            )
         if number not in versions or versions[number][0] < version:
             versions[number] = version, path + rest
     return {number: path for number, (_, path) in versions.items()}

@@ -28,8 +28,8 @@ Values = dict[str, list[bytes] | list[float] | list[int]]
 class TFRecordReader(Reader):
     """Columns are the features of the first 1,000 examples of every file.
 
-    A feature is a list where one of those has several values of it, or where `lists` names it;
-    bytes are text where all of them are UTF-8.
+    A feature is a list where more than a tenth of those that have it have several values, or where
+    `lists` names it; bytes are text where at most a tenth of them are not UTF-8.
     """
 
     format: Literal["tfrecord"] = "tfrecord"
@@ -44,8 +44,9 @@ class TFRecordReader(Reader):
         found = []
         for name in names:
             records = list(islice(_examples(Unit(str(base), (name,))), INFER_RECORDS))
-            if records and all(isinstance(r, BadRecord) for r in records):
-                raise RootstockError(f"{base}/{records[0]}")
+            if records and all(isinstance(values, str) for _, values in records):
+                position, reason = records[0]
+                raise RootstockError(f"{base / name}, record {position}: {reason}")
             examples = [values for _, values in records if not isinstance(values, str)]
             found.append((str(base / name), self._schema_of(examples)))
         return union(found, untyped=pa.null())

@@ -26,6 +26,12 @@ def _alike(one: Spec, other: Spec) -> bool:
     return same and one.training == other.training and one.inputs == other.inputs
 
 
+def _same_method(one: Spec, other: Spec) -> bool:
+    """Whether two arms share and balance alike, whatever trunk they start from."""
+    first, second = one.model, other.model
+    return (first.sharing, first.balancing) == (second.sharing, second.balancing)
+
+
 def claims_of(arms: Sequence[PlannedArm], baselines: Sequence[str]) -> Iterator[Claim]:
     """Sharing, transfer, both; each other arm against the reference; controls; classical models."""
     compared = [a for a in arms if not a.control_of]
@@ -43,7 +49,8 @@ def claims_of(arms: Sequence[PlannedArm], baselines: Sequence[str]) -> Iterator[
                 yield from claim("sharing", told, arm.name, other.name)
     for arm in compared:
         for other in compared:
-            if arm.pretrained and not other.pretrained and arm.models == other.models:
+            same = arm.models == other.models and _same_method(arm.spec, other.spec)
+            if arm.pretrained and not other.pretrained and same:
                 told = "Does starting from pretrained weights help?"
                 yield from claim("transfer", told, arm.name, other.name)
     for arm in compared:

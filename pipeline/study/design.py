@@ -93,7 +93,12 @@ def model_trainer(arm: PlannedArm, model: Model, training: Training, seed: int) 
         tasks=tasks,
         sharing=Hard() if alone else arm.spec.model.sharing,
         balancing=Equal() if alone else _narrowed(arm.spec.model.balancing, model.tasks),
-        training=replace(training, early_stopping=stopping, gradient_figures=False),
+        training=replace(
+            training,
+            early_stopping=stopping,
+            gradient_figures=False,
+            sampling=training.sampling.narrowed(model.tasks),
+        ),
         seed=seed,
     )
 

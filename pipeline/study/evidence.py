@@ -101,12 +101,14 @@ class Evidence:
         family = FAMILIES[self.design.spec.tasks[task].kind]
         return -1 if self.design.metrics[task] in family.lower_is_better else 1
 
-    def margin(self, task: str, fraction: float) -> float:
+    def margin(self, task: str, fraction: float, split: str = "test") -> float:
         """Below which a difference does not matter, in units of the metric."""
         margin = self.design.settings.margin
         if self.design.metrics[task] not in NO_SCALE:
             return margin
-        return margin * abs(float(np.mean(self.values(self.design.reference, fraction, task))))
+        return margin * abs(
+            float(np.mean(self.values(self.design.reference, fraction, task, split)))
+        )
 
     def differences(
         self, arm: str, against: str, fraction: float, split: str = "test"
@@ -125,7 +127,7 @@ class Evidence:
                     self._samples(a, fraction, task, seeds, split) for a in (arm, against)
                 )
                 error = float(np.nanstd(ours_by - theirs_by, ddof=1))
-            margin = self.margin(task, fraction)
+            margin = self.margin(task, fraction, split)
             found.append(Differences(task, by_seed, margin, error, self.overlap))
         return found
 
@@ -169,7 +171,9 @@ class Evidence:
             ours, theirs = (self.by_seed(a, fraction, task) for a in (arm, against))
             for seed in ours.keys() & theirs.keys():
                 change = self.sign(task) * (ours[seed] - theirs[seed])
-                gains.setdefault(seed, []).append(change / theirs[seed] if theirs[seed] else nan)
+                gains.setdefault(seed, []).append(
+                    change / abs(theirs[seed]) if theirs[seed] else nan
+                )
         whole = [np.mean(g) for _, g in sorted(gains.items()) if len(g) == len(self.design.metrics)]
         return 100 * np.array(whole, np.float64)
 

@@ -179,7 +179,9 @@ def _watched(
                 f"{count} of {len(jobs)}: {cell.arm} {'+'.join(done.job.judged)}, fraction"
                 f" {cell.fraction:g}, seed {cell.seed + 1}: {done.entry.seconds:.1f} s"
             )
-        if end is not None and time.monotonic() > end and count < len(jobs):
+        if done.cached or end is None or time.monotonic() <= end:
+            continue
+        if count < len(jobs):
             display.line(f"The time is over: {len(jobs) - count} trials are left out.")
             running.close()
             return

@@ -10,8 +10,9 @@ from typing import Any
 
 import yaml
 
+from components.sampling import Fixed
 from pipeline.spec import load_spec
-from pipeline.yaml_file import read_yaml
+from pipeline.yaml_file import VARIABLE, read_yaml
 
 
 def runnable_specs(
@@ -28,7 +29,9 @@ def runnable_specs(
     spec, _ = load_spec(path, overrides, variables)
     found = {}
     for tasks in models:
-        content: dict[str, Any] = dict(read_yaml(path, overrides, variables).content)
+        file = read_yaml(path, overrides, variables)
+        content: dict[str, Any] = dict(file.content)
+        _without_secrets(content, file.text)
         content.pop("study", None)
         content |= {} if study is None else {"study": dict(study)}
         whole = len(tasks) == len(spec.tasks)
@@ -56,19 +59,35 @@ def _narrow(content: dict[str, Any], tasks: tuple[str, ...]) -> None:
     elif isinstance(model.get("balancing"), dict) and "weights" in model["balancing"]:
         weights = model["balancing"]["weights"]
         model["balancing"]["weights"] = {t: w for t, w in weights.items() if t in tasks}
-    stopping = (content.get("training") or {}).get("early_stopping")
+    training = content.get("training") or {}
+    if isinstance(sampling := training.get("sampling"), dict) and "of" in sampling:
+        sampling["of"] = Fixed(of=sampling["of"]).narrowed(tasks).of
+    stopping = training.get("early_stopping")
     if stopping and not any(
         str(stopping.get("monitor", "")).startswith(f"val_{t}_") for t in tasks
     ):
         stopping["monitor"] = "val_loss"
 
 
+def _without_secrets(content: dict[str, Any], text: str) -> None:
+    """Leave variables in URLs as the file has them: they may hold passwords."""
+    written = (yaml.safe_load(text).get("data") or {}).get("sources") or []
+    sources = content["data"]["sources"]
+    for source, raw in zip(sources, written, strict=False):
+        if "://" in source["path"] and VARIABLE.search(raw.get("path", "")):
+            source["path"] = raw["path"]
+
+
 def _absolute(content: dict[str, Any], base: Path) -> None:
     def absolute(p: str) -> str:
+        if "://" in p:
+            return p
         return os.path.normpath(os.path.join(base, os.path.expanduser(p)))
 
     data = content["data"]
-    data["sources"] = [{**s, "path": absolute(s["path"])} for s in data["sources"]]
+    for part in ("sources", "previous", "serving"):
+        if data.get(part):
+            data[part] = [{**s, "path": absolute(s["path"])} for s in data[part]]
     if data.get("schema_file"):
         data["schema_file"] = absolute(data["schema_file"])
 

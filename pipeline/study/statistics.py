@@ -143,10 +143,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def seeds_to_tell_apart(mean: float, deviation: float, tests: int, alpha: float) -> int | None:
+def seeds_to_tell_apart(
+    mean: float, deviation: float, tests: int, alpha: float, overlap: float = 0.0
+) -> int | None:
     """Seeds with which a difference of this mean and standard deviation would be found in four of
     five studies; None: more than `MOST_SEEDS`. By the paired t-test's power (noncentral t), at
-    least `fewest_seeds`.
+    least `fewest_seeds`. overlap: see `standard_error`.
     """
     from scipy import stats
 
@@ -154,14 +156,14 @@ def seeds_to_tell_apart(mean: float, deviation: float, tests: int, alpha: float)
     if deviation == 0:
         return at_least if mean else None
     seeds = np.arange(2, MOST_SEEDS + 1)
-    effect = abs(mean) / deviation * np.sqrt(seeds)
+    effect = abs(mean) / deviation / np.sqrt(1 / seeds + overlap)
     critical = stats.t.ppf(1 - alpha / tests / 2, seeds - 1)
     power = stats.nct.sf(critical, seeds - 1, effect)
     return _first(seeds, power, at_least)
 
 
 def seeds_to_equate(
-    mean: float, deviation: float, margin: float, tests: int, alpha: float
+    mean: float, deviation: float, margin: float, tests: int, alpha: float, overlap: float = 0.0
 ) -> int | None:
     """Seeds with which such a difference would be called equivalent in four of five studies; None:
     more than `MOST_SEEDS`, or the mean lies outside the margin.
@@ -175,7 +177,7 @@ def seeds_to_equate(
         return 2
     seeds = np.arange(2, MOST_SEEDS + 1)
     critical = stats.t.ppf(1 - alpha / tests, seeds - 1)
-    reach = np.sqrt(seeds) / deviation
+    reach = 1 / (np.sqrt(1 / seeds + overlap) * deviation)
     power = stats.t.cdf(room * reach - critical, seeds - 1)
     power = power - stats.t.sf((margin + abs(mean)) * reach - critical, seeds - 1)
     return _first(seeds, power, 2)

@@ -8,7 +8,7 @@ from components.arrow import np
 from components.stage import RootstockError
 from pipeline.display import Display
 from pipeline.store import Store
-from pipeline.study.arms import PlannedArm
+from pipeline.study.arms import PlannedArm, planned_controls
 from pipeline.study.evidence import gather
 from pipeline.study.trials import Job, Prepared
 from pipeline.study.workers import run_jobs
@@ -47,8 +47,11 @@ def tuned(prepared: Prepared, store: Store, workers: int, display: Display) -> P
         display.line(f"{arm.name}: tuned to {', '.join(best.overrides)}")
         chosen[arm.name] = replace(best, name=arm.name)
         inputs |= {(arm.name, split): i for (n, split), i in inputs.items() if n == best.name}
-    arms = tuple(chosen.get(a.name, a) for a in design.arms)
-    return replace(prepared, design=replace(design, arms=arms), inputs=inputs)
+    arms = [chosen.get(a.name, a) for a in design.arms if not a.control_of]
+    wanted = {a.name for a in design.arms}
+    controls, _ = planned_controls(arms, design.settings)
+    arms += [c for c in controls if c.name in wanted]
+    return replace(prepared, design=replace(design, arms=tuple(arms)), inputs=inputs)
 
 
 def _best(prepared: Prepared, arm: PlannedArm, store: Store, workers: int) -> PlannedArm:

@@ -118,8 +118,8 @@ def _more(d: Differences, tests: int, alpha: float) -> int | None:
     if d.row_error * 2 > room:
         return None
     found = [
-        statistics.seeds_to_tell_apart(mean, deviation, tests, alpha),
-        statistics.seeds_to_equate(mean, deviation, d.margin, tests, alpha),
+        statistics.seeds_to_tell_apart(mean, deviation, tests, alpha, d.overlap),
+        statistics.seeds_to_equate(mean, deviation, d.margin, tests, alpha, d.overlap),
     ]
     needed = [max(n, len(d.by_seed) + 1) for n in found if n is not None]
     return min(needed, default=None)

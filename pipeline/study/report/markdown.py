@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.promises import promises
 from pipeline.study.report.sentences import (
-    METHOD,
     headline,
+    method,
     names_of,
     overall,
     spread,
@@ -27,7 +27,7 @@ def markdown(found: Findings) -> str:
     for comparison in found.comparisons:
         if comparison.fraction == largest:
             parts += list(_comparison(comparison, found))
-    parts += [_scores(found), _costs(found), "## How to read this", *METHOD]
+    parts += [_scores(found), _costs(found), "## How to read this", *method(found)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -14,8 +14,8 @@ from pipeline.study.promises import promises
 from pipeline.study.report.charts import Bar, Point, Series, forest, heat_map, plot
 from pipeline.study.report.markdown import MAIN
 from pipeline.study.report.sentences import (
-    METHOD,
     headline,
+    method,
     names_of,
     overall,
     spread,
@@ -53,7 +53,7 @@ def page(found: Findings, spec_text: str, affinities: Affinities | None = None) 
             *_details(found),
             *_training(found),
             *_affinities(affinities),
-            f"<h2>How to read this</h2>{''.join(f'<p>{rich(m)}</p>' for m in METHOD)}",
+            f"<h2>How to read this</h2>{''.join(f'<p>{rich(m)}</p>' for m in method(found))}",
             f"<details><summary>The spec</summary><pre>{escape(spec_text)}</pre></details>",
             f'<p class="soft">{escape(_versions(found))}</p>',
         ]

@@ -10,8 +10,6 @@ from pipeline.study.statistics import fewest_seeds
 from pipeline.study.verdict import Verdict
 
 METHOD = (
-    "Every arm saw the same rows, split once; a seed decides initialisation, order and, below all"
-    " rows, which rows. Arms are compared seed by seed. Smaller fractions lie within larger ones.",
     "**helps** and **hurts**: an exact sign-flip test over seeds and a t-test over seeds and test"
     " rows are both significant, over all tasks of the comparison together (Holm). **equivalent**:"
     " both one-sided tests against the margin are. **undecided**: neither. The margin was set"
@@ -22,9 +20,24 @@ METHOD = (
     "Δm is the mean over tasks of the relative difference, positive is better. It hides a task"
     " that loses, and explodes where a figure is near zero: the worst task stands beside it.",
     "Validation rows chose the arm: the cheapest that is on no task worse than the best by more"
-    " than the margin and a standard error. Test rows took no part. Times are wall clock on the"
-    " machine of the study, with one-off compilation, which weighs in small studies.",
+    " than the margin and a standard error. Test rows of the same seed took no part. Times are wall"
+    " clock on the machine of the study, with one-off compilation, which weighs in small studies.",
 )
+ONE_SPLIT = (
+    "Every arm saw the same rows, split once; a seed decides initialisation, order and, below all"
+    " rows, which rows. Arms are compared seed by seed. Smaller fractions lie within larger ones."
+)
+OWN_SPLITS = (
+    "For every seed the rows were split anew, alike for all arms, so validation rows of one seed"
+    " are test rows of others. Arms are compared seed by seed, with an error for overlapping splits"
+    " (Nadeau and Bengio 2003). Smaller fractions lie within larger ones."
+)
+
+
+def method(found: Findings) -> tuple[str, ...]:
+    """How to read a report."""
+    resampled = found.evidence.design.settings.splits == "resampled"
+    return (OWN_SPLITS if resampled else ONE_SPLIT, *METHOD)
 
 
 def headline(found: Findings) -> list[str]:

@@ -135,3 +135,11 @@ def test_columns_that_do_not_do(tmp_path: Path, new_context: Make) -> None:
         run(examples, new_context("x"), columns=("text",))
     with pytest.raises(RootstockError, match=r"column 'id' holds int64 values"):
         run(examples, new_context("x"), columns=("id",), near=0.9)
+
+
+def test_rows_without_a_first_text_are_no_near_duplicates() -> None:
+    bodies = [" ".join(sentence(30)) for _ in range(6)]
+    subjects = ["", None, "", "a b c d", "a b c d", "  "]
+    batch = pa.RecordBatch.from_pydict({"subject": subjects, "body": bodies})
+    found = groups(signatures(batch, ["subject", "body"], near=True), 0.8)
+    assert list(found) == [0, 1, 2, 3, 3, 5]

@@ -77,3 +77,16 @@ def test_batches_of_an_epoch_can_be_read_again(sampling) -> None:  # type: ignor
     assert 10 not in read[0]
     epoch.assign(3)
     assert list(np.concatenate([x["x"] for x, _ in batches.as_numpy_iterator()])) != list(read[0])
+
+
+def test_shares_for_some_of_the_tasks() -> None:
+    whole = Fixed(of={"cat": 1, "dog": 2, "car+cat": 3})
+    assert whole.narrowed(("cat", "dog")).of == {"cat": 4, "dog": 2}
+    assert Temperature().narrowed(("cat",)) == Temperature()
+
+
+def test_a_source_is_never_left_out_or_named_twice() -> None:
+    drawn = order_of(Fixed(of={"cat": 1, "dog": 1e-9}), GROUPS, 4, seed=1)(0)
+    assert np.isin(drawn, GROUPS["dog"]).sum() == 1
+    with pytest.raises(RootstockError, match="twice"):
+        order_of(Fixed(of={"a+b": 1, "b+a": 2}), {"a+b": np.arange(3)}, 2, 0)

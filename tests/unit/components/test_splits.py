@@ -16,6 +16,7 @@ from components.example_gen import ExampleGen, ExampleGenInputs, ExampleGenOutpu
 from components.readers.delimited import CsvReader
 from components.splits import ColumnSplits, HashSplits, Splits, Splitting, TimeSplits
 from components.stage import Context, RootstockError
+from components.strata import stratified
 
 Make = Callable[[str], Context]
 SPEC: TypeAdapter[Splitting] = TypeAdapter(Splits)
@@ -112,3 +113,17 @@ def test_shares_need_no_rule() -> None:
 def test_indices_are_of_the_schema(tmp_path: Path) -> None:
     batch = pa.record_batch({"t": [1.0, 2.0, 3.0]})
     assert TimeSplits(column="t", val=2, test=2.5).indices(batch, ()).tolist() == [0, 1, 2]
+
+
+def test_timestamps_with_a_space_are_compared_as_those_with_a_t() -> None:
+    rule = TypeAdapter(Splits).validate_python(
+        {"by": "time", "column": "when", "test": datetime.datetime(2024, 1, 31)}
+    )
+    times = ["2024-01-30 23:59:59", "2024-01-31 13:00:00", "2024-01-30T23:59:59", "2024-01-31"]
+    batch = pa.RecordBatch.from_pydict({"when": times})
+    assert [SPLITS[i] for i in rule.indices(batch, ())] == ["train", "test", "train", "train"]
+
+
+def test_strata_of_no_rows() -> None:
+    found = stratified(HashSplits(stratify="kind"), [])
+    assert found.bounds == {}

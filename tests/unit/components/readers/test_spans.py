@@ -58,3 +58,10 @@ def test_what_is_not_there_is_said(root: Path) -> None:
     ):
         with pytest.raises(RootstockError, match=message):
             paths(root, pattern, spans)
+
+
+def test_two_paths_of_one_version_are_refused(root: Path) -> None:
+    for name in ("part-1-a.csv", "part-1-b.csv"):
+        (root / name).write_text("x\n1\n")
+    with pytest.raises(RootstockError, match="two paths are version 0 of span 1"):
+        paths(root, "part-{SPAN}-*.csv", "all")

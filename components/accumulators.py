@@ -29,7 +29,7 @@ from components.texts import numbers, texts
 
 MAX_DISTINCT = 1_000_000
 MAX_DISTINCT_FLOATS = 10_000
-DECILES = [i / 10 for i in range(11)]
+PERCENTILES = [i / 100 for i in range(101)]
 
 
 class Accumulator(ABC):
@@ -111,7 +111,7 @@ class NumericAccumulator(Accumulator):
             maximum=self.moments.maximum,
             log_mean=self.logs.mean,
             log_deviation=self.logs.deviation,
-            quantiles=self.quantiles.at(DECILES),
+            percentiles=self.quantiles.at(PERCENTILES),
             values=_counts(self.values),
         )
 

@@ -152,10 +152,12 @@ def row_dtype(feature: Stored) -> np.dtype:
     """The dtype of a preprocessed feature."""
     if isinstance(feature, ImageFeature):
         return np.dtype(np.uint8)
-    if isinstance(feature, NumericFeature | Representation):
-        return np.dtype(np.float32)
     if isinstance(feature, TextFeature | TokensFeature | CategoricalFeature):
         return np.dtype(np.int32)
+    if isinstance(feature, NumericFeature):
+        return np.dtype(np.int32 if feature.boundaries else np.float32)
+    if isinstance(feature, Representation):
+        return np.dtype(np.float32)
     if isinstance(feature, RawTextFeature):
         return np.dtype(object)
     assert_never(feature)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
+from components.arrow import np
 from components.stage import RootstockError
 from components.statistics import (
     ColumnStatistics,
@@ -56,6 +57,8 @@ def feature_of(
         return _text_feature(given, vocabularies, reading)
     if isinstance(given, NumericInput):
         assert isinstance(column, NumericColumn)
+        if given.bins is not None:
+            return _binned(given, given.bins, column)
         deviation = column.log_deviation if given.log else column.deviation
         return NumericFeature(
             name=given.name,
@@ -73,6 +76,25 @@ def feature_of(
         values = tuple(v for v, _ in column.values.counts if v)[: given.max_values]
         return CategoricalFeature(name=given.name, column=given.column, vocabulary=values)
     assert_never(given)
+
+
+def _binned(
+    given: NumericInput, bins: int | tuple[float, ...], column: NumericColumn
+) -> NumericFeature:
+    """Boundaries at equal steps of rank, each value once, and none that would leave a bin empty."""
+    if isinstance(bins, int):
+        steps = np.linspace(0, 100, bins + 1)[1:-1]
+        known = column.percentiles or (0.0,) * 101
+        found = np.unique(np.interp(steps, np.arange(101), known).astype(np.float32))
+        bins = tuple(float(b) for b in found if b > np.float32(column.minimum))
+        if not bins:
+            raise RootstockError(
+                f"inputs.{given.name}: column {given.column!r} cannot be put into `bins`: it holds"
+                " too few different numbers. Leave `bins` out, or give the boundaries."
+            )
+    return NumericFeature(
+        name=given.name, column=given.column, mean=0.0, deviation=1.0, boundaries=bins
+    )
 
 
 def _text_feature(

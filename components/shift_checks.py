@@ -75,9 +75,9 @@ def _distances(a: ColumnStatistics, b: ColumnStatistics) -> Iterator[tuple[float
     if not a.present or not b.present:
         return
     if isinstance(a, NumericColumn) and isinstance(b, NumericColumn):
-        if a.quantiles and b.quantiles:
+        if a.deciles and b.deciles:
             told = f"mean {a.mean:.4g} here and {b.mean:.4g} there"
-            yield jensen_shannon(a.quantiles, b.quantiles), "JENSEN_SHANNON_DIVERGENCE", told
+            yield jensen_shannon(a.deciles, b.deciles), "JENSEN_SHANNON_DIVERGENCE", told
     elif isinstance(a, StringColumn | ListColumn) and isinstance(b, StringColumn | ListColumn):
         if not a.values.truncated and not b.values.truncated:
             yield _values(dict(a.values.counts), dict(b.values.counts))

@@ -40,8 +40,8 @@ class NumericColumn:
 
     present, missing: rows; NaN is missing. type: of the column, as Arrow spells it.
     deviation: of the population. log_mean, log_deviation: of sign(x)·log(1 + |x|).
-    quantiles: minimum, deciles, maximum: exact up to some thousand rows, then to about 0.1 % of
-        the rank.
+    percentiles: from minimum to maximum, 101: exact up to some thousand rows, then to about 0.1 %
+        of the rank.
     """
 
     kind: Literal["numeric"] = "numeric"
@@ -57,8 +57,13 @@ class NumericColumn:
     maximum: float = 0.0
     log_mean: float = 0.0
     log_deviation: float = 0.0
-    quantiles: tuple[float, ...] = ()
+    percentiles: tuple[float, ...] = ()
     values: ValueCounts = ValueCounts()
+
+    @property
+    def deciles(self) -> tuple[float, ...]:
+        """Minimum, deciles, maximum."""
+        return self.percentiles[::10]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,7 +69,7 @@ def _figures(column: ColumnStatistics) -> list[tuple[str, str]]:
         case NumericColumn():
             names = ("mean", "deviation", "minimum", "maximum")
             figures = [(n, f"{getattr(column, n):.5g}") for n in names]
-            median = column.quantiles[5] if column.quantiles else 0.0
+            median = column.deciles[5] if column.deciles else 0.0
             counts = [("zeros", f"{column.zeros:,}"), ("infinite", f"{column.infinite:,}")]
             return [*figures, ("median", f"{median:.5g}"), *counts]
         case StringColumn():
@@ -97,8 +97,8 @@ def _chart(column: ColumnStatistics) -> Iterator[str]:
             yield from _bars(counts[:MAX_BARS])
             if more := len(counts) - MAX_BARS:
                 yield f'<p class="faint">and {more:,} more values</p>' if more > 0 else ""
-        elif isinstance(column, NumericColumn) and column.quantiles:
-            yield from _density(column.quantiles)
+        elif isinstance(column, NumericColumn) and column.deciles:
+            yield from _density(column.deciles)
 
 
 def _bars(counts: Sequence[tuple[str, int]]) -> Iterator[str]:

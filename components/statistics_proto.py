@@ -81,13 +81,13 @@ def _numeric(stats: pb.NumericStatistics, column: NumericColumn) -> None:
     stats.mean, stats.std_dev = column.mean, column.deviation
     stats.min, stats.max = column.minimum, column.maximum
     stats.num_zeros = column.zeros
-    if not column.quantiles:
+    if not column.deciles:
         return
-    stats.median = column.quantiles[5]
+    stats.median = column.deciles[5]
     histogram = stats.histograms.add()
     histogram.type = histogram.QUANTILES
-    share = (column.present - column.infinite) / (len(column.quantiles) - 1)
-    for low, high in zip(column.quantiles[:-1], column.quantiles[1:], strict=True):
+    share = (column.present - column.infinite) / (len(column.deciles) - 1)
+    for low, high in zip(column.deciles[:-1], column.deciles[1:], strict=True):
         histogram.buckets.add(low_value=low, high_value=high, sample_count=share)
 
 

@@ -105,7 +105,11 @@ class TokensFeature:
 
 @dataclass(frozen=True, kw_only=True)
 class NumericFeature:
-    """Raw: float32 [batch]. Preprocessed: float32 [batch]: (x - mean) / deviation; missing is 0."""
+    """Raw: float32 [batch]. Preprocessed: float32 [batch]: (x - mean) / deviation; missing is 0.
+
+    With `boundaries` it is categorical. Preprocessed: int32 [batch]; 0 is missing, and 2 + i is bin
+    i: boundaries[i - 1] <= x < boundaries[i].
+    """
 
     __pydantic_config__ = STRICT
     kind: Literal["numeric"] = "numeric"
@@ -114,6 +118,12 @@ class NumericFeature:
     mean: float
     deviation: float
     log: bool = False
+    boundaries: tuple[float, ...] = ()
+
+    @property
+    def ids(self) -> int:
+        """Ids are below it; 0 if there are none."""
+        return RESERVED + len(self.boundaries) + 1 if self.boundaries else 0
 
 
 @dataclass(frozen=True, kw_only=True)

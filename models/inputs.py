@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 Cleaning = Literal["html", "urls", "emails", "numbers"]
 DatePart = Literal["month", "day", "weekday", "hour"]
 STRICT = ConfigDict(extra="forbid")
+
+
+def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    if any(a >= b for a, b in pairwise(values)):
+        raise ValueError("expected ascending boundaries")
+    return values
+
+
+Boundaries = Annotated[
+    tuple[Annotated[float, Field(allow_inf_nan=False)], ...],
+    Field(min_length=1),
+    AfterValidator(_ascending),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +61,24 @@ class TextInput:
 
 @dataclass(frozen=True, kw_only=True)
 class NumericInput:
-    """A number, standardised by the training split's mean and deviation; missing is the mean."""
+    """A number, standardised by the training split's mean and deviation; missing is the mean.
+
+    log: take sign(x)·log(1 + |x|) first, for long tails.
+    bins: make a category of it instead: the number of bins, of about as many training rows each,
+        or the ascending boundaries between them (a boundary belongs to the bin above it). Missing
+        is a category of its own.
+    """
 
     __pydantic_config__ = STRICT
     kind: Literal["numeric"] = "numeric"
     name: str = ""
     column: str = ""
     log: bool = False
-    """Take sign(x)·log(1 + |x|) first: for long tails."""
+    bins: Annotated[int, Field(ge=2, le=100)] | Boundaries | None = None
+
+    def __post_init__(self) -> None:
+        if self.log and self.bins is not None:
+            raise ValueError("expected `log` or `bins`, received both: bins do not depend on it")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,8 +68,10 @@ class Preprocessing(tf.Module):  # type: ignore[misc]
                 return raw
             case TokensFeature():
                 return self.tokenizers[feature.name](raw)
-            case NumericFeature():
+            case NumericFeature(boundaries=()):
                 return standardise(raw, feature)
+            case NumericFeature():
+                return binned(raw, feature.boundaries)
             case CategoricalFeature(part=str(part)):
                 return date_part(raw, part)
             case CategoricalFeature(buckets=int(buckets)):
@@ -164,6 +166,12 @@ def standardise(values: tf.Tensor, feature: NumericFeature) -> tf.Tensor:
         values = tf.sign(values) * tf.math.log1p(tf.abs(values))
     scaled = (values - feature.mean) / feature.deviation
     return tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled)
+
+
+def binned(values: tf.Tensor, boundaries: Sequence[float]) -> tf.Tensor:
+    """int32 [batch] of float32 [batch]: the bin's id, as `NumericFeature` states."""
+    bins = tf.searchsorted(tf.constant(boundaries, tf.float32), values, side="right")
+    return tf.where(tf.math.is_nan(values), MISSING, FIRST_WORD + bins)
 
 
 def _looked_up(feature: TextFeature | CategoricalFeature) -> bool:

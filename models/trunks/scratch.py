@@ -51,10 +51,9 @@ class Scratch(Trunk):
             for f in features
             if isinstance(f, ImageFeature | TextFeature)
         ]
-        numeric = [inputs[f.name] for f in features if isinstance(f, NumericFeature)]
-        categorical = [
-            (inputs[f.name], f.ids) for f in features if isinstance(f, CategoricalFeature)
-        ]
+        columns = [f for f in features if isinstance(f, NumericFeature | CategoricalFeature)]
+        numeric = [inputs[f.name] for f in columns if not f.ids]
+        categorical = [(inputs[f.name], f.ids) for f in columns if f.ids]
         if numeric or categorical:
             encoded.append(self.columns.encode(numeric, categorical))
         layers = keras.layers
@@ -72,10 +71,8 @@ def _input(feature: Feature) -> keras.KerasTensor:
             return keras.Input(shape, dtype="uint8", name=feature.name)
         case TextFeature():
             return keras.Input((feature.length,), dtype="int32", name=feature.name)
-        case NumericFeature():
-            return keras.Input((), dtype="float32", name=feature.name)
-        case CategoricalFeature():
-            return keras.Input((), dtype="int32", name=feature.name)
+        case NumericFeature() | CategoricalFeature():
+            return keras.Input((), dtype="int32" if feature.ids else "float32", name=feature.name)
         case RawTextFeature() | TokensFeature():
             raise TrunkError(
                 f"input {feature.name!r}: a trunk trained from scratch reads words of its own"

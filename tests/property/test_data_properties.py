@@ -70,14 +70,14 @@ def test_statistics_do_not_depend_on_sharding(values: list[float | None], cuts: 
     a, b = whole.result(), merged.result()
     assert isinstance(a, NumericColumn)
     assert isinstance(b, NumericColumn)
-    assert (a.present, a.missing, a.zeros, a.minimum, a.maximum, a.values, a.quantiles) == (
+    assert (a.present, a.missing, a.zeros, a.minimum, a.maximum, a.values, a.percentiles) == (
         b.present,
         b.missing,
         b.zeros,
         b.minimum,
         b.maximum,
         b.values,
-        b.quantiles,
+        b.percentiles,
     )
     present = [v for v in values if v is not None]
     if present:

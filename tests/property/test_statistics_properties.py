@@ -50,7 +50,7 @@ def test_any_parts_in_any_order(name: str, data: st.DataObject) -> None:
         for figure in ("mean", "deviation", "log_mean", "log_deviation"):
             a, b = getattr(whole, figure), getattr(found, figure)
             assert math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-5), figure
-        exact = ("present", "missing", "infinite", "zeros", "minimum", "maximum", "quantiles")
+        exact = ("present", "missing", "infinite", "zeros", "minimum", "maximum", "percentiles")
         assert [getattr(whole, e) for e in exact] == [getattr(found, e) for e in exact]
         assert whole.values == found.values
     else:

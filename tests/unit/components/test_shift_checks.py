@@ -21,6 +21,7 @@ from components.statistics import (
 
 RNG = np.random.default_rng(3)
 U = np.linspace(0, 1, 11)
+PERCENT = np.linspace(0, 1, 101)
 
 
 def test_jensen_shannon_of_uniforms() -> None:
@@ -75,8 +76,8 @@ def test_values_numbers_texts_and_images() -> None:
     assert found(here, strings({"a": 55, "b": 45})) == []
     assert found(here, strings({"a": 90, "b": 10})) == [("WARNING", l_inf)]
     assert found(here, strings({"a": 30, "b": 30}, missing=40)) == [("WARNING", l_inf)]
-    low = NumericColumn(name="n", type="double", present=9, quantiles=tuple(U))
-    high = NumericColumn(name="n", type="double", present=9, quantiles=tuple(U + 0.5))
+    low = NumericColumn(name="n", type="double", present=9, percentiles=tuple(PERCENT))
+    high = NumericColumn(name="n", type="double", present=9, percentiles=tuple(PERCENT + 0.5))
     assert found(low, low) == []
     assert found(low, high) == [("WARNING", js)]
     short = TextColumn(name="t", type="string", present=9, words=Range(mean=10))

@@ -77,8 +77,8 @@ def test_every_kind_of_column(tmp_path: Path, new_context: Make) -> None:
     assert isinstance(i, NumericColumn)
     assert (i.type, i.present, i.zeros, i.minimum, i.maximum, i.mean) == ("int64", 4, 1, 0, 2, 1)
     assert i.deviation == pytest.approx(0.5**0.5)
-    assert i.quantiles[0] == 0
-    assert i.quantiles[-1] == 2
+    assert i.percentiles[0] == 0
+    assert i.percentiles[-1] == 2
     assert i.values.counts == (("1", 2), ("0", 1), ("2", 1))
 
     f = columns["f"]
@@ -125,7 +125,7 @@ def test_same_bytes_for_any_sharding(tmp_path: Path, new_context: Make) -> None:
     assert isinstance(left, NumericColumn)
     assert isinstance(right, NumericColumn)
     assert left.values == right.values
-    assert left.quantiles == right.quantiles
+    assert left.percentiles == right.percentiles
     assert left.deviation == pytest.approx(right.deviation, rel=1e-12)
 
 

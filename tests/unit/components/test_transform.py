@@ -36,6 +36,7 @@ TRAIN = pa.table(
         "size": [1.0, 3.0, None, 5.0],
         "tail": [0.0, 0.0, 1e6, None],
         "code": [7, 3, 7, None],
+        "flat": [1, 1, 1, 1],
     }
 )
 VAL = pa.table(
@@ -45,6 +46,7 @@ VAL = pa.table(
         "size": [3.0],
         "tail": [0.0],
         "code": [9],
+        "flat": [1],
     }
 )
 INPUTS: tuple[Input, ...] = (
@@ -56,8 +58,11 @@ INPUTS: tuple[Input, ...] = (
 )
 
 
-def written(root: Path, train: list[pa.Table]) -> Examples:
-    for split, shards in {"train": train, "val": [VAL]}.items():
+VAL_X = pa.table({"x": [1]})
+
+
+def written(root: Path, train: list[pa.Table], val: pa.Table = VAL) -> Examples:
+    for split, shards in {"train": train, "val": [val]}.items():
         (root / split).mkdir(parents=True)
         for i, table in enumerate(shards):
             pq.write_table(table, root / split / f"part-{i:05d}.parquet")
@@ -101,6 +106,37 @@ def test_every_split_is_preprocessed_in_the_order_of_its_rows(
     assert val["code"].tolist() == [1]
 
 
+def test_numbers_in_bins(tmp_path: Path, new_context: Make) -> None:
+    values = np.random.default_rng(0).lognormal(size=997).astype(np.float32)
+    rows = pa.table({"x": pa.array([*values.tolist(), None])})
+    examples = written(tmp_path / "e", [rows], val=pa.table({"x": [-1.0, 1e9]}))
+    given = (
+        NumericInput(name="equal", column="x", bins=8),
+        NumericInput(name="given", column="x", bins=(0.5, 1.0, 2.0)),
+    )
+    outputs = transformed(examples, new_context, inputs=given)
+    features = load_preprocessing(outputs.preprocessing)
+    train = load_columns(outputs.batches, "train", features)
+    counts = np.bincount(train["equal"])
+    assert counts[:2].tolist() == [1, 0]
+    assert abs(counts[2:] - 997 / 8).max() <= 997 * 0.006, "percentiles are exact to half a percent"
+    assert features[0].kind == "numeric"
+    assert features[0].ids == len(counts) == 10
+    assert train["given"].tolist() == [*(2 + np.digitize(values, [0.5, 1, 2])).tolist(), 0]
+    assert load_columns(outputs.batches, "val", features)["equal"].tolist() == [2, 9]
+
+
+def test_bins_of_a_column_of_few_values(tmp_path: Path, new_context: Make) -> None:
+    examples = written(tmp_path / "e", [pa.table({"x": [0] * 90 + [3] * 10})], val=VAL_X)
+    outputs = transformed(
+        examples, new_context, inputs=(NumericInput(name="x", column="x", bins=20),)
+    )
+    features = load_preprocessing(outputs.preprocessing)
+    assert isinstance(features[0], NumericFeature)
+    assert all(0 < b <= 3 for b in features[0].boundaries)
+    assert set(load_columns(outputs.batches, "train", features)["x"][:90].tolist()) == {2}
+
+
 def test_same_bytes_every_time_and_after_a_crash(tmp_path: Path, new_context: Make) -> None:
     examples = written(tmp_path / "e", [TRAIN[:2], TRAIN[2:]])
     first = transformed(examples, new_context, "one")
@@ -129,6 +165,7 @@ def test_an_image_that_only_tensorflow_refuses_is_named(tmp_path: Path, new_cont
             ImageInput(name="n", column="code", height=1, width=1),
             r"'code' holds int64 values\. Expected encoded images",
         ),
+        (NumericInput(name="n", column="flat", bins=4), r"'flat' cannot be put into `bins`"),
         (CategoricalInput(name="n", column="image"), r"Expected text, whole numbers or booleans"),
     ],
 )

@@ -6,16 +6,25 @@ spec class takes `keras` and `tf` from here.
 
 Keras also imports Matplotlib and scikit-learn wherever they are installed, for its plots and its
 scikit-learn wrappers, which we do not use: a third of the import time. They are hidden from it.
+
+TensorFlow uses oneDNN's kernels by itself only on processors with AVX-512's neural instructions.
+They are faster with AVX2 too (`benchmarks/cpu_kernels.py`), so they are on unless the user has set
+`TF_ENABLE_ONEDNN_OPTS`.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
+import platform
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 _importing = threading.RLock()
+
+if platform.machine() in ("x86_64", "AMD64"):
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 if TYPE_CHECKING:
     import keras

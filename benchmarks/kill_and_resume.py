@@ -21,7 +21,14 @@ from pathlib import Path
 
 from pipeline.store import Store
 
-DATA_STAGES = ("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Transform")
+DATA_STAGES = (
+    "ExampleGen",
+    "StatisticsGen",
+    "SchemaGen",
+    "ExampleValidator",
+    "TaskStatisticsGen",
+    "Transform",
+)
 
 
 def command(args: argparse.Namespace, store: Path) -> list[str]:

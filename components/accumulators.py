@@ -14,6 +14,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.channels import Channels
 from components.sketches import CountedValues, DistinctValues, Moments, Quantiles, Sizes
 from components.statistics import (
     BytesColumn,
@@ -205,6 +206,8 @@ class ImageAccumulator(Accumulator):
         self.heights, self.widths = Sizes(), Sizes()
         self.formats: Counter[str] = Counter()
         self.modes: Counter[str] = Counter()
+        self.channels = Channels()
+        self.unreadable = 0
 
     def _add(self, values: pa.Array) -> None:
         from PIL import Image
@@ -215,6 +218,10 @@ class ImageAccumulator(Accumulator):
                 sizes.append(image.size)
                 self.formats[image.format or "unknown"] += 1
                 self.modes[image.mode] += 1
+                try:
+                    self.channels.add(image)
+                except (OSError, SyntaxError, ValueError):
+                    self.unreadable += 1
         self.widths.add(pa.array([w for w, _ in sizes], pa.int64()))
         self.heights.add(pa.array([h for _, h in sizes], pa.int64()))
 
@@ -223,6 +230,8 @@ class ImageAccumulator(Accumulator):
         self.widths.merge(other.widths)
         self.formats.update(other.formats)
         self.modes.update(other.modes)
+        self.channels.merge(other.channels)
+        self.unreadable += other.unreadable
 
     def result(self) -> ImageColumn:
         return ImageColumn(
@@ -234,6 +243,9 @@ class ImageAccumulator(Accumulator):
             widths=self.widths.range(),
             formats=ValueCounts(counts=_ordered(self.formats)),
             modes=ValueCounts(counts=_ordered(self.modes)),
+            channel_means=self.channels.means,
+            channel_deviations=self.channels.deviations,
+            unreadable=self.unreadable,
         )
 
 

@@ -92,6 +92,13 @@ class Statistics(Artifact):
 
 
 @dataclass(frozen=True)
+class TaskStatistics(Artifact):
+    """`tasks.json`: labels by task and pairs of labels by pair of tasks; `tasks.html` shows them;
+    `FeatureStats.pb`: a `DatasetFeatureStatisticsList` of them with crossed features.
+    """
+
+
+@dataclass(frozen=True)
 class Schema(Artifact):
     """`schema.pbtxt`: a tensorflow-metadata `Schema`."""
 

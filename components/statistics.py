@@ -109,7 +109,12 @@ class ListColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageColumn:
-    """Encoded images. heights, widths: in pixels; formats, modes: rows by Pillow's names."""
+    """Encoded images. heights, widths: in pixels; formats, modes: rows by Pillow's names.
+
+    channel_means, channel_deviations: red, green and blue, 0 to 255, over all pixels (grey images
+        count as three equal channels); empty without images. unreadable: images whose header says
+        what they are and whose pixels cannot be read.
+    """
 
     kind: Literal["image"] = "image"
     name: str
@@ -120,6 +125,9 @@ class ImageColumn:
     widths: Range = Range()
     formats: ValueCounts = ValueCounts()
     modes: ValueCounts = ValueCounts()
+    channel_means: tuple[float, ...] = ()
+    channel_deviations: tuple[float, ...] = ()
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

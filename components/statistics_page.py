@@ -20,7 +20,7 @@ from components.statistics import (
 )
 
 MAX_BARS = 12
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
 body { max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; } .scroll { overflow-x: auto; }
@@ -37,7 +37,7 @@ def page(splits: Sequence[SplitStatistics]) -> str:
     lines = [
         "<!doctype html>",
         '<html lang="en"><meta charset="utf-8"><title>Statistics</title>',
-        f"<style>{_STYLE}</style>",
+        f"<style>{STYLE}</style>",
         "<h1>Statistics</h1>",
         "<p>" + ", ".join(f"{s.name}: {s.rows:,} rows" for s in splits) + ".</p>",
     ]
@@ -84,7 +84,13 @@ def _figures(column: ColumnStatistics) -> list[tuple[str, str]]:
         case ImageColumn():
             sizes = [("height", _range(column.heights)), ("width", _range(column.widths))]
             kinds = [("formats", column.formats), ("modes", column.modes)]
-            return [*sizes, *((n, ", ".join(f"{v}: {c:,}" for v, c in k.counts)) for n, k in kinds)]
+            told = [(n, ", ".join(f"{v}: {c:,}" for v, c in k.counts)) for n, k in kinds]
+            colours = zip("RGB", column.channel_means, column.channel_deviations, strict=False)
+            if found := ", ".join(f"{c} {mean:.1f} ± {dev:.1f}" for c, mean, dev in colours):
+                told.append(("channels", found))
+            if column.unreadable:
+                told.append(("unreadable", f"{column.unreadable:,}"))
+            return [*sizes, *told]
         case BytesColumn():
             return [("bytes", _range(column.sizes))]
 
@@ -94,14 +100,15 @@ def _chart(column: ColumnStatistics) -> Iterator[str]:
     if isinstance(column, NumericColumn | StringColumn | ListColumn):
         counts = column.values.counts
         if counts and (len(counts) <= MAX_BARS or not isinstance(column, NumericColumn)):
-            yield from _bars(counts[:MAX_BARS])
+            yield from bars(counts[:MAX_BARS])
             if more := len(counts) - MAX_BARS:
                 yield f'<p class="faint">and {more:,} more values</p>' if more > 0 else ""
         elif isinstance(column, NumericColumn) and column.deciles:
             yield from _density(column.deciles)
 
 
-def _bars(counts: Sequence[tuple[str, int]]) -> Iterator[str]:
+def bars(counts: Sequence[tuple[str, int]]) -> Iterator[str]:
+    """Values with their counts, as a chart. counts: at least one."""
     most = max(count for _, count in counts)
     yield f'<svg viewBox="0 0 320 {18 * len(counts)}" role="img">'
     for i, (value, count) in enumerate(counts):

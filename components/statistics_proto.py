@@ -104,6 +104,11 @@ def _values(stats: pb.StringStatistics, values: ValueCounts) -> None:
 def _image(feature: pb.FeatureNameStatistics, column: ImageColumn) -> None:
     for name, sizes in (("image_height", column.heights), ("image_width", column.widths)):
         _custom(feature, name, sizes)
+    for channel, mean, deviation in zip(
+        ("red", "green", "blue"), column.channel_means, column.channel_deviations, strict=False
+    ):
+        feature.custom_stats.add(name=f"image_{channel}_mean", num=mean)
+        feature.custom_stats.add(name=f"image_{channel}_deviation", num=deviation)
     for value, count in column.formats.counts:
         feature.custom_stats.add(name=f"image_format_{value}", num=count)
     for value, count in column.modes.counts:

@@ -31,6 +31,7 @@ from components.schema_gen import SchemaGen, SchemaGenInputs
 from components.span_merger import SpanMerger, SpanMergerInputs
 from components.stage import RootstockError
 from components.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
 from components.trainer import Trainer, TrainerInputs
 from components.transform import Transform, TransformInputs, TransformOutputs
 from models.inputs import ImageInput, TextInput
@@ -123,6 +124,11 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
         run.display.line(f"  ExampleValidator: warning: {sentence}")
     if found := errors(anomalies):
         raise RootstockError("\n".join([*found, f"All anomalies: {anomalies.path}"]))
+
+    run(
+        TaskStatisticsGen(tasks=tasks, slices=spec.evaluation.slices),
+        TaskStatisticsGenInputs(examples),
+    )
 
     trunk = spec.model.trunk
     pretrained, reading = _pretrained(trunk, index), trunk.reading()

@@ -48,6 +48,7 @@ STAGES = (
     "StatisticsGen",
     "SchemaGen",
     "ExampleValidator",
+    "TaskStatisticsGen",
     "Transform",
     "Trainer",
     "Evaluator",

@@ -107,6 +107,7 @@ def test_every_kind_of_column(tmp_path: Path, new_context: Make) -> None:
     assert isinstance(p, ImageColumn)
     assert (p.widths.minimum, p.widths.maximum, p.heights.maximum) == (2, 8, 5)
     assert p.modes.counts == (("RGB", 3), ("L", 1))
+    assert p.channel_means == p.channel_deviations == (0, 0, 0)
     assert isinstance(raw, BytesColumn)
     assert raw.sizes.maximum == 3
 

@@ -1,0 +1,58 @@
+"""Colours of images: mean and deviation of every channel over all pixels, exact and mergeable."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+LEVELS = np.arange(256)
+REDUCED_ABOVE = 256
+"""Pixels of a side: JPEG files larger than this are read at a half, quarter or eighth of their size
+(not below this), which is many times faster; their deviation is a little smaller for it.
+"""
+
+
+class Channels:
+    """Whole sums, so that any order of images gives the same figures. Channels: RGB, 0 to 255."""
+
+    def __init__(self) -> None:
+        self.pixels = 0
+        self._sums = [0, 0, 0]
+        self._squares = [0, 0, 0]
+
+    def add(self, image: Image.Image) -> None:
+        """Take in the pixels of an image that was opened and not read.
+
+        Raises:
+            OSError, SyntaxError, ValueError: Pillow cannot read them; nothing is taken in.
+        """
+        image.draft("RGB", (REDUCED_ABOVE, REDUCED_ABOVE))
+        counts = np.array(image.convert("RGB").histogram(), np.int64).reshape(3, 256)
+        self.pixels += int(counts[0].sum())
+        for channel, count in enumerate(counts):
+            self._sums[channel] += int(count @ LEVELS)
+            self._squares[channel] += int(count @ LEVELS**2)
+
+    def merge(self, other: Self) -> None:
+        """Take in what `other` has seen."""
+        self.pixels += other.pixels
+        self._sums = [a + b for a, b in zip(self._sums, other._sums, strict=True)]
+        self._squares = [a + b for a, b in zip(self._squares, other._squares, strict=True)]
+
+    @property
+    def means(self) -> tuple[float, ...]:
+        """Empty without pixels."""
+        return tuple(s / self.pixels for s in self._sums) if self.pixels else ()
+
+    @property
+    def deviations(self) -> tuple[float, ...]:
+        """Of the population; empty without pixels."""
+        if not self.pixels:
+            return ()
+        pairs = zip(self._sums, self._squares, strict=True)
+        return tuple(math.sqrt(self.pixels * q - s * s) / self.pixels for s, q in pairs)

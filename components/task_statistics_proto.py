@@ -1,0 +1,57 @@
+"""Labels as TensorFlow Metadata's proto: each task a feature, each pair a crossed feature."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from components.task_statistics import CoOccurrence, SplitTasks
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import statistics_pb2 as pb
+
+
+def to_proto(splits: tuple[SplitTasks, ...]) -> pb.DatasetFeatureStatisticsList:
+    """One dataset per split. Lift, P(a, b) / (P(a) P(b)), as the proto's comments define it."""
+    from tensorflow_metadata.proto.v0 import statistics_pb2 as pb
+
+    result = pb.DatasetFeatureStatisticsList()
+    for split in splits:
+        dataset = result.datasets.add(name=split.name, num_examples=split.rows)
+        for balance in split.tasks:
+            feature = dataset.features.add(type=pb.FeatureNameStatistics.STRING)
+            feature.path.step.append(balance.task)
+            stats = feature.string_stats
+            stats.common_stats.num_non_missing = balance.labelled
+            stats.common_stats.num_missing = balance.missing
+            stats.unique = len(balance.classes)
+            for rank, (label, count) in enumerate(balance.classes):
+                stats.rank_histogram.buckets.add(
+                    low_rank=rank, high_rank=rank, label=label, sample_count=count
+                )
+        for pair in split.pairs:
+            cross = dataset.cross_features.add(count=pair.both)
+            cross.path_x.step.append(pair.a)
+            cross.path_y.step.append(pair.b)
+            if pair.association is not None:
+                _lift(cross.categorical_cross_stats.lift, pair)
+    return result
+
+
+def _lift(lift: pb.LiftStatistics, pair: CoOccurrence) -> None:
+    counts = {(x, y): n for x, y, n in pair.counts}
+    xs: Counter[str] = Counter()
+    ys: Counter[str] = Counter()
+    for (x, y), n in counts.items():
+        xs[x] += n
+        ys[y] += n
+    for y, y_count in sorted(ys.items()):
+        series = lift.lift_series.add(y_string=y, y_count=y_count)
+        for x, x_count in sorted(xs.items()):
+            both = counts.get((x, y), 0)
+            series.lift_values.add(
+                x_string=x,
+                x_count=x_count,
+                x_and_y_count=both,
+                lift=both * pair.both / (x_count * y_count),
+            )

@@ -153,7 +153,7 @@ class Trainer(Stage[TrainerInputs, TrainerOutputs]):
             balancing=self.balancing,
         )
         result = training.train(record, splits, self.transfer, self.training, self.seed, context)
-        training.save(result, record, inputs.examples, context.output / "model")
-        for name, value in result.figures().items():
+        figures = training.save(result, record, inputs.examples, context.output / "model")
+        for name, value in figures.items():
             context.observer.figure(name, value)
         return TrainerOutputs(TrainedModel(context.output / "model"))

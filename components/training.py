@@ -20,6 +20,7 @@ from components.callbacks import EpochCallback, Monitor
 from components.checkpoint import Checkpoint
 from components.dataset import Rows, Splits, evaluation_batches, training_batches
 from components.expected import write_expected
+from components.export import write_saved_model
 from components.raw import raw_inputs
 from components.stage import Context, RootstockError
 from components.trained_model import (
@@ -27,10 +28,10 @@ from components.trained_model import (
     load_keras,
     save_record,
     save_weights,
-    write_classes,
 )
 from models.balancing.base import GradientBalancer
 from models.features import REPRESENTATION, Feature
+from models.flops import flops_per_example
 from models.inspection import inspector
 from models.lazy import keras, tf
 from models.multitask import MultitaskModel
@@ -38,9 +39,6 @@ from models.transfer.adaptation import Adaptation
 from models.transfer.base import Phase, Transfer
 from models.transfer.pace import Pace, paced
 from models.trim import trimming
-from models.trunks.tf_hub import adopted
-from serving.signatures import Classes, SignatureInput, Value, export
-from serving.warmup import write_warm_up
 
 if TYPE_CHECKING:
     from components.trainer import EarlyStopping, Training
@@ -300,8 +298,11 @@ def _undecayed(model: MultitaskModel, trained: list[keras.Variable]) -> list[ker
     return [v for v in trained if len(v.shape) < 2 or id(v) in own]
 
 
-def save(result: Result, record: ModelRecord, examples: Examples, directory: Path) -> None:
-    """Write the artifact: see `components.artifacts.TrainedModel`."""
+def save(
+    result: Result, record: ModelRecord, examples: Examples, directory: Path
+) -> dict[str, float | int]:
+    """Write the artifact: see `components.artifacts.TrainedModel`. Gives the main figures."""
+    flops = flops_per_example(result.model, record.features)
     directory.mkdir(parents=True, exist_ok=True)
     save_record(record, directory)
     save_weights(result.model, directory)
@@ -312,29 +313,15 @@ def save(result: Result, record: ModelRecord, examples: Examples, directory: Pat
         "parameters": int(result.model.count_params()),
         "trainable_parameters": result.trainable_parameters,
         "steps_per_epoch": result.steps_per_epoch,
+        "flops_per_example": flops,
     }
     (directory / "history.json").write_text(json.dumps(told, indent=1))
     served = load_keras(TrainedModel(directory))
     raw = raw_inputs(_first_rows(examples, record.features), record.features)
     outputs = {task: np.asarray(answer) for task, answer in served(raw).items()}
     write_expected(directory / "expected.parquet", raw, outputs)
-    owner = tf.Module()
-    owner.preprocessing = served.preprocessing
-    owner.weights = [w.value for w in served.model.weights]
-    owner.modules = [la.module for la in adopted(served.model.trunk)]
-    export(
-        lambda raw: served.model.answers(served.preprocessing(raw)),
-        owner,
-        [
-            SignatureInput(f.name, "float32" if f.kind == "numeric" else "string")
-            for f in record.features
-        ],
-        [t.name for t in record.targets],
-        directory / "saved_model",
-        [Classes(t.name, t.classes) if t.classes else Value(t.name) for t in record.targets],
-    )
-    write_warm_up(directory / "saved_model", raw)
-    write_classes(record.targets, directory / "saved_model")
+    write_saved_model(served, raw, directory / "saved_model")
+    return result.figures() | ({} if flops is None else {"flops_per_example": flops})
 
 
 def _first_rows(examples: Examples, features: tuple[Feature, ...]) -> pa.RecordBatch:

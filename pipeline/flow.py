@@ -23,6 +23,7 @@ from components.embed import Embed, EmbedInputs
 from components.evaluator import Evaluator, EvaluatorInputs
 from components.example_gen import ExampleGen, ExampleGenInputs
 from components.example_validator import ExampleValidator, ExampleValidatorInputs
+from components.exporter import Exporter, ExporterInputs
 from components.infra_validator import InfraValidator, InfraValidatorInputs
 from components.pusher import Pusher, PusherInputs
 from components.readers import Reader
@@ -62,7 +63,11 @@ def pipeline(spec: Spec, run: Runner) -> Result:
     """
     prepared = prepare(spec, run)
     model = run(trainer(spec), prepared).model
-    infra = run.start(InfraValidator(limits=spec.limits), InfraValidatorInputs(model))
+    if not (form := spec.export).as_trained:
+        model = run(Exporter(weights=form.weights, xla=form.xla), ExporterInputs(model)).model
+    infra = run.start(
+        InfraValidator(limits=spec.limits, tolerance=form.allowed), InfraValidatorInputs(model)
+    )
     evaluated = run(
         Evaluator(
             tasks=tuple(spec.tasks.values()),

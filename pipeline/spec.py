@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from components.exporter import Export
 from components.infra_validator import ServingLimits
 from components.intervals import Confidence
 from components.readers import Reader, Source
@@ -147,6 +148,7 @@ class Spec(Part):
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
     thresholds: tuple[Threshold, ...] = ()
+    export: Export = Field(default_factory=Export)
     limits: ServingLimits = Field(default_factory=ServingLimits)
     push: Push = Push()
     study: Study = Study()

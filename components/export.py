@@ -19,7 +19,7 @@ from serving.signatures import Classes, SignatureInput, Value, export
 from serving.warmup import write_warm_up
 
 if TYPE_CHECKING:
-    from components.exporter import Export
+    from components.served_form import Export
 
 Answers = Callable[[dict[str, Any]], Mapping[str, Any]]
 

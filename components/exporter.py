@@ -7,47 +7,16 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from components.artifacts import TrainedModel
 from components.expected import read_expected
+from components.served_form import Export, Weights
 from components.stage import Context, RootstockError, Stage
-from models.inputs import STRICT
 from serving.errors import ServingError
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-@dataclass(frozen=True, kw_only=True)
-class Export:
-    """In which form a model is served.
-
-    weights: of matrices in the SavedModel; computing stays float32. Half the size on disk and in
-        memory, and a little slower on a CPU. float16 has the finer steps, bfloat16 float32's range.
-    xla: compile the graph behind preprocessing for each batch size that is asked for, when first
-        asked: a server should pad to few sizes.
-    tolerance: how far an answer may be from Keras's in float32, absolutely and relatively; 1e-5
-        with weights in float32 and 0.01 otherwise, when absent. The thresholds hold for the
-        exported model in any case.
-    """
-
-    __pydantic_config__ = STRICT
-    weights: Literal["float32", "float16", "bfloat16"] = "float32"
-    xla: bool = False
-    tolerance: Annotated[float, Field(gt=0)] | None = None
-
-    @property
-    def allowed(self) -> float:
-        """The tolerance that holds."""
-        return self.tolerance or (1e-5 if self.weights == "float32" else 0.01)
-
-    @property
-    def as_trained(self) -> bool:
-        """Whether the Trainer's own SavedModel is meant."""
-        return self.weights == "float32" and not self.xla
 
 
 @dataclass(frozen=True)
@@ -66,7 +35,7 @@ class ExporterOutputs:
 class Exporter(Stage[ExporterInputs, ExporterOutputs]):
     """Everything but the SavedModel is that of the model given."""
 
-    weights: Literal["float32", "float16", "bfloat16"]
+    weights: Weights
     xla: bool
 
     def run(self, inputs: ExporterInputs, context: Context) -> ExporterOutputs:

@@ -18,10 +18,10 @@ from pydantic import (
     model_validator,
 )
 
-from components.exporter import Export
 from components.infra_validator import ServingLimits
 from components.intervals import Confidence
 from components.readers import Reader, Source
+from components.served_form import Export
 from components.slices import Slice
 from components.splits import HashSplits, Splits
 from components.stage import RootstockError

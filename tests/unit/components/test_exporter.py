@@ -10,8 +10,9 @@ import pytest
 
 from components.artifacts import TrainedModel
 from components.expected import read_expected
-from components.exporter import Export, Exporter, ExporterInputs
+from components.exporter import Exporter, ExporterInputs
 from components.infra_validator import InfraValidator, InfraValidatorInputs
+from components.served_form import Export
 from components.stage import Context, RootstockError
 from components.trainer import Trainer, Training
 from serving.server.saved_model import SavedModel

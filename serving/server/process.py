@@ -152,7 +152,11 @@ def _loader(options: argparse.Namespace, monitoring: Monitoring) -> Callable[[Pa
 
     def load(path: Path) -> SavedModel:
         model = SavedModel(path, batcher)
-        warm_up(model, path)
+        try:
+            warm_up(model, path)
+        except BaseException:
+            model.close()
+            raise
         return model
 
     return load

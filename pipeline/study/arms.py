@@ -160,6 +160,15 @@ def planned_controls(arms: list[PlannedArm], settings: Study) -> tuple[list[Plan
     return controls, notes
 
 
+def uneven_tuning(arms: Sequence[PlannedArm]) -> list[str]:
+    """What to know where arms are the best of different numbers of candidates."""
+    chosen = {arm.name: max(len(arm.candidates), 1) for arm in arms}
+    if len(set(chosen.values())) == 1:
+        return []
+    told = ", ".join(f"{name} of {count}" for name, count in chosen.items())
+    return [f"arms are the best of different numbers of candidates, and more is better: {told}"]
+
+
 def _with_shuffled_labels(arm: PlannedArm) -> PlannedArm:
     """For every task a model in which the other tasks teach nothing."""
     models = tuple(

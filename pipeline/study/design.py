@@ -15,7 +15,7 @@ from models.task import Task
 from pipeline.flow import trainer
 from pipeline.metrics import chosen_metrics
 from pipeline.spec import Spec, load_spec
-from pipeline.study.arms import Model, PlannedArm, planned_arms, planned_controls
+from pipeline.study.arms import Model, PlannedArm, planned_arms, planned_controls, uneven_tuning
 from pipeline.study.claims import Claim, claims_of
 from pipeline.study.settings import Study
 from pipeline.study.statistics import fewest_seeds
@@ -73,7 +73,7 @@ def design(path: Path, overrides: Sequence[str], variables: Mapping[str, str]) -
         seeds=seeds,
         metrics=chosen_metrics(spec, "study", settings.metrics),
         claims=tuple(claims_of(planned, settings.baselines)),
-        notes=tuple(notes),
+        notes=(*uneven_tuning(arms), *notes),
     )
 
 

@@ -19,6 +19,7 @@ def data(found: Findings) -> str:
         "name": design.spec.name,
         "reference": design.reference,
         "metrics": dict(design.metrics),
+        "notes": list(design.notes),
         "versions": dict(evidence.versions),
         "rows": {str(f): n for f, n in evidence.rows.items()},
         "arms": {

@@ -37,7 +37,8 @@ OWN_SPLITS = (
 def method(found: Findings) -> tuple[str, ...]:
     """How to read a report."""
     resampled = found.evidence.design.settings.splits == "resampled"
-    return (OWN_SPLITS if resampled else ONE_SPLIT, *METHOD)
+    notes = [f"Note: {note}." for note in found.evidence.design.notes]
+    return (OWN_SPLITS if resampled else ONE_SPLIT, *METHOD, *notes)
 
 
 def headline(found: Findings) -> list[str]:

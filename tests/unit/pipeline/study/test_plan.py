@@ -73,6 +73,14 @@ def test_a_balancing_method_is_held_against_tuned_weights(tmp_path: Path) -> Non
     assert len(weighted.candidates) == 1 + len(TASKS)
 
 
+def test_arms_of_different_numbers_of_candidates_are_told(tmp_path: Path) -> None:
+    arm = "tuned: {tune: {training.learning_rate: [0.001, 0.003]}}"
+    uneven = designed(tmp_path, f"study: {{arms: {{plain: {{}}, {arm}}}}}").notes
+    assert "plain of 1, tuned of 2" in uneven[0]
+    other = arm.replace("tuned:", "plain:")
+    assert designed(tmp_path, f"study: {{arms: {{{arm}, {other}}}}}").notes == uneven[1:]
+
+
 def test_a_pretrained_trunk_is_held_against_scratch(tmp_path: Path) -> None:
     (tmp_path / "pretrained.weights.h5").touch()
     trunk = "{name: applications, model: MobileNetV2, weights: pretrained.weights.h5}"

@@ -100,12 +100,15 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Report the figures, remember the best weights, stop or go on; checkpoint when due.
 
         Raises:
-            RootstockError: the loss is no longer a number.
+            RootstockError: the loss, or a weight, is no longer a number. A weight can be that
+                and the loss not: oneDNN's fused ReLU makes 0 of NaN.
         """
         figures = {name: float(value) for name, value in (logs or {}).items()}
-        if not math.isfinite(figures["loss"]):
+        lost = next((w.path for w in self.model.weights if not _is_finite(w)), None)
+        if lost is not None or not math.isfinite(figures["loss"]):
             raise RootstockError(
-                f"Training diverged: the loss of epoch {epoch + 1} is {figures['loss']}. Lower"
+                f"Training diverged: the loss of epoch {epoch + 1} is {figures['loss']}"
+                f"{f', and {lost} is not finite' if lost else ''}. Lower"
                 " training.learning_rate, or set training.clip_norm (1.0, for example)."
             )
         self._report(self.params["steps"])
@@ -129,3 +132,8 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         note = f"epoch {self.epoch + 1}/{epochs}"
         done = self.epoch * per_epoch + min(steps, per_epoch)
         self.observer.progress(done, epochs * per_epoch, "steps", note)
+
+
+def _is_finite(weight: keras.Variable) -> bool:
+    total = keras.ops.sum(keras.ops.cast(weight, "float32"))
+    return math.isfinite(float(total))

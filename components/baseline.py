@@ -23,7 +23,8 @@ from components.trial_result import (
     save_figures,
     task_figures,
 )
-from models.inputs import CategoricalInput, ImageInput, Input, TextInput
+from models.features import reads_numbers
+from models.inputs import CategoricalInput, ImageInput, Input, LayerInput, TextInput
 from models.task import BinaryTask, MultilabelTask, RegressionTask, Task, TaskTarget
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def features(inputs: tuple[Input, ...], table: pa.Table) -> pd.DataFrame:
         column = table.column(given.column)
         if isinstance(given, ImageInput):
             parts.append(_pixels(given, column))
-        elif isinstance(given, TextInput | CategoricalInput):
+        elif not reads_numbers(given):
             parts.append(texts(column).fill_null("").to_pandas().rename(given.name))
         else:
             parts.append(pd.Series(numbers(column), name=given.name))
@@ -183,10 +184,11 @@ def classical(inputs: tuple[Input, ...], numeric: bool, seed: int) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-    wide = any(isinstance(i, TextInput | ImageInput) for i in inputs)
+    texts = [i for i in inputs if isinstance(i, TextInput | LayerInput) and not reads_numbers(i)]
+    wide = bool(texts) or any(isinstance(i, ImageInput) for i in inputs)
     encoders: list[tuple[Any, Any]] = []
     for given in inputs:
-        if isinstance(given, TextInput):
+        if given in texts:
             encoders.append((TfidfVectorizer(sublinear_tf=True), given.name))
         elif isinstance(given, ImageInput):
             pixels = _Columns(f"{given.name}.")

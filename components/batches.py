@@ -11,6 +11,7 @@ from components.artifacts import SPLITS, Batches
 from models.features import (
     CategoricalFeature,
     ImageFeature,
+    LayerFeature,
     NumericFeature,
     RawTextFeature,
     Representation,
@@ -143,7 +144,7 @@ def row_shape(feature: Stored) -> tuple[int, ...]:
         return feature.height, feature.width, feature.channels
     if isinstance(feature, TextFeature | TokensFeature):
         return (feature.length,)
-    if isinstance(feature, Representation):
+    if isinstance(feature, Representation | LayerFeature):
         return (feature.width,)
     return ()
 
@@ -156,7 +157,7 @@ def row_dtype(feature: Stored) -> np.dtype:
         return np.dtype(np.int32)
     if isinstance(feature, NumericFeature):
         return np.dtype(np.int32 if feature.boundaries else np.float32)
-    if isinstance(feature, Representation):
+    if isinstance(feature, Representation | LayerFeature):
         return np.dtype(np.float32)
     if isinstance(feature, RawTextFeature):
         return np.dtype(object)

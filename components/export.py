@@ -11,6 +11,7 @@ import numpy as np
 
 from components.stage import RootstockError
 from components.trained_model import KerasModel, write_classes
+from models.features import reads_numbers
 from models.lazy import keras, tf
 from models.multitask import MultitaskModel
 from models.trim import trimming
@@ -50,7 +51,7 @@ def write_saved_model(
             lambda given: answers(served.preprocessing(given)),
             owner,
             [
-                SignatureInput(f.name, "float32" if f.kind == "numeric" else "string")
+                SignatureInput(f.name, "float32" if reads_numbers(f) else "string")
                 for f in served.record.features
             ],
             [t.name for t in targets],

@@ -24,8 +24,16 @@ from models.features import (
     NumericFeature,
     RawTextFeature,
     TextFeature,
+    reads_numbers,
 )
-from models.inputs import CategoricalInput, ImageInput, Input, NumericInput, TextInput
+from models.inputs import (
+    CategoricalInput,
+    ImageInput,
+    Input,
+    NumericInput,
+    StatedInput,
+    TextInput,
+)
 from models.reading import AsTrained, Raw, Reading, Tokens, Words, as_trained
 from models.tokens import tokens_feature
 from models.trunks.base import TrunkError
@@ -34,7 +42,7 @@ WORDS = Words()
 
 
 def feature_of(
-    given: Input,
+    given: StatedInput,
     train: SplitStatistics,
     vocabularies: Mapping[str, tuple[str, ...]],
     reading: Reading = WORDS,
@@ -156,7 +164,7 @@ def unfit(given: Input, column: ColumnStatistics) -> str:
         return f"{what}. Expected encoded images (bytes)."
     if isinstance(given, TextInput) and not isinstance(column, TextColumn):
         return f"{what}. Expected text."
-    if isinstance(given, NumericInput) and not isinstance(column, NumericColumn):
+    if reads_numbers(given) and not isinstance(column, NumericColumn):
         values = column.values.counts[:3] if isinstance(column, StringColumn) else ()
         some = ", ".join(repr(v) for v, _ in values)
         return (

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from components.arrow import np, pa, pc
 from components.stage import RootstockError
 from components.texts import numbers, texts
-from models.features import Feature
+from models.features import Feature, reads_numbers
 from models.inputs import Input
 
 
@@ -32,7 +32,7 @@ def _raw(rows: pa.Table | pa.RecordBatch, feature: Feature | Input) -> np.ndarra
         )
     column = rows.column(feature.column)
     try:
-        if feature.kind == "numeric":
+        if reads_numbers(feature):
             return numbers(column).astype(np.float32)
         if feature.kind == "image":
             return _objects(pc.fill_null(column.cast(pa.binary()), b""))

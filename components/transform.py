@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from components.artifacts import Batches, Examples, Preprocessing, SourceFiles, Statistics
 from components.feature_state import column_of, feature_of, features_as_trained
+from components.layer_state import layer_state
 from components.preprocessing import save_preprocessing
 from components.stage import Context, RootstockError, Stage
 from components.statistics import SplitStatistics, load_statistics
-from models.features import Feature
-from models.inputs import Cleaning, Input, TextInput
+from models.features import Feature, LayerFeature, reads_numbers
+from models.inputs import Cleaning, Input, LayerInput, TextInput
 from models.reading import AsTrained, Reading, Words
 
 if TYPE_CHECKING:
@@ -29,11 +30,14 @@ Cleaned = tuple[str, tuple[Cleaning, ...]]
 
 @dataclass(frozen=True)
 class TransformInputs:
-    """pretrained: the files that `Transform.reading` reads, so that their content counts."""
+    """pretrained: the files that `Transform.reading` reads. modules: those of inputs with layers.
+    Both so that their content counts.
+    """
 
     examples: Examples
     statistics: Statistics
     pretrained: tuple[SourceFiles, ...] = ()
+    modules: tuple[SourceFiles, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,12 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         if isinstance(self.reading, AsTrained):
             return features_as_trained(self.inputs, self.reading)
         vocabularies = self._vocabularies(examples, context)
-        return tuple(feature_of(i, train, vocabularies, self.reading) for i in self.inputs)
+        return tuple(
+            layer_state(i, examples)
+            if isinstance(i, LayerInput)
+            else feature_of(i, train, vocabularies, self.reading)
+            for i in self.inputs
+        )
 
     def _vocabularies(self, examples: Examples, context: Context) -> dict[str, tuple[str, ...]]:
         """Words of each text input by its name: most frequent in training first, then by word."""
@@ -147,7 +156,9 @@ def transform_shard(
     with pq.ParquetFile(source) as shard:
         columns = list(dict.fromkeys(f.column for f in features))
         for batch in shard.iter_batches(BATCH_ROWS, columns=columns):
-            answers = _applied(apply, batch, features, f"{split}, shard {source.stem}", rows)
+            place = f"{split}, shard {source.stem}"
+            answers = _applied(apply, batch, features, place, rows)
+            _check_finite(answers, features, place, rows)
             for name, values in answers.items():
                 found[name].append(values)
             rows += batch.num_rows
@@ -188,6 +199,22 @@ def _applied(
         raise RootstockError(f"examples, {place}: {whole.message}") from whole
 
 
+def _check_finite(
+    answers: dict[str, Any], features: tuple[Feature, ...], place: str, before: int
+) -> None:
+    import numpy as np
+
+    for f in features:
+        if isinstance(f, LayerFeature):
+            bad = np.flatnonzero(~np.isfinite(answers[f.name]).all(axis=1))
+            if len(bad):
+                raise RootstockError(
+                    f"examples, {place}, row {before + bad[0]}: inputs.{f.name}: {f.layer} gives"
+                    f" {answers[f.name][bad[0]].tolist()}. Expected finite numbers, of missing"
+                    " values too."
+                )
+
+
 @lru_cache(maxsize=2)
 def _preprocessing(features: tuple[Feature, ...]) -> Any:
     """The preprocessing as one traced function, made once per process."""
@@ -203,7 +230,7 @@ def _preprocessing(features: tuple[Feature, ...]) -> Any:
 def _dtype(feature: Feature) -> Any:
     import tensorflow as tf
 
-    return tf.float32 if feature.kind == "numeric" else tf.string
+    return tf.float32 if reads_numbers(feature) else tf.string
 
 
 def _ranked(counted: CountedValues) -> tuple[str, ...]:

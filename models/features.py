@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.inputs import STRICT, Cleaning, DatePart
+from models.inputs import STRICT, Cleaning, DatePart, Input
 
 RESERVED = 2
 """Ids before the first value: missing or padding, and unknown."""
@@ -70,8 +70,8 @@ class RawTextFeature:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenizerFile:
-    """A file of a tokenizer, such as its vocabulary. content: base64."""
+class StateFile:
+    """A file of a tokenizer's or a layer's state, such as its vocabulary. content: base64."""
 
     __pydantic_config__ = STRICT
     name: str
@@ -95,7 +95,7 @@ class TokensFeature:
     length: int
     tokenizer: str
     config: str
-    files: tuple[TokenizerFile, ...]
+    files: tuple[StateFile, ...]
     start: int | None
     end: int | None
     pad: int
@@ -148,15 +148,42 @@ class CategoricalFeature:
         return RESERVED + (self.buckets or len(self.vocabulary))
 
 
+@dataclass(frozen=True, kw_only=True)
+class LayerFeature:
+    """Raw: float32 or string [batch]. Preprocessed: float32 [batch, width]: what a layer of the
+    user's own makes of it.
+
+    It holds the layer whole, so that neither serving nor rebuilding needs the user's file.
+    source: the text of its module. layer: its class there. files: of a Keras archive of it.
+    """
+
+    __pydantic_config__ = STRICT
+    kind: Literal["layer"] = "layer"
+    name: str
+    column: str
+    reads: Literal["number", "text"]
+    width: int
+    source: str
+    layer: str
+    files: tuple[StateFile, ...]
+
+
 Feature = Annotated[
     ImageFeature
     | TextFeature
     | RawTextFeature
     | TokensFeature
     | NumericFeature
-    | CategoricalFeature,
+    | CategoricalFeature
+    | LayerFeature,
     Field(discriminator="kind"),
 ]
+
+
+def reads_numbers(given: Feature | Input) -> bool:
+    """Whether its raw values are float32, and not strings."""
+    return given.kind == "numeric" or (given.kind == "layer" and given.reads == "number")
+
 
 Stored = Feature | Representation
 """What files of batches hold."""

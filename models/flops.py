@@ -9,6 +9,7 @@ from typing import Any
 from models.features import (
     Feature,
     ImageFeature,
+    LayerFeature,
     NumericFeature,
     RawTextFeature,
     TextFeature,
@@ -48,6 +49,8 @@ def _spec(feature: Feature) -> tf.TensorSpec:
             return tf.TensorSpec((1, feature.height, feature.width, feature.channels), tf.uint8)
         case TextFeature() | TokensFeature():
             return tf.TensorSpec((1, feature.length), tf.int32)
+        case LayerFeature():
+            return tf.TensorSpec((1, feature.width), tf.float32)
         case NumericFeature() if not feature.ids:
             return tf.TensorSpec((1,), tf.float32)
     return tf.TensorSpec((1,), tf.int32)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
 Cleaning = Literal["html", "urls", "emails", "numbers"]
 DatePart = Literal["month", "day", "weekday", "hour"]
@@ -102,6 +103,27 @@ class CategoricalInput:
             raise ValueError("expected `buckets` or `part`, received both")
 
 
-Input = Annotated[
-    ImageInput | TextInput | NumericInput | CategoricalInput, Field(discriminator="kind")
-]
+@dataclass(frozen=True, kw_only=True)
+class LayerInput:
+    """Numbers that a Keras layer of the user's own makes of a column.
+
+    module: a Python file. layer: a class in it, a `keras.layers.Layer` that takes [batch] and gives
+        [batch] or [batch, width] numbers. If it has `adapt`, as Keras's preprocessing layers have,
+        that is given the training split. options: arguments to make it with.
+    reads: what it takes: float32, NaN where missing, or strings, "" where missing.
+    """
+
+    __pydantic_config__ = STRICT
+    kind: Literal["layer"] = "layer"
+    name: str = ""
+    column: str = ""
+    module: str = field(metadata={"path": True, "fingerprint": False})
+    layer: str
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+    reads: Literal["number", "text"] = "number"
+
+
+StatedInput = ImageInput | TextInput | NumericInput | CategoricalInput
+"""An input whose state follows from statistics."""
+
+Input = Annotated[StatedInput | LayerInput, Field(discriminator="kind")]

@@ -13,12 +13,14 @@ from models.features import (
     CategoricalFeature,
     Feature,
     ImageFeature,
+    LayerFeature,
     NumericFeature,
     RawTextFeature,
     TextFeature,
     TokensFeature,
 )
 from models.inputs import Cleaning, DatePart
+from models.layer_input import load_layer
 from models.lazy import tf
 from models.tokenizer import Tokenizer
 
@@ -29,7 +31,7 @@ MISSING, PADDING, UNKNOWN, FIRST_WORD = 0, 0, 1, 2
 class Preprocessing(tf.Module):  # type: ignore[misc]
     """From {name: [batch]} raw to {name: [batch, ...]} preprocessed, as `models.features` states.
 
-    Tracks its look-up tables and tokenizers, so that a SavedModel of it holds them.
+    Tracks its look-up tables, tokenizers and layers, so that a SavedModel of it holds them.
     """
 
     def __init__(self, features: Sequence[Feature]) -> None:
@@ -43,6 +45,8 @@ class Preprocessing(tf.Module):  # type: ignore[misc]
         self.tokenizers = {
             f.name: Tokenizer(f) for f in self.features if isinstance(f, TokensFeature)
         }
+        self.layers = {f.name: load_layer(f) for f in self.features if isinstance(f, LayerFeature)}
+        self.layer_weights = [w.value for la in self.layers.values() for w in la.weights]
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -68,6 +72,9 @@ class Preprocessing(tf.Module):  # type: ignore[misc]
                 return raw
             case TokensFeature():
                 return self.tokenizers[feature.name](raw)
+            case LayerFeature():
+                answers = self.layers[feature.name](raw, training=False)
+                return tf.reshape(tf.cast(answers, tf.float32), (-1, feature.width))
             case NumericFeature(boundaries=()):
                 return standardise(raw, feature)
             case NumericFeature():

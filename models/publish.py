@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from models.adopted_module import GROUPS
-from models.features import Feature, ImageFeature, NumericFeature
+from models.features import Feature, ImageFeature, reads_numbers
 from models.lazy import keras, tf
 from models.preprocessing import Preprocessing
 from models.trunks.base import layer_groups
@@ -74,7 +74,7 @@ def _input(feature: Feature) -> tf.TensorSpec:
     if isinstance(feature, ImageFeature):
         shape = (None, feature.height, feature.width, feature.channels)
         return tf.TensorSpec(shape, tf.float32, feature.name)
-    dtype = tf.float32 if isinstance(feature, NumericFeature) else tf.string
+    dtype = tf.float32 if reads_numbers(feature) else tf.string
     return tf.TensorSpec([None], dtype, feature.name)
 
 

@@ -10,7 +10,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from models.features import TokenizerFile, TokensFeature
+from models.features import StateFile, TokensFeature
 from models.lazy import keras, load
 from models.reading import Tokens
 from models.trunks.base import TrunkError
@@ -29,7 +29,7 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
         with tempfile.TemporaryDirectory() as directory:
             tokenizer.save_assets(directory)
             files = tuple(
-                TokenizerFile(name=f.name, content=base64.b64encode(f.read_bytes()).decode())
+                StateFile(name=f.name, content=base64.b64encode(f.read_bytes()).decode())
                 for f in sorted(Path(directory).iterdir())
             )
     except Exception as e:  # KerasHub and its tokenizer libraries raise what they like

@@ -35,7 +35,8 @@ from components.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
 from components.trainer import Trainer, TrainerInputs
 from components.transform import Transform, TransformInputs, TransformOutputs
-from models.inputs import ImageInput, TextInput
+from models.inputs import ImageInput, Input, LayerInput, TextInput
+from models.layer_input import check_layer
 from models.reading import AsTrained, Tokens
 from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk, TrunkError
@@ -140,7 +141,7 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
     read = pretrained if isinstance(reading, Tokens | AsTrained) else ()
     transformed = run(
         Transform(inputs=inputs, reading=reading),
-        TransformInputs(examples, statistics, read),
+        TransformInputs(examples, statistics, read, _modules(inputs, index)),
     )
     return TrainerInputs(
         examples,
@@ -217,6 +218,14 @@ def _pretrained(trunk: Trunk, index: Path) -> tuple[SourceFiles, ...]:
         return tuple(SourceFiles(Path(f), digest_source(f, index)) for f in trunk.files())
     except TrunkError as e:
         raise RootstockError(f"model.trunk: {e}") from e
+
+
+def _modules(inputs: tuple[Input, ...], index: Path) -> tuple[SourceFiles, ...]:
+    layers = [i for i in inputs if isinstance(i, LayerInput)]
+    for given in layers:
+        if wrong := check_layer(given):
+            raise RootstockError(f"inputs.{given.name}: {wrong[0]}")
+    return tuple(SourceFiles(Path(i.module), digest_source(i.module, index)) for i in layers)
 
 
 def _embeddings(

@@ -28,11 +28,11 @@ from components.stage import RootstockError
 from components.thresholds import Threshold
 from components.trainer import Training
 from models.inputs import Input
+from models.located import located
 from models.methods import BalancingSpec, SharingSpec, TransferSpec, TrunkSpec
 from models.sharing.base import check_balancing
 from models.task import Task
 from models.transfer.fine_tune import FineTune
-from models.trunks.base import located
 from pipeline.study.settings import Study
 from pipeline.tune.settings import Tune
 from pipeline.yaml_file import YamlFile, read_yaml
@@ -246,8 +246,15 @@ def _with_absolute_paths(spec: Spec, base: Path) -> Spec:
         update={"destination": place if "://" in place else absolute(place)}
     )
     model = spec.model.model_copy(update={"trunk": located(spec.model.trunk, str(base))})
+    inputs = {name: located(given, str(base)) for name, given in spec.inputs.items()}
     return spec.model_copy(
-        update={"data": data, "model": model, "push": push, "store": absolute(spec.store)}
+        update={
+            "data": data,
+            "inputs": inputs,
+            "model": model,
+            "push": push,
+            "store": absolute(spec.store),
+        }
     )
 
 

@@ -9,7 +9,9 @@ from components.readers.spans import resolved
 from components.slices import check_slices, columns_of
 from components.stage import RootstockError
 from components.thresholds import check_thresholds
-from models.inputs import ImageInput, NumericInput
+from models.features import reads_numbers
+from models.inputs import ImageInput, Input, LayerInput
+from models.layer_input import check_layer
 from models.task import Task
 from pipeline.spec import Spec
 from pipeline.tracking.lookup import with_trunk_looked_up
@@ -32,6 +34,9 @@ def validate(spec: Spec) -> list[str]:
         wrong += [f"model.trunk: {told}" for told in trunk.check(given_inputs)]
     except RootstockError as e:
         wrong.append(str(e))
+    for given in given_inputs:
+        if isinstance(given, LayerInput):
+            wrong += [f"inputs.{given.name}: {told}" for told in check_layer(given)]
     heads: list[tuple[str, pa.Table]] = []
     try:
         sources = resolved(spec.data.sources)
@@ -72,11 +77,11 @@ def _missing(what: str, where: str, columns: set[str]) -> str:
     return f"{what} is not a column of {where}. Columns there: {', '.join(sorted(columns))}."
 
 
-def _unfit(name: str, given: object, path: str, kind: pa.DataType) -> list[str]:
+def _unfit(name: str, given: Input, path: str, kind: pa.DataType) -> list[str]:
     """An input whose column is of a type that it cannot read."""
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-    if isinstance(given, NumericInput) and not numeric and not pa.types.is_null(kind):
-        return [f"{path}: inputs.{name} is numeric, but its column holds {kind} values."]
+    if reads_numbers(given) and not numeric and not pa.types.is_null(kind):
+        return [f"{path}: inputs.{name} reads numbers, but its column holds {kind} values."]
     if isinstance(given, ImageInput) and not pa.types.is_binary(kind):
         return [f"{path}: inputs.{name} is an image, but its column holds {kind}, not bytes."]
     return []

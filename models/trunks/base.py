@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
-from dataclasses import fields, replace
 from pathlib import Path
-from typing import TypeVar
 
 from models.features import Feature
 from models.inputs import Input
 from models.lazy import keras
 from models.reading import Reading, Words
-
-T = TypeVar("T", bound="Trunk")
 
 
 class TrunkError(ValueError):
@@ -71,22 +66,6 @@ class Trunk(ABC):
         files that this one names may be gone.
         """
         return self
-
-
-def located(trunk: T, base: str) -> T:
-    """A trunk whose relative paths, in fields marked `metadata={"path": True}`, start at `base`.
-
-    Such a field may also hold a name or a URL: a relative path is what begins with a dot or `~`,
-    or exists below `base`.
-    """
-
-    def absolute(value: str) -> str:
-        path = os.path.normpath(os.path.join(base, os.path.expanduser(value)))
-        is_path = value.startswith((".", "~", "/")) or os.path.exists(path)
-        return path if is_path and "://" not in value else value
-
-    paths = {f.name: getattr(trunk, f.name) for f in fields(trunk) if f.metadata.get("path")}  # type: ignore[arg-type]
-    return replace(trunk, **{k: absolute(v) for k, v in paths.items() if v})  # type: ignore[type-var]
 
 
 def layer_groups(trunk: keras.Model) -> dict[str, list[keras.Layer]]:

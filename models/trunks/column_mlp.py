@@ -28,8 +28,11 @@ class ColumnMlp:
         self,
         numeric: Sequence[keras.KerasTensor],
         categorical: Sequence[tuple[keras.KerasTensor, int]],
+        vectors: Sequence[keras.KerasTensor] = (),
     ) -> keras.KerasTensor:
-        """From [batch] columns, categorical ones with their number of ids, to [batch, width]."""
+        """From [batch] columns, categorical ones with their number of ids, and [batch, any] vectors
+        to [batch, width].
+        """
         layers = keras.layers
         columns = [
             layers.Embedding(
@@ -39,6 +42,7 @@ class ColumnMlp:
         ]
         if numeric:
             columns.append(keras.ops.stack(numeric, axis=-1))
+        columns += vectors
         x = columns[0] if len(columns) == 1 else layers.Concatenate(name="columns.join")(columns)
         for i, width in enumerate(self.layers):
             x = layers.Dense(width, activation="relu", name=f"columns.dense{i}.dense")(x)

@@ -12,6 +12,7 @@ from models.features import (
     CategoricalFeature,
     Feature,
     ImageFeature,
+    LayerFeature,
     NumericFeature,
     RawTextFeature,
     TextFeature,
@@ -54,8 +55,9 @@ class Scratch(Trunk):
         columns = [f for f in features if isinstance(f, NumericFeature | CategoricalFeature)]
         numeric = [inputs[f.name] for f in columns if not f.ids]
         categorical = [(inputs[f.name], f.ids) for f in columns if f.ids]
-        if numeric or categorical:
-            encoded.append(self.columns.encode(numeric, categorical))
+        vectors = [inputs[f.name] for f in features if isinstance(f, LayerFeature)]
+        if numeric or categorical or vectors:
+            encoded.append(self.columns.encode(numeric, categorical, vectors))
         layers = keras.layers
         x = encoded[0] if len(encoded) == 1 else layers.Concatenate(name="join.concat")(encoded)
         x = layers.Dense(self.width, activation="relu", name="join.dense")(x)
@@ -73,6 +75,8 @@ def _input(feature: Feature) -> keras.KerasTensor:
             return keras.Input((feature.length,), dtype="int32", name=feature.name)
         case NumericFeature() | CategoricalFeature():
             return keras.Input((), dtype="int32" if feature.ids else "float32", name=feature.name)
+        case LayerFeature():
+            return keras.Input((feature.width,), dtype="float32", name=feature.name)
         case RawTextFeature() | TokensFeature():
             raise TrunkError(
                 f"input {feature.name!r}: a trunk trained from scratch reads words of its own"

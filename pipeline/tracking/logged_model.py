@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from components.artifacts import TrainedModel
 from components.expected import read_expected
 from components.trained_model import load_record
-from models.features import Feature
+from models.features import Feature, reads_numbers
 from models.task import TaskTarget
 from pipeline.tracking import served_model
 
@@ -28,7 +28,6 @@ LOADER = "rootstock_served_model"
 EXAMPLE = "input_example.json"
 EXAMPLE_ROWS = 5
 REQUIREMENTS = ("mlflow", "tensorflow", "pandas", "numpy")
-_TYPES = {"numeric": "double", "image": "binary", "text": "string", "categorical": "string"}
 
 
 def write_model(trained: TrainedModel, model_id: str, run_id: str, directory: Path) -> None:
@@ -75,7 +74,7 @@ def _signature(features: Sequence[Feature], targets: Sequence[TaskTarget]) -> Mo
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Array
 
-    inputs = [ColSpec(_TYPES[f.kind], f.name) for f in features]
+    inputs = [ColSpec(_type(f), f.name) for f in features]
     outputs = [
         ColSpec(
             DataType.float if t.task.kind in ("binary", "regression") else Array(DataType.float),
@@ -84,6 +83,12 @@ def _signature(features: Sequence[Feature], targets: Sequence[TaskTarget]) -> Mo
         for t in sorted(targets, key=lambda t: t.name)
     ]
     return ModelSignature(Schema(inputs), Schema(outputs))
+
+
+def _type(feature: Feature) -> str:
+    if reads_numbers(feature):
+        return "double"
+    return "binary" if feature.kind == "image" else "string"
 
 
 def _write_example(trained: TrainedModel, features: Sequence[Feature], file: Path) -> None:

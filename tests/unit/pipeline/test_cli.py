@@ -65,7 +65,10 @@ def test_a_valid_spec(project: Path) -> None:
         (["data.sources.0.path=nowhere.csv"], r"nowhere\.csv"),
         (["inputs.size.column=siez"], r"inputs.size: 'siez' is not a column of .*rows.csv"),
         (["tasks.ripe.label=rpe"], r"tasks.ripe: label 'rpe' is not a column"),
-        (["inputs.colour.kind=numeric"], r"inputs.colour is numeric, but its column holds string"),
+        (
+            ["inputs.colour.kind=numeric"],
+            r"inputs.colour reads numbers, but its column holds str",
+        ),
         (["thresholds=[{task: ripe, metric: acu, min: 1}]"], r"acu.*auc"),
         (["data.key=[id]"], r"data.key: 'id' is not a column"),
         (["tasks.ripe.kind=regression", "tasks.ripe={kind: regression, label: ripe}"], "ripe"),

@@ -9,7 +9,8 @@ scikit-learn wrappers, which we do not use: a third of the import time. They are
 
 TensorFlow uses oneDNN's kernels by itself only on processors with AVX-512's neural instructions.
 They are faster with AVX2 too (`benchmarks/cpu_kernels.py`), so they are on unless the user has set
-`TF_ENABLE_ONEDNN_OPTS`.
+`TF_ENABLE_ONEDNN_OPTS`. What it says about itself at every start (INFO) is left out unless
+`TF_CPP_MIN_LOG_LEVEL` asks for it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 _importing = threading.RLock()
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

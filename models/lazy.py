@@ -9,7 +9,7 @@ scikit-learn wrappers, which we do not use: a third of the import time. They are
 
 TensorFlow uses oneDNN's kernels by itself only on processors with AVX-512's neural instructions.
 They are faster with AVX2 too (`benchmarks/cpu_kernels.py`), so they are on unless the user has set
-`TF_ENABLE_ONEDNN_OPTS`. What it says about itself at every start (INFO) is left out unless
+`TF_ENABLE_ONEDNN_OPTS`. Most of what it says about itself at every start (INFO) is left out unless
 `TF_CPP_MIN_LOG_LEVEL` asks for it.
 """
 

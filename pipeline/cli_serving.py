@@ -97,9 +97,10 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _push(args: argparse.Namespace) -> int:
-    from pipeline.deployment import STABLE, keep_stable, serve_newest
+    from pipeline.deployment import keep_stable, serve_newest
     from pipeline.run import run
     from pipeline.spec import load_spec
+    from serving.labels import STABLE
 
     overrides = [*args.overrides, *([f"push.label={args.label}"] if args.label else [])]
     if args.label and args.label != STABLE:

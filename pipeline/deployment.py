@@ -12,9 +12,8 @@ from pipeline.spec import Spec
 from pipeline.tracking.lookup import tracking_uri
 from serving.deploy.kit import Deployment, write
 from serving.destination import Destination, destination
+from serving.labels import CANARY, STABLE
 from serving.layout import NoSuchVersion
-
-STABLE, CANARY = "stable", "canary"
 
 
 def table(spec: Spec) -> str:

@@ -43,6 +43,7 @@ from models.trunks.base import Trunk, TrunkError
 from pipeline.runner import Runner
 from pipeline.spec import Spec
 from serving.destination import destination
+from serving.labels import on_trial
 from serving.versions import origin_of, served_before
 
 
@@ -243,11 +244,14 @@ def _embeddings(
 
 
 def _champion(spec: Spec, model: TrainedModel) -> Champion | None:
-    """What a model is compared with: that served now, or the one before where it is that itself."""
+    """What a model is compared with: that served now, or the one before where it is that itself. A
+    version on trial, such as a canary, is not what is served.
+    """
     if not any(t.compares for t in spec.thresholds):
         return None
     served = destination(spec.push.destination)
-    version = served_before(served.history(spec.name), model.digest)
+    trials = on_trial(served.labels(spec.name))
+    version = served_before(served.history(spec.name), model.digest, trials)
     if version is None:
         return None
     path = served.fetch(spec.name, version, Path(spec.store) / "champions")

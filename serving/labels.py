@@ -6,9 +6,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 FILE = ".labels.json"
+STABLE, CANARY = "stable", "canary"
+
+
+def on_trial(labels: Mapping[str, int]) -> set[int]:
+    """The versions that have a label, and not that of the stable one."""
+    return set(labels.values()) - {labels.get(STABLE)}
 
 
 def read(directory: Path) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,8 +88,13 @@ def newest_of(known: Mapping[int, Origin | None], digest: str) -> int | None:
     return max((v for v, o in known.items() if o and o.digest == digest), default=None)
 
 
-def served_before(known: Mapping[int, Origin | None], digest: str) -> int | None:
-    """The version served now; if that is the model of this digest, the one before it."""
+def served_before(
+    known: Mapping[int, Origin | None], digest: str, trials: Collection[int] = ()
+) -> int | None:
+    """The version served now, of those that are not on trial; if that is the model of this digest,
+    the one before it.
+    """
+    known = {version: origin for version, origin in known.items() if version not in trials}
     if not known:
         return None
     newest = max(known)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving import labels, layout
+from serving.labels import on_trial
 from serving.versions import Origin, history, numbers, origin_of, served_before
 
 
@@ -230,3 +231,12 @@ def test_a_model_is_compared_with_what_is_served_besides_it(
 ) -> None:
     known = {number: Origin(digest) for number, digest in enumerate(digests, 1)}
     assert served_before(known, candidate) == expected
+
+
+def test_a_version_on_trial_is_not_what_is_served() -> None:
+    known = {number: Origin(digest) for number, digest in enumerate("abc", 1)}
+    canary = on_trial({"stable": 2, "canary": 3})
+    assert served_before(known, "d", canary) == 2
+    assert served_before(known, "c", canary) == 2
+    assert served_before(known, "b", canary) == 1
+    assert served_before(known, "d", on_trial({"stable": 3, "canary": 3})) == 3

@@ -136,6 +136,11 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
         results: dict[str, float] = self.get_metrics_result()
         return results
 
+    def count_params(self) -> int:
+        """Of what is served: the balancing method's state is not."""
+        state = sum(int(np.prod(v.shape)) for v in self.balancer.variables)
+        return int(super().count_params()) - state
+
     def gate_figures(self) -> dict[str, float]:
         """What the layers of the sharing scheme report after an epoch."""
         return {name: value for graft in self.grafts for name, value in graft.figures().items()}

@@ -11,6 +11,7 @@ from models.balancing.equal import Equal
 from models.balancing.excess_mtl import ExcessMTL
 from models.balancing.moco import MoCo
 from models.balancing.pcgrad import PCGrad
+from models.balancing.uncertainty import Uncertainty
 from models.features import NumericFeature
 from models.multitask import MultitaskModel
 from models.sharing.hard import Hard
@@ -53,3 +54,10 @@ def test_a_frozen_trunk_has_no_gradients_to_balance(
     variables = tuple(model.trunk.trainable_variables)
     phases = [Phase(0, ()), Phase(2, variables if trains else ())]
     assert len(_unbalanced(model, phases)) == told
+
+
+@pytest.mark.parametrize("balancing", [MoCo(at="parameters"), Uncertainty(), Equal()], ids=str)
+def test_a_methods_state_is_no_parameter_of_the_model(balancing: Balancing) -> None:
+    model = MultitaskModel(FEATURES, TARGETS, Scratch(width=4), Hard(), balancing)
+    parts = [model.trunk, model.towers]
+    assert model.count_params() == sum(p.count_params() for p in parts) > 0

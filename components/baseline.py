@@ -13,7 +13,7 @@ from components.artifacts import Examples, TrialResult
 from components.labels import encode, resolve
 from components.memory import PeakMemory
 from components.stage import Context, Stage
-from components.subset import Subset, chosen
+from components.subset import Subset, chosen, known_from
 from components.texts import numbers, texts
 from components.trial_result import (
     Costs,
@@ -70,20 +70,21 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
         examples = inputs.examples
         splits = [s for s in ("train", "val", "test") if examples.shards(s)]
         tables = {s: examples.read(s) for s in splits if examples.num_rows(s)}
+        targets = [resolve(t, tables["train"].column(t.label)) for t in self.tasks]
         tables["train"] = tables["train"].take(self._rows(tables["train"]))
         given = {split: features(self.inputs, table) for split, table in tables.items()}
         found: dict[str, TaskFigures] = {}
         peak = PeakMemory()
         seconds = cpu_seconds = latency = 0.0
-        for i, task in enumerate(self.tasks):
-            target = resolve(task, tables["train"].column(task.label))
-            labels = {s: _labels(target, table) for s, table in tables.items()}
+        for i, whole in enumerate(targets):
+            labels = {s: _labels(whole, table) for s, table in tables.items()}
+            target = known_from(labels["train"], whole)
             began, cpu = time.perf_counter(), time.process_time()
             answer = self._fitted(target, given["train"], labels["train"])
             seconds += time.perf_counter() - began
             cpu_seconds += time.process_time() - cpu
             scored: Scored = {s: (labels[s], answer(given[s])) for s in tables}
-            found[task.name] = task_figures(target, scored)
+            found[target.name] = task_figures(target, scored)
             latency += _latency(answer, given["test"])
             context.observer.progress(i + 1, len(self.tasks), "tasks")
         costs = Costs(

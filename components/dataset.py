@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 
 from components.artifacts import Batches, Examples
 from components.batches import ShardedRows, open_columns
-from components.labels import counted, encode, resolve
+from components.labels import encode, resolve
 from components.length_groups import LengthGroups
 from components.sampling import Proportional, Sampling, order_of, sources
 from components.stage import RootstockError
+from components.subset import known_from
 from models.features import Stored
 from models.lazy import tf
 from models.task import Task, TaskTarget
@@ -56,13 +57,7 @@ class Splits:
         """
         features = {name: values[indices] for name, values in self.train.features.items()}
         labels = {name: values[indices] for name, values in self.train.labels.items()}
-        targets = tuple(counted(t, labels[t.name]) for t in self.targets)
-        for target in targets:
-            if not target.labelled:
-                raise RootstockError(
-                    f"training.subset: none of its {len(indices)} rows has a label of task"
-                    f" {target.name!r}. Ask for more rows, or leave the task out."
-                )
+        targets = tuple(known_from(labels[t.name], t) for t in self.targets)
         return Splits(targets, Rows(features, labels), self.val)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from components.arrow import np
+from components.labels import counted
 from components.stage import RootstockError
 from models.inputs import STRICT
 from models.task import BinaryTask, MulticlassTask, TaskTarget
@@ -56,6 +57,21 @@ def chosen(
         return _in_proportion(subset.rows, order, classes)
     assert subset.per_class is not None
     return _of_each_class(subset.per_class, order, classes, first)
+
+
+def known_from(labels: np.ndarray, target: TaskTarget) -> TaskTarget:
+    """A target of all training rows as the encoded labels of some of them tell it.
+
+    Raises:
+        RootstockError: there are none.
+    """
+    found = counted(target, labels)
+    if not found.labelled:
+        raise RootstockError(
+            f"training.subset: none of its {len(labels)} rows has a label of task"
+            f" {target.name!r}. Ask for more rows, or leave the task out."
+        )
+    return found
 
 
 def _classes(target: TaskTarget, labels: np.ndarray) -> NDArray[np.int64] | None:

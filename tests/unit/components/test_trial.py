@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from components.artifacts import Examples
 from components.baseline import Baseline, BaselineInputs
-from components.labels import encode
+from components.labels import encode, resolve
 from components.metrics import METRICS, measure
 from components.raw import raw_inputs
 from components.stage import Context
-from components.subset import Subset
+from components.subset import Subset, chosen
 from components.trained_model import load_keras
 from components.trainer import Trainer, TrainerInputs, Training
 from components.trial import Trial
@@ -114,8 +115,16 @@ def test_shuffled_labels_are_those_of_the_same_rows_in_other_places(inputs: Trai
     assert np.array_equal(plain["bright"], shuffled["bright"], equal_nan=True)
 
 
-def baseline(model: str, examples: Examples, directory: Path) -> TrialFigures:
-    stage = Baseline(model=model, inputs=INPUTS, tasks=TASKS, drawn_by=TASKS[0])  # type: ignore[arg-type]
+def baseline(
+    model: str, examples: Examples, directory: Path, subset: Subset | None = None
+) -> TrialFigures:
+    stage = Baseline(
+        model=model,  # type: ignore[arg-type]
+        inputs=INPUTS,
+        tasks=TASKS,
+        drawn_by=TASKS[0],
+        subset=subset,
+    )
     return load_figures(stage.run(BaselineInputs(examples), context(directory)).result)
 
 
@@ -135,3 +144,26 @@ def test_the_majority_knows_shares_and_the_classical_model_the_inputs(
         assert better is not None
         assert poor is not None
         assert better < poor if metric == "mae" else better > poor
+
+
+def test_a_class_that_a_subset_lacks_is_still_a_class(
+    inputs: TrainerInputs, tmp_path: Path
+) -> None:
+    train = inputs.examples.read("train")
+    of_one = next(
+        seed
+        for seed in range(100)
+        if len(set(train.take(rows_of(train, seed)).column("colour_label").to_pylist())) == 1
+        and None not in train.take(rows_of(train, seed)).column("bright").to_pylist()
+    )
+    found = baseline("classical", inputs.examples, tmp_path / "one", Subset(rows=2, seed=of_one))
+    (colour,) = set(train.take(rows_of(train, of_one)).column("colour_label").to_pylist())
+    test = inputs.examples.read("test").column("colour_label").to_pylist()
+    accuracy = found.tasks["tint"].test["accuracy"]
+    assert accuracy == pytest.approx(test.count(colour) / len(test))
+
+
+def rows_of(train: pa.Table, seed: int) -> np.ndarray:
+    target = resolve(TASKS[0], train.column("bright"))
+    labels = encode(target, train.column("bright"), train.num_rows)
+    return chosen(Subset(rows=2, seed=seed), {target.name: labels}, (target,))

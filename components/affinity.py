@@ -62,7 +62,16 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
             sharing=Hard(),
             balancing=Equal(),
         ).build()
-        steps = -(-len(splits.train) // asked.batch_size)
+        epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        batches = training_batches(
+            splits.train,
+            asked.batch_size,
+            self.trainer.seed,
+            epoch,
+            asked.sampling,
+            steps=asked.steps_per_epoch,
+        )
+        steps = int(batches.cardinality())
         adaptation = Adaptation(None, model)
         optimizer = training.make_optimizer(asked, steps, adaptation.paces(steps))
         optimizer.build(adaptation.variables)
@@ -70,8 +79,6 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
         adaptation.enter(adaptation.phases[0])
         shared = list(model.trunk.trainable_variables)
         effects, step = effects_of(model, shared), tf.function(model.train_step, autograph=False)
-        epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
-        batches = training_batches(splits.train, asked.batch_size, self.trainer.seed, epoch)
         total, found = steps * asked.epochs, []
         every = max(1, total // MEASUREMENTS)
         for done in range(total):

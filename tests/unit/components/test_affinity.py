@@ -1,0 +1,46 @@
+"""How tasks' steps change each other's losses, measured over one training run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.affinity import Affinity
+from components.sampling import RoundRobin
+from components.stage import Context
+from components.trainer import Trainer, Training
+from models.trunks.scratch import Scratch
+from tests.trainer_data import COLUMNS_ONLY, TASKS, write_inputs
+
+
+def effects(directory: Path, **options: object) -> np.ndarray:
+    """Means [blocks, tasks, tasks] of a short run."""
+    inputs = write_inputs(directory / "data", {"train": 150, "val": 40}, COLUMNS_ONLY)
+    training = Training(epochs=2, batch_size=32, **options)  # type: ignore[arg-type]
+    trainer = Trainer(tasks=TASKS, trunk=Scratch(width=8), training=training)
+    for name in ("output", "scratch"):
+        (directory / name).mkdir()
+    context = Context(directory / "output", directory / "scratch")
+    found = Affinity(trainer=trainer).run(inputs, context).affinities
+    told = json.loads((found.path / "affinities.json").read_text())
+    assert told["tasks"] == [t.name for t in TASKS]
+    return np.array(told["effects"], np.float64)
+
+
+@pytest.mark.parametrize("steps", [None, 3])
+def test_each_pair_is_measured_and_the_same_each_time(tmp_path: Path, steps: int | None) -> None:
+    one, other = (effects(tmp_path / n, steps_per_epoch=steps) for n in ("one", "other"))
+    assert one.shape[1:] == (len(TASKS), len(TASKS))
+    assert np.isfinite(one).all()
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_it_reads_the_batches_that_training_reads(tmp_path: Path) -> None:
+    plain, sampled = (
+        effects(tmp_path / name, **options)
+        for name, options in {"plain": {}, "sampled": {"sampling": RoundRobin()}}.items()
+    )
+    assert plain.shape != sampled.shape or not np.allclose(plain, sampled)

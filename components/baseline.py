@@ -190,7 +190,9 @@ def classical(inputs: tuple[Input, ...], numeric: bool, seed: int) -> Any:
     encoders: list[tuple[Any, Any]] = []
     for given in inputs:
         if given in texts:
-            encoders.append((TfidfVectorizer(sublinear_tf=True), given.name))
+            words = r"(?u)\b\w+\b" if isinstance(given, LayerInput) else r"(?u)\b\w\w+\b"
+            tfidf = TfidfVectorizer(sublinear_tf=True, token_pattern=words)
+            encoders.append((tfidf, given.name))
         elif isinstance(given, ImageInput):
             pixels = _Columns(f"{given.name}.")
             encoders.append((StandardScaler(), pixels))

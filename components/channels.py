@@ -32,6 +32,8 @@ class Channels:
             OSError, SyntaxError, ValueError: Pillow cannot read them; nothing is taken in.
         """
         image.draft("RGB", (REDUCED_ABOVE, REDUCED_ABOVE))
+        if image.mode.startswith("I;16"):
+            image = image.point(lambda level: level / 256).convert("L")
         counts = np.array(image.convert("RGB").histogram(), np.int64).reshape(3, 256)
         self.pixels += int(counts[0].sum())
         for channel, count in enumerate(counts):

@@ -77,8 +77,8 @@ def _compilable(model: MultitaskModel, wanted: bool) -> Iterator[None]:
 
 
 def _with_small_weights(model: MultitaskModel, dtype: str) -> tuple[list[tf.Variable], Answers]:
-    """Matrices kept in `dtype` and computed with in float32; vectors (biases, scales, moving
-    statistics) stay as they are: they are few and small numbers matter in them.
+    """Matrices kept in `dtype` and computed with in float32; vectors (scales, moving statistics and
+    most biases) stay as they are: they are few and small numbers matter in them.
 
     Raises:
         RootstockError: a weight is too large for the type, or a module keeps its own.

@@ -89,16 +89,19 @@ def feature_of(
 def _binned(
     given: NumericInput, bins: int | tuple[float, ...], column: NumericColumn
 ) -> NumericFeature:
-    """Boundaries at equal steps of rank, each value once, and none that would leave a bin empty."""
+    """Boundaries at about equal steps of rank, each a value of the training split, so no bin is
+    empty.
+    """
     if isinstance(bins, int):
-        steps = np.linspace(0, 100, bins + 1)[1:-1]
-        known = column.percentiles or (0.0,) * 101
-        found = np.unique(np.interp(steps, np.arange(101), known).astype(np.float32))
+        steps = np.ceil(np.linspace(0, 100, bins + 1)[1:-1]).astype(np.int64)
+        known = np.array(column.percentiles or (0.0,) * 101, np.float32)
+        found = np.unique(known[steps])
         bins = tuple(float(b) for b in found if b > np.float32(column.minimum))
         if not bins:
             raise RootstockError(
-                f"inputs.{given.name}: column {given.column!r} cannot be put into `bins`: it holds"
-                " too few different numbers. Leave `bins` out, or give the boundaries."
+                f"inputs.{given.name}: column {given.column!r} cannot be put into `bins`: too"
+                f" many rows hold its smallest value, {column.minimum:g}. Leave `bins` out, or give"
+                " the boundaries."
             )
     return NumericFeature(
         name=given.name, column=given.column, mean=0.0, deviation=1.0, boundaries=bins

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.labels import BINARY, class_of, split_labels
 from components.task_statistics import NUMBER, CoOccurrence, LabelBalance, SplitTasks, co_occurrence
-from components.texts import texts
+from components.texts import numbers, texts
 from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
 
 MAX_COMBINATIONS = 100_000
@@ -25,6 +26,7 @@ class LabelCounts:
     def __init__(self, tasks: Sequence[Task]) -> None:
         self.tasks = tuple(tasks)
         self.rows = 0
+        self.labelled = [0 for _ in tasks]
         self.alone: list[Counter[str]] = [Counter() for _ in tasks]
         self.together: Counter[tuple[str | None, ...]] | None = Counter()
 
@@ -33,9 +35,11 @@ class LabelCounts:
         self.rows += len(rows)
         names = [str(i) for i in range(len(self.tasks))]
         labels = pa.table([_classes(t, rows) for t in self.tasks], names)
-        for name, counter in zip(names, self.alone, strict=True):
+        for i, (name, task) in enumerate(zip(names, self.tasks, strict=True)):
             for pair in labels.column(name).drop_null().value_counts().to_pylist():
-                counter[pair["values"]] += pair["counts"]
+                self.labelled[i] += pair["counts"]
+                for single in _singles(task, pair["values"]):
+                    self.alone[i][single] += pair["counts"]
         if self.together is not None:
             counted = labels.group_by(names, use_threads=False).aggregate([([], "count_all")])
             *keys, counts = (counted.column(n).to_pylist() for n in [*names, "count_all"])
@@ -46,6 +50,7 @@ class LabelCounts:
     def merge(self, other: Self) -> None:
         """Take in what `other` has seen."""
         self.rows += other.rows
+        self.labelled = [a + b for a, b in zip(self.labelled, other.labelled, strict=True)]
         for mine, theirs in zip(self.alone, other.alone, strict=True):
             mine.update(theirs)
         if self.together is None or other.together is None:
@@ -63,20 +68,12 @@ class LabelCounts:
         return SplitTasks(
             name=name,
             rows=self.rows,
-            tasks=tuple(map(self._balance, self.tasks, self.alone)),
+            tasks=tuple(map(self._balance, self.tasks, self.labelled, self.alone)),
             pairs=self._pairs(together) if together is not None else (),
             complete=complete,
         )
 
-    def _balance(self, task: Task, counts: Counter[str]) -> LabelBalance:
-        labelled = counts.total()
-        if isinstance(task, MultilabelTask):
-            single: Counter[str] = Counter()
-            for joined, count in counts.items():
-                single.update({label: count for label in joined.split(_JOINED) if label})
-            counts = single
-        elif isinstance(task, RegressionTask):
-            counts = Counter()
+    def _balance(self, task: Task, labelled: int, counts: Counter[str]) -> LabelBalance:
         return LabelBalance(
             task=task.name,
             kind=task.kind,
@@ -101,19 +98,37 @@ class LabelCounts:
             self.together = None
 
 
+def _singles(task: Task, found: str) -> Sequence[str]:
+    """The classes in what `_classes` finds in a row."""
+    if isinstance(task, MultilabelTask):
+        return [label for label in found.split(_JOINED) if label]
+    return () if isinstance(task, RegressionTask) else (found,)
+
+
 def _classes(task: Task, rows: pa.Table) -> pa.Array:
     """The class of each row as text, null where it has no label."""
     if task.label not in rows.column_names:
         return pa.nulls(len(rows), pa.string())
     column = rows.column(task.label).combine_chunks()
     if isinstance(task, RegressionTask):
-        known = pc.fill_null(pc.invert(pc.is_nan(column.cast(pa.float64()))), False)
-        return pc.if_else(known, NUMBER, pa.scalar(None, pa.string()))
+        return pc.if_else(
+            pa.array(~np.isnan(numbers(column))), NUMBER, pa.scalar(None, pa.string())
+        )
     if isinstance(task, MultilabelTask) and pa.types.is_list(column.type):
-        column = pc.binary_join(column.cast(pa.list_(pa.string())), _JOINED)
+        column = _joined(column)
     codes = texts(column).dictionary_encode()
     values = [_class(task, v, rows.schema.field(task.label)) for v in codes.dictionary.to_pylist()]
     return pa.array(values, pa.string()).take(codes.indices)
+
+
+def _joined(lists: pa.Array) -> pa.Array:
+    """The values of each list as text, those that are not null; null for no list."""
+    values, rows = texts(pc.list_flatten(lists)), np.asarray(pc.list_parent_indices(lists))
+    there = np.asarray(values.is_valid())
+    lengths = np.bincount(rows[there], minlength=len(lists))
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    kept = pa.ListArray.from_arrays(offsets, values.drop_null())
+    return pc.if_else(lists.is_valid(), pc.binary_join(kept, _JOINED), pa.scalar(None, pa.string()))
 
 
 def _class(

@@ -28,7 +28,8 @@ def layer_state(given: LayerInput, examples: Examples) -> LayerFeature:
         for file in examples.shards("train"):
             with pq.ParquetFile(file) as shard:
                 for batch in shard.iter_batches(BATCH_ROWS, columns=[given.column]):
-                    yield raw_inputs(batch, [given])[given.name]
+                    found = raw_inputs(batch, [given])[given.name]
+                    yield found[found == found if given.reads == "number" else found != ""]
 
     try:
         return layer_feature(given, values)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import statistics_pb2 as pb
 
 
+MOST_PAIRS = 10_000
+
+
 def to_proto(splits: tuple[SplitTasks, ...]) -> pb.DatasetFeatureStatisticsList:
     """One dataset per split. Lift, P(a, b) / (P(a) P(b)), as the proto's comments define it."""
     from tensorflow_metadata.proto.v0 import statistics_pb2 as pb
@@ -39,19 +42,23 @@ def to_proto(splits: tuple[SplitTasks, ...]) -> pb.DatasetFeatureStatisticsList:
 
 
 def _lift(lift: pb.LiftStatistics, pair: CoOccurrence) -> None:
-    counts = {(x, y): n for x, y, n in pair.counts}
+    """Of every class of one task with every class of the other; where those are too many, of the
+    pairs that occur.
+    """
     xs: Counter[str] = Counter()
-    ys: Counter[str] = Counter()
-    for (x, y), n in counts.items():
+    occurring: dict[str, dict[str, int]] = {}
+    for x, y, n in pair.counts:
         xs[x] += n
-        ys[y] += n
-    for y, y_count in sorted(ys.items()):
+        occurring.setdefault(y, {})[x] = n
+    few = len(xs) * len(occurring) <= MOST_PAIRS
+    for y, with_y in sorted(occurring.items()):
+        y_count = sum(with_y.values())
         series = lift.lift_series.add(y_string=y, y_count=y_count)
-        for x, x_count in sorted(xs.items()):
-            both = counts.get((x, y), 0)
+        for x in sorted(xs if few else with_y):
+            both = with_y.get(x, 0)
             series.lift_values.add(
                 x_string=x,
-                x_count=x_count,
+                x_count=xs[x],
                 x_and_y_count=both,
-                lift=both * pair.both / (x_count * y_count),
+                lift=both * pair.both / (xs[x] * y_count),
             )

@@ -21,7 +21,7 @@ def texts(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """float64 values of a numeric or boolean column; null becomes NaN.
+    """float64 values of a numeric or boolean column, the nearest ones; null becomes NaN.
 
     Raises:
         pa.ArrowInvalid: text that is no number.
@@ -29,4 +29,5 @@ def numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_boolean(array.type):
         array = array.cast(pa.int8())
-    return np.asarray(pc.fill_null(array.cast(pa.float64()), np.nan))
+    exact = not pa.types.is_integer(array.type)
+    return np.asarray(pc.fill_null(array.cast(pa.float64(), safe=exact), np.nan))

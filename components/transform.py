@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from components.artifacts import Batches, Examples, Preprocessing, SourceFiles, Statistics
 from components.feature_state import column_of, feature_of, features_as_trained
 from components.layer_state import layer_state
-from components.preprocessing import save_preprocessing
+from components.preprocessing import load_preprocessing, save_preprocessing
 from components.stage import Context, RootstockError, Stage
 from components.statistics import SplitStatistics, load_statistics
 from models.features import Feature, LayerFeature, reads_numbers
@@ -63,7 +63,14 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         train = load_statistics(inputs.statistics)["train"]
         for given in self.inputs:
             column_of(given, train)
-        features = self._features(examples, train, context)
+        known = context.scratch / "preprocessing"
+        if not known.exists():  # else a run that was killed has left it, beside shards made with it
+            features = self._features(examples, train, context)
+            new = context.scratch / f".preprocessing-{uuid.uuid4().hex}"
+            new.mkdir()
+            save_preprocessing(features, new)
+            new.replace(known)
+        features = load_preprocessing(Preprocessing(known))
 
         done = context.scratch / "batches"
         shards = [

@@ -107,9 +107,10 @@ class CategoricalInput:
 class LayerInput:
     """Numbers that a Keras layer of the user's own makes of a column.
 
-    module: a Python file. layer: a class in it, a `keras.layers.Layer` that takes [batch] and gives
-        [batch] or [batch, width] numbers. If it has `adapt`, as Keras's preprocessing layers have,
-        that is given the training split. options: arguments to make it with.
+    module: a Python file. layer: a class in it, a `keras.layers.Layer` from [batch, 1] to
+        [batch, width] numbers. If it has `adapt`, as Keras's preprocessing layers have, that is
+        given the values of the training split, without the missing ones. options: arguments to make
+        it with.
     reads: what it takes: float32, NaN where missing, or strings, "" where missing.
     """
 
@@ -117,7 +118,7 @@ class LayerInput:
     kind: Literal["layer"] = "layer"
     name: str = ""
     column: str = ""
-    module: str = field(metadata={"path": True, "fingerprint": False})
+    module: str = field(metadata={"file": True, "path": True, "fingerprint": False})
     layer: str
     options: Mapping[str, JsonValue] = field(default_factory=dict)
     reads: Literal["number", "text"] = "number"

@@ -14,13 +14,17 @@ def located(part: T, base: str) -> T:
     `base`.
 
     Such a field may also hold a name or a URL: a relative path is what begins with a dot or `~`,
-    or exists below `base`.
+    or exists below `base`. One that is marked `"file": True` as well holds nothing but paths.
     """
 
-    def absolute(value: str) -> str:
+    def absolute(value: str, always: bool) -> str:
         path = os.path.normpath(os.path.join(base, os.path.expanduser(value)))
-        is_path = value.startswith((".", "~", "/")) or os.path.exists(path)
+        is_path = always or value.startswith((".", "~", "/")) or os.path.exists(path)
         return path if is_path and "://" not in value else value
 
-    paths = {f.name: getattr(part, f.name) for f in fields(part) if f.metadata.get("path")}  # type: ignore[arg-type]
-    return replace(part, **{k: absolute(v) for k, v in paths.items() if v})  # type: ignore[type-var]
+    paths = {
+        f.name: absolute(value, "file" in f.metadata)
+        for f in fields(part)  # type: ignore[arg-type]
+        if f.metadata.get("path") and (value := getattr(part, f.name))
+    }
+    return replace(part, **paths)  # type: ignore[type-var]

@@ -73,8 +73,9 @@ class Preprocessing(tf.Module):  # type: ignore[misc]
             case TokensFeature():
                 return self.tokenizers[feature.name](raw)
             case LayerFeature():
-                answers = self.layers[feature.name](raw, training=False)
-                return tf.reshape(tf.cast(answers, tf.float32), (-1, feature.width))
+                answers = self.layers[feature.name](raw[:, None], training=False)
+                shape = (tf.shape(raw)[0], feature.width)
+                return tf.reshape(tf.cast(answers, tf.float32), shape)
             case NumericFeature(boundaries=()):
                 return standardise(raw, feature)
             case NumericFeature():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from models.features import Feature
-from models.inputs import Input
+from models.features import Feature, LayerFeature
+from models.inputs import Input, LayerInput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,16 @@ def as_trained(inputs: tuple[Input, ...], trained: tuple[Feature, ...]) -> tuple
             if given.name not in found and len(fits) == 1:
                 found[given.name] = fits[0]
                 left.remove(fits[0])
+    for given in inputs:
+        feature = found.get(given.name)
+        if isinstance(given, LayerInput) and isinstance(feature, LayerFeature):
+            asked, there = (given.layer, given.reads), (feature.layer, feature.reads)
+            if asked != there:
+                raise ValueError(
+                    f"inputs.{given.name} has the layer {asked[0]}, which reads {asked[1]}, and the"
+                    f" trained model {there[0]}, which reads {there[1]}. Expected the same: the"
+                    " layer as it was trained with is what is used."
+                )
     missing = [f"inputs.{i.name} ({i.kind})" for i in inputs if i.name not in found]
     if missing or left:
         told = [f"The trained model reads {', '.join(f'{f.name} ({f.kind})' for f in trained)}."]

@@ -37,7 +37,7 @@ from components.trainer import Trainer, TrainerInputs
 from components.transform import Transform, TransformInputs, TransformOutputs
 from models.inputs import ImageInput, Input, LayerInput, TextInput
 from models.layer_input import check_layer
-from models.reading import AsTrained, Tokens
+from models.reading import AsTrained, Reading, Tokens
 from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk, TrunkError
 from pipeline.runner import Runner
@@ -142,7 +142,7 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
     read = pretrained if isinstance(reading, Tokens | AsTrained) else ()
     transformed = run(
         Transform(inputs=inputs, reading=reading),
-        TransformInputs(examples, statistics, read, _modules(inputs, index)),
+        TransformInputs(examples, statistics, read, _modules(inputs, reading, index)),
     )
     return TrainerInputs(
         examples,
@@ -221,8 +221,10 @@ def _pretrained(trunk: Trunk, index: Path) -> tuple[SourceFiles, ...]:
         raise RootstockError(f"model.trunk: {e}") from e
 
 
-def _modules(inputs: tuple[Input, ...], index: Path) -> tuple[SourceFiles, ...]:
-    layers = [i for i in inputs if isinstance(i, LayerInput)]
+def _modules(inputs: tuple[Input, ...], reading: Reading, index: Path) -> tuple[SourceFiles, ...]:
+    """The modules of layers, which a trained model that is read as it was brings along itself."""
+    own = not isinstance(reading, AsTrained)
+    layers = [i for i in inputs if isinstance(i, LayerInput) and own]
     for given in layers:
         if wrong := check_layer(given):
             raise RootstockError(f"inputs.{given.name}: {wrong[0]}")

@@ -27,12 +27,13 @@ from components.splits import HashSplits, Splits
 from components.stage import RootstockError
 from components.thresholds import Threshold
 from components.trainer import Training
-from models.inputs import Input
+from models.inputs import Input, TextInput
 from models.located import located
 from models.methods import BalancingSpec, SharingSpec, TransferSpec, TrunkSpec
 from models.sharing.base import check_balancing
 from models.task import Task
 from models.transfer.fine_tune import FineTune
+from models.trunks.tf_hub import TfHub
 from pipeline.study.settings import Study
 from pipeline.tune.settings import Tune
 from pipeline.yaml_file import YamlFile, read_yaml
@@ -181,6 +182,22 @@ class Spec(Part):
         return self
 
     @model_validator(mode="after")
+    def _export_fits_the_trunk(self) -> Spec:
+        if not isinstance(self.model.trunk, TfHub):
+            return self
+        if self.export.weights != "float32":
+            raise ValueError(
+                "export.weights: a TF-Hub module keeps its weights as they are. Expected float32,"
+                f" or another trunk. Received: {self.export.weights}"
+            )
+        if self.export.xla and any(isinstance(i, TextInput) for i in self.inputs.values()):
+            raise ValueError(
+                "export.xla: XLA cannot compile a TF-Hub module that takes texts. Leave it out, or"
+                " take another trunk"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _labels_are_not_inputs(self) -> Spec:
         for task in self.tasks.values():
             for name, given in self.inputs.items():
@@ -295,7 +312,11 @@ def _close(word: str, known: Sequence[str]) -> str:
 def _in_file(loc: tuple[str | int, ...], content: Any) -> tuple[str | int, ...]:
     """The key path of an error as the file spells it: without the names of union branches."""
     where: list[str | int] = []
+    tagged: set[int] = set()
     for i, part in enumerate(loc):
+        if isinstance(content, dict) and part == content.get("kind") and id(content) not in tagged:
+            tagged.add(id(content))  # a key may have the name of the branch
+            continue
         inside = part in content if isinstance(content, dict) else isinstance(part, int)
         if inside or i == len(loc) - 1:
             where.append(part)

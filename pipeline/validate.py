@@ -13,6 +13,7 @@ from models.features import reads_numbers
 from models.inputs import ImageInput, Input, LayerInput
 from models.layer_input import check_layer
 from models.task import Task
+from models.trunks.registry import Registry
 from pipeline.spec import Spec
 from pipeline.tracking.lookup import with_trunk_looked_up
 
@@ -35,7 +36,7 @@ def validate(spec: Spec) -> list[str]:
     except RootstockError as e:
         wrong.append(str(e))
     for given in given_inputs:
-        if isinstance(given, LayerInput):
+        if isinstance(given, LayerInput) and not isinstance(spec.model.trunk, Registry):
             wrong += [f"inputs.{given.name}: {told}" for told in check_layer(given)]
     heads: list[tuple[str, pa.Table]] = []
     try:

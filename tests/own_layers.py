@@ -12,9 +12,9 @@ class Bands(keras.layers.Layer):
         self.edges = edges
 
     def call(self, x):
-        band = keras.ops.searchsorted(keras.ops.convert_to_tensor(self.edges, "float32"), x)
+        band = keras.ops.sum(keras.ops.cast(x >= self.edges, "int32"), axis=1)
         known = keras.ops.cast(keras.ops.logical_not(keras.ops.isnan(x)), "float32")
-        return keras.ops.one_hot(band, len(self.edges) + 1) * known[:, None]
+        return keras.ops.one_hot(band, len(self.edges) + 1) * known
 
     def get_config(self):
         return super().get_config() | {"edges": self.edges}
@@ -29,15 +29,14 @@ class Share(keras.layers.Layer):
     def adapt(self, values):
         self.build(None)
         for batch in values:
-            known = keras.ops.where(keras.ops.isnan(batch), 0.0, batch)
-            self.largest.assign(keras.ops.maximum(self.largest, keras.ops.max(known)))
+            self.largest.assign(keras.ops.maximum(self.largest, keras.ops.max(batch)))
 
     def call(self, x):
-        return x / self.largest
+        return keras.ops.where(keras.ops.isnan(x), 0.0, x) / self.largest
 
 
 class Initial(keras.layers.Layer):
-    """How often words began with the first letter of this one in training, as one-hot ids."""
+    """First letters, those that are frequent in training, one-hot."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -54,7 +53,39 @@ class Initial(keras.layers.Layer):
     def call(self, x):
         import tensorflow as tf
 
-        return keras.ops.one_hot(self.letters(tf.strings.substr(x, 0, 1)), 4)
+        return keras.ops.one_hot(self.letters(tf.strings.substr(x[:, 0], 0, 1)), 4)
+
+
+class Scaled(keras.layers.Normalization):
+    """As Keras has it."""
+
+
+class Projected(keras.layers.Layer):
+    """With random weights, random numbers and layers within, which nothing adapts."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense, self.dropout = keras.layers.Dense(2), keras.layers.Dropout(0.5)
+
+    def build(self, shape):
+        self.dense.build(shape)
+
+    def call(self, x):
+        return self.dropout(self.dense(keras.ops.where(keras.ops.isnan(x), 0.0, x)))
+
+
+class Forgetful(keras.layers.Layer):
+    """What it is made with is lost."""
+
+    def __init__(self, factor=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, x):
+        return x * self.factor
+
+    def get_config(self):
+        return {"name": self.name}
 
 
 class Sequence(keras.layers.Layer):

@@ -119,7 +119,7 @@ def find_model(model: str, store: str = "") -> Path:
     if (path / "model.json").is_file():
         return path
     if (path / "Trainer").is_dir():
-        newest = max(_trained(path), key=lambda told: told[0], default=None)
+        newest = max(_models(path, "Trainer"), key=lambda told: told[0], default=None)
         if newest is None:
             raise TrunkError(f"store {model}: no model has been trained in it.")
         return newest[1]
@@ -144,13 +144,14 @@ def find_model(model: str, store: str = "") -> Path:
 
 def model_of_digest(store: Path, digest: str) -> Path | None:
     """The directory of the trained model in a store that has this digest."""
-    return next((path for _, path, found in _trained(store) if found == digest), None)
+    models = (m for stage in ("Trainer", "Exporter") for m in _models(store, stage))
+    return next((path for _, path, found in models if found == digest), None)
 
 
-def _trained(store: Path) -> list[tuple[float, Path, str]]:
-    """When each model of a store was published, where it lies, and its digest."""
+def _models(store: Path, stage: str) -> list[tuple[float, Path, str]]:
+    """When each model that a stage made was published, where it lies, and its digest."""
     found = []
-    for file in store.glob("Trainer/[!.]*/artifact.json"):
+    for file in store.glob(f"{stage}/[!.]*/artifact.json"):
         told: dict[str, Any] = json.loads(file.read_text())
         found.append((told["created"], file.parent / "model", told["outputs"]["model"]["digest"]))
     return found

@@ -44,12 +44,18 @@ def runnable_specs(
         _absolute(content, path.resolve().parent)
         content["store"] = spec.store
         content["push"] = {"destination": spec.push.destination}
-        trunk = spec.model.trunk
-        paths = {f.name for f in fields(trunk) if f.metadata.get("path")}  # type: ignore[arg-type]
-        for key in paths & set(_part(content, "model").get("trunk") or ()):
-            content["model"]["trunk"][key] = getattr(trunk, key)
+        _located(_part(content, "model").get("trunk"), spec.model.trunk)
+        for key, given in spec.inputs.items():
+            _located(content["inputs"][key], given)
         found[f"{name}.yaml"] = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     return found
+
+
+def _located(content: Any, part: Any) -> None:
+    """Give a part of the spec, as the file has it, the absolute paths that were made of its own."""
+    paths = {f.name for f in fields(part) if f.metadata.get("path")}
+    for key in paths & set(content if isinstance(content, dict) else ()):
+        content[key] = getattr(part, key)
 
 
 def _narrow(content: dict[str, Any], tasks: tuple[str, ...]) -> None:

@@ -82,7 +82,7 @@ def test_a_layer_is_part_of_what_is_served(project: Path) -> None:
             answers = client.predict(raw)
     np.testing.assert_allclose(answers["ripe"], expected["ripe"], atol=1e-5)
 
-    (project / "layers.py").write_text(LAYERS.replace("x / self.largest", "x / self.largest / 2"))
+    (project / "layers.py").write_text(LAYERS.replace("/ self.largest", "/ self.largest / 2"))
     code, out, err = call(project, "run", "spec.yaml")
     assert code == 0, err
     assert "TaskStatisticsGen: cached" in out + err
@@ -93,7 +93,7 @@ def test_a_layer_is_part_of_what_is_served(project: Path) -> None:
     ("change", "message"),
     [
         ("inputs.size.module=other.py", "inputs.size: module .*other.py.*No such file"),
-        ("inputs.size.layer=NotALayer", "inputs.size: .*'NotALayer' is no class of a"),
+        ("inputs.size.layer=NotALayer", "inputs.size: .*NotALayer is no class of a"),
         ("inputs.weight.column=colour", "inputs.weight reads numbers, but its column holds string"),
     ],
 )

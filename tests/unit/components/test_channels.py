@@ -56,3 +56,8 @@ def test_an_image_that_ends_early_is_counted() -> None:
     found = column(whole, whole[: len(whole) // 2])
     assert (found.present, found.unreadable) == (2, 1)
     assert found.channel_means == column(whole).channel_means
+
+
+def test_sixteen_bits_of_grey_are_scaled_as_tensorflow_does() -> None:
+    grey = RNG.integers(0, 1 << 16, (9, 9), np.uint16)
+    assert column(encoded(grey)).channel_means[0] == pytest.approx((grey >> 8).mean())

@@ -14,10 +14,18 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from components import label_counts
 from components.artifacts import Examples, TaskStatistics
 from components.digests import digest_tree
+from components.label_counts import LabelCounts
+from components.labels import resolve
 from components.slices import Slice
 from components.stage import Context
-from components.task_statistics import load_task_statistics
+from components.task_statistics import (
+    LabelBalance,
+    SplitTasks,
+    co_occurrence,
+    load_task_statistics,
+)
 from components.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
+from components.task_statistics_proto import to_proto
 from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
 
 Make = Callable[[str], Context]
@@ -142,3 +150,33 @@ def test_the_proto_holds_lift(tmp_path: Path, new_context: Make) -> None:
             expected = counts[value.x_string, series.y_string] / pair.both
             expected /= value.x_count / pair.both * series.y_count / pair.both
             assert value.lift == pytest.approx(expected)
+
+
+def test_the_proto_of_many_classes_holds_the_pairs_that_occur() -> None:
+    counts = {(f"a{i}", f"b{i}"): 1 for i in range(300)}
+    pair = co_occurrence("a", "b", counts)
+    balances = [LabelBalance(task=n, kind="multiclass", labelled=300, missing=0) for n in "ab"]
+    split = SplitTasks(name="train", rows=300, tasks=tuple(balances), pairs=(pair,))
+    (cross,) = to_proto((split,)).datasets[0].cross_features
+    values = [v for s in cross.categorical_cross_stats.lift.lift_series for v in s.lift_values]
+    assert len(values) == 300
+    assert {v.lift for v in values} == {300.0}
+
+
+def test_lists_with_nulls_are_counted_as_the_trainer_does() -> None:
+    column = pa.array([["a", None], ["a", "b"], None, [], ["b"]])
+    task = MultilabelTask(name="tags", label="tags")
+    counts = LabelCounts([task])
+    counts.add(pa.table({"tags": column}))
+    balance = counts.result("train").tasks[0]
+    target = resolve(task, pa.chunked_array([column]))
+    assert (balance.labelled, balance.missing) == (target.labelled, 1) == (4, 1)
+    assert dict(balance.classes) == dict(zip(target.classes, target.class_counts, strict=True))
+
+
+def test_label_sets_are_not_kept_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_counts, "MAX_COMBINATIONS", 3)
+    counts = LabelCounts([MultilabelTask(name="tags", label="tags")])
+    counts.add(pa.table({"tags": [[f"t{i}", f"t{j}"] for i in range(20) for j in range(20)]}))
+    assert counts.together is None
+    assert len(counts.alone[0]) == 20

@@ -29,5 +29,7 @@ def test_numbers_have_nan_for_missing() -> None:
     np.testing.assert_array_equal(numbers(pa.array([1, None])), [1, np.nan])
     np.testing.assert_array_equal(numbers(pa.array([True, False, None])), [1, 0, np.nan])
     assert numbers(pa.chunked_array([pa.array([0.5], pa.float32())])).dtype == np.float64
+    identity = 1790433748079019981
+    assert numbers(pa.array([identity, None]))[0] == float(identity)
     with pytest.raises(pa.ArrowInvalid):
         numbers(pa.array(["x"]))

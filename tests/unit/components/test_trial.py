@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from components.artifacts import Examples
-from components.baseline import Baseline, BaselineInputs
+from components.baseline import Baseline, BaselineInputs, classical, features
 from components.labels import encode, resolve
 from components.metrics import METRICS, measure
 from components.raw import raw_inputs
@@ -19,7 +19,7 @@ from components.trained_model import load_keras
 from components.trainer import Trainer, TrainerInputs, Training
 from components.trial import Trial
 from components.trial_result import REPLICATES, TrialFigures, load_figures
-from models.inputs import CategoricalInput, ImageInput, Input, NumericInput, TextInput
+from models.inputs import CategoricalInput, ImageInput, Input, LayerInput, NumericInput, TextInput
 from models.task import Task
 from models.trunks.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch
@@ -167,3 +167,13 @@ def rows_of(train: pa.Table, seed: int) -> np.ndarray:
     target = resolve(TASKS[0], train.column("bright"))
     labels = encode(target, train.column("bright"), train.num_rows)
     return chosen(Subset(rows=2, seed=seed), {target.name: labels}, (target,))
+
+
+@pytest.mark.parametrize("values", [["A", "B", "C"], ["one two", "three", ""]])
+def test_the_classical_model_reads_what_a_text_layer_reads(values: list[str]) -> None:
+    given = LayerInput(name="g", column="g", module="m.py", layer="L", reads="text")
+    table = pa.table({"g": values * 10})
+    labels = np.tile([0, 1, 1], 10)
+    frame = features((given,), table)
+    model = classical((given,), numeric=False, seed=0).fit(frame, labels)
+    np.testing.assert_array_equal(model.predict(frame), labels)

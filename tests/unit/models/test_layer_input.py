@@ -18,8 +18,8 @@ from tests.own_layers import LAYERS
 Make = Callable[[str], LayerInput]
 Values = list[np.ndarray]
 
-NUMBERS = [np.array([1.0, np.nan, 3.0], np.float32), np.array([8.0], np.float32)]
-WORDS = [np.array([b"apple", b"", b"avocado"], object), np.array([b"pear"], object)]
+NUMBERS = [np.array([1.0, 3.0], np.float32), np.array([8.0], np.float32)]
+WORDS = [np.array(["apple", "avocado"], object), np.array(["pear"], object)]
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def rebuilt(feature: LayerFeature) -> Preprocessing:
 
 
 def test_numbers_of_a_layer_without_state(module: str) -> None:
-    feature = layer_feature(bands(module))
+    feature = layer_feature(bands(module), lambda: iter(NUMBERS))
     assert feature.width == 3
-    answers = rebuilt(feature)({"x": tf.constant([1.0, 2.5, 9.0, np.nan])})["x"]
+    answers = rebuilt(feature)({"x": tf.constant([1.0, 2.0, 9.0, np.nan])})["x"]
     np.testing.assert_array_equal(answers, [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]])
 
 
@@ -88,24 +88,41 @@ def test_state_is_in_what_is_served(
     assert answers.argmax(axis=1).tolist()[: len(largest)] == largest
 
 
-def test_the_same_layer_is_the_same_feature(module: str) -> None:
-    one, other = (layer_feature(share(module), lambda: iter(NUMBERS)) for _ in range(2))
+@pytest.mark.parametrize("layer", ["Share", "Projected", "Initial", "Scaled"])
+def test_the_same_layer_is_the_same_feature(module: str, layer: str) -> None:
+    given = LayerInput(name="x", column="x", module=module, layer=layer)
+    values = NUMBERS
+    if layer == "Initial":
+        given, values = initial(module), WORDS
+    one, other = (layer_feature(given, lambda: iter(values)) for _ in range(2))
     assert one == other
-    assert one != layer_feature(share(module), lambda: iter(NUMBERS[:1]))
+    changed = layer_feature(given, lambda: iter(values[:1]))
+    assert (one == changed) == (layer == "Projected")
+
+
+def test_keras_own_layers_adapt_to_batches_of_any_size(module: str) -> None:
+    given = LayerInput(name="x", column="x", module=module, layer="Scaled")
+    feature = layer_feature(given, lambda: iter(NUMBERS))
+    answers = rebuilt(feature)({"x": tf.constant([4.0, 8.0])})["x"]
+    deviation = np.std([1.0, 3.0, 8.0])
+    np.testing.assert_allclose(answers, [[0.0], [4.0 / deviation]], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        ("Sequence", r"Sequence gives \(None, 2, 3\). Expected \[batch\] or \[batch, width\]"),
+        ("Sequence", r"Sequence gives \(None, 2, 3\). Expected \[batch, width\] numbers"),
         ("Broken", r"Broken: KeyError: .*no such thing"),
-        ("NotALayer", r"'NotALayer' is no class of a `keras.layers.Layer`"),
+        ("NotALayer", r"NotALayer is no class of a `keras.layers.Layer`"),
+        ("Forgetful", r"Forgetful: It is not the same when .*Expected a `get_config`"),
         ("Bands", r"Bands: TypeError: .*edges"),
     ],
 )
 def test_layers_that_cannot_be_used(module: str, layer: str, message: str) -> None:
+    options = {"factor": 2.0} if layer == "Forgetful" else {}
+    given = LayerInput(name="x", column="x", module=module, layer=layer, options=options)
     with pytest.raises(LayerError, match=message):
-        layer_feature(LayerInput(name="x", column="x", module=module, layer=layer))
+        layer_feature(given, lambda: iter(NUMBERS))
 
 
 def test_a_module_that_cannot_run(tmp_path: Path) -> None:
@@ -114,7 +131,7 @@ def test_a_module_that_cannot_run(tmp_path: Path) -> None:
     given = LayerInput(name="x", column="x", module=str(file), layer="A")
     assert check_layer(given) == []
     with pytest.raises(LayerError, match=r"layers.py: NameError: name 'undefined'"):
-        layer_feature(given)
+        layer_feature(given, lambda: iter(NUMBERS))
 
 
 @pytest.mark.parametrize(

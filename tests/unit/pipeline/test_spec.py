@@ -52,6 +52,11 @@ def test_methods_are_objects_and_names_come_from_keys() -> None:
         ),
         ("tasks.even.kind=mutliclass", r"tasks.even.kind: 'mutliclass' .* mean 'multiclass'"),
         ("training.early_stopping={monitr: 3}", "did you mean 'monitor'"),
+        (
+            "inputs.x={kind: layer, module: m.py, layer: A, bogus: 1}",
+            r"inputs.x.bogus: unknown key",
+        ),
+        ("inputs.x={kind: layer, layer: A}", r"inputs.x.module: is required and is not given"),
         ("data.sources=[]", "data.sources: .* at least 1 item"),
         ("thresholds=[{task: x, metric: auc}]", r"no task 'x'; expected one of \['digit'"),
         ("name=3d", r"yaml:2: name: .* \(found '3d'\)"),
@@ -62,6 +67,15 @@ def test_methods_are_objects_and_names_come_from_keys() -> None:
 def test_what_is_wrong_is_named_with_its_line(override: str, told: str) -> None:
     with pytest.raises(RootstockError, match=told):
         load_spec(DIGITS, [override])
+
+
+def test_a_form_that_a_trunk_cannot_have() -> None:
+    hub = "model.trunk={name: tf_hub, handle: m}"
+    with pytest.raises(RootstockError, match=r"export.weights: a TF-Hub module keeps its weights"):
+        load_spec(DIGITS, [hub, "export={weights: float16}"])
+    with pytest.raises(RootstockError, match=r"export.xla: XLA cannot compile .* takes texts"):
+        load_spec(DIGITS, [hub, "export={xla: true}", "inputs={t: {kind: text}}"])
+    load_spec(DIGITS, [hub, "export={xla: true}"])
 
 
 def test_two_mistakes_are_both_told() -> None:

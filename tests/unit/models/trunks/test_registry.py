@@ -93,3 +93,16 @@ def test_features_are_found_by_name_then_by_kind() -> None:
     with pytest.raises(ValueError, match="Without an input: colour"):
         as_trained(inputs, (size, age, words, colour))
     assert IMAGE not in (subject, years)
+
+
+def test_a_pushed_model_in_another_form(store: Path) -> None:
+    """The Exporter's artifact has what rebuilds the Keras model too."""
+    trained_model(store / "Exporter/small/model")
+    told = {"created": 5, "outputs": {"model": {"digest": "digest of small"}}}
+    (store / "Exporter/small/artifact.json").write_text(json.dumps(told))
+    origin = store / "serving/cats/11" / ORIGIN
+    origin.parent.mkdir(parents=True)
+    origin.write_text(json.dumps({"digest": "digest of small"}))
+    assert find_model(str(store / "serving/cats/11")) == store / "Exporter/small/model"
+    assert find_model(str(store)) == store / "Trainer/new/model"
+    shutil.rmtree(store / "serving/cats/11")

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from components.artifacts import Batches, Examples, Preprocessing
 from components.stage import RootstockError
@@ -153,6 +154,13 @@ def test_a_single_model_has_no_settings_of_other_tasks(tmp_path: Path) -> None:
         assert bool(spec.thresholds) == whole
         assert spec.training.early_stopping is not None
         assert spec.training.early_stopping.monitor == ("val_side_auc" if whole else "val_loss")
+
+
+def test_specs_elsewhere_find_the_modules_of_layers(tmp_path: Path) -> None:
+    path = write_spec(tmp_path, TASKS)
+    own = "inputs.own={kind: layer, module: layers.py, layer: A}"
+    for text in runnable_specs(path, [own], {}, [("up",), TASKS]).values():
+        assert yaml.safe_load(text)["inputs"]["own"]["module"] == str(tmp_path / "layers.py")
 
 
 @pytest.mark.parametrize(

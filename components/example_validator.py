@@ -38,16 +38,18 @@ class ExampleValidator(Stage[ExampleValidatorInputs, ExampleValidatorOutputs]):
     """Publishes what it finds and raises nothing: whoever runs it decides.
 
     max_shift: drift and skew of columns for which the schema has no threshold.
+    weight: the column of row weights that the evaluation reads.
     """
 
     inputs: tuple[Input, ...]
     tasks: tuple[Task, ...]
     max_shift: float = 0.1
+    weight: str | None = None
 
     def run(self, inputs: ExampleValidatorInputs, context: Context) -> ExampleValidatorOutputs:
         from components.schema_checks import schema_findings
         from components.shift_checks import shift_findings
-        from components.task_checks import input_findings, task_findings
+        from components.task_checks import input_findings, task_findings, weight_findings
 
         splits, schema = load_statistics(inputs.statistics), load_schema(inputs.schema)
         others: tuple[tuple[Shift, Statistics | None], ...] = (
@@ -66,6 +68,7 @@ class ExampleValidator(Stage[ExampleValidatorInputs, ExampleValidatorOutputs]):
             *chain.from_iterable(shifted),
             *(f for given in self.inputs for f in input_findings(given, splits)),
             *(f for task in self.tasks for f in task_findings(task, splits)),
+            *(weight_findings(self.weight, splits) if self.weight is not None else ()),
         ]
         directory = context.output / "anomalies"
         directory.mkdir()

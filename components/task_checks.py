@@ -96,6 +96,29 @@ def task_findings(task: Task, splits: Splits) -> Iterator[Finding]:
     yield from (replace(error, sentence=f"{where} {sentence}") for sentence in sentences)
 
 
+def weight_findings(weight: str, splits: Splits) -> Iterator[Finding]:
+    """Row weights of the evaluation that are no numbers, missing, or below 0."""
+    train = splits["train"].columns
+    error = Finding(subject="evaluation.weight", column=weight, sentence="")
+    evaluated = next((s for n in ("test", "val") if (s := splits.get(n)) and s.rows), None)
+    column = (evaluated or splits["train"]).columns.get(weight)
+    if column is None:
+        told = f"evaluation.weight: {_absent(weight, train)}"
+        yield replace(error, type="SCHEMA_MISSING_COLUMN", sentence=told)
+    elif not isinstance(column, NumericColumn):
+        told = f"evaluation.weight: column {weight!r} holds {column.type} values. Expected numbers."
+        yield replace(error, type="UNEXPECTED_DATA_TYPE", sentence=told)
+    elif evaluated and (column.missing or column.infinite or column.minimum < 0):
+        yield replace(
+            error,
+            type="INVALID_DOMAIN_SPECIFICATION",
+            sentence=f"evaluation.weight: column {weight!r} of {evaluated.name} has"
+            f" {column.missing} missing and {column.infinite} infinite values, and"
+            f" {column.minimum:g} as its smallest. Expected a finite number of 0 or more in every"
+            " row.",
+        )
+
+
 def _regression(task: RegressionTask, splits: Splits) -> list[str]:
     found = []
     for split in splits.values():

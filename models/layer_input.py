@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import io
 import linecache
+import re
 import sys
 import tempfile
 import tokenize
@@ -82,7 +83,7 @@ def layer_feature(given: LayerInput, values: Callable[[], Iterable[np.ndarray]])
         model = keras.Model(raw, layer(raw), name="layer_input")
         files = _saved(model)
     except Exception as e:  # the user's code and Keras raise what they like
-        raise LayerError(f"{place}: {type(e).__name__}: {e}") from e
+        raise LayerError(f"{place}: {_told(e)}") from e
     shape = model.output_shape
     if not (isinstance(shape, tuple) and len(shape) == 2 and shape[1]):
         raise LayerError(
@@ -129,7 +130,7 @@ def _check_same(model: keras.Model, feature: LayerFeature, some: np.ndarray, pla
     try:
         before, after = (np.asarray(m(raw, training=False)) for m in (model, load_layer(feature)))
     except Exception as e:  # as above
-        raise LayerError(f"{place}: {type(e).__name__}: {e}\n{told}") from e
+        raise LayerError(f"{place}: {_told(e)}\n{told}") from e
     if not np.array_equal(before, after, equal_nan=True):
         raise LayerError(f"{place}: {told}")
 
@@ -156,8 +157,13 @@ def _defined(source: str, place: str) -> dict[str, Any]:
     try:
         exec(compile(source, file, "exec", dont_inherit=True), vars(module))
     except Exception as e:
-        raise LayerError(f"{place}: {type(e).__name__}: {e}") from e
+        raise LayerError(f"{place}: {_told(e)}") from e
     return {n: v for n, v in vars(module).items() if getattr(v, "__module__", None) == name}
+
+
+def _told(error: Exception) -> str:
+    """An error's kind and text, without the colours that Keras gives it."""
+    return re.sub(r"(\x1b|\\x1b)\[[0-9;]*m", "", f"{type(error).__name__}: {error}")
 
 
 def _text_of(module: str) -> str:

@@ -119,7 +119,12 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
         run(replace(described, slices=slices), StatisticsGenInputs(examples))
     schema = run(SchemaGen(), SchemaGenInputs(statistics, _curated(spec, index))).schema
     anomalies = run(
-        ExampleValidator(inputs=inputs, tasks=tasks, max_shift=spec.data.max_shift),
+        ExampleValidator(
+            inputs=inputs,
+            tasks=tasks,
+            max_shift=spec.data.max_shift,
+            weight=spec.evaluation.weight,
+        ),
         ExampleValidatorInputs(
             statistics,
             schema,

@@ -206,6 +206,14 @@ class Spec(Part):
                         f"input {name!r} reads column {task.label!r}, which is the label of task"
                         f" {task.name!r}: the model would be told the answer"
                     )
+        for name in self.evaluation.decisions:
+            kind = self.tasks[name].kind if name in self.tasks else None
+            if kind not in ("binary", "multilabel"):
+                told = f"is a {kind} task" if kind else f"is none of {list(self.tasks)}"
+                raise ValueError(
+                    f"evaluation.decisions: {name!r} {told}; expected binary or multilabel tasks,"
+                    " which answer yes above a probability"
+                )
         for threshold in self.thresholds:
             if threshold.task not in self.tasks:
                 raise ValueError(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 
 from components.labels import encode, resolve
 from components.readers.spans import resolved
+from components.schema import parse_schema
 from components.slices import check_slices, columns_of
 from components.stage import RootstockError
 from components.thresholds import check_thresholds
@@ -38,6 +41,7 @@ def validate(spec: Spec) -> list[str]:
     for given in given_inputs:
         if isinstance(given, LayerInput) and not isinstance(spec.model.trunk, Registry):
             wrong += [f"inputs.{given.name}: {told}" for told in check_layer(given)]
+    wrong += _bad_schema(spec.data.schema_file)
     heads: list[tuple[str, pa.Table]] = []
     try:
         sources = resolved(spec.data.sources)
@@ -56,6 +60,11 @@ def validate(spec: Spec) -> list[str]:
     wrong += [_missing(f"data.key: {key!r}", where, columns) for key in absent]
     by, weight = columns_of(spec.evaluation.slices), spec.evaluation.weight
     by += [weight] if weight else []
+    wrong += [
+        f"{path}: evaluation.weight reads numbers, but {_no_numbers(head.column(weight))}"
+        for path, head in heads
+        if weight in head.column_names and not _is_numeric(head.schema.field(weight).type)
+    ]
     wrong += [_missing(f"evaluation: {c!r}", where, columns) for c in by if c not in columns]
     for given in given_inputs:
         if given.column not in columns:
@@ -63,7 +72,7 @@ def validate(spec: Spec) -> list[str]:
             continue
         for path, head in heads:
             if given.column in head.column_names:
-                wrong += _unfit(given.name, given, path, head.schema.field(given.column).type)
+                wrong += _unfit(given, path, head.column(given.column))
     for task in spec.tasks.values():
         if task.label not in columns:
             wrong.append(_missing(f"tasks.{task.name}: label {task.label!r}", where, columns))
@@ -74,18 +83,49 @@ def validate(spec: Spec) -> list[str]:
     return wrong
 
 
+def _bad_schema(file: str | None) -> list[str]:
+    try:
+        if file is not None:
+            parse_schema(Path(file).read_text(encoding="utf-8"), file)
+    except (OSError, ValueError) as e:
+        return [f"data.schema_file: {file}: {e}"]
+    except RootstockError as e:
+        return [f"data.schema_file: {e}"]
+    return []
+
+
 def _missing(what: str, where: str, columns: set[str]) -> str:
     return f"{what} is not a column of {where}. Columns there: {', '.join(sorted(columns))}."
 
 
-def _unfit(name: str, given: Input, path: str, kind: pa.DataType) -> list[str]:
+def _unfit(given: Input, path: str, column: pa.ChunkedArray) -> list[str]:
     """An input whose column is of a type that it cannot read."""
-    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-    if reads_numbers(given) and not numeric and not pa.types.is_null(kind):
-        return [f"{path}: inputs.{name} reads numbers, but its column holds {kind} values."]
-    if isinstance(given, ImageInput) and not pa.types.is_binary(kind):
-        return [f"{path}: inputs.{name} is an image, but its column holds {kind}, not bytes."]
+    place = f"{path}: inputs.{given.name}"
+    if reads_numbers(given) and not _is_numeric(column.type):
+        return [f"{place} reads numbers, but {_no_numbers(column)}"]
+    if isinstance(given, ImageInput) and not pa.types.is_binary(column.type):
+        return [f"{place} is an image, but its column holds {column.type}, not bytes."]
     return []
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
+    return any(of_kind(kind) for of_kind in kinds)
+
+
+def _no_numbers(column: pa.ChunkedArray) -> str:
+    """What a column holds instead of numbers, and where the first such value stands."""
+    told = f"its column holds {column.type} values"
+    for row, value in enumerate(column.to_pylist()):
+        try:
+            float(value if value is not None else 0)
+        except (TypeError, ValueError):
+            told += f", such as {value!r} in row {row}"
+            break
+    return (
+        f"{told}. Add what means missing to the source's `null_values`, or declare the column's"
+        " type under `types`: rows with other values are bad records then (`max_bad_fraction`)."
+    )
 
 
 def _bad_labels(task: Task, path: str, column: pa.ChunkedArray) -> list[str]:

@@ -53,6 +53,7 @@ def headline(found: Findings) -> list[str]:
                 f" against `{recommended.rival}`, worse by the margin on some task, p ="
                 f" {recommended.p:.3f}."
             )
+        told += classical_ahead(found, recommended.arm)
     told += harmed(found)
     evidence, design = found.evidence, found.evidence.design
     tasks, seeds = (
@@ -66,6 +67,20 @@ def headline(found: Findings) -> list[str]:
             f" tasks at {design.settings.alpha:.0%} it takes {needed} at least."
         )
     return told
+
+
+def classical_ahead(found: Findings, arm: str) -> list[str]:
+    """On which tasks a classical model is better than an arm by more than the margin."""
+    for c in found.comparisons:
+        if (c.claim.name, c.claim.arm) == ("classical", arm):
+            ahead = [v for v in c.verdicts if v.mean < -v.margin]
+            named = ", ".join(
+                f"`{v.task}` by {-v.mean:.4f}"
+                + (" (undecided)" if v.outcome == "undecided" else "")
+                for v in ahead
+            )
+            return [f"**The classical model is better** than `{arm}`: {named}."] if ahead else []
+    return []
 
 
 def harmed(found: Findings) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,8 +55,10 @@ def validate(tmp_path: Path, new_context: Callable[[str], Context]) -> Callable[
     statistics = StatisticsGen().run(StatisticsGenInputs(examples), new_context("s")).statistics
     schema = SchemaGen().run(SchemaGenInputs(statistics), new_context("g")).schema
 
-    def validate(inputs: tuple[Input, ...] = (), tasks: tuple[Task, ...] = ()) -> Anomalies:
-        stage = ExampleValidator(inputs=inputs, tasks=tasks)
+    def validate(
+        inputs: tuple[Input, ...] = (), tasks: tuple[Task, ...] = (), weight: str | None = None
+    ) -> Anomalies:
+        stage = ExampleValidator(inputs=inputs, tasks=tasks, weight=weight)
         given = ExampleValidatorInputs(statistics, schema)
         return stage.run(given, new_context("v")).anomalies
 
@@ -69,6 +72,21 @@ def test_nothing_wrong(validate: Callable[..., Anomalies]) -> None:
     )
     assert errors(found) == []
     assert warnings(found) == []
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ("size", None),
+        ("kind", r"'kind' holds string values\. Expected numbers"),
+        ("nothing", r"evaluation\.weight: .*'nothing'"),
+        ("endless", None),
+    ],
+)
+def test_row_weights(validate: Callable[..., Anomalies], weight: str, message: str | None) -> None:
+    found = errors(validate((), (), weight))
+    assert len(found) == (message is not None)
+    assert message is None or re.search(message, found[0])
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,10 @@ def test_a_valid_spec(project: Path) -> None:
         ),
         (["thresholds=[{task: ripe, metric: acu, min: 1}]"], r"acu.*auc"),
         (["data.key=[id]"], r"data.key: 'id' is not a column"),
+        (["evaluation.weight=colour"], r"evaluation.weight reads numbers, but .* such as '\w+' in"),
+        (["evaluation.decisions={rpe: 0.3}"], r"'rpe' is none of \['ripe'\]; expected binary or"),
+        (["data.schema_file=rows.csv"], r"data.schema_file: .*rows.csv: .* Expected a tensorflow"),
+        (["data.schema_file=no.pbtxt"], r"data.schema_file: .*no.pbtxt.*No such file"),
         (["tasks.ripe.kind=regression", "tasks.ripe={kind: regression, label: ripe}"], "ripe"),
         (
             ["tasks.ripe={kind: multiclass, label: ripe, classes: [a, b]}"],

@@ -54,6 +54,17 @@ def test_of_equivalent_arms_the_one_with_fewer_models_is_recommended(tmp_path: P
     assert (found.recommendation.arm, found.recommendation.confirmed) == ("multitask", True)
 
 
+@pytest.mark.parametrize("ahead", [0.06, -0.06])
+def test_a_classical_model_that_is_better_is_named_first(tmp_path: Path, ahead: float) -> None:
+    gains = {"single": NOTHING, "multitask": NOTHING, "classical": {"up": ahead, "side": -0.06}}
+    told = markdown(findings(evidence(tmp_path, gains)))
+    first = told[: told.index("## ")] if "## " in told else told
+    found = re.search(
+        r"\*\*The classical model is better\*\* than `multitask`: `up` by 0.0\d+\.", first
+    )
+    assert (found is not None) == (ahead > 0)
+
+
 def test_too_few_seeds_are_told(tmp_path: Path) -> None:
     more = "study: {seeds: 3}"
     given = evidence(tmp_path, {"single": NOTHING, "multitask": NOTHING}, seeds=3, more=more)

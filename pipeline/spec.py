@@ -305,6 +305,8 @@ def _sentences(error: ValidationError, file: YamlFile) -> list[str]:
             told = f"{tag!r} is not known{_close(tag, tags)} Expected one of: {', '.join(tags)}."
         elif e["type"] == "union_tag_not_found":
             told = f"needs the key {e['ctx']['discriminator']}"
+        elif e["type"] == "tuple_type":
+            told = f"expected a list, such as [{e['input']}] (found {e['input']!r})"
         elif e["type"] != "value_error":
             told += f" (found {e['input']!r})"
         key = ".".join(map(str, where)) or "spec"
@@ -326,7 +328,7 @@ def _in_file(loc: tuple[str | int, ...], content: Any) -> tuple[str | int, ...]:
             tagged.add(id(content))  # a key may have the name of the branch
             continue
         inside = part in content if isinstance(content, dict) else isinstance(part, int)
-        if inside or i == len(loc) - 1:
+        if inside or (i == len(loc) - 1 and isinstance(content, dict)):
             where.append(part)
         if isinstance(content, dict):
             content = content[part] if inside else content

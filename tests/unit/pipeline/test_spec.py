@@ -57,6 +57,8 @@ def test_methods_are_objects_and_names_come_from_keys() -> None:
             r"inputs.x.bogus: unknown key",
         ),
         ("inputs.x={kind: layer, layer: A}", r"inputs.x.module: is required and is not given"),
+        ("data.key=id", r"data.key: expected a list, such as \[id\] \(found 'id'\)"),
+        ("inputs.x={kind: numeric, bins: [2, 1]}", r"inputs.x.bins: expected ascending boundaries"),
         ("data.sources=[]", "data.sources: .* at least 1 item"),
         ("thresholds=[{task: x, metric: auc}]", r"no task 'x'; expected one of \['digit'"),
         ("name=3d", r"yaml:2: name: .* \(found '3d'\)"),

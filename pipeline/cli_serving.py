@@ -144,9 +144,14 @@ def _models(args: argparse.Namespace) -> int:
 
 def _predict(args: argparse.Namespace) -> int:
     from serving.client import Client, ServingError
+    from serving.errors import Code
     from serving.tensors import STRING
 
-    given = dict(_named(text) for text in args.inputs)
+    named = [_named(text) for text in args.inputs]
+    given = dict(named)
+    if len(given) < len(named):
+        twice = next(n for n, _ in named if [m for m, _ in named].count(n) > 1)
+        raise RootstockError(f"{twice}: given twice. Expected one value of each input.")
     try:
         client = Client(
             args.url,
@@ -159,11 +164,18 @@ def _predict(args: argparse.Namespace) -> int:
             ca=args.ca,
         )
         known = client.inputs
-        inputs = {
-            n: [_value(n, v, n in known and known[n].data_type == STRING)] for n, v in given.items()
-        }
+        if absent := next((n for n in given if n not in known), None):
+            raise RootstockError(
+                f"{absent}: the model has no such input. Inputs: {', '.join(sorted(known))}."
+            )
+        inputs = {n: [_value(n, v, known[n].data_type == STRING)] for n, v in given.items()}
         answers = client.predict(inputs)
-    except (ServingError, ValueError, OSError) as e:
+    except ServingError as e:
+        told = f"{args.url}: {e}"
+        if e.code is Code.UNAVAILABLE:
+            told += " Is a server running there? `rootstock serve SPEC` starts one."
+        raise RootstockError(told) from e
+    except (ValueError, OSError) as e:
         raise RootstockError(f"{args.url}: {e}") from e
     print(json.dumps({name: answer[0].tolist() for name, answer in answers.items()}, indent=2))
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from pathlib import Path
@@ -80,6 +81,14 @@ def test_a_layer_is_part_of_what_is_served(project: Path) -> None:
         url = f"http://127.0.0.1:{server.wait(60)['rest']}"
         with Client(url, "own") as client:
             answers = client.predict(raw)
+        code, out, err = call(
+            project, "predict", "own", "--url", url, "colour=red", "size=9", "no=1"
+        )
+        assert (code, "no: the model has no such input. Inputs: colour, size" in err) == (2, True)
+        known = ["colour=red", "size=9", "weight=3", "word=apple"]
+        code, out, err = call(project, "predict", "own", "--url", url, *known)
+        assert code == 0, err
+        assert set(json.loads(out)) == {"ripe"}
     np.testing.assert_allclose(answers["ripe"], expected["ripe"], atol=1e-5)
 
     (project / "layers.py").write_text(LAYERS.replace("/ self.largest", "/ self.largest / 2"))

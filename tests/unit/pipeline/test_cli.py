@@ -120,4 +120,10 @@ def test_nobody_answers(tmp_path: Path) -> None:
     done = rootstock("predict", "m", "x=1", "--url", "http://127.0.0.1:9", cwd=tmp_path)
     assert done.returncode == 2
     assert "http://127.0.0.1:9" in done.stderr
+    assert "`rootstock serve SPEC` starts one" in done.stderr
+    done = rootstock("predict", "m", "x=1", "x=2", "--url", "http://127.0.0.1:9", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "rootstock: x: given twice. Expected one value of each input.",
+    )
     assert "tensorflow" not in done.imported

@@ -41,6 +41,7 @@ class EarlyStopping:
 class Training:
     """How to train.
 
+    epochs: at most. batch_size: rows in a step.
     learning_rate: the highest; it rises linearly over the first `warmup_fraction` of all steps and
         falls along a cosine to zero with `schedule: cosine`.
     steps_per_epoch: after so many steps figures are taken and a checkpoint is made; after about one

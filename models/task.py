@@ -47,7 +47,9 @@ Renaming = Annotated[Mapping[str, str], BeforeValidator(_text_keys)]
 class BinaryTask:
     """Yes or no. Encoded label: float32 [batch], 1.0, 0.0, or NaN for missing.
 
-    positive: label values that mean yes; every other value present means no.
+    label: the column that holds it. positive: label values that mean yes; every other value present
+        means no.
+    weight: of the task beside others.
     class_weight: "balanced", or weights under "negative" and "positive".
     """
 
@@ -64,6 +66,7 @@ class BinaryTask:
 class MulticlassTask:
     """One of several classes. Encoded label: int32 [batch], the class index, or -1 for missing.
 
+    label: the column that holds it. weight: of the task beside others.
     classes: in index order; found in the training split, sorted, when empty.
     map: label value to class, for a class derived from another column; values it lacks are an
         error, so that no label is lost in silence.
@@ -84,6 +87,10 @@ class MulticlassTask:
 class MultilabelTask:
     """Any number of labels. The column holds a list, or text split at `separator`; an empty list
     means none of them. Encoded label: float32 [batch, classes] of 0.0 and 1.0, or a row of NaN.
+
+    label: the column that holds it. weight: of the task beside others.
+    classes: in index order; found in the training split, sorted, when empty.
+    class_weight: "balanced", or a weight by label (others 1): of the loss where it is there.
     """
 
     __pydantic_config__ = STRICT
@@ -102,6 +109,8 @@ class RegressionTask:
 
     The head predicts in that unit too; the loss works on the standardised label, so that tasks in
     different units can share a trunk.
+
+    label: the column that holds it. weight: of the task beside others.
     loss: "mse" or "huber" (on the standardised scale, threshold 1).
     """
 

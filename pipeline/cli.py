@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_validate)
 
     schema = commands.add_parser("schema", help="print the JSON Schema of specs, for editors")
+    schema.add_argument("--markdown", action="store_true", help="as a page, as docs have it")
     schema.set_defaults(command=_schema)
 
     listed = commands.add_parser("methods", help="list the methods that a spec can choose from")
@@ -195,9 +196,9 @@ def _validate(args: argparse.Namespace) -> int:
 
 
 def _schema(args: argparse.Namespace) -> int:
-    from pipeline.spec import Spec
+    from pipeline.reference import json_schema, page
 
-    print(json.dumps(Spec.model_json_schema(), indent=2))
+    print(page().rstrip() if args.markdown else json.dumps(json_schema(), indent=2))
     return 0
 
 

@@ -130,7 +130,11 @@ class Push(Part):
 
 
 class Tracking(Part):
-    """Where runs are recorded. uri: an MLflow tracking URI; SQLite in the store when absent."""
+    """Where runs are recorded.
+
+    uri: of MLflow's tracking server; SQLite in the store when absent. experiment: the spec's name
+        when absent.
+    """
 
     backend: Literal["mlflow", "none"] = "mlflow"
     uri: str | None = None
@@ -138,7 +142,11 @@ class Tracking(Part):
 
 
 class Spec(Part):
-    """A whole pipeline. Relative paths are relative to the spec file."""
+    """A whole pipeline. Relative paths are relative to the spec file.
+
+    name: of the model, where it is pushed and served. seed: of all that is drawn.
+    store: where artifacts are kept, which runs share.
+    """
 
     name: Name
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from serving import labels, layout
+from serving.going_back import tried
 from serving.versions import Origin, history
 
 
@@ -45,7 +46,7 @@ class Destination(ABC):
 
     @abstractmethod
     def tried(self, model: str) -> set[int]:
-        """The versions that are, or were and no more, on trial: see `Labels.tried`."""
+        """See `going_back.tried`."""
 
     @abstractmethod
     def fetch(self, model: str, version: int, cache: Path) -> Path:
@@ -90,7 +91,7 @@ class Directory(Destination):
 
     def tried(self, model: str) -> set[int]:
         """See `Destination`."""
-        return labels.read_all(layout.model_directory(self.base, model)).tried
+        return tried(self.history(model), labels.read_all(layout.model_directory(self.base, model)))
 
     def fetch(self, model: str, version: int, cache: Path) -> Path:
         """See `Destination`."""

@@ -8,6 +8,14 @@ from serving.labels import STABLE, Labels
 from serving.versions import Origin, original, previous, same, still_there
 
 
+def tried(known: Mapping[int, Origin | None], labels: Labels) -> set[int]:
+    """Versions that were only on trial: pushed, given a label, and never that of the stable one."""
+    held = {label: {*labels.earlier.get(label, ()), v} for label, v in labels.versions.items()}
+    stable = held.pop(STABLE, set())
+    restoring = {v for v, origin in known.items() if origin and origin.restores is not None}
+    return set().union(*held.values()) - stable - restoring
+
+
 def before(known: Mapping[int, Origin | None], labels: Labels) -> int | None:
     """The version to go back to, along what was served; None if nothing else was.
 
@@ -22,8 +30,8 @@ def before(known: Mapping[int, Origin | None], labels: Labels) -> int | None:
             if not same(known, version, newest):
                 return still_there(known, version)
         first = (*line, newest)[0]
-    tried = labels.tried - {first}
-    found = previous({v: origin for v, origin in known.items() if v not in tried}, first)
+    passed_over = tried(known, labels) - {first}
+    found = previous({v: origin for v, origin in known.items() if v not in passed_over}, first)
     if found is None and STABLE not in labels.versions:  # then no label says what is on trial
         return previous(known, first)
     return found
@@ -64,11 +72,14 @@ def superfluous(
 ) -> frozenset[int]:
     """The versions to remove so that the newest `keep` are left; None: none.
 
-    Labelled ones stay, the one to go back to, and the one that was pushed last: were it gone after
-    a rollback, running the unchanged spec would push it again.
+    Labelled ones stay, and the models to go back to and pushed last: were the latter gone after a
+    rollback, running the unchanged spec would push it again.
     """
     if keep is None or not known:
         return frozenset()
-    pushed = max((v for v, o in known.items() if o and o.restores is None), default=0)
-    needed = {*sorted(known)[-keep:], *labels.versions.values(), before(known, labels), pushed}
+    needed = {*sorted(known)[-keep:], *labels.versions.values()}
+    pushed = max((v for v, o in known.items() if o and o.restores is None), default=None)
+    for version in (before(known, labels), pushed):
+        if version is not None and not any(same(known, version, kept) for kept in needed):
+            needed.add(version)
     return frozenset(known) - needed

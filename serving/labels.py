@@ -47,13 +47,6 @@ class Labels:
             FILE: json.dumps(self.versions, sort_keys=True),
         }
 
-    @property
-    def tried(self) -> set[int]:
-        """Versions that have or had a label, and never that of the stable one."""
-        held = {label: {*self.earlier.get(label, ()), v} for label, v in self.versions.items()}
-        stable = held.pop(STABLE, set())
-        return set().union(*held.values()) - stable
-
     def moved(self, label: str, version: int, known: Collection[int]) -> Labels:
         """With a label at a version. known: the versions there; others are no longer remembered."""
         before = self.versions.get(label, version)

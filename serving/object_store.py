@@ -18,7 +18,7 @@ from pathlib import Path
 import fsspec
 
 from serving.destination import Destination
-from serving.going_back import relabelled, superfluous
+from serving.going_back import relabelled, superfluous, tried
 from serving.labels import FILE as LABELS
 from serving.labels import HISTORY as LABEL_HISTORY
 from serving.labels import Labels
@@ -97,7 +97,7 @@ class ObjectStore(Destination):
 
     def tried(self, model: str) -> set[int]:
         """See `Destination`."""
-        return self._labels(model).tried
+        return tried(self.history(model), self._labels(model))
 
     def fetch(self, model: str, version: int, cache: Path) -> Path:
         """See `Destination`."""
@@ -161,6 +161,8 @@ class ObjectStore(Destination):
         """Write a version's content again, as a new version."""
         source = self._path(model, str(version))
         files = [posixpath.relpath(path, source) for path in self.fs.find(source)]
+        if _LAST not in files:
+            raise FileNotFoundError(f"{self.place(model, version)} is not there")
         return self._write(
             model,
             files,

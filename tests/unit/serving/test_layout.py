@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving import labels, layout
+from serving.destination import Directory
 from serving.labels import on_trial
 from serving.versions import Origin, history, numbers, origin_of, served_before
 
@@ -249,11 +250,11 @@ def test_a_version_on_trial_stays_that_when_another_takes_its_label(
     for digest in "abc":
         version = push(tmp_path, saved_model, digest)
         layout.label(tmp_path, "digits", "canary" if version > 1 else "stable")
-    tried = labels.read_all(tmp_path / "digits").tried
-    assert tried == {2, 3}
-    assert served_before(history(tmp_path / "digits"), "d", tried) == 1
+    place = Directory(tmp_path)
+    assert place.tried("digits") == {2, 3}
+    assert served_before(place.history("digits"), "d", place.tried("digits")) == 1
     layout.label(tmp_path, "digits", "stable", 3)
-    assert labels.read_all(tmp_path / "digits").tried == {2}
+    assert place.tried("digits") == {2}
 
 
 @pytest.mark.parametrize(

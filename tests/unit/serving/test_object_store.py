@@ -40,8 +40,9 @@ def test_push_label_roll_back_and_retire(place: Destination, saved_model: Path) 
     assert digests(place) == {1: "a", 2: "b", 3: "c", 4: "b"}
     assert place.history("m")[4].restores == 2
     assert place.push("m", saved_model, "d", 1) == 5
-    assert digests(place) == {1: "a", 2: "b", 4: "b", 5: "d"}  # 2: a rollback would restore it
+    assert digests(place) == {1: "a", 4: "b", 5: "d"}  # 4: a rollback would restore it
     assert place.place("m", 5).endswith("/m/5")
+    assert place.rollback("m") == (6, 4)
 
 
 def test_going_back_passes_over_what_was_only_on_trial(
@@ -115,6 +116,9 @@ def test_what_is_not_there_is_said(place: Destination, saved_model: Path) -> Non
         place.label("m", "stable", 7)
     with pytest.raises(ValueError, match="name"):
         place.push("a/b", saved_model, "a", None)
+    with pytest.raises(FileNotFoundError):
+        place.push_again("m", 7)
+    assert list(place.history("m")) == [1]
 
 
 def test_pushes_at_once_get_numbers_of_their_own(place: Destination, saved_model: Path) -> None:

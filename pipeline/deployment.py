@@ -11,7 +11,7 @@ from components.artifacts import PushRecord
 from components.stage import RootstockError
 from pipeline.spec import Spec
 from pipeline.tracking.lookup import tracking_uri
-from serving.deploy.kit import Deployment, write
+from serving.deploy.kit import Deployment, is_kit, write
 from serving.destination import Destination, destination
 from serving.labels import CANARY, STABLE, on_trial
 from serving.layout import NoSuchVersion
@@ -99,11 +99,19 @@ def write_kit(spec: Spec, directory: Path) -> str:
                 " name it under push.destination."
             )
         deployment = Deployment(spec.name, where, place.labels(spec.name))
+    try:
+        if directory.is_dir() and any(directory.iterdir()) and not is_kit(directory):
+            raise RootstockError(
+                f"{directory} holds other files: name a new directory, or one of an earlier deploy."
+            )
         files = write(deployment, directory)
+    except OSError as e:
+        raise RootstockError(f"{directory}: cannot be written ({e.strerror or e}).") from e
     return (
-        f"{directory}: {len(files)} files. Start with\n"
+        f"{directory}: {len(files)} files. Start one of\n"
         f"docker compose -f {directory}/compose.yaml up\n"
         f"docker compose -f {directory}/compose.yaml -f {directory}/compose.gpu.yaml up\n"
+        f"kubectl apply -f {directory}/kubernetes.cpu.yaml\n"
         f"kubectl apply -f {directory}/kubernetes.gpu.yaml"
     )
 

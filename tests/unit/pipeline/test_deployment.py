@@ -134,6 +134,17 @@ def test_a_run_says_where_the_model_is_that_it_found_pushed(spec):
     )
 
 
+def test_a_kit_goes_into_no_other_folder(spec, capsys):
+    other = spec.parent / "other"
+    other.mkdir()
+    assert "kubernetes.cpu.yaml" in told(capsys, "deploy", spec, other)
+    assert "files" in told(capsys, "deploy", spec, other)
+    said = told(capsys, "deploy", spec, spec.parent, code=2)
+    assert f"{spec.parent} holds other files: name a new directory" in said
+    assert not (spec.parent / "compose.yaml").exists()
+    assert "spec.yaml: cannot be written" in told(capsys, "deploy", spec, spec, code=2)
+
+
 def test_a_deploy_kit_follows_the_labels(spec, capsys):
     kit = spec.parent / "kit"
     assert "docker compose" in told(capsys, "deploy", spec, kit)

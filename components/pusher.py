@@ -58,10 +58,12 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
         ]
         record = PushRecord(self.model, inputs.model.digest, reasons=tuple(reasons))
         if not reasons:
-            version, path = self._push(inputs.model)
+            version, path, new = self._push(inputs.model)
             record = replace(record, version=version, path=path, label=self.label)
             context.observer.figure("version", version)
             context.observer.figure("path", path)
+            if not new:
+                context.observer.figure("pushed", "before")
         else:
             context.observer.figure("pushed", "no")
         output = context.output / "pushed"
@@ -81,13 +83,15 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
             return False
         return not self.label or place.labels(self.model).get(self.label) == record.version
 
-    def _push(self, model: TrainedModel) -> tuple[int, str]:
+    def _push(self, model: TrainedModel) -> tuple[int, str, bool]:
+        """The version, its place, and whether it was made now."""
         try:
             place = destination(self.destination)
+            there = place.history(self.model)
             version = place.push(self.model, model.saved_model, model.digest, self.keep)
             if self.label is not None:
                 place.label(self.model, self.label, version)
-            return version, place.place(self.model, version)
+            return version, place.place(self.model, version), version not in there
         except (ValueError, ImportError) as error:
             raise RootstockError(f"push: {error}") from error
         except OSError as error:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from components.artifacts import PushRecord
 from components.stage import RootstockError
 from pipeline.spec import Spec
 from pipeline.tracking.lookup import tracking_uri
-from serving.deploy.kit import Deployment, write
+from serving.deploy.kit import Deployment, is_kit, write
 from serving.destination import Destination, destination
-from serving.labels import CANARY, STABLE
+from serving.labels import CANARY, STABLE, on_trial
 from serving.layout import NoSuchVersion
+from serving.versions import Origin, digest_of, same
+
+_PINNED = "TF Serving is told versions by number: for it, do `rootstock deploy SPEC DIR` again."
 
 
 def table(spec: Spec) -> str:
@@ -40,19 +44,24 @@ def table(spec: Spec) -> str:
 
 
 def rollback(spec: Spec, to: int | None) -> str:
-    """Serve an earlier model again, and tell MLflow; what was done, in a sentence.
+    """Serve an earlier model again, and tell MLflow; what was done, in sentences.
 
     Raises:
         RootstockError: there is no such version, or the destination cannot be written.
     """
     with _explained(spec) as place:
-        version, restored = place.rollback(spec.name, to)
-        origin = place.history(spec.name)[version]
-    _tell_registry(spec, origin.digest if origin else "", version)
-    return (
+        version, restored = place.rollback(spec.name, to, spec.push.keep)
+        known, labels = place.history(spec.name), place.labels(spec.name)
+    _tell_registry(spec, known, labels, version)
+    told = [
         f"{place.place(spec.name, version)}: version {version} is the model of version {restored}."
-        " Servers that watch the directory pick it up now."
-    )
+    ]
+    if moved := [label for label, v in labels.items() if v == version]:
+        told.append(f"Labels that moved to it: {', '.join(moved)}.")
+    if STABLE in labels and STABLE not in moved:
+        told.append(f"{STABLE!r} stays at version {labels[STABLE]}.")
+    told.append("Servers that watch the directory pick it up now.")
+    return " ".join([*told, *([_PINNED] if labels else [])])
 
 
 def promote(spec: Spec, source: str = CANARY, target: str = STABLE) -> str:
@@ -69,9 +78,10 @@ def promote(spec: Spec, source: str = CANARY, target: str = STABLE) -> str:
                 f" Labels there: {', '.join(labels) or 'none'}."
             )
         version = place.label(spec.name, target, labels[source])
-        origin = place.history(spec.name)[version]
-    _tell_registry(spec, origin.digest if origin else "", version)
-    return f"{place.place(spec.name, version)}: version {version} is {target!r} now."
+        known, labels = place.history(spec.name), place.labels(spec.name)
+    if target == STABLE:
+        _tell_registry(spec, known, labels, version)
+    return f"{place.place(spec.name, version)}: version {version} is {target!r} now. {_PINNED}"
 
 
 def write_kit(spec: Spec, directory: Path) -> str:
@@ -88,13 +98,20 @@ def write_kit(spec: Spec, directory: Path) -> str:
                 f"{where}: the deploy kit mounts a directory. Sync the object store to one, and"
                 " name it under push.destination."
             )
-        labels = place.labels(spec.name)
-        deployment = Deployment(spec.name, place.place(spec.name), labels)
+        deployment = Deployment(spec.name, where, place.labels(spec.name))
+    try:
+        if directory.is_dir() and any(directory.iterdir()) and not is_kit(directory):
+            raise RootstockError(
+                f"{directory} holds other files: name a new directory, or one of an earlier deploy."
+            )
         files = write(deployment, directory)
+    except OSError as e:
+        raise RootstockError(f"{directory}: cannot be written ({e.strerror or e}).") from e
     return (
-        f"{directory}: {len(files)} files. Start with\n"
+        f"{directory}: {len(files)} files. Start one of\n"
         f"docker compose -f {directory}/compose.yaml up\n"
         f"docker compose -f {directory}/compose.yaml -f {directory}/compose.gpu.yaml up\n"
+        f"kubectl apply -f {directory}/kubernetes.cpu.yaml\n"
         f"kubectl apply -f {directory}/kubernetes.gpu.yaml"
     )
 
@@ -111,15 +128,41 @@ def serve_newest(spec: Spec, version: int) -> int:
     """Make sure that this version's model is what servers take by default; the version it has."""
     with _explained(spec) as place:
         known = place.history(spec.name)
-        if version == max(known):
-            return version
-        labels = place.labels(spec.name)
-        newest, _ = place.rollback(spec.name, version)
-        for label, labelled in labels.items():  # those of a version that was not asked about
-            place.label(spec.name, label, labelled)
-        origin = place.history(spec.name)[newest]
-    _tell_registry(spec, origin.digest if origin else "", newest)
+        if same(known, version, max(known)):
+            return max(known)
+        newest = place.push_again(spec.name, version, spec.push.keep)
+        known, labels = place.history(spec.name), place.labels(spec.name)
+    _tell_registry(spec, known, labels, newest)
     return newest
+
+
+def pushed_before(spec: Spec, told: PushRecord, serve: bool) -> str:
+    """Where a model is served that a run found pushed, in a sentence.
+
+    serve: by default, if it is not.
+
+    Raises:
+        RootstockError: the destination cannot be read or written.
+    """
+    with _explained(spec) as place:
+        known, labels = place.history(spec.name), place.labels(spec.name)
+    newest = max(known)
+    served = same(known, told.version, newest)
+    if told.label == STABLE and told.version != newest:
+        _tell_registry(spec, known, labels, told.version)
+    if serve and not served:
+        again = serve_newest(spec, told.version)
+        return (
+            f"Version {told.version} holds this model already; it is served by default again,"
+            f" as version {again}."
+        )
+    if told.label:
+        holds = f"Version {told.version} ({told.label}) holds this model already"
+    else:
+        holds = f"Version {newest if served else told.version} holds this model already"
+    if served and (told.version == newest or not told.label):
+        return f"{holds} and is served by default."
+    return f"{holds}; version {newest}{', the same model,' if served else ''} is served by default."
 
 
 @contextlib.contextmanager
@@ -132,8 +175,13 @@ def _explained(spec: Spec) -> Iterator[Destination]:
         raise RootstockError(f"{spec.push.destination}: {e.strerror or e}.") from e
 
 
-def _tell_registry(spec: Spec, digest: str, version: int) -> None:
-    """Move MLflow's aliases; what is served is changed whether MLflow can be told or not."""
+def _tell_registry(
+    spec: Spec, known: Mapping[int, Origin | None], labels: Mapping[str, int], version: int
+) -> None:
+    """Move MLflow's aliases; what is served is changed whether MLflow can be told or not.
+
+    version: the one that is served now; pushes until the newest one are older news.
+    """
     if spec.tracking.backend == "none":
         return
     import mlflow
@@ -144,8 +192,10 @@ def _tell_registry(spec: Spec, digest: str, version: int) -> None:
     uri = tracking_uri(spec)
     client = mlflow.MlflowClient(uri, uri)
     try:
-        known = registry.find(client, spec.name, digest)
-        if known is not None:
-            registry.make_champion(client, spec.name, known.version, version)
+        registered = registry.find(client, spec.name, digest_of(known, version))
+        if registered is not None:
+            registry.make_champion(client, spec.name, registered.version, max(known))
+            trials = {digest_of(known, tried) for tried in on_trial(labels)}
+            registry.end_trial(client, spec.name, trials)
     except MlflowException as e:
         print(f"rootstock: {uri} was not told: {e.message}", file=sys.stderr)

@@ -43,7 +43,6 @@ from models.trunks.base import Trunk, TrunkError
 from pipeline.runner import Runner
 from pipeline.spec import Spec
 from serving.destination import destination
-from serving.labels import on_trial
 from serving.versions import origin_of, served_before
 
 
@@ -257,7 +256,7 @@ def _champion(spec: Spec, model: TrainedModel) -> Champion | None:
     if not any(t.compares for t in spec.thresholds):
         return None
     served = destination(spec.push.destination)
-    trials = on_trial(served.labels(spec.name))
+    trials = served.tried(spec.name)
     version = served_before(served.history(spec.name), model.digest, trials)
     if version is None:
         return None

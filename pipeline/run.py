@@ -12,7 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from components.stage import BeamOptions, RootstockError
-from pipeline.display import Display, display_for, summary
+from pipeline.deployment import pushed_before
+from pipeline.display import Display, StageResult, display_for, summary
 from pipeline.flow import Result, pipeline
 from pipeline.runner import Runner
 from pipeline.spec import Spec, load_spec
@@ -38,10 +39,12 @@ def run(
     explain: bool = False,
     retries: int = 0,
     wait: bool = True,
+    serve: bool = False,
 ) -> Result:
     """Run the pipeline of a spec file and print its closing table.
 
     wait: for MLflow to have the record, unless every stage was cached; at most a minute.
+    serve: the model by default, if it was pushed before and another one is by now.
 
     Raises:
         RootstockError: the spec, its data or a place to write is not as it must be.
@@ -58,7 +61,8 @@ def run(
     ):
         result = pipeline(given, runner)
     print(summary(runner.results, store.root))
-    print(f"\n{_outcome(result)}\n{time.monotonic() - began:.1f} s in all.", end=" ")
+    print(f"\n{_outcome(spec, result, runner.results[-1], serve)}")
+    print(f"{time.monotonic() - began:.1f} s in all.", end=" ")
     cached = all(r.cached for r in runner.results)
     print(_record(path, spec, syncing, WAIT_FOR_MLFLOW_S if wait and not cached else 0.0))
     return result
@@ -141,11 +145,14 @@ def _flatten(prefix: str, value: object, into: dict[str, Param]) -> None:
         into[prefix] = str(value)
 
 
-def _outcome(result: Result) -> str:
+def _outcome(spec: Spec, result: Result, pusher: StageResult, serve: bool) -> str:
     told = result.pushed.load()
-    if told.pushed:
-        return f"Pushed version {told.version} to {told.path}"
-    return "Not pushed: " + "; ".join(told.reasons)
+    if not told.pushed:
+        return "Not pushed: " + "; ".join(told.reasons)
+    if pusher.cached or "pushed" in dict(pusher.figures):
+        return pushed_before(spec, told, serve)
+    labelled = f", labelled {told.label!r}" if told.label else ""
+    return f"Pushed version {told.version} to {told.path}{labelled}"
 
 
 def _record(path: Path, spec: Spec, syncing: subprocess.Popen[bytes] | None, wait: float) -> str:

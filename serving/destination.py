@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from serving import labels, layout
+from serving.going_back import tried
 from serving.versions import Origin, history
 
 
@@ -22,8 +23,14 @@ class Destination(ABC):
         """See `layout.push`."""
 
     @abstractmethod
-    def rollback(self, model: str, to: int | None = None) -> tuple[int, int]:
+    def rollback(
+        self, model: str, to: int | None = None, keep: int | None = None
+    ) -> tuple[int, int]:
         """See `layout.rollback`."""
+
+    @abstractmethod
+    def push_again(self, model: str, version: int, keep: int | None = None) -> int:
+        """See `layout.push_again`."""
 
     @abstractmethod
     def label(self, model: str, name: str, version: int | None = None) -> int:
@@ -36,6 +43,10 @@ class Destination(ABC):
     @abstractmethod
     def labels(self, model: str) -> Mapping[str, int]:
         """The version of each label."""
+
+    @abstractmethod
+    def tried(self, model: str) -> set[int]:
+        """See `going_back.tried`."""
 
     @abstractmethod
     def fetch(self, model: str, version: int, cache: Path) -> Path:
@@ -56,9 +67,15 @@ class Directory(Destination):
         """See `Destination`."""
         return layout.push(self.base, model, saved_model, digest, keep)
 
-    def rollback(self, model: str, to: int | None = None) -> tuple[int, int]:
+    def rollback(
+        self, model: str, to: int | None = None, keep: int | None = None
+    ) -> tuple[int, int]:
         """See `Destination`."""
-        return layout.rollback(self.base, model, to)
+        return layout.rollback(self.base, model, to, keep)
+
+    def push_again(self, model: str, version: int, keep: int | None = None) -> int:
+        """See `Destination`."""
+        return layout.push_again(self.base, model, version, keep)
 
     def label(self, model: str, name: str, version: int | None = None) -> int:
         """See `Destination`."""
@@ -71,6 +88,10 @@ class Directory(Destination):
     def labels(self, model: str) -> Mapping[str, int]:
         """See `Destination`."""
         return labels.read(layout.model_directory(self.base, model))
+
+    def tried(self, model: str) -> set[int]:
+        """See `Destination`."""
+        return tried(self.history(model), labels.read_all(layout.model_directory(self.base, model)))
 
     def fetch(self, model: str, version: int, cache: Path) -> Path:
         """See `Destination`."""

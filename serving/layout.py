@@ -15,12 +15,13 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from serving import labels
-from serving.versions import FILE, Origin, history, newest_of, numbers, previous
+from serving.going_back import before, relabelled, superfluous
+from serving.versions import FILE, Origin, digest_of, history, newest_of, numbers
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
 _STAGING = ".staging-"
@@ -53,8 +54,8 @@ def check_name(name: str, what: str = "model name") -> None:
 def push(base: Path, model: str, saved_model: Path, digest: str, keep: int | None = None) -> int:
     """Copy a SavedModel in as the next version; one pushed before with this digest is kept instead.
 
-    keep: how many versions to leave there, newest first; besides, labelled ones and the one that
-        a rollback would restore stay. None: all.
+    keep: how many versions to leave there, newest first; see `going_back.superfluous` for those
+        that stay besides. None: all.
 
     Returns:
         The version.
@@ -77,12 +78,16 @@ def push(base: Path, model: str, saved_model: Path, digest: str, keep: int | Non
             return version
 
 
-def rollback(base: Path, model: str, to: int | None = None) -> tuple[int, int]:
+def rollback(
+    base: Path, model: str, to: int | None = None, keep: int | None = None
+) -> tuple[int, int]:
     """Serve an earlier version's content again, as a new version: numbers only ever grow.
 
-    Labels of the newest version move to the new one.
+    Labels move to it as `going_back.relabelled` says.
 
-    to: the version whose content to restore; when None, what was served before the newest one.
+    to: the version whose content to restore; when None, what was served before, as
+        `going_back.before` says.
+    keep: see `push`.
 
     Returns:
         The new version, and the one whose content it has.
@@ -93,26 +98,58 @@ def rollback(base: Path, model: str, to: int | None = None) -> tuple[int, int]:
     """
     directory = model_directory(base, model)
     known = history(directory)
-    if not known:
-        raise NoSuchVersion(f"{directory} holds no version.")
-    restored = previous(known, max(known)) if to is None else to
-    if restored is None or restored not in known:
-        missing = "no other model than the newest" if to is None else f"no version {to}"
-        raise NoSuchVersion(
-            f"{directory} holds {missing}. Versions there: {', '.join(map(str, known))}."
-        )
-    origin = known[restored]
+    restored = to_restore(known, labels.read_all(directory), to, str(directory))
     with _staged(directory) as staging:
         assert isinstance(staging, Path)
-        restoring = Origin.now(origin.digest if origin else "", restored)
+        restoring = Origin.now(digest_of(known, restored), restored)
         _copy(directory / str(restored), staging, restoring, _link)
         with locked(directory):
-            newest = max(numbers(directory))
+            known, told = history(directory), labels.read_all(directory)
             version = _appear(directory, staging)
-            told = labels.read(directory)
-            if moved := {label: version for label, v in told.items() if v == newest}:
-                labels.write(directory, {**told, **moved})
+            if told.versions:
+                told = relabelled(known, told, restored, version, asked=to is not None)
+                labels.write(directory, told)
+            _retire(directory, keep)
             return version, restored
+
+
+def to_restore(
+    known: Mapping[int, Origin | None], told: labels.Labels, to: int | None, place: str
+) -> int:
+    """The version that a rollback restores.
+
+    Raises:
+        NoSuchVersion: it is not there.
+    """
+    if not known:
+        raise NoSuchVersion(f"{place} holds no version.")
+    restored = before(known, told) if to is None else to
+    if restored is None or restored not in known:
+        missing = "no other model that was served" if to is None else f"no version {to}"
+        raise NoSuchVersion(
+            f"{place} holds {missing}. Versions there: {', '.join(map(str, known))}."
+        )
+    return restored
+
+
+def push_again(base: Path, model: str, version: int, keep: int | None = None) -> int:
+    """Make a version's model the newest, as a new version. Labels stay where they are.
+
+    Returns:
+        The new version.
+
+    Raises:
+        OSError: the version is not there, or the destination cannot be written; nothing is left.
+    """
+    directory = model_directory(base, model)
+    with _staged(directory) as staging:
+        assert isinstance(staging, Path)
+        again = Origin.now(digest_of(history(directory), version))
+        _copy(directory / str(version), staging, again, _link)
+        with locked(directory):
+            new = _appear(directory, staging)
+            _retire(directory, keep)
+            return new
 
 
 def label(base: Path, model: str, name: str, version: int | None = None) -> int:
@@ -129,7 +166,7 @@ def label(base: Path, model: str, name: str, version: int | None = None) -> int:
         raise NoSuchVersion(f"{directory} holds no version {version or ''}".rstrip() + ".")
     chosen = version or known[-1]
     with locked(directory):
-        labels.write(directory, {**labels.read(directory), name: chosen})
+        labels.write(directory, labels.read_all(directory).moved(name, chosen, known))
     return chosen
 
 
@@ -214,10 +251,7 @@ def _retire(directory: Path, keep: int | None) -> None:
     """Remove old versions. The caller holds the lock."""
     if keep is None:
         return
-    known = history(directory)
-    spared = {*sorted(known)[-keep:], *labels.read(directory).values()}
-    spared.add(previous(known, max(known)) or 0)
-    for version in known.keys() - spared:
+    for version in superfluous(history(directory), labels.read_all(directory), keep):
         retired = directory / f"{_RETIRED}{version}-{uuid.uuid4().hex}"
         (directory / str(version)).rename(retired)
         shutil.rmtree(retired, ignore_errors=True)

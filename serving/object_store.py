@@ -9,7 +9,6 @@ never served and is never used again.
 from __future__ import annotations
 
 import hashlib
-import json
 import posixpath
 import shutil
 import uuid
@@ -19,9 +18,12 @@ from pathlib import Path
 import fsspec
 
 from serving.destination import Destination
+from serving.going_back import relabelled, superfluous, tried
 from serving.labels import FILE as LABELS
-from serving.layout import NoSuchVersion, check_name
-from serving.versions import FILE, Origin, newest_of, previous
+from serving.labels import HISTORY as LABEL_HISTORY
+from serving.labels import Labels
+from serving.layout import NoSuchVersion, check_name, to_restore
+from serving.versions import FILE, Origin, digest_of, newest_of
 
 _LAST = "saved_model.pb"
 _CLAIMS = ".claims"
@@ -49,32 +51,28 @@ class ObjectStore(Destination):
             lambda name, target: self.fs.put_file(str(saved_model / name), target),
             Origin.now(digest),
         )
-        if keep is not None:
-            self._retire(model, keep)
+        self._retire(model, keep)
         return version
 
-    def rollback(self, model: str, to: int | None = None) -> tuple[int, int]:
+    def rollback(
+        self, model: str, to: int | None = None, keep: int | None = None
+    ) -> tuple[int, int]:
         """See `Destination`."""
-        known = self.history(model)
-        restored = (previous(known, max(known)) if known else None) if to is None else to
-        if restored is None or restored not in known:
-            raise NoSuchVersion(
-                f"{self.place(model)} holds no version to restore. Versions there:"
-                f" {', '.join(map(str, known)) or 'none'}."
-            )
-        source = self._path(model, str(restored))
-        files = [posixpath.relpath(path, source) for path in self.fs.find(source)]
-        origin = known[restored]
-        version = self._write(
-            model,
-            files,
-            lambda name, target: self.fs.cp_file(f"{source}/{name}", target),
-            Origin.now(origin.digest if origin else "", restored),
-        )
-        told = dict(self.labels(model))
-        if moved := {label: version for label, v in told.items() if v == max(known)}:
-            self._write_labels(model, {**told, **moved})
+        known, told = self.history(model), self._labels(model)
+        restored = to_restore(known, told, to, self.place(model))
+        version = self._copied(model, restored, Origin.now(digest_of(known, restored), restored))
+        if told.versions:
+            told = relabelled(known, told, restored, version, asked=to is not None)
+            self._write_labels(model, told)
+        self._retire(model, keep)
         return version, restored
+
+    def push_again(self, model: str, version: int, keep: int | None = None) -> int:
+        """See `Destination`."""
+        again = Origin.now(digest_of(self.history(model), version))
+        new = self._copied(model, version, again)
+        self._retire(model, keep)
+        return new
 
     def label(self, model: str, name: str, version: int | None = None) -> int:
         """See `Destination`."""
@@ -83,7 +81,7 @@ class ObjectStore(Destination):
         if not known or (version is not None and version not in known):
             raise NoSuchVersion(f"{self.place(model)} holds no version {version or ''}".rstrip())
         chosen = version or max(known)
-        self._write_labels(model, {**self.labels(model), name: chosen})
+        self._write_labels(model, self._labels(model).moved(name, chosen, known))
         return chosen
 
     def history(self, model: str) -> Mapping[int, Origin | None]:
@@ -95,11 +93,11 @@ class ObjectStore(Destination):
 
     def labels(self, model: str) -> Mapping[str, int]:
         """See `Destination`."""
-        try:
-            told = json.loads(self.fs.cat_file(self._path(model, LABELS)))
-        except FileNotFoundError:
-            return {}
-        return {str(label): int(version) for label, version in told.items()}
+        return self._labels(model).versions
+
+    def tried(self, model: str) -> set[int]:
+        """See `Destination`."""
+        return tried(self.history(model), self._labels(model))
 
     def fetch(self, model: str, version: int, cache: Path) -> Path:
         """See `Destination`."""
@@ -159,12 +157,34 @@ class ObjectStore(Destination):
             except FileExistsError:
                 continue
 
-    def _retire(self, model: str, keep: int) -> None:
-        known = self.history(model)
-        spared = {*sorted(known)[-keep:], *self.labels(model).values()}
-        spared.add(previous(known, max(known)) or 0)
-        for version in known.keys() - spared:
+    def _copied(self, model: str, version: int, origin: Origin) -> int:
+        """Write a version's content again, as a new version."""
+        source = self._path(model, str(version))
+        files = [posixpath.relpath(path, source) for path in self.fs.find(source)]
+        if _LAST not in files:
+            raise FileNotFoundError(f"{self.place(model, version)} is not there")
+        return self._write(
+            model,
+            files,
+            lambda name, target: self.fs.cp_file(f"{source}/{name}", target),
+            origin,
+        )
+
+    def _retire(self, model: str, keep: int | None) -> None:
+        if keep is None:
+            return
+        for version in superfluous(self.history(model), self._labels(model), keep):
             self.fs.rm(self._path(model, str(version)), recursive=True)
 
-    def _write_labels(self, model: str, labels: Mapping[str, int]) -> None:
-        self.fs.pipe_file(self._path(model, LABELS), json.dumps(labels).encode())
+    def _labels(self, model: str) -> Labels:
+        return Labels.parse(*(self._content(model, name) for name in (LABELS, LABEL_HISTORY)))
+
+    def _content(self, model: str, name: str) -> bytes:
+        try:
+            return bytes(self.fs.cat_file(self._path(model, name)))
+        except FileNotFoundError:
+            return b""
+
+    def _write_labels(self, model: str, labels: Labels) -> None:
+        for name, content in labels.contents().items():
+            self.fs.pipe_file(self._path(model, name), content.encode())

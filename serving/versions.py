@@ -68,19 +68,40 @@ def history(directory: Path) -> dict[int, Origin | None]:
     return {v: origin_of(directory / str(v)) for v in numbers(directory)}
 
 
+def digest_of(known: Mapping[int, Origin | None], version: int) -> str:
+    """The digest of a version's model; "" for one that others put there."""
+    origin = known.get(version)
+    return origin.digest if origin else ""
+
+
+def original(known: Mapping[int, Origin | None], version: int) -> int:
+    """The version whose content a version has: another one where a rollback made it."""
+    origin = known.get(version)
+    restores = origin.restores if origin else None
+    return version if restores is None or restores >= version else original(known, restores)
+
+
+def same(known: Mapping[int, Origin | None], one: int, other: int) -> bool:
+    """Whether two versions are the same model, as far as is known of them."""
+    alike = digest_of(known, one) == digest_of(known, other) != ""
+    return alike or original(known, one) == original(known, other)
+
+
 def previous(known: Mapping[int, Origin | None], version: int) -> int | None:
-    """What was served before a version, in the sense of an operator who goes back: the version
+    """What was there before a version, in the sense of an operator who goes back: the version
     before it of another content; for a version that restores another, what came before that one.
     """
-    origin = known.get(version)
-    if origin is not None and origin.restores is not None and origin.restores < version:
-        return previous(known, origin.restores)
-    digest = origin.digest if origin else None
-    for number in sorted((v for v in known if v < version), reverse=True):
-        other = known[number]
-        if other is None or digest is None or other.digest != digest:
-            return other.restores if other and other.restores in known else number
+    place = original(known, version)
+    for number in sorted((v for v in known if v < place), reverse=True):
+        if not same(known, number, version):
+            return still_there(known, number)
     return None
+
+
+def still_there(known: Mapping[int, Origin | None], version: int) -> int:
+    """The version to name for the content of one: the original, unless that is gone."""
+    first = original(known, version)
+    return first if first in known else version
 
 
 def newest_of(known: Mapping[int, Origin | None], digest: str) -> int | None:
@@ -91,12 +112,11 @@ def newest_of(known: Mapping[int, Origin | None], digest: str) -> int | None:
 def served_before(
     known: Mapping[int, Origin | None], digest: str, trials: Collection[int] = ()
 ) -> int | None:
-    """The version served now, of those that are not on trial; if that is the model of this digest,
-    the one before it.
+    """The version served now, of those that are not and were not only on trial; if that is the
+    model of this digest, the one before it.
     """
     known = {version: origin for version, origin in known.items() if version not in trials}
     if not known:
         return None
     newest = max(known)
-    origin = known[newest]
-    return previous(known, newest) if origin and origin.digest == digest else newest
+    return previous(known, newest) if digest_of(known, newest) == digest else newest

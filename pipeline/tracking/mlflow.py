@@ -32,6 +32,7 @@ from pipeline.tracking.events import (
 from pipeline.tracking.params import flat
 from pipeline.tracking.plots import plots_of
 from pipeline.tracking.state import State, locked
+from serving.labels import STABLE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -248,7 +249,8 @@ class Replay:
             with locked(self.run.parent / ".models", wait=True):
                 known = registry.find(self.client, name, told.digest)
                 if known is not None:
-                    move = registry.make_challenger if told.label else registry.make_champion
+                    served = told.label in (None, STABLE)
+                    move = registry.make_champion if served else registry.make_challenger
                     move(self.client, name, known.version, told.version)
 
     def _optional(self, what: str, record: Callable[[], None]) -> None:

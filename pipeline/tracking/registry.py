@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,8 +70,21 @@ def make_champion(client: MlflowClient, name: str, version: str, pushed_version:
 
 
 def make_challenger(client: MlflowClient, name: str, version: str, pushed_version: int) -> None:
-    """Alias `challenger`: the model that was pushed under a label, to be tried."""
+    """Alias `challenger`: the model that was pushed under a label, to be tried; never the champion,
+    whose record may arrive again.
+    """
+    if str(client.get_registered_model(name).aliases.get("champion")) == version:
+        return
     _move_alias(client, name, "challenger", version, PUSHED_VERSION, pushed_version)
+
+
+def end_trial(client: MlflowClient, name: str, trials: Collection[str]) -> None:
+    """No alias `challenger` for a model that is not on trial any more. trials: their digests."""
+    challenger = client.get_registered_model(name).aliases.get("challenger")
+    if challenger is not None:
+        version = client.get_model_version(name, str(challenger))
+        if version.tags.get(DIGEST) not in trials:
+            client.delete_registered_model_alias(name, "challenger")
 
 
 def _move_alias(

@@ -52,6 +52,11 @@ def files(deployment: Deployment) -> dict[str, str]:
     }
 
 
+def is_kit(directory: Path) -> bool:
+    """Whether a kit was written there."""
+    return (directory / "config" / tf_serving.MODELS).is_file()
+
+
 def write(deployment: Deployment, directory: Path) -> list[Path]:
     """Write the kit; each file appears whole, so a server that polls its configuration may run.
 

@@ -11,7 +11,7 @@ import pytest
 
 from components.artifacts import Blessing, TrainedModel
 from components.pusher import Pusher, PusherInputs, PusherOutputs
-from components.stage import Context, RootstockError
+from components.stage import Context, RootstockError, Silent
 
 
 @pytest.fixture
@@ -63,6 +63,27 @@ def test_the_same_model_keeps_its_version(tmp_path: Path, model: TrainedModel) -
     other = TrainedModel(model.path, "digest-2")
     versions += [push(tmp_path, m, yes)[2]["version"] for m in (other, model)]
     assert versions == [1, 1, 2, 1]
+
+
+class Figures(Silent):
+    def __init__(self) -> None:
+        self.told: dict[str, float | int | str] = {}
+
+    def figure(self, name: str, value: float | int | str) -> None:
+        self.told[name] = value
+
+
+def test_it_says_whether_the_version_was_there_before(tmp_path: Path, model: TrainedModel) -> None:
+    told = []
+    for attempt in "ab":
+        (tmp_path / attempt).mkdir()
+        observer = Figures()
+        context = Context(tmp_path / attempt, tmp_path, observer=observer)
+        stage = Pusher(model="digits", destination=str(tmp_path / "served"))
+        stage.run(PusherInputs(model, ()), context)
+        told.append(observer.told)
+    assert [figures["version"] for figures in told] == [1, 1]
+    assert [figures.get("pushed") for figures in told] == [None, "before"]
 
 
 def test_it_is_valid_only_while_its_version_is_there(tmp_path: Path, model: TrainedModel) -> None:

@@ -1,12 +1,15 @@
 """Looking at pushed models, going back, promoting: as the command line does it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from components.artifacts import PushRecord
 from pipeline.cli import main
-from pipeline.deployment import keep_stable, serve_newest
+from pipeline.deployment import keep_stable, pushed_before, serve_newest
 from pipeline.spec import load_spec
+from pipeline.tracking import registry
 from pipeline.tracking.registry import DIGEST, MODEL
 from serving import labels, layout
 from serving.destination import destination
@@ -36,6 +39,12 @@ def spec(tmp_path: Path) -> Path:
     return path
 
 
+def push(spec: Path, digest: str) -> int:
+    saved = spec.parent / "saved_model"
+    (saved / "saved_model.pb").write_text(digest)
+    return layout.push(spec.parent / "served", "little", saved, digest)
+
+
 def told(capsys, *arguments: object, code: int = 0) -> str:
     assert main([str(a) for a in arguments]) == code
     out, err = capsys.readouterr()
@@ -62,6 +71,78 @@ def test_going_back_makes_a_new_version_of_the_old_content(spec, capsys):
     assert "restores 1" in told(capsys, "models", spec)
     assert "version 4 is the model of version 2" in told(capsys, "rollback", spec, "--to=2")
     assert "holds no version 9" in told(capsys, "rollback", spec, "--to=9", code=2)
+
+
+def test_going_back_says_which_labels_moved_and_what_tf_serving_needs(spec, capsys):
+    said = told(capsys, "rollback", spec)
+    assert "Labels that moved to it: canary, stable." in said
+    assert "`rootstock deploy SPEC DIR` again" in said
+    for digest in ("third", "fourth"):
+        push(spec, digest)
+    said = told(capsys, "rollback", spec)
+    assert "version 6 is the model of version 4" in said
+    assert "'stable' stays at version 3." in said
+    (spec.parent / "served" / "little" / labels.FILE).unlink()
+    said = told(capsys, "rollback", spec)
+    assert "abel" not in said
+    assert "deploy" not in said
+
+
+def test_going_back_after_a_promotion_passes_over_another_canary(spec, capsys):
+    push(spec, "third")
+    layout.label(spec.parent / "served", "little", "canary", 3)
+    told(capsys, "promote", spec)
+    assert "version 4 is the model of version 1" in told(capsys, "rollback", spec)
+
+
+def test_old_versions_go_when_going_back_and_when_served_again(spec, capsys):
+    two = ["--set", "push.keep=2"]
+    push(spec, "third")
+    told(capsys, "rollback", spec, *two)
+    told(capsys, "rollback", spec, "--to=3", *two)
+    listed = told(capsys, "models", spec).splitlines()[2:]
+    assert [line.split()[0] for line in listed] == ["5", "4", "2"]
+    loaded, _ = load_spec(spec, ["push.keep=2"], {})
+    (spec.parent / "served" / "little" / labels.FILE).unlink()
+    assert [serve_newest(loaded, push(spec, "first")) for _ in range(3)] == [6, 6, 6]
+    assert list(destination(loaded.push.destination).history("little")) == [5, 6]
+
+
+def test_a_run_says_where_the_model_is_that_it_found_pushed(spec):
+    loaded, _ = load_spec(spec, [], {})
+    first, second = PushRecord("little", "first", 1), PushRecord("little", "second", 2)
+    stable = replace(first, label="stable")
+    assert pushed_before(loaded, second, serve=True) == (
+        "Version 2 holds this model already and is served by default."
+    )
+    assert pushed_before(loaded, first, serve=False) == (
+        "Version 1 holds this model already; version 2 is served by default."
+    )
+    assert pushed_before(loaded, stable, serve=False) == (
+        "Version 1 (stable) holds this model already; version 2 is served by default."
+    )
+    assert pushed_before(loaded, first, serve=True) == (
+        "Version 1 holds this model already; it is served by default again, as version 3."
+    )
+    for serve in (True, False):
+        assert pushed_before(loaded, first, serve) == (
+            "Version 3 holds this model already and is served by default."
+        )
+    assert pushed_before(loaded, stable, serve=False) == (
+        "Version 1 (stable) holds this model already; version 3, the same model, is served by"
+        " default."
+    )
+
+
+def test_a_kit_goes_into_no_other_folder(spec, capsys):
+    other = spec.parent / "other"
+    other.mkdir()
+    assert "kubernetes.cpu.yaml" in told(capsys, "deploy", spec, other)
+    assert "files" in told(capsys, "deploy", spec, other)
+    said = told(capsys, "deploy", spec, spec.parent, code=2)
+    assert f"{spec.parent} holds other files: name a new directory" in said
+    assert not (spec.parent / "compose.yaml").exists()
+    assert "spec.yaml: cannot be written" in told(capsys, "deploy", spec, spec, code=2)
 
 
 def test_a_deploy_kit_follows_the_labels(spec, capsys):
@@ -94,14 +175,32 @@ def test_mlflow_follows_a_rollback(spec, capsys, tmp_path):
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client = mlflow.MlflowClient(uri, uri)
     client.create_registered_model("little")
-    for digest in ("first", "second"):
+    push(spec, "third")
+    layout.label(tmp_path / "served", "little", "canary", 3)
+    for digest in ("first", "second", "third", "fourth"):
         tags = {DIGEST: digest, MODEL: "m"}
         client.create_model_version("little", source="/nowhere", tags=tags)
-    client.set_registered_model_alias("little", "champion", "2")
+    client.set_registered_model_alias("little", "champion", "1")
+    registry.make_challenger(client, "little", "3", 3)
+
+    def aliases() -> dict[str, str]:
+        told_now = client.get_registered_model("little").aliases
+        return {k: str(v) for k, v in told_now.items()}
+
     tracking = ["--set", "tracking.backend=mlflow", "--set", f"tracking.uri={uri}"]
+    told(capsys, "promote", spec, "--to=beta", *tracking)
+    assert aliases() == {"champion": "1", "challenger": "3"}
+    told(capsys, "promote", spec, *tracking)
+    assert aliases() == {"champion": "3", "previous": "1"}
+    push(spec, "fourth")
+    layout.label(tmp_path / "served", "little", "canary", 4)
+    registry.make_challenger(client, "little", "4", 4)
+    told(capsys, "rollback", spec, *tracking)  # of the canary
+    assert aliases() == {"champion": "3", "previous": "1"}
     told(capsys, "rollback", spec, *tracking)
-    aliases = client.get_registered_model("little").aliases
-    assert {k: str(v) for k, v in aliases.items()} == {"champion": "1", "previous": "2"}
+    assert aliases() == {"champion": "1", "previous": "3"}
+    registry.make_challenger(client, "little", "1", 7)
+    assert aliases() == {"champion": "1", "previous": "3"}
 
 
 def test_what_was_served_is_stable_before_the_first_canary(spec):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving import labels, layout
+from serving.destination import Directory
 from serving.labels import on_trial
 from serving.versions import Origin, history, numbers, origin_of, served_before
 
@@ -196,7 +197,7 @@ def test_old_versions_go_but_what_is_needed_stays(tmp_path: Path, saved_model: P
     assert numbers(tmp_path / "digits") == [2, 4, 5]
     assert layout.push(tmp_path, "digits", saved_model, "f", keep=1) == 6
     assert numbers(tmp_path / "digits") == [2, 5, 6]  # 5: a rollback would restore it
-    assert hidden(tmp_path / "digits") == {".lock", ".last_version", ".labels.json"}
+    assert hidden(tmp_path / "digits") == {".lock", ".last_version", labels.FILE, labels.HISTORY}
 
 
 def test_labels_name_versions_and_follow_a_rollback(tmp_path: Path, saved_model: Path) -> None:
@@ -208,11 +209,52 @@ def test_labels_name_versions_and_follow_a_rollback(tmp_path: Path, saved_model:
     layout.label(tmp_path, "digits", "canary")
     assert labels.read(directory) == {"stable": 1, "canary": 2}
     layout.rollback(tmp_path, "digits")
-    assert labels.read(directory) == {"stable": 1, "canary": 3}
+    assert labels.read(directory) == {"stable": 3, "canary": 3}
     with pytest.raises(layout.NoSuchVersion, match="no version 9"):
         layout.label(tmp_path, "digits", "stable", 9)
     with pytest.raises(ValueError, match="a/b"):
         layout.label(tmp_path, "digits", "a/b")
+
+
+def test_labels_of_before_there_was_a_history_are_read(tmp_path: Path, saved_model: Path) -> None:
+    for digest in "ab":
+        push(tmp_path, saved_model, digest)
+    (tmp_path / "digits" / labels.FILE).write_text('{"canary": 2, "stable": 2}')
+    assert labels.read(tmp_path / "digits") == {"canary": 2, "stable": 2}
+    assert layout.rollback(tmp_path, "digits") == (3, 1)
+    assert labels.read(tmp_path / "digits") == {"canary": 3, "stable": 3}
+
+
+@pytest.mark.parametrize("broken", ["", "[]", "{", '{"stable": [1]}', "null"])
+def test_label_files_that_are_broken_are_none(tmp_path: Path, broken: str) -> None:
+    for name in (labels.FILE, labels.HISTORY):
+        (tmp_path / name).write_text(broken)
+    assert labels.read_all(tmp_path).versions == {}
+
+
+def test_old_versions_go_whatever_makes_a_new_one(tmp_path: Path, saved_model: Path) -> None:
+    for digest in "abcd":
+        push(tmp_path, saved_model, digest)
+    assert layout.rollback(tmp_path, "digits", keep=2) == (5, 3)
+    assert numbers(tmp_path / "digits") == [2, 4, 5]  # 2: the next to go back to
+    assert layout.rollback(tmp_path, "digits", keep=1) == (6, 2)
+    assert numbers(tmp_path / "digits") == [4, 6]  # 4: or an unchanged spec would push it again
+    assert layout.push_again(tmp_path, "digits", 4, keep=1) == 7
+    assert contents(tmp_path / "digits") == ["b", "d"]
+    assert layout.rollback(tmp_path, "digits") == (8, 6)  # pushed again, not gone back to
+
+
+def test_a_version_on_trial_stays_that_when_another_takes_its_label(
+    tmp_path: Path, saved_model: Path
+) -> None:
+    for digest in "abc":
+        version = push(tmp_path, saved_model, digest)
+        layout.label(tmp_path, "digits", "canary" if version > 1 else "stable")
+    place = Directory(tmp_path)
+    assert place.tried("digits") == {2, 3}
+    assert served_before(place.history("digits"), "d", place.tried("digits")) == 1
+    layout.label(tmp_path, "digits", "stable", 3)
+    assert place.tried("digits") == {2}
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,69 @@ def test_push_label_roll_back_and_retire(place: Destination, saved_model: Path) 
     assert digests(place) == {1: "a", 2: "b", 3: "c", 4: "b"}
     assert place.history("m")[4].restores == 2
     assert place.push("m", saved_model, "d", 1) == 5
-    assert digests(place) == {1: "a", 2: "b", 4: "b", 5: "d"}  # 2: a rollback would restore it
+    assert digests(place) == {1: "a", 4: "b", 5: "d"}  # 4: a rollback would restore it
     assert place.place("m", 5).endswith("/m/5")
+    assert place.rollback("m") == (6, 4)
+
+
+def test_going_back_passes_over_what_was_only_on_trial(
+    place: Destination, saved_model: Path
+) -> None:
+    place.push("m", saved_model, "a", None)
+    place.label("m", "stable")
+    for digest in "bc":
+        place.push("m", saved_model, digest, None)
+        place.label("m", "canary")
+    place.label("m", "stable", 3)
+    assert place.rollback("m") == (4, 1)
+    assert place.labels("m") == {"stable": 4, "canary": 4}
+    with pytest.raises(NoSuchVersion, match="no other model that was served"):
+        place.rollback("m")
+    place.push("m", saved_model, "d", None)
+    place.label("m", "canary")
+    assert place.rollback("m") == (6, 1)  # the trial ends
+    assert place.labels("m") == {"stable": 6, "canary": 6}
+
+
+def test_going_back_goes_along_what_was_stable(place: Destination, saved_model: Path) -> None:
+    for digest in "abc":
+        place.push("m", saved_model, digest, None)
+    for version in (1, 3, 2):
+        place.label("m", "stable", version)
+    place.push("m", saved_model, "d", None)
+    place.label("m", "stable", 4)
+    assert [place.rollback("m") for _ in range(3)] == [(5, 2), (6, 3), (7, 1)]
+    assert place.labels("m") == {"stable": 7}
+
+
+def test_a_version_that_is_named_becomes_stable(place: Destination, saved_model: Path) -> None:
+    for digest in "abcd":
+        place.push("m", saved_model, digest, None)
+    place.label("m", "stable", 3)
+    place.label("m", "canary", 3)
+    assert place.rollback("m", 1) == (5, 1)
+    assert place.labels("m") == {"stable": 5, "canary": 5}
+
+
+def test_stable_stays_where_other_models_were_served_by_default(
+    place: Destination, saved_model: Path
+) -> None:
+    for digest in "abcd":
+        place.push("m", saved_model, digest, None)
+    place.label("m", "stable", 2)
+    assert [place.rollback("m"), place.labels("m")] == [(5, 3), {"stable": 2}]
+    assert [place.rollback("m"), place.labels("m")] == [(6, 2), {"stable": 6}]
+    assert [place.rollback("m"), place.labels("m")] == [(7, 1), {"stable": 7}]
+
+
+def test_old_versions_go_whatever_makes_a_new_one(place: Destination, saved_model: Path) -> None:
+    for digest in "abcd":
+        place.push("m", saved_model, digest, None)
+    assert place.rollback("m", keep=1) == (5, 3)
+    assert digests(place) == {2: "b", 4: "d", 5: "c"}
+    assert place.push_again("m", 4, keep=1) == 6
+    assert digests(place) == {5: "c", 6: "d"}
+    assert place.history("m")[6].restores is None
 
 
 def test_what_is_not_there_is_said(place: Destination, saved_model: Path) -> None:
@@ -55,6 +116,9 @@ def test_what_is_not_there_is_said(place: Destination, saved_model: Path) -> Non
         place.label("m", "stable", 7)
     with pytest.raises(ValueError, match="name"):
         place.push("a/b", saved_model, "a", None)
+    with pytest.raises(FileNotFoundError):
+        place.push_again("m", 7)
+    assert list(place.history("m")) == [1]
 
 
 def test_pushes_at_once_get_numbers_of_their_own(place: Destination, saved_model: Path) -> None:

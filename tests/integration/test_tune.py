@@ -80,6 +80,7 @@ def test_a_search_goes_on_after_a_kill_and_writes_a_spec_that_runs(project: Path
     _, err = again.communicate(timeout=300)
     assert again.returncode == 0, err
     assert finished(project / "store") == after
+    assert "Nothing is left to try: 6 trials were there already." in err
     assert len(client.search_runs([experiment.experiment_id])) == 7
 
 

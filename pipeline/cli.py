@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -15,23 +16,25 @@ from importlib.metadata import version
 from pathlib import Path
 
 from components.stage import BeamOptions, RootstockError
+from pipeline import interrupts
 from pipeline.cli_arguments import beam_arguments, spec_arguments, variables
 from pipeline.cli_serving import add_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `rootstock`."""
-    args = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = args.command
     try:
-        return command(args)
+        args = _parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace], int] = args.command
+        with interrupts.outranking():
+            return command(args)
     except RootstockError as e:
         for line in str(e).splitlines():
             print(f"rootstock: {line}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("rootstock: interrupted; run the same command to go on from here", file=sys.stderr)
-        return 130
+        interrupts.tell()
+        return interrupts.EXIT_CODE
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -267,10 +270,14 @@ def command() -> None:
     Threads with which Arrow reads ahead may still run at the exit, and then abort it now and then
     ("terminate called without an active exception", apache/arrow#34314).
     """
+    interrupts.listen()
     try:
         code = main()
     except SystemExit as e:
         code = e.code if isinstance(e.code, int) else int(e.code is not None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is over
+    if code == interrupts.EXIT_CODE:
+        interrupts.end_children()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(BrokenPipeError):

@@ -1,10 +1,18 @@
-"""`rootstock` in a process of its own, and what it has finished."""
+"""`rootstock` in a process of its own: what it has finished, what it is at, and how it stops."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import numpy as np
+import psutil
 
 
 def start(project: Path, *arguments: str, timed: bool = False) -> subprocess.Popen[str]:
@@ -24,3 +32,58 @@ def finished(store: Path) -> dict[str, int]:
     """When the result of each trial was published, by fingerprint."""
     results = (store / "Trial").glob("[!.]*/artifact.json")
     return {r.parent.name: r.stat().st_mtime_ns for r in results}
+
+
+def trained(store: Path) -> dict[str, int]:
+    """How many epochs the checkpoint of each unfinished trial holds, by fingerprint."""
+    found = {}
+    for file in (store / "Trial").glob(".scratch-*/checkpoint.npz"):
+        with contextlib.suppress(FileNotFoundError), np.load(file) as arrays:
+            history = json.loads(arrays["history"].tobytes())
+            found[file.parent.name.removeprefix(".scratch-")] = len(history)
+    return found
+
+
+def train_on(process: subprocess.Popen[str], store: Path, short: int, trials: int) -> None:
+    """Wait until the short trials are over and so many others have trained five epochs more."""
+    before, now, end = trained(store), dict[str, int](), time.monotonic() + 200
+    while (
+        len(finished(store)) < short
+        or sum(epochs >= before.get(trial, 0) + 5 for trial, epochs in now.items()) < trials
+    ):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "no trial trains"
+        time.sleep(0.1)
+        now = trained(store)
+        assert all(now[trial] >= epochs for trial, epochs in before.items()), "one began anew"
+
+
+def stops(process: subprocess.Popen[str], times: int, group: bool) -> None:
+    """Interrupt it so many times, alone or as a terminal does, and see that it stops cleanly."""
+    with process:
+        try:
+            for _ in range(times):
+                (os.killpg if group else os.kill)(process.pid, signal.SIGINT)
+                time.sleep(0.1)
+            _, err = process.communicate(timeout=20)
+            end = time.monotonic() + 5
+            while (left := _session(process.pid)) and time.monotonic() < end:
+                time.sleep(0.05)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert not left, "a process was left behind"
+    assert process.returncode == 130, err
+    assert err.endswith("rootstock: interrupted; run the same command to go on from here\n")
+    assert err.count("interrupted") == 1
+    assert not any(word in err for word in ("Traceback", "Error", "Warning")), err
+
+
+def _session(leader: int) -> list[psutil.Process]:
+    """The living processes of a session."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import threading
@@ -14,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -109,11 +109,26 @@ def worker_pool(workers: int) -> ProcessPoolExecutor:
     """Processes that share the cores, are renewed now and then, and die with this one."""
     return ProcessPoolExecutor(
         workers,
-        multiprocessing.get_context("spawn"),
+        _Context(),
         _begin_worker,
         (os.getpid(), max(1, (os.cpu_count() or 1) // workers)),
         max_tasks_per_child=TRIALS_PER_PROCESS,
     )
+
+
+class _Process(SpawnProcess):
+    """A process that no interrupt reaches, not even while it starts: they are the parent's."""
+
+    def start(self) -> None:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()  # it inherits what is blocked
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Context(SpawnContext):
+    Process = _Process
 
 
 def killed() -> RootstockError:
@@ -148,8 +163,7 @@ def _entry_of(job: Job, store: Path) -> Entry:
 
 
 def _begin_worker(parent: int, threads: int) -> None:
-    """Leave interrupts to the parent, share the cores, and do not outlive it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Share the cores with the others, and do not outlive the parent."""
     for library in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
         os.environ[library] = str(threads)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

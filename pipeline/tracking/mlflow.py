@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.artifacts import Pushed, TrainedModel
 from pipeline.tracking import registry
+from pipeline.tracking.curves import kept_epoch
 from pipeline.tracking.datasets import CONSUMED, describe
 from pipeline.tracking.events import (
     Event,
@@ -116,7 +117,10 @@ class Replay:
         outputs = {n: f"{o.type}:{o.digest}" for n, o in event.outputs.items()}
         self._log(
             run_id,
-            metrics=_metrics(event.time, {**figures, "seconds": event.seconds}),
+            metrics=[
+                *self._figures(run_id, event, figures),
+                *_metrics(event.time, {"seconds": event.seconds}),
+            ],
             params=flat(json.loads(event.params)),
             tags={
                 "rootstock.cached": str(event.cached).lower(),
@@ -132,6 +136,21 @@ class Replay:
         self._optional(f"{stage}: data sets", partial(self._datasets, run_id, event))
         self._optional(f"{stage}: models", partial(self._models, run_id, event))
         self.client.set_terminated(run_id, "FINISHED", _ms(event.time))
+
+    def _figures(
+        self, run_id: str, event: StageFinished, figures: Mapping[str, float]
+    ) -> list[Metric]:
+        """A stage's figures, but none of which the run has a curve; where it has none, because the
+        stage was cached, what an epoch has figures of is at the epoch that was kept.
+        """
+        known = self.client.get_run(run_id).data.metrics
+        kept, names = kept_epoch(Path(o.path) for o in event.outputs.values())
+        return [
+            metric
+            for name, value in figures.items()
+            if _key(name) not in known
+            for metric in _metrics(event.time, {name: value}, kept if name in names else 0)
+        ]
 
     def _stage_failed(self, event: StageFailed) -> None:
         run_id = self._stage_run(event.stage, event.time)

@@ -66,13 +66,15 @@ def tune(
         if not ours:
             raise RootstockError(f"{directory}: another `rootstock tune` is at work there.")
         try:
-            display.line(f"{spec.name}: training the spec as it is")
+            display.line(f"{spec.name}: first the spec as it is")
             start = pool.submit(base, asked).result()
             objective = against(spec, start.figures)
             name = _name(spec, start.fingerprint)
             search = Search(directory / "trials.db", name, spec.tune, spec.seed)
             end = None if minutes is None else began + 60 * minutes
             done = revive(search.open())
+            if done:
+                display.line(_already(done, spec.tune.trials))
 
             def submit(number: int) -> Future[Outcome]:
                 return pool.submit(attempt, asked, search, objective, number)
@@ -130,6 +132,12 @@ def _outcomes(
         finished, running = wait(running, return_when=FIRST_COMPLETED)
         for future in finished:
             yield future.result()
+
+
+def _already(done: int, trials: int) -> str:
+    if done >= trials:
+        return f"Nothing is left to try: {done} trials were there already."
+    return f"{done} of {trials} trials were there already."
 
 
 def _told(outcome: Outcome) -> str:

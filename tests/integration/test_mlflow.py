@@ -41,7 +41,7 @@ pytestmark = [
         ".*Any type hint is inferred:UserWarning",
     )
 ]
-EPOCHS = 3
+EPOCHS, KEPT = 3, 1
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,11 @@ class Trainer(Stage[MadeExamples, MadeModel]):
         epochs = [{"loss": 1.0 / (e + 1), "val_income_auc": 0.5 + e / 10} for e in range(EPOCHS)]
         for epoch, values in enumerate(epochs):
             context.observer.metrics(epoch, values)
-        told = json.dumps({"epochs": epochs})
+        timed = [{**values, "seconds": 0.1} for values in epochs]
+        told = json.dumps({"epochs": timed, "kept_epoch": KEPT})
         (context.output / "model" / "history.json").write_text(told)
         context.observer.figure("parameters", 1)
+        context.observer.figure("val_income_auc", epochs[KEPT]["val_income_auc"])
         return MadeModel(TrainedModel(context.output / "model"))
 
 
@@ -192,6 +194,22 @@ def test_metrics_have_their_steps_and_system_metrics_mlflows_names(recorded):
     assert [(m.step, m.value) for m in history] == [(0, 1.0), (1, 0.5), (2, pytest.approx(1 / 3))]
     system = c.get_metric_history(runs["pipeline"].info.run_id, "system/cpu_utilization_percentage")
     assert [m.value for m in system] == [12.5]
+
+
+def test_a_curve_has_the_points_of_its_epochs_alone(recorded):
+    c = client(recorded.uri)
+    trained, cached = (runs_by_stage(recorded.uri, run) for run in recorded.runs)
+    points = [
+        [(m.step, m.value) for m in c.get_metric_history(runs["Trainer"].info.run_id, name)]
+        for runs in (trained, cached)
+        for name in ("val_income_auc", "parameters")
+    ]
+    curve = [(epoch, 0.5 + epoch / 10) for epoch in range(EPOCHS)]
+    assert points == [curve, [(0, 1.0)], [curve[KEPT]], [(0, 1.0)]]
+    for runs in (trained, cached):
+        (seconds,) = c.get_metric_history(runs["Trainer"].info.run_id, "seconds")
+        assert seconds.step == 0, "of the stage, not of an epoch"
+        assert runs["pipeline"].data.metrics["Trainer/val_income_auc"] == curve[KEPT][1]
 
 
 def test_data_sets_are_inputs_with_digests(recorded):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.spec import load_spec
-from tests.command_line import finished, start
+from tests.command_line import finished, start, stops, train_on
 from tests.planted import write_rows, write_spec
 
 pytestmark = pytest.mark.slow
@@ -67,6 +67,18 @@ def test_a_killed_study_goes_on_and_finds_negative_transfer(project: Path) -> No
     for name, tasks in (("up", ["up"]), ("side-third", ["side", "third"])):
         spec, _ = load_spec(project / f"store/studies/planted/planted-{name}.yaml")
         assert list(spec.tasks) == tasks
+
+
+def test_an_interrupted_study_stops_at_once_and_goes_on(project: Path) -> None:
+    endless = ["--set", "store=store/endless", "--set", "training.epochs=100000"]
+    store = project / "store" / "endless"
+    for times, group in ((1, False), (3, True)):
+        process = start(project, "study", "spec.yaml", "--workers", "2", *endless)
+        train_on(process, store, short=2, trials=2)
+        done = finished(store)
+        stops(process, times, group)
+        assert len(done) == 2, "a short trial of each arm"
+        assert finished(store) == done
 
 
 def test_a_finished_study_is_told_again_without_tensorflow(project: Path) -> None:

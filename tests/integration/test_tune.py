@@ -13,7 +13,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from tests.command_line import finished, start
+from tests.command_line import finished, start, stops, train_on
 from tests.planted import write_rows, write_spec
 
 pytestmark = [
@@ -80,4 +80,17 @@ def test_a_search_goes_on_after_a_kill_and_writes_a_spec_that_runs(project: Path
     _, err = again.communicate(timeout=300)
     assert again.returncode == 0, err
     assert finished(project / "store") == after
+    assert "Nothing is left to try: 6 trials were there already." in err
     assert len(client.search_runs([experiment.experiment_id])) == 7
+
+
+def test_an_interrupted_search_stops_at_once_and_goes_on(project: Path) -> None:
+    endless = ["--set", "store=store/endless", "--set", "tune.space={training.epochs: [100000]}"]
+    store = project / "store" / "endless"
+    for times, group in ((1, False), (3, True)):
+        process = start(project, "tune", "spec.yaml", *endless)
+        train_on(process, store, short=1, trials=1)
+        done = finished(store)
+        stops(process, times, group)
+        assert len(done) == 1, "the spec as it is"
+        assert finished(store) == done

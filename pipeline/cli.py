@@ -187,6 +187,10 @@ def _validate(args: argparse.Namespace) -> int:
     spec, _ = load_spec(args.spec, args.overrides, variables(args))
     if wrong := validate(spec):
         raise RootstockError("\n".join(wrong))
+    if spec.tune.space:
+        from pipeline.tune.space import check_space
+
+        check_space(args.spec, spec, args.overrides, variables(args))
     if spec.study.arms:
         from pipeline.study.arms import planned_arms
 

@@ -167,7 +167,7 @@ def _begin_worker(parent: int, threads: int) -> None:
     for library in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
         os.environ[library] = str(threads)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.disable(logging.INFO)
+    logging.disable(logging.WARNING)  # such as of TensorFlow, that it traces many models
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
 
 

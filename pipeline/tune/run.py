@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +14,6 @@ from pathlib import Path
 
 from components.stage import RootstockError
 from pipeline.display import display_for
-from pipeline.metrics import chosen_metrics
 from pipeline.spec import Spec, load_spec
 from pipeline.store import Store
 from pipeline.study.report import write_whole
@@ -25,7 +23,7 @@ from pipeline.tracking.state import locked
 from pipeline.tune.objective import against
 from pipeline.tune.report import Found, as_json, markdown
 from pipeline.tune.search import Search, over, overrides, revive
-from pipeline.tune.settings import Range
+from pipeline.tune.space import check_space
 from pipeline.tune.trial import Asked, Outcome, attempt, base
 
 
@@ -53,7 +51,12 @@ def tune(
         raise RootstockError(f"--workers: expected at least one, received {workers}.")
     variables = variables or {}
     spec, _ = load_spec(path, given, variables)
-    _check_space(path, spec, given, variables)
+    if not spec.tune.space:
+        raise RootstockError(
+            f"{path}: `tune` names nothing to tune. Expected for instance\n"
+            "tune:\n  space:\n    training.learning_rate: {low: 0.0003, high: 0.01, log: true}"
+        )
+    check_space(path, spec, given, variables)
     directory = Store(Path(spec.store)).open().root / "tuning" / spec.name
     directory.mkdir(parents=True, exist_ok=True)
     display = display_for(sys.stderr)
@@ -88,28 +91,6 @@ def tune(
     _write(found, asked, directory)
     _record(found, directory, search.name)
     return directory
-
-
-def _check_space(
-    path: Path, spec: Spec, given: Sequence[str], variables: Mapping[str, str]
-) -> None:
-    """Every key is one of the spec, and takes the values it may get; so do the metrics.
-
-    Raises:
-        RootstockError: one does not, or there is no key.
-    """
-    if not spec.tune.space:
-        raise RootstockError(
-            f"{path}: `tune` names nothing to tune. Expected for instance\n"
-            "tune:\n  space:\n    training.learning_rate: {low: 0.0003, high: 0.01, log: true}"
-        )
-    chosen_metrics(spec, "tune", spec.tune.metrics)
-    for key, space in spec.tune.space.items():
-        for value in (space.low, space.high) if isinstance(space, Range) else space:
-            try:
-                load_spec(path, [*given, f"{key}={json.dumps(value)}"], variables)
-            except RootstockError as e:
-                raise RootstockError(f"{path}: tune.space.{key}: {json.dumps(value)}: {e}") from e
 
 
 def _name(spec: Spec, fingerprint: str) -> str:

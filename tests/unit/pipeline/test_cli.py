@@ -74,6 +74,7 @@ def test_a_valid_spec(project: Path) -> None:
         (["evaluation.weight=colour"], r"evaluation.weight reads numbers, but .* such as '\w+' in"),
         (["evaluation.decisions={rpe: 0.3}"], r"'rpe' is none of \['ripe'\]; expected binary or"),
         (["data.schema_file=rows.csv"], r"data.schema_file: .*rows.csv: .* Expected a tensorflow"),
+        (["tune.space={training.learning_rte: [0.1]}"], r"tune.space.training.learning_rte: 0.1: "),
         (["data.schema_file=no.pbtxt"], r"data.schema_file: .*no.pbtxt.*No such file"),
         (["tasks.ripe.kind=regression", "tasks.ripe={kind: regression, label: ripe}"], "ripe"),
         (

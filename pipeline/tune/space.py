@@ -1,0 +1,27 @@
+"""Whether a spec can take the values that its `tune` section would give it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from components.stage import RootstockError
+from pipeline.metrics import chosen_metrics
+from pipeline.spec import Spec, load_spec
+from pipeline.tune.settings import Range
+
+
+def check_space(path: Path, spec: Spec, given: Sequence[str], variables: Mapping[str, str]) -> None:
+    """Every key is one of the spec, and takes the values it may get; so do the metrics.
+
+    Raises:
+        RootstockError: one does not.
+    """
+    chosen_metrics(spec, "tune", spec.tune.metrics)
+    for key, space in spec.tune.space.items():
+        for value in (space.low, space.high) if isinstance(space, Range) else space:
+            try:
+                load_spec(path, [*given, f"{key}={json.dumps(value)}"], variables)
+            except RootstockError as e:
+                raise RootstockError(f"{path}: tune.space.{key}: {json.dumps(value)}: {e}") from e

@@ -52,6 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version("rootstock"))
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
+    init = commands.add_parser("init", help="write a first spec for data, from a look at it")
+    init.add_argument("source", type=Path, metavar="DATA", help="a file, or a folder of files")
+    init.add_argument(
+        "--label", action="append", default=[], metavar="COLUMN", help="a column to predict"
+    )
+    init.add_argument("--output", type=Path, default=Path("spec.yaml"), help="default: spec.yaml")
+    init.set_defaults(command=_init)
+
     run = commands.add_parser("run", help="run the pipeline of a spec, reusing what is cached")
     spec_arguments(run)
     beam_arguments(run)
@@ -177,6 +185,15 @@ def _advise(args: argparse.Namespace) -> int:
     from pipeline.advise.run import give_advice
 
     give_advice(args.spec, args.overrides, variables(args), models=args.models)
+    return 0
+
+
+def _init(args: argparse.Namespace) -> int:
+    from pipeline.starter import write_starter
+
+    notes = write_starter(args.source, args.label, args.output)
+    after = f"Look it over, then: rootstock run {args.output}"
+    print("\n".join([f"Wrote {args.output}.", *notes, after]))
     return 0
 
 

@@ -1,0 +1,181 @@
+"""First specs for data, from a look at them."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from PIL import Image
+
+from components.stage import RootstockError
+from pipeline.guesses import guess_input, guess_task
+from pipeline.starter import write_starter
+
+ROWS = 200
+RNG = np.random.default_rng(0)
+
+
+def png(width: int, height: int, mode: str = "RGB") -> bytes:
+    out = io.BytesIO()
+    Image.new(mode, (width, height)).save(out, "PNG")
+    return out.getvalue()
+
+
+def column(values: object) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(list(values))])  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("size", RNG.normal(size=ROWS), {"kind": "numeric"}),
+        ("count", [1, 2] * 100, {"kind": "numeric"}),
+        ("flag", [True, None] * 100, {"kind": "numeric"}),
+        ("user_id", range(ROWS), "a value of its own in each row, such as 0"),
+        ("paid", range(ROWS), {"kind": "numeric"}),
+        ("colour", ["red", "green", None] * 50, {"kind": "categorical"}),
+        (
+            "street",
+            [f"s{i // 1.5:.0f}" for i in range(ROWS)],
+            {"kind": "categorical", "buckets": 4096},
+        ),
+        ("code", [f"c{i}" for i in range(ROWS)], "a value of its own in each row, such as 'c0'"),
+        ("note", ["one two three four", "five six seven eight nine"] * 9, {"kind": "text"}),
+        (
+            "day",
+            ["2024-02-03", "2024-11-30T10:00"] * 9,
+            {"kind": "categorical", "part": "month"},
+        ),
+        ("empty", [None, None], "no values in its first rows"),
+        ("photo", [png(30, 20), None] * 3, {"kind": "image", "height": 20, "width": 30}),
+        ("large", [png(448, 112)], {"kind": "image", "height": 56, "width": 224}),
+        ("scan", [png(8, 8, "L")], {"kind": "image", "height": 8, "width": 8, "channels": 1}),
+        ("blob", [b"\x00\x01"], "bytes that are no images"),
+        ("tags", [["a"], ["b", "c"]], "list<item: string> values"),
+    ],
+)
+def test_inputs(name: str, values: object, expected: object) -> None:
+    assert guess_input(name, column(values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["no", "yes", "no"], {"kind": "binary", "positive": "yes"}),
+        (["ham", "spam", "spam"], {"kind": "binary", "positive": "spam"}),
+        (["left", "right", "left"], {"kind": "binary", "positive": "right"}),
+        ([0, 1, 0, None], {"kind": "binary", "positive": "1"}),
+        ([1, 2] * 20, {"kind": "binary", "positive": "1"}),
+        ([3.0, 7.0] * 20, {"kind": "binary", "positive": "7"}),
+        ([True, False], {"kind": "binary", "positive": "true"}),
+        (["a", "b", "c"], {"kind": "multiclass"}),
+        ([0, 1, 2] * 30, {"kind": "multiclass"}),
+        (range(500), {"kind": "regression"}),
+        ([0.5, 1.5, None], {"kind": "regression"}),
+        ([["a"], ["a", "b"]], {"kind": "multilabel"}),
+    ],
+)
+def test_tasks(values: object, expected: dict[str, object]) -> None:
+    assert guess_task(column(values), "y") == {"label": "y"} | expected
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (["a", "a"], "--label y: one value in the first 2 rows"),
+        ([None, None], "--label y: no value in the first 2 rows"),
+        ([f"t{i}" for i in range(300)], "--label y: 300 different texts"),
+        ([b"x", b"y"], "--label y: the column holds binary values"),
+    ],
+)
+def test_what_cannot_be_predicted(values: object, told: str) -> None:
+    with pytest.raises(RootstockError, match=told):
+        guess_task(column(values), "y")
+
+
+TABLE = pa.table(
+    {
+        "order id": [f"o{i}" for i in range(ROWS)],
+        "2nd size": RNG.normal(size=ROWS),
+        "city": RNG.choice(["Bern", "Oslo", "Rome"], ROWS),
+        "churn?": RNG.choice(["yes", "no"], ROWS),
+        "spend": RNG.normal(size=ROWS),
+    }
+)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".txt.csv", ".parquet"])
+def test_a_table(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"orders{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(TABLE, file)
+    else:
+        delimiter = {".tsv": "\t", ".txt.csv": ";"}.get(suffix, ",")
+        rows = [TABLE.column_names, *(map(str, row.values()) for row in TABLE.to_pylist())]
+        file.write_text("\n".join(delimiter.join(row) for row in rows))
+    notes = write_starter(file, ["churn?", "spend"], tmp_path / "spec.yaml")
+    assert notes == ("left out order id: a value of its own in each row, such as 'o0'",)
+    spec = yaml.safe_load((tmp_path / "spec.yaml").read_text())
+    assert spec["name"] == "orders"
+    assert spec["data"]["sources"][0]["path"] == file.name
+    assert spec["inputs"] == {
+        "nd_size": {"kind": "numeric", "column": "2nd size"},
+        "city": {"kind": "categorical"},
+    }
+    assert spec["tasks"] == {
+        "churn_": {"kind": "binary", "label": "churn?", "positive": "yes"},
+        "spend": {"kind": "regression", "label": "spend"},
+    }
+    with pytest.raises(RootstockError, match="is there already"):
+        write_starter(file, ["churn?"], tmp_path / "spec.yaml")
+
+
+@pytest.mark.parametrize(
+    ("splits", "expected"),
+    [
+        (("train", "test"), {"train": 0.9, "val": 0.1, "test": 0.0}),
+        (("train", "val"), {"train": 0.8, "val": 0.0, "test": 0.2}),
+        (("train", "val", "test"), {"train": 1.0, "val": 0.0, "test": 0.0}),
+        ((), None),
+    ],
+)
+def test_folders_of_classes(
+    tmp_path: Path, splits: tuple[str, ...], expected: dict[str, float] | None
+) -> None:
+    for split in splits or ("",):
+        for name in ("cat", "dog", "car"):
+            (tmp_path / "pets" / split / name).mkdir(parents=True)
+            (tmp_path / "pets" / split / name / "1.png").write_bytes(png(12, 10))
+    write_starter(tmp_path / "pets", [], tmp_path / "spec.yaml")
+    spec = yaml.safe_load((tmp_path / "spec.yaml").read_text())
+    assert spec["data"].get("splits") == expected
+    assert [s.get("split") for s in spec["data"]["sources"]] == [None, *splits[1:]]
+    assert spec["inputs"] == {"image": {"kind": "image", "height": 10, "width": 12}}
+    assert spec["tasks"] == {"class": {"kind": "multiclass", "label": "class"}}
+
+
+def test_bad_starts_from_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n1,x\n2,y\n3,x\n")
+    (tmp_path / "rows.docx").write_text("?")
+    for given, told in (
+        (
+            ["rows.csv"],
+            "to be predicted? Name each with --label. Columns there: a, b.",
+        ),
+        (["rows.csv", "--label", "c"], "--label c: no such column in rows.csv. Columns: a, b."),
+        (["none.csv", "--label", "b"], "none.csv: does not exist"),
+        (["rows.docx", "--label", "b"], "`init` does not know such files"),
+    ):
+        command = [sys.executable, "-X", "importtime", "-m", "pipeline.cli", "init", *given]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert (done.returncode, told in done.stderr) == (2, True), done.stderr[-500:]
+        assert "Traceback" not in done.stderr
+        assert "| tensorflow\n" not in done.stderr
+        assert not (tmp_path / "spec.yaml").exists()

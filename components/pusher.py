@@ -11,6 +11,7 @@ from pydantic import Field
 from components.artifacts import Blessing, Pushed, PushRecord, TrainedModel
 from components.stage import Context, RootstockError, Stage
 from serving.destination import destination
+from serving.labels import STABLE
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,15 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
         return not self.label or place.labels(self.model).get(self.label) == record.version
 
     def _push(self, model: TrainedModel) -> tuple[int, str, bool]:
-        """The version, its place, and whether it was made now."""
+        """The version, its place, and whether it was made now. Before the first trial, what was
+        served until then is labelled stable.
+        """
         try:
             place = destination(self.destination)
             there = place.history(self.model)
+            trial = self.label not in (None, STABLE)
+            if there and trial and STABLE not in place.labels(self.model):
+                place.label(self.model, STABLE, max(there))
             version = place.push(self.model, model.saved_model, model.digest, self.keep)
             if self.label is not None:
                 place.label(self.model, self.label, version)

@@ -97,15 +97,10 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _push(args: argparse.Namespace) -> int:
-    from pipeline.deployment import keep_stable
     from pipeline.run import run
-    from pipeline.spec import load_spec
-    from serving.labels import STABLE
 
     overrides = [*args.overrides, *([f"push.label={args.label}"] if args.label else [])]
     given = variables(args)
-    if args.label and args.label != STABLE:
-        keep_stable(load_spec(args.spec, overrides, given)[0])
     result = run(args.spec, overrides=overrides, variables=given, serve=not args.label)
     told = result.pushed.load()
     if not told.pushed:

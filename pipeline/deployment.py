@@ -116,14 +116,6 @@ def write_kit(spec: Spec, directory: Path) -> str:
     )
 
 
-def keep_stable(spec: Spec) -> None:
-    """Before the first labelled push: the version served until now is `stable`."""
-    with _explained(spec) as place:
-        known = place.history(spec.name)
-        if known and STABLE not in place.labels(spec.name):
-            place.label(spec.name, STABLE, max(known))
-
-
 def serve_newest(spec: Spec, version: int) -> int:
     """Make sure that this version's model is what servers take by default; the version it has."""
     with _explained(spec) as place:

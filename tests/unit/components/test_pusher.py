@@ -12,6 +12,7 @@ import pytest
 from components.artifacts import Blessing, TrainedModel
 from components.pusher import Pusher, PusherInputs, PusherOutputs
 from components.stage import Context, RootstockError, Silent
+from serving import labels
 
 
 @pytest.fixture
@@ -31,11 +32,15 @@ def blessing(root: Path, *reasons: str, name: str = "a") -> Blessing:
 
 
 def push(
-    root: Path, model: TrainedModel, *blessings: Blessing, destination: Path | None = None
+    root: Path,
+    model: TrainedModel,
+    *blessings: Blessing,
+    destination: Path | None = None,
+    label: str | None = None,
 ) -> tuple[Pusher, PusherOutputs, dict[str, object]]:
     output = root / f"output-{len(list(root.iterdir()))}"
     output.mkdir()
-    stage = Pusher(model="digits", destination=str(destination or root / "served"))
+    stage = Pusher(model="digits", destination=str(destination or root / "served"), label=label)
     outputs = stage.run(PusherInputs(model, blessings), Context(output, root / "scratch"))
     assert outputs.pushed.path == output / "pushed"
     return stage, outputs, json.loads((outputs.pushed.path / "pushed.json").read_text())
@@ -63,6 +68,20 @@ def test_the_same_model_keeps_its_version(tmp_path: Path, model: TrainedModel) -
     other = TrainedModel(model.path, "digest-2")
     versions += [push(tmp_path, m, yes)[2]["version"] for m in (other, model)]
     assert versions == [1, 1, 2, 1]
+
+
+def test_what_was_served_is_stable_before_the_first_trial(
+    tmp_path: Path, model: TrainedModel
+) -> None:
+    yes = blessing(tmp_path)
+    trials = [TrainedModel(model.path, f"digest-{i}") for i in (2, 3)]
+    push(tmp_path, trials[0], yes, label="canary")
+    assert labels.read(tmp_path / "served/digits") == {"canary": 1}
+    shutil.rmtree(tmp_path / "served")
+    push(tmp_path, model, yes)
+    for number, trial in enumerate(trials, 2):
+        push(tmp_path, trial, yes, label="canary")
+        assert labels.read(tmp_path / "served/digits") == {"stable": 1, "canary": number}
 
 
 class Figures(Silent):

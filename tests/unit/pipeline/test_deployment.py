@@ -7,7 +7,7 @@ import pytest
 
 from components.artifacts import PushRecord
 from pipeline.cli import main
-from pipeline.deployment import keep_stable, pushed_before, serve_newest
+from pipeline.deployment import pushed_before, serve_newest
 from pipeline.spec import load_spec
 from pipeline.tracking import registry
 from pipeline.tracking.registry import DIGEST, MODEL
@@ -201,16 +201,6 @@ def test_mlflow_follows_a_rollback(spec, capsys, tmp_path):
     assert aliases() == {"champion": "1", "previous": "3"}
     registry.make_challenger(client, "little", "1", 7)
     assert aliases() == {"champion": "1", "previous": "3"}
-
-
-def test_what_was_served_is_stable_before_the_first_canary(spec):
-    loaded, _ = load_spec(spec, [], {})
-    keep_stable(loaded)
-    place = destination(loaded.push.destination)
-    assert place.labels("little") == {"stable": 1, "canary": 2}
-    (spec.parent / "served" / "little" / labels.FILE).unlink()
-    keep_stable(loaded)
-    assert place.labels("little") == {"stable": 2}
 
 
 def test_serving_an_earlier_model_leaves_labels_where_they_are(spec):

@@ -70,6 +70,7 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
             epoch,
             asked.sampling,
             steps=asked.steps_per_epoch,
+            augment=asked.augment,
         )
         steps = int(batches.cardinality())
         adaptation = Adaptation(None, model)

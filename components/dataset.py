@@ -20,6 +20,7 @@ from components.length_groups import LengthGroups
 from components.sampling import Proportional, Sampling, order_of, sources
 from components.stage import RootstockError
 from components.subset import known_from
+from models.augment import Augment
 from models.features import Stored
 from models.lazy import tf
 from models.task import Task, TaskTarget
@@ -122,6 +123,7 @@ def training_batches(
     *,
     steps: int | None = None,
     lengths: np.ndarray | None = None,
+    augment: Augment | None = None,
 ) -> tf.data.Dataset:
     """(features, labels) batches of one epoch; the last batch may be smaller.
 
@@ -130,6 +132,7 @@ def training_batches(
     steps: of an epoch, which goes on where the one before ended, and through the rows again when
         they end; about one pass over the rows when None.
     lengths: int [rows], to put rows of about the same length into a batch.
+    augment: how images may be changed; `seed`, epoch and step decide how each one is.
 
     Raises:
         RootstockError: `sampling` does not fit the sources.
@@ -148,6 +151,9 @@ def training_batches(
 
     shuffled = tf.data.Dataset.range(1).flat_map(indices)
     batches = shuffled.map(_gather(rows), tf.data.AUTOTUNE, deterministic=True)
+    if augment is not None:
+        batches = tf.data.Dataset.zip(batches, _seeds(epoch, count, seed))
+        batches = batches.map(_changed(augment), tf.data.AUTOTUNE, deterministic=True)
     return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
 
 
@@ -198,6 +204,33 @@ def evaluation_batches(rows: Rows, batch_size: int) -> tf.data.Dataset:
     indices = starts.map(lambda start: tf.range(start, tf.minimum(start + batch_size, n)))
     batches = indices.map(_gather(rows), tf.data.AUTOTUNE, deterministic=True)
     return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _seeds(epoch: tf.Variable, count: int, seed: int) -> tf.data.Dataset:
+    """Of the steps of an epoch, int64 [2] each."""
+
+    def each(_: tf.Tensor) -> tf.data.Dataset:
+        first = epoch.read_value() * count
+        steps = tf.data.Dataset.range(count)
+        return steps.map(lambda step: tf.stack([tf.constant(seed, tf.int64), first + step]))
+
+    return tf.data.Dataset.range(1).flat_map(each)
+
+
+def _changed(augment: Augment) -> Callable[..., tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]]:
+    """A function from ((features, labels), seed) to the same with changed images."""
+
+    def change(
+        batch: tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]], seed: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        features, labels = batch
+        changed = {
+            name: augment(value, seed) if value.dtype == tf.uint8 else value
+            for name, value in features.items()
+        }
+        return changed, labels
+
+    return change
 
 
 def _gather(rows: Rows) -> Callable[[tf.Tensor], tuple[dict[str, tf.Tensor], ...]]:

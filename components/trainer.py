@@ -13,6 +13,7 @@ from components.sampling import AnySampling, Proportional
 from components.stage import Context, Stage
 from components.subset import Subset, chosen
 from components.trained_model import ModelRecord
+from models.augment import Augment
 from models.balancing.base import Balancing
 from models.balancing.equal import Equal
 from models.features import Stored
@@ -57,6 +58,7 @@ class Training:
         length.
     gradient_figures: look at the gradients of several tasks after every epoch, on one batch, always
         the same: see `models.inspection`.
+    augment: how training images may be changed, at random, in every epoch.
     """
 
     __pydantic_config__ = STRICT
@@ -78,6 +80,7 @@ class Training:
     sampling: AnySampling = field(default_factory=Proportional)
     group_by_length: bool = False
     gradient_figures: bool = True
+    augment: Augment | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would be ignored."""

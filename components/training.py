@@ -122,6 +122,7 @@ def train(
         training.sampling,
         steps=training.steps_per_epoch,
         lengths=lengths,
+        augment=training.augment,
     )
     steps = int(batches.cardinality())
     phases = [p for p in adaptation.phases if p.start < training.epochs]

@@ -239,11 +239,14 @@ def _embeddings(
     spec: Spec, run: Runner, transformed: TransformOutputs, pretrained: tuple[SourceFiles, ...]
 ) -> Batches | None:
     """What a frozen trunk makes of the rows; None where the Trainer has to compute it: fresh
-    weights are drawn there, from the seed.
+    weights are drawn there, from the seed, and images are changed there.
     """
     transfer, trunk = spec.model.transfer, spec.model.trunk
     wanted = isinstance(transfer, Frozen) and transfer.embed and spec.model.sharing.one_trunk
     if not (wanted and trunk.pretrained):
+        return None
+    if spec.training.augment is not None:
+        run.display.line("  Embed: left out, since training.augment changes images in every epoch")
         return None
     inputs = EmbedInputs(transformed.preprocessing, transformed.batches, pretrained)
     return run(Embed(trunk=trunk), inputs).embeddings

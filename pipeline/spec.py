@@ -27,7 +27,7 @@ from components.splits import HashSplits, Splits
 from components.stage import RootstockError
 from components.thresholds import Threshold
 from components.trainer import Training
-from models.inputs import Input, TextInput
+from models.inputs import ImageInput, Input, TextInput
 from models.located import located
 from models.methods import BalancingSpec, SharingSpec, TransferSpec, TrunkSpec
 from models.sharing.base import check_balancing
@@ -187,6 +187,13 @@ class Spec(Part):
     @model_validator(mode="after")
     def _balancing_names_tasks(self) -> Spec:
         self.model.balancing.check(list(self.tasks))
+        return self
+
+    @model_validator(mode="after")
+    def _there_are_images_to_augment(self) -> Spec:
+        images = any(isinstance(i, ImageInput) for i in self.inputs.values())
+        if self.training.augment is not None and not images:
+            raise ValueError("training.augment changes images, and no input is one")
         return self
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from components.artifacts import Batches, Examples, TrainedModel
 from components.embed import Embed, EmbedInputs
@@ -19,7 +20,7 @@ from models.trunks.keras_hub import KerasHub
 from pipeline.run import run
 from pipeline.store import Store
 from tests.integration.test_pretrained_trunks import INPUTS, TASKS, answers, context, examples
-from tests.pretrained_files import text_preset
+from tests.pretrained_files import image_module, text_preset
 
 pytestmark = pytest.mark.slow
 
@@ -96,3 +97,37 @@ def test_the_pipeline_embeds_where_the_spec_lets_it(tmp_path: Path) -> None:
     assert store.latest("Embed") is not None
     assert embedded != computed
     assert_same(embedded, computed, given)
+
+
+def test_images_that_change_in_every_epoch_are_not_embedded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image_module(tmp_path / "module")
+    for i in range(60):
+        kind = ("red", "blue")[i % 2]
+        (tmp_path / "images" / kind).mkdir(parents=True, exist_ok=True)
+        colour = (200 + i % 50, 0, 0) if kind == "red" else (0, 0, 200 + i % 50)
+        Image.new("RGB", (8, 8), colour).save(tmp_path / "images" / kind / f"{i}.png")
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("""\
+name: colours
+data:
+  sources: [{format: image_folder, path: images}]
+inputs:
+  image: {kind: image, height: 8, width: 8}
+tasks:
+  red: {kind: binary, label: class, positive: red}
+model:
+  trunk: {name: tf_hub, handle: ./module}
+  transfer: frozen
+training: {epochs: 2, batch_size: 16, augment: {flip: true, brightness: 0.2}}
+tracking: {backend: none}
+store: store
+push: {destination: served}
+""")
+    changed = run(spec).model
+    assert "Embed: left out, since training.augment changes images" in capsys.readouterr().err
+    assert Store(tmp_path / "store").latest("Embed") is None
+    plain = run(spec, ["training.augment=null"]).model
+    assert Store(tmp_path / "store").latest("Embed") is not None
+    assert figures(changed) != figures(plain)

@@ -7,6 +7,7 @@ import pytest
 
 from components import dataset
 from components.dataset import Rows, evaluation_batches, training_batches
+from models.augment import Augment
 from models.lazy import tf
 
 N = 50
@@ -99,3 +100,35 @@ def test_evaluation_keeps_the_order(limit: int, monkeypatch: pytest.MonkeyPatch)
     assert order(batches) == list(range(N))
     assert int(batches.cardinality()) == 4
     assert batches.element_spec[0]["image"] == tf.TensorSpec([None, 2, 2], tf.uint8)
+
+
+@pytest.mark.parametrize("limit", [0, 2**31], ids=["disk", "memory"])
+def test_images_are_changed_by_seed_epoch_and_step(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset, "IN_MEMORY_BYTES", limit)
+    images = np.random.default_rng(0).integers(0, 256, (N, 6, 5, 3), np.uint8)
+    rows = Rows(ROWS.features | {"image": images}, ROWS.labels)
+    augment = Augment(flip=True, shift=0.2)
+
+    def epoch(number: int, seed: int = 7) -> dict[int, np.ndarray]:
+        """Changed images by row; all else is as it was."""
+        at = tf.Variable(number, dtype=tf.int64)
+        batches = training_batches(rows, 16, seed, at, augment=augment)
+        assert int(batches.cardinality()) == 4
+        found: dict[int, np.ndarray] = {}
+        for features, labels in batches:
+            np.testing.assert_array_equal(features["x"], labels["t"])
+            assert features["image"].shape[1:] == images.shape[1:]
+            found |= dict(zip(labels["t"].numpy().tolist(), features["image"].numpy(), strict=True))
+        return found
+
+    first, again, second, other = epoch(0), epoch(0), epoch(1), epoch(0, seed=8)
+    assert sorted(first) == list(range(N))
+
+    def same(a: dict[int, np.ndarray], b: dict[int, np.ndarray]) -> int:
+        return sum(np.array_equal(a[i], b[i]) for i in range(N))
+
+    assert same(first, again) == N
+    assert same(first, second) == same(first, other) == 0
+    assert same(first, dict(enumerate(images))) == 0

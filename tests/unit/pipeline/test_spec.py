@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.stage import RootstockError
+from models.augment import Augment
 from models.balancing.uncertainty import Uncertainty
 from models.task import MulticlassTask
 from pipeline.spec import Spec, load_spec
@@ -123,3 +124,15 @@ def test_a_spec_survives_a_round_trip(
     once = Spec.model_validate(told)
     assert Spec.model_validate_json(once.model_dump_json()) == once
     assert once.training.learning_rate == rate
+
+
+def test_only_images_are_augmented() -> None:
+    spec, _ = load_spec(DIGITS, ["training.augment={shift: 0.1}"])
+    assert spec.training.augment == Augment(shift=0.1)
+    for overrides, told in (
+        (["training.augment={}"], "training.augment: augment changes nothing"),
+        (["training.augment={spin: 3}"], "training.augment.spin: unknown key"),
+        (["training.augment={flip: true}", "inputs={t: {kind: text}}"], "no input is one"),
+    ):
+        with pytest.raises(RootstockError, match=told):
+            load_spec(DIGITS, overrides)

@@ -189,7 +189,7 @@ def _advise(args: argparse.Namespace) -> int:
 
 
 def _init(args: argparse.Namespace) -> int:
-    from pipeline.starter import write_starter
+    from pipeline.init import write_starter
 
     notes = write_starter(args.source, args.label, args.output)
     after = f"Look it over, then: rootstock run {args.output}"

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from pipeline.store import Entry, Store
+
 
 def start(project: Path, *arguments: str, timed: bool = False) -> subprocess.Popen[str]:
     command = [sys.executable, *(["-X", "importtime"] if timed else []), "-m", "pipeline.cli"]
@@ -86,4 +88,11 @@ def _session(leader: int) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error, ProcessLookupError):
             if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
+    return found
+
+
+def entry(project: Path, stage: str) -> Entry:
+    """The newest result of a stage in the store of a project."""
+    found = Store(project / "store").latest(stage)
+    assert found is not None
     return found

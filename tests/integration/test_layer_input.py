@@ -13,10 +13,9 @@ import yaml
 
 from components.artifacts import TrainedModel
 from components.expected import read_expected
-from pipeline.store import Entry, Store
 from serving.client import Client
 from serving.server.launch import ServerProcess
-from tests.command_line import start
+from tests.command_line import entry, start
 from tests.own_layers import LAYERS
 
 pytestmark = pytest.mark.slow
@@ -63,12 +62,6 @@ def call(project: Path, *arguments: str) -> tuple[int, str, str]:
     process = start(project, *arguments)
     out, err = process.communicate(timeout=280)
     return process.returncode, out, err
-
-
-def entry(project: Path, stage: str) -> Entry:
-    found = Store(project / "store").latest(stage)
-    assert found is not None
-    return found
 
 
 def test_a_layer_is_part_of_what_is_served(project: Path) -> None:

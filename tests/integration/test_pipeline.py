@@ -15,9 +15,10 @@ import pytest
 
 from components.artifacts import Pushed, TrainedModel
 from components.expected import read_expected
-from pipeline.store import Entry, Store
+from pipeline.store import Store
 from serving.client import Client
 from serving.server.launch import ServerProcess
+from tests.command_line import entry
 
 pytestmark = pytest.mark.slow
 
@@ -90,12 +91,6 @@ def run(project: Path, *overrides: str, timed: bool = False) -> tuple[int, str, 
     process = start(project, *overrides, timed=timed)
     out, err = process.communicate(timeout=280)
     return process.returncode, out, err
-
-
-def entry(project: Path, stage: str) -> Entry:
-    found = Store(project / "store").latest(stage)
-    assert found is not None
-    return found
 
 
 def half_written(project: Path) -> list[str]:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from components.stage import RootstockError
 from pipeline.guesses import guess_input, guess_task
-from pipeline.starter import write_starter
+from pipeline.init import write_starter
 
 ROWS = 200
 RNG = np.random.default_rng(0)

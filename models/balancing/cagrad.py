@@ -51,13 +51,15 @@ class CAGradBalancer(GramianBalancer):
         towards = ops.matmul(gramian, wanted)
         radius = self.radius * ops.sqrt(ops.maximum(ops.sum(wanted * towards), 0))
 
-        def length(x: keras.KerasTensor) -> keras.KerasTensor:
-            return ops.sqrt(ops.sum(x * ops.matmul(gramian, x)) + 1e-14)
-
-        def derivatives(x: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-            slope = ops.matmul(gramian, x) / length(x)
-            curvature = (gramian - slope[:, None] * slope) / length(x)
-            return towards + radius * slope, radius * curvature
+        def derivatives(
+            x: keras.KerasTensor, blur: keras.KerasTensor
+        ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+            along = ops.matmul(gramian, x)
+            length = ops.sqrt(ops.maximum(ops.sum(x * along), 0) + blur)
+            slope = along / length
+            pull = radius / length
+            return towards + radius * slope, pull * (gramian - slope[:, None] * slope)
 
         shares = present * on_simplex(derivatives, present)
-        return (wanted + radius / length(shares) * shares) / (1 + self.radius)
+        length = ops.sqrt(ops.maximum(ops.sum(shares * ops.matmul(gramian, shares)), 0) + 1e-14)
+        return (wanted + radius / length * shares) / (1 + self.radius)

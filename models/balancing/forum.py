@@ -128,7 +128,9 @@ class ForumBalancer(WeightedLosses, TwoLevelBalancer):
             ops.cast(x, "float64") for x in (gramian, along, size, present)
         )
 
-        def derivatives(x: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        def derivatives(
+            x: keras.KerasTensor, _: keras.KerasTensor
+        ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
             push = ops.maximum(self.method.rho - ops.sum(x * along) / size, 0.0)
             pushed = ops.cast(push > 0, "float64")
             curvature = gramian - pushed * along[:, None] * along[None] / size

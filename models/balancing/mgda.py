@@ -41,5 +41,6 @@ class MGDABalancer(GramianBalancer):
         ops = keras.ops
         wanted = self.wanted
         scaled = gramian / (wanted[:, None] * wanted)
-        weights = present * on_simplex(lambda x: (ops.matmul(scaled, x), scaled), present) / wanted
+        weights = on_simplex(lambda x, _: (ops.matmul(scaled, x), scaled), present)
+        weights *= present / wanted
         return weights * ops.sum(present * wanted) / ops.sum(weights)

@@ -69,7 +69,7 @@ class MOMLBalancer(WeightedLosses, TwoLevelBalancer):
         by_logit /= ops.where(length > 0, length, 1.0)
         gramian = ops.cast(ops.matmul(by_logit, ops.transpose(by_logit)), "float64")
         members = ops.cast(present, "float64")
-        mixture = members * on_simplex(lambda x: (ops.matmul(gramian, x), gramian), members)
+        mixture = members * on_simplex(lambda x, _: (ops.matmul(gramian, x), gramian), members)
         self.logits.assign_sub(
             self.learning_rate * ops.matmul(ops.cast(mixture, "float32"), by_logit)
         )

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from models.lazy import keras
 
-Derivatives = Callable[["keras.KerasTensor"], "tuple[keras.KerasTensor, keras.KerasTensor]"]
-"""From x [n] to the gradient [n] and the Hessian [n, n] of a convex function."""
+Derivatives = Callable[
+    ["keras.KerasTensor", "keras.KerasTensor"], "tuple[keras.KerasTensor, keras.KerasTensor]"
+]
+"""From x [n] and a positive scalar to the gradient [n] and the Hessian [n, n] of a convex function.
+
+The scalar goes to 0 as x goes to the solution: how far a function with kinks may round them.
+"""
 
 STEPS = 20
 CENTERING = 0.1
@@ -28,25 +31,23 @@ STEADY = 1e-10
 def on_simplex(derivatives: Derivatives, members: keras.KerasTensor) -> keras.KerasTensor:
     """The x >= 0 [n] with `sum(members * x) = 1` at which a convex function is smallest.
 
-    derivatives: from x [n] to the function's gradient [n] and Hessian [n, n]. members: float64 [n],
-        1 or 0; the function does not depend on the others.
+    derivatives: see `Derivatives`. members: float64 [n], 1 or 0; the function does not depend on
+        the others.
     """
     ops = keras.ops
     x = members / ops.maximum(ops.sum(members), 1) + (1 - members)
-    gradient, _ = derivatives(x)
+    gradient, _ = derivatives(x, ops.convert_to_tensor(1.0, "float64"))
     z = ops.ones_like(x) * ops.maximum(ops.max(ops.abs(gradient)), 1e-3)
-    level = ops.min(gradient)
     for _ in range(STEPS):
-        gradient, hessian = derivatives(x)
-        aim = CENTERING * ops.mean(x * z) / x
-        sides = ops.stack([aim - gradient + level * members, members], -1)
+        products = x * z
+        left = ops.mean(products)
+        gradient, hessian = derivatives(x, left)
+        aim = CENTERING * left / products
+        sides = ops.stack([z * aim - gradient, members], -1)
         plain, shift = ops.unstack(ops.solve(hessian + ops.diag(z / x + STEADY), sides), axis=-1)
-        give = ops.sum(members * shift)
-        raised = ops.where(give > 0, (1 - ops.sum(members * (x + plain))) / give, 0)
-        dx = plain + raised * shift
-        dz = aim - z - z / x * dx
-        step = _reach(x, dx, z, dz)
-        x, z, level = x + step * dx, z + step * dz, level + step * raised
+        level = (1 - ops.sum(members * (x + plain))) / ops.maximum(ops.sum(members * shift), 1e-30)
+        dx = (plain + level * shift) / x
+        x, z = _moved(x, dx, z, aim - 1 - dx)
     return x
 
 
@@ -58,13 +59,13 @@ def nonnegative(matrix: keras.KerasTensor, linear: keras.KerasTensor) -> keras.K
     ops = keras.ops
     x, z = ops.ones_like(linear), ops.ones_like(linear)
     eye = ops.eye(matrix.shape[0], dtype="float64")
+    steady = matrix + STEADY * eye
     for _ in range(STEPS):
-        aim = CENTERING * ops.mean(x * z, -1, keepdims=True) / x
-        side = aim - ops.matmul(x, matrix) - linear
-        dx = ops.solve(matrix + eye * (z / x + STEADY)[:, None], side[..., None])[..., 0]
-        dz = aim - z - z / x * dx
-        step = _reach(x, dx, z, dz)
-        x, z = x + step * dx, z + step * dz
+        products = x * z
+        aim = CENTERING * ops.mean(products, -1, keepdims=True) / products
+        side = z * aim - ops.matmul(x, matrix) - linear
+        dx = ops.solve(steady + eye * (z / x)[:, None], side[..., None])[..., 0] / x
+        x, z = _moved(x, dx, z, aim - 1 - dx)
     return x
 
 
@@ -78,20 +79,20 @@ def proportionally_fair(
     ops = keras.ops
     x = z = shares ** (1 / (1 + power))
     for _ in range(STEPS):
-        off = (ops.log(x) + power * ops.log(z) - ops.log(shares)) / power
-        side = z - ops.matmul(matrix, x) - z * off
-        dx = ops.solve(matrix + ops.diag(z / (power * x)), side)
-        dz = -z * (off + dx / (power * x))
-        step = _reach(x, dx, z, dz)
-        x, z = x + step * dx, z + step * dz
+        off = ops.log(x / shares) / power + ops.log(z)
+        side = z * (1 - off) - ops.matmul(matrix, x)
+        dx = ops.solve(matrix + ops.diag(z / (power * x)), side[:, None])[:, 0] / x
+        x, z = _moved(x, dx, z, -off - dx / power)
     return x
 
 
-def _reach(
+def _moved(
     x: keras.KerasTensor, dx: keras.KerasTensor, z: keras.KerasTensor, dz: keras.KerasTensor
-) -> keras.KerasTensor:
-    """The longest step, at most 1, that leaves x and z positive, over the last axis."""
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Both after a step, in shares of themselves, as far of it as leaves them positive; over the
+    last axis.
+    """
     ops = keras.ops
-    falls = ops.minimum(dx / x, dz / z)
-    fall = ops.max(-falls, axis=-1, keepdims=True)
-    return ops.minimum(1.0, ops.where(fall > 0, WITHIN / ops.where(fall > 0, fall, 1), np.inf))
+    falls = ops.min(ops.minimum(dx, dz), axis=-1, keepdims=True)
+    step = -WITHIN / ops.minimum(falls, -WITHIN)
+    return x * (1 + step * dx), z * (1 + step * dz)

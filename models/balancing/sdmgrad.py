@@ -53,7 +53,7 @@ class SDMGradBalancer(GramianBalancer):
         scaled = gramian / (own[:, None] * own)
         mean = present * self.wanted / total
         pull = self.towards * ops.matmul(scaled, mean * own)
-        shares = present * on_simplex(lambda x: (ops.matmul(scaled, x) + pull, scaled), present)
-        shares /= own
+        shares = on_simplex(lambda x, _: (ops.matmul(scaled, x) + pull, scaled), present)
+        shares *= present / own
         shares /= ops.maximum(ops.sum(shares), 1e-30)
         return total * (shares + self.towards * mean) / (1 + self.towards)

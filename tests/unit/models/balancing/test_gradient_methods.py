@@ -331,6 +331,19 @@ def test_cagrad_helps_the_worst_task_no_less_than_the_sum_does(problem: str) -> 
     assert np.linalg.norm(found - total) == pytest.approx(0.5 * np.linalg.norm(total), rel=1e-3)
 
 
+@pytest.mark.parametrize(("tasks", "seed"), [(8, 66), (8, 82), (16, 49), (16, 92), (32, 16)])
+def test_cagrad_where_even_weights_nearly_cancel(tasks: int, seed: int) -> None:
+    """Many gradients in a plane: no update as near to their sum helps the worst-off task more."""
+    g = np.random.default_rng(seed).normal(size=(tasks, 2))
+    found = combine(build(CAGrad(), len(g)), g) * 1.5
+    total = g.sum(0)
+    radius = 0.5 * np.linalg.norm(total)
+    assert np.linalg.norm(found - total) <= radius * 1.001
+    angles = np.linspace(0, 2 * np.pi, 100_001)
+    within = total + radius * np.stack([np.cos(angles), np.sin(angles)], -1)
+    assert (g @ found).min() >= (within @ g.T).min(-1).max() - 1e-3 * radius
+
+
 @on_problems
 def test_mgda_is_pareto_descent(problem: str) -> None:
     """Every product with a task's gradient is at least the squared length of the shortest."""

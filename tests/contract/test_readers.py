@@ -114,6 +114,13 @@ def sql_sample(root: Path) -> str:
     return f"sqlite:///{root / 'shop.db'}"
 
 
+def tfds_sample(root: Path) -> Path:
+    tfrecord_sample(root)
+    (root / "a.tfrecord").rename(root / "numbers-train.tfrecord-00000-of-00001")
+    (root / "features.json").write_text("{}")
+    return root
+
+
 SAMPLES: dict[str, Callable[[Path], Path | str]] = {
     "arrow": arrow_sample,
     "avro": avro_sample,
@@ -125,6 +132,7 @@ SAMPLES: dict[str, Callable[[Path], Path | str]] = {
     "parquet": parquet_sample,
     "sql": sql_sample,
     "text_folder": text_sample,
+    "tfds": tfds_sample,
     "tfrecord": tfrecord_sample,
 }
 OPTIONS = {"sql": {"query": "SELECT id, word FROM orders ORDER BY id"}}

@@ -1,0 +1,111 @@
+"""Against what TensorFlow Datasets itself writes and reads."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from components.readers.base import BadRecord
+from components.readers.tfds import TfdsReader
+from components.stage import RootstockError
+
+BUILDER = """
+import numpy as np, sys
+import tensorflow_datasets as tfds
+
+class Pets(tfds.core.GeneratorBasedBuilder):
+    VERSION = tfds.core.Version("1.2.0")
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict({
+                "image": tfds.features.Image(shape=(4, 4, 3), encoding_format="png"),
+                "label": tfds.features.ClassLabel(names=["cat", "dog"]),
+                "seen": tfds.features.Sequence(tfds.features.ClassLabel(names=["bowl", "toy"])),
+                "inner": {"kind": tfds.features.ClassLabel(names=["x", "y"])},
+                "text": tfds.features.Text(),
+                "weight": np.float32,
+                "chipped": np.bool_,
+            })
+        )
+
+    def _split_generators(self, manager):
+        return {"train": self._generate_examples(20), "test": self._generate_examples(5)}
+
+    def _generate_examples(self, rows):
+        for i in range(rows):
+            yield i, {
+                "image": np.full((4, 4, 3), i, np.uint8), "label": i % 2 if i else -1,
+                "seen": ["bowl", "toy"][: i % 3], "inner": {"kind": i % 2}, "text": f"pet {i}",
+                "weight": i / 2, "chipped": i % 2 == 0,
+            }
+"""
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with the data set `pets`, and no trace of the package in this process."""
+    root = tmp_path_factory.mktemp("tfds")
+    (root / "pets.py").write_text(BUILDER)
+    code = (
+        "import pets; from components.readers.tfds import TfdsReader;"
+        f"TfdsReader(path='pets').located({str(root)!r}).peek()"
+    )
+    env = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{Path.cwd()}", "TFDS_DATA_DIR": "data"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=env, cwd=root)
+    return root
+
+
+def rows(reader: TfdsReader) -> list[dict[str, object]]:
+    root = Path(reader.path)
+    schema = reader.schema(root)
+    found = [b for unit in reader.units(root) for b in reader.read(unit, schema)]
+    assert not any(isinstance(b, BadRecord) for b in found)
+    return sorted(
+        pa.Table.from_batches(found, schema).to_pylist(), key=lambda r: int(r["text"].split()[1])
+    )
+
+
+def test_a_name_is_prepared_then_read(prepared: Path) -> None:
+    reader = TfdsReader(path="pets", data_dir="data").located(str(prepared))
+    found = rows(reader)
+    assert len(found) == 20
+    assert [r["label"] for r in found[:3]] == [None, "dog", "cat"]
+    assert [r["seen"] or [] for r in found[:3]] == [[], ["bowl"], ["bowl", "toy"]]
+    assert found[3]["inner/kind"] == "y"
+    assert found[3]["weight"] == 1.5
+    assert [r["chipped"] for r in found[:2]] == [1, 0]
+    image = Image.open(io.BytesIO(found[7]["image"]))
+    assert np.array_equal(np.asarray(image), np.full((4, 4, 3), 7, np.uint8))
+
+
+def test_part_version_and_directory(prepared: Path, tmp_path: Path) -> None:
+    directory = prepared / "data" / "pets" / "1.2.0"
+    by_version = TfdsReader(path="pets:1.2.0", part="test", data_dir="data").located(str(prepared))
+    by_directory = TfdsReader(path="data/pets/1.2.0", part="test").located(str(prepared))
+    assert by_directory.path == str(directory)
+    assert rows(by_version) == rows(by_directory)
+    assert len(rows(by_version)) == 5
+    assert by_version.digest(tmp_path / "a") == by_directory.digest(tmp_path / "b")
+
+
+def test_what_is_not_there_is_named(prepared: Path) -> None:
+    with pytest.raises(RootstockError, match=r"split 'val'.*pets-test.*pets-train"):
+        TfdsReader(path="pets", part="val", data_dir="data").located(str(prepared)).peek()
+    with pytest.raises(RootstockError, match="no prepared data set"):
+        TfdsReader(path=str(prepared)).located("/").peek()
+
+
+def test_a_name_that_tfds_does_not_know(prepared: Path) -> None:
+    reader = TfdsReader(path="no_such_pets", data_dir="data").located(str(prepared))
+    with pytest.raises(RootstockError, match=r"no_such_pets: TensorFlow Datasets cannot prepare"):
+        reader.peek()

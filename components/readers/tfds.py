@@ -6,16 +6,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from components.arrow import pa
 from components.digests import digest_source
 from components.readers.base import BadRecord, Unit
 from components.readers.tfrecord import TFRecordReader
 from components.stage import RootstockError
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 FEATURES = "features.json"
 LABELS = ".labels.txt"
@@ -27,8 +24,8 @@ class TfdsReader(TFRecordReader):
     said; or the directory of a data set that is prepared.
 
     part: which of the data set's own splits. data_dir: where data sets are, `$TFDS_DATA_DIR` or
-    `~/tensorflow_datasets` by default. One that is not there is downloaded and prepared, if the
-    package tensorflow-datasets is installed; to read one, the package is not needed.
+    `~/tensorflow_datasets` by default. `tfds build NAME --file_format tfrecord` downloads and
+    prepares one; to read it, neither network nor the package tensorflow-datasets is needed.
 
     Columns are the data set's features: images encoded as they were, classes by their names, and
     null where the class is not known (-1).
@@ -105,7 +102,7 @@ class TfdsReader(TFRecordReader):
         """Where the prepared data set is.
 
         Raises:
-            RootstockError: nowhere, and it cannot be prepared.
+            RootstockError: nowhere.
         """
         if self._is_directory:
             if not Path(self.path, FEATURES).is_file():
@@ -117,32 +114,13 @@ class TfdsReader(TFRecordReader):
         name, _, version = self.path.partition(":")
         versions = Path(self.data_dir, name).glob(f"{version or '*'}/{FEATURES}")
         found = sorted((f.parent for f in versions), key=lambda d: _numbers(d.name))
-        return found[-1] if found else self._prepare()
-
-    def _prepare(self) -> Path:
-        tfds = self._package()
-        try:
-            builder = tfds.builder(self.path, data_dir=self.data_dir, file_format="tfrecord")
-            builder.download_and_prepare()
-        except Exception as e:  # of the network, of parsing, of the data set's own code
-            reason = str(e).strip().partition("\n")[0]
+        if not found:
             raise RootstockError(
-                f"{self.path}: TensorFlow Datasets cannot prepare it under {self.data_dir}:"
-                f" {reason or type(e).__name__}. Expected a name of its catalogue, and access to"
-                " the network."
-            ) from e
-        return Path(builder.data_dir)
-
-    def _package(self) -> ModuleType:
-        try:
-            import tensorflow_datasets
-        except ImportError as e:
-            raise RootstockError(
-                f"{self.path}: is not among the data sets under {self.data_dir}. To download and"
-                " prepare it, install tensorflow-datasets: pip install 'rootstock[tfds]'."
-            ) from e
-        module: ModuleType = tensorflow_datasets
-        return module
+                f"{self.path}: no such data set of TFDS under {self.data_dir}. To download it there"
+                f" and prepare it: pip install tensorflow-datasets; tfds build {self.path}"
+                f" --data_dir {self.data_dir} --file_format tfrecord"
+            )
+        return found[-1]
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -53,7 +53,7 @@ def validate(spec: Spec) -> list[str]:
         except RootstockError as e:
             wrong.append(str(e))
     if wrong:
-        return wrong
+        return list(dict.fromkeys(wrong))
     columns = {name for _, head in heads for name in head.column_names}
     where = ", ".join(path for path, _ in heads)
     absent = [key for key in spec.data.key if key not in columns]

@@ -60,6 +60,6 @@ class CAGradBalancer(GramianBalancer):
             pull = radius / length
             return towards + radius * slope, pull * (gramian - slope[:, None] * slope)
 
-        shares = present * on_simplex(derivatives, present)
+        shares = present * on_simplex(derivatives, present, centering=0.2)
         length = ops.sqrt(ops.maximum(ops.sum(shares * ops.matmul(gramian, shares)), 0) + 1e-14)
         return (wanted + radius / length * shares) / (1 + self.radius)

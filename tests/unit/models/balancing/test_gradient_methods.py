@@ -331,7 +331,7 @@ def test_cagrad_helps_the_worst_task_no_less_than_the_sum_does(problem: str) -> 
     assert np.linalg.norm(found - total) == pytest.approx(0.5 * np.linalg.norm(total), rel=1e-3)
 
 
-@pytest.mark.parametrize(("tasks", "seed"), [(8, 66), (8, 82), (16, 49), (16, 92), (32, 16)])
+@pytest.mark.parametrize(("tasks", "seed"), [(8, 24), (8, 50), (8, 66), (16, 49), (32, 16)])
 def test_cagrad_where_even_weights_nearly_cancel(tasks: int, seed: int) -> None:
     """Many gradients in a plane: no update as near to their sum helps the worst-off task more."""
     g = np.random.default_rng(seed).normal(size=(tasks, 2))

@@ -94,7 +94,10 @@ def logistic(rows: int) -> Pipeline:
     return make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=10))
 
 
+CUT = "_cut"
+"""Of arms that read the first `length` words only, as those with Keras do (BERT: tokens)."""
 CLASSICAL = {"tfidf_svm": svm, "tfidf_svm_balanced": balanced_svm, "tfidf_logistic": logistic}
+CLASSICAL |= {name + CUT: make for name, make in CLASSICAL.items()}
 
 
 @dataclass(frozen=True)
@@ -177,11 +180,16 @@ class Study:
         rows = np.arange(len(y))
         if size.subset:
             rows = chosen(Subset(**size.subset, seed=seed), {TASK.name: y}, (target,))
+        texts, unseen = train["text"].take(rows).to_pylist(), test["text"].to_pylist()
+        if name.endswith(CUT):
+            texts, unseen = (
+                [" ".join(text.split()[: self.length]) for text in part] for part in (texts, unseen)
+            )
         began = time.perf_counter()
         model = CLASSICAL[name](len(rows))
-        model.fit(train["text"].take(rows).to_pylist(), y[rows])
+        model.fit(texts, y[rows])
         seconds = time.perf_counter() - began
-        decision = model.decision_function(test["text"].to_pylist())
+        decision = model.decision_function(unseen)
         measured = measure(
             target, encode(target, test["label"], len(test)), 1 / (1 + np.exp(-decision))
         )

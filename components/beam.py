@@ -106,16 +106,24 @@ def _run(
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
+    from components.beam_processes import WorkerDied
+
     flags = [o if o.startswith("--") else f"--{o}" for o in options.options]
     name = FULL_NAMES.get(options.runner, options.runner)
-    with beam.Pipeline(_runner(name), PipelineOptions(flags)) as pipeline:
-        items = pipeline | beam.Create(left) | beam.Reshuffle()
-        if model is None:
-            _ = items | beam.Map(work)
-        else:
-            from components.beam_inference import with_model
+    try:
+        with beam.Pipeline(_runner(name), PipelineOptions(flags)) as pipeline:
+            items = pipeline | beam.Create(left) | beam.Reshuffle()
+            if model is None:
+                _ = items | beam.Map(work)
+            else:
+                from components.beam_inference import with_model
 
-            _ = items | with_model(work.with_model, model)
+                _ = items | with_model(work.with_model, model)
+    except WorkerDied as e:
+        raise RootstockError(
+            "a worker process of Beam died: killed, or out of memory? What is done is kept: run the"
+            " same command again, with fewer workers where memory is short."
+        ) from e
 
 
 def _runner(name: str) -> Any:

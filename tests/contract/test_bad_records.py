@@ -49,6 +49,12 @@ def tfrecord_file(root: Path, broken: Broken) -> Path:
     return root / "a.tfrecord"
 
 
+def tfds(root: Path, broken: Broken) -> Path:
+    tfrecord_file(root, broken).rename(root / "a-train.tfrecord-00000-of-00001")
+    (root / "features.json").write_text("{}")
+    return root
+
+
 def png(good: bool) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (3, 3)).save(out, "PNG")
@@ -92,6 +98,7 @@ BREAKABLE: dict[str, Callable[[Path, Broken], Path]] = {
     "jsonl": jsonl_file,
     "mail": mail_folder,
     "text_folder": text_folder,
+    "tfds": tfds,
     "tfrecord": tfrecord_file,
 }
 TYPED = {"arrow", "avro", "parquet", "sql"}

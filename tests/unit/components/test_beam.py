@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -72,6 +73,24 @@ def test_a_full_disk_is_said(new_context: Make) -> None:
 
 def full(index: int, unit: int) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def deadly(index: int, unit: int, *, died: Path) -> int:
+    if unit == 3 and not died.exists():
+        died.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return unit * unit
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_worker_process_that_dies(new_context: Make, tmp_path: Path) -> None:
+    options = ("direct_running_mode=multi_processing", "direct_num_workers=2")
+    context = replace(new_context("a"), beam=BeamOptions(options=options))
+    work = partial(deadly, died=tmp_path / "died")
+    with pytest.raises(RootstockError, match=r"worker process of Beam died.*run the same command"):
+        map_units("x", [1, 2, 3, 4], work, context)
+    assert map_units("x", [1, 2, 3, 4], work, context) == [1, 4, 9, 16]
 
 
 def test_what_was_handed_over_is_made_again(new_context: Make, tmp_path: Path) -> None:

@@ -135,6 +135,6 @@ def test_one_percent_is_quarantined_and_five_are_too_many(kind: str, tmp_path: P
         assert sum(examples.num_rows(s) for s in examples.splits()) == RECORDS - len(broken)
         records = outputs.quarantine.records()
         places = [r["position"] or int(Path(r["file"]).stem) for r in records]
-        first = {"csv": 2, "jsonl": 1, "tfrecord": 1}.get(kind, 0)
+        first = {"csv": 2, "jsonl": 1, "tfds": 1, "tfrecord": 1}.get(kind, 0)
         assert places == [i + first for i in sorted(broken)]
         assert all(r["reason"] for r in records)

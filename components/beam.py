@@ -106,10 +106,11 @@ def _run(
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from components.beam_processes import WorkerDied
+    from components.beam_processes import died
 
     flags = [o if o.startswith("--") else f"--{o}" for o in options.options]
     name = FULL_NAMES.get(options.runner, options.runner)
+    died.clear()
     try:
         with beam.Pipeline(_runner(name), PipelineOptions(flags)) as pipeline:
             items = pipeline | beam.Create(left) | beam.Reshuffle()
@@ -119,7 +120,9 @@ def _run(
                 from components.beam_inference import with_model
 
                 _ = items | with_model(work.with_model, model)
-    except WorkerDied as e:
+    except Exception as e:
+        if not died.is_set():
+            raise
         raise RootstockError(
             "a worker process of Beam died: killed, or out of memory? What is done is kept: run the"
             " same command again, with fewer workers where memory is short."

@@ -12,25 +12,30 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
 
 POLL_SECONDS = 0.5
 
+died = threading.Event()
+"""A worker process ended before its work was done."""
+
 
 class WorkerDied(Exception):
-    """A worker process ended before its work was done."""
+    """What whoever waits for a worker's answers gets when it is gone."""
 
 
 @WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)
 class WatchedProcess(SubprocessSdkWorkerHandler):  # type: ignore[misc]
-    """A worker process; whoever waits for its answers when it is gone gets `WorkerDied`."""
+    """A worker process that nobody waits for once it is gone."""
 
     def start_worker(self) -> None:
         super().start_worker()
-        self.stopped = threading.Event()
+        self.closing = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def stop_worker(self) -> None:
-        self.stopped.set()
-        super().stop_worker()
+    def close(self) -> None:
+        self.closing.set()
+        super().close()
 
     def _watch(self) -> None:
         self.worker_thread.join()
-        while not self.stopped.wait(POLL_SECONDS):
+        while not self.closing.wait(POLL_SECONDS):
+            died.set()
+            self.data_conn._exception = WorkerDied()
             self.control_conn.abort(WorkerDied())

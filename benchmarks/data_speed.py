@@ -1,6 +1,7 @@
-"""Rates of ExampleGen and StatisticsGen beside bare Arrow and beside Beam row by row.
+"""Rates of ExampleGen and StatisticsGen beside bare libraries and beside Beam row by row.
 
     python benchmarks/data_speed.py --rows 1000000 --row-rows 50000 --work DIR
+    python benchmarks/data_speed.py --images DIR --work DIR
 
 A table of 40 columns (20 floats, 10 integers, 10 texts of 200 values) as one CSV file. Every figure
 comes from a process of its own, whose peak memory is its largest resident set:
@@ -11,24 +12,36 @@ comes from a process of its own, whose peak memory is its largest resident set:
   first `--row-rows` rows
 - `pandas`: the figures of StatisticsGen by pandas and pyarrow, over the stage's shards
 - `statistics_gen`: the stage
+
+--images: a directory for each class, instead of the table; a thread per core.
+
+- `pillow`: reads and decodes every file, and all go into Parquet
+- `images`: ExampleGen, from the same files
+- `pixels`: Pillow and NumPy find size, mean and deviation of the images' channels
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
+import os
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
+from PIL import Image
+
+from components.readers import Reader
 
 FLOATS, INTEGERS, TEXTS = 20, 10, 10
 
@@ -63,15 +76,20 @@ def arrow(file: Path, work: Path) -> None:
 
 
 def example_gen(file: Path, work: Path) -> None:
+    from components.readers.delimited import CsvReader
+
+    _ingested(CsvReader(path=str(file)), file, work)
+
+
+def _ingested(reader: Reader, file: Path, work: Path) -> None:
     from components.artifacts import SourceFiles
     from components.example_gen import ExampleGen, ExampleGenInputs
-    from components.readers.delimited import CsvReader
     from components.stage import Context
 
     output, scratch = work / "example_gen", work / "example_gen_scratch"
     output.mkdir()
     scratch.mkdir()
-    stage = ExampleGen(sources=(CsvReader(path=str(file)),))
+    stage = ExampleGen(sources=(reader,))
     stage.run(ExampleGenInputs((SourceFiles(file, "x"),)), Context(output, scratch))
 
 
@@ -133,9 +151,48 @@ def statistics_gen(file: Path, work: Path) -> None:
     StatisticsGen().run(StatisticsGenInputs(examples), Context(output, scratch))
 
 
-MEASURED: dict[str, Callable[[Path, Path], None]] = {
+def pillow(file: Path, work: Path) -> None:
+    def whole(path: Path) -> bytes:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+        return data
+
+    paths = sorted(path for path in file.rglob("*") if path.is_file())
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        table = pa.table({"image": list(pool.map(whole, paths)), "file": list(map(str, paths))})
+    pq.write_table(table, work / "pillow.parquet", compression="zstd")
+
+
+def images(file: Path, work: Path) -> None:
+    from components.readers.image_folder import ImageFolderReader
+
+    _ingested(ImageFolderReader(path=str(file)), file, work)
+
+
+def pixels(file: Path, work: Path) -> None:
+    def figures(data: bytes) -> tuple[object, ...]:
+        with Image.open(io.BytesIO(data)) as image:
+            values = np.asarray(image, "float64")
+        return values.shape, values.mean((0, 1)), values.std((0, 1))
+
+    for split in ("train", "val", "test"):
+        found = pq.read_table(work / "example_gen" / "examples" / split, columns=["image"])
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(figures, found.column("image").to_pylist()))
+
+
+TABLE: dict[str, Callable[[Path, Path], None]] = {
     f.__name__: f for f in (arrow, example_gen, rows, pandas, statistics_gen)
 }
+IMAGES = {f.__name__: f for f in (pillow, images, pixels, statistics_gen)}
+COMPARED = (
+    ("example_gen", "arrow"),
+    ("example_gen", "rows"),
+    ("statistics_gen", "pandas"),
+    ("images", "pillow"),
+    ("statistics_gen", "pixels"),
+)
 
 
 def measured(name: str, file: Path, work: Path) -> dict[str, float]:
@@ -158,35 +215,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--row-rows", type=int, default=50_000)
+    parser.add_argument("--images", type=Path)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--measure", choices=MEASURED)
+    parser.add_argument("--measure", choices=TABLE | IMAGES)
     parser.add_argument("--file", type=Path)
     args = parser.parse_args()
     if args.measure:
         import apache_beam  # noqa: F401 - whose import is not what is measured
 
         began = time.perf_counter()
-        MEASURED[args.measure](args.file, args.work)
+        (TABLE | IMAGES)[args.measure](args.file, args.work)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps({"seconds": time.perf_counter() - began, "megabytes": peak}))
         return
     args.work.mkdir(parents=True)
-    sizes = {"all": args.rows, "few": args.row_rows}
-    for name, count in sizes.items():
-        make(args.work / f"{name}.csv", count)
+    if args.images:
+        count = sum(path.is_file() for path in args.images.rglob("*"))
+        work = dict.fromkeys(IMAGES, (args.images, count))
+    else:
+        for name, count in (("all", args.rows), ("few", args.row_rows)):
+            make(args.work / f"{name}.csv", count)
+        work = dict.fromkeys(TABLE, (args.work / "all.csv", args.rows))
+        work["rows"] = args.work / "few.csv", args.row_rows
+        print(f"{FLOATS + INTEGERS + TEXTS} columns")
     rates = {}
-    print(f"{args.rows:,} rows of {FLOATS + INTEGERS + TEXTS} columns")
-    for name in MEASURED:
-        size = "few" if name == "rows" else "all"
-        found = measured(name, args.work / f"{size}.csv", args.work)
-        rates[name] = sizes[size] / found["seconds"]
-        print(f"{name:15} {rates[name]:>12,.0f} rows/s {found['megabytes']:8,.0f} MB peak")
-    for stage, bare in (
-        ("example_gen", "arrow"),
-        ("example_gen", "rows"),
-        ("statistics_gen", "pandas"),
-    ):
-        print(f"{stage} / {bare}: {rates[stage] / rates[bare]:.2f}")
+    for name, (file, count) in work.items():
+        found = measured(name, file, args.work)
+        rates[name] = count / found["seconds"]
+        print(f"{name:15} {rates[name]:>12,.0f} of {count:,}/s {found['megabytes']:8,.0f} MB peak")
+    for stage, bare in COMPARED:
+        if stage in rates and bare in rates:
+            print(f"{stage} / {bare}: {rates[stage] / rates[bare]:.2f}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from components.stage import DISK_FULL, BeamOptions, Context, RootstockError
 
@@ -22,6 +22,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 POLL_SECONDS = 0.2
+REFUSED = ".refused"
+"""Ending of the file that holds the error of a unit; that of a result is `.pickle`."""
 
 
 def map_units(
@@ -32,7 +34,7 @@ def map_units(
     rows: Sequence[int] = (),
     threads: int | None = None,
     model: Callable[[], object] | None = None,
-) -> list[R]:
+) -> Results[R]:
     """`work(index, unit)` for every unit, as a Beam pipeline; the results in the order of units.
 
     rows: of each unit, to tell progress in; in units ("shards") when empty.
@@ -52,6 +54,8 @@ def map_units(
     """
     results = context.scratch / name
     results.mkdir(parents=True, exist_ok=True)
+    for refused in results.glob(f"*{REFUSED}"):
+        refused.unlink()
     left = [(i, unit) for i, unit in enumerate(units) if not _file(results, i).exists()]
     if left:
         options, note = _with_threads(context.beam, len(left), threads)
@@ -63,13 +67,33 @@ def map_units(
                     if os.strerror(code) in str(error):
                         raise OSError(code, os.strerror(code), str(results)) from error
                 raise
-    found = [pickle.loads(_file(results, i).read_bytes()) for i in range(len(units))]
-    refused = [i for i, result in enumerate(found) if isinstance(result, RootstockError | OSError)]
-    for i in refused:
-        _file(results, i).unlink()
-    if refused:
-        raise found[refused[0]]
-    return found
+    for refused in sorted(results.glob(f"*{REFUSED}")):
+        raise pickle.loads(refused.read_bytes())
+    return Results(results, len(units))
+
+
+class Results(Sequence[R]):
+    """What `map_units` gives: read when it is asked for, so that there may be any number of them,
+    and there until `hand_over`.
+    """
+
+    def __init__(self, directory: Path, units: int) -> None:
+        self.directory = directory
+        self.units = units
+
+    def __len__(self) -> int:
+        return self.units
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[R]: ...
+    def __getitem__(self, index: int | slice) -> R | Sequence[R]:
+        chosen = range(self.units)[index]
+        if isinstance(chosen, range):
+            return [self[i] for i in chosen]
+        result: R = pickle.loads(_file(self.directory, chosen).read_bytes())
+        return result
 
 
 def hand_over(name: str, written: Path, target: Path, context: Context) -> None:
@@ -172,6 +196,8 @@ class _Kept:
                 raise
             result = error
         file = _file(Path(self.directory), index)
+        if isinstance(result, RootstockError | OSError):
+            file = file.with_suffix(REFUSED)
         new = file.with_name(f"{file.name}.{uuid.uuid4().hex}")
         new.write_bytes(pickle.dumps(result))
         new.replace(file)

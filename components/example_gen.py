@@ -69,7 +69,7 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
             splits=self._splits(units, context),
             directory=str(shards),
         )
-        written = map_units("units", units, work, context)
+        written = list(map_units("units", units, work, context))
 
         bad = [(u, r) for u, w in zip(units, written, strict=True) for r in sorted(w.bad)]
         rows = {split: sum(w.rows.get(split, 0) for w in written) for split in SPLITS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,14 +47,15 @@ class StatisticsGen(Stage[StatisticsGenInputs, StatisticsGenOutputs]):
         work = partial(shard_statistics, images=self.images, texts=self.texts, slices=self.slices)
         found = map_units("statistics", [file for _, file in shards], work, context)
 
+        merged: dict[str, dict[str, list[Accumulator]]] = {split: {} for split in splits}
+        for (split, _), part in zip(shards, found, strict=True):
+            _merge(merged[split], part)
         result = []
         for split in splits:
-            merged = reduce(
-                _merged, (f for f, (s, _) in zip(found, shards, strict=True) if s == split)
-            )
-            for name in sorted(merged):
-                columns = {a.name: a.result() for a in merged[name]}
-                rows = merged[name][0].present + merged[name][0].missing
+            for name in sorted(merged[split]):
+                columns = {a.name: a.result() for a in merged[split][name]}
+                first = merged[split][name][0]
+                rows = first.present + first.missing
                 label = f"{split}: {name}" if name else split
                 result.append(SplitStatistics(name=label, rows=rows, columns=columns))
         directory = context.output / "statistics"
@@ -107,13 +108,8 @@ def shard_statistics(
     return found
 
 
-def _merged(
-    a: dict[str, list[Accumulator]], b: dict[str, list[Accumulator]]
-) -> dict[str, list[Accumulator]]:
-    for name, columns in b.items():
-        if name not in a:
-            a[name] = columns
-            continue
-        for mine, other in zip(a[name], columns, strict=True):
-            mine.merge(other)
-    return a
+def _merge(merged: dict[str, list[Accumulator]], part: dict[str, list[Accumulator]]) -> None:
+    for name, columns in part.items():
+        for mine, other in zip(merged.setdefault(name, columns), columns, strict=True):
+            if mine is not other:
+                mine.merge(other)

@@ -81,13 +81,14 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         for split in examples.splits():
             (done / split).mkdir(parents=True, exist_ok=True)
         work = partial(transform_shard, features=features)
-        rows = map_units("transform", shards, work, context, threads=1)  # TensorFlow has its own
+        found = map_units("transform", shards, work, context, threads=1)  # TensorFlow has its own
+        rows = sum(found)
 
         preprocessing, batches = context.output / "preprocessing", context.output / "batches"
         preprocessing.mkdir()
         save_preprocessing(features, preprocessing)
         hand_over("transform", done, batches, context)
-        context.observer.figure("rows", sum(rows))
+        context.observer.figure("rows", rows)
         for f in features:
             if f.kind in ("text", "categorical"):
                 context.observer.figure(f"{f.name} vocabulary", len(f.vocabulary))
@@ -115,10 +116,11 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
             return {}
         work = partial(count_words, columns=tuple(dict.fromkeys(columns.values())))
         parts = map_units("words", examples.shards("train"), work, context, threads=1)
-        total = parts[0]
-        for part in parts[1:]:
+        total: dict[Cleaned, CountedValues] = {}
+        for part in parts:
             for column, counted in part.items():
-                total[column].merge(counted)
+                if total.setdefault(column, counted) is not counted:
+                    total[column].merge(counted)
         ranked = {column: _ranked(counted) for column, counted in total.items()}
         return {name: ranked[column] for name, column in columns.items()}
 

@@ -95,7 +95,7 @@ def _on_beam(groups: list[list[Job]], store: Store, beam: BeamOptions) -> Iterat
     with TemporaryDirectory(prefix=".trials-", dir=store.root) as place:
         context = Context(Path(place), Path(place), beam)
         work = partial(_run_unit, store=store.root)
-        entries = map_units("trials", [same[0] for same in groups], work, context)
+        entries = list(map_units("trials", [same[0] for same in groups], work, context))
     for same, entry in zip(groups, entries, strict=True):
         for job in same:
             yield Done(job, entry, cached=False)

@@ -26,8 +26,10 @@ def square(index: int, unit: int, *, log: Path, refused: tuple[int, ...] = ()) -
 
 def test_results_come_in_the_order_of_units(new_context: Make, tmp_path: Path) -> None:
     work = partial(square, log=tmp_path / "log")
-    assert map_units("x", [5, 1, 3], work, new_context("a")) == [25, 1, 9]
-    assert map_units("none", [], work, new_context("a")) == []
+    found = map_units("x", [5, 1, 3], work, new_context("a"))
+    assert list(found) == [25, 1, 9]
+    assert (found[-1], found[1:], len(found)) == (9, [1, 9], 3)
+    assert list(map_units("none", [], work, new_context("a"))) == []
 
 
 def test_an_attempt_after_a_crash_does_only_what_is_left(new_context: Make, tmp_path: Path) -> None:
@@ -38,7 +40,7 @@ def test_an_attempt_after_a_crash_does_only_what_is_left(new_context: Make, tmp_
     (context.scratch / "x" / "00001.pickle").unlink()
     (context.scratch / "x" / "00001.pickle.abc").write_bytes(b"half a resu")
     log.unlink()
-    assert map_units("x", [1, 2, 3], work, context) == [1, 4, 9]
+    assert list(map_units("x", [1, 2, 3], work, context)) == [1, 4, 9]
     assert log.read_text() == "1\n"
 
 
@@ -61,7 +63,7 @@ def test_threads_are_as_many_as_cores_and_units_at_most(
     ):
         context = replace(new_context(f"{units}{note}"), beam=given)
         work = partial(square, log=tmp_path / "log")
-        assert map_units("x", range(units), work, context) == [i * i for i in range(units)]
+        assert list(map_units("x", range(units), work, context)) == [i * i for i in range(units)]
         assert context.observer.notes[-1] == note  # type: ignore[attr-defined]
 
 
@@ -90,7 +92,7 @@ def test_a_worker_process_that_dies(new_context: Make, tmp_path: Path) -> None:
     work = partial(deadly, died=tmp_path / "died")
     with pytest.raises(RootstockError, match=r"worker process of Beam died.*run the same command"):
         map_units("x", [1, 2, 3, 4], work, context)
-    assert map_units("x", [1, 2, 3, 4], work, context) == [1, 4, 9, 16]
+    assert list(map_units("x", [1, 2, 3, 4], work, context)) == [1, 4, 9, 16]
 
 
 def test_what_was_handed_over_is_made_again(new_context: Make, tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_the_users_error_comes_through_and_is_tried_again(
     with pytest.raises(RootstockError, match=r"^unit 7 is bad$"):
         map_units("x", [1, 8, 7], mended, new_context("a"))
     whole = partial(square, log=tmp_path / "log")
-    assert map_units("x", [1, 8, 7], whole, new_context("a")) == [1, 64, 49]
+    assert list(map_units("x", [1, 8, 7], whole, new_context("a"))) == [1, 64, 49]
 
 
 def test_all_refused_units_are_tried_again(new_context: Make, tmp_path: Path) -> None:
@@ -126,4 +128,4 @@ def test_all_refused_units_are_tried_again(new_context: Make, tmp_path: Path) ->
     with pytest.raises(RootstockError, match=r"^unit 8 is bad$"):
         map_units("x", [1, 8, 7], work, new_context("a"))
     whole = partial(square, log=tmp_path / "log")
-    assert map_units("x", [1, 8, 7], whole, new_context("a")) == [1, 64, 49]
+    assert list(map_units("x", [1, 8, 7], whole, new_context("a"))) == [1, 64, 49]

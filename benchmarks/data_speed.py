@@ -148,7 +148,7 @@ def statistics_gen(file: Path, work: Path) -> None:
     output.mkdir()
     scratch.mkdir()
     examples = Examples(work / "example_gen" / "examples", "x")
-    StatisticsGen().run(StatisticsGenInputs(examples), Context(output, scratch))
+    StatisticsGen(images=("image",)).run(StatisticsGenInputs(examples), Context(output, scratch))
 
 
 def pillow(file: Path, work: Path) -> None:

@@ -19,16 +19,25 @@ Where = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class YamlFile:
-    """The content of a YAML file. lines: 1-based line by key path, for messages."""
+    """The content of a YAML file. lines: 1-based line by key path, and overrides: what was set over
+    it, for messages.
+    """
 
     path: Path
     text: str
     content: Mapping[str, Any]
     lines: Mapping[Where, int]
+    overrides: Mapping[Where, str]
 
     def place(self, where: Where) -> str:
-        """`file:line` of a key, or of its nearest parent that the file holds."""
-        for end in range(len(where), 0, -1):
+        """`file:line` of a key, or of its nearest parent that the file holds; `--set …` of one that
+        was set over it.
+        """
+        ends = range(len(where), 0, -1)
+        for end in ends:
+            if (override := self.overrides.get(where[:end])) is not None:
+                return f"--set {override}"
+        for end in ends:
             if (line := self.lines.get(where[:end])) is not None:
                 return f"{self.path}:{line}"
         return str(self.path)
@@ -57,9 +66,8 @@ def read_yaml(path: Path, overrides: Sequence[str], variables: Mapping[str, str]
         raise RootstockError(f"{path}: expected a mapping with keys such as `name:` and `data:`.")
     lines: dict[Where, int] = {}
     _index(root, (), lines, path)
-    for override in overrides:
-        _apply(content, override)
-    return YamlFile(path, text, _expand(content, (), path, variables, lines), lines)
+    applied = {_apply(content, override): override for override in overrides}
+    return YamlFile(path, text, _expand(content, (), path, variables, lines), lines, applied)
 
 
 def _index(node: yaml.Node | None, where: Where, lines: dict[Where, int], path: Path) -> None:
@@ -79,7 +87,8 @@ def _index(node: yaml.Node | None, where: Where, lines: dict[Where, int], path: 
             _index(value, (*where, i), lines, path)
 
 
-def _apply(content: Any, override: str) -> None:
+def _apply(content: Any, override: str) -> Where:
+    """Set a key; its path."""
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RootstockError(f"--set {override}: expected key.path=value, as in training.epochs=3.")
@@ -89,8 +98,10 @@ def _apply(content: Any, override: str) -> None:
         raise RootstockError(f"--set {override}: the value is not valid YAML: {e}") from e
     *parents, last = key.split(".")
     here = content
+    where: list[str | int] = []
     for i, part in enumerate(parents):
         try:
+            where.append(int(part) if isinstance(here, list) else part)
             if isinstance(here, list):
                 here = here[int(part)]
                 continue
@@ -101,12 +112,11 @@ def _apply(content: Any, override: str) -> None:
             above = ".".join(parents[:i]) or "the top"
             raise RootstockError(f"--set {override}: nothing called {part!r} below {above}.") from e
     try:
-        if isinstance(here, list):
-            here[int(last)] = value
-        else:
-            here[last] = value
+        at = int(last) if isinstance(here, list) else last
+        here[at] = value
     except (ValueError, IndexError, TypeError) as e:
         raise RootstockError(f"--set {override}: {'.'.join(parents)} has no item {last!r}.") from e
+    return (*where, at)
 
 
 def _expand(

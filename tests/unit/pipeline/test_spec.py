@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,10 +44,13 @@ def test_methods_are_objects_and_names_come_from_keys() -> None:
             r"no task 'loop'; expected some of \['digit', 'even', 'loops'\]",
         ),
         ("trainin={}", r"trainin: unknown key; did you mean 'training'\? Known here: data,"),
-        ("training.epoch=3", r"yaml:19: training.epoch: unknown key; did you mean 'epochs'\?"),
-        ("tasks.even.positve=1", r"yaml:11: tasks.even.positve: .* did you mean 'positive'\?"),
-        ("inputs.image.widht=3", r"yaml:8: inputs.image.widht: .* did you mean 'width'\?"),
-        ("data.sources.0.fromat=3", r"^\S+yaml:5: data.sources.0.fromat: .*'format'\?[^\n]*$"),
+        (
+            "training.epoch=3",
+            r"^--set training.epoch=3: training.epoch: .* 'epochs'\?",
+        ),
+        ("tasks.even.positve=1", r"tasks.even.positve: .* did you mean 'positive'\?"),
+        ("inputs.image.widht=3", r"inputs.image.widht: .* did you mean 'width'\?"),
+        ("data.sources.0.fromat=3", r"^--set data.sources.0.fromat=3: \S+ .*'format'\?[^\n]*$"),
         (
             "model.balancing=uncertanty",
             r"balancing.name: 'uncertanty' .* did you mean 'uncertainty'",
@@ -62,14 +66,35 @@ def test_methods_are_objects_and_names_come_from_keys() -> None:
         ("inputs.x={kind: numeric, bins: [2, 1]}", r"inputs.x.bins: expected ascending boundaries"),
         ("data.sources=[]", "data.sources: .* at least 1 item"),
         ("thresholds=[{task: x, metric: auc}]", r"no task 'x'; expected one of \['digit'"),
-        ("name=3d", r"yaml:2: name: .* \(found '3d'\)"),
+        ("name=3d", r"^--set name=3d: name: .* \(found '3d'\)"),
         ("inputs.class={kind: categorical}", "the label of task 'digit': the model would be told"),
         ("data.splits={train: 0.5, val: 0.1}", "add up to 1"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(override: str, told: str) -> None:
+def test_what_is_wrong_with_an_override_is_named(override: str, told: str) -> None:
     with pytest.raises(RootstockError, match=told):
         load_spec(DIGITS, [override])
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("  epochs:", "  epoch:", r"yaml:(\d+): training.epoch: unknown key"),
+        ("positive:", "positve:", r"yaml:(\d+): tasks.even.positve: .* mean 'positive'"),
+        ("width:", "widht:", r"yaml:(\d+): inputs.image.widht: .* mean 'width'"),
+        ("format:", "fromat:", r"yaml:(\d+): data.sources.0: needs the key 'format'"),
+        ("name: digits", "name: 3d", r"yaml:(\d+): name: .* \(found '3d'\)"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named_with_its_line(
+    right: str, wrong: str, told: str, tmp_path: Path
+) -> None:
+    text = DIGITS.read_text().replace(right, wrong, 1)
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(RootstockError) as error:
+        load_spec(tmp_path / "a.yaml", ["training.batch_size=64"])
+    found = re.search(told, str(error.value))
+    assert found and wrong in text.splitlines()[int(found[1]) - 1], str(error.value)
 
 
 def test_a_form_that_a_trunk_cannot_have() -> None:

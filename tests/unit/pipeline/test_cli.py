@@ -61,7 +61,10 @@ def test_a_valid_spec(project: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        (["tasks.ripe.positve=1"], r"spec.yaml:9: tasks.ripe.positve: unknown key; did you mean"),
+        (
+            ["tasks.ripe.positve=1"],
+            r"--set tasks.ripe.positve=1: tasks.ripe.positve: unknown key; did you mean",
+        ),
         (["data.sources.0.path=nowhere.csv"], r"nowhere\.csv"),
         (["inputs.size.column=siez"], r"inputs.size: 'siez' is not a column of .*rows.csv"),
         (["tasks.ripe.label=rpe"], r"tasks.ripe: label 'rpe' is not a column"),

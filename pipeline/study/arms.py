@@ -75,7 +75,10 @@ def planned_arms(
         candidates = []
         for i, chosen in enumerate(_combinations(arm)):
             told = tuple(f"{key}={json.dumps(value)}" for key, value in chosen.items())
-            own, _ = load_spec(path, [*overrides, *told], variables)
+            try:
+                own, _ = load_spec(path, [*overrides, *told], variables)
+            except RootstockError as e:
+                raise RootstockError(f"{path}: study.arms.{name}: {e}") from e
             if tuple(own.tasks) != tasks or own.data != spec.data:
                 raise RootstockError(
                     f"{path}: study.arms.{name}: an arm learns the same tasks from the same data."

@@ -106,6 +106,12 @@ def test_an_arm_whose_weights_are_not_there_is_named(tmp_path: Path) -> None:
         designed(tmp_path, "", arm)
 
 
+def test_an_arm_with_an_unknown_key_is_named(tmp_path: Path) -> None:
+    arm = "study.arms.long={set: {training.epoch: 3}}"
+    with pytest.raises(RootstockError, match=r"study\.arms\.long: .*training\.epoch: unknown key"):
+        designed(tmp_path, "", arm)
+
+
 def test_every_fraction_gets_as_many_steps(tmp_path: Path) -> None:
     jobs = planned(tmp_path, None).jobs
     trials = [j for j in jobs if isinstance(j.stage, Trial) and j.cell.arm == "multitask"]

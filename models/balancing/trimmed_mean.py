@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -12,9 +13,6 @@ from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradi
 from models.inputs import STRICT
 from models.lazy import keras
 from models.task import TaskTarget
-
-NOTHING = 1e-3
-"""Of a gradient that ties with others for being the largest, each loses a share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +45,40 @@ class TrimmedMeanBalancer(GradientBalancer):
         ops = keras.ops
         wanted = ops.convert_to_tensor(self.task_weights, "float32")
         scaled = wanted[:, None, None] * tasks.gradients
-        count = ops.sum(tasks.present)
-        kept = tasks.present[:, None, None] * ops.ones_like(scaled)
-        for trimmed in range(self.trimmed):
-            enough = ops.cast(count - 2 * trimmed > 2, "float32")
-            for extreme, beyond in ((ops.max, -np.inf), (ops.min, np.inf)):
-                found = extreme(ops.where(kept > NOTHING, scaled, beyond), axis=0)
-                ties = ops.cast((scaled == found) & (kept > NOTHING), "float32")
-                kept -= enough * ties / ops.maximum(ops.sum(ties, axis=0), 1)
-        left = ops.maximum(ops.sum(kept, axis=0), 1)
-        return count * ops.sum(kept * scaled, axis=0) / left, None
+        rows = ops.unstack(ops.where(tasks.present[:, None, None] > 0, scaled, -np.inf))
+        ends = min(self.trimmed, len(rows))
+        largest, rows = _taken(rows, ends, ops.maximum, ops.minimum)
+        rows = [ops.where(row > -np.inf, row, np.inf) for row in rows]
+        smallest, rows = _taken(rows, ends, ops.minimum, ops.maximum)
+        left = count = ops.sum(tasks.present)
+        total = sum(map(_present, rows), ops.zeros_like(scaled[0]))
+        for trimmed in range(ends):
+            enough = count - 2 * trimmed > 2
+            left -= 2 * ops.cast(enough, "float32")
+            for end in (*largest[trimmed : trimmed + 1], *smallest[trimmed : trimmed + 1]):
+                total += ops.where(enough, 0, _present(end))
+        return count * total / ops.maximum(left, 1), None
+
+
+def _taken(
+    rows: list[keras.KerasTensor],
+    count: int,
+    extreme: Callable[..., keras.KerasTensor],
+    other: Callable[..., keras.KerasTensor],
+) -> tuple[list[keras.KerasTensor], list[keras.KerasTensor]]:
+    """The most extreme of the rows in each coordinate, `count` times or until none is left, and
+    what the others are then.
+    """
+    taken: list[keras.KerasTensor] = []
+    while rows and len(taken) < count:
+        found, rest = rows[0], []
+        for row in rows[1:]:
+            rest.append(other(found, row))
+            found = extreme(found, row)
+        taken.append(found)
+        rows = rest
+    return taken, rows
+
+
+def _present(row: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.ops.where(keras.ops.abs(row) < np.inf, row, 0)

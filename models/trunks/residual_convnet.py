@@ -47,10 +47,18 @@ class ResidualConvnet:
 
 
 def _block(x: keras.KerasTensor, width: int, stride: int, name: str) -> keras.KerasTensor:
-    """Two 3x3 convolutions beside a shortcut, each after normalisation and ReLU."""
+    """Two 3x3 convolutions beside a shortcut, each after normalisation and ReLU.
+
+    The shortcut takes every other pixel before its 1x1 convolution, not by a stride of it, which is
+    the same sum: the gradient of a strided 1x1 convolution with fewer than 16 input channels writes
+    past its workspace in the oneDNN (3.7) of TensorFlow 2.21 (uxlfoundation/oneDNN issue 6035).
+    """
     active = _normalised(x, f"{name}_norm0")
     if stride > 1 or x.shape[-1] != width:
-        x = _convolution(active, width, f"{name}_shortcut", stride, size=1)
+        x = active
+        if stride > 1:
+            x = keras.layers.AveragePooling2D(1, stride, name=f"{name}_shortcut_pixels")(x)
+        x = _convolution(x, width, f"{name}_shortcut", size=1)
     active = _convolution(active, width, f"{name}_conv0", stride)
     active = _convolution(_normalised(active, f"{name}_norm1"), width, f"{name}_conv1")
     return keras.layers.Add(name=f"{name}_add")([x, active])

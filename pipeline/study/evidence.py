@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import nan
+from math import isnan, nan
 from typing import TYPE_CHECKING
 
 from components.arrow import np
@@ -96,9 +96,10 @@ class Evidence:
         return np.array(list(self.by_seed(arm, fraction, task, split).values()), np.float64)
 
     def cost(self, arm: str, fraction: float, cost: str) -> float:
-        """Mean over seeds of an arm's total: see `Costs`."""
+        """Mean of an arm's total over the seeds of which it is known: see `Costs`."""
         cells = [self.cells[Cell(arm, fraction, s)] for s in self.seeds(fraction, arm)]
-        return float(np.mean([c.total(cost) for c in cells])) if cells else nan
+        known = [total for total in (c.total(cost) for c in cells) if not isnan(total)]
+        return float(np.mean(known)) if known else nan
 
     def sign(self, task: str) -> int:
         """1 where more of the task's metric is better, -1 where less is."""

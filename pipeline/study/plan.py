@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from statistics import median
 
 from components.baseline import Baseline
 from components.trial import Trial
@@ -86,12 +87,16 @@ def plan(
     design, dropped = prepared.design, list[str]()
     fractions, seeds = tuple(sorted(design.settings.fractions)), design.seeds
     least = min(seeds, fewest_seeds(len(design.metrics), design.settings.alpha))
+    finished = _finished(prepared, store)
     while True:
         jobs = tuple(prepared.jobs(fractions, seeds))
         tuning = tuple(j for arm in prepared.design.arms for j in candidate_jobs(prepared, arm))
         both = (*tuning, *jobs)
         left = {j.identity.fingerprint: j for j in both if store.find(j.identity) is None}
-        times = [estimate(j, paces, prepared.rows_of(j.cell.fraction)) for j in left.values()]
+        times = [
+            finished.get(_alike(j)) or estimate(j, paces, prepared.rows_of(j.cell.fraction))
+            for j in left.values()
+        ]
         seconds = sum(times) / workers
         if minutes is None or seconds <= 60 * minutes:
             return Plan(prepared, tuning, jobs, fractions, seeds, seconds, tuple(dropped))
@@ -115,6 +120,22 @@ def plan(
         else:
             dropped.append("nothing more: this is the least that can be compared")
             return Plan(prepared, tuning, jobs, fractions, seeds, seconds, tuple(dropped))
+
+
+def _finished(prepared: Prepared, store: Store) -> dict[tuple[object, ...], float]:
+    """Seconds of trials that are there already, by what others are like: they tell more than a
+    pace.
+    """
+    design, found = prepared.design, dict[tuple[object, ...], list[float]]()
+    for job in prepared.jobs(design.settings.fractions, design.seeds):
+        if (entry := store.find(job.identity)) is not None:
+            found.setdefault(_alike(job), []).append(entry.seconds)
+    return {like: median(seconds) for like, seconds in found.items()}
+
+
+def _alike(job: Job) -> tuple[object, ...]:
+    """Jobs that differ by their seed alone are alike."""
+    return job.cell.arm, job.cell.fraction, job.judged
 
 
 def _without(prepared: Prepared, arms: tuple[PlannedArm, ...]) -> Prepared:

@@ -103,20 +103,26 @@ def less_data(evidence: Evidence, arm: str, against: str) -> Promise | None:
     known = {task: n for task, n in found.items() if n is not None}
     if len(known) < len(found):
         return None
-    rows = max(evidence.rows.values())
+    tried = evidence.rows.values()
+    rows = max(tried)
     fewer = all(n.interval.high < rows for n in known.values())
     more = any(n.interval.low > rows for n in known.values())
-    told = [f"{task} {_rows(n, rows)} of {rows:,} rows" for task, n in known.items()]
+    told = [f"{task} {_rows(n, min(tried), rows)} of {rows:,} rows" for task, n in known.items()]
     kept: Kept = "kept" if fewer else "broken" if more else "undecided"
     return Promise("less data", kept, f"as good as `{against}` with all: " + "; ".join(told))
 
 
-def _rows(n: Needed, tried: int) -> str:
+def _rows(n: Needed, fewest: int, most: int) -> str:
     """No number where the curve would have to be followed far beyond what was tried."""
-    if n.rows > FARTHEST * tried:
-        return f"more than {FARTHEST * tried:,}"
-    high = f"{n.interval.high:,.0f}" if n.interval.high <= FARTHEST * tried else "many more"
-    return f"{n.rows:,.0f} ({n.interval.low:,.0f} to {high})"
+    if n.rows > FARTHEST * most:
+        return f"more than {FARTHEST * most:,}"
+    if n.interval.high < fewest:
+        return f"fewer than {fewest:,}"
+    rows, low = (
+        f"{x:,.0f}" if x >= fewest else f"fewer than {fewest:,}" for x in (n.rows, n.interval.low)
+    )
+    high = f"{n.interval.high:,.0f}" if n.interval.high <= FARTHEST * most else "many more"
+    return f"{rows} ({low} to {high})"
 
 
 def less_overfitting(evidence: Evidence, arm: str, against: str, fraction: float) -> Promise | None:

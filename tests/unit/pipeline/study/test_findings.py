@@ -6,7 +6,9 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
+from math import isnan
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from pipeline.study.findings import Findings, findings
 from pipeline.study.promises import promises
 from pipeline.study.report import Affinities, markdown, write
 from pipeline.study.report.page import page
+from pipeline.study.trials import Cell
 from tests.unit.pipeline.study.figures import evidence
 
 NOTHING = {"up": 0.0, "side": 0.0}
@@ -85,6 +88,25 @@ def test_an_arm_that_learns_faster_needs_less_data(tmp_path: Path) -> None:
     assert kept["better answers"] == "kept"
     assert kept["less data"] == "kept"
     assert kept["less overfitting"] == "no difference"
+
+
+def test_where_the_fewest_rows_are_enough_no_smaller_number_is_told(tmp_path: Path) -> None:
+    better = {"up": 0.35, "side": 0.35}
+    given = evidence(tmp_path, {"single": NOTHING, "multitask": better})
+    (comparison,) = [c for c in findings(given).comparisons if c.fraction == 1.0]
+    (data,) = [p for p in promises(comparison, given) if p.name == "less data"]
+    assert data.kept == "kept"
+    assert "up fewer than 45 of 450 rows; side fewer than 45 of 450 rows" in data.figures
+
+
+def test_a_cost_is_the_mean_over_the_seeds_of_which_it_is_known(tmp_path: Path) -> None:
+    given = evidence(tmp_path, {"single": NOTHING}, seeds=2)
+    cells = dict(given.cells)
+    (resumed,) = cells[Cell("single", 1.0, 0)].trials
+    resumed = replace(resumed, costs=replace(resumed.costs, cpu_seconds=None))
+    cells[Cell("single", 1.0, 0)] = replace(cells[Cell("single", 1.0, 0)], trials=(resumed,))
+    assert replace(given, cells=cells).cost("single", 1.0, "cpu_seconds") == 2.5
+    assert isnan(replace(given, cells=cells).cost("single", 1.0, "memory_mib"))
 
 
 class Tags(HTMLParser):

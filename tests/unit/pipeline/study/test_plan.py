@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.artifacts import Batches, Examples, Preprocessing
+from components.artifacts import Batches, Examples, Preprocessing, TrialResult
 from components.stage import RootstockError
 from components.trainer import TrainerInputs
-from components.trial import Trial
+from components.trial import Trial, TrialOutputs
 from models.trunks.scratch import Scratch
 from pipeline.spec import load_spec
 from pipeline.store import Store
 from pipeline.study.design import Design, design
-from pipeline.study.plan import Pace, Plan, plan
+from pipeline.study.plan import Pace, Plan, estimate, plan
 from pipeline.study.runnable import runnable_specs
 from pipeline.study.trials import Prepared
 from tests.planted import write_spec
@@ -141,6 +141,24 @@ def test_what_does_not_fit_is_left_out_in_order_and_said(tmp_path: Path) -> None
     assert (least.fractions, least.seeds) == ((1.0,), 2)
     assert least.dropped[-1].startswith("nothing more")
     assert whole.seconds > middle.seconds > less.seconds > least.seconds
+
+
+def test_finished_trials_tell_how_long_others_like_them_take(tmp_path: Path) -> None:
+    prepared = ready(designed(tmp_path), tmp_path)
+    paces = {arm.name: PACE for arm in prepared.design.arms}
+    store = Store(tmp_path / "store").open()
+    before = plan(prepared, paces, store, 1, None)
+    alike = [
+        j for j in before.jobs if (j.cell.arm, j.cell.fraction, j.judged) == ("single", 1.0, ("up",))
+    ]
+    estimated = estimate(alike[0], paces, prepared.rows_of(1.0))
+    with store.attempt(alike[0].identity) as attempt:
+        result = TrialResult(attempt.output / "result")
+        result.path.mkdir()
+        store.publish(alike[0].identity, attempt, TrialOutputs(result), {}, estimated + 100)
+    after = plan(prepared, paces, store, 1, None)
+    gained = 100 * (len(alike) - 1) - estimated
+    assert after.seconds == pytest.approx(before.seconds + gained)
 
 
 def test_a_single_model_has_no_settings_of_other_tasks(tmp_path: Path) -> None:

@@ -149,7 +149,9 @@ def test_finished_trials_tell_how_long_others_like_them_take(tmp_path: Path) -> 
     store = Store(tmp_path / "store").open()
     before = plan(prepared, paces, store, 1, None)
     alike = [
-        j for j in before.jobs if (j.cell.arm, j.cell.fraction, j.judged) == ("single", 1.0, ("up",))
+        j
+        for j in before.jobs
+        if (j.cell.arm, j.cell.fraction, j.judged) == ("single", 1.0, ("up",))
     ]
     estimated = estimate(alike[0], paces, prepared.rows_of(1.0))
     with store.attempt(alike[0].identity) as attempt:

@@ -1,6 +1,6 @@
 """How often the evaluator's confidence intervals hold the true value, by simulation.
 
-    python benchmarks/interval_coverage.py [--trials 2000] [--rows 500] [--replicates 400]
+    python benchmarks/interval_coverage.py [--trials 2000] [--rows 500] [--replicates 400] [-j 2]
 
 Rows are drawn from a known population whose metrics are measured on a million rows; each trial
 draws a test set, makes the intervals, and counts those that hold the population's value. `change`
@@ -10,9 +10,12 @@ is the paired interval of the difference between two models on the same rows. No
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,14 +82,14 @@ WORLDS = {
 
 
 def coverage(
-    world: World, trials: int, rows: int, replicates: int
+    kind: str, trials: int, rows: int, replicates: int, pool: ProcessPoolExecutor
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Shares of trials whose interval holds the truth, by metric: of its value, of its change."""
-    whole = _assess(world, np.random.default_rng(0), POPULATION, Confidence(replicates=0))
+    rng = np.random.default_rng(0)
+    whole = _assess(WORLDS[kind], rng, POPULATION, Confidence(replicates=0))
     values, changes = Counter[str](), Counter[str]()
-    for trial in range(trials):
-        confidence = Confidence(replicates=replicates, seed=trial)
-        found = _assess(world, np.random.default_rng([1, trial]), rows, confidence)
+    one = partial(_trial, kind, rows=rows, replicates=replicates)
+    for found in pool.map(one, range(trials), chunksize=10):
         for metric, interval in found.intervals.items():
             truth = whole.metrics.values[metric]
             assert truth is not None
@@ -96,6 +99,12 @@ def coverage(
                 truth = whole.changes[metric].value
                 changes[metric] += change.interval.low <= truth <= change.interval.high
     return _shares(values, trials), _shares(changes, trials)
+
+
+def _trial(kind: str, trial: int, *, rows: int, replicates: int) -> Assessment:
+    """Every trial of every world has random numbers of its own."""
+    rng = np.random.default_rng([list(WORLDS).index(kind), trial])
+    return _assess(WORLDS[kind], rng, rows, Confidence(replicates=replicates, seed=trial))
 
 
 def _shares(counts: Counter[str], trials: int) -> dict[str, float]:
@@ -115,12 +124,16 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--replicates", type=int, default=400)
+    parser.add_argument("-j", "--processes", type=int, default=os.cpu_count())
     args = parser.parse_args()
     print(f"{args.trials} trials of {args.rows} rows, {args.replicates} resamples; nominal 95 %")
-    for kind, world in WORLDS.items():
-        values, changes = coverage(world, args.trials, args.rows, args.replicates)
-        for metric in values:
-            print(f"{kind:11} {metric:24} {values[metric]:7.1%}   change {changes[metric]:7.1%}")
+    with ProcessPoolExecutor(args.processes) as pool:
+        for kind in WORLDS:
+            values, changes = coverage(kind, args.trials, args.rows, args.replicates, pool)
+            for metric in values:
+                print(
+                    f"{kind:11} {metric:24} {values[metric]:7.1%}   change {changes[metric]:7.1%}"
+                )
 
 
 if __name__ == "__main__":

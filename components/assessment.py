@@ -7,8 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from components.arrow import np
-from components.intervals import Confidence, Interval, exact, percentile, resamples
-from components.metrics import FAMILIES, Family, TaskMetrics, measure
+from components.intervals import (
+    Confidence,
+    Interval,
+    of_paired_shares,
+    of_share,
+    percentile,
+    resamples,
+)
+from components.metrics import FAMILIES, Family, Share, TaskMetrics, measure
 from models.task import TaskTarget
 
 if TYPE_CHECKING:
@@ -97,7 +104,9 @@ def assess(
         name: Assessment(
             metrics,
             _intervals(family, parts[name], metrics, own.get(name, {}), level),
-            _changes(metrics, champions.get(name), paired.get(name, {}), family, level),
+            _changes(
+                family, parts[name], metrics, champions.get(name), paired.get(name, {}), level
+            ),
         )
         for name, metrics in measured.items()
     }
@@ -142,33 +151,51 @@ def _intervals(
     replicates: Mapping[str, Floats],
     level: float,
 ) -> dict[str, Interval]:
-    """Exact ones for shares of rows of equal weight, those of the bootstrap for the others."""
-    counted = family.shares(part.labels, part.candidate, part.decision)
+    """Those of shares for shares of rows of equal weight, of the bootstrap for the others."""
+    shares = _shares(family, part, part.candidate)
     found: dict[str, Interval] = {}
     for metric, values in replicates.items():
         if metrics.values[metric] is None or metric in family.without_interval:
             continue
-        if metric in counted and part.weights is None:
-            found[metric] = exact(*counted[metric], level)
+        if (share := shares.get(metric)) is not None:
+            found[metric] = of_share(int(share.counted.sum()), int(share.among.sum()), level)
         elif (interval := percentile(values, level)) is not None:
             found[metric] = interval
     return found
 
 
+def _shares(family: Family, part: Answers, outputs: Floats) -> Mapping[str, Share]:
+    """None where rows weigh differently."""
+    return {} if part.weights is not None else family.shares(part.labels, outputs, part.decision)
+
+
 def _changes(
+    family: Family,
+    part: Answers,
     candidate: TaskMetrics,
     champion: TaskMetrics | None,
     differences: Mapping[str, Floats],
-    family: Family,
     level: float,
 ) -> dict[str, Change]:
-    if champion is None:
+    """The interval of shares where both are of the same rows, that of the bootstrap elsewhere."""
+    if champion is None or part.champion is None:
         return {}
+    ours, theirs = (_shares(family, part, o) for o in (part.candidate, part.champion))
     found = {}
     for metric, value in candidate.values.items():
         other = champion.values[metric]
         if value is not None and other is not None:
-            sampled = metric in differences and metric not in family.without_interval
-            interval = percentile(differences[metric], level) if sampled else None
+            interval = None
+            if metric in differences and metric not in family.without_interval:
+                interval = (
+                    _of_pair(ours[metric], theirs[metric], level)
+                    if metric in ours and (ours[metric].among == theirs[metric].among).all()
+                    else percentile(differences[metric], level)
+                )
             found[metric] = Change(value - other, other, interval)
     return found
+
+
+def _of_pair(ours: Share, theirs: Share, level: float) -> Interval:
+    ahead, behind = ours.counted & ~theirs.counted, theirs.counted & ~ours.counted
+    return of_paired_shares(int(ahead.sum()), int(behind.sum()), int(ours.among.sum()), level)

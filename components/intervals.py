@@ -42,17 +42,42 @@ class Interval:
     high: float
 
 
-def exact(counted: int, total: int, level: float) -> Interval:
-    """The interval of a share of rows: C. Clopper and E. Pearson (Biometrika 26, 1934).
-
-    It holds the true value at least as often as `level` says.
+def of_share(counted: int, total: int, level: float) -> Interval:
+    """The mid-P interval of a share of rows: by the binomial distribution, of which the number that
+    was seen counts half (H. Lancaster, JASA 56, 1961; A. Agresti and A. Gottard, Comput. Stat. Data
+    Anal. 51, 2007). Clopper and Pearson's interval counts it whole, and is too wide.
     """
-    from scipy.special import betaincinv
+    from scipy.optimize import brentq
+    from scipy.special import betainc
+
+    def beyond(share: float, least: int) -> float:
+        """How likely so many rows at least are."""
+        if least <= 0 or least > total:
+            return float(least <= 0)
+        return float(betainc(least, total - least + 1, share))
+
+    def bound(tail: float) -> float:
+        def over(share: float) -> float:
+            return (beyond(share, counted) + beyond(share, counted + 1)) / 2 - tail
+
+        return float(brentq(over, 0.0, 1.0))
 
     tail = (1 - level) / 2
-    low = betaincinv(counted, total - counted + 1, tail) if counted else 0.0
-    high = betaincinv(counted + 1, total - counted, 1 - tail) if counted < total else 1.0
-    return Interval(float(low), float(high))
+    return Interval(bound(tail) if counted else 0.0, bound(1 - tail) if counted < total else 1.0)
+
+
+def of_paired_shares(ours: int, theirs: int, total: int, level: float) -> Interval:
+    """The interval of a difference between two shares of the same rows: the adjusted Wald interval
+    of D. Bonett and R. Price (J. Educ. Behav. Stat. 37, 2012), which M. Fagerland, S. Lydersen and
+    P. Laake (Stat. Med. 33, 2014) recommend. That of the bootstrap is too narrow for few rows.
+
+    ours, theirs: rows that one of the two shares alone counts. total: of which both are shares.
+    """
+    from scipy.special import ndtri
+
+    more, less = (ours + 1) / (total + 2), (theirs + 1) / (total + 2)
+    error = ndtri((1 + level) / 2) * ((more + less - (more - less) ** 2) / (total + 2)) ** 0.5
+    return Interval(float(max(more - less - error, -1)), float(min(more - less + error, 1)))
 
 
 def percentile(replicates: Floats, level: float) -> Interval | None:

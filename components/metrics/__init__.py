@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.arrow import np
 from components.metrics.binary import Binary
-from components.metrics.family import DECISION, Family
+from components.metrics.family import DECISION, Family, Share
 from components.metrics.multiclass import Multiclass
 from components.metrics.multilabel import Multilabel
 from components.metrics.ranking import Ranking
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DECISION", "FAMILIES", "METRICS", "Bin", "Family", "TaskMetrics", "measure"]
+__all__ = ["DECISION", "FAMILIES", "METRICS", "Bin", "Family", "Share", "TaskMetrics", "measure"]
 
 FAMILIES: Mapping[str, Family] = {
     "binary": Binary(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.arrow import np
-from components.metrics.family import Family, clipped
+from components.metrics.family import Family, Share, clipped
 from components.metrics.ranking import Ranking, divided
 from components.metrics.reliability import calibration_error
 
@@ -77,14 +77,12 @@ class Binary(Family):
             "calibration_error": calibration_error(p, yes, weights),
         }
 
-    def shares(
-        self, labels: np.ndarray, outputs: Floats, decision: float
-    ) -> dict[str, tuple[int, int]]:
+    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
         """See `Family.shares`."""
         yes, said = labels > 0.5, outputs[:, 0] > decision
         return {
-            "accuracy": (int((yes == said).sum()), len(yes)),
-            "precision": (int((yes & said).sum()), int(said.sum())),
-            "recall": (int((yes & said).sum()), int(yes.sum())),
-            "specificity": (int((~(yes | said)).sum()), int((~yes).sum())),
+            "accuracy": Share.of(yes == said),
+            "precision": Share.of(yes, among=said),
+            "recall": Share.of(said, among=yes),
+            "specificity": Share.of(~said, among=~yes),
         }

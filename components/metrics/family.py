@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from components.arrow import np
@@ -16,9 +17,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
 
 DECISION = 0.5
 """Probabilities above it count as yes."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which rows a metric counts, among which: both bool [rows]."""
+
+    counted: Mask
+    among: Mask
+
+    @classmethod
+    def of(cls, counted: Mask, among: Mask | None = None) -> Share:
+        """Among all rows, or some; others are not counted."""
+        among = np.ones(len(counted), bool) if among is None else among
+        return cls(counted & among, among)
 
 
 class Family(ABC):
@@ -46,13 +62,11 @@ class Family(ABC):
         weights: float64 [k, rows], not negative. decision: probabilities above it count as yes.
         """
 
-    def shares(
-        self, labels: np.ndarray, outputs: Floats, decision: float
-    ) -> dict[str, tuple[int, int]]:
-        """The metrics that are a share of rows, as (rows counted, rows in all)."""
+    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
+        """The metrics that are a share of rows."""
         return {}
 
-    def labelled(self, labels: np.ndarray) -> NDArray[np.bool_]:
+    def labelled(self, labels: np.ndarray) -> Mask:
         """[rows]: which carry the label."""
         return np.asarray(~np.isnan(labels))
 

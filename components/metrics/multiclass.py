@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.arrow import np
-from components.metrics.family import Family, clipped, mean_of_defined
+from components.metrics.family import Family, Share, clipped, mean_of_defined
 from components.metrics.ranking import Ranking, divided
 from components.metrics.reliability import calibration_error
 
@@ -64,16 +64,14 @@ class Multiclass(Family):
             "calibration_error": calibration_error(outputs.max(axis=1), right, weights),
         }
 
-    def shares(
-        self, labels: np.ndarray, outputs: Floats, decision: float
-    ) -> dict[str, tuple[int, int]]:
+    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
         """See `Family.shares`."""
         true = labels.astype(np.int64)
-        counted = {"accuracy": true == outputs.argmax(axis=1)}
+        found = {"accuracy": Share.of(true == outputs.argmax(axis=1))}
         for k in TOP:
             if k < outputs.shape[1]:
-                counted[f"top_{k}_accuracy"] = _within(k, true, outputs)
-        return {name: (int(rows.sum()), len(rows)) for name, rows in counted.items()}
+                found[f"top_{k}_accuracy"] = Share.of(_within(k, true, outputs))
+        return found
 
     def labelled(self, labels: np.ndarray) -> NDArray[np.bool_]:
         """See `Family.labelled`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.arrow import np
-from components.metrics.family import Family, mean_of_defined
+from components.metrics.family import Family, Share, mean_of_defined
 from components.metrics.ranking import Ranking, divided
 
 if TYPE_CHECKING:
@@ -61,12 +61,9 @@ class Multilabel(Family):
             "hamming_loss": divided(weights @ (yes != said).mean(axis=1), total),
         }
 
-    def shares(
-        self, labels: np.ndarray, outputs: Floats, decision: float
-    ) -> dict[str, tuple[int, int]]:
+    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
         """See `Family.shares`."""
-        same = ((labels > 0.5) == (outputs > decision)).all(axis=1)
-        return {"exact_match": (int(same.sum()), len(same))}
+        return {"exact_match": Share.of(((labels > 0.5) == (outputs > decision)).all(axis=1))}
 
     def labelled(self, labels: np.ndarray) -> NDArray[np.bool_]:
         """See `Family.labelled`."""

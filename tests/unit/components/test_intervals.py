@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest, norm
 
 from components.assessment import ALL, Answers, assess
-from components.intervals import Confidence, Interval, exact, percentile, resamples
+from components.intervals import (
+    Confidence,
+    Interval,
+    of_paired_shares,
+    of_share,
+    percentile,
+    resamples,
+)
 from models.task import BinaryTask, TaskTarget
 
 TARGET = TaskTarget(task=BinaryTask(name="t", label="y"), classes=("negative", "positive"))
@@ -11,10 +18,25 @@ TARGET = TaskTarget(task=BinaryTask(name="t", label="y"), classes=("negative", "
 
 @pytest.mark.parametrize("counted", [0, 1, 17, 39, 40])
 @pytest.mark.parametrize("level", [0.9, 0.99])
-def test_exact_intervals_are_those_of_scipy(counted, level):
-    expected = binomtest(counted, 40).proportion_ci(level, method="exact")
-    got = exact(counted, 40, level)
-    assert (got.low, got.high) == pytest.approx((expected.low, expected.high))
+def test_what_was_seen_counts_half_beyond_the_bounds_of_a_share(counted, level):
+    found = of_share(counted, 40, level)
+    tail = (1 - level) / 2
+    if counted > 0:
+        half = binom.pmf(counted, 40, found.low) / 2
+        assert binom.sf(counted, 40, found.low) + half == pytest.approx(tail)
+    if counted < 40:
+        half = binom.pmf(counted, 40, found.high) / 2
+        assert binom.cdf(counted - 1, 40, found.high) + half == pytest.approx(tail)
+    whole = binomtest(counted, 40).proportion_ci(level, method="exact")
+    assert whole.low <= found.low <= counted / 40 <= found.high <= whole.high
+
+
+def test_the_interval_of_paired_shares_is_that_of_a_table_with_one_more_of_either():
+    ours, theirs, rows = 13, 5, 62
+    error = norm.ppf(0.975) * np.sqrt((ours + theirs) - (ours - theirs) ** 2 / rows) / rows
+    found = of_paired_shares(12, 4, 60, 0.95)
+    assert (found.low, found.high) == pytest.approx((8 / 62 - error, 8 / 62 + error))
+    assert of_paired_shares(1, 0, 1, 0.999).high == 1
 
 
 def test_resamples_draw_each_row_once_on_average_and_the_same_by_seed():
@@ -57,3 +79,16 @@ def test_changes_are_paired():
     assert change.value > 0
     assert change.interval.low > 0
     assert change.interval.high - change.interval.low < (value.high - value.low) / 5
+
+
+def test_changes_of_shares_are_of_the_rows_that_one_model_alone_has_right():
+    rng = np.random.default_rng(0)
+    labels = (rng.random(300) < 0.5).astype("float32")
+    candidate, champion = rng.random((2, 300, 1)) * 0.6 + 0.4 * labels[:, None]
+    found = assess(Answers(TARGET, labels, candidate, champion, None, 0.5), {}, 1, Confidence())
+    right = [(answers[:, 0] > 0.5) == (labels > 0.5) for answers in (candidate, champion)]
+    for metric, rows in (("accuracy", labels >= 0), ("recall", labels > 0.5)):
+        ahead, behind = (right[i] & ~right[1 - i] & rows for i in (0, 1))
+        expected = of_paired_shares(ahead.sum(), behind.sum(), rows.sum(), 0.95)
+        assert found[ALL].changes[metric].interval == expected
+    assert found[ALL].changes["precision"].interval is not None

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from components.arrow import np
@@ -85,12 +86,15 @@ def n_leep(features: Floats, labels: Classes) -> float:
     over the principal components (Li et al. 2021, CVPR, section 3.2).
     """
     from sklearn.decomposition import PCA
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
     reduced = PCA(ENERGY, svd_solver="full", random_state=0).fit_transform(features)
     components = min(COMPONENTS_PER_CLASS * (int(labels.max()) + 1), max(2, len(labels) // 10))
     mixture = GaussianMixture(components, covariance_type="diag", random_state=0, max_iter=50)
-    mixture.fit(reduced)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a rough mixture does
+        mixture.fit(reduced)
     return leep(mixture.predict_proba(reduced), labels)
 
 

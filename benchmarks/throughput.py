@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 
 from serving.client import DEFAULT_SIGNATURE, Client
+from serving.errors import ServingError
 from serving.server.launch import ServerProcess
 from serving.server.saved_model import SavedModel
 from serving.trials.load import inputs_of, run, values_of
@@ -72,6 +73,10 @@ def main() -> None:
         def direct() -> None:
             model.predict(DEFAULT_SIGNATURE, inputs)
 
+        try:
+            direct()
+        except ServingError as error:
+            parser.error(f"{error.message}. Give inputs that it can read: --input NAME=@FILE")
         print(f"{base.name}: requests of {args.rows} rows; rows/s (p50, p99 in ms)")
         print(f"{'clients':>7} {'direct':>26} {'gRPC':>33} {'REST':>33}")
         for clients in CLIENTS:

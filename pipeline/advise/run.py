@@ -125,7 +125,8 @@ def _represented(
     """A random part of a split."""
     stored = stored_representation(embeddings)
     features = load_columns(embeddings, split, (stored,))[stored.name]
-    table, train = (examples.read(s, [t.label for t in tasks]) for s in (split, "train"))
+    columns = list(dict.fromkeys(t.label for t in tasks))
+    table, train = (examples.read(s, columns) for s in (split, "train"))
     rows = np.sort(np.random.default_rng(0).permutation(len(features))[:most])
     labels = {
         t.name: encode(resolve(t, train.column(t.label)), table.column(t.label), len(features))

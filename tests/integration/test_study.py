@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from components.artifacts import Examples
 from pipeline.spec import load_spec
 from tests.command_line import finished, start, stops, train_on
 from tests.planted import write_rows, write_spec
@@ -91,6 +92,24 @@ def test_a_finished_study_is_told_again_without_tensorflow(project: Path) -> Non
     assert not [m for m in ("tensorflow", "keras", "mlflow", "apache_beam") if f" {m}\n" in err]
 
 
+def test_every_seed_can_have_a_split_of_its_own(project: Path) -> None:
+    store = project / "store" / "resampled"
+    own = ["study.splits=resampled", "study.seeds=2", "training.epochs=2", f"store={store}"]
+    process = start(project, "study", "spec.yaml", *(w for o in own for w in ("--set", o)))
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert "For every seed the rows were split anew" in out
+    tests = {
+        tuple(Examples(path / "examples", "").read("test", ["x0"]).column("x0").to_pylist())
+        for path in (store / "ExampleGen").glob("[!.]*")
+    }
+    assert len(tests) == 2
+    told = json.loads((store / "studies/planted/study.json").read_text())
+    assert {(t["arm"], t["seed"]) for t in told["trials"]} == {
+        (arm, seed) for arm in ("split", "together") for seed in (0, 1)
+    }
+
+
 def test_advice_separates_the_tasks(project: Path) -> None:
     process = start(project, "advise", "spec.yaml")
     out, err = process.communicate(timeout=200)
@@ -102,6 +121,17 @@ def test_advice_separates_the_tasks(project: Path) -> None:
     spec, _ = load_spec(advised / "advised.yaml")
     assert "multitask" in spec.study.arms
     assert "<svg" in (advised / "advice.html").read_text()
+
+
+def test_tasks_may_have_a_label_column_in_common(project: Path) -> None:
+    other = "tasks.down={kind: binary, label: up, positive: 0}"
+    store = project / "store" / "common"
+    own = [other, "study={}", "training.epochs=1", f"store={store}"]
+    process = start(project, "advise", "spec.yaml", *(w for o in own for w in ("--set", o)))
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    (trunk,) = json.loads((store / "advice/planted/advice.json").read_text())["trunks"]
+    assert trunk["scores"]["down"]["k-NN"] == trunk["scores"]["up"]["k-NN"]
 
 
 def test_an_arm_that_does_not_fit_is_told(project: Path) -> None:

@@ -45,7 +45,7 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
         """See `Stage.run`."""
         from components import training
         from components.dataset import load_splits, training_batches
-        from models.affinity import effects_of
+        from models.affinity import Measured, effects_of
         from models.lazy import keras, tf
         from models.transfer.adaptation import Adaptation
 
@@ -80,7 +80,7 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
         adaptation.enter(adaptation.phases[0])
         shared = list(model.trunk.trainable_variables)
         effects, step = effects_of(model, shared), tf.function(model.train_step, autograph=False)
-        total, found = steps * asked.epochs, []
+        total, found = steps * asked.epochs, list[Measured]()
         every = max(1, total // MEASUREMENTS)
         for done in range(total):
             if done % steps == 0:
@@ -98,12 +98,14 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
                     for v, b in zip(shared, before, strict=True)
                 )
             )
+            if found:  # what was too long is hardly right a few steps later
+                length = min(length, 2 * found[-1].length)
             found.append(effects(batch[0], batch[1], length))
             context.observer.progress(done + 1, total, "steps")
         told = {
             "tasks": [t.name for t in splits.targets],
-            "effects": _blocks([e for e, _ in found]),
-            "cosines": _blocks([c for _, c in found]),
+            "effects": _blocks([m.effects for m in found]),
+            "cosines": _blocks([m.cosines for m in found]),
         }
         directory = context.output / "affinities"
         directory.mkdir()

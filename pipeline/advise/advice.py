@@ -166,7 +166,8 @@ def ranked(candidates: Sequence[TrunkScores]) -> tuple[TrunkScores, ...]:
 def affinity_of(tasks: Sequence[str], effects: Floats, cosines: Floats) -> Affinity:
     """From means [blocks, tasks, tasks] over parts of training."""
     whole = np.nanmean(effects, axis=0)
-    own = np.maximum(np.diagonal(whole), 1e-12)
+    own = np.diagonal(whole)
+    own = np.where(own > 0, own, np.inf)  # a task whose own steps do nothing has no affinities
     parts = effects / own
     blocks = np.maximum((~np.isnan(parts)).sum(axis=0), 1)
     error = np.nanstd(parts, axis=0, ddof=1 if len(parts) > 1 else 0) / np.sqrt(blocks)

@@ -20,7 +20,9 @@ from tests.trainer_data import COLUMNS_ONLY, TASKS, write_inputs
 LENGTH = 1e-2
 
 
-def test_a_small_step_changes_losses_by_its_gradients(tmp_path: Path) -> None:
+def test_a_small_step_changes_losses_by_its_gradients_and_a_long_one_is_shortened(
+    tmp_path: Path,
+) -> None:
     inputs = write_inputs(tmp_path, {"train": 64, "val": 8}, COLUMNS_ONLY)
     splits = load_splits(inputs.examples, inputs.batches, COLUMNS_ONLY, TASKS)
     keras.utils.set_random_seed(0)
@@ -36,7 +38,10 @@ def test_a_small_step_changes_losses_by_its_gradients(tmp_path: Path) -> None:
     labels = {n: tf.constant(v) for n, v in splits.train.labels.items()}
     shared = list(model.trunk.trainable_variables)
     before = [np.array(v) for v in model.weights]
-    effects, cosines = effects_of(model, shared)(features, labels, LENGTH)
+    measure = effects_of(model, shared)
+    small = measure(features, labels, LENGTH)
+    effects, cosines = small.effects, small.cosines
+    assert small.length == LENGTH
 
     assert all(np.array_equal(b, v) for b, v in zip(before, model.weights, strict=True))
     gradients, losses = [], []
@@ -55,3 +60,8 @@ def test_a_small_step_changes_losses_by_its_gradients(tmp_path: Path) -> None:
     first_order = LENGTH / norms.mean() * (flat @ flat.T) / np.array(losses)
     assert effects == pytest.approx(first_order, abs=0.1 * np.abs(first_order).max())
     assert (np.diagonal(effects) > 0).all()
+
+    far = measure(features, labels, 1e3)
+    assert far.length < 100
+    promised = far.length / norms.mean() * norms**2 / np.array(losses)
+    assert (np.diagonal(far.effects) > promised / 2 - 1e-6).all()

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from pipeline.advise.advice import SURE
 from pipeline.advise.grouping import score_of
 from pipeline.advise.run import give_advice
 from pipeline.spec import load_spec
@@ -50,7 +51,9 @@ def main() -> None:
     tasks = list(spec.tasks)
     known = {"-".join("_".join(group) for group in groups): groups for groups in groupings(tasks)}
     advised = give_advice(args.spec, args.overrides, variables)
-    affinity = np.array(json.loads((advised / "advice.json").read_text())["affinity"]["mean"])
+    told = json.loads((advised / "advice.json").read_text())["affinity"]
+    mean, error = np.array(told["mean"]), np.array(told["error"])
+    affinity = np.where(abs(mean) > SURE * error, mean, 0.0)  # as advice takes it
     asked = {
         "arms": {name: {"models": groups} for name, groups in known.items()},
         "reference": "-".join(tasks),

@@ -98,6 +98,8 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
                     for v, b in zip(shared, before, strict=True)
                 )
             )
+            if length == 0 and done + 1 < total:  # the first step of a warm-up
+                continue
             if found:  # what was too long is hardly right a few steps later
                 length = min(length, 2 * found[-1].length)
             found.append(effects(batch[0], batch[1], length))

@@ -1,11 +1,12 @@
-"""The embedded server's throughput and latency beside calling the SavedModel in-process.
+"""The embedded server's throughput and latency beside calling the SavedModel in-process: as
+TensorFlow does it (`tf.saved_model.load`), and as the server does.
 
     python benchmarks/throughput.py BASE_PATH [--rows 32] [--turns 5] [--input NAME=@FILE]
 
-BASE_PATH is a model's directory of versions, such as `.rootstock/serving/digits`. Both sides get
-the same requests of `--rows` rows from 1, 8 and 32 clients, in turns, on the same cores; the
-clients of the server run in a process of their own. The ratio is rows per second, server / direct,
-the median over turns.
+BASE_PATH is a model's directory of versions, such as `.rootstock/serving/digits`. All get the same
+requests of `--rows` rows from 1, 8 and 32 clients, in turns, on the same cores; the clients of the
+server run in a process of their own. The ratios are rows per second, server / TensorFlow and server
+/ its own run in-process, the medians over turns.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -73,31 +74,52 @@ def main() -> None:
         def direct() -> None:
             model.predict(DEFAULT_SIGNATURE, inputs)
 
+        import tensorflow as tf
+
+        signature_of = tf.saved_model.load(str(base / str(numbers(base)[-1]))).signatures
+        plain = signature_of[DEFAULT_SIGNATURE]
+
+        def tensorflow() -> None:
+            answers = plain(**{name: tf.constant(v) for name, v in inputs.items()})
+            for answer in answers.values():
+                answer.numpy()
+
+        here = {"TensorFlow": tensorflow, "own run": direct}
         try:
             direct()
         except ServingError as error:
             parser.error(f"{error.message}. Give inputs that it can read: --input NAME=@FILE")
         print(f"{base.name}: requests of {args.rows} rows; rows/s (p50, p99 in ms)")
-        print(f"{'clients':>7} {'direct':>26} {'gRPC':>33} {'REST':>33}")
+        print(f"{'clients':>7} {'TensorFlow':>26} {'own run':>26} {'gRPC':>38} {'REST':>38}")
         for clients in CLIENTS:
-            turns: dict[str, list[Figures]] = {"direct": [], **{name: [] for name in urls}}
+            turns: dict[str, list[Figures]] = {name: [] for name in (*here, *urls)}
             for _ in range(args.turns):
-                load = run(lambda: nullcontext(direct), clients, args.rows, args.seconds)
-                told = load.throughput, load.percentile(0.5), load.percentile(0.99)
-                turns["direct"].append(Figures(*told))
+                for name, call in here.items():
+                    turns[name].append(_here(call, clients, args))
                 for name, url in urls.items():
                     turns[name].append(_elsewhere(url, base.name, clients, args))
-            alone = _middle(turns["direct"])
-            cells = [str(alone)]
+            line = f"{clients:7}"
+            for name in here:
+                line += f" {_middle(turns[name])!s:>26}"
             for name in urls:
-                pairs = zip(turns[name], turns["direct"], strict=True)
-                ratio = median(served.rows_per_s / own.rows_per_s for served, own in pairs)
-                cells.append(f"{_middle(turns[name])} x{ratio:5.2f}")
-            print(f"{clients:7} {cells[0]:>26} {cells[1]:>33} {cells[2]:>33}", flush=True)
+                ratios = (_ratio(turns[name], turns[other]) for other in here)
+                told_of = f"{_middle(turns[name])} " + " ".join(f"x{r:5.2f}" for r in ratios)
+                line += f" {told_of:>38}"
+            print(line, flush=True)
+
+
+def _ratio(served: Sequence[Figures], here: Sequence[Figures]) -> float:
+    pairs = zip(served, here, strict=True)
+    return median(one.rows_per_s / other.rows_per_s for one, other in pairs)
 
 
 def _middle(turns: Sequence[Figures]) -> Figures:
     return Figures(*(median(values) for values in zip(*map(astuple, turns), strict=True)))
+
+
+def _here(call: Callable[[], None], clients: int, args: argparse.Namespace) -> Figures:
+    load = run(lambda: nullcontext(call), clients, args.rows, args.seconds)
+    return Figures(load.throughput, load.percentile(0.5), load.percentile(0.99))
 
 
 def _elsewhere(url: str, model: str, clients: int, args: argparse.Namespace) -> Figures:

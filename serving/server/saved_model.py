@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,9 @@ from serving.server.batching import Batcher
 from serving.tensors import data_type, type_name
 
 DEFAULT_SIGNATURE = "serving_default"
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_CALLER = -1
+"""Of `RunOptions.inter_op_thread_pool`: no pool, but the thread that calls."""
 
 
 class SavedModel:
@@ -42,7 +46,8 @@ class SavedModel:
         }
         self._batcher = batcher
         self._batched = {n for n, s in self.signatures.items() if batcher and _has_batch_axis(s)}
-        self._callables: dict[tuple[str, tuple[str, ...]], Any] = {}
+        self._prepared: dict[tuple[str, tuple[str, ...]], tuple[Any, Any]] = {}
+        self._running = 0
         self._lock = Lock()
 
     def predict(
@@ -67,12 +72,10 @@ class SavedModel:
         names = sorted(definition.inputs)
         _check_inputs(definition.inputs, inputs)
         wanted = _outputs(definition.outputs, outputs)
-        with _translated():
-            run = self._callable(signature, names, wanted)
 
         def answer(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-            with _translated():
-                return list(run(*arrays))
+            with _translated(), self._crowd() as crowded:
+                return list(self._runs(signature, names, wanted)[crowded](*arrays))
 
         arrays = [inputs[name] for name in names]
         if self._batcher is not None and signature in self._batched and _rows_agree(arrays):
@@ -84,19 +87,40 @@ class SavedModel:
         """Free it. No call may be running."""
         self._session.close()
 
-    def _callable(self, signature: str, names: Sequence[str], outputs: tuple[str, ...]) -> Any:
-        """The prepared run of these feeds and fetches: seven times faster than `Session.run`."""
+    @contextmanager
+    def _crowd(self) -> Iterator[bool]:
+        """Whether there are as many runs as cores, with this one."""
+        with self._lock:
+            self._running += 1
+            crowded = self._running >= _CORES
+        try:
+            yield crowded
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def _runs(
+        self, signature: str, names: Sequence[str], outputs: tuple[str, ...]
+    ) -> tuple[Any, Any]:
+        """The prepared runs of these feeds and fetches: seven times faster than `Session.run`.
+
+        The first spreads operations over TensorFlow's threads. The second has them all on the
+        thread that asks, for a crowd: where no core is free, that is a third more small runs a
+        second.
+        """
         from tensorflow.core.protobuf import config_pb2
 
         with self._lock:
-            if (signature, outputs) not in self._callables:
+            if (signature, outputs) not in self._prepared:
                 definition = self.signatures[signature]
                 options = config_pb2.CallableOptions()
                 options.feed.extend(definition.inputs[name].name for name in names)
                 options.fetch.extend(definition.outputs[name].name for name in outputs)
-                prepared = self._session._make_callable_from_options(options)
-                self._callables[signature, outputs] = prepared
-            return self._callables[signature, outputs]
+                spread = self._session._make_callable_from_options(options)
+                options.run_options.inter_op_thread_pool = _CALLER
+                alone = self._session._make_callable_from_options(options)
+                self._prepared[signature, outputs] = spread, alone
+            return self._prepared[signature, outputs]
 
 
 def _load(path: Path) -> tuple[Any, Any]:

@@ -1,0 +1,61 @@
+"""Runs of a SavedModel side by side."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serving.server import saved_model
+from serving.server.saved_model import SavedModel
+from serving.signatures import SignatureInput, export
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> SavedModel:
+    """Squares numbers, one after the other as a loop of the graph."""
+    import tensorflow as tf
+
+    def answers(raw: dict[str, Any]) -> dict[str, Any]:
+        return {"square": tf.map_fn(lambda x: x * x, raw["x"])}
+
+    path = tmp_path_factory.mktemp("squares") / "saved_model"
+    export(answers, tf.Module(), [SignatureInput("x", "float32")], ["square"], path)
+    return SavedModel(path)
+
+
+@pytest.mark.parametrize("cores", [1, 4, 1000])
+def test_each_of_many_gets_its_own_answer(
+    model: SavedModel, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    monkeypatch.setattr(saved_model, "_CORES", cores)
+
+    def ask(number: int) -> bool:
+        x = np.arange(number, number + 5, dtype="float32")
+        return np.array_equal(model.predict("serving_default", {"x": x})["square"], x**2)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(400)))
+
+
+def test_a_crowd_is_as_many_runs_as_cores(
+    model: SavedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved_model, "_CORES", 2)
+    with model._crowd() as one:
+        with model._crowd() as two:
+            assert (one, two) == (False, True)
+        with model._crowd() as again:
+            assert again
+    with pytest.raises(KeyError), model._crowd():
+        raise KeyError
+    with model._crowd() as after:
+        assert not after
+
+
+def test_the_run_of_a_crowd_answers_alike(model: SavedModel) -> None:
+    spread, alone = model._runs("serving_default", ["x"], ("square",))
+    x = np.arange(6, dtype="float32")
+    np.testing.assert_array_equal(spread(x), alone(x))

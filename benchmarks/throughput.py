@@ -103,8 +103,8 @@ def main() -> None:
                 line += f" {_middle(turns[name])!s:>26}"
             for name in urls:
                 ratios = (_ratio(turns[name], turns[other]) for other in here)
-                told_of = f"{_middle(turns[name])} " + " ".join(f"x{r:5.2f}" for r in ratios)
-                line += f" {told_of:>38}"
+                cell = f"{_middle(turns[name])} " + " ".join(f"x{r:5.2f}" for r in ratios)
+                line += f" {cell:>38}"
             print(line, flush=True)
 
 

@@ -113,7 +113,7 @@ def less_data(evidence: Evidence, arm: str, against: str) -> Promise | None:
 
 
 def _rows(n: Needed, fewest: int, most: int) -> str:
-    """No number where the curve would have to be followed far beyond what was tried."""
+    """No number below what was tried, nor where the curve would have to be followed far beyond."""
     if n.rows > FARTHEST * most:
         return f"more than {FARTHEST * most:,}"
     if n.interval.high < fewest:

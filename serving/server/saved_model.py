@@ -47,8 +47,9 @@ class SavedModel:
         self._batcher = batcher
         self._batched = {n for n, s in self.signatures.items() if batcher and _has_batch_axis(s)}
         self._prepared: dict[tuple[str, tuple[str, ...]], tuple[Any, Any]] = {}
+        self._preparing = Lock()
         self._running = 0
-        self._lock = Lock()
+        self._counting = Lock()
 
     def predict(
         self, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = ()
@@ -90,13 +91,13 @@ class SavedModel:
     @contextmanager
     def _crowd(self) -> Iterator[bool]:
         """Whether there are as many runs as cores, with this one."""
-        with self._lock:
+        with self._counting:
             self._running += 1
             crowded = self._running >= _CORES
         try:
             yield crowded
         finally:
-            with self._lock:
+            with self._counting:
                 self._running -= 1
 
     def _runs(
@@ -106,11 +107,13 @@ class SavedModel:
 
         The first spreads operations over TensorFlow's threads. The second has them all on the
         thread that asks, for a crowd: where no core is free, that is a third more small runs a
-        second.
+        second. Making them takes a while, for which others that are made already do not wait.
         """
         from tensorflow.core.protobuf import config_pb2
 
-        with self._lock:
+        if (found := self._prepared.get((signature, outputs))) is not None:
+            return found
+        with self._preparing:
             if (signature, outputs) not in self._prepared:
                 definition = self.signatures[signature]
                 options = config_pb2.CallableOptions()

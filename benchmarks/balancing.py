@@ -27,13 +27,13 @@ import numpy as np
 
 from models.balancing.base import Balancing, GradientBalancing
 from models.discovery import methods
-from models.features import NumericFeature
+from models.inputs.features import NumericFeature
 from models.lazy import keras, tf
-from models.multitask import MultitaskModel
+from models.multitask.model import MultitaskModel
+from models.optimizers.per_variable_rates import Pace, paced
 from models.sharing.hard import Hard
-from models.task import BinaryTask, TaskTarget
-from models.transfer.pace import Pace, paced
-from models.trunks.column_mlp import ColumnMlp
+from models.tasks.base import BinaryTask, TaskTarget
+from models.trunks.encoders.column_mlp import ColumnMlp
 from models.trunks.scratch import Scratch
 
 INPUTS, BATCH, LAYERS, WIDTH = 64, 256, (512, 512, 512, 512), 128

@@ -27,11 +27,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from components.artifacts import Examples
-from components.labels import encode, resolve
-from models.inputs import CategoricalInput, ImageInput, TextInput
-from models.task import BinaryTask
-from pipeline.spec import Spec, load_spec
-from pipeline.store import Store
+from components.labels.encoding import encode, resolve
+from models.inputs.spec import CategoricalInput, ImageInput, TextInput
+from models.tasks.base import BinaryTask
+from pipeline.spec.sections import Spec, load_spec
+from pipeline.store.store import Store
 
 
 def features(spec: Spec, table: pa.Table) -> Any:

@@ -41,7 +41,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 from PIL import Image
 
-from components.readers import Reader
+from components.ingestion.readers import Reader
 
 FLOATS, INTEGERS, TEXTS = 20, 10, 10
 
@@ -76,14 +76,14 @@ def arrow(file: Path, work: Path) -> None:
 
 
 def example_gen(file: Path, work: Path) -> None:
-    from components.readers.delimited import CsvReader
+    from components.ingestion.readers.delimited import CsvReader
 
     _ingested(CsvReader(path=str(file)), file, work)
 
 
 def _ingested(reader: Reader, file: Path, work: Path) -> None:
     from components.artifacts import SourceFiles
-    from components.example_gen import ExampleGen, ExampleGenInputs
+    from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
     from components.stage import Context
 
     output, scratch = work / "example_gen", work / "example_gen_scratch"
@@ -102,7 +102,7 @@ def rows(file: Path, work: Path) -> None:
     convert = [float] * FLOATS + [int] * INTEGERS + [str] * TEXTS
 
     def serialised(line: str) -> bytes:
-        from serving.protos import Example
+        from serving.wire.protos import Example
 
         example = Example()
         for name, kind, value in zip(names, convert, next(csv.reader([line])), strict=True):
@@ -142,7 +142,7 @@ def pandas(file: Path, work: Path) -> None:
 def statistics_gen(file: Path, work: Path) -> None:
     from components.artifacts import Examples
     from components.stage import Context
-    from components.statistics_gen import StatisticsGen, StatisticsGenInputs
+    from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
 
     output, scratch = work / "statistics_gen", work / "statistics_gen_scratch"
     output.mkdir()
@@ -165,7 +165,7 @@ def pillow(file: Path, work: Path) -> None:
 
 
 def images(file: Path, work: Path) -> None:
-    from components.readers.image_folder import ImageFolderReader
+    from components.ingestion.readers.image_folder import ImageFolderReader
 
     _ingested(ImageFolderReader(path=str(file)), file, work)
 

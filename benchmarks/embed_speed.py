@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.run import run
-from pipeline.store import Entry, Store
+from pipeline.store.store import Entry, Store
 
 SPEC = Path(__file__).parent.parent / "examples/spam/sms.yaml"
 

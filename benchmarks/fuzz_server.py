@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 
+from serving.checks.fuzz import fuzz
+from serving.checks.load import values_of
 from serving.server.launch import ServerProcess
-from serving.trials.fuzz import fuzz
-from serving.trials.load import values_of
 
 
 def main() -> None:

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from serving import layout
-from serving.client import Client
-from serving.errors import ServingError
+from serving.client.client import Client
 from serving.server.launch import ServerProcess
+from serving.versions import directory as layout
+from serving.wire.errors import ServingError
 
 ROWS = 8
 

@@ -20,9 +20,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from components.assessment import ALL, Answers, Assessment, assess
-from components.intervals import Confidence
-from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
+from components.evaluation.assessment import ALL, Answers, Assessment, assess
+from components.evaluation.intervals import Confidence
+from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
 
 Floats = NDArray[np.float64]
 POPULATION = 1_000_000

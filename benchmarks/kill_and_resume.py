@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 DATA_STAGES = (
     "ExampleGen",
@@ -32,7 +32,7 @@ DATA_STAGES = (
 
 
 def command(args: argparse.Namespace, store: Path) -> list[str]:
-    told = [sys.executable, "-m", "pipeline.cli", "run", str(args.spec), "--no-wait"]
+    told = [sys.executable, "-m", "pipeline.cli.main", "run", str(args.spec), "--no-wait"]
     told += ["--set", f"store={store}", "--set", f"push.destination={store / 'serving'}"]
     for override in args.overrides:
         told += ["--set", override]

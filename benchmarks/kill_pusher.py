@@ -19,16 +19,16 @@ from pathlib import Path
 
 from hot_swap import write_constant
 
-from serving import layout
-from serving.client import Client
+from serving.client.client import Client
 from serving.server.launch import ServerProcess
-from serving.versions import numbers
+from serving.versions import directory as layout
+from serving.versions.history import numbers
 
 FILES, FILE_BYTES = 40, 100_000
 PUSH = """
 import sys
 from pathlib import Path
-from serving import layout
+from serving.versions import directory as layout
 print("ready", flush=True)
 sys.stdin.readline()
 layout.push(Path(sys.argv[1]), "m", Path(sys.argv[2]), sys.argv[3], keep=5)

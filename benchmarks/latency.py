@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from serving.client import Client
+from serving.client.client import Client
 from serving.server.launch import ServerProcess
-from serving.tensors import STRING
+from serving.wire.tensors import STRING
 
 MESSAGES = (
     "Are we still on for lunch tomorrow?",

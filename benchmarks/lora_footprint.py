@@ -22,18 +22,18 @@ import numpy as np
 
 def measure(mode: str, preset: str, length: int, batch_size: int, steps: int) -> dict[str, float]:
     """Train in this process."""
-    from models.balancing.equal import Equal
+    from models.balancing.loss_based.equal import Equal
+    from models.inputs.encodings import Tokens
     from models.lazy import keras, tf
-    from models.multitask import MultitaskModel
-    from models.reading import Tokens
+    from models.multitask.adaptation import Adaptation
+    from models.multitask.model import MultitaskModel
+    from models.optimizers.per_variable_rates import paced
     from models.sharing.hard import Hard
-    from models.task import BinaryTask, TaskTarget
-    from models.tokens import tokens_feature
-    from models.transfer.adaptation import Adaptation
+    from models.tasks.base import BinaryTask, TaskTarget
     from models.transfer.fine_tune import FineTune
     from models.transfer.lora import Lora
-    from models.transfer.pace import paced
     from models.trunks.keras_hub import KerasHub
+    from models.trunks.sources.pretrained_tokens import tokens_feature
 
     keras.utils.set_random_seed(0)
     trunk = KerasHub(preset=preset, length=length)

@@ -26,8 +26,8 @@ def stages(spec_file: Path, data: str, runner: str) -> dict[str, list[str | floa
     from components.stage import BeamOptions
     from pipeline.flow import prepare
     from pipeline.runner import Runner
-    from pipeline.spec import load_spec
-    from pipeline.store import Store
+    from pipeline.spec.sections import load_spec
+    from pipeline.store.store import Store
 
     name, *options = runner.split()
     with tempfile.TemporaryDirectory() as store:

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from components.artifacts import Evaluation
-from pipeline.spec import load_spec
-from pipeline.store import Store
+from pipeline.spec.sections import load_spec
+from pipeline.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def run_arm(
     args: argparse.Namespace, store: Path, tasks: tuple[str, ...], known: dict[str, Any]
 ) -> Arm:
     chosen = json.dumps({t: known[t] for t in tasks})
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(args.spec), "--no-wait"]
+    command = [sys.executable, "-m", "pipeline.cli.main", "run", str(args.spec), "--no-wait"]
     overrides = [*args.overrides, f"tasks={chosen}", "thresholds=[]", f"store={store}"]
     overrides.append(f"push.destination={store / 'serving'}")
     for override in overrides:

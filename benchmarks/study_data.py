@@ -20,8 +20,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.readers.base import BadRecord
-from components.readers.mail import MailReader
+from components.ingestion.readers.base import BadRecord
+from components.ingestion.readers.mail import MailReader
 
 Labelled = Iterator[tuple[str, str]]
 """Text and label."""

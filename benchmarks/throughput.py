@@ -22,12 +22,12 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
 
-from serving.client import DEFAULT_SIGNATURE, Client
-from serving.errors import ServingError
+from serving.checks.load import inputs_of, run, values_of
+from serving.client.client import DEFAULT_SIGNATURE, Client
 from serving.server.launch import ServerProcess
 from serving.server.saved_model import SavedModel
-from serving.trials.load import inputs_of, run, values_of
-from serving.versions import numbers
+from serving.versions.history import numbers
+from serving.wire.errors import ServingError
 
 CLIENTS = (1, 8, 32)
 
@@ -123,7 +123,7 @@ def _here(call: Callable[[], None], clients: int, args: argparse.Namespace) -> F
 
 
 def _elsewhere(url: str, model: str, clients: int, args: argparse.Namespace) -> Figures:
-    command = [sys.executable, "-m", "serving.trials.load", url, model, "--clients", str(clients)]
+    command = [sys.executable, "-m", "serving.checks.load", url, model, "--clients", str(clients)]
     command += ["--rows", str(args.rows), "--seconds", str(args.seconds)]
     command += [word for text in args.input for word in ("--input", text)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

@@ -4,7 +4,7 @@
 
 Bare: the same trunk and heads as one functional model, Keras's own Adam, plain Keras losses and
 metrics (AUC and accuracy per task, as the Trainer has), NumPy arrays given to `fit`; and once more
-without any metrics. Trainer: the model, dataset, optimizer and callback of `components.training`,
+without any metrics. Trainer: the model, dataset, optimizer and callback of `components.training.fit`,
 with a checkpoint after every epoch. They take turns in one process, so that a busy machine slows
 all alike; a ratio is the median over rounds. Data are synthetic: their values do not matter for
 speed.
@@ -21,19 +21,19 @@ from pathlib import Path
 
 import numpy as np
 
-from components import training
-from components.callbacks import EpochCallback
-from components.checkpoint import Checkpoint, Progress
-from components.dataset import Rows, training_batches
 from components.stage import Silent
-from components.trainer import Training
-from models.balancing.equal import Equal
-from models.features import CategoricalFeature, Feature, ImageFeature, NumericFeature
+from components.training import fit
+from components.training.callbacks import EpochCallback
+from components.training.checkpoint import Checkpoint, Progress
+from components.training.dataset import Rows, training_batches
+from components.training.trainer import Training
+from models.balancing.loss_based.equal import Equal
+from models.inputs.features import CategoricalFeature, Feature, ImageFeature, NumericFeature
 from models.lazy import keras, tf
-from models.multitask import MultitaskModel
+from models.multitask.adaptation import Adaptation
+from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
-from models.task import BinaryTask, TaskTarget
-from models.transfer.adaptation import Adaptation
+from models.tasks.base import BinaryTask, TaskTarget
 from models.trunks.scratch import Scratch
 
 RNG = np.random.default_rng(0)
@@ -120,7 +120,7 @@ class Ours:
         targets = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in case.tasks)
         self.model = MultitaskModel(case.features, targets, Scratch(), Hard(), Equal())
         adaptation = Adaptation(None, self.model)
-        optimizer = training.make_optimizer(Training(), 1000, adaptation.paces(1000))
+        optimizer = fit.make_optimizer(Training(), 1000, adaptation.paces(1000))
         optimizer.build(adaptation.variables)
         self.model.compile(optimizer)
         epoch = tf.Variable(0, dtype=tf.int64, trainable=False)

@@ -42,12 +42,12 @@ from sklearn.svm import LinearSVC
 from study_data import DATASETS, prepare
 from study_report import report
 
-from components.labels import encode, resolve
-from components.metrics import measure
-from components.subset import Subset, chosen
-from models.task import BinaryTask
+from components.evaluation.metrics import measure
+from components.labels.encoding import encode, resolve
+from components.training.subset import Subset, chosen
+from models.tasks.base import BinaryTask
 from pipeline.run import run
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 TASK = BinaryTask(name="spam", label="label", positive=("spam",))
 LENGTHS = {"sms": 64, "mail": 128, "enron": 128}

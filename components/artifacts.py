@@ -154,7 +154,7 @@ class Affinities(Artifact):
 @dataclass(frozen=True)
 class TrialResult(Artifact):
     """`trial.json`: what a model of a study is worth and what it cost; see
-    `components.trial_result`. The model itself is not kept.
+    `components.experiments.trial_result`. The model itself is not kept.
     """
 
 

@@ -1,7 +1,7 @@
 """The stage contract: frozen typed parameters, one method from input artifacts to output artifacts.
 
 A stage reads only its inputs, writes only under the directories its `Context` gives it, and is
-deterministic given its parameters. What identifies its result is in `components.fingerprint`.
+deterministic given its parameters. What identifies its result is in `pipeline.store.fingerprint`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from components.anomalies import errors, warnings
 from components.artifacts import (
     Batches,
     Blessing,
@@ -17,33 +16,34 @@ from components.artifacts import (
     Statistics,
     TrainedModel,
 )
-from components.deduplicator import Deduplicator, DeduplicatorInputs
-from components.digests import digest_source, digest_tree
-from components.embed import Embed, EmbedInputs
-from components.evaluator import Evaluator, EvaluatorInputs
-from components.example_gen import ExampleGen, ExampleGenInputs
-from components.example_validator import ExampleValidator, ExampleValidatorInputs
-from components.exporter import Exporter, ExporterInputs
-from components.infra_validator import InfraValidator, InfraValidatorInputs
-from components.pusher import Pusher, PusherInputs
-from components.readers import Reader
-from components.readers.spans import by_span, resolved
-from components.schema_gen import SchemaGen, SchemaGenInputs
-from components.span_merger import SpanMerger, SpanMergerInputs
+from components.data.digests import digest_source, digest_tree
+from components.evaluation.evaluator import Evaluator, EvaluatorInputs
+from components.export.exporter import Exporter, ExporterInputs
+from components.export.infra_validator import InfraValidator, InfraValidatorInputs
+from components.export.pusher import Pusher, PusherInputs
+from components.ingestion.deduplicator import Deduplicator, DeduplicatorInputs
+from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
+from components.ingestion.readers import Reader
+from components.ingestion.readers.spans import by_span, resolved
+from components.ingestion.span_merger import SpanMerger, SpanMergerInputs
+from components.labels.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
 from components.stage import RootstockError
-from components.statistics_gen import StatisticsGen, StatisticsGenInputs
-from components.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
-from components.trainer import Trainer, TrainerInputs
-from components.transform import Transform, TransformInputs, TransformOutputs
-from models.inputs import ImageInput, Input, LayerInput, TextInput
-from models.layer_input import check_layer
-from models.reading import AsTrained, Reading, Tokens
+from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.training.trainer import Trainer, TrainerInputs
+from components.transform.embed import Embed, EmbedInputs
+from components.transform.transform import Transform, TransformInputs, TransformOutputs
+from components.validation.anomalies import errors, warnings
+from components.validation.example_validator import ExampleValidator, ExampleValidatorInputs
+from components.validation.schema_gen import SchemaGen, SchemaGenInputs
+from models.inputs.custom_layer import check_layer
+from models.inputs.encodings import AsTrained, Reading, Tokens
+from models.inputs.spec import ImageInput, Input, LayerInput, TextInput
 from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk, TrunkError
 from pipeline.runner import Runner
-from pipeline.spec import Spec
-from serving.destination import destination
-from serving.versions import origin_of, served_before
+from pipeline.spec.sections import Spec
+from serving.versions.base import destination
+from serving.versions.history import origin_of, served_before
 
 
 @dataclass(frozen=True)

@@ -12,21 +12,21 @@ from dataclasses import asdict
 from pathlib import Path
 
 from components.stage import BeamOptions, RootstockError
-from pipeline.deployment import pushed_before
 from pipeline.display import Display, StageResult, display_for, summary
 from pipeline.flow import Result, pipeline
+from pipeline.operations.deployment import pushed_before
 from pipeline.runner import Runner
-from pipeline.spec import Spec, load_spec
-from pipeline.store import Store
+from pipeline.spec.sections import Spec, load_spec
+from pipeline.spec.trunk_lookup import tracking_uri, with_trunk_looked_up
+from pipeline.spec.yaml_file import YamlFile
+from pipeline.store.store import Store
 from pipeline.tracking.base import Tracker
 from pipeline.tracking.events import Param, Status
 from pipeline.tracking.journal import JournalTracker, new_run
-from pipeline.tracking.lookup import tracking_uri, with_trunk_looked_up
 from pipeline.tracking.noop import NoTracker
 from pipeline.tracking.state import pending
 from pipeline.tracking.sync import BUSY, DONE
 from pipeline.tracking.system import sampling
-from pipeline.yaml_file import YamlFile
 
 WAIT_FOR_MLFLOW_S = 60.0
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
 
-from components.fingerprint import Identity, identify
 from components.stage import BeamOptions, Context, RootstockError, Stage
 from pipeline.display import Display, LineDisplay, StageResult
-from pipeline.store import Entry, Store
+from pipeline.store.fingerprint import Identity, identify
+from pipeline.store.store import Entry, Store
 from pipeline.tracking.base import Tracker
 from pipeline.tracking.noop import NoTracker
 

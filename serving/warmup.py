@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serving.tensors import fill
+from serving.wire.tensors import fill
 
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 SIZES = (1, 32)

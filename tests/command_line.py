@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from pipeline.store import Entry, Store
+from pipeline.store.store import Entry, Store
 
 
 def start(project: Path, *arguments: str, timed: bool = False) -> subprocess.Popen[str]:
-    command = [sys.executable, *(["-X", "importtime"] if timed else []), "-m", "pipeline.cli"]
+    command = [sys.executable, *(["-X", "importtime"] if timed else []), "-m", "pipeline.cli.main"]
     pipe = subprocess.PIPE
     return subprocess.Popen(
         [*command, *arguments],

@@ -11,19 +11,19 @@ import keras_hub
 import numpy as np
 import tensorflow as tf
 
-from models.balancing.equal import Equal
-from models.features import Feature, ImageFeature, RawTextFeature
-from models.record import ModelRecord, save_record, save_weights
+from models.balancing.loss_based.equal import Equal
+from models.inputs.features import Feature, ImageFeature, RawTextFeature
+from models.multitask.record import ModelRecord, save_record, save_weights
 from models.sharing.hard import Hard
-from models.task import BinaryTask, TaskTarget
-from models.tokens import tokens_feature
+from models.tasks.base import BinaryTask, TaskTarget
 from models.trunks.applications import Applications
 from models.trunks.base import Trunk
+from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.keras_hub import KerasHub
-from models.trunks.registry import Registry
-from models.trunks.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch
+from models.trunks.sources.pretrained_tokens import tokens_feature
 from models.trunks.tf_hub import TfHub
+from models.trunks.trained import Registry
 
 IMAGE = ImageFeature(name="photo", column="p", height=12, width=10, channels=3)
 TEXT = RawTextFeature(name="words", column="t")

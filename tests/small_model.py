@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.artifacts import Examples, TrainedModel
-from components.digests import digest_tree
-from components.expected import write_expected
-from components.trained_model import ModelRecord, save_record
-from models.balancing.equal import Equal
-from models.features import CategoricalFeature, NumericFeature
+from components.data.digests import digest_tree
+from components.export.expected_outputs import write_expected
+from components.training.trained_model import ModelRecord, save_record
+from models.balancing.loss_based.equal import Equal
+from models.inputs.features import CategoricalFeature, NumericFeature
 from models.sharing.hard import Hard
-from models.task import BinaryTask, MulticlassTask, RegressionTask, TaskTarget
+from models.tasks.base import BinaryTask, MulticlassTask, RegressionTask, TaskTarget
 from models.trunks.scratch import Scratch
 
 FEATURES = (

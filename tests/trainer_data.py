@@ -11,14 +11,20 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from components.artifacts import Batches, Examples, Preprocessing
-from components.batches import write_shard
-from components.preprocessing import save_preprocessing
-from components.raw import raw_inputs
-from components.trainer import TrainerInputs
-from models.features import CategoricalFeature, Feature, ImageFeature, NumericFeature, TextFeature
+from components.data.raw import raw_inputs
+from components.training.trainer import TrainerInputs
+from components.transform.batches import write_shard
+from components.transform.preprocessing_file import save_preprocessing
+from models.inputs.features import (
+    CategoricalFeature,
+    Feature,
+    ImageFeature,
+    NumericFeature,
+    TextFeature,
+)
+from models.inputs.preprocessing import Preprocessing as Preprocess
 from models.lazy import tf
-from models.preprocessing import Preprocessing as Preprocess
-from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
+from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
 
 FEATURES: tuple[Feature, ...] = (
     ImageFeature(name="image", column="photo", height=4, width=4, channels=1),

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from make_images import FOLDERS, make_images
 
-from components.trained_model import load_keras
-from pipeline.publish import publish
+from components.training.trained_model import load_keras
+from pipeline.operations.publish import publish
 from pipeline.run import run
-from pipeline.spec import load_spec
+from pipeline.spec.sections import load_spec
 from pipeline.study.run import study
-from serving.client import Client
+from serving.client.client import Client
 
 HERE = Path(__file__).parent
 SPEC = HERE / "digits.yaml"

@@ -23,7 +23,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.lazy import keras
-from models.task import TaskTarget
+from models.tasks.base import TaskTarget
 
 
 class Balancer:
@@ -249,7 +249,7 @@ class GradientBalancing(Balancing):
 class GramianBalancing(GradientBalancing):
     """A balancing method that needs inner products of gradients alone.
 
-    smoothing: how much of a task's last weight is kept (CR-MOGM, see `models.balancing.smoothing`).
+    smoothing: how much of a task's last weight is kept (CR-MOGM, see `models.balancing.math.smoothing`).
     """
 
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0

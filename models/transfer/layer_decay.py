@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.inputs import STRICT
+from models.inputs.spec import STRICT
 from models.lazy import keras
 from models.transfer.base import Phase, Plan, Transfer, TrunkRate
-from models.transfer.depth import variables_by_depth
+from models.transfer.layers.depth import variables_by_depth
 
 
 @dataclass(frozen=True, kw_only=True)

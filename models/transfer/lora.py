@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.inputs import STRICT
+from models.inputs.spec import STRICT
 from models.lazy import keras
 from models.transfer.base import Phase, Plan, Transfer, TransferError, TrunkRate, at_rate
-from models.transfer.low_rank import add_low_rank, can_adapt, merge_low_rank
+from models.transfer.layers.low_rank import add_low_rank, can_adapt, merge_low_rank
 
 ATTENTION = ("query", "value")
 """What the paper adapts by default (section 7.1)."""

@@ -13,11 +13,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from models.features import Feature, ImageFeature
-from models.inputs import STRICT, Input
+from models.inputs.features import Feature, ImageFeature
+from models.inputs.spec import STRICT, Input
 from models.lazy import keras
 from models.trunks.base import Trunk, TrunkError
-from models.trunks.network import unreachable
 from models.trunks.pretrained import (
     check_images,
     image_input,
@@ -27,6 +26,7 @@ from models.trunks.pretrained import (
     pixels,
     pooled,
 )
+from models.trunks.sources.reachability import unreachable
 
 IMAGENET = "imagenet"
 HOST = "https://storage.googleapis.com"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from models.features import Feature
-from models.inputs import Input
+from models.inputs.encodings import Reading, Words
+from models.inputs.features import Feature
+from models.inputs.spec import Input
 from models.lazy import keras
-from models.reading import Reading, Words
 
 
 class TrunkError(ValueError):
@@ -32,7 +32,7 @@ class Trunk(ABC):
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         """A functional model from {feature name: [batch, ...]} to [batch, width] float.
 
-        Its inputs are shaped and typed as `models.features` states; rescaling is inside. Layers
+        Its inputs are shaped and typed as `models.inputs.features` states; rescaling is inside. Layers
         are named `<group>.<layer>`, and groups follow each other from input to output.
 
         Raises:

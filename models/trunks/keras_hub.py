@@ -9,12 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.features import Feature, ImageFeature, TokensFeature
-from models.inputs import STRICT, ImageInput, Input, TextInput
+from models.inputs.encodings import Reading, Tokens
+from models.inputs.features import Feature, ImageFeature, TokensFeature
+from models.inputs.spec import STRICT, ImageInput, Input, TextInput
 from models.lazy import keras, load
-from models.reading import Reading, Tokens
 from models.trunks.base import Trunk, TrunkError
-from models.trunks.presets import CONFIG, check_preset, fetched_preset, is_text, local_preset
 from models.trunks.pretrained import (
     image_input,
     joined,
@@ -22,6 +21,13 @@ from models.trunks.pretrained import (
     only,
     pixels,
     pooled,
+)
+from models.trunks.sources.presets import (
+    CONFIG,
+    check_preset,
+    fetched_preset,
+    is_text,
+    local_preset,
 )
 
 CONVERTER = "image_converter.json"
@@ -109,7 +115,7 @@ class KerasHub(Trunk):
     def _text_model(
         self, backbone: keras.Model, features: tuple[TokensFeature, ...]
     ) -> keras.Model:
-        from models.trim import Trim
+        from models.trunks.layers.trim_padding import Trim
 
         outputs = backbone.output if isinstance(backbone.output, dict) else {"": backbone.output}
         wanted = self._outputs()

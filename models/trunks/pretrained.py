@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TypeVar
 
-from models.features import Feature, ImageFeature
-from models.inputs import ImageInput, Input
+from models.inputs.features import Feature, ImageFeature
+from models.inputs.spec import ImageInput, Input
 from models.lazy import keras
 from models.trunks.base import TrunkError
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.features import (
+from models.inputs.features import (
     RESERVED,
     CategoricalFeature,
     Feature,
@@ -18,12 +18,12 @@ from models.features import (
     TextFeature,
     TokensFeature,
 )
-from models.inputs import STRICT
+from models.inputs.spec import STRICT
 from models.lazy import keras
 from models.trunks.base import Trunk, TrunkError
-from models.trunks.column_mlp import ColumnMlp
-from models.trunks.residual_convnet import ResidualConvnet
-from models.trunks.text_encoder import TextEncoder
+from models.trunks.encoders.column_mlp import ColumnMlp
+from models.trunks.encoders.residual_convnet import ResidualConvnet
+from models.trunks.encoders.text_encoder import TextEncoder
 
 
 @dataclass(frozen=True, kw_only=True)

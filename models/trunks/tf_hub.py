@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from models.features import Feature, ImageFeature, RawTextFeature
-from models.inputs import STRICT, ImageInput, Input, TextInput
+from models.inputs.encodings import Raw, Reading
+from models.inputs.features import Feature, ImageFeature, RawTextFeature
+from models.inputs.spec import STRICT, ImageInput, Input, TextInput
 from models.lazy import keras, tf
-from models.reading import Raw, Reading
 from models.trunks.base import Trunk, TrunkError
-from models.trunks.handles import check_module, module_directory
 from models.trunks.pretrained import image_input, joined, only, pixels, pooled
+from models.trunks.sources.hub_handles import check_module, module_directory
 
 if TYPE_CHECKING:
-    from models.adopted_module import AdoptedModule
+    from models.trunks.layers.hub_module import AdoptedModule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class TfHub(Trunk):
 
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         """See `Trunk.build`."""
-        from models.adopted_module import AdoptedModule
+        from models.trunks.layers.hub_module import AdoptedModule
 
         module = AdoptedModule(
             module_directory(self.handle),
@@ -127,7 +127,7 @@ class TfHub(Trunk):
     def _encode_texts(
         self, module: AdoptedModule, texts: list[keras.KerasTensor]
     ) -> list[keras.KerasTensor]:
-        from models.adopted_module import AdoptedModule
+        from models.trunks.layers.hub_module import AdoptedModule
 
         first = module
         if self.preprocess:
@@ -183,7 +183,7 @@ class TfHub(Trunk):
 
 def adopted(trunk: keras.Model) -> list[AdoptedModule]:
     """The loaded modules in a trunk: a SavedModel of it has to track them."""
-    from models.adopted_module import AdoptedModule
+    from models.trunks.layers.hub_module import AdoptedModule
 
     return [la for la in trunk.layers if isinstance(la, AdoptedModule)]
 

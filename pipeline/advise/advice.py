@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from components.arrow import np
-from models.task import MultilabelTask, RegressionTask, Task
+from components.data.arrow import np
+from models.tasks.base import MultilabelTask, RegressionTask, Task
 from pipeline.advise import transferability
 from pipeline.advise.grouping import Grouping, best_grouping
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 
 from pipeline.advise.advice import Advice, Affinity
-from pipeline.study.report.charts import heat_map
+from pipeline.report.charts import heat_map
 from pipeline.study.report.markdown import table
 from pipeline.study.report.page import page_of, rich
 

@@ -8,15 +8,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from components.affinity import Affinity as AffinityStage
-from components.arrow import np
 from components.artifacts import Affinities, Batches, Examples
-from components.batches import load_columns, stored_representation
-from components.embed import Embed, EmbedInputs
-from components.labels import encode, resolve
+from components.data.arrow import np
+from components.experiments.task_affinity import Affinity as AffinityStage
+from components.labels.encoding import encode, resolve
 from components.stage import BeamOptions, RootstockError
-from components.trainer import TrainerInputs
-from models.task import Task
+from components.training.trainer import TrainerInputs
+from components.transform.batches import load_columns, stored_representation
+from components.transform.embed import Embed, EmbedInputs
+from models.tasks.base import Task
 from pipeline.advise.advice import (
     ROWS,
     Advice,
@@ -31,12 +31,12 @@ from pipeline.advise.report import html, markdown
 from pipeline.display import display_for
 from pipeline.flow import trainer
 from pipeline.runner import Runner
-from pipeline.store import Store
+from pipeline.spec.runnable import runnable_specs
+from pipeline.store.store import Store
 from pipeline.study.arms import PlannedArm
 from pipeline.study.design import Design, design
+from pipeline.study.jobs import prepared
 from pipeline.study.report import write_whole
-from pipeline.study.runnable import runnable_specs
-from pipeline.study.trials import prepared
 from pipeline.study.workers import Quiet
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from components.arrow import np
+from components.data.arrow import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,9 +14,9 @@ from components.stage import RootstockError
 from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk
 from models.trunks.scratch import Scratch
-from pipeline.spec import Spec, load_spec
-from pipeline.study.settings import Arm, Study
-from pipeline.tracking.lookup import with_trunk_looked_up
+from pipeline.spec.sections import Spec, load_spec
+from pipeline.spec.study import Arm, Study
+from pipeline.spec.trunk_lookup import with_trunk_looked_up
 
 WEIGHT = 3.0
 """What a task's loss is multiplied by where constant weights are tuned, one task at a time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.spec import Spec
+from pipeline.spec.sections import Spec
 from pipeline.study.arms import PlannedArm
 
 

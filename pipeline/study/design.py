@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from components.trainer import Trainer, Training
+from components.training.trainer import Trainer, Training
 from models.balancing.base import Balancing
-from models.balancing.equal import Equal
-from models.balancing.fixed import Fixed
+from models.balancing.loss_based.equal import Equal
+from models.balancing.loss_based.fixed import Fixed
 from models.sharing.hard import Hard
-from models.task import Task
+from models.tasks.base import Task
 from pipeline.flow import trainer
-from pipeline.metrics import chosen_metrics
-from pipeline.spec import Spec, load_spec
+from pipeline.spec.metrics import chosen_metrics
+from pipeline.spec.sections import Spec, load_spec
+from pipeline.spec.study import Study
 from pipeline.study.arms import Model, PlannedArm, planned_arms, planned_controls, uneven_tuning
 from pipeline.study.claims import Claim, claims_of
-from pipeline.study.settings import Study
 from pipeline.study.statistics import fewest_seeds
 
 NO_SCALE = ("mae", "rmse", "log_loss")

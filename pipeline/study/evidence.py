@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from math import isnan, nan
 from typing import TYPE_CHECKING
 
-from components.arrow import np
 from components.artifacts import TrialResult
-from components.trial_result import TaskFigures, TrialFigures, load_figures
-from pipeline.metrics import sign
-from pipeline.store import Entry
+from components.data.arrow import np
+from components.experiments.trial_result import TaskFigures, TrialFigures, load_figures
+from pipeline.spec.metrics import sign
+from pipeline.store.store import Entry
 from pipeline.study.design import NO_SCALE, Design
-from pipeline.study.trials import Cell
+from pipeline.study.jobs import Cell
 from pipeline.study.verdict import Differences
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Scores:
 class Evidence:
     """What a study has found. cells: those of which every trial is there.
 
-    overlap: see `pipeline.study.trials.Prepared`. versions: of the packages that trained.
+    overlap: see `pipeline.study.jobs.Prepared`. versions: of the packages that trained.
     """
 
     design: Design

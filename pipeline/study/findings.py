@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.arrow import np
+from components.data.arrow import np
 from pipeline.study import statistics
 from pipeline.study.claims import Claim
 from pipeline.study.evidence import Evidence

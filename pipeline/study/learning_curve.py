@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from components.arrow import np
+from components.data.arrow import np
 from pipeline.study.statistics import Interval
 
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import median
 
-from components.baseline import Baseline
-from components.trial import Trial
-from components.trial_result import load_figures
-from pipeline.store import Store
+from components.experiments.baseline import Baseline
+from components.experiments.trial import Trial
+from components.experiments.trial_result import load_figures
+from pipeline.store.store import Store
 from pipeline.study.arms import PlannedArm
+from pipeline.study.candidates import candidate_jobs
 from pipeline.study.evidence import result_of
+from pipeline.study.jobs import Job, Prepared
 from pipeline.study.statistics import fewest_seeds
-from pipeline.study.trials import Job, Prepared
-from pipeline.study.tuning import candidate_jobs
 from pipeline.study.workers import Done
 
 BASELINE_S = 5.0

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from math import exp
 from typing import Literal
 
-from components.arrow import np
+from components.data.arrow import np
 from pipeline.study import statistics
 from pipeline.study.evidence import Evidence
 from pipeline.study.findings import Comparison
+from pipeline.study.jobs import Cell
 from pipeline.study.learning_curve import Needed, rows_needed
 from pipeline.study.speed import speed
-from pipeline.study.trials import Cell
 from pipeline.study.verdict import Differences, Verdict, judge
 
 Kept = Literal["kept", "broken", "undecided", "no difference"]

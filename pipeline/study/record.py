@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.spec.trunk_lookup import tracking_uri
 from pipeline.study.evidence import Evidence, Scores
 from pipeline.study.findings import Findings
-from pipeline.study.trials import Cell
+from pipeline.study.jobs import Cell
 from pipeline.tracking.children import experiment, log
-from pipeline.tracking.lookup import tracking_uri
 from pipeline.tracking.state import locked
 from pipeline.tracking.sync import QUIET
 

@@ -12,15 +12,15 @@ from pathlib import Path
 from components.stage import BeamOptions, RootstockError
 from pipeline.display import Display, display_for
 from pipeline.runner import Runner
-from pipeline.store import Store
+from pipeline.spec.runnable import runnable_specs
+from pipeline.store.store import Store
+from pipeline.study.candidates import candidate_jobs, tuned
 from pipeline.study.design import Design, design
 from pipeline.study.evidence import gather
 from pipeline.study.findings import Findings, findings
+from pipeline.study.jobs import Job, Prepared, prepared
 from pipeline.study.plan import Plan, paces, plan
 from pipeline.study.report import Affinities, markdown, write, write_whole
-from pipeline.study.runnable import runnable_specs
-from pipeline.study.trials import Job, Prepared, prepared
-from pipeline.study.tuning import candidate_jobs, tuned
 from pipeline.study.workers import IN_PROCESS, Done, Quiet, run_jobs
 
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.arrow import np
-from components.trial_result import TrialFigures
+from components.data.arrow import np
+from components.experiments.trial_result import TrialFigures
 from pipeline.study.evidence import Evidence, Scores
-from pipeline.study.trials import Cell
+from pipeline.study.jobs import Cell
 
 
 @dataclass(frozen=True)

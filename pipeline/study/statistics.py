@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.arrow import np
+from components.data.arrow import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from components.arrow import np
+from components.data.arrow import np
 from pipeline.study import statistics
 from pipeline.study.statistics import Interval
 

@@ -18,13 +18,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
-from components.baseline import BaselineOutputs
+from components.experiments.baseline import BaselineOutputs
+from components.experiments.trial import TrialOutputs
 from components.stage import BeamOptions, Context, RootstockError, Stage
-from components.trial import TrialOutputs
 from pipeline.display import Display
 from pipeline.runner import Runner
-from pipeline.store import Entry, Store
-from pipeline.study.trials import Job
+from pipeline.store.store import Entry, Store
+from pipeline.study.jobs import Job
 
 IN_PROCESS = BeamOptions()
 _one = threading.Lock()
@@ -90,7 +90,7 @@ def run_jobs(
 
 def _on_beam(groups: list[list[Job]], store: Store, beam: BeamOptions) -> Iterator[Done]:
     """What is killed goes on from the store: nothing is lost with Beam's own record."""
-    from components.beam import map_units
+    from components.beam.map_units import map_units
 
     with TemporaryDirectory(prefix=".trials-", dir=store.root) as place:
         context = Context(Path(place), Path(place), beam)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.tracking.events import Param, Status
 
 if TYPE_CHECKING:
-    from pipeline.store import Entry
+    from pipeline.store.store import Entry
 
 
 class Tracker(ABC):

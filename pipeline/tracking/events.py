@@ -62,7 +62,7 @@ class Output:
 class StageFinished:
     """A stage's results are there.
 
-    params: the stage in canonical form (`components.fingerprint`), as JSON.
+    params: the stage in canonical form (`pipeline.store.fingerprint`), as JSON.
     inputs: `<artifact type>:<digest>` by input. outputs: by output field. seconds: spent now.
     """
 

@@ -34,7 +34,7 @@ from pipeline.tracking.events import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.store import Entry
+    from pipeline.store.store import Entry
 
 FILE = "journal.jsonl"
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import TrainedModel
-from components.expected import read_expected
-from components.trained_model import load_record
-from models.features import Feature, reads_numbers
-from models.task import TaskTarget
+from components.export.expected_outputs import read_expected
+from components.training.trained_model import load_record
+from models.inputs.features import Feature, reads_numbers
+from models.tasks.base import TaskTarget
 from pipeline.tracking import served_model
 
 if TYPE_CHECKING:

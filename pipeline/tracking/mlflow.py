@@ -33,7 +33,7 @@ from pipeline.tracking.events import (
 from pipeline.tracking.params import flat
 from pipeline.tracking.plots import plots_of
 from pipeline.tracking.state import State, locked
-from serving.labels import STABLE
+from serving.versions.labels import STABLE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

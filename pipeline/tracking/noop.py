@@ -9,7 +9,7 @@ from pipeline.tracking.base import Tracker
 from pipeline.tracking.events import Param, Status
 
 if TYPE_CHECKING:
-    from pipeline.store import Entry
+    from pipeline.store.store import Entry
 
 
 class NoTracker(Tracker):

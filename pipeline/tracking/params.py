@@ -8,7 +8,7 @@ from pipeline.tracking.events import Param
 
 
 def flat(canonical: object, path: str = "") -> dict[str, Param]:
-    """Values by dotted path, from a canonical form (`components.fingerprint`).
+    """Values by dotted path, from a canonical form (`pipeline.store.fingerprint`).
 
     Elements of a list are called by their `name` if they have one; a list of plain values is one
     value.

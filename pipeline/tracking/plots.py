@@ -36,7 +36,7 @@ def plots_of(directory: Path) -> Iterator[tuple[str, Figure]]:
 
 
 def task_plots(task: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
-    """Figures of one task's `components.metrics.TaskMetrics`, read from JSON."""
+    """Figures of one task's `components.evaluation.metrics.TaskMetrics`, read from JSON."""
     name = task["task"]
     if task["confusion"]:
         yield f"confusion_{name}.png", _confusion(name, task["confusion"], task["classes"])

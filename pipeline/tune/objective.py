@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.arrow import np
+from components.data.arrow import np
+from components.experiments.trial_result import TrialFigures
 from components.stage import RootstockError
-from components.trial_result import TrialFigures
-from pipeline.metrics import chosen_metrics, sign
-from pipeline.spec import Spec
+from pipeline.spec.metrics import chosen_metrics, sign
+from pipeline.spec.sections import Spec
 
 Values = Mapping[str, float | None]
 

@@ -11,8 +11,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from components.trial_result import TrialFigures
-from pipeline.spec import Spec
+from components.experiments.trial_result import TrialFigures
+from pipeline.spec.sections import Spec
 from pipeline.tune.objective import Objective
 from pipeline.tune.search import FIGURES, REASON, SECONDS, STARTUP, TEST, overrides
 

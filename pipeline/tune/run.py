@@ -14,10 +14,10 @@ from pathlib import Path
 
 from components.stage import RootstockError
 from pipeline.display import display_for
-from pipeline.spec import Spec, load_spec
-from pipeline.store import Store
+from pipeline.spec.runnable import runnable_specs
+from pipeline.spec.sections import Spec, load_spec
+from pipeline.store.store import Store
 from pipeline.study.report import write_whole
-from pipeline.study.runnable import runnable_specs
 from pipeline.study.workers import killed, worker_pool
 from pipeline.tracking.state import locked
 from pipeline.tune.objective import against

@@ -17,7 +17,7 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState
 
-from pipeline.tune.settings import Range, Tune
+from pipeline.spec.tune import Range, Tune
 
 GAIN, FIGURES, TEST, REASON, SECONDS = "gain", "figures", "test", "reason", "seconds"
 """Attributes of a trial: figures on validation and test rows by task, and why it failed."""

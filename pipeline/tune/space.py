@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from components.stage import RootstockError
-from pipeline.metrics import chosen_metrics
-from pipeline.spec import Spec, load_spec
-from pipeline.tune.settings import Range
+from pipeline.spec.metrics import chosen_metrics
+from pipeline.spec.sections import Spec, load_spec
+from pipeline.spec.tune import Range
 
 
 def check_space(path: Path, spec: Spec, given: Sequence[str], variables: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from threading import Condition
 
 import numpy as np
 
-from serving.errors import Code, ServingError
+from serving.wire.errors import Code, ServingError
 
 Arrays = Sequence[np.ndarray]
 Run = Callable[[Arrays], Arrays]

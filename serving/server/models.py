@@ -16,11 +16,12 @@ from enum import IntEnum
 from pathlib import Path
 from threading import Condition, Event, Lock, Thread
 
-from serving import labels, versions
-from serving.errors import Code, ServingError, invalid
 from serving.server.monitoring import Monitoring
 from serving.server.policy import ModelConfig
 from serving.server.saved_model import SavedModel
+from serving.versions import history as versions
+from serving.versions import labels
+from serving.wire.errors import Code, ServingError, invalid
 
 _log = logging.getLogger(__name__)
 

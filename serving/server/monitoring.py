@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from threading import Lock
 from typing import Literal
 
-from serving.errors import Code
+from serving.wire.errors import Code
 
 PATH = "/monitoring/prometheus/metrics"
 BOUNDS = tuple(10 * 1.8**i for i in range(33))

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
-from serving.server.access import Limits
+from serving.server.api.limits import Limits
 from serving.server.batching import Batching
 from serving.server.launch import UNLOADABLE
 from serving.server.policy import ModelConfig, configs_of
@@ -109,7 +109,7 @@ def _configs(text: str) -> list[ModelConfig]:
     from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
 
-    from serving.errors import ServingError
+    from serving.wire.errors import ServingError
 
     try:
         message = text_format.Parse(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serving.errors import invalid
+from serving.wire.errors import invalid
 
 
 @dataclass(frozen=True)

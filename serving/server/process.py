@@ -16,7 +16,7 @@ from threading import Event, Thread
 import grpc
 import uvicorn
 
-from serving.server import grpc_api, rest
+from serving.server.api import grpc_api, rest
 from serving.server.batching import Batcher
 from serving.server.launch import UNLOADABLE
 from serving.server.models import Models

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from serving.errors import Code, ServingError, invalid
 from serving.server import tensorflow_core
 from serving.server.batching import Batcher
-from serving.tensors import data_type, type_name
+from serving.wire.errors import Code, ServingError, invalid
+from serving.wire.tensors import data_type, type_name
 
 DEFAULT_SIGNATURE = "serving_default"
 _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

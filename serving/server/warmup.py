@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serving.errors import ServingError, invalid
-from serving.server import inference
-from serving.tensors import to_numpy
+from serving.server.api import classify_regress as inference
 from serving.warmup import FILE
+from serving.wire.errors import ServingError, invalid
+from serving.wire.tensors import to_numpy
 
 if TYPE_CHECKING:
     from serving.server.saved_model import SavedModel

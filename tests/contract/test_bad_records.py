@@ -12,11 +12,11 @@ from PIL import Image
 from pydantic import TypeAdapter
 
 from components.artifacts import SourceFiles
-from components.example_gen import ExampleGen, ExampleGenInputs
-from components.readers import Reader, Source, readers
+from components.data.tfrecord import framed
+from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
+from components.ingestion.readers import Reader, Source, readers
 from components.stage import Context, RootstockError
-from components.tfrecord import framed
-from serving.protos import Example
+from serving.wire.protos import Example
 
 RECORDS = 200
 Broken = set[int]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from models.balancing.base import Balancing, GradientBalancing, LossBalancer
-from models.balancing.equal import Equal
-from models.balancing.uncertainty import Uncertainty
+from models.balancing.loss_based.equal import Equal
+from models.balancing.loss_based.uncertainty import Uncertainty
 from models.discovery import methods
 from models.lazy import keras, tf
-from models.task import BinaryTask, RegressionTask, TaskTarget
+from models.tasks.base import BinaryTask, RegressionTask, TaskTarget
 
 METHODS = {
     name: method

@@ -8,7 +8,7 @@ import pytest
 from models.balancing.base import Balancing, GradientBalancer, GradientBalancing, TaskGradients
 from models.discovery import methods
 from models.lazy import keras, tf
-from models.task import BinaryTask, TaskTarget
+from models.tasks.base import BinaryTask, TaskTarget
 
 METHODS = {
     name: method

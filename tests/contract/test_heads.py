@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.balancing.equal import Equal
-from models.balancing.uncertainty import Uncertainty
-from models.features import NumericFeature
+from models.balancing.loss_based.equal import Equal
+from models.balancing.loss_based.uncertainty import Uncertainty
+from models.inputs.features import NumericFeature
 from models.lazy import keras, tf
-from models.multitask import MultitaskModel
+from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
-from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
+from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
 from models.trunks.scratch import Scratch
 
 RNG = np.random.default_rng(0)

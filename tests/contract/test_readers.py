@@ -18,12 +18,12 @@ import pytest
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from components.fingerprint import canonical
-from components.readers import Reader, Source, readers
-from components.readers.base import BadRecord
+from components.data.tfrecord import framed
+from components.ingestion.readers import Reader, Source, readers
+from components.ingestion.readers.base import BadRecord
 from components.stage import RootstockError
-from components.tfrecord import framed
-from serving.protos import Example
+from pipeline.store.fingerprint import canonical
+from serving.wire.protos import Example
 
 SPEC: TypeAdapter[Reader] = TypeAdapter(Source)
 

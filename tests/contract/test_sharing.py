@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.balancing.equal import Equal
-from models.balancing.imtl_g import IMTLG
+from models.balancing.gradient_based.imtl_g import IMTLG
+from models.balancing.loss_based.equal import Equal
 from models.discovery import methods
-from models.features import REPRESENTATION, ImageFeature, NumericFeature
+from models.inputs.features import REPRESENTATION, ImageFeature, NumericFeature
 from models.lazy import keras, tf
-from models.multitask import MultitaskModel
+from models.multitask.adaptation import Adaptation
+from models.multitask.model import MultitaskModel
 from models.sharing.base import Sharing
-from models.task import BinaryTask, TaskTarget
-from models.transfer.adaptation import Adaptation
+from models.tasks.base import BinaryTask, TaskTarget
 from models.transfer.base import Transfer
 from models.transfer.frozen import Frozen
 from models.transfer.lora import Lora
-from models.trunks.residual_convnet import ResidualConvnet
+from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch
 
 SCHEMES = methods("models.sharing", Sharing)

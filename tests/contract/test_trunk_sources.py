@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.fingerprint import canonical
 from models.discovery import methods
-from models.features import ImageFeature
-from models.inputs import ImageInput, Input, NumericInput, TextInput
+from models.inputs.features import ImageFeature
+from models.inputs.preprocessing import Preprocessing
+from models.inputs.spec import ImageInput, Input, NumericInput, TextInput
 from models.lazy import keras, tf
-from models.preprocessing import Preprocessing
-from models.publish import publish
 from models.trunks.base import Trunk, layer_groups
+from models.trunks.publish import publish
 from models.trunks.tf_hub import TfHub, adopted
+from pipeline.store.fingerprint import canonical
 from tests.pretrained_files import SAMPLES, TEXT, Sample
 
 SOURCES = {

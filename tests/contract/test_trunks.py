@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.discovery import methods
-from models.features import (
+from models.inputs.features import (
     CategoricalFeature,
     Feature,
     ImageFeature,
@@ -38,7 +38,7 @@ SETS = [("image",), ("photo",), ("text",), ("size",), ("colour",), tuple(FEATURE
 
 
 def example(feature: Feature, rows: int) -> np.ndarray:
-    """Preprocessed values, as `models.features` states them."""
+    """Preprocessed values, as `models.inputs.features` states them."""
     rng = np.random.default_rng(0)
     match feature:
         case ImageFeature():

@@ -10,8 +10,8 @@ import pytest
 from components.stage import RootstockError
 from pipeline.flow import prepare
 from pipeline.runner import Runner
-from pipeline.spec import load_spec
-from pipeline.store import Store
+from pipeline.spec.sections import load_spec
+from pipeline.store.store import Store
 
 SPEC = """
 name: shop

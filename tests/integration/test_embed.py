@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from components.artifacts import Batches, Examples, TrainedModel
-from components.embed import Embed, EmbedInputs
-from components.statistics_gen import StatisticsGen, StatisticsGenInputs
-from components.trainer import Trainer, TrainerInputs, Training
-from components.transform import Transform, TransformInputs
+from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.training.trainer import Trainer, TrainerInputs, Training
+from components.transform.embed import Embed, EmbedInputs
+from components.transform.transform import Transform, TransformInputs
 from models.transfer.frozen import Frozen
 from models.trunks.keras_hub import KerasHub
 from pipeline.run import run
-from pipeline.store import Store
+from pipeline.store.store import Store
 from tests.integration.test_pretrained_trunks import INPUTS, TASKS, answers, context, examples
 from tests.pretrained_files import image_module, text_preset
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from components.artifacts import TrainedModel
-from components.expected import read_expected
-from serving.client import Client
+from components.export.expected_outputs import read_expected
+from serving.client.client import Client
 from serving.server.launch import ServerProcess
 from tests.command_line import entry, start
 from tests.own_layers import LAYERS

@@ -18,12 +18,12 @@ import pandas as pd
 import pytest
 
 from components.artifacts import Examples, TrainedModel
-from components.evaluator import Evaluator, EvaluatorInputs
-from components.pusher import Pusher, PusherInputs
+from components.evaluation.evaluator import Evaluator, EvaluatorInputs
+from components.evaluation.thresholds import Threshold
+from components.export.pusher import Pusher, PusherInputs
 from components.stage import Context, Stage
-from components.thresholds import Threshold
 from pipeline.runner import Runner
-from pipeline.store import Store
+from pipeline.store.store import Store
 from pipeline.tracking import registry
 from pipeline.tracking import state as states
 from pipeline.tracking.events import RunFinished

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from components.artifacts import Pushed, TrainedModel
-from components.expected import read_expected
-from pipeline.store import Store
-from serving.client import Client
+from components.export.expected_outputs import read_expected
+from pipeline.store.store import Store
+from serving.client.client import Client
 from serving.server.launch import ServerProcess
 from tests.command_line import entry
 
@@ -81,7 +81,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def start(project: Path, *overrides: str, timed: bool = False) -> subprocess.Popen[str]:
-    command = [sys.executable, *(["-X", "importtime"] if timed else []), "-m", "pipeline.cli"]
+    command = [sys.executable, *(["-X", "importtime"] if timed else []), "-m", "pipeline.cli.main"]
     command += ["run", "spec.yaml", *[a for o in overrides for a in ("--set", o)]]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=project)
@@ -186,7 +186,7 @@ def test_mlflow_that_is_down_stops_nothing_and_is_told_later(project: Path) -> N
         code, out, err = run(project, f"tracking.uri={uri}")
         assert code == 0, err
         assert "rootstock sync" in out
-    command = [sys.executable, "-m", "pipeline.cli", "sync", "spec.yaml"]
+    command = [sys.executable, "-m", "pipeline.cli.main", "sync", "spec.yaml"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "sent" in done.stdout

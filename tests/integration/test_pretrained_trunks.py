@@ -13,22 +13,22 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.artifacts import Examples, TrainedModel
-from components.batches import load_columns
-from components.preprocessing import load_preprocessing
-from components.raw import raw_inputs
+from components.data.raw import raw_inputs
 from components.stage import Context, RootstockError
-from components.statistics_gen import StatisticsGen, StatisticsGenInputs
-from components.trained_model import load_keras
-from components.trainer import Trainer, TrainerInputs, Training
-from components.transform import Transform, TransformInputs
-from models.inputs import Input, TextInput
+from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.training.trained_model import load_keras
+from components.training.trainer import Trainer, TrainerInputs, Training
+from components.transform.batches import load_columns
+from components.transform.preprocessing_file import load_preprocessing
+from components.transform.transform import Transform, TransformInputs
+from models.inputs.encodings import Raw
+from models.inputs.spec import Input, TextInput
 from models.lazy import tf
-from models.reading import Raw
-from models.task import BinaryTask
+from models.tasks.base import BinaryTask
 from models.trunks.base import Trunk
 from models.trunks.keras_hub import KerasHub
-from models.trunks.registry import Registry
 from models.trunks.tf_hub import TfHub
+from models.trunks.trained import Registry
 from tests.pretrained_files import WORDS, bert_modules, text_preset
 
 INPUTS: tuple[Input, ...] = (TextInput(name="words", column="text"),)

@@ -18,10 +18,10 @@ import grpc
 import numpy as np
 import pytest
 
-from serving import layout
-from serving.client import Client, Code, ServingError
+from serving.client.client import Client, Code, ServingError
 from serving.server.launch import UNLOADABLE, ServerExited, ServerProcess
 from serving.signatures import SignatureInput, export
+from serving.versions import directory as layout
 
 INPUTS = [SignatureInput("image", "string"), SignatureInput("age", "float32")]
 

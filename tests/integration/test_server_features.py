@@ -25,11 +25,11 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from serving import layout
-from serving.client import Client, Code, ServingError
+from serving.client.client import Client, Code, ServingError
 from serving.server.launch import UNLOADABLE, ServerExited, ServerProcess
 from serving.server.monitoring import PATH
 from serving.signatures import Classes, SignatureInput, Value, export
+from serving.versions import directory as layout
 from serving.warmup import FILE, write_warm_up
 
 BODY_LIMIT = 50_000

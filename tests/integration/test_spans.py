@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pipeline.flow import prepare
 from pipeline.runner import Runner
-from pipeline.spec import load_spec
-from pipeline.store import Store
+from pipeline.spec.sections import load_spec
+from pipeline.store.store import Store
 
 SPEC = """
 name: days

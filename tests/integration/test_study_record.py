@@ -7,10 +7,10 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from pipeline.spec.trunk_lookup import tracking_uri
 from pipeline.study.findings import findings
 from pipeline.study.record import record
 from pipeline.study.report import write
-from pipeline.tracking.lookup import tracking_uri
 from tests.unit.pipeline.study.figures import evidence
 
 pytestmark = [

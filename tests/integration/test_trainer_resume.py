@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from components.stage import Context
-from components.trainer import EarlyStopping, Trainer, TrainerInputs, Training
-from models.balancing.uncertainty import Uncertainty
-from models.trunks.residual_convnet import ResidualConvnet
+from components.training.trainer import EarlyStopping, Trainer, TrainerInputs, Training
+from models.balancing.loss_based.uncertainty import Uncertainty
+from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch
 from tests.trainer_data import TASKS, write_inputs
 

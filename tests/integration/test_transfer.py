@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from components.artifacts import Examples
-from components.dataset import load_splits
-from components.preprocessing import load_preprocessing
 from components.stage import Context, RootstockError, Silent
-from components.statistics_gen import StatisticsGen, StatisticsGenInputs
-from components.trained_model import ModelRecord, load_keras
-from components.trainer import EarlyStopping, Trainer, TrainerInputs, Training
-from components.training import Result, train
-from components.transform import Transform, TransformInputs
+from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.training.dataset import load_splits
+from components.training.fit import Result, train
+from components.training.trained_model import ModelRecord, load_keras
+from components.training.trainer import EarlyStopping, Trainer, TrainerInputs, Training
+from components.transform.preprocessing_file import load_preprocessing
+from components.transform.transform import Transform, TransformInputs
 from models.discovery import methods
 from models.transfer.base import Transfer
 from models.transfer.fine_tune import FineTune

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from serving import layout
+from serving.checks import conformance, fuzz, load
 from serving.server.launch import ServerProcess
 from serving.signatures import Classes, SignatureInput, Value, export
-from serving.trials import conformance, fuzz, load
+from serving.versions import directory as layout
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from models.record import read_model, read_record
-from models.trunks.registry import find_model
+from models.multitask.record import read_model, read_record
+from models.trunks.trained import find_model
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ assert "models" not in sys.modules
 
 
 def rootstock(project: Path, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pipeline.cli", *arguments]
+    command = [sys.executable, "-m", "pipeline.cli.main", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=project, timeout=250)
     return done.returncode, done.stdout + done.stderr
 

@@ -62,7 +62,7 @@ def test_a_search_goes_on_after_a_kill_and_writes_a_spec_that_runs(project: Path
     assert best["gain"] > 0, "a trunk two units wide can be bettered"
     assert "Run it: rootstock run" in out
 
-    check = [sys.executable, "-m", "pipeline.cli", "validate", str(directory / "tuned.yaml")]
+    check = [sys.executable, "-m", "pipeline.cli.main", "validate", str(directory / "tuned.yaml")]
     subprocess.run(check, check=True, cwd=project)
     text = (directory / "tuned.yaml").read_text()
     assert "tune:" not in text

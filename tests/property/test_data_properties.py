@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.accumulators import accumulator
-from components.keys import key_bytes, split_indices
-from components.labels import encode, resolve
-from components.readers.base import BadRecord
-from components.readers.delimited import CsvReader
-from components.splits import HashSplits
-from components.statistics import NumericColumn
-from models.task import MulticlassTask, MultilabelTask
+from components.data.row_keys import key_bytes, split_indices
+from components.ingestion.readers.base import BadRecord
+from components.ingestion.readers.delimited import CsvReader
+from components.ingestion.splits import HashSplits
+from components.labels.encoding import encode, resolve
+from components.statistics.accumulators import accumulator
+from components.statistics.column_statistics import NumericColumn
+from models.tasks.base import MulticlassTask, MultilabelTask
 
 WORDS = st.one_of(st.none(), st.text(max_size=6))
 PAIRS = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=20, unique=True)

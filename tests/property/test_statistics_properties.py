@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.accumulators import Accumulator, accumulator
-from components.sketches import Quantiles
-from components.statistics import NumericColumn, SplitStatistics
-from components.statistics_proto import to_proto
+from components.statistics.accumulators import Accumulator, accumulator
+from components.statistics.column_statistics import NumericColumn, SplitStatistics
+from components.statistics.sketches import Quantiles
+from components.statistics.statistics_proto import to_proto
 
 VALUES: dict[str, tuple[pa.DataType, bool, st.SearchStrategy[object]]] = {
     "integers": (pa.int64(), False, st.integers(-(2**40), 2**40)),

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from components.arrow import np
+from components.data.arrow import np
+from pipeline.report.charts import Bar, Point, Series, forest, heat_map, plot
 from pipeline.study.findings import Comparison, Findings
+from pipeline.study.jobs import MAJORITY, Cell
 from pipeline.study.promises import promises
-from pipeline.study.report.charts import Bar, Point, Series, forest, heat_map, plot
 from pipeline.study.report.markdown import MAIN
 from pipeline.study.report.sentences import (
     headline,
@@ -21,7 +22,6 @@ from pipeline.study.report.sentences import (
     spread,
     verdict_sentence,
 )
-from pipeline.study.trials import MAJORITY, Cell
 from pipeline.study.verdict import Verdict
 
 MARKS = (

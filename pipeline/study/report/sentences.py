@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from components.arrow import np
+from components.data.arrow import np
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.statistics import fewest_seeds
 from pipeline.study.verdict import Verdict

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.affinity import Affinity
-from components.sampling import RoundRobin
+from components.experiments.task_affinity import Affinity
 from components.stage import Context
-from components.trainer import Trainer, Training
+from components.training.sampling import RoundRobin
+from components.training.trainer import Trainer, Training
 from models.trunks.scratch import Scratch
 from tests.trainer_data import COLUMNS_ONLY, TASKS, write_inputs
 

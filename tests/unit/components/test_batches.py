@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from components.artifacts import Batches
-from components.batches import ShardedRows, load_columns, open_columns, write_shard
-from models.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
+from components.transform.batches import ShardedRows, load_columns, open_columns, write_shard
+from models.inputs.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
 
 FEATURES = (
     ImageFeature(name="p", column="p", height=2, width=3, channels=1),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.beam import hand_over, map_units
+from components.beam.map_units import hand_over, map_units
 from components.stage import BeamOptions, Context, RootstockError
 
 Make = Callable[[str], Context]

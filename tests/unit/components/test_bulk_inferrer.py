@@ -10,15 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.artifacts import SourceFiles
-from components.bulk_inferrer import BulkInferrer, BulkInferrerInputs, BulkInferrerOutputs
-from components.prediction_writers import PredictionFormat
-from components.readers.delimited import CsvReader
-from components.readers.jsonl import JsonLinesReader
-from components.readers.tfrecord import TFRecordReader
+from components.inference.bulk_inferrer import BulkInferrer, BulkInferrerInputs, BulkInferrerOutputs
+from components.inference.prediction_writers import PredictionFormat
+from components.ingestion.readers.delimited import CsvReader
+from components.ingestion.readers.jsonl import JsonLinesReader
+from components.ingestion.readers.tfrecord import TFRecordReader
 from components.stage import Context, RootstockError
-from models.inputs import CategoricalInput, NumericInput
-from pipeline.cli import main
-from serving.layout import push
+from models.inputs.spec import CategoricalInput, NumericInput
+from pipeline.cli.main import main
+from serving.versions.directory import push
 from tests.small_model import answers, write_model
 
 Make = Callable[[str], Context]

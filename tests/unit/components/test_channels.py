@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from components.accumulators import accumulator
-from components.statistics import ImageColumn
+from components.statistics.accumulators import accumulator
+from components.statistics.column_statistics import ImageColumn
 
 RNG = np.random.default_rng(0)
 FIELD = pa.field("p", pa.binary())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components import dataset
-from components.dataset import Rows, evaluation_batches, training_batches
-from models.augment import Augment
+from components.training.dataset import Rows, evaluation_batches, training_batches
+from components.training.fit import dataset
+from models.inputs.augment import Augment
 from models.lazy import tf
 
 N = 50

@@ -11,8 +11,13 @@ import pytest
 from PIL import Image, ImageFilter
 
 from components.artifacts import Examples
-from components.deduplicator import Deduplicator, DeduplicatorInputs, DeduplicatorOutputs
-from components.duplicates import groups, image_signature, signatures, text_signature
+from components.ingestion.deduplicator import Deduplicator, DeduplicatorInputs, DeduplicatorOutputs
+from components.ingestion.duplicate_signatures import (
+    groups,
+    image_signature,
+    signatures,
+    text_signature,
+)
 from components.stage import Context, RootstockError
 
 Make = Callable[[str], Context]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from components import digests
-from components.digests import digest_source, digest_tree
+from components.data import digests
+from components.data.digests import digest_source, digest_tree
 from components.stage import RootstockError
 
 

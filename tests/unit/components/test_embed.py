@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components import embed
 from components.artifacts import Batches, Preprocessing
-from components.batches import load_columns, stored_representation, write_shard
-from components.digests import digest_tree
-from components.embed import Embed, EmbedInputs
-from components.preprocessing import save_preprocessing
+from components.data.digests import digest_tree
 from components.stage import Context, RootstockError
-from models.features import REPRESENTATION, Feature, RawTextFeature
+from components.transform.batches import load_columns, stored_representation, write_shard
+from components.transform.embed import Embed, EmbedInputs
+from components.transform.preprocessing_file import save_preprocessing
+from components.transform.transform import embed
+from models.inputs.features import REPRESENTATION, Feature, RawTextFeature
 from models.lazy import tf
-from models.tokens import tokens_feature
 from models.trunks.base import Trunk
 from models.trunks.keras_hub import KerasHub
+from models.trunks.sources.pretrained_tokens import tokens_feature
 from models.trunks.tf_hub import TfHub
 from tests.pretrained_files import TEXTS, text_module, text_preset
 

@@ -6,11 +6,11 @@ import pytest
 from sklearn import metrics as sk
 
 from components.artifacts import Champion, Examples, TrainedModel
-from components.evaluator import Evaluator, EvaluatorInputs
-from components.slices import Slice
+from components.data.slices import Slice
+from components.evaluation.evaluator import Evaluator, EvaluatorInputs
+from components.evaluation.thresholds import Threshold, check_thresholds
 from components.stage import Context, RootstockError, Silent
-from components.thresholds import Threshold, check_thresholds
-from components.trained_model import write_classes
+from components.training.trained_model import write_classes
 from tests.small_model import TARGETS, TASKS, answers, write_examples, write_model
 
 
@@ -159,7 +159,7 @@ def test_thresholds_that_make_no_sense_are_refused(threshold, said):
 
 def test_a_label_outside_the_training_classes_is_named(tmp_path, model, examples):
     other = replace(TASKS[1], label="job")
-    from components.trained_model import load_record, save_record
+    from components.training.trained_model import load_record, save_record
 
     record = load_record(model)
     targets = (record.targets[0], replace(record.targets[1], task=other), record.targets[2])

@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.artifacts import SPLITS, SourceFiles
-from components.digests import digest_tree
-from components.example_gen import ExampleGen, ExampleGenInputs, ExampleGenOutputs
-from components.readers import Reader
-from components.readers.delimited import CsvReader
-from components.splits import HashSplits as Splits
+from components.data.digests import digest_tree
+from components.ingestion.example_gen import ExampleGen, ExampleGenInputs, ExampleGenOutputs
+from components.ingestion.readers import Reader
+from components.ingestion.readers.delimited import CsvReader
+from components.ingestion.splits import HashSplits as Splits
 from components.stage import BeamOptions, Context, RootstockError
 
 Make = Callable[[str], Context]

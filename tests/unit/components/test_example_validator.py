@@ -10,14 +10,14 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.anomalies import errors, warnings
 from components.artifacts import Anomalies, Examples
-from components.example_validator import ExampleValidator, ExampleValidatorInputs
-from components.schema_gen import SchemaGen, SchemaGenInputs
 from components.stage import Context
-from components.statistics_gen import StatisticsGen, StatisticsGenInputs
-from models.inputs import CategoricalInput, ImageInput, Input, NumericInput
-from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
+from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.validation.anomalies import errors, warnings
+from components.validation.example_validator import ExampleValidator, ExampleValidatorInputs
+from components.validation.schema_gen import SchemaGen, SchemaGenInputs
+from models.inputs.spec import CategoricalInput, ImageInput, Input, NumericInput
+from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
 
 inf = float("inf")
 TRAIN = pa.table(

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from components.artifacts import TrainedModel
-from components.expected import read_expected
-from components.exporter import Exporter, ExporterInputs
-from components.infra_validator import InfraValidator, InfraValidatorInputs
-from components.served_form import Export
+from components.export.expected_outputs import read_expected
+from components.export.exporter import Exporter, ExporterInputs
+from components.export.infra_validator import InfraValidator, InfraValidatorInputs
+from components.export.settings import Export
 from components.stage import Context, RootstockError
-from components.trainer import Trainer, Training
+from components.training.trainer import Trainer, Training
 from serving.server.saved_model import SavedModel
 from tests.trainer_data import TASKS, write_inputs
 

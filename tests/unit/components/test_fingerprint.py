@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from components import fingerprint
 from components.artifacts import Artifact, Examples
-from components.fingerprint import canonical, identify
 from components.stage import Context, Stage
+from pipeline.store.fingerprint import canonical, identify
+from pipeline.store.store import fingerprint
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from components.artifacts import TrainedModel
-from components.expected import write_expected
-from components.infra_validator import InfraValidator, InfraValidatorInputs, ServingLimits
+from components.export.expected_outputs import write_expected
+from components.export.infra_validator import InfraValidator, InfraValidatorInputs, ServingLimits
 from components.stage import Context, RootstockError
 from serving.signatures import SignatureInput, export
 
@@ -67,7 +67,7 @@ def run(tmp_path: Path) -> Run:
 
 def changed(trained: Path, tmp_path: Path, **outputs: np.ndarray) -> Path:
     """The model beside other expectations."""
-    from components.expected import read_expected
+    from components.export.expected_outputs import read_expected
 
     shutil.copytree(trained, tmp_path / "model")
     raw, expected = read_expected(trained / "expected.parquet")
@@ -86,7 +86,7 @@ def test_a_model_that_answers_as_keras_does_is_blessed(run: Run, trained: Path) 
 
 
 def test_a_single_answer_off_is_found_everywhere(run: Run, trained: Path, tmp_path: Path) -> None:
-    from components.expected import read_expected
+    from components.export.expected_outputs import read_expected
 
     wide = read_expected(trained / "expected.parquet")[1]["wide"].copy()
     wide[7, 1] += 1e-3
@@ -99,7 +99,7 @@ def test_a_single_answer_off_is_found_everywhere(run: Run, trained: Path, tmp_pa
 
 
 def test_only_the_examples_asked_for_are_compared(run: Run, trained: Path, tmp_path: Path) -> None:
-    from components.expected import read_expected
+    from components.export.expected_outputs import read_expected
 
     wide = read_expected(trained / "expected.parquet")[1]["wide"].copy()
     wide[7, 1] += 1e-3

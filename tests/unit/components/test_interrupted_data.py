@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from components.digests import digest_tree
+from components.data.digests import digest_tree
 
 STAGES = """
 import resource, signal, sys, time
 from pathlib import Path
-from components import example_gen
+from components.ingestion import example_gen
 from components.artifacts import SourceFiles
-from components.example_gen import ExampleGen, ExampleGenInputs
-from components.readers.delimited import CsvReader
+from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
+from components.ingestion.readers.delimited import CsvReader
 from components.stage import BeamOptions, RootstockError
 from pipeline.runner import Runner
-from pipeline.store import Store
+from pipeline.store.store import Store
 
 source, store, limit, pause = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 write_unit = example_gen.write_unit

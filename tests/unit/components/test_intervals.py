@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest, norm
 
-from components.assessment import ALL, Answers, assess
-from components.intervals import (
+from components.evaluation.assessment import ALL, Answers, assess
+from components.evaluation.intervals import (
     Confidence,
     Interval,
     of_paired_shares,
@@ -11,7 +11,7 @@ from components.intervals import (
     percentile,
     resamples,
 )
-from models.task import BinaryTask, TaskTarget
+from models.tasks.base import BinaryTask, TaskTarget
 
 TARGET = TaskTarget(task=BinaryTask(name="t", label="y"), classes=("negative", "positive"))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components.keys import key_bytes, split_indices
+from components.data.row_keys import key_bytes, split_indices
 
 
 def batch(**columns: pa.Array) -> pa.RecordBatch:

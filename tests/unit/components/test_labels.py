@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components.labels import encode, resolve
+from components.labels.encoding import encode, resolve
 from components.stage import RootstockError
-from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask
+from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask
 
 nan = np.nan
 

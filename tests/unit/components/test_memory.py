@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from components.memory import PeakMemory
+from components.experiments.peak_memory import PeakMemory
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 MIB = 2**17

@@ -5,8 +5,8 @@ import pytest
 from sklearn import metrics as sk
 from sklearn.exceptions import UndefinedMetricWarning
 
-from components.metrics import METRICS, TaskMetrics, measure
-from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
+from components.evaluation.metrics import METRICS, TaskMetrics, measure
+from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
 
 BINARY = TaskTarget(task=BinaryTask(name="t", label="y"), classes=("negative", "positive"))
 CLASSES = TaskTarget(task=MulticlassTask(name="t", label="y"), classes=tuple("abcdef"))

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from components.artifacts import Blessing, TrainedModel
-from components.pusher import Pusher, PusherInputs, PusherOutputs
+from components.export.pusher import Pusher, PusherInputs, PusherOutputs
 from components.stage import Context, RootstockError, Silent
-from serving import labels
+from serving.versions import labels
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path: Path) -> None:
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
         "from components.artifacts import Blessing, TrainedModel\n"
-        "from components.pusher import Pusher, PusherInputs\n"
+        "from components.export.pusher import Pusher, PusherInputs\n"
         "from components.stage import Context\n"
         "root = Path(sys.argv[1])\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"

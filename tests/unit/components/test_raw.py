@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components.raw import raw_inputs
+from components.data.raw import raw_inputs
 from components.stage import RootstockError
-from models.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
+from models.inputs.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
 
 FEATURES = (
     ImageFeature(name="p", column="image", height=1, width=1, channels=3),

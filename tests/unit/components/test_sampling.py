@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.dataset import Rows, training_batches
-from components.sampling import Fixed, Proportional, RoundRobin, Temperature, order_of, sources
 from components.stage import RootstockError
+from components.training.dataset import Rows, training_batches
+from components.training.sampling import (
+    Fixed,
+    Proportional,
+    RoundRobin,
+    Temperature,
+    order_of,
+    sources,
+)
 from models.lazy import tf
 
 NAN = np.nan

@@ -4,9 +4,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.anomalies import Finding
-from components.schema_checks import schema_findings
-from components.statistics import (
+from components.statistics.column_statistics import (
     ColumnStatistics,
     ListColumn,
     NumericColumn,
@@ -15,6 +13,8 @@ from components.statistics import (
     StringColumn,
     ValueCounts,
 )
+from components.validation.anomalies import Finding
+from components.validation.schema_checks import schema_findings
 
 I = NumericColumn(name="c", type="int64", present=10, minimum=-3, maximum=7)  # noqa: E741
 F = NumericColumn(

@@ -7,11 +7,8 @@ import pytest
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.artifacts import SourceFiles, Statistics
-from components.schema import load_schema
-from components.schema_checks import schema_findings
-from components.schema_gen import SchemaGen, SchemaGenInputs
 from components.stage import Context, RootstockError
-from components.statistics import (
+from components.statistics.column_statistics import (
     ImageColumn,
     ListColumn,
     NumericColumn,
@@ -21,6 +18,9 @@ from components.statistics import (
     ValueCounts,
     save_statistics,
 )
+from components.validation.schema import load_schema
+from components.validation.schema_checks import schema_findings
+from components.validation.schema_gen import SchemaGen, SchemaGenInputs
 
 Make = Callable[[str], Context]
 

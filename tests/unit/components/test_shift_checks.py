@@ -6,9 +6,7 @@ from google.protobuf import text_format
 from scipy.spatial.distance import jensenshannon
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.distances import jensen_shannon, l_infinity
-from components.shift_checks import shift_findings
-from components.statistics import (
+from components.statistics.column_statistics import (
     ColumnStatistics,
     ImageColumn,
     NumericColumn,
@@ -18,6 +16,8 @@ from components.statistics import (
     TextColumn,
     ValueCounts,
 )
+from components.validation.distances import jensen_shannon, l_infinity
+from components.validation.drift_and_skew import shift_findings
 
 RNG = np.random.default_rng(3)
 U = np.linspace(0, 1, 11)

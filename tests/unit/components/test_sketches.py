@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components.sketches import CountedValues, DistinctValues, Moments, Quantiles, Sizes
+from components.statistics.sketches import CountedValues, DistinctValues, Moments, Quantiles, Sizes
 
 
 def test_moments_merge_to_those_of_all() -> None:

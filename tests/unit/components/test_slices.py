@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components.slices import Slice, check_slices, masks
+from components.data.slices import Slice, check_slices, masks
 from components.stage import RootstockError
 
 ROWS = pa.table(

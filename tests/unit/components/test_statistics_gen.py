@@ -12,12 +12,11 @@ import pytest
 from PIL import Image
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components import accumulators
 from components.artifacts import Examples
-from components.digests import digest_tree
-from components.slices import Slice
+from components.data.digests import digest_tree
+from components.data.slices import Slice
 from components.stage import Context
-from components.statistics import (
+from components.statistics.column_statistics import (
     BytesColumn,
     ImageColumn,
     ListColumn,
@@ -25,9 +24,10 @@ from components.statistics import (
     SplitStatistics,
     StringColumn,
     TextColumn,
+    accumulators,
     load_statistics,
 )
-from components.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
 
 Make = Callable[[str], Context]
 
@@ -164,7 +164,7 @@ def test_proto_says_the_same(tmp_path: Path, new_context: Make) -> None:
 
 def test_protos_do_not_bring_tensorflow() -> None:
     code = (
-        "import sys, components.statistics_proto, components.schema_checks, components.anomalies;"
+        "import sys, components.statistics.statistics_proto, components.validation.schema_checks, components.validation.anomalies;"
         "from tensorflow_metadata.proto.v0 import statistics_pb2, schema_pb2, anomalies_pb2;"
         "assert 'tensorflow' not in sys.modules"
     )

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from components.dataset import Rows, Splits
-from components.labels import counted
+from components.labels.encoding import counted
 from components.stage import RootstockError
-from components.subset import Subset, chosen
-from models.task import (
+from components.training.dataset import Rows, Splits
+from components.training.subset import Subset, chosen
+from models.tasks.base import (
     BinaryTask,
     MulticlassTask,
     MultilabelTask,

@@ -11,22 +11,21 @@ import pytest
 from scipy.stats.contingency import association
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components import label_counts
 from components.artifacts import Examples, TaskStatistics
-from components.digests import digest_tree
-from components.label_counts import LabelCounts
-from components.labels import resolve
-from components.slices import Slice
-from components.stage import Context
-from components.task_statistics import (
+from components.data.digests import digest_tree
+from components.data.slices import Slice
+from components.labels.encoding import label_counts, resolve
+from components.labels.label_counts import LabelCounts
+from components.labels.label_statistics import (
     LabelBalance,
     SplitTasks,
     co_occurrence,
     load_task_statistics,
 )
-from components.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
-from components.task_statistics_proto import to_proto
-from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
+from components.labels.label_statistics_proto import to_proto
+from components.labels.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
+from components.stage import Context
+from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
 
 Make = Callable[[str], Context]
 TASKS: tuple[Task, ...] = (

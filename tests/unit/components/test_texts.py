@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from components.texts import numbers, texts
+from components.data.casting import numbers, texts
 
 
 @pytest.mark.parametrize(

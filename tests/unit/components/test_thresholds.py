@@ -1,12 +1,12 @@
 import pytest
 
-from components.assessment import ALL, Assessment, Change
-from components.intervals import Interval
-from components.metrics import TaskMetrics
-from components.slices import Slice
+from components.data.slices import Slice
+from components.evaluation.assessment import ALL, Assessment, Change
+from components.evaluation.intervals import Interval
+from components.evaluation.metrics import TaskMetrics
+from components.evaluation.thresholds import Threshold, check_thresholds, judge
 from components.stage import RootstockError
-from components.thresholds import Threshold, check_thresholds, judge
-from models.task import BinaryTask
+from models.tasks.base import BinaryTask
 
 TASKS = (BinaryTask(name="t", label="y"),)
 

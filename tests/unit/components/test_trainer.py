@@ -15,15 +15,15 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from components.artifacts import TrainedModel
-from components.callbacks import Monitor
-from components.expected import read_expected
+from components.export.expected_outputs import read_expected
 from components.stage import Context, RootstockError
-from components.trained_model import load_description, load_keras
-from components.trainer import EarlyStopping, Trainer, Training
-from models.balancing.uncertainty import Uncertainty
+from components.training.callbacks import Monitor
+from components.training.trained_model import load_description, load_keras
+from components.training.trainer import EarlyStopping, Trainer, Training
+from models.balancing.loss_based.uncertainty import Uncertainty
 from models.lazy import keras, tf
-from models.task import BinaryTask, Task
-from models.trunks.residual_convnet import ResidualConvnet
+from models.tasks.base import BinaryTask, Task
+from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch
 from tests.trainer_data import COLUMNS_ONLY, FEATURES, TASKS, write_inputs
 
@@ -131,7 +131,7 @@ def test_a_description_needs_no_tensorflow(trained: Trained) -> None:
     assert targets[0].labelled == SIZES["train"] * 4 // 5
     code = (
         "import sys; from pathlib import Path; from components.artifacts import TrainedModel;"
-        "from components.trained_model import load_description; import components.trainer;"
+        "from components.training.trained_model import load_description; import components.training.trainer;"
         "load_description(TrainedModel(Path(sys.argv[1])));"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from components.stage import RootstockError
-from components.training import _check_state, _unbalanced
+from components.training.fit import _check_state, _unbalanced
 from models.balancing.base import Balancing
-from models.balancing.equal import Equal
-from models.balancing.excess_mtl import ExcessMTL
-from models.balancing.moco import MoCo
-from models.balancing.pcgrad import PCGrad
-from models.balancing.uncertainty import Uncertainty
-from models.features import NumericFeature
-from models.multitask import MultitaskModel
+from models.balancing.gradient_based.excess_mtl import ExcessMTL
+from models.balancing.gradient_based.moco import MoCo
+from models.balancing.gradient_based.pcgrad import PCGrad
+from models.balancing.loss_based.equal import Equal
+from models.balancing.loss_based.uncertainty import Uncertainty
+from models.inputs.features import NumericFeature
+from models.multitask.adaptation import Adaptation
+from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
-from models.task import BinaryTask, TaskTarget
-from models.transfer.adaptation import Adaptation
+from models.tasks.base import BinaryTask, TaskTarget
 from models.transfer.base import Phase, Transfer
 from models.transfer.fine_tune import FineTune
 from models.transfer.gradual import Gradual

@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from components.artifacts import Examples
-from components.batches import load_columns
-from components.digests import digest_tree
-from components.preprocessing import load_preprocessing
+from components.data.digests import digest_tree
 from components.stage import Context, RootstockError
-from components.statistics_gen import StatisticsGen, StatisticsGenInputs
-from components.transform import Transform, TransformInputs, TransformOutputs, count_words
-from models.features import CategoricalFeature, NumericFeature, TextFeature
-from models.inputs import CategoricalInput, ImageInput, Input, NumericInput, TextInput
+from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.transform.batches import load_columns
+from components.transform.preprocessing_file import load_preprocessing
+from components.transform.transform import Transform, TransformInputs, TransformOutputs, count_words
+from models.inputs.features import CategoricalFeature, NumericFeature, TextFeature
+from models.inputs.spec import CategoricalInput, ImageInput, Input, NumericInput, TextInput
 
 Make = Callable[[str], Context]
 

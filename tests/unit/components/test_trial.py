@@ -9,19 +9,26 @@ import pyarrow as pa
 import pytest
 
 from components.artifacts import Examples
-from components.baseline import Baseline, BaselineInputs, classical, features
-from components.labels import encode, resolve
-from components.metrics import METRICS, measure
-from components.raw import raw_inputs
+from components.data.raw import raw_inputs
+from components.evaluation.metrics import METRICS, measure
+from components.experiments.baseline import Baseline, BaselineInputs, classical, features
+from components.experiments.trial import Trial
+from components.experiments.trial_result import REPLICATES, TrialFigures, load_figures
+from components.labels.encoding import encode, resolve
 from components.stage import Context
-from components.subset import Subset, chosen
-from components.trained_model import load_keras
-from components.trainer import Trainer, TrainerInputs, Training
-from components.trial import Trial
-from components.trial_result import REPLICATES, TrialFigures, load_figures
-from models.inputs import CategoricalInput, ImageInput, Input, LayerInput, NumericInput, TextInput
-from models.task import Task
-from models.trunks.residual_convnet import ResidualConvnet
+from components.training.subset import Subset, chosen
+from components.training.trained_model import load_keras
+from components.training.trainer import Trainer, TrainerInputs, Training
+from models.inputs.spec import (
+    CategoricalInput,
+    ImageInput,
+    Input,
+    LayerInput,
+    NumericInput,
+    TextInput,
+)
+from models.tasks.base import Task
+from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch
 from tests.trainer_data import FEATURES, TASKS, write_inputs
 

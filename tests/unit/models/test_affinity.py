@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.dataset import load_splits
-from components.trained_model import ModelRecord
-from models.affinity import effects_of
-from models.balancing.equal import Equal
+from components.training.dataset import load_splits
+from components.training.trained_model import ModelRecord
+from models.analysis.task_affinity import effects_of
+from models.balancing.loss_based.equal import Equal
 from models.lazy import keras, tf
+from models.multitask.train_step import batch_losses
 from models.sharing.hard import Hard
-from models.train_step import batch_losses
 from models.trunks.scratch import Scratch
 from tests.trainer_data import COLUMNS_ONLY, TASKS, write_inputs
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from models.balancing.equal import Equal
-from models.features import (
+from models.analysis.flops import flops_per_example
+from models.balancing.loss_based.equal import Equal
+from models.inputs.features import (
     CategoricalFeature,
     ImageFeature,
     NumericFeature,
     RawTextFeature,
     TextFeature,
 )
-from models.flops import flops_per_example
 from models.lazy import keras
-from models.multitask import MultitaskModel
+from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
-from models.task import BinaryTask, MulticlassTask, TaskTarget
+from models.tasks.base import BinaryTask, MulticlassTask, TaskTarget
 from models.trunks.applications import Applications
 from models.trunks.scratch import Scratch
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from models.balancing.base import Balancing, GramianBalancer
-from models.balancing.equal import Equal
-from models.balancing.mgda import MGDA
-from models.batch_losses import batch_losses
-from models.features import REPRESENTATION, NumericFeature
-from models.gradient_step import balanced_pass, conflict_figures, conflict_totals
+from models.balancing.gradient_based.mgda import MGDA
+from models.balancing.loss_based.equal import Equal
+from models.inputs.features import REPRESENTATION, NumericFeature
 from models.lazy import keras, tf
-from models.multitask import MultitaskModel
+from models.multitask.batch_losses import batch_losses
+from models.multitask.gradient_step import balanced_pass, conflict_figures, conflict_totals
+from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
-from models.task import BinaryTask, RegressionTask, TaskTarget
+from models.tasks.base import BinaryTask, RegressionTask, TaskTarget
 from models.trunks.scratch import Scratch
 
 TARGETS = (

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.analysis.gradient_diagnostics import effective_rank, inspector
 from models.balancing.base import Balancing
-from models.balancing.equal import Equal
-from models.balancing.gradnorm import GradNorm
-from models.balancing.mgda import MGDA
-from models.balancing.pcgrad import PCGrad
-from models.features import NumericFeature
-from models.inspection import effective_rank, inspector
+from models.balancing.gradient_based.gradnorm import GradNorm
+from models.balancing.gradient_based.mgda import MGDA
+from models.balancing.gradient_based.pcgrad import PCGrad
+from models.balancing.loss_based.equal import Equal
+from models.inputs.features import NumericFeature
 from models.lazy import keras
-from models.multitask import MultitaskModel
+from models.multitask.model import MultitaskModel
 from models.sharing.adapters import Adapters
 from models.sharing.hard import Hard
 from models.sharing.soft import Soft
-from models.task import BinaryTask, TaskTarget
+from models.tasks.base import BinaryTask, TaskTarget
 from models.trunks.scratch import Scratch
 
 FEATURES = (NumericFeature(name="x", column="x", mean=0, deviation=1),)

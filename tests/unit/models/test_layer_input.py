@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from models.features import Feature, LayerFeature
-from models.inputs import LayerInput
-from models.layer_input import LayerError, check_layer, layer_feature
+from models.inputs.custom_layer import LayerError, check_layer, layer_feature
+from models.inputs.features import Feature, LayerFeature
+from models.inputs.preprocessing import Preprocessing
+from models.inputs.spec import LayerInput
 from models.lazy import tf
-from models.preprocessing import Preprocessing
 from tests.own_layers import LAYERS
 
 Make = Callable[[str], LayerInput]

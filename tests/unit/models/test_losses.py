@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from models import losses
-from models.batch_losses import batch_losses
-from models.heads import BinaryHead, Head, class_weights, element_weights, head_for
 from models.lazy import keras, tf
-from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
+from models.multitask.batch_losses import batch_losses
+from models.tasks import losses
+from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
+from models.tasks.kinds import BinaryHead, Head, class_weights, element_weights, head_for
 
 RNG = np.random.default_rng(0)
 

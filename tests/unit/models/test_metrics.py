@@ -11,10 +11,10 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from models.heads import Head, head_for
 from models.lazy import tf
-from models.metrics import BINS, auc
-from models.task import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
+from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
+from models.tasks.epoch_metrics import BINS, auc
+from models.tasks.kinds import Head, head_for
 
 RNG = np.random.default_rng(1)
 ROWS = 2000

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
-from models.lazy import tf
-from models.preprocessing import (
+from models.inputs.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
+from models.inputs.preprocessing import (
     Preprocessing,
     clean_text,
     date_part,
@@ -20,6 +19,7 @@ from models.preprocessing import (
     split_words,
     standardise,
 )
+from models.lazy import tf
 
 
 def png(pixels: np.ndarray) -> bytes:

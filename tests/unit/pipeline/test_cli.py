@@ -27,7 +27,7 @@ ROWS = "size,colour,ripe\n" + "".join(
 
 
 def rootstock(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-X", "importtime", "-m", "pipeline.cli", *arguments]
+    command = [sys.executable, "-X", "importtime", "-m", "pipeline.cli.main", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
     imports = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     done.imported = {line.rpartition("|")[2].strip() for line in imports}  # type: ignore[attr-defined]

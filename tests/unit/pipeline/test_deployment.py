@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from components.artifacts import PushRecord
-from pipeline.cli import main
-from pipeline.deployment import pushed_before, serve_newest
-from pipeline.spec import load_spec
+from pipeline.cli.main import main
+from pipeline.operations.deployment import pushed_before, serve_newest
+from pipeline.spec.sections import load_spec
 from pipeline.tracking import registry
 from pipeline.tracking.registry import DIGEST, MODEL
-from serving import labels, layout
-from serving.destination import destination
+from serving.versions import directory as layout
+from serving.versions import labels
+from serving.versions.base import destination
 
 SPEC = """\
 name: little

@@ -15,8 +15,8 @@ import yaml
 from PIL import Image
 
 from components.stage import RootstockError
-from pipeline.guesses import guess_input, guess_task
-from pipeline.init import write_starter
+from pipeline.spec.guesses import guess_input, guess_task
+from pipeline.spec.starter import write_starter
 
 ROWS = 200
 RNG = np.random.default_rng(0)
@@ -173,7 +173,7 @@ def test_bad_starts_from_the_command_line(tmp_path: Path) -> None:
         (["none.csv", "--label", "b"], "none.csv: does not exist"),
         (["rows.docx", "--label", "b"], "`init` does not know such files"),
     ):
-        command = [sys.executable, "-X", "importtime", "-m", "pipeline.cli", "init", *given]
+        command = [sys.executable, "-X", "importtime", "-m", "pipeline.cli.main", "init", *given]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
         assert (done.returncode, told in done.stderr) == (2, True), done.stderr[-500:]
         assert "Traceback" not in done.stderr

@@ -12,7 +12,7 @@ import psutil
 
 STUBBORN = """
 import subprocess, time
-from pipeline import interrupts
+from pipeline.cli import interrupts
 
 interrupts.listen()
 started = [

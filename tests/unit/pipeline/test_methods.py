@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from components.stage import RootstockError
-from models.inputs import STRICT
-from pipeline.methods import all_methods, described, listing, page
+from models.inputs.spec import STRICT
+from pipeline.cli.methods import all_methods, described, listing, page
 
 DOCS = Path(__file__).parents[3] / "docs"
 

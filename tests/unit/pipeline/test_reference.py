@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.reference import json_schema, key_descriptions, page
+from pipeline.cli.reference import json_schema, key_descriptions, page
 
 DOCS = Path(__file__).parents[3] / "docs"
 

@@ -8,7 +8,7 @@ from components.artifacts import Examples
 from components.stage import Context, RootstockError, Stage
 from pipeline.display import LineDisplay, summary
 from pipeline.runner import Runner
-from pipeline.store import Store
+from pipeline.store.store import Store
 from pipeline.tracking.journal import JournalTracker, read
 
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.stage import RootstockError
-from models.augment import Augment
-from models.balancing.uncertainty import Uncertainty
-from models.task import MulticlassTask
-from pipeline.spec import Spec, load_spec
+from models.balancing.loss_based.uncertainty import Uncertainty
+from models.inputs.augment import Augment
+from models.tasks.base import MulticlassTask
+from pipeline.spec.sections import Spec, load_spec
 
 EXAMPLES = sorted(Path("examples").glob("*/*.yaml"))
 DIGITS = Path("examples/digits/digits.yaml")
@@ -115,7 +115,7 @@ def test_two_mistakes_are_both_told() -> None:
 def test_specs_do_not_import_tensorflow() -> None:
     code = (
         "import sys; from pathlib import Path; import pipeline.run;"
-        "from pipeline.spec import load_spec;"
+        "from pipeline.spec.sections import load_spec;"
         f"load_spec(Path({str(DIGITS)!r}));"
         "print([m for m in ('tensorflow', 'keras', 'apache_beam', 'mlflow') if m in sys.modules])"
     )

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from components.artifacts import Examples, Schema
-from components.fingerprint import Identity
 from components.stage import RootstockError
-from pipeline.store import Attempt, Store
+from pipeline.store.fingerprint import Identity
+from pipeline.store.store import Attempt, Store
 
 ME = Identity("ExampleGen", "{}", {}, {})
 

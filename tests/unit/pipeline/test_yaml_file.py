@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from components.stage import RootstockError
-from pipeline.yaml_file import YamlFile, read_yaml
+from pipeline.spec.yaml_file import YamlFile, read_yaml
 
 
 def read(tmp_path: Path, text: str, *overrides: str, **variables: str) -> YamlFile:

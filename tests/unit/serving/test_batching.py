@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from serving.errors import Code, ServingError, invalid
 from serving.server.batching import Batcher, Batching
+from serving.wire.errors import Code, ServingError, invalid
 
 
 class Model:

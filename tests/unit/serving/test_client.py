@@ -9,12 +9,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from serving.client import Client, Code, ServingError
+from serving.client.client import Client, Code, ServingError
 
 
 def test_it_imports_no_tensorflow() -> None:
     code = (
-        "import sys, serving.client, serving.grpc_transport; "
+        "import sys, serving.client.client, serving.client.grpc_transport; "
         "sys.exit(any(m.startswith(('tensorflow', 'keras')) for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from serving.errors import Code, ServingError
-from serving.server.codec import decode_predict, encode_predict
+from serving.server.api.codec import decode_predict, encode_predict
+from serving.wire.errors import Code, ServingError
 
 FLOAT, DOUBLE, INT, UINT8, STRING, LONG, BOOL = 1, 2, 3, 4, 7, 9, 10
 TWO = {"text": STRING, "x": FLOAT}

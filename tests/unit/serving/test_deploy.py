@@ -122,7 +122,7 @@ def test_prometheus_scrapes_metrics_that_there_are(kit: Path) -> None:
     (job,) = config["scrape_configs"]
     assert job["metrics_path"] == PATH
     assert (kit / "prometheus" / config["rule_files"][0]).exists()
-    from serving.errors import Code
+    from serving.wire.errors import Code
 
     monitoring = Monitoring()
     monitoring.answered(MODEL, "Predict", "REST", Code.OK, BOUNDS[3] / 1e6)

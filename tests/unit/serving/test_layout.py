@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from serving import labels, layout
-from serving.destination import Directory
-from serving.labels import on_trial
-from serving.versions import Origin, history, numbers, origin_of, served_before
+from serving.versions import directory as layout
+from serving.versions import labels
+from serving.versions.base import Directory
+from serving.versions.history import Origin, history, numbers, origin_of, served_before
+from serving.versions.labels import on_trial
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_a_failed_copy_leaves_nothing(tmp_path: Path, saved_model: Path) -> None
 DIE = """
 import os, sys
 from pathlib import Path
-from serving import layout
+from serving.versions import directory as layout
 base, model, point, after = sys.argv[1:]
 real, calls = getattr(layout, point), 0
 def die(*arguments):
@@ -132,7 +133,7 @@ def test_the_staging_of_a_living_pusher_is_not_swept(tmp_path: Path, saved_model
 PUSH = """
 import sys
 from pathlib import Path
-from serving import layout
+from serving.versions import directory as layout
 base, model, digests = sys.argv[1:]
 print(*[layout.push(Path(base), "digits", Path(model), d) for d in digests.split(",")])
 """

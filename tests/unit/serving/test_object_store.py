@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from serving.destination import Destination, destination
-from serving.layout import NoSuchVersion
-from serving.versions import origin_of
+from serving.versions.base import Destination, destination
+from serving.versions.directory import NoSuchVersion
+from serving.versions.history import origin_of
 
 
 @pytest.fixture(params=["directory", "memory"])

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving import protos, tensors
-from serving.errors import Code, ServingError
+from serving.wire import protos, tensors
+from serving.wire.errors import Code, ServingError
 
 ARRAYS = [
     np.arange(6, dtype=numpy).reshape(2, 3)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from components.readers import Reader
-from components.readers.base import BadRecord
+from components.ingestion.readers import Reader
+from components.ingestion.readers.base import BadRecord
 
 
 def read(reader: Reader) -> tuple[pa.Table, list[BadRecord]]:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from components.readers import byte_ranges
-from components.readers.base import BadRecord, Unit
-from components.readers.byte_ranges import lines_before
-from components.readers.delimited import CsvReader
+from components.ingestion.readers import byte_ranges
+from components.ingestion.readers.base import BadRecord, Unit
+from components.ingestion.readers.byte_ranges import lines_before
+from components.ingestion.readers.delimited import CsvReader
 from tests.unit.components.readers.reading import read
 
 VALUES = st.text(st.sampled_from('a,"\n\r ä'), max_size=6)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from components.readers import delimited
-from components.readers.base import BadRecord
-from components.readers.delimited import CsvReader
+from components.ingestion.readers import delimited
+from components.ingestion.readers.base import BadRecord
+from components.ingestion.readers.delimited import CsvReader
 from components.stage import RootstockError
 
 

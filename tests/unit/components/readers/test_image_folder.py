@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from components.readers import files
-from components.readers.base import BadRecord
-from components.readers.image_folder import ImageFolderReader
-from components.readers.images import fault
+from components.ingestion.readers import files
+from components.ingestion.readers.base import BadRecord
+from components.ingestion.readers.image_folder import ImageFolderReader
+from components.ingestion.readers.images import fault
 from components.stage import RootstockError
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from components.readers import byte_ranges, jsonl
-from components.readers.jsonl import JsonLinesReader
+from components.ingestion.readers import byte_ranges, jsonl
+from components.ingestion.readers.jsonl import JsonLinesReader
 from components.stage import RootstockError
 from tests.unit.components.readers.reading import read
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from components.readers import mail
-from components.readers.mail import MailReader
-from components.readers.mail_message import decoded, parse
+from components.ingestion.readers import mail
+from components.ingestion.readers.mail import MailReader
+from components.ingestion.readers.mail_message import decoded, parse
 from tests.unit.components.readers.reading import read
 
 

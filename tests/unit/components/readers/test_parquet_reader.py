@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.readers import parquet
-from components.readers.base import BadRecord
-from components.readers.parquet import ParquetReader
+from components.ingestion.readers import parquet
+from components.ingestion.readers.base import BadRecord
+from components.ingestion.readers.parquet import ParquetReader
 from components.stage import RootstockError
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from components.readers.delimited import CsvReader
-from components.readers.spans import by_span, resolved
+from components.ingestion.readers.delimited import CsvReader
+from components.ingestion.readers.spans import by_span, resolved
 from components.stage import RootstockError
 
 

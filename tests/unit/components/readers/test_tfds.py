@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from components.readers.base import BadRecord
-from components.readers.tfds import TfdsReader
+from components.ingestion.readers.base import BadRecord
+from components.ingestion.readers.tfds import TfdsReader
 from components.stage import RootstockError
 
 BUILDER = """

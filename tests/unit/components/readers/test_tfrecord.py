@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from components.readers.tfrecord import TFRecordReader
+from components.data.tfrecord import framed
+from components.ingestion.readers.tfrecord import TFRecordReader
 from components.stage import RootstockError
-from components.tfrecord import framed
 from tests.unit.components.readers.reading import read
 
 

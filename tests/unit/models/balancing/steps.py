@@ -6,7 +6,7 @@ import numpy as np
 
 from models.balancing.base import Balancing, LossBalancer
 from models.lazy import tf
-from models.task import BinaryTask, TaskTarget
+from models.tasks.base import BinaryTask, TaskTarget
 
 
 def targets(*weights: float) -> tuple[TaskTarget, ...]:

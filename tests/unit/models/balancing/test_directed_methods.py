@@ -7,11 +7,11 @@ import pytest
 from scipy import optimize
 
 from models.balancing.base import GradientBalancer, TaskGradients
-from models.balancing.moco import MoCo
-from models.balancing.modo import MoDo
-from models.balancing.pcd import PCD
-from models.balancing.sdmgrad import SDMGrad
-from models.balancing.simplex import onto_simplex
+from models.balancing.gradient_based.moco import MoCo
+from models.balancing.gradient_based.modo import MoDo
+from models.balancing.gradient_based.pcd import PCD
+from models.balancing.gradient_based.sdmgrad import SDMGrad
+from models.balancing.math.simplex import onto_simplex
 from models.lazy import tf
 from tests.unit.models.balancing.steps import targets
 

@@ -8,25 +8,25 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from models.balancing.aligned_mtl import AlignedMTL
 from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradients
-from models.balancing.cagrad import CAGrad
-from models.balancing.config import ConFIG
-from models.balancing.dualproj import DualProj
-from models.balancing.fairgrad import FairGrad
-from models.balancing.graddrop import GradDrop
-from models.balancing.gradnorm import GradNorm
-from models.balancing.gradvac import GradVac
-from models.balancing.imtl import IMTL
-from models.balancing.imtl_g import IMTLG
-from models.balancing.krum import Krum
-from models.balancing.mgda import MGDA
-from models.balancing.nash_mtl import NashMTL
-from models.balancing.pcgrad import PCGrad
-from models.balancing.trimmed_mean import TrimmedMean
-from models.balancing.upgrad import UPGrad
+from models.balancing.gradient_based.aligned_mtl import AlignedMTL
+from models.balancing.gradient_based.cagrad import CAGrad
+from models.balancing.gradient_based.config import ConFIG
+from models.balancing.gradient_based.dualproj import DualProj
+from models.balancing.gradient_based.fairgrad import FairGrad
+from models.balancing.gradient_based.graddrop import GradDrop
+from models.balancing.gradient_based.gradnorm import GradNorm
+from models.balancing.gradient_based.gradvac import GradVac
+from models.balancing.gradient_based.imtl import IMTL
+from models.balancing.gradient_based.imtl_g import IMTLG
+from models.balancing.gradient_based.krum import Krum
+from models.balancing.gradient_based.mgda import MGDA
+from models.balancing.gradient_based.nash_mtl import NashMTL
+from models.balancing.gradient_based.pcgrad import PCGrad
+from models.balancing.gradient_based.trimmed_mean import TrimmedMean
+from models.balancing.gradient_based.upgrad import UPGrad
 from models.lazy import keras, tf
-from models.task import BinaryTask, TaskTarget
+from models.tasks.base import BinaryTask, TaskTarget
 
 random = np.random.default_rng(0)
 PROBLEMS = {

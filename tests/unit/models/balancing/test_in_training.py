@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from models.balancing.base import Balancing
-from models.balancing.db_mtl import DBMTL
-from models.balancing.dwa import DWA, DWABalancer
-from models.balancing.excess_mtl import ExcessMTL
-from models.balancing.famo import FAMO, FAMOBalancer
-from models.balancing.rlw import RLW
-from models.balancing.stch import STCH
-from models.batch_losses import batch_losses
-from models.features import NumericFeature
+from models.balancing.gradient_based.db_mtl import DBMTL
+from models.balancing.gradient_based.excess_mtl import ExcessMTL
+from models.balancing.loss_based.dwa import DWA, DWABalancer
+from models.balancing.loss_based.famo import FAMO, FAMOBalancer
+from models.balancing.loss_based.rlw import RLW
+from models.balancing.loss_based.stch import STCH
+from models.inputs.features import NumericFeature
 from models.lazy import keras, tf
-from models.multitask import MultitaskModel
+from models.multitask.batch_losses import batch_losses
+from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
-from models.task import BinaryTask, RegressionTask, TaskTarget
+from models.tasks.base import BinaryTask, RegressionTask, TaskTarget
 from models.trunks.scratch import Scratch
 
 TARGETS = (

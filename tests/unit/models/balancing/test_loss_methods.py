@@ -7,12 +7,12 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import gmean
 
-from models.balancing.dwa import DWA, DWABalancer
-from models.balancing.famo import FAMO, FAMOBalancer
-from models.balancing.fixed import Fixed
-from models.balancing.gls import GLS
-from models.balancing.rlw import RLW
-from models.balancing.stch import STCH, STCHBalancer
+from models.balancing.loss_based.dwa import DWA, DWABalancer
+from models.balancing.loss_based.famo import FAMO, FAMOBalancer
+from models.balancing.loss_based.fixed import Fixed
+from models.balancing.loss_based.gls import GLS
+from models.balancing.loss_based.rlw import RLW
+from models.balancing.loss_based.stch import STCH, STCHBalancer
 from models.lazy import keras
 from tests.unit.models.balancing.steps import built, step, targets
 

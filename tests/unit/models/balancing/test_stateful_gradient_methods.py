@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from models.balancing.base import GradientBalancer, GramianBalancing, TaskGradients
-from models.balancing.cagrad import CAGrad
-from models.balancing.db_mtl import DBMTL, DBMTLBalancer
-from models.balancing.excess_mtl import ExcessMTL, ExcessMTLBalancer
-from models.balancing.gradnorm import GradNorm
-from models.balancing.mgda import MGDA
-from models.balancing.smoothing import Smoothed
+from models.balancing.gradient_based.cagrad import CAGrad
+from models.balancing.gradient_based.db_mtl import DBMTL, DBMTLBalancer
+from models.balancing.gradient_based.excess_mtl import ExcessMTL, ExcessMTLBalancer
+from models.balancing.gradient_based.gradnorm import GradNorm
+from models.balancing.gradient_based.mgda import MGDA
+from models.balancing.math.smoothing import Smoothed
 from models.lazy import tf
 from tests.unit.models.balancing.steps import targets
 

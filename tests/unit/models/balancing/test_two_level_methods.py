@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from models.balancing.auto_lambda import AutoLambda, AutoLambdaBalancer
 from models.balancing.base import Balancing, Probe, TwoLevelBalancer
-from models.balancing.forum import Forum, ForumBalancer
-from models.balancing.moml import MOML, MOMLBalancer
-from models.batch_losses import batch_losses
+from models.balancing.bilevel.auto_lambda import AutoLambda, AutoLambdaBalancer
+from models.balancing.bilevel.forum import Forum, ForumBalancer
+from models.balancing.bilevel.moml import MOML, MOMLBalancer
 from models.lazy import tf
-from models.probe import BatchProbe
+from models.multitask.batch_losses import batch_losses
+from models.multitask.lookahead import BatchProbe
 from tests.unit.models.balancing.steps import targets
 from tests.unit.models.balancing.test_in_training import X, Y, make_model
 

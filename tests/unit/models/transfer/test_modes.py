@@ -9,7 +9,7 @@ import pytest
 
 from models.discovery import methods
 from models.lazy import keras
-from models.transfer.adaptation import Adaptation
+from models.multitask.adaptation import Adaptation
 from models.transfer.base import Transfer, TransferError
 from models.transfer.bias_only import BiasOnly
 from models.transfer.fine_tune import FineTune
@@ -189,7 +189,7 @@ def test_lora_is_the_papers_update(model: Small) -> None:
 def test_lora_takes_einsum_kernels_as_matrices(
     equation: str, shape: tuple[int, ...], output: Any, a: Any, b: Any
 ) -> None:
-    from models.transfer.low_rank import add_low_rank, can_adapt
+    from models.transfer.layers.low_rank import add_low_rank, can_adapt
 
     layer = keras.layers.EinsumDense(equation, output)
     layer.build((None, *shape))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.lazy import keras
-from models.transfer.pace import Pace, paced
+from models.optimizers.per_variable_rates import Pace, paced
 
 GRADIENTS = np.random.default_rng(0).normal(size=(9, 3)).astype("float32")
 OPTIMIZERS = {
@@ -61,7 +61,7 @@ def test_in_a_graph_with_a_schedule(name: str) -> None:
         for g in GRADIENTS:
             step(tf.constant(g))
         found.append(np.asarray(v))
-    np.testing.assert_allclose(found[1], found[0], rtol=2e-5)  # see models.fused_adam
+    np.testing.assert_allclose(found[1], found[0], rtol=2e-5)  # see models.optimizers.fused_adam
 
 
 @pytest.mark.parametrize("clip", [None, 0.5])

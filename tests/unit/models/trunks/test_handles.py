@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from models.trunks.base import TrunkError
-from models.trunks.handles import MODEL, check_module, module_directory
+from models.trunks.sources.hub_handles import MODEL, check_module, module_directory
 
 
 @pytest.fixture(autouse=True)

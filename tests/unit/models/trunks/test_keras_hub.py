@@ -11,15 +11,15 @@ import keras_hub
 import numpy as np
 import pytest
 
-from models.features import ImageFeature, TokensFeature
-from models.inputs import TextInput
+from models.inputs.encodings import Tokens
+from models.inputs.features import ImageFeature, TokensFeature
+from models.inputs.spec import TextInput
+from models.inputs.tokenizer import Tokenizer
 from models.lazy import keras, tf
-from models.reading import Tokens
-from models.tokenizer import Tokenizer
-from models.tokens import tokens_feature
 from models.trunks.base import TrunkError, layer_groups
 from models.trunks.keras_hub import KerasHub
-from models.trunks.presets import local_preset
+from models.trunks.sources.presets import local_preset
+from models.trunks.sources.pretrained_tokens import tokens_feature
 from tests.pretrained_files import IMAGE, TEXTS, image_preset, text_preset
 
 
@@ -218,7 +218,9 @@ def test_a_name_is_found_in_the_cache_or_needs_the_network(
     presets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("models.trunks.presets._HOSTS", {"kaggle": "http://no-such-host.invalid"})
+    monkeypatch.setattr(
+        "models.trunks.sources.presets._HOSTS", {"kaggle": "http://no-such-host.invalid"}
+    )
     words = (TextInput(name="words", column="t"),)
     trunk = KerasHub(preset="bert_tiny_en_uncased")
     assert "cannot be reached" in trunk.check(words)[0]

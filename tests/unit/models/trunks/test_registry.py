@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
-from models.inputs import ImageInput, NumericInput, TextInput
-from models.reading import AsTrained, as_trained
-from models.record import read_model, read_record
+from models.inputs.encodings import AsTrained, as_trained
+from models.inputs.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
+from models.inputs.spec import ImageInput, NumericInput, TextInput
+from models.multitask.record import read_model, read_record
 from models.trunks.base import TrunkError
-from models.trunks.registry import ORIGIN, Registry, find_model
+from models.trunks.trained import ORIGIN, Registry, find_model
 from tests.pretrained_files import IMAGE, trained_model
 
 

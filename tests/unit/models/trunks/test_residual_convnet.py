@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.lazy import keras
-from models.trunks.residual_convnet import ResidualConvnet
+from models.trunks.encoders.residual_convnet import ResidualConvnet
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.features import CategoricalFeature, Feature, ImageFeature, NumericFeature, TextFeature
+from models.inputs.features import (
+    CategoricalFeature,
+    Feature,
+    ImageFeature,
+    NumericFeature,
+    TextFeature,
+)
 from models.lazy import keras
-from models.trunks.residual_convnet import ResidualConvnet
+from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch
 from models.trunks.stages import Walk, stages_of
 from tests.pretrained_files import SAMPLES

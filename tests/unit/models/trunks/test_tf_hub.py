@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.features import Feature, ImageFeature, NumericFeature
+from models.inputs.features import Feature, ImageFeature, NumericFeature
 from models.lazy import keras, tf
-from models.publish import publish
 from models.trunks.base import TrunkError, layer_groups
+from models.trunks.publish import publish
 from models.trunks.tf_hub import TfHub, why_frozen
 from tests.pretrained_files import (
     IMAGE,

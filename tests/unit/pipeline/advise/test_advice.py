@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.task import BinaryTask, MultilabelTask, RegressionTask
+from models.tasks.base import BinaryTask, MultilabelTask, RegressionTask
 from pipeline.advise.advice import Represented, advise, affinity_of, ranked, score_trunk
 from pipeline.advise.report import markdown
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from components.metrics import METRICS
-from components.trial_result import REPLICATES, Costs, TaskFigures, TrialFigures
+from components.evaluation.metrics import METRICS
+from components.experiments.trial_result import REPLICATES, Costs, TaskFigures, TrialFigures
 from pipeline.study.design import design
 from pipeline.study.evidence import Evidence, Scores
-from pipeline.study.trials import Cell
+from pipeline.study.jobs import Cell
 from tests.planted import write_spec
 
 TASKS = ("up", "side")

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.study.findings import Findings, findings
+from pipeline.study.jobs import Cell
 from pipeline.study.promises import promises
 from pipeline.study.report import Affinities, markdown, write
 from pipeline.study.report.page import page
-from pipeline.study.trials import Cell
 from tests.unit.pipeline.study.figures import evidence
 
 NOTHING = {"up": 0.0, "side": 0.0}

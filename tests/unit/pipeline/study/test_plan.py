@@ -9,16 +9,16 @@ import pytest
 import yaml
 
 from components.artifacts import Batches, Examples, Preprocessing, TrialResult
+from components.experiments.trial import Trial, TrialOutputs
 from components.stage import RootstockError
-from components.trainer import TrainerInputs
-from components.trial import Trial, TrialOutputs
+from components.training.trainer import TrainerInputs
 from models.trunks.scratch import Scratch
-from pipeline.spec import load_spec
-from pipeline.store import Store
+from pipeline.spec.runnable import runnable_specs
+from pipeline.spec.sections import load_spec
+from pipeline.store.store import Store
 from pipeline.study.design import Design, design
+from pipeline.study.jobs import Prepared
 from pipeline.study.plan import Pace, Plan, estimate, plan
-from pipeline.study.runnable import runnable_specs
-from pipeline.study.trials import Prepared
 from tests.planted import write_spec
 
 TASKS = ("up", "side", "third")

@@ -9,9 +9,9 @@ import mlflow
 import pytest
 
 from components.stage import RootstockError
-from models.trunks.registry import Registry
 from models.trunks.scratch import Scratch
-from pipeline.tracking.lookup import looked_up
+from models.trunks.trained import Registry
+from pipeline.spec.trunk_lookup import looked_up
 from pipeline.tracking.registry import DIGEST
 
 # MLflow 3.17 asks SQLAlchemy 2.1 for what that deprecates.

@@ -1,7 +1,7 @@
 from dataclasses import dataclass, field
 
-from components.fingerprint import canonical
-from models.task import BinaryTask, MulticlassTask
+from models.tasks.base import BinaryTask, MulticlassTask
+from pipeline.store.fingerprint import canonical
 from pipeline.tracking.params import flat
 
 

@@ -5,8 +5,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from components.metrics import measure
-from models.task import BinaryTask, MulticlassTask, TaskTarget
+from components.evaluation.metrics import measure
+from models.tasks.base import BinaryTask, MulticlassTask, TaskTarget
 from pipeline.tracking.plots import gradient_panels, learning_curves, plots_of, task_plots
 
 

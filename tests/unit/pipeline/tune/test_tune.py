@@ -9,14 +9,14 @@ import pytest
 from optuna.trial import TrialState
 from pydantic import TypeAdapter, ValidationError
 
+from components.experiments.trial_result import TrialFigures
 from components.stage import RootstockError
-from components.trial_result import TrialFigures
-from pipeline.spec import load_spec
+from pipeline.spec.sections import load_spec
+from pipeline.spec.tune import Tune
 from pipeline.tune.objective import Objective, against
 from pipeline.tune.report import Found, markdown
 from pipeline.tune.run import tune
 from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST, Search, over, overrides, revive
-from pipeline.tune.settings import Tune
 from pipeline.tune.trial import Pruning
 from tests.planted import write_spec
 from tests.unit.pipeline.study.figures import task_figures, trial

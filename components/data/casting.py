@@ -1,0 +1,33 @@
+"""Values as text, by one rule wherever they are compared: keys, labels, categories."""
+
+from __future__ import annotations
+
+from components.data.arrow import np, pa, pc
+from models.tasks.base import text_of
+
+
+def texts(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Values as strings by `models.tasks.base.text_of`; null and NaN become null. Only distinct values
+    cost Python time.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_string(array.type) or pa.types.is_null(array.type):
+        return array.cast(pa.string())
+    if pa.types.is_integer(array.type):
+        return array.cast(pa.string())
+    codes = array.dictionary_encode()
+    values = [None if v != v else text_of(v) for v in codes.dictionary.to_pylist()]
+    return pa.array(values, pa.string()).take(codes.indices)
+
+
+def numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """float64 values of a numeric or boolean column, the nearest ones; null becomes NaN.
+
+    Raises:
+        pa.ArrowInvalid: text that is no number.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_boolean(array.type):
+        array = array.cast(pa.int8())
+    exact = not pa.types.is_integer(array.type)
+    return np.asarray(pc.fill_null(array.cast(pa.float64(), safe=exact), np.nan))

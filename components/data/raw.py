@@ -1,0 +1,48 @@
+"""Raw columns as a model takes them: what training, evaluation and a served request share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from components.data.arrow import np, pa, pc
+from components.data.casting import numbers, texts
+from components.stage import RootstockError
+from models.inputs.features import Feature, reads_numbers
+from models.inputs.spec import Input
+
+
+def raw_inputs(
+    rows: pa.Table | pa.RecordBatch, features: Iterable[Feature | Input]
+) -> dict[str, np.ndarray]:
+    """Raw tensors by feature name: [rows] object arrays of bytes or str, or float32 for numbers.
+
+    A missing string is "", a missing number is NaN.
+
+    Raises:
+        RootstockError: a column is not there or is of a type that the feature cannot read.
+    """
+    return {f.name: _raw(rows, f) for f in features}
+
+
+def _raw(rows: pa.Table | pa.RecordBatch, feature: Feature | Input) -> np.ndarray:
+    if feature.column not in rows.schema.names:
+        raise RootstockError(
+            f"input {feature.name!r}: no column {feature.column!r}."
+            f" Columns there: {', '.join(rows.schema.names)}."
+        )
+    column = rows.column(feature.column)
+    try:
+        if reads_numbers(feature):
+            return numbers(column).astype(np.float32)
+        if feature.kind == "image":
+            return _objects(pc.fill_null(column.cast(pa.binary()), b""))
+        return _objects(pc.fill_null(texts(column), ""))
+    except pa.ArrowException as e:
+        raise RootstockError(
+            f"input {feature.name!r} is {feature.kind}, but its column {feature.column!r} holds"
+            f" {column.type} values: {e}"
+        ) from e
+
+
+def _objects(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(column.to_numpy(zero_copy_only=False), object)

@@ -1,0 +1,88 @@
+"""Metrics of yes-or-no tasks. outputs [rows, 1]: the probability of yes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.data.arrow import np
+from components.evaluation.metrics.family import Family, Share, clipped
+from components.evaluation.metrics.ranking import Ranking, divided
+from components.evaluation.metrics.reliability import calibration_error
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+RECALL = 0.9
+
+
+class Binary(Family):
+    """See `Family`."""
+
+    names = (
+        "auc",
+        "auprc",
+        "log_loss",
+        "brier",
+        "accuracy",
+        "f1",
+        "precision",
+        "recall",
+        "specificity",
+        "best_f1",
+        "best_f1_threshold",
+        "precision_at_recall_90",
+        "calibration_error",
+    )
+    reasons = {  # noqa: RUF012 - see the base class
+        "auc": "the labelled rows are all of one class",
+        "auprc": "no labelled row is positive",
+        "f1": "no labelled row is positive, and none is predicted so",
+        "precision": "no row is predicted positive",
+        "recall": "no labelled row is positive",
+        "specificity": "no labelled row is negative",
+        "best_f1": "no labelled row is positive",
+        "best_f1_threshold": "no labelled row is positive",
+        "precision_at_recall_90": "no labelled row is positive",
+    }
+    lower_is_better = frozenset({"log_loss", "brier", "calibration_error"})
+    without_interval = frozenset({"best_f1", "best_f1_threshold", "calibration_error"})
+
+    def values(
+        self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
+    ) -> dict[str, Floats]:
+        """See `Family.values`."""
+        yes, p = labels > 0.5, outputs[:, 0]
+        said = p > decision
+        total = weights.sum(axis=1)
+        hits, claims, positives = weights @ (yes & said), weights @ said, weights @ yes
+        curve = Ranking.of(yes, p, weights)
+        best, threshold = curve.best_f1()
+        return {
+            "auc": curve.auc(),
+            "auprc": curve.average_precision(),
+            "log_loss": divided(
+                weights @ -np.log(np.where(yes, clipped(p), clipped(1 - p))), total
+            ),
+            "brier": divided(weights @ (p - yes) ** 2, total),
+            "accuracy": divided(weights @ (yes == said), total),
+            "f1": divided(2 * hits, claims + positives),
+            "precision": divided(hits, claims),
+            "recall": divided(hits, positives),
+            "specificity": divided(weights @ ~(yes | said), weights @ ~yes),
+            "best_f1": best,
+            "best_f1_threshold": threshold,
+            "precision_at_recall_90": curve.precision_at_recall(RECALL),
+            "calibration_error": calibration_error(p, yes, weights),
+        }
+
+    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
+        """See `Family.shares`."""
+        yes, said = labels > 0.5, outputs[:, 0] > decision
+        return {
+            "accuracy": Share.of(yes == said),
+            "precision": Share.of(yes, among=said),
+            "recall": Share.of(said, among=yes),
+            "specificity": Share.of(~said, among=~yes),
+        }

@@ -1,0 +1,88 @@
+"""Metrics of one-of-several tasks. outputs [rows, classes]: probabilities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.data.arrow import np
+from components.evaluation.metrics.family import Family, Share, clipped, mean_of_defined
+from components.evaluation.metrics.ranking import Ranking, divided
+from components.evaluation.metrics.reliability import calibration_error
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+TOP = (3, 5)
+
+
+class Multiclass(Family):
+    """See `Family`. Macro averages are over the classes for which the metric is defined."""
+
+    names = (
+        "accuracy",
+        "balanced_accuracy",
+        "macro_f1",
+        "macro_auc",
+        "log_loss",
+        *(f"top_{k}_accuracy" for k in TOP),
+        "calibration_error",
+    )
+    reasons = {  # noqa: RUF012 - see the base class
+        "macro_auc": "the labelled rows are all of one class",
+        **{f"top_{k}_accuracy": f"there are no more than {k} classes" for k in TOP},
+    }
+    lower_is_better = frozenset({"log_loss", "calibration_error"})
+    without_interval = frozenset({"calibration_error"})
+
+    def values(
+        self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
+    ) -> dict[str, Floats]:
+        """See `Family.values`."""
+        true, said = labels.astype(np.int64), outputs.argmax(axis=1)
+        right, classes = true == said, np.arange(outputs.shape[1])
+        total = weights.sum(axis=1)
+        of_class = (true[:, None] == classes).astype(np.float64)
+        members = weights @ of_class
+        hits = weights @ (of_class * right[:, None])
+        claims = weights @ (said[:, None] == classes).astype(np.float64)
+        aucs = [Ranking.of(true == c, outputs[:, c], weights).auc() for c in classes]
+        chosen = outputs[np.arange(len(true)), true] / outputs.sum(axis=1)
+        return {
+            "accuracy": divided(weights @ right, total),
+            "balanced_accuracy": mean_of_defined(divided(hits, members)),
+            "macro_f1": mean_of_defined(divided(2 * hits, claims + members)),
+            "macro_auc": mean_of_defined(np.stack(aucs, axis=1)),
+            "log_loss": divided(weights @ -np.log(clipped(chosen)), total),
+            **{
+                f"top_{k}_accuracy": divided(weights @ _within(k, true, outputs), total)
+                if k < len(classes)
+                else np.full(len(weights), np.nan)
+                for k in TOP
+            },
+            "calibration_error": calibration_error(outputs.max(axis=1), right, weights),
+        }
+
+    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
+        """See `Family.shares`."""
+        true = labels.astype(np.int64)
+        found = {"accuracy": Share.of(true == outputs.argmax(axis=1))}
+        for k in TOP:
+            if k < outputs.shape[1]:
+                found[f"top_{k}_accuracy"] = Share.of(_within(k, true, outputs))
+        return found
+
+    def labelled(self, labels: np.ndarray) -> NDArray[np.bool_]:
+        """See `Family.labelled`."""
+        return np.asarray(labels >= 0)
+
+
+def _within(k: int, true: NDArray[np.int64], outputs: Floats) -> NDArray[np.bool_]:
+    """Whether the true class is among the k likeliest; of equal ones the later class is likelier,
+    as for scikit-learn.
+    """
+    own = outputs[np.arange(len(true)), true][:, None]
+    later = np.arange(outputs.shape[1]) > true[:, None]
+    ahead = ((outputs > own) | ((outputs == own) & later)).sum(axis=1)
+    return np.asarray(ahead < k)

@@ -1,0 +1,70 @@
+"""Metrics of any-number-of-labels tasks. outputs [rows, classes]: a probability for each class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.data.arrow import np
+from components.evaluation.metrics.family import Family, Share, mean_of_defined
+from components.evaluation.metrics.ranking import Ranking, divided
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+_ONE_VALUE = "no class has both rows that carry it and rows that do not"
+_ABSENT = "no labelled row carries a class"
+_NOTHING = "no labelled row carries a class, and none is predicted"
+
+
+class Multilabel(Family):
+    """See `Family`. Macro averages are over the classes for which the metric is defined."""
+
+    names = (
+        "micro_auc",
+        "macro_auc",
+        "micro_auprc",
+        "macro_auprc",
+        "micro_f1",
+        "macro_f1",
+        "exact_match",
+        "hamming_loss",
+    )
+    reasons = {  # noqa: RUF012 - see the base class
+        **dict.fromkeys(("micro_auc", "macro_auc"), _ONE_VALUE),
+        **dict.fromkeys(("micro_auprc", "macro_auprc"), _ABSENT),
+        **dict.fromkeys(("micro_f1", "macro_f1"), _NOTHING),
+    }
+    lower_is_better = frozenset({"hamming_loss"})
+
+    def values(
+        self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
+    ) -> dict[str, Floats]:
+        """See `Family.values`."""
+        yes, said = labels > 0.5, outputs > decision
+        total = weights.sum(axis=1)
+        hits = weights @ (yes & said).astype(np.float64)
+        either = weights @ (yes.astype(np.float64) + said)
+        curves = [Ranking.of(yes[:, c], outputs[:, c], weights) for c in range(yes.shape[1])]
+        every = Ranking.of(yes.ravel(), outputs.ravel(), np.repeat(weights, yes.shape[1], axis=1))
+        return {
+            "micro_auc": every.auc(),
+            "macro_auc": mean_of_defined(np.stack([c.auc() for c in curves], axis=1)),
+            "micro_auprc": every.average_precision(),
+            "macro_auprc": mean_of_defined(
+                np.stack([c.average_precision() for c in curves], axis=1)
+            ),
+            "micro_f1": divided(2 * hits.sum(axis=1), either.sum(axis=1)),
+            "macro_f1": mean_of_defined(divided(2 * hits, either)),
+            "exact_match": divided(weights @ (yes == said).all(axis=1), total),
+            "hamming_loss": divided(weights @ (yes != said).mean(axis=1), total),
+        }
+
+    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
+        """See `Family.shares`."""
+        return {"exact_match": Share.of(((labels > 0.5) == (outputs > decision)).all(axis=1))}
+
+    def labelled(self, labels: np.ndarray) -> NDArray[np.bool_]:
+        """See `Family.labelled`."""
+        return np.asarray(~np.isnan(labels[:, 0]))

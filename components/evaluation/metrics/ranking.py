@@ -1,0 +1,108 @@
+"""How well scores put the positive rows first: ROC and precision-recall curves and their areas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from components.data.arrow import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+CURVE_POINTS = 101
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Weights above each distinct score, from the highest score down, for k weightings of the rows.
+
+    thresholds: float64 [points], the scores.
+    hits, claims: float64 [k, points], the weight of positives and of rows at or above each.
+    """
+
+    thresholds: Floats
+    hits: Floats
+    claims: Floats
+
+    @staticmethod
+    def of(yes: NDArray[np.bool_], scores: Floats, weights: Floats) -> Ranking:
+        """Rank rows. yes [rows]: which are positive; scores [rows]; weights [k, rows]."""
+        order = np.argsort(-scores, kind="stable")
+        ranked = scores[order]
+        last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+        sorted_weights = weights[:, order]
+        claims = np.cumsum(sorted_weights, axis=1)[:, last]
+        hits = np.cumsum(sorted_weights * yes[order], axis=1)[:, last]
+        return Ranking(ranked[last], hits, claims)
+
+    def auc(self) -> Floats:
+        """[k] areas under the ROC curve; NaN unless there are both classes."""
+        misses = self.claims - self.hits
+        false_rates, true_rates = _shares(misses), _shares(self.hits)
+        zero = np.zeros((len(misses), 1))
+        return np.trapezoid(
+            np.hstack([zero, true_rates]), np.hstack([zero, false_rates]), axis=1
+        ).astype(np.float64)
+
+    def average_precision(self) -> Floats:
+        """[k] areas under the precision-recall curve, as sums of steps; NaN without positives."""
+        gained = np.diff(_shares(self.hits), axis=1, prepend=0)
+        return np.asarray((gained * self._precision()).sum(axis=1))
+
+    def best_f1(self) -> tuple[Floats, Floats]:
+        """[k] highest F1 values, and their thresholds: scores at or above count as positive.
+
+        NaN without positives.
+        """
+        positives = self.hits[:, -1:]
+        f1 = divided(2 * self.hits, self.claims + positives)
+        f1[positives[:, 0] <= 0] = np.nan
+        best = f1.max(axis=1)
+        return best, np.where(np.isnan(best), np.nan, self.thresholds[f1.argmax(axis=1)])
+
+    def precision_at_recall(self, recall: float) -> Floats:
+        """[k] highest precisions where recall is at least this; NaN without positives."""
+        reached = _shares(self.hits) >= recall - 1e-12
+        return np.where(
+            self.hits[:, -1] > 0, np.where(reached, self._precision(), 0.0).max(axis=1), np.nan
+        )
+
+    def roc(self) -> tuple[tuple[float, float], ...]:
+        """(false positive rate, true positive rate) of the first weighting, thinned; empty with one
+        class only.
+        """
+        false_rates, true_rates = _shares(self.claims - self.hits)[0], _shares(self.hits)[0]
+        if np.isnan(false_rates[-1]) or np.isnan(true_rates[-1]):
+            return ()
+        return _thinned(np.append(0, false_rates), np.append(0, true_rates))
+
+    def precision_recall(self) -> tuple[tuple[float, float], ...]:
+        """(recall, precision) of the first weighting, thinned; empty without positives."""
+        if not self.hits[0, -1]:
+            return ()
+        return _thinned(_shares(self.hits)[0], self._precision()[0])
+
+    def _precision(self) -> Floats:
+        return np.where(self.claims > 0, divided(self.hits, self.claims), 0.0)
+
+
+def divided(numerator: Floats, denominator: Floats) -> Floats:
+    """The quotients; NaN where the denominator is 0."""
+    quotients = np.full(np.broadcast(numerator, denominator).shape, np.nan)
+    np.divide(numerator, denominator, out=quotients, where=np.asarray(denominator) != 0)
+    return quotients
+
+
+def _shares(running: Floats) -> Floats:
+    return divided(running, running[:, -1:])
+
+
+def _thinned(x: Floats, y: Floats) -> tuple[tuple[float, float], ...]:
+    """At most `CURVE_POINTS` points, spread evenly along both axes; the ends are kept."""
+    along = np.cumsum(np.abs(np.diff(x, prepend=x[0])) + np.abs(np.diff(y, prepend=y[0])))
+    kept = np.searchsorted(along, np.linspace(0, along[-1], CURVE_POINTS))
+    kept = np.unique(np.append(kept.clip(max=len(x) - 1), [0, len(x) - 1]))
+    return tuple(zip(x[kept].round(6).tolist(), y[kept].round(6).tolist(), strict=True))

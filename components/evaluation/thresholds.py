@@ -1,0 +1,177 @@
+"""What a model has to reach: values, and changes against the model that is served now."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from components.data.slices import Slice, columns_of
+from components.evaluation.assessment import ALL, Assessment
+from components.evaluation.intervals import Interval
+from components.evaluation.metrics import FAMILIES, METRICS
+from components.stage import RootstockError
+from models.inputs.spec import STRICT
+from models.tasks.base import Task
+
+Meets = Literal["measured", "certainly", "possibly"]
+_MISSED: Mapping[Meets, str] = {
+    "measured": "",
+    "certainly": "possibly ",
+    "possibly": "significantly ",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """What a task's metric must reach.
+
+    min, max: bounds of its value. min_change, max_change: bounds of its change against the champion
+        (candidate minus champion), both measured on the same rows; they hold where there is no
+        champion, or none that knows the task.
+    slice: on which rows: all of them by default; a slice by its name (`sex=Female & age=30..50`);
+        or a pattern, such as `sex=*` or `*`, for every slice that has enough rows.
+    meets: what has to be within the bounds: the measured value, the whole confidence interval
+        (`certainly`), or a part of it (`possibly`: only a significant miss is one).
+    """
+
+    __pydantic_config__ = STRICT
+    task: str
+    metric: str
+    min: float | None = None
+    max: float | None = None
+    min_change: float | None = None
+    max_change: float | None = None
+    slice: str = ALL
+    meets: Meets = "measured"
+
+    @property
+    def compares(self) -> bool:
+        """Whether it speaks of a champion."""
+        return self.min_change is not None or self.max_change is not None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One bound held against one slice. value: None where undefined. said: a sentence."""
+
+    task: str
+    metric: str
+    slice: str
+    kind: Literal["value", "change"]
+    value: float | None
+    interval: Interval | None
+    min: float | None
+    max: float | None
+    met: bool
+    said: str
+
+
+def check_thresholds(
+    tasks: Sequence[Task], thresholds: Sequence[Threshold], slices: Sequence[Slice] = ()
+) -> None:
+    """Refuse thresholds that nothing can meet, before anything is trained.
+
+    Raises:
+        RootstockError: a task, metric or slice that is not there, or no bound or an empty range.
+    """
+    kinds = {t.name: t.kind for t in tasks}
+    for t in thresholds:
+        where = f"thresholds: {t.task}.{t.metric}"
+        if t.task not in kinds:
+            raise RootstockError(f"{where}: no task {t.task!r}; expected one of {list(kinds)}.")
+        known = METRICS[kinds[t.task]]
+        if t.metric not in known:
+            raise RootstockError(
+                f"{where}: a {kinds[t.task]} task has no metric {t.metric!r}; expected one of"
+                f" {', '.join(known)}."
+            )
+        if t.min is None and t.max is None and not t.compares:
+            raise RootstockError(f"{where}: give `min`, `max`, `min_change` or `max_change`.")
+        for low, high, name in ((t.min, t.max, ""), (t.min_change, t.max_change, "_change")):
+            if low is not None and high is not None and low > high:
+                raise RootstockError(f"{where}: min{name} {low:g} is above max{name} {high:g}.")
+        if t.meets != "measured" and t.metric in FAMILIES[kinds[t.task]].without_interval:
+            raise RootstockError(f"{where} has no confidence interval: leave `meets` out.")
+        if t.slice != ALL and not slices:
+            raise RootstockError(f"{where}: slice {t.slice!r}, but evaluation.slices is empty.")
+        named = {part.partition("=")[0] for part in t.slice.split(" & ") if "=" in part}
+        if unknown := sorted(n for n in named - set(columns_of(slices)) if "*" not in n):
+            raise RootstockError(f"{where}: no slice is by column {unknown[0]!r}.")
+
+
+def judge(
+    thresholds: Sequence[Threshold],
+    assessed: Mapping[str, Mapping[str, Assessment]],
+    split: str,
+    compared: Container[str],
+) -> list[Check]:
+    """Hold every threshold against every slice that it speaks of.
+
+    assessed: by task, then by slice. compared: the tasks that the champion answers too.
+    """
+    return [
+        check
+        for t in thresholds
+        for check in _checks(t, assessed[t.task], split, t.task in compared)
+    ]
+
+
+def _checks(
+    t: Threshold, assessed: Mapping[str, Assessment], split: str, compared: bool
+) -> Iterator[Check]:
+    names = [n for n in assessed if n == t.slice or (n != ALL and fnmatchcase(n, t.slice))]
+    if not names:
+        said = f"{split}: {t.task}.{t.metric}: no slice {t.slice!r} has enough labelled rows"
+        yield Check(t.task, t.metric, t.slice, "value", None, None, t.min, t.max, False, said)
+    for name in names:
+        found = assessed[name]
+        where = f"{split}: {t.task}.{t.metric}" + (f" where {name}" if name != ALL else "")
+        value, interval = found.metrics.values[t.metric], found.intervals.get(t.metric)
+        if t.min is not None or t.max is not None:
+            reason = found.metrics.undefined.get(t.metric, "")
+            met, said = _held(where, value, interval, t.min, t.max, t.meets, reason)
+            yield Check(t.task, t.metric, name, "value", value, interval, t.min, t.max, met, said)
+        if t.compares and compared:
+            change = found.changes.get(t.metric)
+            low, high = t.min_change, t.max_change
+            value = change.value if change else None
+            interval = change.interval if change else None
+            met, said = _held(
+                f"{where}: its change against the champion",
+                value,
+                interval,
+                low,
+                high,
+                t.meets,
+                "it is undefined for one of the two, or the champion knows other classes",
+            )
+            yield Check(t.task, t.metric, name, "change", value, interval, low, high, met, said)
+
+
+def _held(
+    where: str,
+    value: float | None,
+    interval: Interval | None,
+    low: float | None,
+    high: float | None,
+    meets: Meets,
+    reason: str,
+) -> tuple[bool, str]:
+    """Whether a value is within bounds, and a sentence about it."""
+    if value is None:
+        return False, f"{where} is undefined: {reason}"
+    told = f"{where} is {value:.6g}"
+    least = greatest = value
+    if meets != "measured":
+        if interval is None:
+            return False, f"{told}, without a confidence interval: too few rows to say"
+        told += f" [{interval.low:.6g}, {interval.high:.6g}]"
+        least, greatest = interval.low, interval.high
+    below, above = (least, greatest) if meets != "possibly" else (greatest, least)
+    if low is not None and below < low:
+        return False, f"{told}, {_MISSED[meets]}below the threshold {low:g}"
+    if high is not None and above > high:
+        return False, f"{told}, {_MISSED[meets]}above the threshold {high:g}"
+    return True, f"{told}, within its bounds"

@@ -1,0 +1,238 @@
+"""Baseline: models without deep learning, on the same rows and judged alike."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from components.artifacts import Examples, TrialResult
+from components.data.arrow import np, pa
+from components.data.casting import numbers, texts
+from components.experiments.peak_memory import PeakMemory
+from components.experiments.trial_result import (
+    Costs,
+    Scored,
+    TaskFigures,
+    TrialFigures,
+    save_figures,
+    task_figures,
+)
+from components.labels.encoding import encode, resolve
+from components.stage import Context, Stage
+from components.training.subset import Subset, chosen, known_from
+from models.inputs.features import reads_numbers
+from models.inputs.spec import CategoricalInput, ImageInput, Input, LayerInput, TextInput
+from models.tasks.base import BinaryTask, MultilabelTask, RegressionTask, Task, TaskTarget
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Answer = Callable[[pd.DataFrame], np.ndarray]
+
+TIMED_CALLS = 10
+
+
+@dataclass(frozen=True)
+class BaselineInputs:
+    """examples: raw, with their labels."""
+
+    examples: Examples
+
+
+@dataclass(frozen=True)
+class BaselineOutputs:
+    """result: the figures."""
+
+    result: TrialResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline(Stage[BaselineInputs, BaselineOutputs]):
+    """A scikit-learn model for each task.
+
+    model: `majority` answers the training rows' class shares, or their mean; `classical` is what
+        is usually strong and cheap: words weighted by TF-IDF and a linear model for text, a linear
+        model on pixels for images, gradient boosting for columns.
+    """
+
+    model: Literal["majority", "classical"]
+    inputs: tuple[Input, ...]
+    tasks: tuple[Task, ...]
+    drawn_by: Task
+    subset: Subset | None = None
+    seed: int = 0
+
+    def run(self, inputs: BaselineInputs, context: Context) -> BaselineOutputs:
+        """See `Stage.run`."""
+        examples = inputs.examples
+        splits = [s for s in ("train", "val", "test") if examples.shards(s)]
+        tables = {s: examples.read(s) for s in splits if examples.num_rows(s)}
+        targets = [resolve(t, tables["train"].column(t.label)) for t in self.tasks]
+        tables["train"] = tables["train"].take(self._rows(tables["train"]))
+        given = {split: features(self.inputs, table) for split, table in tables.items()}
+        found: dict[str, TaskFigures] = {}
+        peak = PeakMemory()
+        seconds = cpu_seconds = latency = 0.0
+        for i, whole in enumerate(targets):
+            labels = {s: _labels(whole, table) for s, table in tables.items()}
+            target = known_from(labels["train"], whole)
+            began, cpu = time.perf_counter(), time.process_time()
+            answer = self._fitted(target, given["train"], labels["train"])
+            seconds += time.perf_counter() - began
+            cpu_seconds += time.process_time() - cpu
+            scored: Scored = {s: (labels[s], answer(given[s])) for s in tables}
+            found[target.name] = task_figures(target, scored)
+            latency += _latency(answer, given["test"])
+            context.observer.progress(i + 1, len(self.tasks), "tasks")
+        costs = Costs(
+            rows=tables["train"].num_rows,
+            seconds=seconds,
+            cpu_seconds=cpu_seconds,
+            parameters=0,
+            trainable_parameters=0,
+            latency_ms=latency,
+            memory_mib=peak.mib(),
+        )
+        figures = TrialFigures(tasks=found, costs=costs)
+        return BaselineOutputs(save_figures(figures, context.output / "result"))
+
+    def _rows(self, train: pa.Table) -> np.ndarray:
+        if self.subset is None:
+            return np.arange(train.num_rows)
+        target = resolve(self.drawn_by, train.column(self.drawn_by.label))
+        return chosen(self.subset, {target.name: _labels(target, train)}, (target,))
+
+    def _fitted(self, target: TaskTarget, given: pd.DataFrame, labels: np.ndarray) -> Answer:
+        task = target.task
+        if isinstance(task, RegressionTask):
+            known = ~np.isnan(labels)
+            model = self._estimator(numeric=True).fit(given[known], labels[known])
+            return lambda rows: np.asarray(model.predict(rows)).reshape(len(rows), 1)
+        if isinstance(task, MultilabelTask):
+            each = [self._classifier(given, column, 2) for column in labels.T]
+            return lambda rows: np.stack([answer(rows)[:, 1] for answer in each], axis=1)
+        if isinstance(task, BinaryTask):
+            of_class = self._classifier(given, labels, 2)
+            return lambda rows: of_class(rows)[:, 1:]
+        return self._classifier(given, np.where(labels < 0, np.nan, labels), len(target.classes))
+
+    def _classifier(self, given: pd.DataFrame, labels: np.ndarray, classes: int) -> Answer:
+        """Probabilities [rows, classes], learned from the rows that have a label."""
+        from sklearn.dummy import DummyClassifier
+
+        known = ~np.isnan(labels)
+        y = labels[known].astype(np.int64)
+        one = len(np.unique(y)) == 1
+        model = DummyClassifier(strategy="prior") if one else self._estimator(numeric=False)
+        model.fit(given[known], y)
+
+        def answer(rows: pd.DataFrame) -> np.ndarray:
+            found = np.zeros((len(rows), classes))
+            found[:, model.classes_] = model.predict_proba(rows)
+            return found
+
+        return answer
+
+    def _estimator(self, numeric: bool) -> Any:
+        from sklearn.dummy import DummyClassifier, DummyRegressor
+
+        if self.model == "majority":
+            return DummyRegressor() if numeric else DummyClassifier(strategy="prior")
+        return classical(self.inputs, numeric, self.seed)
+
+
+def features(inputs: tuple[Input, ...], table: pa.Table) -> pd.DataFrame:
+    """One column for each value that a model without deep learning reads, by `<input>` or, of
+    pixels, `<input>.<index>`.
+    """
+    import pandas as pd
+
+    parts: list[pd.DataFrame | pd.Series[Any]] = []
+    for given in inputs:
+        column = table.column(given.column)
+        if isinstance(given, ImageInput):
+            parts.append(_pixels(given, column))
+        elif not reads_numbers(given):
+            parts.append(texts(column).fill_null("").to_pandas().rename(given.name))
+        else:
+            parts.append(pd.Series(numbers(column), name=given.name))
+    return pd.concat(parts, axis=1)
+
+
+def _pixels(given: ImageInput, column: pa.ChunkedArray) -> pd.DataFrame:
+    import pandas as pd
+    from PIL import Image
+
+    mode = "L" if given.channels == 1 else "RGB"
+    size = given.width, given.height
+    rows = [
+        np.asarray(Image.open(io.BytesIO(b)).convert(mode).resize(size), np.float32).ravel() / 255
+        for b in column.to_pylist()
+    ]
+    return pd.DataFrame(np.stack(rows)).add_prefix(f"{given.name}.")
+
+
+def classical(inputs: tuple[Input, ...], numeric: bool, seed: int) -> Any:
+    """What is usually strong for such inputs. numeric: the label is a number."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+    texts = [i for i in inputs if isinstance(i, TextInput | LayerInput) and not reads_numbers(i)]
+    wide = bool(texts) or any(isinstance(i, ImageInput) for i in inputs)
+    encoders: list[tuple[Any, Any]] = []
+    for given in inputs:
+        if given in texts:
+            words = r"(?u)\b\w+\b" if isinstance(given, LayerInput) else r"(?u)\b\w\w+\b"
+            tfidf = TfidfVectorizer(sublinear_tf=True, token_pattern=words)
+            encoders.append((tfidf, given.name))
+        elif isinstance(given, ImageInput):
+            pixels = _Columns(f"{given.name}.")
+            encoders.append((StandardScaler(), pixels))
+        elif isinstance(given, CategoricalInput):
+            unknown = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+            hot = OneHotEncoder(handle_unknown="ignore", min_frequency=2)
+            encoders.append((hot if wide else unknown, [given.name]))
+        else:
+            scaled = make_pipeline(SimpleImputer(), StandardScaler())
+            encoders.append((scaled if wide else "passthrough", [given.name]))
+    encoder = make_column_transformer(*encoders)
+    if wide:
+        linear = Ridge() if numeric else LogisticRegression(C=10, max_iter=500)
+        return make_pipeline(encoder, linear)
+    boosting = HistGradientBoostingRegressor if numeric else HistGradientBoostingClassifier
+    return make_pipeline(encoder, boosting(random_state=seed))
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Those that begin with a prefix, as scikit-learn selects columns."""
+
+    prefix: str
+
+    def __call__(self, frame: pd.DataFrame) -> list[str]:
+        return [name for name in frame.columns if name.startswith(self.prefix)]
+
+
+def _labels(target: TaskTarget, table: pa.Table) -> np.ndarray:
+    there = target.task.label in table.column_names
+    column = table.column(target.task.label) if there else None
+    return encode(target, column, table.num_rows)
+
+
+def _latency(answer: Answer, given: pd.DataFrame) -> float:
+    """Milliseconds to answer one row: the median, after a first call."""
+    answer(given[:1])
+    taken = []
+    for _ in range(TIMED_CALLS):
+        began = time.perf_counter()
+        answer(given[:1])
+        taken.append(time.perf_counter() - began)
+    return 1000 * float(np.median(taken))

@@ -1,0 +1,129 @@
+"""Affinity: what tasks do for one another while they train together."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from components.artifacts import Affinities
+from components.stage import Context, Stage
+from components.training.subset import chosen
+from components.training.trained_model import ModelRecord
+from components.training.trainer import Trainer, TrainerInputs
+from components.transform.preprocessing_file import load_preprocessing
+from models.balancing.loss_based.equal import Equal
+from models.sharing.hard import Hard
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MEASUREMENTS = 100
+BLOCKS = 10
+"""Parts of training whose means are kept, to see how sure an affinity is."""
+
+
+@dataclass(frozen=True)
+class AffinityOutputs:
+    """affinities: by parts of training."""
+
+    affinities: Affinities
+
+
+@dataclass(frozen=True, kw_only=True)
+class Affinity(Stage[TrainerInputs, AffinityOutputs]):
+    """Trains one model for all tasks, with hard sharing, equal weights and all weights alike, and
+    measures `models.analysis.task_affinity` at up to `MEASUREMENTS` of its steps.
+
+    trainer: tasks, trunk, training and seed.
+    """
+
+    trainer: Trainer
+
+    def run(self, inputs: TrainerInputs, context: Context) -> AffinityOutputs:
+        """See `Stage.run`."""
+        from components.training import fit
+        from components.training.dataset import load_splits, training_batches
+        from models.analysis.task_affinity import Measured, effects_of
+        from models.lazy import keras, tf
+        from models.multitask.adaptation import Adaptation
+
+        asked = self.trainer.training
+        features = load_preprocessing(inputs.preprocessing)
+        splits = load_splits(inputs.examples, inputs.batches, features, self.trainer.tasks)
+        if asked.subset is not None:
+            splits = splits.only(chosen(asked.subset, splits.train.labels, splits.targets))
+        keras.utils.set_random_seed(self.trainer.seed)
+        model = ModelRecord(
+            features=features,
+            targets=splits.targets,
+            trunk=self.trainer.trunk,
+            sharing=Hard(),
+            balancing=Equal(),
+        ).build()
+        epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        batches = training_batches(
+            splits.train,
+            asked.batch_size,
+            self.trainer.seed,
+            epoch,
+            asked.sampling,
+            steps=asked.steps_per_epoch,
+            augment=asked.augment,
+        )
+        steps = int(batches.cardinality())
+        adaptation = Adaptation(None, model)
+        optimizer = fit.make_optimizer(asked, steps, adaptation.paces(steps))
+        optimizer.build(adaptation.variables)
+        model.compile(optimizer)
+        adaptation.enter(adaptation.phases[0])
+        shared = list(model.trunk.trainable_variables)
+        effects, step = effects_of(model, shared), tf.function(model.train_step, autograph=False)
+        total, found = steps * asked.epochs, list[Measured]()
+        every = max(1, total // MEASUREMENTS)
+        for done in range(total):
+            if done % steps == 0:
+                epoch.assign(done // steps)
+                iterator = iter(batches)
+            batch = next(iterator)
+            if done % every:
+                step(batch)
+                continue
+            before = [tf.identity(v.value) for v in shared]
+            step(batch)
+            length = math.sqrt(
+                sum(
+                    float(tf.reduce_sum((v.value - b) ** 2))
+                    for v, b in zip(shared, before, strict=True)
+                )
+            )
+            if length == 0 and done + 1 < total:  # the first step of a warm-up
+                continue
+            if found:  # what was too long is hardly right a few steps later
+                length = min(length, 2 * found[-1].length)
+            found.append(effects(batch[0], batch[1], length))
+            context.observer.progress(done + 1, total, "steps")
+        told = {
+            "tasks": [t.name for t in splits.targets],
+            "effects": _blocks([m.effects for m in found]),
+            "cosines": _blocks([m.cosines for m in found]),
+        }
+        directory = context.output / "affinities"
+        directory.mkdir()
+        (directory / "affinities.json").write_text(json.dumps(told))
+        return AffinityOutputs(Affinities(directory))
+
+
+def _blocks(measured: list[np.ndarray]) -> list[list[list[float | None]]]:
+    """Means [blocks, tasks, tasks] over parts of training; None where a pair never met."""
+    import numpy as np
+
+    parts = np.array_split(np.array(measured), min(BLOCKS, len(measured)))
+    found = []
+    for part in parts:
+        known = ~np.isnan(part)
+        sums, counts = np.where(known, part, 0).sum(axis=0), known.sum(axis=0)
+        means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+        found.append([[None if np.isnan(v) else float(v) for v in row] for row in means])
+    return found

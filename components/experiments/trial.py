@@ -1,0 +1,195 @@
+"""Trial: a model trained for a study, of which only the figures are kept."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TYPE_CHECKING
+
+from components.artifacts import Batches, Examples, TrialResult
+from components.experiments.peak_memory import PeakMemory
+from components.experiments.trial_result import (
+    Costs,
+    Scored,
+    TrialFigures,
+    save_figures,
+    task_figures,
+)
+from components.labels.encoding import encode
+from components.stage import Context, Stage
+from components.training.subset import chosen
+from components.training.trained_model import ModelRecord
+from components.training.trainer import Trainer, TrainerInputs
+from components.transform.preprocessing_file import load_preprocessing
+from models.inputs.features import Stored
+from models.tasks.base import Task, TaskTarget
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from components.training.dataset import Columns, Features, Rows, Splits
+    from models.multitask.model import MultitaskModel
+
+BATCH_ROWS = 512
+TRAIN_ROWS = 10_000
+"""At most so many training rows are answered, to see by how much they are known better."""
+TIMED_CALLS = 30
+
+
+@dataclass(frozen=True)
+class TrialOutputs:
+    """result: the figures."""
+
+    result: TrialResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial(Stage[TrainerInputs, TrialOutputs]):
+    """Trains as the Trainer does and measures as the Evaluator does, without exporting a model.
+
+    drawn_by: the task whose classes `training.subset` keeps in proportion. It need not be one of
+        the model's, so that models of different tasks learn from the same rows.
+    shuffled: tasks whose training and validation labels change rows at random, so that they have
+        nothing to teach: a control.
+    """
+
+    trainer: Trainer
+    drawn_by: Task
+    shuffled: tuple[str, ...] = ()
+
+    def run(self, inputs: TrainerInputs, context: Context) -> TrialOutputs:
+        """See `Stage.run`. A trial that was killed goes on from its last checkpoint.
+
+        Raises:
+            RootstockError: as the Trainer does.
+        """
+        from components.training import fit
+        from components.transform.batches import load_columns, stored_representation
+
+        features = load_preprocessing(inputs.preprocessing)
+        stored: tuple[Stored, ...] = features
+        given = inputs.batches
+        if inputs.embeddings is not None:
+            given, stored = inputs.embeddings, (stored_representation(inputs.embeddings),)
+        splits = self._splits(inputs.examples, given, stored)
+        record = ModelRecord(
+            features=features,
+            targets=splits.targets,
+            trunk=self.trainer.trunk,
+            sharing=self.trainer.sharing,
+            balancing=self.trainer.balancing,
+        )
+        resumed = any(context.scratch.iterdir())
+        peak = PeakMemory()
+        cpu = time.process_time()
+        settings = self.trainer.training
+        result = fit.train(
+            record, splits, self.trainer.transfer, settings, self.trainer.seed, context
+        )
+        cpu_seconds = None if resumed else time.process_time() - cpu
+        memory = peak.mib()
+        test = load_columns(inputs.batches, "test", features)
+        answered: dict[str, tuple[Columns, Features]] = {
+            "train": (splits.train.labels, splits.train.features)
+        }
+        if splits.val is not None:
+            answered["val"] = (splits.val.labels, splits.val.features)
+        answered["test"] = (_test_labels(splits.targets, inputs.examples), test)
+        scored = _scored(result.model, answered)
+        costs = Costs(
+            rows=len(splits.train),
+            steps=result.steps_per_epoch * len(result.history),
+            epochs=len(result.history),
+            seconds=sum(epoch["seconds"] for epoch in result.history),
+            cpu_seconds=cpu_seconds,
+            parameters=int(result.model.count_params()),
+            trainable_parameters=result.trainable_parameters,
+            latency_ms=_latency(result.model, test),
+            memory_mib=memory,
+        )
+        figures = TrialFigures(
+            tasks={t.name: task_figures(t, scored[t.name]) for t in splits.targets},
+            costs=costs,
+            history=tuple(result.history),
+        )
+        return TrialOutputs(save_figures(figures, context.output / "result"))
+
+    def _splits(self, examples: Examples, batches: Batches, stored: tuple[Stored, ...]) -> Splits:
+        """The chosen rows, with the labels of the model's tasks."""
+        from components.training.dataset import Splits, load_splits
+
+        own = self.trainer.tasks
+        others = tuple(t for t in own if t.name != self.drawn_by.name)
+        splits = load_splits(examples, batches, stored, (self.drawn_by, *others))
+        if (subset := self.trainer.training.subset) is not None:
+            splits = splits.only(chosen(subset, splits.train.labels, splits.targets))
+        by_name = {t.name: t for t in splits.targets}
+        return Splits(
+            tuple(by_name[t.name] for t in own),
+            self._labelled(splits.train, 0),
+            splits.val and self._labelled(splits.val, 1),
+        )
+
+    def _labelled(self, rows: Rows, stream: int) -> Rows:
+        """The rows with the labels of the model's tasks, in each other's places if shuffled."""
+        import numpy as np
+
+        labels = {t.name: rows.labels[t.name] for t in self.trainer.tasks}
+        rng = np.random.default_rng([self.trainer.seed, stream])
+        for name in self.shuffled:
+            labels[name] = rng.permutation(labels[name])
+        return replace(rows, labels=labels)
+
+
+def _test_labels(targets: tuple[TaskTarget, ...], examples: Examples) -> dict[str, np.ndarray]:
+    import pyarrow.parquet as pq
+
+    there = pq.read_schema(examples.shards("test")[0]).names
+    columns = list(dict.fromkeys(t.task.label for t in targets if t.task.label in there))
+    table = examples.read("test", columns)
+    return {
+        t.name: encode(
+            t, table.column(t.task.label) if t.task.label in columns else None, table.num_rows
+        )
+        for t in targets
+    }
+
+
+def _scored(
+    model: MultitaskModel, splits: dict[str, tuple[Columns, Features]]
+) -> dict[str, Scored]:
+    """By task: labels and answers on each split."""
+    import numpy as np
+
+    from models.lazy import tf
+
+    answer = tf.function(model.answers, reduce_retracing=True, autograph=False)
+    found: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {
+        head.target.name: {} for head in model.heads
+    }
+    for split, (labels, features) in splits.items():
+        rows = np.arange(len(next(iter(features.values()))))
+        if split == "train" and len(rows) > TRAIN_ROWS:  # of all sources: they follow each other
+            rows = np.sort(np.random.default_rng(0).choice(rows, TRAIN_ROWS, replace=False))
+        batches = [rows[i : i + BATCH_ROWS] for i in range(0, len(rows), BATCH_ROWS)]
+        parts = [answer({n: tf.constant(v[b]) for n, v in features.items()}) for b in batches]
+        for task in found:
+            answers = np.concatenate([part[task].numpy() for part in parts])
+            found[task][split] = labels[task][rows], answers
+    return dict(found)
+
+
+def _latency(model: MultitaskModel, features: Columns) -> float:
+    """Milliseconds to answer one row: the median, after a first call."""
+    from models.lazy import tf
+
+    answer = tf.function(model.answers, reduce_retracing=True, autograph=False)
+    row = {name: tf.constant(values[:1]) for name, values in features.items()}
+    answer(row)
+    taken = []
+    for _ in range(TIMED_CALLS):
+        began = time.perf_counter()
+        answer(row)
+        taken.append(time.perf_counter() - began)
+    return 1000 * median(taken)

@@ -1,0 +1,258 @@
+"""InfraValidator: whether the exported model loads in a server and answers as Keras does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from components.artifacts import Blessing, TrainedModel
+from components.export.expected_outputs import read_expected
+from components.stage import Context, RootstockError, Stage
+from models.inputs.spec import STRICT
+from serving.server.launch import UNLOADABLE, ServerExited, ServerProcess
+from serving.wire.errors import ServingError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_MODEL = "candidate"
+_ALL_TASKS = "serving_default"
+_TIMED_REQUESTS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingLimits:
+    """What serving a model may take on the machine that runs the pipeline; None: anything.
+
+    max_load_s: from the start of the server's process to the first answer. max_latency_ms: median
+    of one-row requests for all tasks, over each protocol. max_memory_mb: of the server's process
+    after them. max_size_mb: of the SavedModel's files. A MB is 10^6 bytes.
+    """
+
+    __pydantic_config__ = STRICT
+    max_load_s: Annotated[float, Field(gt=0)] | None = None
+    max_latency_ms: Annotated[float, Field(gt=0)] | None = None
+    max_memory_mb: Annotated[float, Field(gt=0)] | None = None
+    max_size_mb: Annotated[float, Field(gt=0)] | None = None
+
+
+@dataclass(frozen=True)
+class InfraValidatorInputs:
+    """model: with its SavedModel and the answers expected of it."""
+
+    model: TrainedModel
+
+
+@dataclass(frozen=True)
+class InfraValidatorOutputs:
+    """blessing: also how long loading and answering took, and the largest difference."""
+
+    blessing: Blessing
+
+
+@dataclass
+class _Findings:
+    """What the trial showed; units and meanings as in `ServingLimits`."""
+
+    reasons: list[str] = field(default_factory=list)
+    load_s: float | None = None
+    latency_ms: dict[str, float] = field(default_factory=dict)
+    max_difference: float | None = None
+    memory_mb: float | None = None
+    size_mb: float | None = None
+
+    def hold(self, limits: ServingLimits) -> None:
+        """Note every limit that is exceeded."""
+        measured = [
+            ("Loading", self.load_s, limits.max_load_s, "s"),
+            ("The server's memory", self.memory_mb, limits.max_memory_mb, "MB"),
+            ("The SavedModel", self.size_mb, limits.max_size_mb, "MB"),
+            *(
+                (f"A request over {protocol}", ms, limits.max_latency_ms, "ms")
+                for protocol, ms in self.latency_ms.items()
+            ),
+        ]
+        for what, value, limit, unit in measured:
+            if value is not None and limit is not None and value > limit:
+                self.reasons.append(f"{what} takes {value:g} {unit}; allowed {limit:g}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
+    """Serves the model from a process of its own and asks it over REST and gRPC, with the signature
+    of all tasks and that of each task.
+
+    examples: how many of the expected answers to compare. tolerance: how far an answer may be off,
+    absolutely and relative to the expected one. timeout_s: for loading, and for each request.
+    limits: what serving may take.
+    """
+
+    examples: Annotated[int, Field(ge=1)] = 16
+    tolerance: Annotated[float, Field(gt=0)] = 1e-5
+    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    limits: ServingLimits = field(default_factory=ServingLimits)
+
+    def run(self, inputs: InfraValidatorInputs, context: Context) -> InfraValidatorOutputs:
+        """See `Stage.run`. A model that fails is not blessed, and the reasons say why.
+
+        Raises:
+            RootstockError: the server cannot run on this machine, whatever the model.
+        """
+        findings = self._try(inputs.model, context)
+        files = (p for p in inputs.model.saved_model.rglob("*") if p.is_file())
+        findings.size_mb = round(sum(p.stat().st_size for p in files) / 1e6, 3)
+        findings.hold(self.limits)
+        observer = context.observer
+        for name, value in (
+            ("load_s", findings.load_s),
+            ("max_difference", findings.max_difference),
+            *((f"{protocol}_ms", ms) for protocol, ms in findings.latency_ms.items()),
+            ("memory_mb", findings.memory_mb),
+            ("size_mb", findings.size_mb),
+        ):
+            if value is not None:
+                observer.figure(name, value)
+        output = context.output / "blessing"
+        output.mkdir()
+        verdict = {
+            "judge": "InfraValidator",
+            "blessed": not findings.reasons,
+            "reasons": findings.reasons,
+            "load_s": findings.load_s,
+            "latency_ms": findings.latency_ms,
+            "max_difference": findings.max_difference,
+            "memory_mb": findings.memory_mb,
+            "size_mb": findings.size_mb,
+        }
+        (output / "blessing.json").write_text(json.dumps(verdict, indent=2) + "\n")
+        return InfraValidatorOutputs(Blessing(output))
+
+    def _try(self, model: TrainedModel, context: Context) -> _Findings:
+        findings = _Findings()
+        base = context.scratch / "served"
+        shutil.rmtree(base, ignore_errors=True)
+        base.mkdir(parents=True)
+        (base / "1").symlink_to(model.saved_model.resolve(), target_is_directory=True)
+        started = time.monotonic()
+        log = context.scratch / "server.log"
+        with ServerProcess({_MODEL: base}, log, ["--exit-on-failure"]) as server:
+            raw, expected = read_expected(model.path / "expected.parquet")
+            raw = {name: values[: self.examples] for name, values in raw.items()}
+            expected = {name: values[: self.examples] for name, values in expected.items()}
+            try:
+                ports = server.wait(self.timeout_s)
+            except TimeoutError:
+                findings.reasons.append(
+                    f"The model did not load within {self.timeout_s:g} s: {server.log_tail()}"
+                )
+                return findings
+            except ServerExited as error:
+                findings.reasons.append(_why(error))
+                return findings
+            findings.load_s = round(time.monotonic() - started, 3)
+            urls = {
+                "rest": f"http://127.0.0.1:{ports['rest']}",
+                "grpc": f"grpc://127.0.0.1:{ports['grpc']}",
+            }
+            for protocol, url in urls.items():
+                try:
+                    self._compare(protocol, url, raw, expected, findings)
+                    findings.latency_ms[protocol] = self._latency_ms(url, raw)
+                except ServingError as error:
+                    findings.reasons.append(f"Over {protocol} the model failed to answer: {error}")
+            if (code := server.process.poll()) is None:
+                findings.memory_mb = round(_memory(server.process.pid) / 1e6, 1)
+            else:
+                findings.reasons.append(
+                    f"The server ended while answering (exit code {code}): {server.log_tail()}"
+                )
+        return findings
+
+    def _compare(
+        self,
+        protocol: str,
+        url: str,
+        raw: Mapping[str, np.ndarray],
+        expected: Mapping[str, np.ndarray],
+        findings: _Findings,
+    ) -> None:
+        """Ask every signature, and note what differs."""
+        from serving.client.client import Client
+
+        signatures = {_ALL_TASKS: tuple(expected), **{task: (task,) for task in expected}}
+        for signature, tasks in signatures.items():
+            with Client(url, _MODEL, signature=signature, timeout_s=self.timeout_s) as client:
+                answers = client.predict(raw)
+            where = f"{protocol} signature {signature!r}"
+            if answers.keys() != set(tasks):
+                findings.reasons.append(
+                    f"{where} answers {sorted(answers)}; expected {sorted(tasks)}."
+                )
+                continue
+            for task in tasks:
+                if reason := self._disagreement(answers[task], expected[task], findings):
+                    findings.reasons.append(f"{where}, task {task!r}: {reason}")
+
+    def _disagreement(
+        self, answer: np.ndarray, expected: np.ndarray, findings: _Findings
+    ) -> str | None:
+        """What is wrong with an answer; the largest difference is noted either way."""
+        import numpy as np
+
+        if answer.shape != expected.shape:
+            return f"answers have shape {list(answer.shape)}; Keras gave {list(expected.shape)}."
+        if answer.size == 0:
+            return "there is no example to compare."
+        if not np.isfinite(answer).all():
+            return "answers are not all finite numbers."
+        difference = np.abs(answer.astype(np.float64) - expected)
+        largest = float(difference.max())
+        findings.max_difference = max(findings.max_difference or 0.0, largest)
+        allowed = self.tolerance * (1.0 + np.abs(expected))
+        if not (difference <= allowed).all():
+            return f"answers differ from Keras by up to {largest:.3g}; allowed {self.tolerance:g}."
+        return None
+
+    def _latency_ms(self, url: str, raw: Mapping[str, np.ndarray]) -> float:
+        from serving.client.client import Client
+
+        row = {name: values[:1] for name, values in raw.items()}
+        with Client(url, _MODEL, timeout_s=self.timeout_s) as client:
+            client.predict(row)
+            seconds = []
+            for _ in range(_TIMED_REQUESTS):
+                started = time.perf_counter()
+                client.predict(row)
+                seconds.append(time.perf_counter() - started)
+        return round(median(seconds) * 1e3, 3)
+
+
+def _memory(process: int) -> int:
+    """Resident bytes."""
+    import psutil
+
+    return int(psutil.Process(process).memory_info().rss)
+
+
+def _why(error: ServerExited) -> str:
+    """Why the server ended, if that is the model's fault.
+
+    Raises:
+        RootstockError: it is not.
+    """
+    if error.code == UNLOADABLE:
+        said = [line for line in error.log.splitlines() if "cannot be loaded" in line]
+        return said[-1].partition(" ERROR ")[2] if said else f"It cannot be loaded: {error.log}"
+    if error.code < 0:
+        return f"The server was killed by signal {-error.code} while it loaded: {error.log}"
+    raise RootstockError(
+        f"The model server cannot run here (exit code {error.code}). Mend what its log says and "
+        f"run again.\n{error.log}"
+    )

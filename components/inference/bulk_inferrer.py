@@ -1,0 +1,165 @@
+"""BulkInferrer: a served model's answers to all rows of any sources, keys kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.artifacts import Predictions, Quarantine, SourceFiles
+from components.inference.prediction_writers import PredictionFormat
+from components.ingestion.quarantine import SourceUnit, quarantined, source_units
+from components.ingestion.readers.base import BadRecord, Reader
+from components.stage import Context, RootstockError, Stage
+from models.inputs.spec import Input
+from serving.wire.errors import ServingError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from serving.server.saved_model import SavedModel
+
+BATCH_ROWS = 1024
+SIGNATURE = "serving_default"
+
+
+@dataclass(frozen=True)
+class BulkInferrerInputs:
+    """model: a SavedModel directory. files: of each source."""
+
+    model: SourceFiles
+    files: tuple[SourceFiles, ...]
+
+
+@dataclass(frozen=True)
+class BulkInferrerOutputs:
+    predictions: Predictions
+    quarantine: Quarantine
+
+
+@dataclass(frozen=True, kw_only=True)
+class BulkInferrer(Stage[BulkInferrerInputs, BulkInferrerOutputs]):
+    """One file of predictions per unit of reading, in the order of its rows.
+
+    inputs: what the model reads, and from which columns.
+    keep: columns to keep; when empty, the key of the source's format, else those the model does not
+        read.
+    """
+
+    sources: tuple[Reader, ...]
+    inputs: tuple[Input, ...]
+    keep: tuple[str, ...] = ()
+    output_format: PredictionFormat = "parquet"
+    max_bad_fraction: float = 0.0
+
+    def run(self, inputs: BulkInferrerInputs, context: Context) -> BulkInferrerOutputs:
+        """See `Stage.run`.
+
+        Raises:
+            RootstockError: a column is not there, or the model is not one of these inputs.
+        """
+        from components.beam.map_units import hand_over, map_units
+
+        units = source_units(self.sources, inputs.files)
+        written = context.scratch / "written"
+        written.mkdir(exist_ok=True)
+        work = partial(
+            infer_unit,
+            inputs=self.inputs,
+            keep=self.keep,
+            output_format=self.output_format,
+            directory=str(written),
+        )
+        load = partial(load_model, str(inputs.model.path))
+        found = map_units("inferred", units, work, context, threads=1, model=load)
+        rows = sum(count for count, _ in found)
+        bad = [(u, r) for u, (_, records) in zip(units, found, strict=True) for r in records]
+        quarantine = quarantined(bad, rows, self.max_bad_fraction, context)
+        hand_over("inferred", written, context.output / "predictions", context)
+        context.observer.figure("rows", rows)
+        return BulkInferrerOutputs(Predictions(context.output / "predictions"), quarantine)
+
+
+def infer_unit(
+    index: int,
+    item: SourceUnit,
+    model: SavedModel,
+    *,
+    inputs: tuple[Input, ...],
+    keep: tuple[str, ...],
+    output_format: PredictionFormat,
+    directory: str,
+) -> tuple[int, list[BadRecord]]:
+    """Write the predictions of a unit; the number of its rows, and its bad records."""
+    from components.inference.prediction_writers import prediction_writer
+
+    read = {given.column for given in inputs}
+    others = tuple(name for name in item.schema.names if name not in read)
+    kept = keep or item.source.default_key or others
+    for name in kept:
+        if name not in item.schema.names:
+            raise RootstockError(
+                f"{item.source.place}: no column {name!r} to keep. Columns there:"
+                f" {', '.join(item.schema.names)}."
+            )
+    writer = prediction_writer(Path(directory), index, output_format)
+    rows, bad = 0, []
+    for batch in item.source.read(item.unit, item.schema):
+        if isinstance(batch, BadRecord):
+            bad.append(batch)
+            continue
+        for start in range(0, batch.num_rows, BATCH_ROWS):
+            part = batch.slice(start, BATCH_ROWS)
+            writer.write(_predicted(part, model, inputs, kept, item.source.place))
+        rows += batch.num_rows
+    writer.close()
+    return rows, bad
+
+
+def load_model(path: str) -> SavedModel:
+    """The model as the embedded server runs it.
+
+    Raises:
+        RootstockError: it cannot be loaded.
+    """
+    from serving.server.saved_model import SavedModel
+
+    try:
+        return SavedModel(Path(path))
+    except ServingError as e:
+        raise RootstockError(f"{path}: cannot be loaded: {e}") from e
+
+
+def _predicted(
+    batch: pa.RecordBatch,
+    model: SavedModel,
+    inputs: tuple[Input, ...],
+    kept: tuple[str, ...],
+    place: str,
+) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    from components.data.raw import raw_inputs
+
+    try:
+        raw = raw_inputs(batch, inputs)
+        answers = model.predict(SIGNATURE, {name: _bytes(array) for name, array in raw.items()})
+    except (RootstockError, ServingError) as e:
+        raise RootstockError(f"{place}: {e}") from e
+    columns = {name: batch.column(name) for name in kept}
+    for task, answer in sorted(answers.items()):
+        flat = answer.reshape(len(answer), -1)
+        single = flat.shape[1] == 1
+        columns[f"predicted_{task}"] = pa.array(flat[:, 0] if single else list(flat))
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _bytes(array: np.ndarray) -> np.ndarray:
+    """Strings as the server takes them."""
+    import numpy as np
+
+    if array.dtype != object:
+        return array
+    return np.array([v.encode() if isinstance(v, str) else v for v in array], object)

@@ -1,0 +1,137 @@
+"""Parts of large uncompressed text files, from row end to row end, that are read by themselves."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from components.data.arrow import np, pa
+from components.ingestion.readers.base import Unit
+
+UNIT_BYTES = 1 << 26
+SCAN_BYTES = 1 << 24
+COMPRESSED = (".gz", ".bz2", ".zst", ".lz4", ".br")
+_ASCII_LIKE = ("utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252")
+"""Encodings in which a byte that looks like a newline, quote or delimiter is one."""
+
+
+def units_of_lines(base: Path, name: str) -> list[Unit]:
+    """Parts of a file whose every line is a row."""
+    file = base / name
+    if not _divisible(file):
+        return [Unit(str(base), (name,))]
+    ends = [0]
+    size = file.stat().st_size
+    with open(file, "rb") as opened:
+        while ends[-1] + UNIT_BYTES < size:
+            opened.seek(ends[-1] + UNIT_BYTES - 1)
+            opened.readline()
+            ends.append(opened.tell())
+    return _units(base, name, ends, size)
+
+
+def units_of_rows(
+    base: Path, name: str, delimiter: str, quote: str, encoding: str, skip_rows: int
+) -> list[Unit]:
+    """Parts of a delimited file whose values may hold newlines where they are quoted.
+
+    Whether a newline ends a row depends on every quote before it, so the file is scanned once. It
+    stays whole where that cannot be told by counting: quotes inside of unquoted values, delimiters
+    or encodings of several bytes.
+    """
+    file = base / name
+    whole = [Unit(str(base), (name,))]
+    plain = codecs.lookup(encoding).name in _ASCII_LIKE
+    if not plain or not _divisible(file) or not delimiter.isascii() or not quote.isascii():
+        return whole
+    if not quote:
+        return units_of_lines(base, name)
+    with open(file, "rb") as opened:
+        for _ in range(skip_rows):
+            opened.readline()
+        start = opened.tell()
+    ends = _row_ends(file, start, ord(delimiter), ord(quote))
+    return whole if ends is None else _units(base, name, [0, *ends], file.stat().st_size)
+
+
+def lines_before(unit: Unit) -> int:
+    """How many lines of its file come before a unit, as Python's universal newlines count them."""
+    lines, last = 0, b""
+    with open(Path(unit.root, *unit.files), "rb") as opened:
+        left = unit.start
+        while left and (chunk := opened.read(min(left, SCAN_BYTES))):
+            left -= len(chunk)
+            crossing = last == b"\r" and chunk[:1] == b"\n"
+            lines += chunk.count(b"\n") + chunk.count(b"\r") - chunk.count(b"\r\n") - crossing
+            last = chunk[-1:]
+    return lines
+
+
+def opened_range(unit: Unit) -> pa.NativeFile:
+    """The bytes of a unit, decompressed where its file is compressed."""
+    file = Path(unit.root, *unit.files)
+    if unit.stop is None:
+        return pa.input_stream(str(file), compression="detect")
+    with pa.memory_map(str(file)) as mapped:
+        mapped.seek(unit.start)
+        return pa.BufferReader(mapped.read_buffer(unit.stop - unit.start))
+
+
+def blocks_of_lines(stream: pa.NativeFile, size: int) -> Iterator[bytes]:
+    """Whole lines, about `size` bytes at a time."""
+    rest = b""
+    while chunk := stream.read(size):
+        head, newline, tail = chunk.rpartition(b"\n")
+        if newline:
+            yield rest + head + newline
+            rest = tail
+        else:
+            rest += chunk
+    if rest:
+        yield rest
+
+
+def _divisible(file: Path) -> bool:
+    return file.suffix.lower() not in COMPRESSED and file.stat().st_size > UNIT_BYTES
+
+
+def _units(base: Path, name: str, ends: list[int], size: int) -> list[Unit]:
+    bounds = [*ends, *([size] if ends[-1] < size else [])]
+    return [Unit(str(base), (name,), a, b) for a, b in pairwise(bounds)]
+
+
+def _row_ends(file: Path, start: int, delimiter: int, quote: int) -> list[int] | None:
+    """Ends of rows about `UNIT_BYTES` apart; None where quotes are not as RFC 4180 has them.
+
+    There, quotes take turns at opening and closing a value, a doubled one doing both; so an opening
+    one follows a delimiter, a row end or a quote, and a closing one precedes such.
+    """
+    beside = np.zeros(256, bool)
+    beside[[delimiter, quote, ord("\n"), ord("\r")]] = True
+    ends: list[int] = []
+    size = file.stat().st_size
+    due, seen = start + UNIT_BYTES, 0
+    with open(file, "rb") as opened:
+        for low in range(start, size, SCAN_BYTES):
+            base = max(low - 1, start)
+            opened.seek(base)
+            around = np.frombuffer(opened.read(low + SCAN_BYTES + 1 - base), np.uint8)
+            window = around[low - base : low - base + SCAN_BYTES]
+            quotes = low + np.flatnonzero(window == quote)
+            opening, closing = quotes[seen % 2 :: 2], quotes[1 - seen % 2 :: 2]
+            before = around[opening[opening > start] - 1 - base]
+            after = around[closing[closing + 1 < size] + 1 - base]
+            if not (beside[before].all() and beside[after].all()):
+                return None
+            while due < low + len(window):
+                newlines = due + np.flatnonzero(window[due - low :] == ord("\n"))
+                outside = newlines[(seen + np.searchsorted(quotes, newlines)) % 2 == 0]
+                if not len(outside):
+                    due = low + len(window)
+                    break
+                ends.append(int(outside[0]) + 1)
+                due = ends[-1] + UNIT_BYTES
+            seen += len(quotes)
+    return ends

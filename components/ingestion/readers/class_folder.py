@@ -1,0 +1,85 @@
+"""Folders of classes: `<path>/<class>/<file>`, one example per file."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from components.data.arrow import pa
+from components.ingestion.readers.base import BadRecord, Reader, Unit
+from components.ingestion.readers.files import listing, units_of_files
+from components.stage import RootstockError
+
+BATCH_FILES = 250
+PEEK_FILES = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassFolderReader(Reader):
+    """Columns: what a file holds; `class`, its folder; `path`, relative to the source."""
+
+    default_key: ClassVar[tuple[str, ...]] = ("path",)
+    content: ClassVar[str]
+    """What the files are, as messages say it: also the name of their column."""
+    arrow_type: ClassVar[str]
+    """Of that column."""
+
+    @abstractmethod
+    def value(self, file: bytes) -> tuple[bytes | str, str]:
+        """What a file holds, and why it cannot be used: empty if it can."""
+
+    def units(self, root: Path) -> list[Unit]:
+        return units_of_files(root, self._files(root))
+
+    def schema(self, root: Path) -> pa.Schema:
+        kind = pa.type_for_alias(self.arrow_type)
+        return pa.schema([(self.content, kind), ("class", pa.string()), ("path", pa.string())])
+
+    def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
+        for start in range(0, len(unit.files), BATCH_FILES):
+            values: list[bytes | str] = []
+            names: list[str] = []
+            for name in unit.files[start : start + BATCH_FILES]:
+                with open(os.path.join(unit.root, name), "rb") as file:
+                    value, fault = self.value(file.read())
+                if fault:
+                    yield BadRecord(name, 0, fault)
+                else:
+                    values.append(value)
+                    names.append(name)
+            classes = [n.split("/", 1)[0] for n in names]
+            yield pa.RecordBatch.from_arrays([values, classes, names], schema=schema)
+
+    def peek(self, rows: int = 1000) -> pa.Table:
+        """A few files of every class, so that all classes show."""
+        root = Path(self.path)
+        classes: dict[str, list[str]] = {}
+        for name in self._files(root):
+            classes.setdefault(name.split("/", 1)[0], []).append(name)
+        each = max(1, min(rows, PEEK_FILES) // len(classes))
+        few = [name for names in classes.values() for name in names[:each]][:rows]
+        schema = self.schema(root)
+        found = self.read(Unit(str(root), tuple(few)), schema)
+        return pa.Table.from_batches([b for b in found if not isinstance(b, BadRecord)], schema)
+
+    def _files(self, root: Path) -> list[str]:
+        """All files in class folders, sorted."""
+        if not root.is_dir():
+            what = "is a file" if root.is_file() else "does not exist"
+            raise RootstockError(f"{root}: {what}. Expected a folder with a folder per class.")
+        classes = sorted(d.name for d in root.iterdir() if d.is_dir() and d.name[0] != ".")
+        if not classes:
+            raise RootstockError(
+                f"{root}: holds no folders. Expected <class>/<{self.content} file>."
+            )
+        names = [n for n in listing(root)[1] if "/" in n] if any(root.glob("*/**/*")) else []
+        for name in sorted(set(classes) - {n.split("/", 1)[0] for n in names}):
+            raise RootstockError(
+                f"{root / name}: holds no {self.content}s. Expected at least one for each class"
+                " folder; remove the folder if there is no such class."
+            )
+        return names

@@ -1,0 +1,239 @@
+"""Delimited text: CSV, TSV and their relatives, also compressed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from components.data.arrow import arrow_csv, pa
+from components.ingestion.readers.base import BadRecord, Reader, Unit
+from components.ingestion.readers.byte_ranges import lines_before, opened_range, units_of_rows
+from components.ingestion.readers.files import listing
+from components.ingestion.readers.text_values import (
+    ARROW_NAMES,
+    ColumnType,
+    Encoding,
+    decode,
+    infer_type,
+    parse,
+)
+from components.stage import RootstockError
+
+BLOCK_BYTES = 1 << 24
+"""Read at a time; the longest row must fit. The first block decides the types of columns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvReader(Reader):
+    r"""Rows of text, separated by a delimiter; compressed ones (.gz, .bz2, .zst) too.
+
+    delimiter: one character, "\t" for tab.
+    quote: the quote character; "" where quotes mean nothing, as in most tab-separated text.
+    columns: names, where the file has no header.
+    skip_rows: lines to leave out before the header, or before the data where there is none.
+    null_values: texts that mean missing. strip: trim spaces around values.
+    types: of columns whose type should not be found from the first block of the first file.
+    """
+
+    format: Literal["csv"] = "csv"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    quote: Annotated[str, Field(max_length=1)] = '"'
+    columns: tuple[str, ...] = ()
+    skip_rows: Annotated[int, Field(ge=0)] = 0
+    null_values: tuple[str, ...] = ("",)
+    strip: bool = False
+    encoding: Encoding = "utf-8"
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
+
+    def units(self, root: Path) -> list[Unit]:
+        base, names = listing(root)
+        return [
+            unit
+            for name in names
+            for unit in units_of_rows(
+                base, name, self.delimiter, self.quote, self.encoding, self.skip_rows
+            )
+        ]
+
+    def schema(self, root: Path) -> pa.Schema:
+        base, names = listing(root)
+        file = base / names[0]
+        columns, _ = self._header(file)
+        for name in self.types:
+            if name not in columns:
+                raise RootstockError(f"{file}: types: no column {name!r}. {_there(columns)}")
+        block = next(self._blocks(Unit(str(base), (names[0],)), columns, []), None)
+        fields = []
+        for i, name in enumerate(columns):
+            if name in self.types:
+                fields.append((name, pa.type_for_alias(ARROW_NAMES[self.types[name]])))
+            elif block is None:
+                fields.append((name, pa.null()))
+            else:
+                fields.append((name, infer_type(self._texts(block.column(i))[0])))
+        return pa.schema(fields)
+
+    def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
+        file = Path(unit.root, *unit.files)
+        columns, _ = self._header(file)
+        if sorted(columns) != sorted(schema.names):
+            raise RootstockError(
+                f"{file}: its columns are {', '.join(columns)}; expected those of the first file of"
+                f" this source: {', '.join(schema.names)}."
+            )
+        invalid: list[int] = []
+        wrong: dict[int, str] = {}
+        offset = 0
+        for block in self._blocks(unit, columns, invalid):
+            here: dict[int, str] = {}
+            arrays = []
+            for field_ in schema:
+                values, undecodable = self._texts(block.column(columns.index(field_.name)))
+                parsed, unparsed = parse(values, field_.type)
+                for row in undecodable:
+                    here.setdefault(row, f"column {field_.name!r} is not {self.encoding} text")
+                for row, reason in unparsed.items():
+                    here.setdefault(row, f"column {field_.name!r}: {reason}")
+                arrays.append(parsed)
+            batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+            if here:
+                keep = [i not in here for i in range(block.num_rows)]
+                batch = batch.filter(pa.array(keep))
+                wrong.update({offset + row: reason for row, reason in here.items()})
+            offset += block.num_rows
+            yield batch
+        if invalid or wrong:
+            yield from self._bad_records(unit, len(columns), wrong)
+
+    def _header(self, file: Path) -> tuple[list[str], int]:
+        """Column names, and the number of lines before the data.
+
+        Raises:
+            RootstockError: no rows, repeated names, or signs of another delimiter or width.
+        """
+        with self._text(Unit(str(file.parent), (file.name,))) as text:
+            lines = _numbered(self._rows(text, self.skip_rows), self.skip_rows)
+            first = next(lines, None)
+            if first is None:
+                raise RootstockError(f"{file}: is empty. Expected rows of text.")
+            _, row, end = first
+        if len(row) == 1:
+            for other in ("\t", ";", ",", "|"):
+                if other != self.delimiter and other in row[0]:
+                    raise RootstockError(
+                        f"{file}, line {end}: only one column at delimiter {self.delimiter!r},"
+                        f" but {other!r} is there. Expected `delimiter: {other!r}`?"
+                    )
+        if self.columns and len(self.columns) != len(row):
+            raise RootstockError(
+                f"{file}, line {end}: has {len(row)} columns, but `columns` names"
+                f" {len(self.columns)}."
+            )
+        if self.columns:
+            names, before = list(self.columns), self.skip_rows
+        else:
+            names = [n.strip() or f"column_{i}" for i, n in enumerate(row)]
+            before = end
+        if repeated := sorted({n for n in names if names.count(n) > 1}):
+            raise RootstockError(
+                f"{file}, line {end}: column names appear twice: {', '.join(repeated)}. Expected a"
+                " header of distinct names; where the file has none, name them under `columns`."
+            )
+        return names, before
+
+    def _blocks(
+        self, unit: Unit, columns: list[str], invalid: list[int]
+    ) -> Iterator[pa.RecordBatch]:
+        """Blocks of rows as binary columns; the widths of rows of another width go to `invalid`."""
+
+        def skip(row: Any) -> str:
+            invalid.append(row.actual_columns)
+            return "skip"
+
+        file = Path(unit.root, *unit.files)
+        before = 0 if unit.start else self._header(file)[1]
+        try:
+            yield from arrow_csv.open_csv(
+                opened_range(unit),
+                arrow_csv.ReadOptions(
+                    use_threads=False,
+                    block_size=BLOCK_BYTES,
+                    skip_rows=before,
+                    column_names=columns,
+                    encoding=self.encoding,
+                ),
+                arrow_csv.ParseOptions(
+                    delimiter=self.delimiter,
+                    quote_char=self.quote or False,
+                    double_quote=bool(self.quote),
+                    newlines_in_values=bool(self.quote),
+                    invalid_row_handler=skip,
+                ),
+                arrow_csv.ConvertOptions(
+                    column_types=dict.fromkeys(columns, pa.binary()), strings_can_be_null=False
+                ),
+            )
+        except UnicodeDecodeError as e:
+            raise RootstockError(
+                f"{file}: is not {self.encoding} text ({e}). Set `encoding`."
+            ) from e
+        except (pa.ArrowException, OSError, EOFError) as e:
+            if "Empty CSV file" not in str(e):
+                raise RootstockError(f"{file}: cannot be read as delimited text: {e}") from e
+
+    def _texts(self, column: pa.Array) -> tuple[pa.Array, list[int]]:
+        """A binary column as text with nulls, and the rows that are not text."""
+        return decode(column, self.null_values, self.strip)
+
+    def _text(self, unit: Unit) -> io.TextIOWrapper:
+        encoding = "utf-8-sig" if self.encoding.lower() in ("utf-8", "utf8") else self.encoding
+        return io.TextIOWrapper(opened_range(unit), encoding=encoding, errors="replace", newline="")
+
+    def _rows(self, text: io.TextIOWrapper, skip: int) -> Any:
+        csv.field_size_limit(sys.maxsize)
+        for _ in range(skip):
+            text.readline()
+        if not self.quote:
+            return csv.reader(text, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
+        return csv.reader(text, delimiter=self.delimiter, quotechar=self.quote)
+
+    def _bad_records(self, unit: Unit, width: int, wrong: dict[int, str]) -> Iterator[BadRecord]:
+        """Finds the lines of bad records in a second, slower pass over the unit.
+
+        wrong: reason by index among the rows of the right width.
+        """
+        skip = 0 if unit.start else self.skip_rows
+        with self._text(unit) as text:
+            rows = _numbered(self._rows(text, skip), skip + lines_before(unit))
+            if not self.columns and not unit.start:
+                next(rows)
+            index = 0
+            for line, row, _ in rows:
+                if len(row) != width:
+                    reason = f"expected {width} columns, found {len(row)}"
+                    yield BadRecord(unit.files[0], line, reason)
+                    continue
+                if index in wrong:
+                    yield BadRecord(unit.files[0], line, wrong[index])
+                index += 1
+
+
+def _numbered(rows: Any, offset: int) -> Iterator[tuple[int, list[str], int]]:
+    """Rows that are not empty, each with its first and last line number in the file."""
+    line = offset + 1
+    for row in rows:
+        end = offset + rows.line_num
+        if row:
+            yield line, row, end
+        line = end + 1
+
+
+def _there(columns: list[str]) -> str:
+    return f"Columns there: {', '.join(columns)}."

@@ -1,0 +1,112 @@
+"""Image manifests: a table of image paths and labels beside the images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from components.data.arrow import pa
+from components.data.digests import digest_files
+from components.ingestion.readers.base import BadRecord, Reader, Unit
+from components.ingestion.readers.delimited import CsvReader
+from components.ingestion.readers.images import fault
+from components.ingestion.readers.text_values import ColumnType
+from components.stage import RootstockError
+
+UNIT_ROWS = 1000
+MAX_PARTS = 64
+"""Of a manifest: each part reads the whole table."""
+BATCH_ROWS = 250
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageManifestReader(Reader):
+    """The columns of a delimited file, and `image`: the encoded file that its path column names.
+
+    column: of the paths; they are relative to the manifest.
+    """
+
+    format: Literal["image_manifest"] = "image_manifest"
+    column: str = "path"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    columns: tuple[str, ...] = ()
+    types: dict[str, ColumnType] = field(default_factory=dict)
+    image: ClassVar[str] = "image"
+
+    def digest(self, index: Path) -> str:
+        """Of the manifest and of every image there is."""
+        file = Path(self.path)
+        paths = self._table(file)[0].column(self.column).drop_null().unique().to_pylist()
+        there = [p for p in paths if (file.parent / p).is_file()]
+        return digest_files(file.parent, [file.name, *there], index)
+
+    def units(self, root: Path) -> list[Unit]:
+        rows = self._table(root)[0].num_rows
+        size = max(UNIT_ROWS, -(-rows // MAX_PARTS))
+        starts = range(0, max(rows, 1), size)
+        return [Unit(str(root.parent), (root.name,), a, a + size) for a in starts]
+
+    def schema(self, root: Path) -> pa.Schema:
+        table, _ = self._table(root)
+        return table.schema.append(pa.field(self.image, pa.binary()))
+
+    def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
+        table, bad = self._table(Path(unit.root, *unit.files))
+        if not unit.start:
+            yield from bad
+        rows = table.slice(unit.start, (unit.stop or table.num_rows) - unit.start)
+        for batch in rows.to_batches(max_chunksize=BATCH_ROWS):
+            images = []
+            for path in batch.column(self.column).to_pylist():
+                image, reason = _image(unit.root, path)
+                images.append(None if reason else image)
+                if reason:
+                    yield BadRecord(str(path), 0, reason)
+            column = pa.array(images, pa.binary())
+            whole = pa.RecordBatch.from_arrays([*batch.columns, column], schema=schema)
+            yield whole.filter(column.is_valid())
+
+    def _table(self, file: Path) -> tuple[pa.Table, list[BadRecord]]:
+        table = CsvReader(
+            path=str(file), delimiter=self.delimiter, columns=self.columns, types=self.types
+        )
+        if not file.is_file():
+            raise RootstockError(f"{file}: is no file. Expected a delimited file of image paths.")
+        schema = table.schema(file)
+        if self.column not in schema.names:
+            raise RootstockError(
+                f"{file}: no column {self.column!r}. Expected the images' paths there; columns:"
+                f" {', '.join(schema.names)}."
+            )
+        if schema.field(self.column).type != pa.string():
+            raise RootstockError(f"{file}: column {self.column!r} holds no paths, but numbers.")
+        if self.image in schema.names:
+            raise RootstockError(
+                f"{file}: has a column {self.image!r}, which is where the images go. Rename it."
+            )
+        batches: list[pa.RecordBatch] = []
+        bad: list[BadRecord] = []
+        for unit in table.units(file):
+            for item in table.read(unit, schema):
+                if isinstance(item, BadRecord):
+                    bad.append(item)
+                else:
+                    batches.append(item)
+        return pa.Table.from_batches(batches, schema), bad
+
+
+def _image(base: str, path: str | None) -> tuple[bytes, str]:
+    """An encoded image, or why there is none."""
+    if path is None:
+        return b"", "a row names no image"
+    try:
+        with open(os.path.join(base, path), "rb") as file:
+            image = file.read()
+    except OSError as e:
+        return b"", f"cannot be read ({e.strerror})"
+    return image, fault(image)

@@ -1,0 +1,148 @@
+"""E-mail: message files (.eml, maildir), mbox files and tar archives of messages."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import ClassVar, Literal
+
+from components.data.arrow import pa
+from components.ingestion.readers.base import BadRecord, Reader, Unit
+from components.ingestion.readers.files import listing, units_of_files
+from components.ingestion.readers.records import Record, batches
+from components.stage import RootstockError
+
+UNIT_MESSAGES = 1000
+MAX_PARTS = 16
+"""Of an archive or mbox: each part reads past those before it."""
+_ARCHIVES = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+_FROM = re.compile(rb">+From ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailReader(Reader):
+    """Columns: `path` of the message; `folder`, the directory, maildir or mbox it lies in; `from`,
+    `to`, `date`, `subject`; `body`, its best text part; `html`, whether that was HTML; and
+    `attachments`, their number.
+
+    Charsets that are wrong or unknown are repaired; a file that is no message at all is bad.
+    """
+
+    format: Literal["mail"] = "mail"
+    default_key: ClassVar[tuple[str, ...]] = ("path",)
+
+    def units(self, root: Path) -> list[Unit]:
+        base, names = listing(root)
+        single = [n for n in names if _kind(base / n) == "message" and not _temporary(n)]
+        units = units_of_files(base, single) if single else []
+        for name in sorted(set(names) - set(single)):
+            if not _temporary(name):
+                units += _parts(base, name)
+        return units
+
+    def schema(self, root: Path) -> pa.Schema:
+        listing(root)
+        texts = ("path", "folder", "from", "to", "date", "subject", "body")
+        fields = [(name, pa.string()) for name in texts]
+        return pa.schema([*fields, ("html", pa.bool_()), ("attachments", pa.int64())])
+
+    def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
+        if unit.stop is None:
+            raw = ((0, name, Path(unit.root, name).read_bytes()) for name in unit.files)
+        else:
+            numbered = enumerate(_messages(Path(unit.root, *unit.files), unit.files[0]), 1)
+            found = islice(numbered, unit.start, unit.stop)
+            raw = ((position, path, message) for position, (path, message) in found)
+        records = (_record(unit, *each) for each in raw)
+        yield from batches(records, schema, unit.files[0], "message")
+
+
+def _record(unit: Unit, position: int, path: str, raw: bytes) -> Record | BadRecord:
+    from components.ingestion.readers.mail_message import parse
+
+    if not raw.strip(b"\0\r\n\t "):
+        return BadRecord(path, 0, "the message is empty")
+    mail = parse(raw)
+    if mail.sender is None and mail.subject is None and mail.date is None:
+        return BadRecord(path, 0, "is no e-mail: it has no From, Subject or Date")
+    values = {
+        "path": path,
+        "folder": _folder(unit, path),
+        "from": mail.sender,
+        "to": mail.to,
+        "date": mail.date,
+        "subject": mail.subject,
+        "body": mail.body,
+        "html": mail.html,
+        "attachments": mail.attachments,
+    }
+    return Record(position, values)
+
+
+def _folder(unit: Unit, path: str) -> str:
+    """The name of the place that a message lies in."""
+    parent = PurePosixPath(path).parent
+    if parent.name in ("cur", "new"):
+        parent = parent.parent
+    return parent.name or Path(unit.root).name
+
+
+def _kind(file: Path) -> Literal["archive", "mbox", "message"]:
+    if file.name.lower().endswith(_ARCHIVES):
+        return "archive"
+    with pa.input_stream(str(file), compression="detect") as stream:
+        return "mbox" if stream.read(5) == b"From " else "message"
+
+
+def _temporary(name: str) -> bool:
+    return PurePosixPath(name).parent.name == "tmp"
+
+
+def _parts(base: Path, name: str) -> list[Unit]:
+    count = sum(1 for _ in _messages(base / name, name))
+    size = max(UNIT_MESSAGES, -(-count // MAX_PARTS))
+    return [
+        Unit(str(base), (name,), start, min(start + size, count)) for start in range(0, count, size)
+    ]
+
+
+def _messages(file: Path, name: str) -> Iterator[tuple[str, bytes]]:
+    """Path and bytes of every message of an archive or mbox, in order.
+
+    Raises:
+        RootstockError: it is cut off or damaged.
+    """
+    try:
+        yield from _archived(file) if _kind(file) == "archive" else _mbox(file, name)
+    except (tarfile.TarError, zlib.error, OSError, EOFError) as e:
+        raise RootstockError(f"{file}: cannot be read: {e}") from e
+
+
+def _archived(file: Path) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(file) as archive:
+        for member in archive:
+            opened = archive.extractfile(member) if member.isfile() else None
+            if opened is not None and not PurePosixPath(member.name).name.startswith("."):
+                yield str(PurePosixPath(member.name)), opened.read()
+
+
+def _mbox(file: Path, name: str) -> Iterator[tuple[str, bytes]]:
+    """Messages between `From ` lines that follow an empty line; the path is `name/number`."""
+    number, lines, blank = 0, list[bytes](), True
+    with io.BufferedReader(pa.input_stream(str(file), compression="detect")) as stream:
+        for line in stream:
+            if blank and line.startswith(b"From "):
+                if number:
+                    yield f"{name}/{number}", b"".join(lines)
+                number, lines = number + 1, []
+            else:
+                lines.append(line[1:] if _FROM.match(line) else line)
+            blank = not line.strip()
+    if number:
+        yield f"{name}/{number}", b"".join(lines)

@@ -1,0 +1,108 @@
+"""Rows of a SQL query, from any database that SQLAlchemy knows by URL."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from components.data.arrow import pa
+from components.ingestion.readers.base import BadRecord, Reader, Unit
+from components.ingestion.readers.records import Record, batches, infer, plain
+from components.ingestion.readers.text_values import ARROW_NAMES, ColumnType
+from components.stage import RootstockError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+INFER_ROWS = 1000
+FETCH_ROWS = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlReader(Reader):
+    """path: the URL, such as `sqlite:///shop.db` or `postgresql+psycopg://me:${PASSWORD}@host/shop`,
+    where the password stays in the environment.
+
+    query: a SELECT; `ORDER BY` something unique, for the order of rows is part of the result.
+    types: of columns whose first 1,000 rows do not tell.
+    """
+
+    format: Literal["sql"] = "sql"
+    query: Annotated[str, Field(min_length=1)]
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
+
+    def located(self, base: str) -> SqlReader:
+        """A SQLite file is relative to `base`; other URLs stay as they are."""
+        url = self._url()
+        if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+            return self
+        database = os.path.normpath(os.path.join(base, str(url.database)))
+        return replace(self, path=url.set(database=database).render_as_string(False))
+
+    def digest(self, index: Path) -> str:
+        """Of the rows: a database cannot be asked whether they changed."""
+        total = hashlib.sha256()
+        for row in self._rows():
+            total.update(repr(list(row.items())).encode())
+        return total.hexdigest()
+
+    def units(self, root: Path) -> list[Unit]:
+        return [Unit("", (self.place,))]
+
+    def schema(self, root: Path) -> pa.Schema:
+        first = list(islice(self._rows(), INFER_ROWS))
+        if not first:
+            raise RootstockError(f"{self.place}: the query answers no rows: {self.query}")
+        found = infer(first)
+        for name in self.types:
+            if name not in found.names:
+                raise RootstockError(
+                    f"{self.place}: types: no column {name!r}. Columns there:"
+                    f" {', '.join(found.names)}."
+                )
+        given = {n: pa.type_for_alias(ARROW_NAMES[kind]) for n, kind in self.types.items()}
+        return pa.schema([(f.name, given.get(f.name, f.type)) for f in found])
+
+    def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
+        records = (Record(position, row) for position, row in enumerate(self._rows(), 1))
+        yield from batches(records, schema, self.place, "row")
+
+    def _rows(self) -> Iterator[dict[str, object]]:
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+        try:
+            engine = create_engine(self._url())
+            with contextlib.closing(engine.connect()) as connection:
+                streaming = connection.execution_options(stream_results=True, yield_per=FETCH_ROWS)
+                for row in streaming.execute(text(self.query)).mappings():
+                    yield {name: plain(value) for name, value in row.items()}
+            engine.dispose()
+        except (NoSuchModuleError, ModuleNotFoundError) as e:
+            raise RootstockError(f"{self.place}: {e}. Install that database's driver.") from e
+        except (SQLAlchemyError, ArgumentError) as e:
+            raise RootstockError(f"{self.place}: {e}") from e
+
+    def _url(self) -> URL:
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            return make_url(self.path)
+        except ArgumentError as e:
+            raise RootstockError(
+                f"{self.path}: is no database URL. Expected one such as sqlite:///shop.db."
+            ) from e
+
+    @property
+    def place(self) -> str:
+        """The URL without its password."""
+        return self._url().render_as_string(hide_password=True)

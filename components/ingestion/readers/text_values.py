@@ -1,0 +1,131 @@
+"""Text columns into typed ones: the type of a block of texts, and the texts that are not of it."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from components.data.arrow import pa, pc
+
+
+def _known(encoding: str) -> str:
+    try:
+        codecs.lookup(encoding)
+    except LookupError as e:
+        raise ValueError("expected an encoding that Python knows, such as utf-8 or cp1252") from e
+    return encoding
+
+
+Encoding = Annotated[str, AfterValidator(_known)]
+ColumnType = Literal["int", "float", "bool", "string"]
+ARROW_NAMES = {"int": "int64", "float": "double", "bool": "bool", "string": "string"}
+_FAULTS = {
+    "int64": "not an integer",
+    "double": "not a number",
+    "bool": "neither true nor false",
+}
+UNTYPED = "had no values in the first rows, so its type is not known; give it under `types`"
+_HEXADECIMAL = "^[+-]?0[xX]"
+_CODE = "^[+-]?0[0-9]"  # such as a postal code: as a number it would lose its zeros
+_DIGITS = "^[+-]?[0-9]+$"
+
+
+def decode(
+    column: pa.Array, null_values: tuple[str, ...], strip: bool
+) -> tuple[pa.Array, list[int]]:
+    """UTF-8 bytes as text, with null for `null_values`, and the rows that are not UTF-8."""
+    bad: list[int] = []
+    try:
+        texts = column.cast(pa.string())
+    except pa.ArrowInvalid:
+        values = column.to_pylist()
+        for row, value in enumerate(values):
+            try:
+                value.decode()
+            except UnicodeDecodeError:
+                bad.append(row)
+                values[row] = None
+        texts = pa.array(values, pa.binary()).cast(pa.string())
+    if strip:
+        texts = pc.utf8_trim_whitespace(texts)
+    if null_values:
+        null = pc.is_in(texts, pa.array(null_values, pa.string()))
+        if null.true_count:
+            texts = pc.if_else(null, pa.scalar(None, pa.string()), texts)
+    return texts, bad
+
+
+def infer_type(column: pa.Array) -> pa.DataType:
+    """int64, float64, bool or string; null where there are no values.
+
+    Digits with leading zeros, and integers beyond 64 bits, are codes and stay text.
+    """
+    values = column.drop_null()
+    if not len(values):
+        return pa.null()
+    for part in (values.slice(0, 100), values):  # most text shows in the first rows
+        kind = _type_of(pc.utf8_trim_whitespace(part.unique()))
+        if kind == pa.string():
+            return kind
+    return kind
+
+
+def _type_of(values: pa.Array) -> pa.DataType:
+    if pc.all(pc.is_in(pc.utf8_lower(values), pa.array(["true", "false"]))).as_py():
+        return pa.bool_()
+    if pc.any(pc.match_substring_regex(values, f"{_HEXADECIMAL}|{_CODE}")).as_py():
+        return pa.string()
+    digits = pc.all(pc.match_substring_regex(values, _DIGITS)).as_py()
+    kind = pa.int64() if digits else pa.float64()
+    try:
+        values.cast(kind)
+    except pa.ArrowInvalid:
+        return pa.string()
+    return kind
+
+
+def parse(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int, str]]:
+    """Texts as values of `kind`; those that are not become null, with a reason by row."""
+    if kind == pa.string():
+        return column, {}
+    if kind == pa.null():
+        rows = pc.indices_nonzero(pc.is_valid(column)).to_pylist()
+        return pa.nulls(len(column)), dict.fromkeys(rows, UNTYPED)
+    values = column
+    for prepare in (lambda v: v, pc.utf8_trim_whitespace, pc.utf8_lower):  # the first mostly does
+        values = prepare(values)
+        try:
+            if not _refused(values, kind):
+                return values.cast(kind), {}
+        except pa.ArrowInvalid:
+            pass
+    distinct = values.drop_null().unique()
+    good = pa.array([v for v in distinct.to_pylist() if _parses(v, kind)], pa.string())
+    bad = pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, good)))
+    rows = pc.indices_nonzero(bad).to_pylist()
+    texts = column.take(pa.array(rows, pa.int64())).to_pylist()
+    reasons = {
+        row: f"{text[:80]!r} is {_FAULTS[str(kind)]}" for row, text in zip(rows, texts, strict=True)
+    }
+    return pc.if_else(bad, pa.scalar(None, pa.string()), values).cast(kind), reasons
+
+
+def _refused(values: pa.Array, kind: pa.DataType) -> bool:
+    """Whether Arrow would take a value that is none for people, such as 0x10 or 1 for true."""
+    if kind == pa.bool_():
+        known = pc.is_in(values, pa.array(["true", "false", None]))
+        return not pc.all(known).as_py()
+    if kind != pa.int64():
+        return False
+    return any(pc.any(pc.match_substring(values, x)).as_py() for x in "xX")
+
+
+def _parses(value: str, kind: pa.DataType) -> bool:
+    single = pa.array([value])
+    try:
+        single.cast(kind)
+    except pa.ArrowInvalid:
+        return False
+    return not _refused(single, kind)

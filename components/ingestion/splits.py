@@ -1,0 +1,191 @@
+"""Which split a row belongs to: by the hash of its key, by a column, or by time."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from components.artifacts import SPLITS
+from components.data.arrow import np, pa, pc
+from components.data.casting import texts
+from components.stage import RootstockError
+from models.inputs.spec import STRICT
+
+Split = Literal["train", "val", "test"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class Splitting(ABC):
+    """A rule; it never depends on the order of rows or on where they lie."""
+
+    __pydantic_config__ = STRICT
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """That it reads beside the key."""
+
+    @abstractmethod
+    def indices(self, batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
+        """The place in `SPLITS` of each row's split: int64 [rows].
+
+        Raises:
+            RootstockError: a row belongs to none.
+        """
+
+    def without(self, fixed: set[str]) -> Splitting:
+        """The rule where whole sources are these splits."""
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class HashSplits(Splitting):
+    """The share of examples in each split, together 1; the hash of a row's key decides, so rows
+    with equal keys are never in two splits, and a row keeps its split when data grows.
+
+    stratify: a column each of whose values is shared out alike. Then the whole data decides: a row
+        can change its split when data grows.
+    seed: another one is another split.
+    """
+
+    by: Literal["hash"] = "hash"
+    train: Annotated[float, Field(gt=0, le=1)] = 0.8
+    val: Share = 0.1
+    test: Share = 0.1
+    stratify: str | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        total = self.train + self.val + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"expected train, val and test that add up to 1, received {total:g}")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return () if self.stratify is None else (self.stratify,)
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """In the order of `SPLITS`."""
+        return self.train, self.val, self.test
+
+    def without(self, fixed: set[str]) -> HashSplits:
+        """A val or test split that is given gets no others."""
+        val = 0.0 if "val" in fixed else self.val
+        test = 0.0 if "test" in fixed else self.test
+        total = self.train + val + test
+        return replace(self, train=self.train / total, val=val / total, test=test / total)
+
+    def indices(self, batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
+        from components.data.row_keys import split_indices
+
+        return split_indices(batch, key, self.shares, self.seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnSplits(Splitting):
+    """A column says it: by the names of the splits, or as `values` maps its values to them."""
+
+    by: Literal["column"] = "column"
+    column: str
+    values: Mapping[str, Split] = field(
+        default_factory=lambda: {"train": "train", "val": "val", "test": "test"}
+    )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
+    def indices(self, batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
+        told = texts(batch.column(self.column))
+        places = pc.index_in(told, pa.array(list(self.values), pa.string()))
+        if places.null_count:
+            other = told.filter(places.is_null())[0].as_py()
+            raise RootstockError(
+                f"data.splits: column {self.column!r} holds {other!r}. Expected one of"
+                f" {', '.join(map(repr, self.values))}; give the others a split under `values`."
+            )
+        splits = np.array([SPLITS.index(split) for split in self.values.values()])
+        return np.asarray(splits[np.asarray(places)])
+
+
+def _iso(value: Any) -> Any:
+    """YAML reads 2024-01-31 as a date."""
+    return value.isoformat() if isinstance(value, datetime.date) else value
+
+
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+"""Before the time: ISO 8601 has a T between, timestamps as text have a space."""
+Moment = Annotated[str | int | float, BeforeValidator(_iso)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeSplits(Splitting):
+    """Rows before `val` are for training, those before `test` for validation, the rest for testing.
+
+    column: ISO 8601 text or numbers. val, test: the first moment of each; no such split if absent.
+    """
+
+    by: Literal["time"] = "time"
+    column: str
+    val: Moment | None = None
+    test: Moment | None = None
+
+    def __post_init__(self) -> None:
+        if self.val is None and self.test is None:
+            raise ValueError("expected `val`, `test` or both: the moments from which they begin")
+        if self.val is not None and self.test is not None and not _before(self.val, self.test):
+            raise ValueError(f"expected val before test, received {self.val!r} and {self.test!r}")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
+    def indices(self, batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
+        times = batch.column(self.column)
+        if times.null_count:
+            raise RootstockError(
+                f"data.splits: column {self.column!r} is missing in {times.null_count} rows."
+                " Expected a time in each."
+            )
+        found = np.zeros(len(times), np.int64)
+        for place, moment in ((1, self.val), (2, self.test)):
+            if moment is not None:
+                found[np.asarray(self._from(times, moment))] = place
+        return found
+
+    def _from(self, times: pa.Array, moment: str | int | float) -> pa.Array:
+        if pa.types.is_string(times.type) != isinstance(moment, str):
+            raise RootstockError(
+                f"data.splits: column {self.column!r} holds {times.type} values, which cannot be"
+                f" compared with {moment!r}. Expected both to be numbers, or both ISO 8601 text."
+            )
+        if isinstance(moment, str):
+            times = pc.replace_substring_regex(times, f"^({_DAY}) ", r"\1T")
+            moment = re.sub(f"^({_DAY}) ", r"\1T", moment)
+        return pc.greater_equal(times, moment)
+
+
+def _before(a: str | float, b: str | float) -> bool:
+    if isinstance(a, str) and isinstance(b, str):
+        return a < b
+    return not isinstance(a, str) and not isinstance(b, str) and a < b
+
+
+def _by(value: Any) -> Any:
+    return {"by": "hash", **value} if isinstance(value, dict) else value
+
+
+if TYPE_CHECKING:
+    Splits = Splitting
+else:
+    Splits = Annotated[
+        HashSplits | ColumnSplits | TimeSplits, Field(discriminator="by"), BeforeValidator(_by)
+    ]

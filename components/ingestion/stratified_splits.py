@@ -1,0 +1,88 @@
+"""Stratified splits: the hash of a key decides, with bounds that share out each value alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.data.casting import texts
+from components.data.row_keys import key_fractions
+from components.ingestion.splits import HashSplits, Splitting
+from components.stage import RootstockError
+
+MISSING = ""
+"""The stratum of rows without a value."""
+
+
+@dataclass(frozen=True)
+class Strata:
+    """Rows of a unit. names: of strata; codes: of each row, int32; fractions: of its key's hash."""
+
+    names: tuple[str, ...]
+    codes: np.ndarray
+    fractions: np.ndarray
+
+
+@dataclass(frozen=True)
+class StratifiedSplits(Splitting):
+    """bounds: by value, the fractions at which val and test begin."""
+
+    column: str
+    seed: int
+    bounds: Mapping[str, tuple[float, float]]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
+    def indices(self, batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
+        found = strata_of(batch, key, self.column, self.seed)
+        bounds = np.array([self.bounds[name] for name in found.names])[found.codes]
+        return np.asarray(np.sum(found.fractions[:, None] >= bounds, axis=1))
+
+
+def strata_of(batch: pa.RecordBatch, key: Sequence[str], column: str, seed: int) -> Strata:
+    """The strata of a batch."""
+    values = pc.fill_null(texts(batch.column(column)), MISSING).dictionary_encode()
+    return Strata(
+        tuple(values.dictionary.to_pylist()),
+        np.asarray(values.indices, np.int32),
+        key_fractions(batch, key, seed),
+    )
+
+
+def stratified(splits: HashSplits, strata: Iterable[Strata]) -> StratifiedSplits:
+    """Bounds such that every stratum is shared out as `splits` says, to the row.
+
+    Raises:
+        RootstockError: rows of one key are of different strata.
+    """
+    assert splits.stratify is not None
+    by_name: dict[str, list[np.ndarray]] = {}
+    for part in strata:
+        for code, name in enumerate(part.names):
+            by_name.setdefault(name, []).append(part.fractions[part.codes == code])
+    if not by_name:  # no row is free: every source has a split of its own
+        return StratifiedSplits(splits.stratify, splits.seed, {})
+    sorted_ = {name: np.sort(np.concatenate(parts)) for name, parts in sorted(by_name.items())}
+    keys = np.concatenate([np.unique(fractions) for fractions in sorted_.values()])
+    if len(np.unique(keys)) < len(keys):
+        raise RootstockError(
+            f"data.splits: rows of one key have different values in {splits.stratify!r}."
+            " Expected one each: a group cannot be shared out and stay together. Leave `stratify`"
+            " out, or choose another `data.key`."
+        )
+    return StratifiedSplits(
+        splits.stratify, splits.seed, {name: _bounds(f, splits) for name, f in sorted_.items()}
+    )
+
+
+def _bounds(fractions: np.ndarray, splits: HashSplits) -> tuple[float, float]:
+    rows = len(fractions)
+    test = rows - round(rows * splits.test)
+    val = test - round(rows * splits.val)
+    return tuple(float(fractions[i]) if i < rows else 1.0 for i in (val, test))  # type: ignore[return-value]

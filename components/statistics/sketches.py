@@ -1,0 +1,195 @@
+"""Small mergeable summaries of values. All are deterministic: DataSketches' quantile and frequency
+sketches are randomised, and its t-digest missed the median of a million normal values by 1.2 % of
+the rank, so these few lines take their place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.statistics.column_statistics import Range
+
+
+class Moments:
+    """Count, mean, variance and extremes; merged as Chan, Golub and LeVeque (1979)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = self._squares = self.minimum = self.maximum = 0.0
+
+    def add(self, x: np.ndarray) -> None:
+        """Take in finite float64 values."""
+        if len(x):
+            other = Moments()
+            other.count, other.mean = len(x), float(x.mean())
+            other._squares = float(np.square(x - other.mean).sum())
+            other.minimum, other.maximum = float(x.min()), float(x.max())
+            self.merge(other)
+
+    def merge(self, other: Self) -> None:
+        if self.count == 0 or other.count == 0:
+            if other.count:
+                self.__dict__.update(other.__dict__)
+            return
+        total = self.count + other.count
+        step = other.mean - self.mean
+        self.mean += step * other.count / total
+        self._squares += other._squares + step * step * self.count * other.count / total
+        self.count = total
+        self.minimum = min(self.minimum, other.minimum)
+        self.maximum = max(self.maximum, other.maximum)
+
+    @property
+    def deviation(self) -> float:
+        """Of the population."""
+        return float(np.sqrt(self._squares / self.count)) if self.count else 0.0
+
+
+class Sizes:
+    """Minimum, mean and maximum of integers, with an exact sum."""
+
+    def __init__(self) -> None:
+        self.count = self.total = self.minimum = self.maximum = 0
+
+    def add(self, sizes: pa.Array) -> None:
+        if len(sizes):
+            other = Sizes()
+            ends = pc.min_max(sizes)
+            other.count, other.total = len(sizes), pc.sum(sizes).as_py()
+            other.minimum, other.maximum = ends["min"].as_py(), ends["max"].as_py()
+            self.merge(other)
+
+    def merge(self, other: Sizes) -> None:
+        if other.count:
+            self.minimum = min(self.minimum, other.minimum) if self.count else other.minimum
+            self.maximum = max(self.maximum, other.maximum)
+            self.count += other.count
+            self.total += other.total
+
+    def range(self) -> Range:
+        """All 0 where nothing was seen."""
+        mean = self.total / self.count if self.count else 0.0
+        return Range(minimum=self.minimum, mean=mean, maximum=self.maximum)
+
+
+class Quantiles:
+    """Weighted sorted values; when there are many, `SIZE` of them at equal steps of rank stand for
+    all. Exact up to `LIMIT` values; each compression may shift a rank by 1 / (2 · SIZE).
+    """
+
+    SIZE = 4096
+    LIMIT = 1 << 15
+
+    def __init__(self) -> None:
+        self._values = np.empty(0)
+        self._weights = np.empty(0)
+
+    def add(self, x: np.ndarray) -> None:
+        self._join(np.sort(x), np.ones(len(x)))
+
+    def merge(self, other: Self) -> None:
+        self._join(other._values, other._weights)
+
+    def at(self, ranks: Sequence[float]) -> tuple[float, ...]:
+        """Values at these ranks in [0, 1]; empty where nothing was seen."""
+        if not len(self._values):
+            return ()
+        return tuple(float(v) for v in self._pick(np.asarray(ranks)))
+
+    def _join(self, values: np.ndarray, weights: np.ndarray) -> None:
+        """Take in sorted values."""
+        places = np.searchsorted(self._values, values, side="right")
+        self._values = np.insert(self._values, places, values)
+        self._weights = np.insert(self._weights, places, weights)
+        if len(self._values) > self.LIMIT:
+            total = self._weights.sum()
+            inner = self._pick((np.arange(1, self.SIZE - 1)) / (self.SIZE - 1))
+            ends = self._values[[0, -1]]  # extremes stay exact
+            self._values = np.concatenate([ends[:1], inner, ends[1:]])
+            self._weights = np.full(self.SIZE, total / self.SIZE)
+
+    def _pick(self, ranks: np.ndarray) -> np.ndarray:
+        """The value whose share of the weight covers each rank."""
+        after = np.cumsum(self._weights)
+        place = np.searchsorted(after, ranks * after[-1], side="left")
+        return np.asarray(self._values[np.minimum(place, len(after) - 1)])
+
+
+class CountedValues:
+    """Exact counts of distinct values, until there are more than `limit` of them."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.truncated = limit, False
+        self._parts: list[pa.Table] = []
+        self._waiting = self._distinct = 0
+
+    def add(self, values: pa.Array) -> None:
+        """Take in non-null values of one type."""
+        if len(values) and not self.truncated:
+            found = values.value_counts()
+            self._take(pa.table([found.field("values"), found.field("counts")], ["value", "count"]))
+
+    def merge(self, other: Self) -> None:
+        self.truncated |= other.truncated
+        for part in other._parts:
+            self._take(part)
+        self._compact()
+
+    def counts(self) -> tuple[pa.Array, pa.Array]:
+        """Distinct values and how often each was seen, in no particular order."""
+        self._compact()
+        if not self._parts:
+            return pa.array([], pa.string()), pa.array([], pa.int64())
+        table = self._parts[0]
+        return table.column("value").combine_chunks(), table.column("count").combine_chunks()
+
+    def _take(self, part: pa.Table) -> None:
+        self._parts.append(part)
+        self._waiting += part.num_rows
+        if self._waiting > max(1 << 16, 2 * self._distinct):
+            self._compact()
+
+    def _compact(self) -> None:
+        if not self.truncated and self._waiting:
+            table = pa.concat_tables(self._parts)
+            if len(self._parts) > 1:
+                grouped = table.group_by("value", use_threads=False).aggregate([("count", "sum")])
+                table = grouped.rename_columns(["value", "count"])
+            self._parts, self._distinct, self._waiting = [table], table.num_rows, 0
+            self.truncated = table.num_rows > self.limit
+        if self.truncated:
+            self._parts, self._distinct, self._waiting = [], 0, 0
+
+
+class DistinctValues:
+    """Estimates a number of distinct values from the `SIZE` smallest hashes (Bar-Yossef et al.,
+    2002: k minimum values); exact below that.
+    """
+
+    SIZE = 1024
+
+    def __init__(self) -> None:
+        self._smallest = np.empty(0, np.uint64)
+
+    def add(self, values: pa.Array) -> None:
+        """Take in non-null strings."""
+        each = values.unique().to_pylist()
+        digests = b"".join(hashlib.blake2b(v.encode(), digest_size=8).digest() for v in each)
+        self._join(np.frombuffer(digests, ">u8").astype(np.uint64))
+
+    def merge(self, other: Self) -> None:
+        self._join(other._smallest)
+
+    def estimate(self) -> int:
+        if len(self._smallest) < self.SIZE:
+            return len(self._smallest)
+        return round((self.SIZE - 1) * 2.0**64 / float(self._smallest[-1]))
+
+    def _join(self, hashes: np.ndarray) -> None:
+        self._smallest = np.unique(np.concatenate([self._smallest, hashes]))[: self.SIZE]

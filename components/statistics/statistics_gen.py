@@ -1,0 +1,115 @@
+"""StatisticsGen: what every column of every split holds, in one pass over the shards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.artifacts import Examples, Statistics
+from components.data.slices import Slice
+from components.stage import Context, Stage
+from components.statistics.column_statistics import SplitStatistics, save_statistics
+
+if TYPE_CHECKING:
+    from components.statistics.accumulators import Accumulator
+
+
+@dataclass(frozen=True)
+class StatisticsGenInputs:
+    examples: Examples
+
+
+@dataclass(frozen=True)
+class StatisticsGenOutputs:
+    statistics: Statistics
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatisticsGen(Stage[StatisticsGenInputs, StatisticsGenOutputs]):
+    """images, texts: columns to describe as such; all others are described by their Arrow type.
+
+    slices: rows to describe by themselves too, under `<split>: <slice>`.
+    """
+
+    images: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    slices: tuple[Slice, ...] = ()
+
+    def run(self, inputs: StatisticsGenInputs, context: Context) -> StatisticsGenOutputs:
+        from components.beam.map_units import map_units
+        from components.statistics.statistics_page import page
+        from components.statistics.statistics_proto import to_proto
+
+        splits = inputs.examples.splits()
+        shards = [(split, file) for split in splits for file in inputs.examples.shards(split)]
+        work = partial(shard_statistics, images=self.images, texts=self.texts, slices=self.slices)
+        found = map_units("statistics", [file for _, file in shards], work, context)
+
+        merged: dict[str, dict[str, list[Accumulator]]] = {split: {} for split in splits}
+        for (split, _), part in zip(shards, found, strict=True):
+            _merge(merged[split], part)
+        result = []
+        for split in splits:
+            for name in sorted(merged[split]):
+                columns = {a.name: a.result() for a in merged[split][name]}
+                first = merged[split][name][0]
+                rows = first.present + first.missing
+                label = f"{split}: {name}" if name else split
+                result.append(SplitStatistics(name=label, rows=rows, columns=columns))
+        directory = context.output / "statistics"
+        directory.mkdir()
+        save_statistics(tuple(result), directory)
+        (directory / "statistics.html").write_text(page(result), encoding="utf-8")
+        proto = to_proto(tuple(result))
+        (directory / "FeatureStats.pb").write_bytes(proto.SerializeToString(deterministic=True))
+        context.observer.figure("columns", len(result[0].columns))
+        missing = sum(c.missing for c in result[0].columns.values())
+        cells = result[0].rows * len(result[0].columns)
+        context.observer.figure("missing", f"{missing / cells:.1%}")
+        return StatisticsGenOutputs(Statistics(directory))
+
+
+def shard_statistics(
+    index: int,
+    file: Path,
+    *,
+    images: tuple[str, ...],
+    texts: tuple[str, ...],
+    slices: tuple[Slice, ...],
+) -> dict[str, list[Accumulator]]:
+    """One accumulator per column over all rows of a shard, under "", and over those of each slice.
+
+    Raises:
+        RootstockError: a column of a slice is not there, or has too many values.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from components.data.slices import masks
+    from components.statistics.accumulators import accumulator
+
+    with pq.ParquetFile(file) as shard:
+
+        def columns() -> list[Accumulator]:
+            return [accumulator(f, f.name in images, f.name in texts) for f in shard.schema_arrow]
+
+        found = {"": columns()}
+        for group in range(shard.num_row_groups):
+            for batch in shard.read_row_group(group).to_batches():
+                inside = masks(slices, pa.Table.from_batches([batch])) if slices else {}
+                parts = {name: batch.filter(pa.array(mask)) for name, mask in inside.items()}
+                for name, part in {"": batch, **parts}.items():
+                    for column, array in zip(
+                        found.setdefault(name, columns()), part.columns, strict=True
+                    ):
+                        column.add(array)
+    return found
+
+
+def _merge(merged: dict[str, list[Accumulator]], part: dict[str, list[Accumulator]]) -> None:
+    for name, columns in part.items():
+        for mine, other in zip(merged.setdefault(name, columns), columns, strict=True):
+            if mine is not other:
+                mine.merge(other)

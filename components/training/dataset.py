@@ -1,0 +1,263 @@
+"""From artifacts to batches, shuffled by (seed, epoch) alone: a resumed run sees the same order.
+
+Importing this module imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.artifacts import Batches, Examples
+from components.labels.encoding import encode, resolve
+from components.stage import RootstockError
+from components.training.length_groups import LengthGroups
+from components.training.sampling import Proportional, Sampling, order_of, sources
+from components.training.subset import known_from
+from components.transform.batches import ShardedRows, open_columns
+from models.inputs.augment import Augment
+from models.inputs.features import Stored
+from models.lazy import tf
+from models.tasks.base import Task, TaskTarget
+
+Columns = Mapping[str, np.ndarray]
+Features = Mapping[str, np.ndarray | ShardedRows]
+IN_MEMORY_BYTES = 2**31
+"""Arrays up to this size are copied into tensors; larger ones stay on disk, read batch by batch."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Arrays [rows, ...] of a split, by feature and by task."""
+
+    features: Features
+    labels: Columns
+
+    def __len__(self) -> int:
+        return len(next(iter(self.labels.values())))
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What is trained on and what is watched; `val` is None where there are no such rows."""
+
+    targets: tuple[TaskTarget, ...]
+    train: Rows
+    val: Rows | None
+
+    def only(self, indices: np.ndarray) -> Splits:
+        """With some of the training rows, as if there were no others.
+
+        Raises:
+            RootstockError: none of them carries a task's label.
+        """
+        features = {name: values[indices] for name, values in self.train.features.items()}
+        labels = {name: values[indices] for name, values in self.train.labels.items()}
+        targets = tuple(known_from(labels[t.name], t) for t in self.targets)
+        return Splits(targets, Rows(features, labels), self.val)
+
+
+def load_splits(
+    examples: Examples, batches: Batches, features: tuple[Stored, ...], tasks: tuple[Task, ...]
+) -> Splits:
+    """Features, or what a trunk made of them, from `batches`; labels from `examples`, encoded.
+
+    Raises:
+        RootstockError: there are no training rows, or none of them carries a task's label.
+    """
+    if not examples.shards("train"):
+        raise RootstockError(
+            "The train split has no rows: give data.splits.train a larger share, or more data."
+        )
+    columns = {split: _label_columns(examples, split, tasks) for split in ("train", "val")}
+    targets = tuple(_target(task, columns["train"]) for task in tasks)
+
+    def rows(split: str) -> Rows | None:
+        count = examples.num_rows(split)
+        if not count:
+            return None
+        table = columns[split]
+        labels = {
+            t.name: encode(
+                t, table.column(t.task.label) if t.task.label in table.column_names else None, count
+            )
+            for t in targets
+        }
+        return Rows(open_columns(batches, split, features, IN_MEMORY_BYTES), labels)
+
+    train = rows("train")
+    assert train is not None
+    return Splits(targets, train, rows("val"))
+
+
+def _label_columns(examples: Examples, split: str, tasks: tuple[Task, ...]) -> pa.Table:
+    if not examples.shards(split):
+        return pa.table({})
+    there = pq.read_schema(examples.shards(split)[0]).names
+    wanted = dict.fromkeys(t.label for t in tasks if t.label in there)
+    return examples.read(split, list(wanted))
+
+
+def _target(task: Task, columns: pa.Table) -> TaskTarget:
+    if task.label in columns.column_names:
+        target = resolve(task, columns.column(task.label))
+        if target.labelled:
+            return target
+    raise RootstockError(
+        f"Task {task.name!r}: no training row has a value in label column {task.label!r}. Name the"
+        " column that holds the label, or remove the task."
+    )
+
+
+def training_batches(
+    rows: Rows,
+    batch_size: int,
+    seed: int,
+    epoch: tf.Variable,
+    sampling: Sampling | None = None,
+    *,
+    steps: int | None = None,
+    lengths: np.ndarray | None = None,
+    augment: Augment | None = None,
+) -> tf.data.Dataset:
+    """(features, labels) batches of one epoch; the last batch may be smaller.
+
+    epoch: int64 scalar, read whenever an iterator begins; with `seed` it decides the order.
+    sampling: how often rows of each source are read; every row once when None.
+    steps: of an epoch, which goes on where the one before ended, and through the rows again when
+        they end; about one pass over the rows when None.
+    lengths: int [rows], to put rows of about the same length into a batch.
+    augment: how images may be changed; `seed`, epoch and step decide how each one is.
+
+    Raises:
+        RootstockError: `sampling` does not fit the sources.
+    """
+    n, drawn = _order(rows, batch_size, seed, sampling, steps)
+    count = -(-n // batch_size)
+    by_length = None if lengths is None else LengthGroups(lengths, batch_size)
+
+    def indices(_: tf.Tensor) -> tf.data.Dataset:
+        now = epoch.read_value()
+        order = drawn(now)
+        if by_length is not None:
+            order = by_length(order, tf.stack([now, tf.constant(seed, tf.int64)]))
+        positions = tf.data.Dataset.range(count)
+        return positions.map(lambda step: order[step * batch_size : (step + 1) * batch_size])
+
+    shuffled = tf.data.Dataset.range(1).flat_map(indices)
+    batches = shuffled.map(_gather(rows), tf.data.AUTOTUNE, deterministic=True)
+    if augment is not None:
+        batches = tf.data.Dataset.zip(batches, _seeds(epoch, count, seed))
+        batches = batches.map(_changed(augment), tf.data.AUTOTUNE, deterministic=True)
+    return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
+
+
+def _order(
+    rows: Rows, batch_size: int, seed: int, sampling: Sampling | None, steps: int | None
+) -> tuple[int, Callable[[tf.Tensor], tf.Tensor]]:
+    """How many rows an epoch reads; a function from its index, int64, to the rows, int32 [n]."""
+    total, wanted = len(rows), None if steps is None else steps * batch_size
+
+    def shuffled(index: tf.Tensor) -> tf.Tensor:
+        at = tf.stack([tf.constant(seed, tf.int64), index])
+        return tf.random.experimental.stateless_shuffle(tf.range(total), seed=at)
+
+    if sampling is not None and not isinstance(sampling, Proportional):
+        groups = sources({name: ~_missing(values) for name, values in rows.labels.items()})
+        sampled = order_of(sampling, groups, batch_size, seed, wanted)
+        n = len(sampled(0))
+
+        def drawn(epoch: tf.Tensor) -> tf.Tensor:
+            order = tf.numpy_function(sampled, [epoch], tf.int64, stateful=False)
+            return tf.cast(tf.ensure_shape(order, [n]), tf.int32)
+
+        return n, drawn
+    if wanted is None:
+        return total, shuffled
+    passes = wanted // total + 2
+
+    def part(epoch: tf.Tensor) -> tf.Tensor:
+        first, begin = epoch * wanted // total, epoch * wanted % total
+        indices = first + tf.range(passes, dtype=tf.int64)
+        orders = tf.map_fn(shuffled, indices, fn_output_signature=tf.int32)
+        return tf.reshape(orders, [-1])[begin : begin + wanted]
+
+    return wanted, part
+
+
+def _missing(labels: np.ndarray) -> np.ndarray:
+    """Whether each row lacks its label."""
+    if labels.dtype.kind != "f":
+        return np.asarray(labels < 0)
+    return np.asarray(np.isnan(labels.reshape(len(labels), -1)).any(axis=1))
+
+
+def evaluation_batches(rows: Rows, batch_size: int) -> tf.data.Dataset:
+    """(features, labels) batches of all rows, in order."""
+    n = len(rows)
+    starts = tf.data.Dataset.range(0, n, batch_size)
+    indices = starts.map(lambda start: tf.range(start, tf.minimum(start + batch_size, n)))
+    batches = indices.map(_gather(rows), tf.data.AUTOTUNE, deterministic=True)
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _seeds(epoch: tf.Variable, count: int, seed: int) -> tf.data.Dataset:
+    """Of the steps of an epoch, int64 [2] each."""
+
+    def each(_: tf.Tensor) -> tf.data.Dataset:
+        first = epoch.read_value() * count
+        steps = tf.data.Dataset.range(count)
+        return steps.map(lambda step: tf.stack([tf.constant(seed, tf.int64), first + step]))
+
+    return tf.data.Dataset.range(1).flat_map(each)
+
+
+def _changed(augment: Augment) -> Callable[..., tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]]:
+    """A function from ((features, labels), seed) to the same with changed images."""
+
+    def change(
+        batch: tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]], seed: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        features, labels = batch
+        changed = {
+            name: augment(value, seed) if value.dtype == tf.uint8 else value
+            for name, value in features.items()
+        }
+        return changed, labels
+
+    return change
+
+
+def _gather(rows: Rows) -> Callable[[tf.Tensor], tuple[dict[str, tf.Tensor], ...]]:
+    """A function from row indices [batch] to (features, labels)."""
+    names = [list(rows.features), list(rows.labels)]
+    arrays = [*rows.features.values(), *rows.labels.values()]
+    if sum(a.nbytes for a in arrays) <= IN_MEMORY_BYTES:
+        take = partial(_from_memory, [tf.constant(a) for a in arrays])
+    else:
+        take = partial(_from_disk, arrays)
+
+    def batch(indices: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
+        columns = iter(take(indices))
+        return tuple({name: next(columns) for name in part} for part in names)
+
+    return batch
+
+
+def _from_memory(tensors: list[tf.Tensor], indices: tf.Tensor) -> list[tf.Tensor]:
+    return [tf.gather(t, indices) for t in tensors]
+
+
+def _from_disk(arrays: list[np.ndarray | ShardedRows], indices: tf.Tensor) -> list[tf.Tensor]:
+    def read(rows: np.ndarray) -> list[np.ndarray]:
+        return [np.asarray(a[rows]) for a in arrays]
+
+    read_rows = tf.numpy_function(read, [indices], [a.dtype for a in arrays], stateful=False)
+    return [
+        tf.ensure_shape(t, (None, *a.shape[1:])) for t, a in zip(read_rows, arrays, strict=True)
+    ]

@@ -1,0 +1,178 @@
+"""`Batches` in files: features, or what a trunk makes of them, as memory-mapped NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import assert_never
+
+from components.artifacts import SPLITS, Batches
+from components.data.arrow import np, pa
+from models.inputs.features import (
+    CategoricalFeature,
+    ImageFeature,
+    LayerFeature,
+    NumericFeature,
+    RawTextFeature,
+    Representation,
+    Stored,
+    TextFeature,
+    TokensFeature,
+)
+
+_COUNTED = 1 << 16
+"""Rows whose tokens are counted at a time."""
+
+
+def shards(batches: Batches, split: str) -> list[Path]:
+    """The files of a split, in the order of their rows."""
+    return sorted((batches.path / split).glob("*.arrow"))
+
+
+def num_rows(file: Path) -> int:
+    """Rows of a shard."""
+    with pa.memory_map(str(file)) as mapped:
+        return int(pa.ipc.open_file(mapped).get_batch(0).num_rows)
+
+
+def stored_representation(embeddings: Batches) -> Representation:
+    """What the batches of the Embed stage hold, for `load_columns`."""
+    file = next(f for split in SPLITS for f in shards(embeddings, split))
+    with pa.memory_map(str(file)) as mapped:
+        (column,) = pa.ipc.open_file(mapped).schema
+    return Representation(name=column.name, width=column.type.list_size)
+
+
+class ShardedRows:
+    """Rows [rows, …] of several memory-mapped shards: only those that are asked for are read."""
+
+    def __init__(self, parts: Sequence[np.ndarray]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *map(len, parts)])
+        self.shape = (int(self._starts[-1]), *parts[0].shape[1:])
+        self.dtype = parts[0].dtype
+        self.nbytes = sum(part.nbytes for part in parts)
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        shards = np.searchsorted(self._starts, rows, side="right") - 1
+        for shard in np.unique(shards):
+            here = shards == shard
+            found[here] = self._parts[shard][rows[here] - self._starts[shard]]
+        return found
+
+
+def open_columns(
+    batches: Batches, split: str, features: tuple[Stored, ...], most_bytes: int
+) -> dict[str, np.ndarray | ShardedRows]:
+    """As `load_columns`, but the shards of a split of more than `most_bytes` are not joined."""
+    parts = [read_shard(file, features) for file in shards(batches, split)]
+    size = sum(column.nbytes for part in parts for column in part.values())
+    if len(parts) < 2 or size <= most_bytes:
+        return {**_joined(parts, features)}
+    return {f.name: ShardedRows([part[f.name] for part in parts]) for f in features}
+
+
+def load_columns(
+    batches: Batches, split: str, features: tuple[Stored, ...]
+) -> dict[str, np.ndarray]:
+    """Arrays [rows, …] by feature name, without a copy where the split is one shard.
+
+    Shapes and dtypes are those of the preprocessed features: see `models.inputs.features`. The arrays
+    are read-only where they are views of the files.
+    """
+    return _joined([read_shard(file, features) for file in shards(batches, split)], features)
+
+
+def _joined(
+    parts: Sequence[dict[str, np.ndarray]], features: tuple[Stored, ...]
+) -> dict[str, np.ndarray]:
+    if len(parts) == 1:
+        return parts[0]
+    found = {}
+    for feature in features:
+        empty = np.empty((0, *row_shape(feature)), row_dtype(feature))
+        found[feature.name] = np.concatenate([empty, *(p[feature.name] for p in parts)])
+    return found
+
+
+def read_shard(file: Path, features: tuple[Stored, ...]) -> dict[str, np.ndarray]:
+    """Views of one memory-mapped file, which holds one record batch."""
+    with pa.memory_map(str(file)) as mapped:
+        reader = pa.ipc.open_file(mapped)
+        batch = reader.get_batch(0)
+    found = {}
+    for feature in features:
+        shape, dtype = row_shape(feature), row_dtype(feature)
+        column = batch.column(feature.name)
+        if isinstance(feature, RawTextFeature):
+            found[feature.name] = column.to_numpy(zero_copy_only=False)
+            continue
+        values = np.frombuffer(column.buffers()[-1], dtype)
+        found[feature.name] = values.reshape(len(column), *shape)
+    return found
+
+
+def write_shard(file: Path, columns: dict[str, np.ndarray], features: tuple[Stored, ...]) -> None:
+    """Write preprocessed features [rows, …] as one record batch of fixed-size columns."""
+    arrays = []
+    for feature in features:
+        if isinstance(feature, RawTextFeature):
+            arrays.append(pa.array(columns[feature.name], pa.large_binary()))
+            continue
+        values = np.ascontiguousarray(columns[feature.name], row_dtype(feature))
+        flat = pa.array(values.reshape(-1))
+        size = int(np.prod(row_shape(feature)))
+        arrays.append(flat if size == 1 and not row_shape(feature) else _fixed(flat, size))
+    batch = pa.RecordBatch.from_arrays(arrays, [f.name for f in features])
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+
+
+def _fixed(values: pa.Array, size: int) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(values, size)
+
+
+def row_shape(feature: Stored) -> tuple[int, ...]:
+    """The shape of one preprocessed row."""
+    if isinstance(feature, ImageFeature):
+        return feature.height, feature.width, feature.channels
+    if isinstance(feature, TextFeature | TokensFeature):
+        return (feature.length,)
+    if isinstance(feature, Representation | LayerFeature):
+        return (feature.width,)
+    return ()
+
+
+def row_dtype(feature: Stored) -> np.dtype:
+    """The dtype of a preprocessed feature."""
+    if isinstance(feature, ImageFeature):
+        return np.dtype(np.uint8)
+    if isinstance(feature, TextFeature | TokensFeature | CategoricalFeature):
+        return np.dtype(np.int32)
+    if isinstance(feature, NumericFeature):
+        return np.dtype(np.int32 if feature.boundaries else np.float32)
+    if isinstance(feature, Representation | LayerFeature):
+        return np.dtype(np.float32)
+    if isinstance(feature, RawTextFeature):
+        return np.dtype(object)
+    assert_never(feature)
+
+
+def token_counts(
+    columns: Mapping[str, np.ndarray | ShardedRows], features: Sequence[Stored]
+) -> np.ndarray:
+    """int64 [rows]: the tokens of each row in all its texts, without padding."""
+    rows = len(next(iter(columns.values())))
+    counts = np.zeros(rows, np.int64)
+    for feature in features:
+        if isinstance(feature, TokensFeature):
+            for start in range(0, rows, _COUNTED):
+                part = slice(start, start + _COUNTED)
+                counts[part] += (columns[feature.name][part] != feature.pad).sum(axis=1)
+    return counts

@@ -1,0 +1,168 @@
+"""Embed: what a frozen trunk makes of every row, once instead of every epoch."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.artifacts import Batches, Preprocessing, SourceFiles
+from components.stage import Context, RootstockError, Stage
+from components.transform.preprocessing_file import load_preprocessing
+from models.inputs.features import REPRESENTATION, Feature, Representation
+from models.trunks.base import Trunk, TrunkError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+SPLITS = ("train", "val")
+"""Those that the Trainer reads: the Evaluator judges the served graph, trunk and all."""
+UNIT_ROWS = 1024
+"""Rows that are sorted, computed and kept together: a killed run loses no more."""
+BATCH_ROWS = 64
+
+
+@dataclass(frozen=True)
+class EmbedInputs:
+    """batches: preprocessed as `preprocessing` says. pretrained: the files that the trunk starts
+    from, so that their content counts.
+    """
+
+    preprocessing: Preprocessing
+    batches: Batches
+    pretrained: tuple[SourceFiles, ...] = ()
+
+
+@dataclass(frozen=True)
+class EmbedOutputs:
+    """embeddings: `models.inputs.features.Representation`, row by row of the batches' train and val."""
+
+    embeddings: Batches
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embed(Stage[EmbedInputs, EmbedOutputs]):
+    """Runs a pretrained trunk in inference mode, in float32."""
+
+    trunk: Trunk
+
+    def run(self, inputs: EmbedInputs, context: Context) -> EmbedOutputs:
+        """See `Stage.run`.
+
+        Raises:
+            RootstockError: the trunk cannot be built.
+        """
+        from components.beam.map_units import hand_over, map_units
+        from components.transform.batches import stored_representation
+
+        done = context.scratch / "embeddings"
+        encoder = Encoder(
+            str(context.scratch), self.trunk, load_preprocessing(inputs.preprocessing)
+        )
+        units = list(_units(inputs.batches, done))
+        for split in SPLITS:
+            (done / split).mkdir(parents=True, exist_ok=True)
+        rows = [unit.stop - unit.start for unit in units]
+        try:
+            work = partial(embed_unit, encoder=encoder)
+            map_units("embed", units, work, context, rows, threads=1)  # TensorFlow has its own
+        finally:
+            _built.cache_clear()
+        embeddings = Batches(context.output / "embeddings")
+        hand_over("embed", done, embeddings.path, context)
+        context.observer.figure("rows", sum(rows))
+        context.observer.figure("width", stored_representation(embeddings).width)
+        return EmbedOutputs(embeddings)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Rows `start` to `stop` of a shard, and where what the trunk makes of them is written."""
+
+    source: Path
+    start: int
+    stop: int
+    target: Path
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What a worker builds once. key: of the attempt; equal keys mean equal trunks."""
+
+    key: str
+    trunk: Trunk = field(compare=False)
+    features: tuple[Feature, ...] = field(compare=False)
+
+
+def _units(batches: Batches, done: Path) -> Iterator[Unit]:
+    from components.transform.batches import num_rows, shards
+
+    for split in SPLITS:
+        for source in shards(batches, split):
+            total = num_rows(source)
+            for start in range(0, total, UNIT_ROWS):
+                target = done / split / f"{source.stem}-{start // UNIT_ROWS:06d}.arrow"
+                yield Unit(source, start, min(start + UNIT_ROWS, total), target)
+
+
+def embed_unit(index: int, unit: Unit, *, encoder: Encoder) -> None:
+    """Write the representation of a unit's rows, which are computed shortest text first: a trunk
+    that trims padding then has little of it to compute.
+    """
+    import numpy as np
+
+    from components.transform.batches import read_shard, token_counts, write_shard
+
+    encode = _built(encoder)
+    shard = read_shard(unit.source, encoder.features)
+    columns = {name: values[unit.start : unit.stop] for name, values in shard.items()}
+    order = np.argsort(token_counts(columns, encoder.features), kind="stable")
+    parts = np.array_split(order, -(-len(order) // BATCH_ROWS))
+    encoded = np.concatenate([encode({n: v[p] for n, v in columns.items()}) for p in parts])
+    representation = np.empty_like(encoded)
+    representation[order] = encoded
+    stored = Representation(width=representation.shape[1])
+    new = unit.target.with_name(f".{unit.target.name}.{uuid.uuid4().hex}")
+    write_shard(new, {REPRESENTATION: representation}, (stored,))
+    new.replace(unit.target)
+
+
+@lru_cache(maxsize=1)
+def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+    """From features [batch, ...] to float32 [batch, width].
+
+    Raises:
+        RootstockError: the trunk cannot be built.
+    """
+    import tensorflow as tf
+
+    from models.lazy import keras
+
+    keras.utils.set_random_seed(0)  # of weights that the trunk's files lack
+    try:
+        trunk = encoder.trunk.build(encoder.features)
+    except TrunkError as e:
+        raise RootstockError(f"model.trunk: {e}") from e
+
+    specs = {f.name: _spec(f) for f in encoder.features}
+    encode = tf.function(
+        lambda given: tf.cast(trunk(given, training=False), tf.float32),
+        input_signature=[specs],
+        autograph=False,
+    )
+    return lambda columns: encode(
+        {name: tf.constant(values, specs[name].dtype) for name, values in columns.items()}
+    ).numpy()
+
+
+def _spec(feature: Feature) -> tf.TensorSpec:
+    import tensorflow as tf
+
+    from components.transform.batches import row_dtype, row_shape
+
+    dtype = row_dtype(feature)
+    return tf.TensorSpec([None, *row_shape(feature)], tf.string if dtype.hasobject else dtype)

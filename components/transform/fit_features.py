@@ -1,0 +1,184 @@
+"""Inputs into features: the state of each one's preprocessing, from training statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import assert_never
+
+from components.data.arrow import np
+from components.stage import RootstockError
+from components.statistics.column_statistics import (
+    ColumnStatistics,
+    ImageColumn,
+    NumericColumn,
+    SplitStatistics,
+    StringColumn,
+    TextColumn,
+)
+from models.inputs.encodings import AsTrained, Raw, Reading, Tokens, Words, as_trained
+from models.inputs.features import (
+    CategoricalFeature,
+    Feature,
+    ImageFeature,
+    NumericFeature,
+    RawTextFeature,
+    TextFeature,
+    reads_numbers,
+)
+from models.inputs.spec import (
+    CategoricalInput,
+    ImageInput,
+    Input,
+    NumericInput,
+    StatedInput,
+    TextInput,
+)
+from models.trunks.base import TrunkError
+from models.trunks.sources.pretrained_tokens import tokens_feature
+
+WORDS = Words()
+
+
+def feature_of(
+    given: StatedInput,
+    train: SplitStatistics,
+    vocabularies: Mapping[str, tuple[str, ...]],
+    reading: Reading = WORDS,
+) -> Feature:
+    """The feature of an input. vocabularies: by name of text input, most frequent words first.
+
+    Raises:
+        RootstockError: its column is not there, or holds what the input cannot read.
+    """
+    column = column_of(given, train)
+    if isinstance(given, ImageInput):
+        return ImageFeature(
+            name=given.name,
+            column=given.column,
+            height=given.height,
+            width=given.width,
+            channels=given.channels,
+        )
+    if isinstance(given, TextInput):
+        return _text_feature(given, vocabularies, reading)
+    if isinstance(given, NumericInput):
+        assert isinstance(column, NumericColumn)
+        if given.bins is not None:
+            return _binned(given, given.bins, column)
+        deviation = column.log_deviation if given.log else column.deviation
+        return NumericFeature(
+            name=given.name,
+            column=given.column,
+            mean=column.log_mean if given.log else column.mean,
+            deviation=deviation or 1.0,
+            log=given.log,
+        )
+    if isinstance(given, CategoricalInput):
+        if given.buckets is not None or given.part is not None:
+            return CategoricalFeature(
+                name=given.name, column=given.column, buckets=given.buckets, part=given.part
+            )
+        assert isinstance(column, StringColumn | NumericColumn)
+        values = tuple(v for v, _ in column.values.counts if v)[: given.max_values]
+        return CategoricalFeature(name=given.name, column=given.column, vocabulary=values)
+    assert_never(given)
+
+
+def _binned(
+    given: NumericInput, bins: int | tuple[float, ...], column: NumericColumn
+) -> NumericFeature:
+    """Boundaries at about equal steps of rank, each a value of the training split, so no bin is
+    empty.
+    """
+    if isinstance(bins, int):
+        steps = np.ceil(np.linspace(0, 100, bins + 1)[1:-1]).astype(np.int64)
+        known = np.array(column.percentiles or (0.0,) * 101, np.float32)
+        found = np.unique(known[steps])
+        bins = tuple(float(b) for b in found if b > np.float32(column.minimum))
+        if not bins:
+            raise RootstockError(
+                f"inputs.{given.name}: column {given.column!r} cannot be put into `bins`: too"
+                f" many rows hold its smallest value, {column.minimum:g}. Leave `bins` out, or give"
+                " the boundaries."
+            )
+    return NumericFeature(
+        name=given.name, column=given.column, mean=0.0, deviation=1.0, boundaries=bins
+    )
+
+
+def _text_feature(
+    given: TextInput, vocabularies: Mapping[str, tuple[str, ...]], reading: Reading
+) -> Feature:
+    if isinstance(reading, Raw):
+        return RawTextFeature(name=given.name, column=given.column, clean=given.clean)
+    if isinstance(reading, Tokens):
+        try:
+            found = tokens_feature(reading, given.name, given.column)
+            return replace(found, clean=given.clean)
+        except TrunkError as e:
+            raise RootstockError(f"model.trunk: {e}") from e
+    words = vocabularies[given.name][: given.vocabulary_size]
+    return TextFeature(
+        name=given.name,
+        column=given.column,
+        length=given.length,
+        vocabulary=words,
+        clean=given.clean,
+    )
+
+
+def features_as_trained(inputs: tuple[Input, ...], reading: AsTrained) -> tuple[Feature, ...]:
+    """The features of inputs, with the state that another model's preprocessing has.
+
+    Raises:
+        RootstockError: that model is not there, or reads other inputs.
+    """
+    from models.multitask.record import read_record
+
+    try:
+        return as_trained(inputs, read_record(Path(reading.source)).features)
+    except (OSError, ValueError) as e:
+        raise RootstockError(f"model.trunk: {e}") from e
+
+
+def column_of(given: Input, split: SplitStatistics) -> ColumnStatistics:
+    """The statistics of the column that an input reads.
+
+    Raises:
+        RootstockError: as `feature_of`.
+    """
+    column = split.columns.get(given.column)
+    if column is None:
+        raise RootstockError(
+            f"inputs.{given.name}: no column {given.column!r} in the examples. Columns there:"
+            f" {', '.join(split.columns)}."
+        )
+    if wrong := unfit(given, column):
+        raise RootstockError(wrong)
+    return column
+
+
+def unfit(given: Input, column: ColumnStatistics) -> str:
+    """Why an input cannot read a column; empty if it can."""
+    what = f"inputs.{given.name}: column {given.column!r} holds {column.type} values"
+    if isinstance(given, ImageInput) and not isinstance(column, ImageColumn):
+        return f"{what}. Expected encoded images (bytes)."
+    if isinstance(given, TextInput) and not isinstance(column, TextColumn):
+        return f"{what}. Expected text."
+    if reads_numbers(given) and not isinstance(column, NumericColumn):
+        values = column.values.counts[:3] if isinstance(column, StringColumn) else ()
+        some = ", ".join(repr(v) for v, _ in values)
+        return (
+            f"{what}{f' such as {some}' if some else ''}. Expected numbers: add what means missing"
+            " to the source's `null_values`, or declare the column's type under `types`."
+        )
+    if isinstance(given, CategoricalInput):
+        if not isinstance(column, StringColumn | NumericColumn):
+            return f"{what}. Expected text, whole numbers or booleans, each value a category."
+        if given.part is not None and not isinstance(column, StringColumn):
+            return f"{what}. Expected dates as ISO 8601 text."
+        if column.values.truncated and given.buckets is None and given.part is None:
+            return f"{what}, too many distinct ones for categories. Set `buckets` to hash them."
+    return ""

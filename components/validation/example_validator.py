@@ -1,0 +1,79 @@
+"""ExampleValidator: where the examples depart from the schema or do not serve the tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from components.artifacts import Anomalies, Schema, Statistics
+from components.stage import Context, Stage
+from components.statistics.column_statistics import load_statistics
+from components.validation.anomalies import save_anomalies
+from components.validation.schema import load_schema
+from models.inputs.spec import Input
+from models.tasks.base import Task
+
+if TYPE_CHECKING:
+    from components.validation.drift_and_skew import Shift
+
+
+@dataclass(frozen=True)
+class ExampleValidatorInputs:
+    """previous: of an earlier span. serving: of what a served model was asked."""
+
+    statistics: Statistics
+    schema: Schema
+    previous: Statistics | None = None
+    serving: Statistics | None = None
+
+
+@dataclass(frozen=True)
+class ExampleValidatorOutputs:
+    anomalies: Anomalies
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExampleValidator(Stage[ExampleValidatorInputs, ExampleValidatorOutputs]):
+    """Publishes what it finds and raises nothing: whoever runs it decides.
+
+    max_shift: drift and skew of columns for which the schema has no threshold.
+    weight: the column of row weights that the evaluation reads.
+    """
+
+    inputs: tuple[Input, ...]
+    tasks: tuple[Task, ...]
+    max_shift: float = 0.1
+    weight: str | None = None
+
+    def run(self, inputs: ExampleValidatorInputs, context: Context) -> ExampleValidatorOutputs:
+        from components.validation.drift_and_skew import shift_findings
+        from components.validation.schema_checks import schema_findings
+        from components.validation.task_checks import input_findings, task_findings, weight_findings
+
+        splits, schema = load_statistics(inputs.statistics), load_schema(inputs.schema)
+        others: tuple[tuple[Shift, Statistics | None], ...] = (
+            ("drift", inputs.previous),
+            ("skew", inputs.serving),
+        )
+        shifted = [
+            shift_findings(
+                shift, splits["train"], load_statistics(other)["train"], schema, self.max_shift
+            )
+            for shift, other in others
+            if other is not None
+        ]
+        findings = [
+            *schema_findings(splits, schema),
+            *chain.from_iterable(shifted),
+            *(f for given in self.inputs for f in input_findings(given, splits)),
+            *(f for task in self.tasks for f in task_findings(task, splits)),
+            *(weight_findings(self.weight, splits) if self.weight is not None else ()),
+        ]
+        directory = context.output / "anomalies"
+        directory.mkdir()
+        save_anomalies(findings, directory)
+        for severity in ("ERROR", "WARNING"):
+            count = sum(f.severity == severity for f in findings)
+            context.observer.figure(f"{severity.lower()}s", count)
+        return ExampleValidatorOutputs(Anomalies(directory))

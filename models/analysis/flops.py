@@ -1,0 +1,117 @@
+"""How much a model computes for one example. Importing this module imports TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+from models.inputs.features import (
+    Feature,
+    ImageFeature,
+    LayerFeature,
+    NumericFeature,
+    RawTextFeature,
+    TextFeature,
+    TokensFeature,
+)
+from models.lazy import tf
+from models.multitask.model import MultitaskModel
+from models.trunks.layers.trim_padding import trimming
+
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+_LOOPS = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase")
+
+
+def flops_per_example(model: MultitaskModel, features: tuple[Feature, ...]) -> int | None:
+    """Floating-point operations of all matrix products and convolutions, two for each
+    multiplication with its addition, from preprocessed features to the answers of all tasks, with
+    texts at their full length. None where shapes are not known before the model runs, or it loops.
+    """
+    if any(isinstance(f, RawTextFeature) for f in features):
+        return None
+    trims = [(layer, layer.enabled) for layer in trimming(model.trunk)]
+    for layer, _ in trims:
+        layer.enabled = False
+    try:
+        specs = {f.name: _spec(f) for f in features}
+        traced = tf.function(model.answers, autograph=False).get_concrete_function(specs)
+    finally:
+        for layer, enabled in trims:
+            layer.enabled = enabled
+    counts = list(_counts(traced.graph))
+    return None if None in counts else sum(c for c in counts if c is not None)
+
+
+def _spec(feature: Feature) -> tf.TensorSpec:
+    match feature:
+        case ImageFeature():
+            return tf.TensorSpec((1, feature.height, feature.width, feature.channels), tf.uint8)
+        case TextFeature() | TokensFeature():
+            return tf.TensorSpec((1, feature.length), tf.int32)
+        case LayerFeature():
+            return tf.TensorSpec((1, feature.width), tf.float32)
+        case NumericFeature() if not feature.ids:
+            return tf.TensorSpec((1,), tf.float32)
+    return tf.TensorSpec((1,), tf.int32)
+
+
+def _counts(graph: Any) -> Iterator[int | None]:
+    """Of each operation that counts; None where it cannot be told."""
+    for op in graph.get_operations():
+        if op.type in _CALLS:
+            yield from _counts(graph._get_function(op.get_attr("f").name).graph)
+        elif op.type in _LOOPS:
+            yield None
+        elif op.type in _OPERATIONS:
+            shapes = [t.shape for t in (*op.inputs, *op.outputs)]
+            known = all(s.is_fully_defined() for s in shapes)
+            yield 2 * _OPERATIONS[op.type](op) if known else None
+
+
+def _product(op: Any) -> int:
+    """Batched matrix products: the output's size times the summed dimension."""
+    adjoint = "adj_x" if op.type.startswith("Batch") else "transpose_a"
+    left = op.inputs[0].shape
+    return _size(op.outputs[0]) * int(left[-2] if op.get_attr(adjoint) else left[-1])
+
+
+def _einsum(op: Any) -> int:
+    """One multiplication for every combination of indices."""
+    sizes: dict[str, int] = {}
+    for labels, operand in zip(
+        op.get_attr("equation").decode().split("->")[0].split(","), op.inputs, strict=True
+    ):
+        before, _, after = labels.partition("...")
+        shape = list(operand.shape)
+        middle = len(shape) - len(before) - len(after)
+        named = [*before, *(f"...{middle - i}" for i in range(middle)), *after]
+        for name, size in zip(named if "..." in labels else labels, shape, strict=True):
+            sizes[name] = max(sizes.get(name, 1), int(size))
+    return prod(sizes.values()) if len(op.inputs) > 1 else 0
+
+
+def _convolution(op: Any) -> int:
+    """Each output value sums over the kernel's window and its input channels."""
+    return _size(op.outputs[0]) * prod(int(d) for d in op.inputs[1].shape[:-1])
+
+
+def _depthwise(op: Any) -> int:
+    """Each output value sums over the kernel's window alone."""
+    return _size(op.outputs[0]) * prod(int(d) for d in op.inputs[1].shape[:2])
+
+
+def _size(tensor: Any) -> int:
+    return prod(int(d) for d in tensor.shape)
+
+
+_OPERATIONS = {
+    "MatMul": _product,
+    "BatchMatMul": _product,
+    "BatchMatMulV2": _product,
+    "BatchMatMulV3": _product,
+    "Einsum": _einsum,
+    "Conv2D": _convolution,
+    "Conv3D": _convolution,
+    "DepthwiseConv2dNative": _depthwise,
+}

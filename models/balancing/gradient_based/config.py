@@ -1,0 +1,47 @@
+"""ConFIG (Liu, Chu and Thuerey 2024, ICLR 2025, arXiv:2408.11104, equation 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.balancing.base import GramianBalancer, GramianBalancing
+from models.balancing.math.cosines import STATIONARY, cosines
+from models.inputs.spec import STRICT
+from models.lazy import keras
+from models.tasks.base import TaskTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConFIG(GramianBalancing):
+    """The direction that makes one angle with all tasks' gradients, as long as their projections on
+    it together. To first order no task's loss rises while the gradients are independent.
+
+    With task weights, the cosines are in proportion to them. The length is part of the method.
+    Not exact at the representation.
+    """
+
+    __pydantic_config__ = STRICT
+    name: Literal["config"] = "config"
+
+    def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
+        """See `Balancing.build`."""
+        return ConFIGBalancer(targets)
+
+
+class ConFIGBalancer(GramianBalancer):
+    """See `ConFIG`."""
+
+    def weights(
+        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        """See `GramianBalancer.weights`."""
+        ops = keras.ops
+        wanted = self.wanted
+        angles = cosines(gramian, present)
+        wanted *= angles.active
+        matrix = angles.matrix + STATIONARY * ops.eye(len(self.task_weights), dtype="float64")
+        direction = ops.solve(matrix, wanted)
+        projections = ops.matmul(angles.matrix, direction)
+        square = ops.maximum(ops.sum(direction * projections), STATIONARY)
+        return direction / angles.norms * ops.sum(wanted * angles.norms * projections) / square

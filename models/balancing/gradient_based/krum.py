@@ -1,0 +1,62 @@
+"""Multi-Krum (Blanchard et al. 2017, NeurIPS, "Machine Learning with Adversaries", section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.balancing.base import GramianBalancer, GramianBalancing
+from models.inputs.spec import STRICT
+from models.lazy import keras
+from models.tasks.base import TaskTarget
+
+FAR = 1e12
+"""A squared distance beyond those of all gradients, whose squares are 1 on average."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Krum(GramianBalancing):
+    """The mean of the `selected` gradients that lie nearest to their neighbours: robust against as
+    many `outliers`. Tasks that are not selected leave the trunk alone in that step.
+
+    Each task is judged by its squared distances to the present tasks - outliers - 2 nearest others,
+    at least one; ties are selected together. The mean is multiplied by the number of tasks, as in
+    plain training. Not exact at the representation. Meant for many tasks of one scale.
+    """
+
+    __pydantic_config__ = STRICT
+    name: Literal["krum"] = "krum"
+    outliers: Annotated[int, Field(ge=0)] = 1
+    selected: Annotated[int, Field(ge=1)] = 1
+
+    def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
+        """See `Balancing.build`."""
+        return KrumBalancer(targets, self.outliers, self.selected)
+
+
+class KrumBalancer(GramianBalancer):
+    """See `Krum`."""
+
+    def __init__(self, targets: tuple[TaskTarget, ...], outliers: int, selected: int) -> None:
+        super().__init__(targets)
+        self.outliers, self.selected = outliers, selected
+
+    def weights(
+        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        """See `GramianBalancer.weights`."""
+        ops = keras.ops
+        wanted = self.wanted
+        tasks = len(self.task_weights)
+        squares = ops.diagonal(gramian)
+        distances = squares[:, None] + squares - 2 * gramian
+        nearest = ops.sort(distances + FAR * (1 - present) + FAR * ops.eye(tasks, dtype="float64"))
+        count = ops.sum(present)
+        neighbours = ops.maximum(count - self.outliers - 2, 1)
+        ranks = ops.arange(tasks, dtype="float64")
+        scores = ops.sum(ops.where(ranks < neighbours, nearest, 0), -1) + FAR * FAR * (1 - present)
+        last = ops.sort(scores)[min(self.selected, tasks) - 1]
+        chosen = present * ops.cast(scores <= last, "float64")
+        return wanted * chosen * count / ops.maximum(ops.sum(chosen), 1)

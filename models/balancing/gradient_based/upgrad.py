@@ -1,0 +1,44 @@
+"""UPGrad (Quinton and Rey 2024, arXiv:2406.16232, equation 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.balancing.base import GramianBalancer, GramianBalancing
+from models.balancing.math.cosines import cosines
+from models.balancing.math.newton import nonnegative
+from models.inputs.spec import STRICT
+from models.lazy import keras
+from models.tasks.base import TaskTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class UPGrad(GramianBalancing):
+    """Projects each task's gradient on the cone of updates that conflict with no task, and sums. To
+    first order no task's loss rises; without conflicts this is plain training.
+
+    Not exact at the representation: no conflict there is no promise for the parameters.
+    """
+
+    __pydantic_config__ = STRICT
+    name: Literal["upgrad"] = "upgrad"
+
+    def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
+        """See `Balancing.build`."""
+        return UPGradBalancer(targets)
+
+
+class UPGradBalancer(GramianBalancer):
+    """See `UPGrad`."""
+
+    def weights(
+        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        """See `GramianBalancer.weights`."""
+        ops = keras.ops
+        wanted = self.wanted
+        angles = cosines(gramian, present)
+        added = nonnegative(angles.matrix, angles.matrix * angles.active[:, None])
+        lengths = angles.active * wanted * angles.norms
+        return (lengths + ops.matmul(lengths, added)) / angles.norms

@@ -1,0 +1,40 @@
+"""Equal weighting: each task counts as much as its own `weight` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.balancing.base import Balancing, LossBalancer
+from models.inputs.spec import STRICT
+from models.lazy import keras
+from models.tasks.base import TaskTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equal(Balancing):
+    """The sum of the losses, or their mean over the tasks present in the batch."""
+
+    __pydantic_config__ = STRICT
+    name: Literal["equal"] = "equal"
+    reduction: Literal["sum", "mean"] = "sum"
+
+    def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
+        """See `Balancing.build`."""
+        return ConstantWeights([t.task.weight for t in targets], self.reduction)
+
+
+class ConstantWeights(LossBalancer):
+    """The weighted sum of the losses, or their weighted mean over the tasks present."""
+
+    def __init__(self, weights: list[float], reduction: Literal["sum", "mean"]) -> None:
+        super().__init__()
+        self.weights, self.reduction = weights, reduction
+
+    def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+        """See `LossBalancer`."""
+        weights = present * keras.ops.convert_to_tensor(self.weights, "float32")
+        total = keras.ops.sum(weights * losses)
+        if self.reduction == "sum":
+            return total
+        return total / keras.ops.maximum(keras.ops.sum(weights), 1e-12)

@@ -1,0 +1,38 @@
+"""Fixed weights: given by hand, or found by a search."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.balancing.base import Balancing, LossBalancer, check_tasks
+from models.balancing.loss_based.equal import ConstantWeights
+from models.inputs.spec import STRICT
+from models.tasks.base import TaskTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixed(Balancing):
+    """The weighted sum of the losses, or their weighted mean over the tasks present in the batch.
+
+    weights: by task, others 1. They multiply the tasks' own `weight`, which also counts in the
+        figure `loss`, by which models are compared; these do not.
+    """
+
+    __pydantic_config__ = STRICT
+    name: Literal["fixed"] = "fixed"
+    weights: Mapping[str, Annotated[float, Field(ge=0)]] = field(default_factory=dict)
+    reduction: Literal["sum", "mean"] = "sum"
+
+    def check(self, tasks: Collection[str]) -> None:
+        """See `Balancing.check`."""
+        check_tasks("weights", self.weights, tasks)
+
+    def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
+        """See `Balancing.build`."""
+        self.check([t.name for t in targets])
+        weights = [t.task.weight * self.weights.get(t.name, 1.0) for t in targets]
+        return ConstantWeights(weights, self.reduction)

@@ -1,0 +1,58 @@
+"""Uncertainty weighting (Kendall, Gal and Cipolla 2018, CVPR, arXiv:1705.07115, equations 7 to 10).
+
+Each task has a trainable log-variance s = log σ². A classification loss L adds exp(-s) L + s / 2,
+a squared error exp(-s) L / 2 + s / 2, as in the paper. A Huber loss is half a squared error already
+and is not halved again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.balancing.base import Balancing, LossBalancer
+from models.inputs.spec import STRICT
+from models.lazy import keras
+from models.tasks.base import RegressionTask, Task, TaskTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uncertainty(Balancing):
+    """Weighs each task by the inverse of its learned variance.
+
+    initial_log_variance: of every task, before training.
+    """
+
+    __pydantic_config__ = STRICT
+    name: Literal["uncertainty"] = "uncertainty"
+    initial_log_variance: float = 0.0
+
+    def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
+        """See `Balancing.build`."""
+        return UncertaintyBalancer(targets, self.initial_log_variance)
+
+
+class UncertaintyBalancer(LossBalancer):
+    """See `Uncertainty`. A task's own weight multiplies its whole term, so that no variance can
+    undo it.
+    """
+
+    def __init__(self, targets: tuple[TaskTarget, ...], initial: float) -> None:
+        super().__init__()
+        self.weights = [t.task.weight for t in targets]
+        self.scales = [0.5 if _is_squared_error(t.task) else 1.0 for t in targets]
+        self.log_variances = keras.Variable(
+            keras.ops.full((len(targets),), initial), name="log_variances"
+        )
+        self.variables = [self.log_variances]
+
+    def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+        """See `LossBalancer`."""
+        weights = present * keras.ops.convert_to_tensor(self.weights, "float32")
+        scales = keras.ops.convert_to_tensor(self.scales, "float32")
+        s = keras.ops.convert_to_tensor(self.log_variances)
+        return keras.ops.sum(weights * (scales * keras.ops.exp(-s) * losses + s / 2))
+
+
+def _is_squared_error(task: Task) -> bool:
+    return isinstance(task, RegressionTask) and task.loss == "mse"

@@ -1,0 +1,94 @@
+"""Images as they might have been: what training sees instead of the same ones in every epoch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from models.inputs.spec import STRICT
+from models.lazy import tf
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment:
+    """How much training images may be changed, at random and anew in each epoch; what comes in from
+    beyond an edge mirrors the image. Evaluation and serving see images as they are.
+
+    flip: left to right, half of them. shift: at most, in both directions, as a share of a side.
+    rotate: at most, in degrees. zoom: at most, in and out, as a share.
+    brightness: at most, up and down, as a share of full brightness. contrast: at most, up and down,
+        as a share of the distance from the image's mean.
+    """
+
+    __pydantic_config__ = STRICT
+    flip: bool = False
+    shift: Share = 0.0
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    zoom: Share = 0.0
+    brightness: Share = 0.0
+    contrast: Share = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what does nothing."""
+        if not any(vars(self).values()):
+            raise ValueError(
+                "augment changes nothing; expected one of flip, shift, rotate, zoom, brightness and"
+                " contrast"
+            )
+
+    def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Changed images.
+
+        Args:
+            images: uint8 [batch, height, width, channels].
+            seed: int64 [2]; the same one gives the same images.
+        """
+        drawn = tf.random.stateless_uniform([tf.shape(images)[0], 7], seed, -1.0, 1.0)
+        flips, *moves, brighter, stronger = tf.unstack(drawn, axis=1)
+        changed = tf.cast(images, tf.float32)
+        if self.flip or self.shift or self.rotate or self.zoom:
+            changed = tf.raw_ops.ImageProjectiveTransformV3(
+                images=changed,
+                transforms=self._transforms(tf.shape(images), flips, *moves),
+                output_shape=tf.shape(images)[1:3],
+                fill_value=0.0,
+                interpolation="BILINEAR",
+                fill_mode="REFLECT",
+            )
+        if self.contrast:
+            means = tf.reduce_mean(changed, axis=(1, 2), keepdims=True)
+            factors = 1.0 + self.contrast * stronger[:, None, None, None]
+            changed = means + factors * (changed - means)
+        if self.brightness:
+            changed += 255.0 * self.brightness * brighter[:, None, None, None]
+        whole = tf.cast(tf.clip_by_value(tf.round(changed), 0.0, 255.0), tf.uint8)
+        return tf.ensure_shape(whole, images.shape)
+
+    def _transforms(
+        self,
+        shape: tf.Tensor,
+        flips: tf.Tensor,
+        right: tf.Tensor,
+        down: tf.Tensor,
+        turn: tf.Tensor,
+        size: tf.Tensor,
+    ) -> tf.Tensor:
+        """From places in the changed image to those in the given one: float32 [batch, 8], as
+        `ImageProjectiveTransformV3` takes them. All draws are float32 [batch], from -1 to 1.
+        """
+        height, width = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
+        mirror = tf.where(flips < 0, -1.0, 1.0) if self.flip else tf.ones_like(flips)
+        angle = math.radians(self.rotate) * turn
+        scale = 1.0 + self.zoom * size
+        cosine, sine = scale * tf.cos(angle), scale * tf.sin(angle)
+        x, y = (width - 1.0) / 2.0, (height - 1.0) / 2.0
+        a, b, d, e = mirror * cosine, -mirror * sine, sine, cosine
+        c = x - a * x - b * y + self.shift * width * right
+        f = y - d * x - e * y + self.shift * height * down
+        zero = tf.zeros_like(a)
+        return tf.stack([a, b, c, d, e, f, zero, zero], axis=1)

@@ -1,0 +1,43 @@
+"""Tokenising in the graph, in training and in the served model alike. Imports TensorFlow."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+from pathlib import Path
+
+from models.inputs.features import TokensFeature
+from models.lazy import load, tf
+
+
+class Tokenizer(tf.Module):  # type: ignore[misc]
+    """From text [batch] string to int32 [batch, length], as `TokensFeature` states."""
+
+    def __init__(self, feature: TokensFeature) -> None:
+        super().__init__("tokenizer")
+        self.feature = feature
+        cls = getattr(load("keras_hub").tokenizers, feature.tokenizer)
+        # Tables are made here and not while a graph is traced, so that a SavedModel holds them.
+        self.tokenizer = cls(**json.loads(feature.config), _allow_python_workflow=False)
+        with tempfile.TemporaryDirectory() as directory:
+            for file in feature.files:
+                (Path(directory) / file.name).write_bytes(base64.b64decode(file.content))
+            self.tokenizer.load_assets(directory)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def __call__(self, text: tf.Tensor) -> tf.Tensor:
+        """The tokens of each text between the special ones, cut and padded to `length`."""
+        given = self.feature
+        special = [[] if i is None else [i] for i in (given.start, given.end)]
+        tokens = tf.cast(self.tokenizer(text), tf.int32)
+        kept = tokens[:, : given.length - sum(map(len, special))]
+        rows = tf.shape(text)[0]
+        start, end = (
+            tf.RaggedTensor.from_tensor(tf.tile(tf.constant([ids], tf.int32), [rows, 1]))
+            for ids in special
+        )
+        packed = tf.concat([start, kept, end], axis=1)
+        padded = packed.to_tensor(given.pad, shape=(None, given.length))
+        return tf.ensure_shape(padded, (None, given.length))

@@ -1,0 +1,47 @@
+"""What the heads make of a batch. Imports TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from models.lazy import keras, tf
+from models.tasks.kinds import Head
+from models.tasks.losses import masked_mean
+
+if TYPE_CHECKING:
+    Tensors = Mapping[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class BatchLosses:
+    """What the heads make of a batch.
+
+    losses: float32 [tasks], means over labelled rows. rows: float32 [tasks], how many there are.
+    totals: what each head's metrics add up. each: `losses` before they were stacked: the gradient
+        of one of these passes through the tower of its own task alone.
+    """
+
+    losses: tf.Tensor
+    rows: tf.Tensor
+    totals: list[tf.Tensor]
+    each: list[tf.Tensor]
+
+    @property
+    def present(self) -> tf.Tensor:
+        """float32 [tasks]: 1 for tasks that have a labelled row in the batch, else 0."""
+        return keras.ops.minimum(self.rows, 1.0)
+
+
+def batch_losses(heads: tuple[Head, ...], labels: Tensors, outputs: Tensors) -> BatchLosses:
+    """Each head's loss and totals."""
+    losses, rows, totals = [], [], []
+    for head in heads:
+        name = head.target.name
+        present = head.present(labels[name])
+        known = head.fill(labels[name], present)
+        losses.append(masked_mean(head.row_losses(known, outputs[name]), present))
+        rows.append(keras.ops.sum(present))
+        totals.append(head.totals(known, keras.ops.stop_gradient(outputs[name]), present))
+    return BatchLosses(keras.ops.stack(losses), keras.ops.stack(rows), totals, losses)

@@ -1,0 +1,72 @@
+"""A batch, looked at from other weights than the model has. Imports TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.balancing.base import Probe
+from models.lazy import tf
+from models.multitask.batch_losses import BatchLosses, batch_losses
+
+if TYPE_CHECKING:
+    from models.multitask.model import MultitaskModel
+
+    Tensors = Mapping[str, tf.Tensor]
+
+
+class BatchProbe(Probe):
+    """See `Probe`. Its parameters are all that train, but for the balancing method's own."""
+
+    def __init__(self, model: MultitaskModel, features: Tensors, labels: Tensors) -> None:
+        own = {id(v) for v in model.balancer.variables}
+        self._model = model
+        self._variables = [v for v in model.trainable_variables if id(v) not in own]
+        self._sizes = [int(np.prod(v.shape)) for v in self._variables]
+        middle = tf.shape(next(iter(labels.values())))[0] // 2
+        self._halves = [
+            [{name: x[part] for name, x in tensors.items()} for tensors in (features, labels)]
+            for part in (slice(None, middle), slice(middle, None))
+        ]
+        self.rate = tf.cast(model.optimizer.learning_rate, tf.float32)
+
+    def losses(self, half: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Probe.losses`."""
+        found = self._losses(half)
+        return found.losses, found.present
+
+    def gradients(self, half: int) -> tf.Tensor:
+        """See `Probe.gradients`."""
+        with tf.GradientTape(persistent=True) as tape:
+            each = self._losses(half).each
+        return tf.stack([self._flat(tape.gradient(loss, self._variables)) for loss in each])
+
+    def gradient(self, half: int, weights: tf.Tensor) -> tf.Tensor:
+        """See `Probe.gradient`."""
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(weights * self._losses(half).losses)
+        return self._flat(tape.gradient(total, self._variables))
+
+    @contextmanager
+    def moved(self, by: tf.Tensor) -> Iterator[None]:
+        """See `Probe.moved`."""
+        before = [tf.identity(v.value) for v in self._variables]
+        for v, old, step in zip(self._variables, before, tf.split(by, self._sizes), strict=True):
+            v.assign(old + tf.cast(tf.reshape(step, v.shape), v.dtype))
+        yield
+        for v, old in zip(self._variables, before, strict=True):
+            v.assign(old)
+
+    def _losses(self, half: int) -> BatchLosses:
+        features, labels = self._halves[half]
+        return batch_losses(self._model.heads, labels, self._model(features, training=False))
+
+    def _flat(self, gradients: list[tf.Tensor | None]) -> tf.Tensor:
+        there = [
+            tf.zeros(size) if g is None else tf.reshape(tf.cast(g, tf.float32), [size])
+            for g, size in zip(gradients, self._sizes, strict=True)
+        ]
+        return tf.concat(there, 0)

@@ -1,0 +1,48 @@
+"""A text encoder: word embeddings, one convolution, masked pooling (after Kim 2014, EMNLP)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from models.inputs.spec import STRICT
+from models.lazy import keras
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEncoder:
+    """Word embeddings and a convolution over neighbouring words, pooled over the words present.
+
+    embedding: width of a word. filters: width of the convolution. window: words that it sees.
+    """
+
+    __pydantic_config__ = STRICT
+    embedding: Annotated[int, Field(ge=1)] = 64
+    filters: Annotated[int, Field(ge=1)] = 128
+    window: Annotated[int, Field(ge=1)] = 3
+
+    def encode(self, words: keras.KerasTensor, vocabulary: int, name: str) -> keras.KerasTensor:
+        """From int32 [batch, length], ids below `vocabulary`, to [batch, embedding + filters].
+
+        Padding (id 0) reaches neither the mean of embeddings nor the maximum of the convolution.
+        """
+        layers = keras.layers
+        there = keras.ops.expand_dims(keras.ops.not_equal(words, 0), -1)
+        embedded = layers.Embedding(vocabulary, self.embedding, name=f"{name}.words.embedding")(
+            words
+        )
+        there = keras.ops.cast(there, embedded.dtype)
+        embedded = embedded * there
+        count = keras.ops.maximum(keras.ops.sum(there, axis=1), 1)
+        mean = keras.ops.sum(embedded, axis=1) / count
+        seen = layers.Conv1D(
+            self.filters,
+            self.window,
+            padding="same",
+            activation="relu",
+            name=f"{name}.convolution.conv",
+        )(embedded)
+        strongest = keras.ops.max(seen * there, axis=1)
+        return layers.Concatenate(name=f"{name}.convolution.join")([mean, strongest])

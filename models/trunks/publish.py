@@ -1,0 +1,90 @@
+"""A trunk as a reusable SavedModel, which `tensorflow_hub.load` reads where there is no Rootstock.
+
+The interface is https://www.tensorflow.org/hub/reusable_saved_models. Importing this module imports
+TensorFlow.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models.inputs.features import Feature, ImageFeature, reads_numbers
+from models.inputs.preprocessing import Preprocessing
+from models.lazy import keras, tf
+from models.trunks.base import layer_groups
+from models.trunks.layers.hub_module import GROUPS
+from models.trunks.tf_hub import adopted
+
+
+def publish(trunk: keras.Model, features: tuple[Feature, ...], directory: Path) -> None:
+    """Write `trunk`, built for `features`, into a new directory, all at once.
+
+    The module takes images as float32 [batch, height, width, channels] in [0, 1], numbers as
+    float32 [batch] and all else as strings [batch]; one feature as it is, several in a dict by
+    name. `training` defaults to False. It gives float32 [batch, width].
+
+    Raises:
+        FileExistsError: the directory is there.
+    """
+    if directory.exists():
+        raise FileExistsError(f"{directory} is there already: publish to a new directory.")
+    named = {f.name: _input(f) for f in features}
+    takes = next(iter(named.values())) if len(features) == 1 else named
+    raw = tuple(f for f in features if not isinstance(f, ImageFeature))
+    preprocessing = Preprocessing(raw)
+
+    def call(inputs: tf.Tensor | Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        given: Mapping[str, tf.Tensor] = (
+            inputs if isinstance(inputs, Mapping) else {features[0].name: inputs}
+        )
+        prepared = preprocessing({f.name: given[f.name] for f in raw})
+        for f in features:
+            if isinstance(f, ImageFeature):
+                prepared[f.name] = tf.cast(tf.round(given[f.name] * 255.0), tf.uint8)
+        return tf.cast(trunk(prepared, training=training), tf.float32)
+
+    module = tf.train.Checkpoint()
+    function = tf.function(call, autograph=False)
+    for training in (False, True):
+        function.get_concrete_function(takes, training)
+    module.__call__ = function
+    module.variables = [v.value for v in trunk.variables]
+    module.trainable_variables = [v.value for v in trunk.trainable_variables]
+    module.regularization_losses = _regularization_losses(trunk)
+    groups = {f"{i:03d}.{g}": layers for i, (g, layers) in enumerate(layer_groups(trunk).items())}
+    setattr(
+        module, GROUPS, {g: [w.value for la in ls for w in la.weights] for g, ls in groups.items()}
+    )
+    module.modules = [la.module for la in adopted(trunk)]
+    module.preprocessing = preprocessing
+
+    new = directory.with_name(f".{directory.name}.{uuid.uuid4().hex}")
+    try:
+        tf.saved_model.save(module, str(new))
+        new.rename(directory)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _input(feature: Feature) -> tf.TensorSpec:
+    if isinstance(feature, ImageFeature):
+        shape = (None, feature.height, feature.width, feature.channels)
+        return tf.TensorSpec(shape, tf.float32, feature.name)
+    dtype = tf.float32 if reads_numbers(feature) else tf.string
+    return tf.TensorSpec([None], dtype, feature.name)
+
+
+def _regularization_losses(trunk: keras.Model) -> list[Any]:
+    """TensorFlow functions without arguments, each of which gives a scalar."""
+
+    def loss(variable: keras.Variable) -> Any:
+        function = tf.function(lambda: variable.regularizer(variable.value), autograph=False)
+        function.get_concrete_function()
+        return function
+
+    own = [loss(v) for v in trunk.trainable_variables if v.regularizer is not None]
+    return own + [f for la in adopted(trunk) for f in la.losses_of_module]

@@ -1,0 +1,148 @@
+"""From the handle of a TF-Hub module to its directory on this machine, without TensorFlow.
+
+The cache of downloads is `tensorflow_hub`'s own: what one has fetched the other finds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+import urllib.request
+import uuid
+import zlib
+from pathlib import Path
+from typing import IO
+
+from models.trunks.base import TrunkError
+from models.trunks.sources.reachability import unreachable
+
+MODEL = "saved_model.pb"
+ARCHIVES = (".tar", ".tar.gz", ".tgz")
+
+
+def module_directory(handle: str) -> Path:
+    """The directory of a module, unpacked or downloaded into the cache where it is not here yet.
+
+    handle: a directory, an archive of one, or a URL of an archive.
+
+    Raises:
+        TrunkError: there is none, or it is no SavedModel.
+    """
+    found = _cached(handle)
+    if found is None:
+        found = _cache_entry(handle)
+        if _is_url(handle):
+            _download(handle, found)
+        else:
+            with open(handle, "rb") as archive:
+                _unpack(archive, handle, found)
+    if wrong := _no_module(found, handle):
+        raise TrunkError(wrong)
+    return found
+
+
+def check_module(handle: str) -> list[str]:
+    """What keeps a module from being read, as `Trunk.check` says it."""
+    found = _cached(handle)
+    if found is not None:
+        return [wrong] if (wrong := _no_module(found, handle)) else []
+    if _is_url(handle):
+        why = unreachable(handle)
+        return [f"{why}, and it is not in the cache {_cache()}."] if why else []
+    try:
+        if tarfile.is_tarfile(handle):
+            return []
+    except OSError as e:
+        return [f"module {handle!r}: {e.strerror}. Expected a SavedModel directory or archive."]
+    return [f"module {handle!r} is neither a directory nor a tar archive."]
+
+
+def _no_module(directory: Path, handle: str) -> str:
+    if (directory / MODEL).is_file():
+        return ""
+    files = sorted(p.name for p in directory.iterdir()) if directory.is_dir() else []
+    there = ", ".join(files[:8]) or "nothing"
+    return f"module {handle!r}: no {MODEL} in {directory}. Found there: {there}."
+
+
+def _is_url(handle: str) -> bool:
+    return "://" in handle
+
+
+def _cache() -> Path:
+    given = os.environ.get("TFHUB_CACHE_DIR")
+    return Path(given) if given else Path(tempfile.gettempdir()) / "tfhub_modules"
+
+
+def _cache_entry(handle: str) -> Path:
+    """Where a module belongs in the cache: by its URL, or by the content of its archive."""
+    if _is_url(handle):
+        return _cache() / hashlib.sha1(handle.encode()).hexdigest()
+    try:
+        with open(handle, "rb") as archive:
+            return _cache() / f"archive-{hashlib.file_digest(archive, 'sha256').hexdigest()}"
+    except OSError as e:
+        raise TrunkError(
+            f"module {handle!r}: {e.strerror}. Expected a directory, an archive"
+            f" ({', '.join(ARCHIVES)}) or a URL."
+        ) from e
+
+
+def _cached(handle: str) -> Path | None:
+    """The directory of a module that needs neither unpacking nor downloading."""
+    if not _is_url(handle) and os.path.isdir(handle):
+        return Path(handle)
+    if not _is_url(handle) and not os.path.isfile(handle):
+        return None
+    entry = _cache_entry(handle)
+    return entry if entry.is_dir() and any(entry.iterdir()) else None
+
+
+def _download(handle: str, target: Path) -> None:
+    mark = "&" if "?" in handle else "?"
+    url = handle if handle.endswith(ARCHIVES) else f"{handle}{mark}tf-hub-format=compressed"
+    try:
+        with urllib.request.urlopen(url, timeout=60) as response, tempfile.TemporaryFile() as file:
+            shutil.copyfileobj(response, file)
+            file.seek(0)
+            _unpack(file, handle, target)
+    except (OSError, ValueError) as e:
+        if isinstance(e, TrunkError):
+            raise
+        raise TrunkError(f"module {handle!r} cannot be downloaded: {e}") from e
+
+
+def _unpack(archive: IO[bytes], handle: str, target: Path) -> None:
+    """Unpack beside `target` and rename: what cannot be unpacked leaves nothing behind."""
+    new = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    new.mkdir(parents=True)
+    try:
+        with tarfile.open(fileobj=archive) as tar:
+            for member in tar:
+                _check_member(member, handle)
+                tar.extract(member, new, filter="data")
+        inner = [p for p in new.iterdir() if p.is_dir()]
+        packed = inner[0] if not (new / MODEL).exists() and len(inner) == 1 else new
+        if wrong := _no_module(packed, handle):
+            raise TrunkError(wrong)
+        try:
+            packed.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process was faster
+                raise
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as e:
+        raise TrunkError(f"module {handle!r}: its archive cannot be unpacked: {e}") from e
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _check_member(member: tarfile.TarInfo, handle: str) -> None:
+    parts = Path(member.name).parts
+    if Path(member.name).is_absolute() or ".." in parts or not (member.isfile() or member.isdir()):
+        raise TrunkError(
+            f"module {handle!r}: its archive holds {member.name!r}, which is no plain file below"
+            " its own folder. It was not unpacked."
+        )

@@ -1,0 +1,75 @@
+"""Pretrained tokenizers: from a preset to a self-contained feature, and from there to a graph.
+
+Importing this module imports nothing heavy; calling its functions imports KerasHub.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+from pathlib import Path
+
+from models.inputs.encodings import Tokens
+from models.inputs.features import StateFile, TokensFeature
+from models.lazy import keras, load
+from models.trunks.base import TrunkError
+from models.trunks.sources.presets import local_preset
+
+
+def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
+    """The tokenizer of a preset, with its files, as a feature.
+
+    Raises:
+        TrunkError: the preset is not there, is no text model, or lacks its vocabulary.
+    """
+    hub = load("keras_hub")
+    try:
+        tokenizer = hub.tokenizers.Tokenizer.from_preset(reading.preset)
+        with tempfile.TemporaryDirectory() as directory:
+            tokenizer.save_assets(directory)
+            files = tuple(
+                StateFile(name=f.name, content=base64.b64encode(f.read_bytes()).decode())
+                for f in sorted(Path(directory).iterdir())
+            )
+    except Exception as e:  # KerasHub and its tokenizer libraries raise what they like
+        raise TrunkError(
+            f"preset {reading.preset!r}: no tokenizer can be read from it: {e}\n"
+            "Expected a KerasHub preset of a text model with its tokenizer, or a Hugging Face"
+            " directory with config.json and its vocabulary (vocab.txt, tokenizer.json, …)."
+        ) from e
+    special = {k: getattr(tokenizer, f"{k}_token_id", None) for k in ("start", "end", "pad")}
+    config = _own_config(tokenizer)
+    if _strips_accents(reading.preset):
+        config["strip_accents"] = True
+    return TokensFeature(
+        name=name,
+        column=column,
+        length=reading.length,
+        tokenizer=type(tokenizer).__name__,
+        config=json.dumps(config, sort_keys=True),
+        files=files,
+        start=special["start"],
+        end=special["end"],
+        pad=special["pad"] or 0,
+        vocabulary_size=int(tokenizer.vocabulary_size()),
+    )
+
+
+def _own_config(tokenizer: keras.layers.Layer) -> dict[str, object]:
+    """What distinguishes the tokenizer; its vocabulary is in its files."""
+    left_out = {"name", "trainable", "dtype", "vocabulary", "merges", "proto", "config_file"}
+    return {k: v for k, v in tokenizer.get_config().items() if k not in left_out}
+
+
+def _strips_accents(preset: str) -> bool:
+    """Whether a Hugging Face BERT tokenizer drops accents: by default those that ignore case do,
+    which KerasHub does not carry over.
+    """
+    here = local_preset(preset)
+    file = None if here is None else here / "tokenizer_config.json"
+    if file is None or not file.is_file():
+        return False
+    told = json.loads(file.read_text())
+    stripped = told.get("strip_accents")
+    return bool(told.get("do_lower_case", False) if stripped is None else stripped)

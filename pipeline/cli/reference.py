@@ -1,0 +1,124 @@
+"""Every key of a spec: as JSON Schema for editors, and as a page to read; made of the docstrings of
+the classes that a spec is read into.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from components.ingestion.readers.base import Reader
+from pipeline.cli.methods import all_methods
+from pipeline.spec.sections import Spec
+
+Schema = dict[str, Any]
+_METHODS = {
+    key: m.name
+    for m in all_methods()
+    for key in (m.cls.__name__, f"{m.cls.__module__.replace('.', '__')}__{m.cls.__name__}")
+}
+"""Names of methods by those of their definitions: one that two classes share has its module too."""
+
+
+def json_schema() -> Schema:
+    """The JSON Schema of specs, in which keys have the descriptions that their classes give."""
+    schema = Spec.model_json_schema()
+    parts = schema["$defs"]
+    for part in (schema, *parts.values()):
+        _describe(part, part.get("description", ""))
+    for cls in _subclasses(Reader):
+        if cls.__name__ in parts:  # its keys are in part its base's
+            for base in reversed(cls.__mro__):
+                _describe(parts[cls.__name__], inspect.cleandoc(base.__doc__ or ""))
+    return schema
+
+
+def _describe(part: Schema, docstring: str) -> None:
+    for key, text in key_descriptions(docstring, part.get("properties", {})).items():
+        part["properties"][key]["description"] = text
+
+
+def _subclasses(cls: type[Any]) -> Iterator[type[Any]]:
+    for found in cls.__subclasses__():
+        yield found
+        yield from _subclasses(found)
+
+
+def key_descriptions(docstring: str, keys: Mapping[str, object]) -> dict[str, str]:
+    """What a docstring says of keys, each after `key: ` or `key, other: ` where a sentence begins;
+    what follows a blank line belongs to none.
+    """
+    if not keys:
+        return {}
+    names = "|".join(map(re.escape, keys))
+    begins = re.compile(rf"(?:^|(?<=\.)\s+)((?:{names})(?:, (?:{names}))*): ", re.MULTILINE)
+    found: dict[str, str] = {}
+    for paragraph in docstring.split("\n\n"):
+        marks = list(begins.finditer(paragraph))
+        ends = [*(m.start() for m in marks[1:]), len(paragraph)]
+        for mark, end in zip(marks, ends, strict=False):
+            text = " ".join(paragraph[mark.end() : end].split())
+            found |= dict.fromkeys(mark.group(1).split(", "), text)
+    return found
+
+
+def page() -> str:
+    """docs/spec.md."""
+    schema = json_schema()
+    parts = [
+        "# Every key of a spec",
+        "`rootstock schema --markdown > docs/spec.md` writes this page; `rootstock schema` prints"
+        " the same as JSON Schema, for editors. The methods of `model` are in"
+        " [methods.md](methods.md).",
+        *_section("The spec", schema),
+    ]
+    for name, part in sorted(schema["$defs"].items()):
+        if name not in _METHODS and part.get("properties"):
+            parts += _section(name.rpartition("__")[2], part)
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(title: str, part: Schema) -> Iterator[str]:
+    yield f"## {title}"
+    told = part.get("description", "").split("\n\n")[0]
+    yield " ".join(told.split())
+    rows = ["| key | value | default | |", "|---|---|---|---|"]
+    for key, value in part["properties"].items():
+        default = "required" if key in part.get("required", ()) else _default(value)
+        cells = (f"`{key}`", _kind(value), default, value.get("description", ""))
+        rows.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
+    yield "\n".join(rows)
+
+
+def _default(value: Schema) -> str:
+    """Nothing where the section that the key holds has defaults of its own."""
+    if "default" not in value or isinstance(value["default"], dict):
+        return ""
+    return f"`{json.dumps(value['default'], ensure_ascii=False)}`"
+
+
+def _kind(value: Schema) -> str:
+    """What a key takes, in a few words."""
+    if "$ref" in value:
+        name = value["$ref"].rpartition("/")[2].rpartition("__")[2]
+        if (method := _METHODS.get(value["$ref"].rpartition("/")[2])) is not None:
+            return f"[{method}](methods.md#{method})"
+        return "anything" if name == "JsonValue" else f"[{name}](#{name.lower()})"
+    if "const" in value:
+        return f"`{value['const']}`"
+    if "enum" in value:
+        return ", ".join(f"`{v}`" for v in value["enum"])
+    for several in ("anyOf", "oneOf"):
+        if several in value:
+            return " or ".join(dict.fromkeys(_kind(v) for v in value[several]))
+    if value.get("type") == "array":
+        items = value.get("items") or {}
+        return f"list of {_kind(items)}" if items else "list"
+    if value.get("type") == "object":
+        patterns = next(iter(value.get("patternProperties", {}).values()), None)
+        inner = patterns or value.get("additionalProperties")
+        return f"mapping to {_kind(inner)}" if isinstance(inner, dict) else "mapping"
+    return str(value.get("type", "anything"))

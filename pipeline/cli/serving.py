@@ -1,0 +1,197 @@
+"""The commands about pushed models: serve, push, go back, promote, deploy, list, ask."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.stage import RootstockError
+from pipeline.cli.arguments import spec_arguments, variables
+
+if TYPE_CHECKING:
+    from pipeline.spec.sections import Spec
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add them to the command line."""
+    serve = commands.add_parser("serve", help="serve the pushed model over REST and gRPC")
+    spec_arguments(serve)
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--rest-port", type=int, default=8501)
+    serve.add_argument("--grpc-port", type=int, default=8500)
+    serve.add_argument(
+        "--batch-rows", type=int, default=32, help="of requests that come together, run at once"
+    )
+    serve.set_defaults(command=_serve)
+
+    push = commands.add_parser("push", help="run what is not cached, and serve the model of SPEC")
+    spec_arguments(push)
+    push.add_argument("--label", help="give the version a label, such as canary")
+    push.set_defaults(command=_push)
+
+    rollback = commands.add_parser("rollback", help="serve the model that was served before")
+    spec_arguments(rollback)
+    rollback.add_argument("--to", type=int, metavar="VERSION", help="go back to this version")
+    rollback.set_defaults(command=_rollback)
+
+    promote = commands.add_parser("promote", help="make the canary the stable version")
+    spec_arguments(promote)
+    promote.add_argument("--from", dest="source", default="canary", metavar="LABEL")
+    promote.add_argument("--to", default="stable", metavar="LABEL")
+    promote.set_defaults(command=_promote)
+
+    deploy = commands.add_parser(
+        "deploy", help="write files to serve the pushed model: Compose, Kubernetes, monitoring"
+    )
+    spec_arguments(deploy)
+    deploy.add_argument("directory", type=Path, help="where to")
+    deploy.set_defaults(command=_deploy)
+
+    models = commands.add_parser("models", help="list the versions that were pushed")
+    spec_arguments(models)
+    models.set_defaults(command=_models)
+
+    predict = commands.add_parser("predict", help="ask a running server")
+    predict.add_argument("model", help="the model's name: `name` in its spec")
+    predict.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT=VALUE",
+        help="one example: text, a number, or @FILE for the bytes of a file",
+    )
+    predict.add_argument("--url", default="http://127.0.0.1:8501", help="http(s):// or grpc(s)://")
+    predict.add_argument("--label", help="the version with this label, such as stable")
+    predict.add_argument("--signature", help="a task's name: only that task's answer")
+    predict.add_argument("--retries", type=int, default=3, help="while the server is unavailable")
+    predict.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS")
+    predict.add_argument("--token-file", type=Path, help="holds the token that the server demands")
+    predict.add_argument("--ca", type=Path, help="PEM certificates to trust")
+    predict.set_defaults(command=_predict)
+
+
+def _spec(args: argparse.Namespace) -> Spec:
+    from pipeline.spec.sections import load_spec
+
+    return load_spec(args.spec, args.overrides, variables(args))[0]
+
+
+def _serve(args: argparse.Namespace) -> int:
+    spec = _spec(args)
+    if "://" in spec.push.destination:
+        raise RootstockError(
+            f"{spec.push.destination}: the embedded server serves from directories only. Mount it"
+            " and set push.destination to the mount, or serve it with TF Serving: rootstock deploy."
+        )
+    base = Path(spec.push.destination) / spec.name
+    if not base.is_dir():
+        raise RootstockError(f"{base}: no model has been pushed yet. Do: rootstock run {args.spec}")
+    command = [sys.executable, "-m", "serving.server", "--model", f"{spec.name}={base}"]
+    command += ["--host", args.host]
+    command += ["--rest-port", str(args.rest_port), "--grpc-port", str(args.grpc_port)]
+    command += ["--batch-rows", str(args.batch_rows)]
+    os.execv(sys.executable, command)
+
+
+def _push(args: argparse.Namespace) -> int:
+    from pipeline.run import run
+
+    overrides = [*args.overrides, *([f"push.label={args.label}"] if args.label else [])]
+    given = variables(args)
+    result = run(args.spec, overrides=overrides, variables=given, serve=not args.label)
+    told = result.pushed.load()
+    if not told.pushed:
+        raise RootstockError("Not pushed: " + "; ".join(told.reasons))
+    return 0
+
+
+def _rollback(args: argparse.Namespace) -> int:
+    from pipeline.operations.deployment import rollback
+
+    print(rollback(_spec(args), args.to))
+    return 0
+
+
+def _promote(args: argparse.Namespace) -> int:
+    from pipeline.operations.deployment import promote
+
+    print(promote(_spec(args), args.source, args.to))
+    return 0
+
+
+def _deploy(args: argparse.Namespace) -> int:
+    from pipeline.operations.deployment import write_kit
+
+    print(write_kit(_spec(args), args.directory))
+    return 0
+
+
+def _models(args: argparse.Namespace) -> int:
+    from pipeline.operations.deployment import table
+
+    print(table(_spec(args)))
+    return 0
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from serving.client.client import Client, ServingError
+    from serving.wire.errors import Code
+    from serving.wire.tensors import STRING
+
+    named = [_named(text) for text in args.inputs]
+    given = dict(named)
+    if len(given) < len(named):
+        twice = next(n for n, _ in named if [m for m, _ in named].count(n) > 1)
+        raise RootstockError(f"{twice}: given twice. Expected one value of each input.")
+    try:
+        client = Client(
+            args.url,
+            args.model,
+            signature=args.signature,
+            timeout_s=args.timeout,
+            label=args.label,
+            retries=args.retries,
+            token=args.token_file and args.token_file.read_text().strip(),
+            ca=args.ca,
+        )
+        known = client.inputs
+        if absent := next((n for n in given if n not in known), None):
+            raise RootstockError(
+                f"{absent}: the model has no such input. Inputs: {', '.join(sorted(known))}."
+            )
+        inputs = {n: [_value(n, v, known[n].data_type == STRING)] for n, v in given.items()}
+        answers = client.predict(inputs)
+    except ServingError as e:
+        told = f"{args.url}: {e}"
+        if e.code is Code.UNAVAILABLE:
+            told += " Is a server running there? `rootstock serve SPEC` starts one."
+        raise RootstockError(told) from e
+    except (ValueError, OSError) as e:
+        raise RootstockError(f"{args.url}: {e}") from e
+    print(json.dumps({name: answer[0].tolist() for name, answer in answers.items()}, indent=2))
+    return 0
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise RootstockError(f"{text}: expected INPUT=VALUE, such as image=@cat.jpg")
+    return name, value
+
+
+def _value(name: str, text: str, is_text: bool) -> bytes | float | str:
+    """What an input is told: `@FILE` is the bytes of a file, a number where it takes numbers."""
+    if text.startswith("@"):
+        try:
+            return Path(text[1:]).read_bytes()
+        except OSError as e:
+            raise RootstockError(f"{name}: {text[1:]} cannot be read ({e.strerror}).") from e
+    if is_text:
+        return text
+    try:
+        return float(text or "nan")
+    except ValueError as e:
+        raise RootstockError(f"{name}: expected a number, received {text!r}.") from e

@@ -1,0 +1,193 @@
+"""What operators do with pushed models: look at them, label them, go back to an earlier one."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from components.artifacts import PushRecord
+from components.stage import RootstockError
+from pipeline.spec.sections import Spec
+from pipeline.spec.trunk_lookup import tracking_uri
+from serving.deploy.kit import Deployment, is_kit, write
+from serving.versions.base import Destination, destination
+from serving.versions.directory import NoSuchVersion
+from serving.versions.history import Origin, digest_of, same
+from serving.versions.labels import CANARY, STABLE, on_trial
+
+_PINNED = "TF Serving is told versions by number: for it, do `rootstock deploy SPEC DIR` again."
+
+
+def table(spec: Spec) -> str:
+    """The versions of a spec's model, newest first.
+
+    Raises:
+        RootstockError: there are none, or the destination cannot be read.
+    """
+    with _explained(spec) as place:
+        known, labels = place.history(spec.name), place.labels(spec.name)
+    if not known:
+        raise RootstockError(f"{place.place(spec.name)}: no model has been pushed yet.")
+    rows = [("version", "labels", "pushed", "model", "")]
+    for version, origin in sorted(known.items(), reverse=True):
+        notes = ["newest: served by default"] if version == max(known) else []
+        if origin and origin.restores:
+            notes.append(f"restores {origin.restores}")
+        named = ", ".join(label for label, v in labels.items() if v == version)
+        told = (origin.pushed_at, origin.digest[:12]) if origin else ("", "of others")
+        rows.append((str(version), named, *told, "; ".join(notes)))
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+    return "\n".join([place.place(spec.name), *lines])
+
+
+def rollback(spec: Spec, to: int | None) -> str:
+    """Serve an earlier model again, and tell MLflow; what was done, in sentences.
+
+    Raises:
+        RootstockError: there is no such version, or the destination cannot be written.
+    """
+    with _explained(spec) as place:
+        version, restored = place.rollback(spec.name, to, spec.push.keep)
+        known, labels = place.history(spec.name), place.labels(spec.name)
+    _tell_registry(spec, known, labels, version)
+    told = [
+        f"{place.place(spec.name, version)}: version {version} is the model of version {restored}."
+    ]
+    if moved := [label for label, v in labels.items() if v == version]:
+        told.append(f"Labels that moved to it: {', '.join(moved)}.")
+    if STABLE in labels and STABLE not in moved:
+        told.append(f"{STABLE!r} stays at version {labels[STABLE]}.")
+    told.append("Servers that watch the directory pick it up now.")
+    return " ".join([*told, *([_PINNED] if labels else [])])
+
+
+def promote(spec: Spec, source: str = CANARY, target: str = STABLE) -> str:
+    """Give the label `target` to the version labelled `source`, and tell MLflow.
+
+    Raises:
+        RootstockError: no version has that label, or the destination cannot be written.
+    """
+    with _explained(spec) as place:
+        labels = place.labels(spec.name)
+        if source not in labels:
+            raise RootstockError(
+                f"{place.place(spec.name)}: no version is labelled {source!r}."
+                f" Labels there: {', '.join(labels) or 'none'}."
+            )
+        version = place.label(spec.name, target, labels[source])
+        known, labels = place.history(spec.name), place.labels(spec.name)
+    if target == STABLE:
+        _tell_registry(spec, known, labels, version)
+    return f"{place.place(spec.name, version)}: version {version} is {target!r} now. {_PINNED}"
+
+
+def write_kit(spec: Spec, directory: Path) -> str:
+    """Write the files that deploy the pushed model with TF Serving; see `serving.deploy.kit`.
+
+    Raises:
+        RootstockError: no model has been pushed, or the files cannot be written.
+    """
+    with _explained(spec) as place:
+        if not place.history(spec.name):
+            raise RootstockError(f"{place.place(spec.name)}: no model has been pushed yet.")
+        if "://" in (where := place.place(spec.name)) and not where.startswith("file://"):
+            raise RootstockError(
+                f"{where}: the deploy kit mounts a directory. Sync the object store to one, and"
+                " name it under push.destination."
+            )
+        deployment = Deployment(spec.name, where, place.labels(spec.name))
+    try:
+        if directory.is_dir() and any(directory.iterdir()) and not is_kit(directory):
+            raise RootstockError(
+                f"{directory} holds other files: name a new directory, or one of an earlier deploy."
+            )
+        files = write(deployment, directory)
+    except OSError as e:
+        raise RootstockError(f"{directory}: cannot be written ({e.strerror or e}).") from e
+    return (
+        f"{directory}: {len(files)} files. Start one of\n"
+        f"docker compose -f {directory}/compose.yaml up\n"
+        f"docker compose -f {directory}/compose.yaml -f {directory}/compose.gpu.yaml up\n"
+        f"kubectl apply -f {directory}/kubernetes.cpu.yaml\n"
+        f"kubectl apply -f {directory}/kubernetes.gpu.yaml"
+    )
+
+
+def serve_newest(spec: Spec, version: int) -> int:
+    """Make sure that this version's model is what servers take by default; the version it has."""
+    with _explained(spec) as place:
+        known = place.history(spec.name)
+        if same(known, version, max(known)):
+            return max(known)
+        newest = place.push_again(spec.name, version, spec.push.keep)
+        known, labels = place.history(spec.name), place.labels(spec.name)
+    _tell_registry(spec, known, labels, newest)
+    return newest
+
+
+def pushed_before(spec: Spec, told: PushRecord, serve: bool) -> str:
+    """Where a model is served that a run found pushed, in a sentence.
+
+    serve: by default, if it is not.
+
+    Raises:
+        RootstockError: the destination cannot be read or written.
+    """
+    with _explained(spec) as place:
+        known, labels = place.history(spec.name), place.labels(spec.name)
+    newest = max(known)
+    served = same(known, told.version, newest)
+    if told.label == STABLE and told.version != newest:
+        _tell_registry(spec, known, labels, told.version)
+    if serve and not served:
+        again = serve_newest(spec, told.version)
+        return (
+            f"Version {told.version} holds this model already; it is served by default again,"
+            f" as version {again}."
+        )
+    if told.label:
+        holds = f"Version {told.version} ({told.label}) holds this model already"
+    else:
+        holds = f"Version {newest if served else told.version} holds this model already"
+    if served and (told.version == newest or not told.label):
+        return f"{holds} and is served by default."
+    return f"{holds}; version {newest}{', the same model,' if served else ''} is served by default."
+
+
+@contextlib.contextmanager
+def _explained(spec: Spec) -> Iterator[Destination]:
+    try:
+        yield destination(spec.push.destination)
+    except (NoSuchVersion, ValueError, ImportError) as e:
+        raise RootstockError(str(e)) from e
+    except OSError as e:
+        raise RootstockError(f"{spec.push.destination}: {e.strerror or e}.") from e
+
+
+def _tell_registry(
+    spec: Spec, known: Mapping[int, Origin | None], labels: Mapping[str, int], version: int
+) -> None:
+    """Move MLflow's aliases; what is served is changed whether MLflow can be told or not.
+
+    version: the one that is served now; pushes until the newest one are older news.
+    """
+    if spec.tracking.backend == "none":
+        return
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    from pipeline.tracking import registry
+
+    uri = tracking_uri(spec)
+    client = mlflow.MlflowClient(uri, uri)
+    try:
+        registered = registry.find(client, spec.name, digest_of(known, version))
+        if registered is not None:
+            registry.make_champion(client, spec.name, registered.version, max(known))
+            trials = {digest_of(known, tried) for tried in on_trial(labels)}
+            registry.end_trial(client, spec.name, trials)
+    except MlflowException as e:
+        print(f"rootstock: {uri} was not told: {e.message}", file=sys.stderr)

@@ -1,0 +1,87 @@
+"""A pushed model's answers to files of any format."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from components.artifacts import SourceFiles
+from components.data.digests import digest_tree
+from components.inference.bulk_inferrer import BulkInferrer, BulkInferrerInputs
+from components.inference.prediction_writers import PredictionFormat
+from components.ingestion.readers import Reader
+from components.stage import BeamOptions, RootstockError
+from pipeline.display import display_for
+from pipeline.runner import Runner
+from pipeline.spec.sections import Spec
+from pipeline.store.store import Store
+from pipeline.tracking.noop import NoTracker
+from serving.versions.base import destination
+
+
+def infer(
+    spec: Spec,
+    sources: Sequence[Reader],
+    output: Path,
+    output_format: PredictionFormat = "parquet",
+    keep: tuple[str, ...] = (),
+    version: int | None = None,
+    beam: BeamOptions = BeamOptions(),  # noqa: B008 - frozen
+) -> int:
+    """Write the predictions of a pushed version, the latest by default, into a new directory.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        RootstockError: no model has been pushed, the directory is there already, or the sources
+            cannot be read.
+    """
+    if output.exists():
+        raise RootstockError(f"{output} is there already: name a new directory for predictions.")
+    store = Store(Path(spec.store)).open()
+    model = _pushed(spec, version, store.root / "served")
+    index = Path(spec.store) / "sources"
+    display = display_for(sys.stderr)
+    with contextlib.closing(display), Runner(store, NoTracker(), display, beam) as runner:
+        inferred = runner(
+            BulkInferrer(
+                sources=tuple(sources),
+                inputs=tuple(spec.inputs.values()),
+                keep=keep,
+                output_format=output_format,
+                max_bad_fraction=spec.data.max_bad_fraction,
+            ),
+            BulkInferrerInputs(
+                SourceFiles(model, digest_tree(model)),
+                tuple(SourceFiles(Path(s.path), s.digest(index)) for s in sources),
+            ),
+        )
+    new = output.with_name(f".{output.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(inferred.predictions.path, new)
+    new.rename(output)
+    return int(dict(runner.results[-1].figures)["rows"])
+
+
+def like_the_first(spec: Spec, path: str) -> Reader:
+    """A path read as the spec's first source is."""
+    return replace(spec.data.sources[0], path=path, split=None).located(str(Path.cwd()))
+
+
+def _pushed(spec: Spec, version: int | None, cache: Path) -> Path:
+    place = destination(spec.push.destination)
+    known = place.history(spec.name)
+    if not known:
+        raise RootstockError(f"{place.place(spec.name)}: no model has been pushed yet.")
+    chosen = max(known) if version is None else version
+    if chosen not in known:
+        raise RootstockError(
+            f"{place.place(spec.name)}: no version {chosen}. Versions there:"
+            f" {', '.join(map(str, known))}."
+        )
+    return place.fetch(spec.name, chosen, cache)

@@ -1,0 +1,47 @@
+"""The trunk of a spec's pushed model as a TF-Hub module, for other specs and other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.stage import RootstockError
+from models.multitask.record import read_model, read_record
+from models.trunks.base import TrunkError
+from models.trunks.trained import find_model
+from pipeline.spec.sections import Spec
+from serving.versions import directory as layout
+from serving.versions import history as versions
+
+
+def publish(spec: Spec, directory: Path) -> None:
+    """Write the trunk of the latest pushed model as a reusable SavedModel; see `models.trunks.publish`.
+
+    directory: new; directories above it are made.
+
+    Raises:
+        RootstockError: it is there already or cannot be written, no model has been pushed, or the
+            pushed one is no longer in the store.
+    """
+    if directory.exists():
+        raise RootstockError(f"{directory} is there already: name a new directory to publish to.")
+    pushed = layout.model_directory(Path(spec.push.destination), spec.name)
+    if not versions.numbers(pushed):
+        raise RootstockError(f"{pushed}: no model has been pushed yet: run the spec first.")
+    try:
+        model = find_model(str(pushed), spec.store)
+    except TrunkError as e:
+        raise RootstockError(str(e)) from e
+
+    from models.trunks.publish import publish as publish_trunk
+
+    record = read_record(model)
+    if not record.sharing.one_trunk:
+        raise RootstockError(
+            f"model.sharing {record.sharing.name} takes trunks apart: there is no trunk to publish."
+            " Train with another sharing."
+        )
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        publish_trunk(read_model(model, record).trunk, record.features, directory)
+    except OSError as e:
+        raise RootstockError(f"{directory}: cannot be written ({e.strerror or e}).") from e

@@ -1,0 +1,30 @@
+"""Which metric speaks for a task where models are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from components.evaluation.metrics import FAMILIES, METRICS
+from components.evaluation.thresholds import Threshold, check_thresholds
+from components.stage import RootstockError
+from pipeline.spec.sections import Spec
+
+
+def chosen_metrics(spec: Spec, section: str, named: Mapping[str, str]) -> dict[str, str]:
+    """By task: the one named, else the first of the task's kind.
+
+    Raises:
+        RootstockError: `<section>.metrics` names a task or a metric that there is not.
+    """
+    tasks = tuple(spec.tasks.values())
+    for task, metric in named.items():
+        try:
+            check_thresholds(tasks, [Threshold(task=task, metric=metric, min=0.0)])
+        except RootstockError as e:
+            raise RootstockError(str(e).replace("thresholds: ", f"{section}.metrics: ", 1)) from e
+    return {t.name: named.get(t.name, METRICS[t.kind][0]) for t in tasks}
+
+
+def sign(spec: Spec, task: str, metric: str) -> int:
+    """1 where more of the metric is better, -1 where less is."""
+    return -1 if metric in FAMILIES[spec.tasks[task].kind].lower_is_better else 1

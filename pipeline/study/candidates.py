@@ -1,0 +1,69 @@
+"""Chooses among the candidates of an arm, on validation rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from components.data.arrow import np
+from components.stage import RootstockError
+from pipeline.display import Display
+from pipeline.store.store import Store
+from pipeline.study.arms import PlannedArm, planned_controls
+from pipeline.study.evidence import gather
+from pipeline.study.jobs import Job, Prepared
+from pipeline.study.workers import run_jobs
+
+SEEDS = 2
+
+
+def candidate_jobs(prepared: Prepared, arm: PlannedArm) -> list[Job]:
+    """The trials of an arm's candidates: two seeds, all rows."""
+    largest = max(prepared.design.settings.fractions)
+    return [
+        prepared.job(candidate, model, largest, seed)
+        for seed in range(SEEDS)
+        for candidate in arm.candidates
+        for model in candidate.models
+    ]
+
+
+def tuned(prepared: Prepared, store: Store, workers: int, display: Display) -> Prepared:
+    """The same, with the best candidate of every arm in its place.
+
+    Raises:
+        RootstockError: there are no validation rows to choose by.
+    """
+    design, inputs = prepared.design, dict(prepared.inputs)
+    chosen = {}
+    for arm in design.arms:
+        if not arm.candidates:
+            continue
+        if not prepared.examples.num_rows("val"):
+            raise RootstockError(
+                f"study.arms.{arm.name}.tune chooses by validation rows, and the val split is"
+                " empty: give data.splits.val a share."
+            )
+        best = _best(prepared, arm, store, workers)
+        display.line(f"{arm.name}: tuned to {', '.join(best.overrides)}")
+        chosen[arm.name] = replace(best, name=arm.name)
+        inputs |= {(arm.name, split): i for (n, split), i in inputs.items() if n == best.name}
+    arms = [chosen.get(a.name, a) for a in design.arms if not a.control_of]
+    wanted = {a.name for a in design.arms}
+    controls, _ = planned_controls(arms, design.settings)
+    arms += [c for c in controls if c.name in wanted]
+    return replace(prepared, design=replace(design, arms=tuple(arms)), inputs=inputs)
+
+
+def _best(prepared: Prepared, arm: PlannedArm, store: Store, workers: int) -> PlannedArm:
+    """The candidate with the highest mean gain over the first, in margins."""
+    largest = max(prepared.design.settings.fractions)
+    done = run_jobs(candidate_jobs(prepared, arm), store, workers)
+    rows = {largest: prepared.rows_of(largest)}
+    evidence = gather(replace(prepared.design, arms=arm.candidates), rows, done, prepared.overlap)
+    first = arm.candidates[0]
+
+    def gain(candidate: PlannedArm) -> float:
+        found = evidence.differences(candidate.name, first.name, largest, "val")
+        return float(np.mean([d.by_seed.mean() / d.margin for d in found])) if found else -np.inf
+
+    return max(arm.candidates, key=gain)

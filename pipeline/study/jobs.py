@@ -1,0 +1,212 @@
+"""The trials of a design: which stages to run, on what, and whose figures each gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from components.artifacts import Examples
+from components.experiments.baseline import Baseline, BaselineInputs
+from components.experiments.trial import Trial
+from components.ingestion.splits import HashSplits
+from components.labels.encoding import resolve
+from components.stage import RootstockError
+from components.training.subset import Subset
+from components.training.trainer import TrainerInputs, Training
+from pipeline.flow import prepare
+from pipeline.runner import Runner
+from pipeline.spec.sections import Spec
+from pipeline.store.fingerprint import Identity, identify
+from pipeline.study.arms import Model, PlannedArm
+from pipeline.study.design import Design, model_trainer
+
+MAJORITY, CLASSICAL = "majority", "classical"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An arm at a fraction and a seed (from 0)."""
+
+    arm: str
+    fraction: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial. judged: the tasks whose figures count for the cell."""
+
+    cell: Cell
+    stage: Trial | Baseline
+    inputs: TrainerInputs | BaselineInputs
+    judged: tuple[str, ...]
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Of the trial: arms that have a trial in common have it once."""
+        return identify(self.stage, self.inputs)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A design with its data.
+
+    inputs: of the Trainer, by arm and split; a control without any has those of the arm that it
+        explains. rows: of the first training split, or of the spec's own subset of it.
+    """
+
+    design: Design
+    inputs: dict[tuple[str, int], TrainerInputs]
+    rows: int
+
+    @property
+    def examples(self) -> Examples:
+        """Of the first split."""
+        return self.inputs[self.design.arms[0].name, 0].examples
+
+    @property
+    def overlap(self) -> float:
+        """Test rows by training rows where every seed has a split of its own, else 0: see
+        `statistics.standard_error`.
+        """
+        if self.design.settings.splits == "one":
+            return 0.0
+        return self.examples.num_rows("test") / self.examples.num_rows("train")
+
+    def rows_of(self, fraction: float) -> int:
+        """Training rows of a fraction."""
+        return max(1, round(fraction * self.rows))
+
+    def jobs(self, fractions: tuple[float, ...], seeds: int) -> Iterator[Job]:
+        """All trials, seed by seed, so that whatever is left out leaves whole comparisons."""
+        for seed in range(seeds):
+            for fraction in fractions:
+                for arm in self.design.arms:
+                    for model in arm.models:
+                        yield self.job(arm, model, fraction, seed)
+                for name in self.design.baselines:
+                    yield self._baseline(name, fraction, seed)
+
+    def job(self, arm: PlannedArm, model: Model, fraction: float, seed: int) -> Job:
+        """The trial of one model."""
+        training = self._training(arm.spec.training, fraction, seed)
+        stage = Trial(
+            trainer=model_trainer(arm, model, training, self.design.spec.seed + seed),
+            drawn_by=self.design.drawn_by,
+            shuffled=model.shuffled,
+        )
+        cell = Cell(arm.name, fraction, seed)
+        return Job(cell, stage, self._inputs(arm, seed), model.judged)
+
+    def probe(self, arm: PlannedArm) -> Job:
+        """A short trial of an arm's largest model, to tell how long the others will take."""
+        model = max(arm.models, key=lambda m: len(m.tasks))
+        batch = arm.spec.training.batch_size
+        training = replace(
+            arm.spec.training,
+            epochs=2,
+            steps_per_epoch=None,
+            early_stopping=None,
+            subset=Subset(rows=min(self.rows, 8 * batch)),
+        )
+        stage = Trial(
+            trainer=model_trainer(arm, model, training, self.design.spec.seed),
+            drawn_by=self.design.drawn_by,
+        )
+        return Job(Cell(arm.name, 0.0, 0), stage, self._inputs(arm, 0), model.judged)
+
+    def _inputs(self, arm: PlannedArm, seed: int) -> TrainerInputs:
+        split = seed if self.design.settings.splits == "resampled" else 0
+        return self.inputs.get((arm.name, split)) or self.inputs[arm.control_of, split]
+
+    def _baseline(self, name: str, fraction: float, seed: int) -> Job:
+        spec = self.design.spec
+        stage = Baseline(
+            model="majority" if name == MAJORITY else "classical",
+            inputs=tuple(spec.inputs.values()),
+            tasks=tuple(spec.tasks.values()),
+            drawn_by=self.design.drawn_by,
+            subset=self._subset(spec.training, fraction, seed),
+            seed=spec.seed,
+        )
+        inputs = BaselineInputs(self._inputs(self.design.arms[0], seed).examples)
+        return Job(Cell(name, fraction, seed), stage, inputs, tuple(spec.tasks))
+
+    def _subset(self, training: Training, fraction: float, seed: int) -> Subset | None:
+        """The rows of a fraction: other ones for every seed, but for all rows."""
+        given = training.subset
+        start = 0 if given is None else given.seed
+        if given is not None and given.per_class is not None:
+            count = max(1, round(fraction * given.per_class))
+            return Subset(per_class=count, seed=start + seed)
+        if given is None and fraction == 1:
+            return None
+        return Subset(rows=self.rows_of(fraction), seed=start + seed)
+
+    def _training(self, training: Training, fraction: float, seed: int) -> Training:
+        """As the spec has it, on a fraction of the rows, for as many steps if the budget says."""
+        steps = training.steps_per_epoch
+        if self.design.settings.budget == "steps" and steps is None and fraction < 1:
+            steps = math.ceil(self.rows / training.batch_size)
+        subset = self._subset(training, fraction, seed)
+        return replace(training, steps_per_epoch=steps, subset=subset)
+
+
+def prepared(design: Design, run: Runner) -> Prepared:
+    """Run the data stages of every arm; what arms have in common runs once.
+
+    Raises:
+        RootstockError: the data cannot be used, or there are no test rows.
+    """
+    specs = {arm.name: arm.spec for arm in design.arms if not arm.control_of}
+    specs |= {c.name: c.spec for arm in design.arms for c in arm.candidates}
+    specs |= {
+        arm.name: arm.spec
+        for arm in design.arms
+        if arm.control_of and arm.spec != specs[arm.control_of]
+    }
+    splits = range(design.seeds if design.settings.splits == "resampled" else 1)
+    inputs = {
+        (name, split): prepare(_with_split(spec, split), run)
+        for split in splits
+        for name, spec in specs.items()
+    }
+    found = Prepared(design, inputs, 0)
+    if not found.examples.shards("test") or not found.examples.num_rows("test"):
+        raise RootstockError(
+            "A study needs test rows, and the test split is empty: give data.splits.test a share."
+        )
+    return replace(found, rows=_rows(design, found.examples))
+
+
+def _with_split(spec: Spec, split: int) -> Spec:
+    """The spec with another split of its data; 0 is its own.
+
+    Raises:
+        RootstockError: its data is not split by hash.
+    """
+    if split == 0:
+        return spec
+    splits = spec.data.splits
+    if not isinstance(splits, HashSplits) or any(s.split for s in spec.data.sources):
+        raise RootstockError(
+            "study.splits: resampled needs data that is split by hash: no source with a `split` of"
+            " its own, and no other rule under data.splits. Expected `one` here."
+        )
+    other = replace(splits, seed=splits.seed + split)
+    return spec.model_copy(update={"data": spec.data.model_copy(update={"splits": other})})
+
+
+def _rows(design: Design, examples: Examples) -> int:
+    subset = design.spec.training.subset
+    if subset is None:
+        return examples.num_rows("train")
+    if subset.rows is not None:
+        return subset.rows
+    assert subset.per_class is not None
+    task = design.drawn_by
+    return subset.per_class * len(
+        resolve(task, examples.read("train", [task.label]).column(task.label)).classes
+    )

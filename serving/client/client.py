@@ -1,0 +1,168 @@
+"""A client of the embedded server and of TF Serving, over REST or gRPC; imports no TensorFlow.
+
+>>> client = Client("grpc://localhost:8500", "digits")         # doctest: +SKIP
+>>> client.predict({"image": [open("7.png", "rb").read()]})    # doctest: +SKIP
+{'digit': array([[0.01, …]], dtype=float32), 'odd': array([[0.97]], dtype=float32)}
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from serving.client.rest_transport import RestTransport
+from serving.client.transport import Endpoint, Signature, TensorSpec, Transport, VersionStatus
+from serving.wire.errors import Code, ServingError, invalid
+from serving.wire.tensors import STRING, as_bytes, numpy_type, type_name
+
+__all__ = ["Client", "Code", "ServingError", "Signature", "VersionStatus"]
+
+DEFAULT_SIGNATURE = "serving_default"
+_SCHEMES = ("http", "https", "grpc", "grpcs")
+_FIRST_PAUSE_S = 0.1
+T = TypeVar("T")
+
+
+class Client:
+    """Asks one model of one server. Not for use from several threads at once."""
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        version: int | None = None,
+        signature: str | None = None,
+        timeout_s: float = 60.0,
+        *,
+        label: str | None = None,
+        retries: int = 0,
+        token: str | None = None,
+        ca: Path | None = None,
+    ) -> None:
+        """Connects when first asked.
+
+        Args:
+            url: `http://host:port` or `grpc://host:port`; with TLS `https://` or `grpcs://`.
+            model: its name.
+            version: the newest when None.
+            signature: which one `predict` calls; that of all tasks when None.
+            timeout_s: of each call, retries apart.
+            label: the version with this label, such as `stable`.
+            retries: further attempts at a call that found the server unavailable, each after twice
+                the pause of the one before; the first pause is a tenth of a second.
+            token: a bearer token that the server demands.
+            ca: a PEM file of the certificates to trust, instead of the system's.
+
+        Raises:
+            ValueError: another kind of URL, or a version as well as a label.
+        """
+        scheme, separator, address = url.partition("://")
+        address = address.rstrip("/")
+        if scheme not in _SCHEMES or not separator or not address or "/" in address:
+            raise ValueError(f"Expected http://host:port or grpc://host:port. Received: {url!r}")
+        if version is not None and label is not None:
+            raise ValueError("Expected a version or a label, not both.")
+        secure = scheme in ("https", "grpcs")
+        to = Endpoint(address, model, version, label, timeout_s, token, ca, secure)
+        self._transport: Transport
+        if scheme.startswith("http"):
+            self._transport = RestTransport(to)
+        else:
+            from serving.client.grpc_transport import GrpcTransport
+
+            self._transport = GrpcTransport(to)
+        self._retries = retries
+        self.signature = signature or DEFAULT_SIGNATURE
+        self._signatures: dict[str, Signature] | None = None
+
+    def predict(self, inputs: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
+        """Ask for answers.
+
+        Args:
+            inputs: per input a batch: numbers, or text or bytes for string inputs. Numbers are
+                converted to the input's type.
+
+        Returns:
+            Per output [batch, ...] in the output's type; strings are object arrays of bytes.
+
+        Raises:
+            ServingError: with the server's code and message; INVALID_ARGUMENT also for inputs that
+                cannot be converted, UNAVAILABLE if the server cannot be reached,
+                DEADLINE_EXCEEDED after the timeout.
+        """
+        signature = self._signature()
+        arrays = {name: _convert(name, value, signature) for name, value in inputs.items()}
+        return self._trying(lambda: self._transport.predict(self.signature, signature, arrays))
+
+    def status(self) -> list[VersionStatus]:
+        """The states of the model's versions, newest first. Raises ServingError."""
+        return self._trying(self._transport.status)
+
+    def metadata(self) -> dict[str, Signature]:
+        """The model's signatures by name. Raises ServingError."""
+        return self._trying(self._transport.metadata)
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        """What `predict` takes, by name. Raises ServingError."""
+        return self._signature().inputs
+
+    def close(self) -> None:
+        """End the connection."""
+        self._transport.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _trying(self, call: Callable[[], T]) -> T:
+        for attempt in range(self._retries):
+            try:
+                return call()
+            except ServingError as error:
+                if error.code is not Code.UNAVAILABLE:
+                    raise
+            time.sleep(_FIRST_PAUSE_S * 2**attempt)
+        return call()
+
+    def _signature(self) -> Signature:
+        if self._signatures is None:
+            self._signatures = self.metadata()
+        if self.signature not in self._signatures:
+            raise ServingError(
+                Code.FAILED_PRECONDITION,
+                f"The model has no signature {self.signature!r}. "
+                f"It has: {', '.join(sorted(self._signatures))}",
+            )
+        return self._signatures[self.signature]
+
+
+def _convert(name: str, value: ArrayLike | Sequence[bytes], signature: Signature) -> np.ndarray:
+    """A batch in the type of the input; the server judges its shape."""
+    if name not in signature.inputs:
+        raise invalid(f"There is no input {name!r}. Inputs: {', '.join(sorted(signature.inputs))}")
+    kind = signature.inputs[name].data_type
+    array = np.asarray(value, dtype=object) if kind == STRING else np.asarray(value)
+    if kind == STRING:
+        flat = np.empty(array.size, object)
+        flat[:] = [as_bytes(item) for item in array.ravel().tolist()]
+        return flat.reshape(array.shape)
+    try:
+        if array.dtype.kind in "SU":
+            raise ValueError
+        return array.astype(numpy_type(kind))
+    except (TypeError, ValueError):
+        raise invalid(f"Input {name!r} takes {type_name(kind)}. Received: {array.dtype}") from None

@@ -1,0 +1,118 @@
+"""A client's calls as TF Serving's gRPC API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+import numpy as np
+
+from serving.client.transport import Endpoint, Signature, TensorSpec, Transport, VersionStatus
+from serving.wire import protos
+from serving.wire.errors import Code, ServingError
+from serving.wire.tensors import fill, to_numpy
+
+_PREDICTION = "/tensorflow.serving.PredictionService"
+_MODEL = "/tensorflow.serving.ModelService"
+_STATES = {0: "UNKNOWN", 10: "START", 20: "LOADING", 30: "AVAILABLE", 40: "UNLOADING", 50: "END"}
+_UNLIMITED = -1
+
+
+class GrpcTransport(Transport):
+    """Keeps one channel open."""
+
+    def __init__(self, to: Endpoint) -> None:
+        self._to = to
+        self._url = f"{'grpcs' if to.secure else 'grpc'}://{to.address}"
+        options = [
+            ("grpc.max_receive_message_length", _UNLIMITED),
+            ("grpc.max_send_message_length", _UNLIMITED),
+        ]
+        if to.secure:
+            trusted = None if to.ca is None else to.ca.read_bytes()
+            credentials = grpc.ssl_channel_credentials(trusted)
+            self._channel = grpc.secure_channel(to.address, credentials, options)
+        else:
+            self._channel = grpc.insecure_channel(to.address, options)
+        self._metadata = [("authorization", f"Bearer {to.token}")] if to.token else None
+
+    def predict(
+        self, name: str, signature: Signature, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """PredictionService.Predict."""
+        request = protos.PredictRequest()
+        self._address_to(request)
+        request.model_spec.signature_name = name
+        for key, array in inputs.items():
+            fill(request.inputs[key], array)
+        response = self._ask(f"{_PREDICTION}/Predict", request, protos.PredictResponse)
+        return {key: to_numpy(tensor) for key, tensor in response.outputs.items()}
+
+    def status(self) -> list[VersionStatus]:
+        """ModelService.GetModelStatus."""
+        request = protos.GetModelStatusRequest()
+        self._address_to(request)
+        response = self._ask(f"{_MODEL}/GetModelStatus", request, protos.GetModelStatusResponse)
+        return [
+            VersionStatus(
+                entry.version,
+                _STATES.get(entry.state, "UNKNOWN"),
+                Code(entry.status.error_code).name,
+                entry.status.error_message,
+            )
+            for entry in response.model_version_status
+        ]
+
+    def metadata(self) -> dict[str, Signature]:
+        """PredictionService.GetModelMetadata."""
+        request = protos.GetModelMetadataRequest(metadata_field=["signature_def"])
+        self._address_to(request)
+        response = self._ask(
+            f"{_PREDICTION}/GetModelMetadata", request, protos.GetModelMetadataResponse
+        )
+        found = protos.SignatureDefMap.FromString(response.metadata["signature_def"].value)
+        return {
+            name: Signature(_specs(entry.inputs), _specs(entry.outputs))
+            for name, entry in found.signature_def.items()
+            if not name.startswith("__saved_model_")
+        }
+
+    def close(self) -> None:
+        """End the connection."""
+        self._channel.close()
+
+    def _address_to(self, request: Any) -> None:
+        request.model_spec.name = self._to.model
+        if self._to.label is not None:
+            request.model_spec.version_label = self._to.label
+        elif self._to.version is not None:
+            request.model_spec.version.value = self._to.version
+
+    def _ask(self, method: str, request: Any, answer: Any) -> Any:
+        call = self._channel.unary_unary(
+            method,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        try:
+            return call(request, timeout=self._to.timeout_s, metadata=self._metadata)
+        except grpc.RpcError as error:
+            code = Code(error.code().value[0])
+            if code is Code.UNAVAILABLE:
+                message = f"{self._url} cannot be reached: {error.details()}"
+            elif code is Code.DEADLINE_EXCEEDED:
+                message = f"{self._url} did not answer within {self._to.timeout_s} s."
+            else:
+                message = str(error.details())
+            raise ServingError(code, message) from None
+
+
+def _specs(entries: Mapping[str, Any]) -> dict[str, TensorSpec]:
+    return {name: _spec(entry) for name, entry in entries.items()}
+
+
+def _spec(entry: Any) -> TensorSpec:
+    shape = entry.tensor_shape
+    sizes = None if shape.unknown_rank else tuple(d.size for d in shape.dim)
+    return TensorSpec(entry.dtype, sizes)

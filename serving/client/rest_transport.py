@@ -1,0 +1,140 @@
+"""A client's calls as TF Serving's REST API."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from serving.client.transport import Endpoint, Signature, TensorSpec, Transport, VersionStatus
+from serving.wire.errors import Code, ServingError
+from serving.wire.tensors import STRING, numpy_type, type_number
+
+
+class RestTransport(Transport):
+    """Keeps one connection open, and opens it again once if the server has closed it."""
+
+    def __init__(self, to: Endpoint) -> None:
+        self._url = f"{'https' if to.secure else 'http'}://{to.address}"
+        self._path = f"/v1/models/{to.model}"
+        if to.label is not None:
+            self._path += f"/labels/{to.label}"
+        elif to.version is not None:
+            self._path += f"/versions/{to.version}"
+        self._headers = {"Content-Type": "application/json"}
+        if to.token is not None:
+            self._headers["Authorization"] = f"Bearer {to.token}"
+        self._connection = http.client.HTTPConnection(to.address, timeout=to.timeout_s)
+        if to.secure:
+            context = ssl.create_default_context(cafile=to.ca)
+            self._connection = http.client.HTTPSConnection(
+                to.address, timeout=to.timeout_s, context=context
+            )
+
+    def predict(
+        self, name: str, signature: Signature, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """In column form; the bare value of a single output gets its name back."""
+        outputs = self._ask("POST", ":predict", predict_body(name, inputs))["outputs"]
+        if len(signature.outputs) == 1:
+            outputs = dict.fromkeys(signature.outputs, outputs)
+        return {
+            key: _decode(values, signature.outputs[key].data_type)
+            for key, values in outputs.items()
+        }
+
+    def status(self) -> list[VersionStatus]:
+        """GET /v1/models/M."""
+        return [
+            VersionStatus(
+                int(entry["version"]),
+                entry["state"],
+                entry["status"]["error_code"],
+                entry["status"]["error_message"],
+            )
+            for entry in self._ask("GET", "")["model_version_status"]
+        ]
+
+    def metadata(self) -> dict[str, Signature]:
+        """GET /v1/models/M/metadata."""
+        found = self._ask("GET", "/metadata")["metadata"]["signature_def"]["signature_def"]
+        return {
+            name: Signature(_specs(entry["inputs"]), _specs(entry["outputs"]))
+            for name, entry in found.items()
+            if not name.startswith("__saved_model_")
+        }
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def _ask(self, method: str, suffix: str, body: bytes | None = None) -> Any:
+        status, answer = self._send(method, self._path + suffix, body)
+        try:
+            document = json.loads(answer)
+        except ValueError:
+            raise ServingError(
+                Code.UNKNOWN,
+                f"{self._url} answered {status} without JSON: is it a model server?",
+            ) from None
+        if status != 200:
+            raise ServingError(Code.of_http(status), str(document.get("error", document)))
+        return document
+
+    def _send(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        fresh = self._connection.sock is None
+        try:
+            self._connection.request(method, path, body, self._headers)
+            response = self._connection.getresponse()
+            return response.status, response.read()
+        except TimeoutError:
+            self._connection.close()
+            raise ServingError(
+                Code.DEADLINE_EXCEEDED,
+                f"{self._url} did not answer within {self._connection.timeout} s.",
+            ) from None
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            if not fresh and isinstance(error, ConnectionError | http.client.BadStatusLine):
+                return self._send(method, path, body)
+            raise ServingError(
+                Code.UNAVAILABLE, f"{self._url} cannot be reached: {error}"
+            ) from None
+
+
+def predict_body(signature: str, inputs: Mapping[str, np.ndarray]) -> bytes:
+    """The body of a predict request in column form."""
+    columns = {key: _encode(array.tolist()) for key, array in inputs.items()}
+    return json.dumps({"signature_name": signature, "inputs": columns}).encode()
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_encode(item) for item in value]
+    return {"b64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
+
+
+def _decode(values: Any, data_type: int) -> np.ndarray:
+    decoded = _bytes(values) if data_type == STRING else values
+    return np.array(decoded, dtype=numpy_type(data_type))
+
+
+def _bytes(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_bytes(item) for item in value]
+    return base64.b64decode(value["b64"]) if isinstance(value, dict) else value.encode()
+
+
+def _specs(entries: Mapping[str, Any]) -> dict[str, TensorSpec]:
+    return {name: _spec(entry) for name, entry in entries.items()}
+
+
+def _spec(entry: Mapping[str, Any]) -> TensorSpec:
+    shape = entry["tensor_shape"]
+    sizes = None if shape["unknown_rank"] else tuple(int(d["size"]) for d in shape["dim"])
+    return TensorSpec(type_number(entry["dtype"]), sizes)

@@ -1,0 +1,214 @@
+"""TF Serving's gRPC API: PredictionService and ModelService."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    model_pb2,
+    predict_pb2,
+    regression_pb2,
+)
+
+from serving.server.api import classify_regress as inference
+from serving.server.api.limits import Limits, TokenInterceptor
+from serving.server.models import Models, Target
+from serving.server.policy import configs_of
+from serving.server.saved_model import DEFAULT_SIGNATURE
+from serving.wire.errors import Code, ServingError, invalid
+from serving.wire.tensors import fill, to_numpy
+
+_log = logging.getLogger(__name__)
+_UNLIMITED = -1
+_STATUS = {status.value[0]: status for status in grpc.StatusCode}
+
+
+def server(models: Models, limits: Limits, threads: int) -> grpc.Server:
+    """A gRPC server that answers for these models; not bound to a port and not started yet."""
+    made = grpc.server(
+        ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
+        interceptors=[TokenInterceptor(limits)] if limits.token else None,
+        options=[
+            ("grpc.so_reuseport", 0),  # else two servers share a port in silence
+            ("grpc.max_receive_message_length", limits.body_bytes),
+            ("grpc.max_send_message_length", _UNLIMITED),
+        ],
+        maximum_concurrent_rpcs=limits.pending,
+    )
+    for service, methods in _SERVICES.items():
+        handlers = {name: _handler(models, name, *method) for name, method in methods.items()}
+        handler = grpc.method_handlers_generic_handler(f"tensorflow.serving.{service}", handlers)
+        made.add_generic_rpc_handlers([handler])
+    return made
+
+
+def status_of(models: Models, target: Target) -> Any:
+    """A `GetModelStatusResponse`."""
+    response = get_model_status_pb2.GetModelStatusResponse()
+    for version in models.status(target):
+        entry = response.model_version_status.add(version=version.number, state=version.state)
+        entry.status.error_code = version.code
+        entry.status.error_message = version.message
+    return response
+
+
+def metadata_of(models: Models, target: Target) -> tuple[Any, Any]:
+    """The `ModelSpec` and the `SignatureDefMap` of a version."""
+    with models.use(target) as (version, model):
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        for signature, definition in model.signatures.items():
+            signatures.signature_def[signature].CopyFrom(definition)
+        return _spec(target, version, ""), signatures
+
+
+def _handler(
+    models: Models, api: str, kind: Any, work: Callable[[Models, Any], Any]
+) -> grpc.RpcMethodHandler:
+    """Parses requests itself: gRPC leaks memory over messages that cannot be parsed."""
+
+    def answer(encoded: bytes, context: grpc.ServicerContext) -> Any:
+        began, name, code, message = time.perf_counter(), "", Code.OK, ""
+        response = None
+        try:
+            request = _parsed(kind, encoded)
+            name = models.known(_spec_of(request).name)
+            response = work(models, request)
+        except ServingError as error:
+            code, message = error.code, error.message
+        except Exception as error:
+            _log.exception("%s", api)
+            code, message = Code.INTERNAL, repr(error)
+        models.monitoring.answered(name, api, "GRPC", code, time.perf_counter() - began)
+        if code is not Code.OK:
+            context.abort(_STATUS[code], message)
+        return response
+
+    return grpc.unary_unary_rpc_method_handler(answer, None, lambda m: m.SerializeToString())
+
+
+def _parsed(kind: Any, encoded: bytes) -> Any:
+    try:
+        return kind.FromString(encoded)
+    except DecodeError as error:
+        raise invalid(f"Expected a {kind.DESCRIPTOR.name}: {error}") from None
+
+
+def _spec_of(request: Any) -> Any:
+    """The `ModelSpec` of any request; an empty one where there is none."""
+    if isinstance(request, inference_pb2.MultiInferenceRequest):
+        return request.tasks[0].model_spec if request.tasks else model_pb2.ModelSpec()
+    return getattr(request, "model_spec", None) or model_pb2.ModelSpec()
+
+
+def _predict(models: Models, request: Any) -> Any:
+    signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    with models.use(target := _target(request.model_spec)) as (version, model):
+        inputs = {key: to_numpy(tensor) for key, tensor in request.inputs.items()}
+        outputs = model.predict(signature, inputs, tuple(request.output_filter))
+    response = predict_pb2.PredictResponse()
+    response.model_spec.CopyFrom(_spec(target, version, signature))
+    for key, array in outputs.items():
+        fill(response.outputs[key], array)
+    return response
+
+
+def _classify(models: Models, request: Any) -> Any:
+    signature = request.model_spec.signature_name
+    with models.use(target := _target(request.model_spec)) as (version, model):
+        found = inference.classify(model, signature, inference.examples_of(request.input))
+    response = classification_pb2.ClassificationResponse()
+    inference.fill_classes(response.result, found)
+    response.model_spec.CopyFrom(_spec(target, version, signature))
+    return response
+
+
+def _regress(models: Models, request: Any) -> Any:
+    signature = request.model_spec.signature_name
+    with models.use(target := _target(request.model_spec)) as (version, model):
+        found = inference.regress(model, signature, inference.examples_of(request.input))
+    response = regression_pb2.RegressionResponse()
+    inference.fill_values(response.result, found)
+    response.model_spec.CopyFrom(_spec(target, version, signature))
+    return response
+
+
+def _multi_inference(models: Models, request: Any) -> Any:
+    if not request.tasks:
+        raise invalid("Inference request must have at least one task.")
+    first = request.tasks[0].model_spec
+    signatures = [task.model_spec.signature_name for task in request.tasks]
+    if any(task.model_spec.name != first.name for task in request.tasks):
+        raise invalid("All ModelSpecs in a MultiInferenceRequest must access the same model")
+    if len(set(signatures)) < len(signatures):
+        raise invalid(f"Duplicate evaluation of signature: {signatures}")
+    examples = inference.examples_of(request.input)
+    response = inference_pb2.MultiInferenceResponse()
+    with models.use(target := _target(first)) as (version, model):
+        for task, signature in zip(request.tasks, signatures, strict=True):
+            if task.method_name not in inference.METHODS:
+                raise invalid(f"Unsupported signature method_name: {task.method_name}")
+            result = response.results.add()
+            result.model_spec.CopyFrom(_spec(target, version, signature))
+            inference.METHODS[task.method_name](model, signature, examples, result)
+    return response
+
+
+def _metadata(models: Models, request: Any) -> Any:
+    if not request.metadata_field:
+        raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+    for field in request.metadata_field:
+        if field != "signature_def":
+            raise invalid(f"Metadata field {field} is not supported")
+    spec, signatures = metadata_of(models, _target(request.model_spec))
+    response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=spec)
+    response.metadata["signature_def"].Pack(signatures)
+    return response
+
+
+def _status(models: Models, request: Any) -> Any:
+    return status_of(models, _target(request.model_spec))
+
+
+def _reload(models: Models, request: Any) -> Any:
+    models.reload(configs_of(request.config))
+    return model_management_pb2.ReloadConfigResponse()
+
+
+_SERVICES: Mapping[str, Mapping[str, tuple[Any, Callable[[Models, Any], Any]]]] = {
+    "PredictionService": {
+        "Predict": (predict_pb2.PredictRequest, _predict),
+        "Classify": (classification_pb2.ClassificationRequest, _classify),
+        "Regress": (regression_pb2.RegressionRequest, _regress),
+        "MultiInference": (inference_pb2.MultiInferenceRequest, _multi_inference),
+        "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, _metadata),
+    },
+    "ModelService": {
+        "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, _status),
+        "HandleReloadConfigRequest": (model_management_pb2.ReloadConfigRequest, _reload),
+    },
+}
+
+
+def _target(spec: Any) -> Target:
+    """The model and version that a `ModelSpec` names."""
+    if not spec.name:
+        raise invalid("ModelSpec has no name specified.")
+    version = spec.version.value if spec.HasField("version") else None
+    return Target(spec.name, version, spec.version_label or None)
+
+
+def _spec(target: Target, version: int, signature: str) -> Any:
+    spec = model_pb2.ModelSpec(name=target.name, signature_name=signature)
+    spec.version.value = version
+    return spec

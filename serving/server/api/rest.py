@@ -1,0 +1,201 @@
+"""TF Serving's REST API as an ASGI application: predict, classify, regress, status, metadata.
+
+Besides: Prometheus metrics at TF Serving's path, and `/health`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serving.server import monitoring
+from serving.server.api import classify_regress as inference
+from serving.server.api.codec import decode_predict, encode_predict, parse_document
+from serving.server.api.grpc_api import metadata_of, status_of
+from serving.server.api.limits import Limits, TooLarge, body_of
+from serving.server.models import Models, Target
+from serving.server.saved_model import DEFAULT_SIGNATURE, SavedModel
+from serving.wire.errors import Code, ServingError, invalid
+
+_MODEL = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_ASK = re.compile(_MODEL + r":(?P<method>classify|regress|predict)", re.IGNORECASE)
+_STATUS = re.compile(
+    _MODEL.replace("/(?P<model>[^/:]+)", "(?:/(?P<model>[^/:]+))?") + r"(?P<metadata>/metadata)?",
+    re.IGNORECASE,
+)
+_log = logging.getLogger(__name__)
+_LARGEST_VERSION = 2**63 - 1
+_WORTH_PACKING = 1024
+
+
+def application(models: Models, limits: Limits, threads: int) -> ASGIApp:
+    """The ASGI application that answers for these models.
+
+    threads: how many requests are worked on at the same time.
+    """
+    return _Rest(models, limits, threads)
+
+
+class _Rest:
+    def __init__(self, models: Models, limits: Limits, threads: int) -> None:
+        self._models, self._limits = models, limits
+        self._workers = ThreadPoolExecutor(threads, thread_name_prefix="rest")
+        self._pending = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request, path = Request(scope, receive), scope["path"]
+        began, match = time.perf_counter(), None
+        try:
+            if request.method == "POST":
+                match = _ASK.fullmatch(path)
+            response = await self._respond(request, path, match)
+            code = Code.OK
+        except ServingError as error:
+            code = error.code
+            status = 413 if isinstance(error, TooLarge) else code.http
+            response = _error(error.message, status)
+        except Exception as error:
+            _log.exception("%s %s", request.method, path)
+            code, response = Code.INTERNAL, _error(repr(error), Code.INTERNAL.http)
+        if match is not None:
+            name, api = self._models.known(match["model"]), match["method"].title()
+            seconds = time.perf_counter() - began
+            self._models.monitoring.answered(name, api, "REST", code, seconds)
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request, path: str, match: re.Match[str] | None) -> Response:
+        method = request.method
+        if path == "/health" and method == "GET":
+            return self._health()
+        self._limits.admit(request.headers.get("authorization"))
+        if path == monitoring.PATH and method == "GET":
+            return Response(self._models.monitoring.text(), media_type="text/plain; version=0.0.4")
+        if not path.lower().startswith("/v1/"):
+            raise ServingError(Code.NOT_FOUND, f"Not found: {path}")
+        if match is not None:
+            ask = _METHODS[match["method"].lower()]
+            body = await body_of(request, self._limits.body_bytes)
+            answer = await self._work(ask, self._models, match.groupdict(), body)
+        elif method == "GET" and (found := _STATUS.fullmatch(path)):
+            tell = _metadata if found["metadata"] else _status
+            answer = await self._work(tell, self._models, found.groupdict())
+        else:
+            raise invalid(f"Malformed request: {method} {path}")
+        packs = "gzip" in request.headers.get("accept-encoding", "").lower()
+        if packs and len(answer) >= _WORTH_PACKING:
+            packed = await asyncio.to_thread(gzip.compress, answer, 1)
+            return _json(packed, headers={"Content-Encoding": "gzip"})
+        return _json(answer)
+
+    async def _work(self, task: Callable[..., bytes], *arguments: Any) -> bytes:
+        """Run a task on a thread, unless too many wait for one already."""
+        if self._pending >= self._limits.pending:
+            raise ServingError(
+                Code.RESOURCE_EXHAUSTED, f"{self._pending} requests are pending already."
+            )
+        self._pending += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._workers, task, *arguments)
+        finally:
+            self._pending -= 1
+
+    def _health(self) -> Response:
+        ready = self._models.available()
+        told = json.dumps({"status": "ok" if ready else "loading"}).encode()
+        return _json(told, 200 if ready else Code.UNAVAILABLE.http)
+
+
+def _predict(models: Models, where: Mapping[str, str | None], body: bytes) -> bytes:
+    with models.use(_target(where)) as (_, model):
+
+        def inputs_of(signature: str) -> dict[str, int]:
+            if signature not in model.signatures:
+                raise invalid(f'Serving signature name: "{signature}" not found in signature def')
+            inputs = model.signatures[signature].inputs
+            return {name: inputs[name].dtype for name in sorted(inputs)}
+
+        request = decode_predict(body, DEFAULT_SIGNATURE, inputs_of)
+        return encode_predict(request.form, model.predict(request.signature, request.inputs))
+
+
+def _classify(models: Models, where: Mapping[str, str | None], body: bytes) -> bytes:
+    def rows(model: SavedModel, signature: str, examples: list[bytes]) -> list[Any]:
+        return inference.classify(model, signature, examples).rows()
+
+    return _inferred(models, where, body, rows)
+
+
+def _regress(models: Models, where: Mapping[str, str | None], body: bytes) -> bytes:
+    def values(model: SavedModel, signature: str, examples: list[bytes]) -> list[Any]:
+        return list(inference.regress(model, signature, examples).tolist())
+
+    return _inferred(models, where, body, values)
+
+
+def _inferred(
+    models: Models,
+    where: Mapping[str, str | None],
+    body: bytes,
+    ask: Callable[[SavedModel, str, list[bytes]], list[Any]],
+) -> bytes:
+    document = parse_document(body)
+    signature = document.get("signature_name", "")
+    if not isinstance(signature, str):
+        raise invalid("'signature_name' key must be a string value.")
+    examples = inference.examples_of_json(document)
+    with models.use(_target(where)) as (_, model):
+        return json.dumps({"results": ask(model, signature, examples)}).encode()
+
+
+_METHODS = {"predict": _predict, "classify": _classify, "regress": _regress}
+
+
+def _status(models: Models, where: Mapping[str, str | None]) -> bytes:
+    return json.dumps(_as_json(status_of(models, _target(where))), indent=1).encode()
+
+
+def _metadata(models: Models, where: Mapping[str, str | None]) -> bytes:
+    spec, signatures = metadata_of(models, _target(where))
+    document = {
+        "model_spec": _as_json(spec),
+        "metadata": {"signature_def": _as_json(signatures)},
+    }
+    return json.dumps(document, indent=1).encode()
+
+
+def _target(where: Mapping[str, str | None]) -> Target:
+    """The model and version that a path names."""
+    if not where["model"]:
+        raise invalid("Missing model name in request.")
+    version = where["version"]
+    if version and int(version) > _LARGEST_VERSION:
+        raise invalid(f"Failed to convert version: {version} to numeric.")
+    return Target(where["model"], int(version) if version else None, where["label"])
+
+
+def _as_json(message: Any) -> Any:
+    """A protobuf message in JSON as TF Serving prints it: all fields, by their own names."""
+    return MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+
+
+def _error(message: str, status: int) -> Response:
+    return _json(json.dumps({"error": message}).encode(), status)
+
+
+def _json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(body, status, headers, "application/json")

@@ -1,0 +1,142 @@
+"""NumPy arrays to and from `tensorflow.TensorProto`, without TensorFlow.
+
+Works on any message class that has TensorProto's fields: the real one and that of
+`serving.wire.protos`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from serving.wire.errors import invalid
+
+STRING = 7
+MOST_FILLED = 2**24
+"""Elements of a tensor that a few values may fill: a short message must not take all memory."""
+_NUMBERS = {  # DataType: (name, NumPy type, TensorProto's field for single values)
+    1: ("DT_FLOAT", np.float32, "float_val"),
+    2: ("DT_DOUBLE", np.float64, "double_val"),
+    3: ("DT_INT32", np.int32, "int_val"),
+    4: ("DT_UINT8", np.uint8, "int_val"),
+    5: ("DT_INT16", np.int16, "int_val"),
+    6: ("DT_INT8", np.int8, "int_val"),
+    9: ("DT_INT64", np.int64, "int64_val"),
+    10: ("DT_BOOL", np.bool_, "bool_val"),
+    17: ("DT_UINT16", np.uint16, "int_val"),
+    19: ("DT_HALF", np.float16, "half_val"),
+    22: ("DT_UINT32", np.uint32, "uint32_val"),
+    23: ("DT_UINT64", np.uint64, "uint64_val"),
+}
+_DATA_TYPES = {np.dtype(numpy): number for number, (_, numpy, _) in _NUMBERS.items()}
+
+
+def data_type(array: np.ndarray) -> int:
+    """TensorFlow's DataType number of an array; text and bytes are strings.
+
+    Raises:
+        ServingError: TensorFlow has no such type, or we do not send it.
+    """
+    if array.dtype.kind in "OSU":
+        return STRING
+    if array.dtype not in _DATA_TYPES:
+        raise invalid(f"Arrays of {array.dtype} cannot be sent to a served model.")
+    return _DATA_TYPES[array.dtype]
+
+
+def numpy_type(number: int) -> np.dtype[Any]:
+    """The NumPy type of a DataType number; object (of bytes) for strings.
+
+    Raises:
+        ServingError: a type that we do not receive.
+    """
+    if number == STRING:
+        return np.dtype(object)
+    if number not in _NUMBERS:
+        raise invalid(f"Tensors of data type {type_name(number)} are not supported.")
+    return np.dtype(_NUMBERS[number][1])
+
+
+def type_name(number: int) -> str:
+    """DT_FLOAT, DT_STRING, …"""
+    if number == STRING:
+        return "DT_STRING"
+    return _NUMBERS[number][0] if number in _NUMBERS else f"DT_{number}"
+
+
+def type_number(name: str) -> int:
+    """The DataType number of DT_FLOAT, DT_STRING, …
+
+    Raises:
+        ServingError: a type that we do not receive.
+    """
+    if name == "DT_STRING":
+        return STRING
+    for number, (known, _, _) in _NUMBERS.items():
+        if known == name:
+            return number
+    raise invalid(f"Tensors of data type {name} are not supported.")
+
+
+def fill(proto: Any, array: np.ndarray) -> None:
+    """Write an array into an empty TensorProto."""
+    proto.dtype = data_type(array)
+    for size in array.shape:
+        proto.tensor_shape.dim.add().size = size
+    if proto.dtype == STRING:
+        proto.string_val.extend(as_bytes(v) for v in array.ravel().tolist())
+    else:
+        proto.tensor_content = (
+            np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        )
+
+
+def as_bytes(value: str | bytes) -> bytes:
+    """A string element as TensorFlow holds it: bytes; text as UTF-8."""
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bytes):
+        return value
+    raise invalid(f"Expected text or bytes in a string tensor. Received: {value!r}")
+
+
+def to_numpy(proto: Any) -> np.ndarray:
+    """Read a TensorProto: raw content, or single values of which the last one fills the rest.
+
+    Raises:
+        ServingError: an unsupported type, an unknown size, or values that do not fill the shape.
+    """
+    numpy = numpy_type(proto.dtype)
+    shape = tuple(d.size for d in proto.tensor_shape.dim)
+    if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+        raise invalid("Expected a tensor of known shape.")
+    size = math.prod(shape)
+    if proto.dtype == STRING:
+        values = np.empty(len(proto.string_val), object)
+        values[:] = list(proto.string_val)
+    elif proto.tensor_content:
+        content = proto.tensor_content
+        if len(content) != size * numpy.itemsize:
+            raise invalid(
+                f"Expected {size * numpy.itemsize} bytes of tensor content for {numpy} of shape "
+                f"{list(shape)}. Received: {len(content)}"
+            )
+        values = np.frombuffer(content, numpy.newbyteorder("<")).astype(numpy)
+    else:
+        field = getattr(proto, _NUMBERS[proto.dtype][2])
+        if proto.dtype == 19:  # halves travel as their bits
+            values = np.array(field, np.uint16).view(np.float16)
+        else:
+            values = np.array(field, dtype=numpy)
+    if 0 < len(values) < size:
+        if size > MOST_FILLED:
+            raise invalid(
+                f"Expected at most {MOST_FILLED} elements where one value fills a tensor."
+                f" Received: {size}"
+            )
+        values = np.concatenate([values, np.repeat(values[-1:], size - len(values))])
+    if len(values) != size:
+        raise invalid(f"Expected {size} values for shape {list(shape)}. Received: {len(values)}")
+    return values.reshape(shape)

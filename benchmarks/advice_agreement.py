@@ -20,7 +20,7 @@ from scipy import stats
 from pipeline.advise.advice import SURE
 from pipeline.advise.grouping import score_of
 from pipeline.advise.run import give_advice
-from pipeline.spec.sections import load_spec
+from pipeline.spec.load import load_spec
 from pipeline.study.run import study
 
 Groups = list[list[str]]

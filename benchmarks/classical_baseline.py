@@ -30,7 +30,8 @@ from components.artifacts import Examples
 from components.labels.encoding import encode, resolve
 from models.inputs.spec import CategoricalInput, ImageInput, TextInput
 from models.tasks.base import BinaryTask
-from pipeline.spec.sections import Spec, load_spec
+from pipeline.spec.load import load_spec
+from pipeline.spec.sections import Spec
 from pipeline.store.store import Store
 
 

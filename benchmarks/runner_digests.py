@@ -26,7 +26,7 @@ def stages(spec_file: Path, data: str, runner: str) -> dict[str, list[str | floa
     from components.stage import BeamOptions
     from pipeline.flow import prepare
     from pipeline.runner import Runner
-    from pipeline.spec.sections import load_spec
+    from pipeline.spec.load import load_spec
     from pipeline.store.store import Store
 
     name, *options = runner.split()

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from components.artifacts import Evaluation
-from pipeline.spec.sections import load_spec
+from pipeline.spec.load import load_spec
 from pipeline.store.store import Store
 
 

@@ -4,7 +4,7 @@
 
 Bare: the same trunk and heads as one functional model, Keras's own Adam, plain Keras losses and
 metrics (AUC and accuracy per task, as the Trainer has), NumPy arrays given to `fit`; and once more
-without any metrics. Trainer: the model, dataset, optimizer and callback of `components.training.fit`,
+without any metrics. Trainer: model, dataset, optimizer and callback of `components.training.fit`,
 with a checkpoint after every epoch. They take turns in one process, so that a busy machine slows
 all alike; a ratio is the median over rounds. Data are synthetic: their values do not matter for
 speed.
@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 
 from components.stage import Silent
-from components.training import fit
 from components.training.callbacks import EpochCallback
 from components.training.checkpoint import Checkpoint, Progress
 from components.training.dataset import Rows, training_batches
-from components.training.trainer import Training
+from components.training.optimizer import make_optimizer
+from components.training.settings import Training
 from models.balancing.loss_based.equal import Equal
 from models.inputs.features import CategoricalFeature, Feature, ImageFeature, NumericFeature
 from models.lazy import keras, tf
@@ -120,7 +120,7 @@ class Ours:
         targets = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in case.tasks)
         self.model = MultitaskModel(case.features, targets, Scratch(), Hard(), Equal())
         adaptation = Adaptation(None, self.model)
-        optimizer = fit.make_optimizer(Training(), 1000, adaptation.paces(1000))
+        optimizer = make_optimizer(Training(), 1000, adaptation.paces(1000))
         optimizer.build(adaptation.variables)
         self.model.compile(optimizer)
         epoch = tf.Variable(0, dtype=tf.int64, trainable=False)

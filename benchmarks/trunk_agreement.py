@@ -18,8 +18,8 @@ import numpy as np
 from scipy import stats
 
 from pipeline.advise.run import give_advice
+from pipeline.spec.load import load_spec
 from pipeline.spec.metrics import sign
-from pipeline.spec.sections import load_spec
 from pipeline.study.run import study
 
 

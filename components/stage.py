@@ -6,7 +6,6 @@ deterministic given its parameters. What identifies its result is in `pipeline.s
 
 from __future__ import annotations
 
-import errno
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,16 +14,6 @@ from typing import Generic, Protocol, TypeVar
 
 I = TypeVar("I", contravariant=True)  # noqa: E741 - inputs, a frozen dataclass of artifacts
 O = TypeVar("O", covariant=True)  # noqa: E741 - outputs, a frozen dataclass of artifacts
-
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-class RootstockError(Exception):
-    """The user can mend this: bad input, spec or environment. The command line exits with code 2.
-
-    The message names the file, field or row, says what was expected and what to do.
-    """
 
 
 class Observer(Protocol):

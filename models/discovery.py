@@ -5,23 +5,34 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterator
 from typing import Annotated, Any, TypeVar, Union
 
 from pydantic import BeforeValidator, Field
 
 M = TypeVar("M")
 
+PARTS = ("layers", "encoders", "sources", "math")
+"""Folders of what methods are built from. They hold no methods and may import TensorFlow."""
+
 
 def methods(package: str, base: type[M]) -> dict[str, type[M]]:
-    """Concrete subclasses of `base` in the modules of `package`, by their `name` default."""
-    found: dict[str, type[M]] = {}
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        scope = vars(importlib.import_module(f"{package}.{module.name}"))
-        for cls in scope.values():
-            own = inspect.isclass(cls) and cls.__module__ == f"{package}.{module.name}"
+    """Concrete subclasses of `base` in `package` and its folders, by their `name` default."""
+    by_name: dict[str, type[M]] = {}
+    for module in _modules(package):
+        for cls in vars(importlib.import_module(module)).values():
+            own = inspect.isclass(cls) and cls.__module__ == module
             if own and issubclass(cls, base) and not inspect.isabstract(cls):
-                found[str(cls.name)] = cls
-    return dict(sorted(found.items()))
+                by_name[str(cls.name)] = cls
+    return dict(sorted(by_name.items()))
+
+
+def _modules(package: str) -> Iterator[str]:
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        if not module.ispkg:
+            yield f"{package}.{module.name}"
+        elif module.name not in PARTS:
+            yield from _modules(f"{package}.{module.name}")
 
 
 def _named(value: Any) -> Any:

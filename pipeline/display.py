@@ -155,3 +155,13 @@ def _short(value: float | int | str) -> str:
         if isinstance(value, int)
         else value
     )
+
+
+class Quiet(Display):
+    """Shows nothing."""
+
+    def line(self, text: str) -> None: ...
+
+    def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None: ...
+
+    def finished(self, stage: str) -> None: ...

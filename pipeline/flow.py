@@ -17,6 +17,7 @@ from components.artifacts import (
     TrainedModel,
 )
 from components.data.digests import digest_source, digest_tree
+from components.errors import RootstockError
 from components.evaluation.evaluator import Evaluator, EvaluatorInputs
 from components.export.exporter import Exporter, ExporterInputs
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs
@@ -27,7 +28,6 @@ from components.ingestion.readers import Reader
 from components.ingestion.readers.spans import by_span, resolved
 from components.ingestion.span_merger import SpanMerger, SpanMergerInputs
 from components.labels.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
-from components.stage import RootstockError
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.training.trainer import Trainer, TrainerInputs
 from components.transform.embed import Embed, EmbedInputs

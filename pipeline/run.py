@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from components.stage import BeamOptions, RootstockError
+from components.errors import RootstockError
+from components.stage import BeamOptions
 from pipeline.display import Display, StageResult, display_for, summary
 from pipeline.flow import Result, pipeline
 from pipeline.operations.deployment import pushed_before
 from pipeline.runner import Runner
-from pipeline.spec.sections import Spec, load_spec
+from pipeline.spec.load import load_spec
+from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import tracking_uri, with_trunk_looked_up
 from pipeline.spec.yaml_file import YamlFile
 from pipeline.store.store import Store

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
 
-from components.stage import BeamOptions, Context, RootstockError, Stage
+from components.errors import RootstockError
+from components.stage import BeamOptions, Context, Stage
 from pipeline.display import Display, LineDisplay, StageResult
 from pipeline.store.fingerprint import Identity, identify
 from pipeline.store.store import Entry, Store

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from models.balancing.loss_based.equal import Equal
 from models.inputs.features import Feature, ImageFeature, RawTextFeature
-from models.multitask.record import ModelRecord, save_record, save_weights
+from models.multitask.build import save_weights
+from models.multitask.record import ModelRecord, save_record
 from models.sharing.hard import Hard
 from models.tasks.base import BinaryTask, TaskTarget
 from models.trunks.applications import Applications

@@ -7,7 +7,7 @@ from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 
 Item = tuple[int, Any]
 

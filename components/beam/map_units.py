@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from components.stage import DISK_FULL, BeamOptions, Context, RootstockError
+from components.errors import DISK_FULL, RootstockError
+from components.stage import BeamOptions, Context
 
 IN_PROCESS = BeamOptions().runner
 FULL_NAMES = {"DaskRunner": "apache_beam.runners.dask.dask_runner.DaskRunner"}

@@ -7,8 +7,9 @@ from models.tasks.base import text_of
 
 
 def texts(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Values as strings by `models.tasks.base.text_of`; null and NaN become null. Only distinct values
-    cost Python time.
+    """Values as strings by `models.tasks.base.text_of`; null and NaN become null.
+
+    Only distinct values cost Python time.
     """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_string(array.type) or pa.types.is_null(array.type):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 
 RACY_NS = 2_000_000_000
 """A file changed this shortly before it was read may change again within one clock tick."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from components.data.arrow import np, pa, pc
 from components.data.casting import numbers, texts
-from components.stage import RootstockError
+from components.errors import RootstockError
 from models.inputs.features import Feature, reads_numbers
 from models.inputs.spec import Input
 

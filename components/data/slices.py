@@ -11,8 +11,8 @@ from pydantic import Field
 
 from components.data.arrow import np, pa, pc
 from components.data.casting import numbers, texts
-from components.stage import RootstockError
-from models.inputs.spec import STRICT
+from components.errors import RootstockError
+from models.config import STRICT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
+
+from components.pages import _chart, _table
 
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
@@ -134,27 +136,6 @@ def _metric(name: str, task: Json, compared: bool) -> list[str]:
         _number(change["champion"]),
         f"{change['value']:+.4g}{_interval(change['interval'])}",
     ]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["".join(f"<td>{cell}</td>" for cell in row) for row in rows]
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    return f'<div class="scroll"><table><tr>{top}</tr>{body}</table></div>'
-
-
-def _chart(
-    title: str, x: str, y: str, points: Sequence[Sequence[float]], diagonal: bool = False
-) -> str:
-    """A line through points of the unit square."""
-    line = " ".join(f"{100 * a:.2f},{100 - 100 * b:.2f}" for a, b in points)
-    guide = '<path d="M0 100L100 0" stroke="#8888" fill="none"/>' if diagonal or x[0] == "f" else ""
-    return (
-        f'<figure><svg viewBox="-2 -2 104 104" role="img" aria-label="{title}">'
-        '<rect width="100" height="100" fill="none" stroke="#8886"/>'
-        f'{guide}<polyline points="{line}" fill="none" stroke="#27c" stroke-width="1.5"/></svg>'
-        f"<figcaption>{title}<br><small>{x} across, {y} up</small></figcaption></figure>"
-    )
 
 
 def _number(value: float | None, missing: str = "-") -> str:

@@ -17,13 +17,14 @@ from components.data.arrow import np, pq
 from components.data.casting import numbers
 from components.data.raw import raw_inputs
 from components.data.slices import Slice, check_slices, columns_of, masks
+from components.errors import RootstockError
 from components.evaluation.assessment import ALL, Answers, Assessment, assess
 from components.evaluation.evaluation_page import page
 from components.evaluation.intervals import Confidence
 from components.evaluation.metrics import DECISION, METRICS
 from components.evaluation.thresholds import Check, Threshold, check_thresholds, judge
 from components.labels.encoding import encode
-from components.stage import Context, Observer, RootstockError, Stage
+from components.stage import Context, Observer, Stage
 from components.training.trained_model import load_record, read_classes
 from models.inputs.features import Feature
 from models.tasks.base import Task, TaskTarget

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from components.data.arrow import np
-from models.inputs.spec import STRICT
+from models.config import STRICT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,11 +8,11 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from components.data.slices import Slice, columns_of
+from components.errors import RootstockError
 from components.evaluation.assessment import ALL, Assessment
 from components.evaluation.intervals import Interval
 from components.evaluation.metrics import FAMILIES, METRICS
-from components.stage import RootstockError
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.tasks.base import Task
 
 Meets = Literal["measured", "certainly", "possibly"]

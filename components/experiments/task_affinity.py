@@ -43,8 +43,8 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
 
     def run(self, inputs: TrainerInputs, context: Context) -> AffinityOutputs:
         """See `Stage.run`."""
-        from components.training import fit
         from components.training.dataset import load_splits, training_batches
+        from components.training.optimizer import make_optimizer
         from models.analysis.task_affinity import Measured, effects_of
         from models.lazy import keras, tf
         from models.multitask.adaptation import Adaptation
@@ -74,7 +74,7 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
         )
         steps = int(batches.cardinality())
         adaptation = Adaptation(None, model)
-        optimizer = fit.make_optimizer(asked, steps, adaptation.paces(steps))
+        optimizer = make_optimizer(asked, steps, adaptation.paces(steps))
         optimizer.build(adaptation.variables)
         model.compile(optimizer)
         adaptation.enter(adaptation.phases[0])

@@ -22,7 +22,9 @@ Replicates = Mapping[str, tuple[float | None, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class TaskFigures:
-    """Metrics of one task by name (`components.evaluation.metrics.METRICS`) on each split; None: undefined.
+    """Metrics of one task by name (`components.evaluation.metrics.METRICS`) on each split.
+
+    None means undefined.
 
     train: on the rows that were trained on.
     resampled: of the test split, on `REPLICATES` bootstrap samples of its rows. Sample b holds the

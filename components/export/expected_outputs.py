@@ -5,6 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.artifacts import Examples
+from models.inputs.features import Feature
+
+if TYPE_CHECKING:
+    pass
+
+from typing import TYPE_CHECKING
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -53,3 +65,14 @@ def read_expected(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarr
         else:
             raw[name] = column.to_numpy(zero_copy_only=False)
     return raw, outputs
+
+
+EXPECTED_ROWS = 32
+
+
+def _first_rows(examples: Examples, features: tuple[Feature, ...]) -> pa.RecordBatch:
+    """Up to `EXPECTED_ROWS` of the validation split, or of the training split where it is empty."""
+    split = "val" if examples.shards("val") and examples.num_rows("val") else "train"
+    columns = list(dict.fromkeys(f.column for f in features))
+    shard = next(s for s in examples.shards(split) if pq.read_metadata(s).num_rows)
+    return next(pq.ParquetFile(shard).iter_batches(EXPECTED_ROWS, columns=columns))

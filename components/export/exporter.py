@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import TrainedModel
+from components.errors import RootstockError
 from components.export.expected_outputs import read_expected
 from components.export.settings import Export, Weights
-from components.stage import Context, RootstockError, Stage
+from components.stage import Context, Stage
 from serving.wire.errors import ServingError
 
 if TYPE_CHECKING:

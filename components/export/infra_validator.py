@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from components.artifacts import Blessing, TrainedModel
+from components.errors import RootstockError
 from components.export.expected_outputs import read_expected
-from components.stage import Context, RootstockError, Stage
-from models.inputs.spec import STRICT
-from serving.server.launch import UNLOADABLE, ServerExited, ServerProcess
+from components.stage import Context, Stage
+from models.config import STRICT
+from serving.server.exit_codes import UNLOADABLE
+from serving.server.launch import ServerExited, ServerProcess
 from serving.wire.errors import ServingError
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import Field
 
 from components.artifacts import Blessing, Pushed, PushRecord, TrainedModel
-from components.stage import Context, RootstockError, Stage
+from components.errors import RootstockError
+from components.stage import Context, Stage
 from serving.versions.base import destination
 from serving.versions.labels import STABLE
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 from components.training.trained_model import KerasModel, write_classes
 from models.inputs.features import reads_numbers
 from models.lazy import keras, tf

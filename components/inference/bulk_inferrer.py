@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Predictions, Quarantine, SourceFiles
+from components.errors import RootstockError
 from components.inference.prediction_writers import PredictionFormat
 from components.ingestion.quarantine import SourceUnit, quarantined, source_units
 from components.ingestion.readers.base import BadRecord, Reader
-from components.stage import Context, RootstockError, Stage
+from components.stage import Context, Stage
 from models.inputs.spec import Input
 from serving.wire.errors import ServingError
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.artifacts import DuplicateReport, Examples
-from components.stage import Context, RootstockError, Stage
+from components.errors import RootstockError
+from components.stage import Context, Stage
 
 if TYPE_CHECKING:
     import numpy as np

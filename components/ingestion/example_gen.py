@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import SPLITS, Examples, Quarantine, SourceFiles
+from components.errors import RootstockError
 from components.ingestion.quarantine import SourceUnit, quarantined, source_units
 from components.ingestion.readers import Reader
 from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.types import conform, union
 from components.ingestion.splits import HashSplits, Splitting
-from components.stage import Context, RootstockError, Stage
+from components.stage import Context, Stage
 
 if TYPE_CHECKING:
     import pyarrow as pa

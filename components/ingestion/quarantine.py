@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from components.artifacts import Quarantine, SourceFiles
+from components.errors import RootstockError
 from components.ingestion.readers import Reader
 from components.ingestion.readers.base import BadRecord, Unit
-from components.stage import Context, RootstockError
+from components.stage import Context
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,8 +14,8 @@ from pydantic import BeforeValidator, Field
 from components.artifacts import SPLITS
 from components.data.arrow import np, pa, pc
 from components.data.casting import texts
-from components.stage import RootstockError
-from models.inputs.spec import STRICT
+from components.errors import RootstockError
+from models.config import STRICT
 
 Split = Literal["train", "val", "test"]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from components.data.casting import texts
 from components.data.row_keys import key_fractions
+from components.errors import RootstockError
 from components.ingestion.splits import HashSplits, Splitting
-from components.stage import RootstockError
 
 MISSING = ""
 """The stratum of rows without a value."""

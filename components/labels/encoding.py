@@ -1,4 +1,4 @@
-"""Label columns into arrays that heads and metrics take; see `models.tasks.base` for each encoding."""
+"""Label columns into arrays that heads and metrics take; encodings are in `models.tasks`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from components.data.arrow import np, pa, pc
 from components.data.casting import numbers, texts
-from components.stage import RootstockError
+from components.errors import RootstockError
 from models.tasks.base import (
     BinaryTask,
     MulticlassTask,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from components.labels.label_statistics import CoOccurrence, LabelBalance, SplitTasks
-from components.statistics.statistics_page import STYLE, bars
+from components.pages import STYLE, bars
 
 MOST_SHOWN = 12
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import pairwise
 
+from components.pages import STYLE, bars
 from components.statistics.column_statistics import (
     BytesColumn,
     ColumnStatistics,
@@ -20,16 +21,6 @@ from components.statistics.column_statistics import (
 )
 
 MAX_BARS = 12
-STYLE = """
-:root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
-body { max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; } .scroll { overflow-x: auto; }
-th, td { padding: .2rem .7rem; border-bottom: 1px solid #8884; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-section { border-top: 1px solid #8888; margin: 1.2rem 0; } .faint { opacity: .65; }
-.splits { display: flex; flex-wrap: wrap; gap: 2rem; } .bad { color: #c22; }
-svg { width: 20rem; max-width: 100%; } svg rect { fill: #48c; } svg text { fill: currentColor; }
-"""
 
 
 def page(splits: Sequence[SplitStatistics]) -> str:
@@ -105,20 +96,6 @@ def _chart(column: ColumnStatistics) -> Iterator[str]:
                 yield f'<p class="faint">and {more:,} more values</p>' if more > 0 else ""
         elif isinstance(column, NumericColumn) and column.deciles:
             yield from _density(column.deciles)
-
-
-def bars(counts: Sequence[tuple[str, int]]) -> Iterator[str]:
-    """Values with their counts, as a chart. counts: at least one."""
-    most = max(count for _, count in counts)
-    yield f'<svg viewBox="0 0 320 {18 * len(counts)}" role="img">'
-    for i, (value, count) in enumerate(counts):
-        y = 18 * i
-        label = escape(value[:20] + ("…" if len(value) > 20 else ""))
-        width = max(110 * count / most, 1)
-        yield f'<text x="0" y="{y + 13}" font-size="12">{label}</text>'
-        yield f'<rect x="140" y="{y + 3}" width="{width:.1f}" height="12"/>'
-        yield f'<text x="{145 + width:.1f}" y="{y + 13}" font-size="12">{count:,}</text>'
-    yield "</svg>"
 
 
 def _density(quantiles: Sequence[float]) -> Iterator[str]:

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from components.stage import Observer, RootstockError
+from components.errors import RootstockError
+from components.stage import Observer
 from components.training.checkpoint import Checkpoint, Progress
 from models.lazy import keras, tf
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.artifacts import Batches, Examples
+from components.errors import RootstockError
 from components.labels.encoding import encode, resolve
-from components.stage import RootstockError
 from components.training.length_groups import LengthGroups
 from components.training.sampling import Proportional, Sampling, order_of, sources
 from components.training.subset import known_from

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from components.artifacts import Examples, TrainedModel
 from components.data.raw import raw_inputs
-from components.export.expected_outputs import write_expected
+from components.errors import RootstockError
+from components.export.expected_outputs import _first_rows, write_expected
 from components.export.saved_model import write_saved_model
-from components.stage import Context, RootstockError
+from components.stage import Context
 from components.training.callbacks import EpochCallback, Monitor
 from components.training.checkpoint import Checkpoint
 from components.training.dataset import Rows, Splits, evaluation_batches, training_batches
+from components.training.optimizer import _undecayed, make_optimizer
 from components.training.trained_model import (
     ModelRecord,
     load_keras,
@@ -32,18 +32,16 @@ from components.transform.batches import token_counts
 from models.analysis.flops import flops_per_example
 from models.analysis.gradient_diagnostics import inspector
 from models.balancing.base import GradientBalancer
-from models.inputs.features import REPRESENTATION, Feature
+from models.inputs.features import REPRESENTATION
 from models.lazy import keras, tf
 from models.multitask.adaptation import Adaptation
 from models.multitask.model import MultitaskModel
-from models.optimizers.per_variable_rates import Pace, paced
 from models.transfer.base import Phase, Transfer
 from models.trunks.layers.trim_padding import trimming
 
 if TYPE_CHECKING:
-    from components.training.trainer import EarlyStopping, Training
+    from components.training.settings import EarlyStopping, Training
 
-EXPECTED_ROWS = 32
 EVALUATION_BATCH = 512
 
 
@@ -261,44 +259,6 @@ def choose_monitor(
     )
 
 
-def make_optimizer(
-    training: Training, steps_per_epoch: int, paces: list[Pace]
-) -> keras.optimizers.Optimizer:
-    """The optimizer, with its schedule over all steps of all epochs.
-
-    paces: of the variables that it will be built with.
-    """
-    total = steps_per_epoch * training.epochs
-    warmup = int(training.warmup_fraction * total)
-    lowest = 1.0 if training.schedule == "constant" else 0.0
-    peak = training.learning_rate
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0 if warmup else peak,
-        max(total - warmup, 1),
-        alpha=lowest,
-        warmup_target=peak if warmup else None,
-        warmup_steps=warmup,
-    )
-    clip, decay = training.clip_norm, training.weight_decay or None
-    told = {"learning_rate": rate, "global_clipnorm": clip, "paces": paces}
-    match training.optimizer:
-        case "adam":
-            return paced(keras.optimizers.Adam)(**told)
-        case "adamw":
-            return paced(keras.optimizers.AdamW)(**told, weight_decay=decay)
-        case "sgd":
-            return paced(keras.optimizers.SGD)(
-                **told, momentum=training.momentum, weight_decay=decay
-            )
-
-
-def _undecayed(model: MultitaskModel, trained: list[keras.Variable]) -> list[keras.Variable]:
-    """Biases, scales, mixtures and the balancing method's variables."""
-    own = {id(v) for v in model.balancing_variables}
-    own |= {id(v) for graft in model.grafts for v in graft.undecayed}
-    return [v for v in trained if len(v.shape) < 2 or id(v) in own]
-
-
 def save(
     result: Result, record: ModelRecord, examples: Examples, directory: Path
 ) -> dict[str, float | int]:
@@ -323,11 +283,3 @@ def save(
     write_expected(directory / "expected.parquet", raw, outputs)
     write_saved_model(served, raw, directory / "saved_model")
     return result.figures() | ({} if flops is None else {"flops_per_example": flops})
-
-
-def _first_rows(examples: Examples, features: tuple[Feature, ...]) -> pa.RecordBatch:
-    """Up to `EXPECTED_ROWS` of the validation split, or of the training split where it is empty."""
-    split = "val" if examples.shards("val") and examples.num_rows("val") else "train"
-    columns = list(dict.fromkeys(f.column for f in features))
-    shard = next(s for s in examples.shards(split) if pq.read_metadata(s).num_rows)
-    return next(pq.ParquetFile(shard).iter_batches(EXPECTED_ROWS, columns=columns))

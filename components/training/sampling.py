@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field
 
 from components.data.arrow import np
-from components.stage import RootstockError
-from models.inputs.spec import STRICT
+from components.errors import RootstockError
+from models.config import STRICT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from components.data.arrow import np
+from components.errors import RootstockError
 from components.labels.encoding import counted
-from components.stage import RootstockError
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.tasks.base import BinaryTask, MulticlassTask, TaskTarget
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Rebuilding the Keras model of a `TrainedModel`; its files are described in `models.multitask.record`."""
+"""Rebuilding the Keras model of a `TrainedModel`; see `models.multitask.record` for its files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import TrainedModel
 from models.inputs.features import Feature
-from models.multitask.record import ModelRecord, read_model, read_record, save_record, save_weights
+from models.multitask.build import read_model, save_weights
+from models.multitask.record import ModelRecord, read_record, save_record
 from models.tasks.base import TaskTarget
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class KerasModel:
     def __call__(self, raw: Mapping[str, tf.Tensor | np.ndarray]) -> dict[str, tf.Tensor]:
         """Float32 [batch, width] by task.
 
-        raw: [batch] by feature name: strings (bytes) or float32, as `components.data.raw` gives them.
+        raw: [batch] by feature name: strings (bytes) or float32; see `components.data.raw`.
         """
         import tensorflow as tf
 

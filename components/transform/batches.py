@@ -83,8 +83,8 @@ def load_columns(
 ) -> dict[str, np.ndarray]:
     """Arrays [rows, …] by feature name, without a copy where the split is one shard.
 
-    Shapes and dtypes are those of the preprocessed features: see `models.inputs.features`. The arrays
-    are read-only where they are views of the files.
+    Shapes and dtypes are those of the preprocessed features: see `models.inputs.features`.
+    The arrays are read-only where they are views of the files.
     """
     return _joined([read_shard(file, features) for file in shards(batches, split)], features)
 

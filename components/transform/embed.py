@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Batches, Preprocessing, SourceFiles
-from components.stage import Context, RootstockError, Stage
+from components.errors import RootstockError
+from components.stage import Context, Stage
 from components.transform.preprocessing_file import load_preprocessing
 from models.inputs.features import REPRESENTATION, Feature, Representation
 from models.trunks.base import Trunk, TrunkError
@@ -39,7 +40,7 @@ class EmbedInputs:
 
 @dataclass(frozen=True)
 class EmbedOutputs:
-    """embeddings: `models.inputs.features.Representation`, row by row of the batches' train and val."""
+    """embeddings: a `models.inputs.features.Representation` of each row of train and val."""
 
     embeddings: Batches
 

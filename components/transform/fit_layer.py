@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from components.artifacts import Examples
 from components.data.arrow import np
 from components.data.raw import raw_inputs
-from components.stage import RootstockError
+from components.errors import RootstockError
 from models.inputs.features import LayerFeature
 from models.inputs.spec import LayerInput
 

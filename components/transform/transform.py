@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.artifacts import Batches, Examples, Preprocessing, SourceFiles, Statistics
-from components.stage import Context, RootstockError, Stage
+from components.errors import RootstockError
+from components.stage import Context, Stage
+from components.statistics.column_fit import column_of
 from components.statistics.column_statistics import SplitStatistics, load_statistics
-from components.transform.fit_features import column_of, feature_of, features_as_trained
+from components.transform.fit_features import feature_of, features_as_trained
 from components.transform.fit_layer import layer_state
 from components.transform.preprocessing_file import load_preprocessing, save_preprocessing
 from models.inputs.encodings import AsTrained, Reading, Words

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.artifacts import Schema
-from components.stage import RootstockError
+from components.errors import RootstockError
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.artifacts import Schema, SourceFiles, Statistics
-from components.stage import Context, RootstockError, Stage
+from components.errors import RootstockError
+from components.stage import Context, Stage
 from components.statistics.column_statistics import (
     ColumnStatistics,
     ImageColumn,

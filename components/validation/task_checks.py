@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from components.labels.encoding import class_of, classes_of, outside, split_labels
+from components.statistics.column_fit import unfit
 from components.statistics.column_statistics import (
     ColumnStatistics,
     ListColumn,
@@ -15,7 +16,6 @@ from components.statistics.column_statistics import (
     StringColumn,
     ValueCounts,
 )
-from components.transform.fit_features import unfit
 from components.validation.anomalies import Finding
 from components.validation.schema_checks import listed
 from models.inputs.spec import CategoricalInput, Input

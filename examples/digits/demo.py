@@ -17,7 +17,7 @@ from make_images import FOLDERS, make_images
 from components.training.trained_model import load_keras
 from pipeline.operations.publish import publish
 from pipeline.run import run
-from pipeline.spec.sections import load_spec
+from pipeline.spec.load import load_spec
 from pipeline.study.run import study
 from serving.client.client import Client
 

@@ -249,7 +249,7 @@ class GradientBalancing(Balancing):
 class GramianBalancing(GradientBalancing):
     """A balancing method that needs inner products of gradients alone.
 
-    smoothing: how much of a task's last weight is kept (CR-MOGM, see `models.balancing.math.smoothing`).
+    smoothing: how much of a task's last weight is kept: CR-MOGM, `models.balancing.math.smoothing`.
     """
 
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -1,7 +1,7 @@
 """Features: an input together with the state its preprocessing needs, taken from statistics.
 
-The Keras layers that apply them are in `models.inputs.preprocessing`: the same in training and in the
-served graph. Raw values arrive as [batch] strings or floats; a missing string is "", a missing
+The Keras layers that apply them are in `models.inputs.preprocessing`: the same in training and in
+the served graph. Raw values arrive as [batch] strings or floats; a missing string is "", a missing
 number is NaN.
 """
 
@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.inputs.spec import STRICT, Cleaning, DatePart, Input
+from models.config import STRICT
+from models.inputs.spec import Cleaning, DatePart, Input
 
 RESERVED = 2
 """Ids before the first value: missing or padding, and unknown."""

@@ -29,7 +29,7 @@ MISSING, PADDING, UNKNOWN, FIRST_WORD = 0, 0, 1, 2
 
 
 class Preprocessing(tf.Module):  # type: ignore[misc]
-    """From {name: [batch]} raw to {name: [batch, ...]} preprocessed, as `models.inputs.features` states.
+    """From {name: [batch]} raw to {name: [batch, ...]} preprocessed; see `models.inputs.features`.
 
     Tracks its look-up tables, tokenizers and layers, so that a SavedModel of it holds them.
     """

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
+
+from models.config import STRICT
 
 Cleaning = Literal["html", "urls", "emails", "numbers"]
 DatePart = Literal["month", "day", "weekday", "hour"]
-STRICT = ConfigDict(extra="forbid")
 
 
 def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:

@@ -17,7 +17,8 @@ from models.balancing.base import (
 from models.balancing.math.smoothing import Smoothed
 from models.inputs.features import REPRESENTATION, Feature
 from models.lazy import keras
-from models.multitask.train_step import EpochTotals, test_step, train_step
+from models.multitask.epoch_totals import EpochTotals
+from models.multitask.train_step import test_step, train_step
 from models.sharing.base import Sharing, Widths, check_balancing
 from models.sharing.layers.base import SharingLayer
 from models.tasks.base import TaskTarget
@@ -38,7 +39,8 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
     scale for all balancing methods), `<task>_loss`, `<task>_<metric>` and, in training, `objective`
     (what the balancing method made of the losses) and `<task>_weight` (its derivative by the task's
     loss; of methods that balance gradients, what the task's gradient was multiplied by). Those add
-    `<task>_gradient_norm`, `gradient_cosine` and `conflict_rate`: see `models.multitask.gradient_step`.
+    `<task>_gradient_norm`, `gradient_cosine` and `conflict_rate`, which
+    `models.multitask.gradient_step` explains.
 
     trunk: features to a representation. common: from there to what the towers share; None where
     they share the representation. towers: from there to every task's raw outputs.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from models.config import STRICT
 from models.inputs.features import Feature
-from models.inputs.spec import STRICT
 from models.multitask.methods import BalancingSpec, SharingSpec, TrunkSpec
 from models.tasks.base import TaskTarget
 
@@ -70,29 +70,6 @@ def read_record(directory: Path) -> ModelRecord:
         OSError, ValueError: there is none, or it cannot be read.
     """
     return _adapter().validate_json((directory / RECORD).read_bytes()).kept_in(directory)
-
-
-def read_model(directory: Path, record: ModelRecord) -> MultitaskModel:
-    """The trained model of a directory. record: that which `read_record` reads there, or one whose
-    features have other names.
-
-    Raises:
-        ValueError: its weights do not fit its record.
-    """
-    import numpy as np
-
-    model = record.build()
-    with np.load(directory / WEIGHTS) as arrays:
-        model.load_weights_from(list(arrays.values()))
-    return model
-
-
-def save_weights(model: MultitaskModel, directory: Path) -> None:
-    """Write `weights.npz`: arrays in the order of `model.weights`, named `<index>:<path>`."""
-    import numpy as np
-
-    named = {f"{i}:{w.path}": np.asarray(w) for i, w in enumerate(model.weights)}
-    np.savez(directory / WEIGHTS, allow_pickle=False, **named)
 
 
 def _adapter() -> TypeAdapter[ModelRecord]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 from models.sharing.base import Shared
 from models.sharing.mmoe import MMoE, gated

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 from models.sharing.base import Shared, Sharing
 

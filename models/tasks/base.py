@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from models.inputs.spec import STRICT
+from models.config import STRICT
 
 
 def text_of(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 from models.transfer.base import Phase, Plan, Transfer, TransferError, TrunkRate, at_rate
 from models.transfer.layers.low_rank import add_low_rank, can_adapt, merge_low_rank

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from models.config import STRICT
 from models.inputs.features import Feature, ImageFeature
-from models.inputs.spec import STRICT, Input
+from models.inputs.spec import Input
 from models.lazy import keras
 from models.trunks.base import Trunk, TrunkError
 from models.trunks.pretrained import (

@@ -32,8 +32,8 @@ class Trunk(ABC):
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         """A functional model from {feature name: [batch, ...]} to [batch, width] float.
 
-        Its inputs are shaped and typed as `models.inputs.features` states; rescaling is inside. Layers
-        are named `<group>.<layer>`, and groups follow each other from input to output.
+        Its inputs are shaped and typed as `models.inputs.features` states; rescaling is inside.
+        Layers are named `<group>.<layer>`, and groups follow each other from input to output.
 
         Raises:
             TrunkError: its pretrained files, or the features, are not what it needs.

@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from models.config import STRICT
 from models.inputs.encodings import Reading, Tokens
 from models.inputs.features import Feature, ImageFeature, TokensFeature
-from models.inputs.spec import STRICT, ImageInput, Input, TextInput
+from models.inputs.spec import ImageInput, Input, TextInput
 from models.lazy import keras, load
 from models.trunks.base import Trunk, TrunkError
 from models.trunks.pretrained import (

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from models.config import STRICT
 from models.inputs.features import (
     RESERVED,
     CategoricalFeature,
@@ -18,7 +19,6 @@ from models.inputs.features import (
     TextFeature,
     TokensFeature,
 )
-from models.inputs.spec import STRICT
 from models.lazy import keras
 from models.trunks.base import Trunk, TrunkError
 from models.trunks.encoders.column_mlp import ColumnMlp

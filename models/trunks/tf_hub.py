@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from models.config import STRICT
 from models.inputs.encodings import Raw, Reading
 from models.inputs.features import Feature, ImageFeature, RawTextFeature
-from models.inputs.spec import STRICT, ImageInput, Input, TextInput
+from models.inputs.spec import ImageInput, Input, TextInput
 from models.lazy import keras, tf
 from models.trunks.base import Trunk, TrunkError
 from models.trunks.pretrained import image_input, joined, only, pixels, pooled

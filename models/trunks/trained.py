@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from models.config import STRICT
 from models.inputs.encodings import AsTrained, Reading
 from models.inputs.features import Feature
-from models.inputs.spec import STRICT, Input
+from models.inputs.spec import Input
 from models.lazy import keras
 from models.trunks.base import Trunk, TrunkError
 
 if TYPE_CHECKING:
     from models.multitask.record import ModelRecord
 
-MLFLOW = "models:/"
-ORIGIN = Path("assets.extra/rootstock.json")
-"""Where a pushed version says which model it is."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Registry(Trunk):
     """Reads its inputs exactly as that model did: with its vocabularies, means and image size.
 
-    model: the directory of a trained model; a pushed version of it, or the directory of all its
-        versions (the latest counts); a store (the model that was trained last counts); or
-        `models:/name@alias` or `models:/name/version` in MLflow's registry.
+    model: the directory of a trained model. In a spec also a pushed version, the directory of all
+        versions of a model (the newest counts), a store (the model trained last counts), or
+        `models:/name@alias` or `models:/name/version` in MLflow's registry: the pipeline looks up
+        the directory (`pipeline.spec.trunk_lookup`) before it builds anything.
     store: where the model of a pushed or registered version lies; when empty, the store around that
         version, or that of the spec.
     pretrained: false for the same architecture with fresh weights.
@@ -63,7 +60,7 @@ class Registry(Trunk):
 
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         """See `Trunk.build`."""
-        from models.multitask.record import read_model
+        from models.multitask.build import read_model
 
         record = self._record()
         if not record.sharing.one_trunk:
@@ -104,57 +101,12 @@ class Registry(Trunk):
             ) from e
 
     def _directory(self) -> Path:
-        return find_model(self.model, self.store)
+        from models.multitask.record import RECORD
 
-
-def find_model(model: str, store: str = "") -> Path:
-    """The directory of a trained model; see `Registry`.
-
-    Raises:
-        TrunkError: there is none.
-    """
-    if model.startswith(MLFLOW):
-        raise TrunkError(f"{model}: it has to be looked up in MLflow first.")
-    path = Path(model)
-    if (path / "model.json").is_file():
-        return path
-    if (path / "Trainer").is_dir():
-        newest = max(_models(path, "Trainer"), key=lambda told: told[0], default=None)
-        if newest is None:
-            raise TrunkError(f"store {model}: no model has been trained in it.")
-        return newest[1]
-    versions = [d for d in path.glob("[0-9]*") if d.name.isdigit() and (d / ORIGIN).is_file()]
-    pushed = max(versions, key=lambda d: int(d.name), default=path)
-    if not (pushed / ORIGIN).is_file():
-        raise TrunkError(
-            f"{model!r} is no trained model. Expected the directory of one (it holds model.json), a"
-            " pushed version or the directory of its versions, or a store."
-        )
-    digest = json.loads((pushed / ORIGIN).read_text())["digest"]
-    stores = [Path(store)] if store else [d for d in pushed.parents if (d / "Trainer").is_dir()]
-    for place in stores:
-        if (found := model_of_digest(place, digest)) is not None:
-            return found
-    places = ", ".join(map(str, stores)) or "a directory above it"
-    raise TrunkError(
-        f"{pushed} was pushed from the model {digest}, which is not in {places}. Name its store"
-        " under `store`."
-    )
-
-
-def model_of_digest(store: Path, digest: str) -> Path | None:
-    """The directory of the trained model in a store that has this digest."""
-    models = (m for stage in ("Trainer", "Exporter") for m in _models(store, stage))
-    return next((path for _, path, found in models if found == digest), None)
-
-
-def _models(store: Path, stage: str) -> list[tuple[float, Path, str]]:
-    """When each model that a stage made was published, where it lies, and its digest."""
-    found = []
-    for file in store.glob(f"{stage}/[!.]*/artifact.json"):
-        told: dict[str, Any] = json.loads(file.read_text())
-        found.append((told["created"], file.parent / "model", told["outputs"]["model"]["digest"]))
-    return found
+        directory = Path(self.model)
+        if not (directory / RECORD).is_file():
+            raise TrunkError(f"{self.model!r} is no trained model: it holds no {RECORD}.")
+        return directory
 
 
 def _in_its_order(

@@ -7,8 +7,8 @@ from html import escape
 
 from pipeline.advise.advice import Advice, Affinity
 from pipeline.report.charts import heat_map
-from pipeline.study.report.markdown import table
-from pipeline.study.report.page import page_of, rich
+from pipeline.report.page import page_of, rich
+from pipeline.report.tables import table
 
 SCREEN = (
     "This is a screen, not a verdict: scores on frozen features rank trunks for fine-tuning only"

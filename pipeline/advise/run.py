@@ -10,9 +10,11 @@ from pathlib import Path
 
 from components.artifacts import Affinities, Batches, Examples
 from components.data.arrow import np
+from components.data.atomic import write_whole
+from components.errors import RootstockError
 from components.experiments.task_affinity import Affinity as AffinityStage
 from components.labels.encoding import encode, resolve
-from components.stage import BeamOptions, RootstockError
+from components.stage import BeamOptions
 from components.training.trainer import TrainerInputs
 from components.transform.batches import load_columns, stored_representation
 from components.transform.embed import Embed, EmbedInputs
@@ -28,7 +30,7 @@ from pipeline.advise.advice import (
     score_trunk,
 )
 from pipeline.advise.report import html, markdown
-from pipeline.display import display_for
+from pipeline.display import Quiet, display_for
 from pipeline.flow import trainer
 from pipeline.runner import Runner
 from pipeline.spec.runnable import runnable_specs
@@ -36,8 +38,6 @@ from pipeline.store.store import Store
 from pipeline.study.arms import PlannedArm
 from pipeline.study.design import Design, design
 from pipeline.study.jobs import prepared
-from pipeline.study.report import write_whole
-from pipeline.study.workers import Quiet
 
 
 def give_advice(

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from components.stage import BeamOptions, RootstockError
+from components.errors import RootstockError
+from components.stage import BeamOptions
 from pipeline.cli import interrupts
 from pipeline.cli.arguments import beam_arguments, spec_arguments, variables
 from pipeline.cli.serving import add_commands
@@ -198,7 +199,7 @@ def _init(args: argparse.Namespace) -> int:
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from pipeline.spec.sections import load_spec
+    from pipeline.spec.load import load_spec
     from pipeline.spec.validate import validate
 
     spec, _ = load_spec(args.spec, args.overrides, variables(args))
@@ -235,7 +236,7 @@ def _methods(args: argparse.Namespace) -> int:
 
 def _infer(args: argparse.Namespace) -> int:
     from pipeline.operations.infer import infer, like_the_first
-    from pipeline.spec.sections import load_spec, parse_source
+    from pipeline.spec.load import load_spec, parse_source
 
     spec, _ = load_spec(args.spec, args.overrides, variables(args))
     sources = [like_the_first(spec, path) for path in args.paths]
@@ -251,7 +252,7 @@ def _infer(args: argparse.Namespace) -> int:
 
 def _publish(args: argparse.Namespace) -> int:
     from pipeline.operations.publish import publish
-    from pipeline.spec.sections import load_spec
+    from pipeline.spec.load import load_spec
 
     spec, _ = load_spec(args.spec, args.overrides, variables(args))
     publish(spec, args.directory)
@@ -264,7 +265,7 @@ def _publish(args: argparse.Namespace) -> int:
 
 
 def _ui(args: argparse.Namespace) -> int:
-    from pipeline.spec.sections import load_spec
+    from pipeline.spec.load import load_spec
     from pipeline.spec.trunk_lookup import tracking_uri
 
     spec, _ = load_spec(args.spec, args.overrides, variables(args))
@@ -278,7 +279,7 @@ def _ui(args: argparse.Namespace) -> int:
 
 def _sync(args: argparse.Namespace) -> int:
     from pipeline.run import synchronise
-    from pipeline.spec.sections import load_spec
+    from pipeline.spec.load import load_spec
 
     spec, _ = load_spec(args.spec, args.overrides, variables(args))
     synchronise(spec)

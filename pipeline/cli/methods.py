@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 from models.balancing.base import Balancing
 from models.discovery import methods
 from models.sharing.base import Sharing

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 from pipeline.cli.arguments import spec_arguments, variables
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _spec(args: argparse.Namespace) -> Spec:
-    from pipeline.spec.sections import load_spec
+    from pipeline.spec.load import load_spec
 
     return load_spec(args.spec, args.overrides, variables(args))[0]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from components.artifacts import PushRecord
-from components.stage import RootstockError
+from components.errors import RootstockError
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import tracking_uri
 from serving.deploy.kit import Deployment, is_kit, write

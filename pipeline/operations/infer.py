@@ -11,10 +11,11 @@ from pathlib import Path
 
 from components.artifacts import SourceFiles
 from components.data.digests import digest_tree
+from components.errors import RootstockError
 from components.inference.bulk_inferrer import BulkInferrer, BulkInferrerInputs
 from components.inference.prediction_writers import PredictionFormat
 from components.ingestion.readers import Reader
-from components.stage import BeamOptions, RootstockError
+from components.stage import BeamOptions
 from pipeline.display import display_for
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec

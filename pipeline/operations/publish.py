@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components.stage import RootstockError
-from models.multitask.record import read_model, read_record
+from components.errors import RootstockError
+from models.multitask.build import read_model
+from models.multitask.record import read_record
 from models.trunks.base import TrunkError
-from models.trunks.trained import find_model
 from pipeline.spec.sections import Spec
+from pipeline.spec.trunk_lookup import find_model
 from serving.versions import directory as layout
 from serving.versions import history as versions
 
 
 def publish(spec: Spec, directory: Path) -> None:
-    """Write the trunk of the latest pushed model as a reusable SavedModel; see `models.trunks.publish`.
+    """Write the trunk of the latest pushed model as a reusable SavedModel.
+
+    See `models.trunks.sources.hub_publish`.
 
     directory: new; directories above it are made.
 
@@ -32,7 +35,7 @@ def publish(spec: Spec, directory: Path) -> None:
     except TrunkError as e:
         raise RootstockError(str(e)) from e
 
-    from models.trunks.publish import publish as publish_trunk
+    from models.trunks.sources.hub_publish import publish as publish_trunk
 
     record = read_record(model)
     if not record.sharing.one_trunk:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.data.casting import texts
-from components.stage import RootstockError
+from components.errors import RootstockError
 
 Part = dict[str, Any]
 YES = ("yes", "y", "true", "t", "1", "spam", "positive", "pos")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from components.errors import RootstockError
 from components.evaluation.metrics import FAMILIES, METRICS
 from components.evaluation.thresholds import Threshold, check_thresholds
-from components.stage import RootstockError
 from pipeline.spec.sections import Spec
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from components.training.sampling import Fixed
-from pipeline.spec.sections import load_spec
+from pipeline.spec.load import load_spec
 from pipeline.spec.yaml_file import VARIABLE, read_yaml
 
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    TypeAdapter,
-    ValidationError,
     model_validator,
 )
 
@@ -23,20 +16,17 @@ from components.evaluation.intervals import Confidence
 from components.evaluation.thresholds import Threshold
 from components.export.infra_validator import ServingLimits
 from components.export.settings import Export
-from components.ingestion.readers import Reader, Source
+from components.ingestion.readers import Source
 from components.ingestion.splits import HashSplits, Splits
-from components.stage import RootstockError
-from components.training.trainer import Training
+from components.training.settings import Training
 from models.inputs.spec import ImageInput, Input, TextInput
 from models.multitask.methods import BalancingSpec, SharingSpec, TransferSpec, TrunkSpec
 from models.sharing.base import check_balancing
 from models.tasks.base import Task
 from models.transfer.fine_tune import FineTune
 from models.trunks.tf_hub import TfHub
-from pipeline.spec.paths import located
 from pipeline.spec.study import Study
 from pipeline.spec.tune import Tune
-from pipeline.spec.yaml_file import YamlFile, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 """Names become directories, output names and signatures."""
@@ -235,136 +225,3 @@ class Spec(Part):
                     f"thresholds: no task {threshold.task!r}; expected one of {list(self.tasks)}"
                 )
         return self
-
-
-def load_spec(
-    path: Path,
-    overrides: Sequence[str] = (),
-    variables: Mapping[str, str] | None = None,
-) -> tuple[Spec, YamlFile]:
-    """Read and check a spec file; also gives the file itself, for the record.
-
-    Raises:
-        RootstockError: naming file, line and field, what was expected and what was found.
-    """
-    file = read_yaml(path, overrides, variables or {})
-    try:
-        spec = Spec.model_validate(file.content)
-    except ValidationError as e:
-        raise RootstockError("\n".join(_sentences(e, file))) from e
-    return _with_absolute_paths(spec, path.resolve().parent), file
-
-
-def parse_source(text: str) -> Reader:
-    """A source from YAML; its path is relative to the current directory.
-
-    Raises:
-        RootstockError: it is not one.
-    """
-    try:
-        source: Reader = TypeAdapter(Source).validate_python(yaml.safe_load(text))
-    except (ValidationError, yaml.YAMLError) as e:
-        raise RootstockError(f"--source {text}: {e}") from e
-    return source.located(os.getcwd())
-
-
-def _with_absolute_paths(spec: Spec, base: Path) -> Spec:
-    def absolute(p: str) -> str:
-        return os.path.normpath(os.path.join(base, os.path.expanduser(p)))
-
-    data = spec.data.model_copy(
-        update={
-            **{
-                name: tuple(s.located(str(base)) for s in getattr(spec.data, name))
-                for name in ("sources", "previous", "serving")
-            },
-            "schema_file": spec.data.schema_file and absolute(spec.data.schema_file),
-        }
-    )
-    place = spec.push.destination
-    push = spec.push.model_copy(
-        update={"destination": place if "://" in place else absolute(place)}
-    )
-    model = spec.model.model_copy(update={"trunk": located(spec.model.trunk, str(base))})
-    inputs = {name: located(given, str(base)) for name, given in spec.inputs.items()}
-    return spec.model_copy(
-        update={
-            "data": data,
-            "inputs": inputs,
-            "model": model,
-            "push": push,
-            "store": absolute(spec.store),
-        }
-    )
-
-
-def _sentences(error: ValidationError, file: YamlFile) -> list[str]:
-    """One sentence for each thing that is wrong with a spec."""
-    found = []
-    for e in error.errors():
-        if e["type"] == "too_short" and any(
-            o["loc"][: len(e["loc"])] == e["loc"] != o["loc"] for o in error.errors()
-        ):
-            continue  # pydantic counts only the valid items of a tuple
-        where = _in_file(e["loc"], file.content)
-        told = e["msg"].removeprefix("Value error, ")
-        if e["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            known = _keys_beside(e["loc"])
-            told = f"unknown key{_close(str(where[-1]), known)} Known here: {', '.join(known)}."
-        elif e["type"] == "missing":
-            told = "is required and is not given"
-        elif e["type"] == "union_tag_invalid":
-            tags = str(e["ctx"]["expected_tags"]).replace("'", "").split(", ")
-            tag = str(e["ctx"]["tag"])
-            where = (*where, str(e["ctx"]["discriminator"]).strip("'"))
-            told = f"{tag!r} is not known{_close(tag, tags)} Expected one of: {', '.join(tags)}."
-        elif e["type"] == "union_tag_not_found":
-            told = f"needs the key {e['ctx']['discriminator']}"
-        elif e["type"] == "tuple_type":
-            told = f"expected a list, such as [{e['input']}] (found {e['input']!r})"
-        elif e["type"] != "value_error":
-            told += f" (found {e['input']!r})"
-        key = ".".join(map(str, where)) or "spec"
-        found.append(f"{file.place(where)}: {key}: {told}")
-    return list(dict.fromkeys(found))
-
-
-def _close(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, 1)
-    return f"; did you mean {close[0]!r}?" if close else "."
-
-
-def _in_file(loc: tuple[str | int, ...], content: Any) -> tuple[str | int, ...]:
-    """The key path of an error as the file spells it: without the names of union branches."""
-    where: list[str | int] = []
-    tagged: set[int] = set()
-    for i, part in enumerate(loc):
-        if isinstance(content, dict) and part == content.get("kind") and id(content) not in tagged:
-            tagged.add(id(content))  # a key may have the name of the branch
-            continue
-        inside = part in content if isinstance(content, dict) else isinstance(part, int)
-        if inside or (i == len(loc) - 1 and isinstance(content, dict)):
-            where.append(part)
-        if isinstance(content, dict):
-            content = content[part] if inside else content
-        elif isinstance(content, list) and isinstance(part, int):
-            content = content[part]
-    return tuple(where)
-
-
-def _keys_beside(loc: tuple[str | int, ...]) -> list[str]:
-    """The keys that the schema knows where an unknown one stands."""
-    schema = Spec.model_json_schema()
-    here: dict[str, Any] = schema
-    for part in loc[:-1]:
-        if isinstance(part, int):
-            here = here.get("items", {})
-        elif part in (tags := here.get("discriminator", {}).get("mapping", {})):
-            here = {"$ref": tags[part]}
-        else:
-            anything: dict[str, Any] = next(iter(here.get("patternProperties", {}).values()), {})
-            here = here.get("properties", {}).get(part, anything)
-        here = next((b for b in here.get("anyOf", ()) if "$ref" in b), here)
-        if "$ref" in here:
-            here = schema["$defs"][here["$ref"].rpartition("/")[2]]
-    return sorted(here.get("properties", {}))

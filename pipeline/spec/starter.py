@@ -13,11 +13,11 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
+from components.errors import RootstockError
 from components.ingestion.readers import Reader, Source
 from components.ingestion.readers.files import listing
-from components.stage import RootstockError
 from pipeline.spec.guesses import guess_input, guess_task
-from pipeline.spec.sections import load_spec
+from pipeline.spec.load import load_spec
 from pipeline.spec.validate import validate
 
 ROWS = 50_000

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from models.inputs.spec import STRICT
+from models.config import STRICT
 
 Baseline = Literal["majority", "classical"]
 Control = Literal["shuffled_labels", "parameter_matched", "random_trunk"]

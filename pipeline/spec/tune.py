@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from models.inputs.spec import STRICT
+from models.config import STRICT
 
 SECTIONS = ("model", "training", "inputs")
 """Those whose fields can be searched: other ones change what is asked, not how it is learned."""

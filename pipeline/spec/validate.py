@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from components.data.slices import check_slices, columns_of
+from components.errors import RootstockError
 from components.evaluation.thresholds import check_thresholds
 from components.ingestion.readers.spans import resolved
 from components.labels.encoding import encode, resolve
-from components.stage import RootstockError
 from components.validation.schema import parse_schema
 from models.inputs.custom_layer import check_layer
 from models.inputs.features import reads_numbers

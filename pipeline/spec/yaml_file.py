@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 Where = tuple[str | int, ...]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -23,8 +22,9 @@ from typing import Any, TypeVar, get_type_hints
 
 from components.artifacts import Artifact
 from components.data.digests import digest_tree
-from components.stage import DISK_FULL, RootstockError
+from components.errors import DISK_FULL, RootstockError
 from pipeline.store.fingerprint import Identity
+from pipeline.store.locks import held, sweep
 
 T = TypeVar("T")
 PACKAGES = ("rootstock", "tensorflow", "keras", "apache-beam", "pyarrow", "numpy")
@@ -73,7 +73,7 @@ class Store:
         with named_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             for left in self.root.glob("*/.new-*"):
-                _sweep(left)
+                sweep(left)
         return self
 
     def find(self, identity: Identity) -> Entry | None:
@@ -91,8 +91,8 @@ class Store:
         home = self.root / identity.stage
         with (
             named_errors(home),
-            _held(home / f".scratch-{identity.fingerprint}") as scratch,
-            _held(home / f".new-{uuid.uuid4().hex}") as output,
+            held(home / f".scratch-{identity.fingerprint}") as scratch,
+            held(home / f".new-{uuid.uuid4().hex}") as output,
         ):
             try:
                 yield Attempt(output, scratch)
@@ -175,43 +175,6 @@ def named_errors(where: Path) -> Iterator[None]:
                 " directory, or change its permissions."
             ) from e
         raise
-
-
-@contextlib.contextmanager
-def _held(directory: Path) -> Iterator[Path]:
-    """Make a directory and lock it: the kernel lets go when its holder dies, however it dies."""
-    while (handle := _lock(directory)) is None:
-        pass
-    try:
-        yield directory
-    finally:
-        os.close(handle)
-
-
-def _lock(directory: Path) -> int | None:
-    """Wait for the lock of a directory; None if it was removed or replaced in the meantime."""
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(directory, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    with contextlib.suppress(FileNotFoundError):
-        if os.path.samestat(os.fstat(handle), os.stat(directory)):
-            return handle
-    os.close(handle)
-    return None
-
-
-def _sweep(directory: Path) -> None:
-    """Remove a directory that no living process holds."""
-    with contextlib.suppress(OSError):
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(directory)
-        finally:
-            os.close(handle)
 
 
 def _versions() -> dict[str, str]:

@@ -10,11 +10,12 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk
 from models.trunks.scratch import Scratch
-from pipeline.spec.sections import Spec, load_spec
+from pipeline.spec.load import load_spec
+from pipeline.spec.sections import Spec
 from pipeline.spec.study import Arm, Study
 from pipeline.spec.trunk_lookup import with_trunk_looked_up
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from components.data.arrow import np
-from components.stage import RootstockError
+from components.errors import RootstockError
 from pipeline.display import Display
 from pipeline.store.store import Store
 from pipeline.study.arms import PlannedArm, planned_controls

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from components.training.trainer import Trainer, Training
+from components.training.settings import Training
+from components.training.trainer import Trainer
 from models.balancing.base import Balancing
 from models.balancing.loss_based.equal import Equal
 from models.balancing.loss_based.fixed import Fixed
 from models.sharing.hard import Hard
 from models.tasks.base import Task
 from pipeline.flow import trainer
+from pipeline.spec.load import load_spec
 from pipeline.spec.metrics import chosen_metrics
-from pipeline.spec.sections import Spec, load_spec
+from pipeline.spec.sections import Spec
 from pipeline.spec.study import Study
 from pipeline.study.arms import Model, PlannedArm, planned_arms, planned_controls, uneven_tuning
 from pipeline.study.claims import Claim, claims_of

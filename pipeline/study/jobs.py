@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from components.artifacts import Examples
+from components.errors import RootstockError
 from components.experiments.baseline import Baseline, BaselineInputs
 from components.experiments.trial import Trial
 from components.ingestion.splits import HashSplits
 from components.labels.encoding import resolve
-from components.stage import RootstockError
+from components.training.settings import Training
 from components.training.subset import Subset
-from components.training.trainer import TrainerInputs, Training
+from components.training.trainer import TrainerInputs
 from pipeline.flow import prepare
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec

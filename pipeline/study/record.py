@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.spec.trunk_lookup import tracking_uri
+from pipeline.store.locks import locked
 from pipeline.study.evidence import Evidence, Scores
 from pipeline.study.findings import Findings
 from pipeline.study.jobs import Cell
 from pipeline.tracking.children import experiment, log
-from pipeline.tracking.state import locked
 from pipeline.tracking.sync import QUIET
 
 STUDY, CELL = "rootstock.study", "rootstock.cell"

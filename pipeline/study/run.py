@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from components.stage import BeamOptions, RootstockError
-from pipeline.display import Display, display_for
+from components.data.atomic import write_whole
+from components.errors import RootstockError
+from components.stage import BeamOptions
+from pipeline.display import Display, Quiet, display_for
 from pipeline.runner import Runner
 from pipeline.spec.runnable import runnable_specs
 from pipeline.store.store import Store
@@ -20,8 +22,8 @@ from pipeline.study.evidence import gather
 from pipeline.study.findings import Findings, findings
 from pipeline.study.jobs import Job, Prepared, prepared
 from pipeline.study.plan import Plan, paces, plan
-from pipeline.study.report import Affinities, markdown, write, write_whole
-from pipeline.study.workers import IN_PROCESS, Done, Quiet, run_jobs
+from pipeline.study.report import Affinities, markdown, write
+from pipeline.study.workers import IN_PROCESS, Done, run_jobs
 
 
 def study(

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
 import threading
-import time
 import traceback
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
+from components.errors import RootstockError
 from components.experiments.baseline import BaselineOutputs
 from components.experiments.trial import TrialOutputs
-from components.stage import BeamOptions, Context, RootstockError, Stage
-from pipeline.display import Display
+from components.stage import BeamOptions, Context, Stage
+from pipeline.display import Quiet
 from pipeline.runner import Runner
 from pipeline.store.store import Entry, Store
 from pipeline.study.jobs import Job
+from pipeline.worker_pool import killed, worker_pool
 
 IN_PROCESS = BeamOptions()
 _one = threading.Lock()
 """A process trains one model at a time, whatever its runner does: seeds are the process's."""
-TRIALS_PER_PROCESS = 25
-"""TensorFlow gives no memory back."""
 
 
 @dataclass(frozen=True)
@@ -105,40 +100,6 @@ def _run_unit(index: int, job: Job, *, store: Path) -> Entry:
     return _run(job, store)
 
 
-def worker_pool(workers: int) -> ProcessPoolExecutor:
-    """Processes that share the cores, are renewed now and then, and die with this one."""
-    return ProcessPoolExecutor(
-        workers,
-        _Context(),
-        _begin_worker,
-        (os.getpid(), max(1, (os.cpu_count() or 1) // workers)),
-        max_tasks_per_child=TRIALS_PER_PROCESS,
-    )
-
-
-class _Process(SpawnProcess):
-    """A process that no interrupt reaches, not even while it starts: they are the parent's."""
-
-    def start(self) -> None:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            super().start()  # it inherits what is blocked
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-class _Context(SpawnContext):
-    Process = _Process
-
-
-def killed() -> RootstockError:
-    """What to tell people where a worker was killed."""
-    return RootstockError(
-        "A trial's process was killed, perhaps for want of memory. Run the same command again:"
-        " finished trials are kept; with fewer --workers it takes less memory."
-    )
-
-
 def _run(job: Job, store: Path) -> Entry:
     """In a worker: a trial through the store, so that another study's worker waits for it."""
     from models.lazy import keras
@@ -160,28 +121,3 @@ def _entry_of(job: Job, store: Path) -> Entry:
         entry = runner.store.find(job.identity)
     assert entry is not None
     return entry
-
-
-def _begin_worker(parent: int, threads: int) -> None:
-    """Share the cores with the others, and do not outlive the parent."""
-    for library in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
-        os.environ[library] = str(threads)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.disable(logging.WARNING)  # such as of TensorFlow, that it traces many models
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-
-
-def _die_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
-class Quiet(Display):
-    """Shows nothing."""
-
-    def line(self, text: str) -> None: ...
-
-    def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None: ...
-
-    def finished(self, stage: str) -> None: ...

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.artifacts import Pushed, TrainedModel
+from pipeline.store.locks import locked
 from pipeline.tracking import registry
 from pipeline.tracking.curves import kept_epoch
 from pipeline.tracking.datasets import CONSUMED, describe
@@ -32,7 +33,7 @@ from pipeline.tracking.events import (
 )
 from pipeline.tracking.params import flat
 from pipeline.tracking.plots import plots_of
-from pipeline.tracking.state import State, locked
+from pipeline.tracking.state import State
 from serving.versions.labels import STABLE
 
 if TYPE_CHECKING:

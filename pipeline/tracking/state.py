@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,19 +51,6 @@ def pending(store: Path, uri: str) -> list[Path]:
     """The runs of a store that the MLflow at `uri` has not got wholly, oldest first."""
     runs = sorted(p.parent for p in (store / "runs").glob(f"*/{journal.FILE}"))
     return [run for run in runs if not load(run, uri).done]
-
-
-@contextlib.contextmanager
-def locked(file: Path, wait: bool) -> Iterator[bool]:
-    """Hold a lock between processes; gives False if another holds it and we do not wait."""
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield True
-    except BlockingIOError:
-        yield False
-    finally:
-        os.close(handle)
 
 
 def _file(run: Path, uri: str) -> Path:

@@ -18,9 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from pipeline.store.locks import locked
 from pipeline.tracking import journal
 from pipeline.tracking.events import Event, RunFinished, RunStarted, StageStarted
-from pipeline.tracking.state import State, load, locked, save
+from pipeline.tracking.state import State, load, save
 
 if TYPE_CHECKING:
     from pipeline.tracking.mlflow import Replay

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from components.data.arrow import np
+from components.errors import RootstockError
 from components.experiments.trial_result import TrialFigures
-from components.stage import RootstockError
 from pipeline.spec.metrics import chosen_metrics, sign
 from pipeline.spec.sections import Spec
 

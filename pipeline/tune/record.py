@@ -10,8 +10,8 @@ from pathlib import Path
 from optuna.trial import FrozenTrial
 
 from pipeline.spec.trunk_lookup import tracking_uri
+from pipeline.store.locks import locked
 from pipeline.tracking.children import experiment, log
-from pipeline.tracking.state import locked
 from pipeline.tracking.sync import QUIET
 from pipeline.tune.report import Found
 from pipeline.tune.search import FIGURES, SECONDS, TEST

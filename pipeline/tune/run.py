@@ -12,19 +12,20 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from pathlib import Path
 
-from components.stage import RootstockError
+from components.data.atomic import write_whole
+from components.errors import RootstockError
 from pipeline.display import display_for
+from pipeline.spec.load import load_spec
 from pipeline.spec.runnable import runnable_specs
-from pipeline.spec.sections import Spec, load_spec
+from pipeline.spec.sections import Spec
+from pipeline.store.locks import locked
 from pipeline.store.store import Store
-from pipeline.study.report import write_whole
-from pipeline.study.workers import killed, worker_pool
-from pipeline.tracking.state import locked
 from pipeline.tune.objective import against
 from pipeline.tune.report import Found, as_json, markdown
 from pipeline.tune.search import Search, over, overrides, revive
 from pipeline.tune.space import check_space
 from pipeline.tune.trial import Asked, Outcome, attempt, base
+from pipeline.worker_pool import killed, worker_pool
 
 
 def tune(

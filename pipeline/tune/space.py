@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from components.stage import RootstockError
+from components.errors import RootstockError
+from pipeline.spec.load import load_spec
 from pipeline.spec.metrics import chosen_metrics
-from pipeline.spec.sections import Spec, load_spec
+from pipeline.spec.sections import Spec
 from pipeline.spec.tune import Range
 
 

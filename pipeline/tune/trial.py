@@ -12,19 +12,20 @@ import optuna
 from optuna.trial import TrialState
 
 from components.artifacts import TrialResult
+from components.errors import RootstockError
 from components.experiments.trial import Trial
 from components.experiments.trial_result import TrialFigures, load_figures
-from components.stage import RootstockError
 from components.training.trainer import TrainerInputs
+from pipeline.display import Quiet
 from pipeline.flow import prepare
 from pipeline.runner import Runner
-from pipeline.spec.sections import Spec, load_spec
+from pipeline.spec.load import load_spec
+from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import with_trunk_looked_up
 from pipeline.store.fingerprint import identify
 from pipeline.store.store import Store
 from pipeline.study.arms import Model, PlannedArm
 from pipeline.study.design import model_trainer
-from pipeline.study.workers import Quiet
 from pipeline.tracking.noop import NoTracker
 from pipeline.tune.objective import Objective
 from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST, Search, overrides

@@ -17,9 +17,6 @@ import serving
 if TYPE_CHECKING:
     from serving.server import process  # noqa: F401 - who launches the server depends on its code
 
-UNLOADABLE = 3
-"""Exit code of a server started with `--exit-on-failure` whose model cannot be loaded."""
-
 
 class ServerExited(Exception):
     """The server ended before it answered. code: its exit code. log: the last lines it wrote."""

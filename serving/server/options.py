@@ -10,7 +10,7 @@ from pathlib import Path
 
 from serving.server.api.limits import Limits
 from serving.server.batching import Batching
-from serving.server.launch import UNLOADABLE
+from serving.server.exit_codes import UNLOADABLE
 from serving.server.policy import ModelConfig, configs_of
 
 

@@ -18,7 +18,7 @@ import uvicorn
 
 from serving.server.api import grpc_api, rest
 from serving.server.batching import Batcher
-from serving.server.launch import UNLOADABLE
+from serving.server.exit_codes import UNLOADABLE
 from serving.server.models import Models
 from serving.server.monitoring import Monitoring
 from serving.server.options import batching_of, configs, limits_of, parse

@@ -13,9 +13,10 @@ from pydantic import TypeAdapter
 
 from components.artifacts import SourceFiles
 from components.data.tfrecord import framed
+from components.errors import RootstockError
 from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
 from components.ingestion.readers import Reader, Source, readers
-from components.stage import Context, RootstockError
+from components.stage import Context
 from serving.wire.protos import Example
 
 RECORDS = 200

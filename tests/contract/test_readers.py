@@ -19,9 +19,9 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from components.data.tfrecord import framed
+from components.errors import RootstockError
 from components.ingestion.readers import Reader, Source, readers
 from components.ingestion.readers.base import BadRecord
-from components.stage import RootstockError
 from pipeline.store.fingerprint import canonical
 from serving.wire.protos import Example
 

@@ -16,7 +16,7 @@ from models.inputs.preprocessing import Preprocessing
 from models.inputs.spec import ImageInput, Input, NumericInput, TextInput
 from models.lazy import keras, tf
 from models.trunks.base import Trunk, layer_groups
-from models.trunks.publish import publish
+from models.trunks.sources.hub_publish import publish
 from models.trunks.tf_hub import TfHub, adopted
 from pipeline.store.fingerprint import canonical
 from tests.pretrained_files import SAMPLES, TEXT, Sample

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 from pipeline.flow import prepare
 from pipeline.runner import Runner
-from pipeline.spec.sections import load_spec
+from pipeline.spec.load import load_spec
 from pipeline.store.store import Store
 
 SPEC = """

@@ -12,7 +12,8 @@ from PIL import Image
 
 from components.artifacts import Batches, Examples, TrainedModel
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
-from components.training.trainer import Trainer, TrainerInputs, Training
+from components.training.settings import Training
+from components.training.trainer import Trainer, TrainerInputs
 from components.transform.embed import Embed, EmbedInputs
 from components.transform.transform import Transform, TransformInputs
 from models.transfer.frozen import Frozen

@@ -14,10 +14,12 @@ import pytest
 
 from components.artifacts import Examples, TrainedModel
 from components.data.raw import raw_inputs
-from components.stage import Context, RootstockError
+from components.errors import RootstockError
+from components.stage import Context
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.training.settings import Training
 from components.training.trained_model import load_keras
-from components.training.trainer import Trainer, TrainerInputs, Training
+from components.training.trainer import Trainer, TrainerInputs
 from components.transform.batches import load_columns
 from components.transform.preprocessing_file import load_preprocessing
 from components.transform.transform import Transform, TransformInputs

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from serving.client.client import Client, Code, ServingError
-from serving.server.launch import UNLOADABLE, ServerExited, ServerProcess
+from serving.server.exit_codes import UNLOADABLE
+from serving.server.launch import ServerExited, ServerProcess
 from serving.signatures import SignatureInput, export
 from serving.versions import directory as layout
 

@@ -26,7 +26,8 @@ from tensorflow_serving.apis import (
 )
 
 from serving.client.client import Client, Code, ServingError
-from serving.server.launch import UNLOADABLE, ServerExited, ServerProcess
+from serving.server.exit_codes import UNLOADABLE
+from serving.server.launch import ServerExited, ServerProcess
 from serving.server.monitoring import PATH
 from serving.signatures import Classes, SignatureInput, Value, export
 from serving.versions import directory as layout

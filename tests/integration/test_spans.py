@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.flow import prepare
 from pipeline.runner import Runner
-from pipeline.spec.sections import load_spec
+from pipeline.spec.load import load_spec
 from pipeline.store.store import Store
 
 SPEC = """

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.artifacts import Examples
-from pipeline.spec.sections import load_spec
+from pipeline.spec.load import load_spec
 from tests.command_line import finished, start, stops, train_on
 from tests.planted import write_rows, write_spec
 

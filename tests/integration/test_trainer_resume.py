@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from components.stage import Context
-from components.training.trainer import EarlyStopping, Trainer, TrainerInputs, Training
+from components.training.settings import EarlyStopping, Training
+from components.training.trainer import Trainer, TrainerInputs
 from models.balancing.loss_based.uncertainty import Uncertainty
 from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch

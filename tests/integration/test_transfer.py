@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from components.artifacts import Examples
-from components.stage import Context, RootstockError, Silent
+from components.errors import RootstockError
+from components.stage import Context, Silent
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.training.dataset import load_splits
 from components.training.fit import Result, train
+from components.training.settings import EarlyStopping, Training
 from components.training.trained_model import ModelRecord, load_keras
-from components.training.trainer import EarlyStopping, Trainer, TrainerInputs, Training
+from components.training.trainer import Trainer, TrainerInputs
 from components.transform.preprocessing_file import load_preprocessing
 from components.transform.transform import Transform, TransformInputs
 from models.discovery import methods

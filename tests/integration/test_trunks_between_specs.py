@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from models.multitask.record import read_model, read_record
-from models.trunks.trained import find_model
+from models.multitask.build import read_model
+from models.multitask.record import read_record
+from pipeline.spec.trunk_lookup import find_model
 
 pytestmark = pytest.mark.slow
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.data.arrow import pa
+from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.files import listing
 from components.ingestion.readers.records import Record, batches
 from components.ingestion.readers.types import union
-from components.stage import RootstockError
 
 _TYPES = {
     "null": "null",

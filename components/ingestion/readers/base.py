@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from components.data.digests import digest_source
-from models.inputs.spec import STRICT
+from models.config import STRICT
 
 if TYPE_CHECKING:
     import pyarrow as pa

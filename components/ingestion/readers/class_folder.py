@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from components.data.arrow import pa
+from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.files import listing, units_of_files
-from components.stage import RootstockError
 
 BATCH_FILES = 250
 PEEK_FILES = 100

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from components.data.arrow import arrow_csv, pa
+from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.byte_ranges import lines_before, opened_range, units_of_rows
 from components.ingestion.readers.files import listing
@@ -24,7 +25,6 @@ from components.ingestion.readers.text_values import (
     infer_type,
     parse,
 )
-from components.stage import RootstockError
 
 BLOCK_BYTES = 1 << 24
 """Read at a time; the longest row must fit. The first block decides the types of columns."""

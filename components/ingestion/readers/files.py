@@ -7,8 +7,8 @@ import os
 from itertools import takewhile
 from pathlib import Path
 
+from components.errors import RootstockError
 from components.ingestion.readers.base import Unit
-from components.stage import RootstockError
 
 UNIT_FILES = 1000
 UNIT_BYTES = 1 << 26

@@ -12,11 +12,11 @@ from pydantic import Field
 
 from components.data.arrow import pa
 from components.data.digests import digest_files
+from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.delimited import CsvReader
 from components.ingestion.readers.images import fault
 from components.ingestion.readers.text_values import ColumnType
-from components.stage import RootstockError
 
 UNIT_ROWS = 1000
 MAX_PARTS = 64

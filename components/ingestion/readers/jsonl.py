@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from components.data.arrow import arrow_json, pa
+from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.byte_ranges import (
     blocks_of_lines,
@@ -21,7 +22,6 @@ from components.ingestion.readers.files import listing
 from components.ingestion.readers.records import Record, batches, infer
 from components.ingestion.readers.text_values import ARROW_NAMES, ColumnType
 from components.ingestion.readers.types import union
-from components.stage import RootstockError
 
 BLOCK_BYTES = 1 << 24
 INFER_LINES = 10_000

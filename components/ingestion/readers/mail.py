@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
 from components.data.arrow import pa
+from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.files import listing, units_of_files
 from components.ingestion.readers.records import Record, batches
-from components.stage import RootstockError
 
 UNIT_MESSAGES = 1000
 MAX_PARTS = 16

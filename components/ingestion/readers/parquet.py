@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from components.data.arrow import pa, pq
+from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.files import listing
 from components.ingestion.readers.types import conform, plain_schema, union
-from components.stage import RootstockError
 
 UNIT_BYTES = 1 << 27
 BATCH_ROWS = 1 << 14

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from components.errors import RootstockError
 from components.ingestion.readers.base import Reader
-from components.stage import RootstockError
 
 R = TypeVar("R", bound=Reader)
 _PLACEHOLDER = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)\}")

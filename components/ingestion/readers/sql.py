@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from components.data.arrow import pa
+from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.records import Record, batches, infer, plain
 from components.ingestion.readers.text_values import ARROW_NAMES, ColumnType
-from components.stage import RootstockError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL

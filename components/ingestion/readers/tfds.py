@@ -10,9 +10,9 @@ from typing import Literal
 
 from components.data.arrow import pa
 from components.data.digests import digest_source
+from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Unit
 from components.ingestion.readers.tfrecord import TFRecordReader
-from components.stage import RootstockError
 
 FEATURES = "features.json"
 LABELS = ".labels.txt"

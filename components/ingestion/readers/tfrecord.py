@@ -11,12 +11,12 @@ from typing import Literal
 
 from components.data.arrow import pa
 from components.data.tfrecord import DamagedFile, read_records
+from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.byte_ranges import opened_range
 from components.ingestion.readers.files import listing
 from components.ingestion.readers.records import Record, batches
 from components.ingestion.readers.types import union
-from components.stage import RootstockError
 
 INFER_RECORDS = 1000
 FEW = 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.data.arrow import pa
-from components.stage import RootstockError
+from components.errors import RootstockError
 
 _TEXT = ("date", "time", "timestamp", "duration")
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from models.balancing.base import Balancing, Probe, TwoLevelBalancer
 from models.balancing.math.newton import on_simplex
 from models.balancing.math.weighted_sum import WeightedLosses, shares
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 

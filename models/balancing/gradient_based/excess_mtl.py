@@ -9,7 +9,7 @@ from pydantic import Field
 
 from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradients
 from models.balancing.math.weighted_sum import shares
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 

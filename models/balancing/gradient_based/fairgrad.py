@@ -10,7 +10,7 @@ from pydantic import Field
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.cosines import SHORTEST, STATIONARY, cosines
 from models.balancing.math.newton import proportionally_fair
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.simplex import onto_simplex
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 

@@ -15,7 +15,7 @@ from models.balancing.base import (
     check_tasks,
 )
 from models.balancing.math.newton import nonnegative
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradients
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 

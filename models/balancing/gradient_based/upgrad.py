@@ -8,7 +8,7 @@ from typing import Literal
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.cosines import cosines
 from models.balancing.math.newton import nonnegative
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.balancing.base import Balancing, LossBalancer
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from models.balancing.base import Balancing, HindsightBalancer
 from models.balancing.math.weighted_sum import WeightedLosses, shares
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 

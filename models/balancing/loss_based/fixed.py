@@ -10,7 +10,7 @@ from pydantic import Field
 
 from models.balancing.base import Balancing, LossBalancer, check_tasks
 from models.balancing.loss_based.equal import ConstantWeights
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.tasks.base import TaskTarget
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from models.balancing.base import Balancing, LossBalancer
 from models.balancing.math.weighted_sum import WeightedLosses, shares
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from models.inputs.spec import STRICT
+from models.config import STRICT
 from models.lazy import keras
 
 

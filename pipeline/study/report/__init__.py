@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from components.data.atomic import write_whole
 from pipeline.study.findings import Findings
 from pipeline.study.report.data import data
 from pipeline.study.report.markdown import markdown
@@ -22,13 +23,6 @@ def write(
     }
     for name, text in files.items():
         write_whole(directory / name, text)
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Replace a file in one step."""
-    new = file.with_name(f".{file.name}.new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(file)
 
 
 __all__ = ["Affinities", "markdown", "write", "write_whole"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from pipeline.report.tables import table
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.promises import promises
 from pipeline.study.report.sentences import (
@@ -97,9 +98,3 @@ def _costs(found: Findings) -> str:
             table(header, lines),
         ]
     )
-
-
-def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A markdown table."""
-    drawn = [header, ["---"] * len(header), *lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in drawn)

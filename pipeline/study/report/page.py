@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 from components.data.arrow import np
 from pipeline.report.charts import Bar, Point, Series, forest, heat_map, plot
+from pipeline.report.page import page_of, rich
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.jobs import MAJORITY, Cell
 from pipeline.study.promises import promises
@@ -24,12 +23,7 @@ from pipeline.study.report.sentences import (
 )
 from pipeline.study.verdict import Verdict
 
-MARKS = (
-    (re.compile(r"\*\*(.+?)\*\*"), r"<b>\1</b>"),
-    (re.compile(r"`(.+?)`"), r"<code>\1</code>"),
-)
 CALIBRATION = "calibration_error"
-STYLE = Path(__file__).with_name("style.css")
 Matrix = Sequence[Sequence[float]]
 PILLS = {"kept": "helps", "broken": "hurts", "no difference": "equivalent"}
 
@@ -59,16 +53,6 @@ def page(found: Findings, spec_text: str, affinities: Affinities | None = None) 
         ]
     )
     return page_of(f"Study: {found.evidence.design.spec.name}", body)
-
-
-def page_of(title: str, body: str) -> str:
-    """A page of ours that needs no network."""
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE.read_text()}</style></head><body><main>"
-        f"<h1>{escape(title)}</h1>{body}</main></body></html>\n"
-    )
 
 
 def _answer(found: Findings) -> Iterator[str]:
@@ -256,11 +240,3 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]], rich: bool = F
 
 def _pill(kind: str, text: str) -> str:
     return f'<span class="pill {kind}">{text}</span>'
-
-
-def rich(text: str) -> str:
-    """Escaped, with the two marks of our sentences."""
-    told = escape(text, quote=False)
-    for mark, html in MARKS:
-        told = mark.sub(html, told)
-    return told

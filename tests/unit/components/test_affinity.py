@@ -11,7 +11,8 @@ import pytest
 from components.experiments.task_affinity import Affinity
 from components.stage import Context
 from components.training.sampling import RoundRobin
-from components.training.trainer import Trainer, Training
+from components.training.settings import Training
+from components.training.trainer import Trainer
 from models.trunks.scratch import Scratch
 from tests.trainer_data import COLUMNS_ONLY, TASKS, write_inputs
 

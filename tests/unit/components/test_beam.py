@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from components.beam.map_units import hand_over, map_units
-from components.stage import BeamOptions, Context, RootstockError
+from components.errors import RootstockError
+from components.stage import BeamOptions, Context
 
 Make = Callable[[str], Context]
 

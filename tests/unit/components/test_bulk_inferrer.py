@@ -10,12 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.artifacts import SourceFiles
+from components.errors import RootstockError
 from components.inference.bulk_inferrer import BulkInferrer, BulkInferrerInputs, BulkInferrerOutputs
 from components.inference.prediction_writers import PredictionFormat
 from components.ingestion.readers.delimited import CsvReader
 from components.ingestion.readers.jsonl import JsonLinesReader
 from components.ingestion.readers.tfrecord import TFRecordReader
-from components.stage import Context, RootstockError
+from components.stage import Context
 from models.inputs.spec import CategoricalInput, NumericInput
 from pipeline.cli.main import main
 from serving.versions.directory import push

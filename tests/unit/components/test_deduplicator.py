@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from components.artifacts import Examples
+from components.errors import RootstockError
 from components.ingestion.deduplicator import Deduplicator, DeduplicatorInputs, DeduplicatorOutputs
 from components.ingestion.duplicate_signatures import (
     groups,
@@ -18,7 +19,7 @@ from components.ingestion.duplicate_signatures import (
     signatures,
     text_signature,
 )
-from components.stage import Context, RootstockError
+from components.stage import Context
 
 Make = Callable[[str], Context]
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import pytest
 
 from components.data import digests
 from components.data.digests import digest_source, digest_tree
-from components.stage import RootstockError
+from components.errors import RootstockError
 
 
 def make_tree(root: Path) -> Path:

@@ -11,7 +11,8 @@ import pytest
 
 from components.artifacts import Batches, Preprocessing
 from components.data.digests import digest_tree
-from components.stage import Context, RootstockError
+from components.errors import RootstockError
+from components.stage import Context
 from components.transform.batches import load_columns, stored_representation, write_shard
 from components.transform.embed import Embed, EmbedInputs
 from components.transform.preprocessing_file import save_preprocessing

@@ -7,9 +7,10 @@ from sklearn import metrics as sk
 
 from components.artifacts import Champion, Examples, TrainedModel
 from components.data.slices import Slice
+from components.errors import RootstockError
 from components.evaluation.evaluator import Evaluator, EvaluatorInputs
 from components.evaluation.thresholds import Threshold, check_thresholds
-from components.stage import Context, RootstockError, Silent
+from components.stage import Context, Silent
 from components.training.trained_model import write_classes
 from tests.small_model import TARGETS, TASKS, answers, write_examples, write_model
 

@@ -9,11 +9,12 @@ import pytest
 
 from components.artifacts import SPLITS, SourceFiles
 from components.data.digests import digest_tree
+from components.errors import RootstockError
 from components.ingestion.example_gen import ExampleGen, ExampleGenInputs, ExampleGenOutputs
 from components.ingestion.readers import Reader
 from components.ingestion.readers.delimited import CsvReader
 from components.ingestion.splits import HashSplits as Splits
-from components.stage import BeamOptions, Context, RootstockError
+from components.stage import BeamOptions, Context
 
 Make = Callable[[str], Context]
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from components.artifacts import TrainedModel
+from components.errors import RootstockError
 from components.export.expected_outputs import read_expected
 from components.export.exporter import Exporter, ExporterInputs
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs
 from components.export.settings import Export
-from components.stage import Context, RootstockError
-from components.training.trainer import Trainer, Training
+from components.stage import Context
+from components.training.settings import Training
+from components.training.trainer import Trainer
 from serving.server.saved_model import SavedModel
 from tests.trainer_data import TASKS, write_inputs
 

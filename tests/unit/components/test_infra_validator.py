@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from components.artifacts import TrainedModel
+from components.errors import RootstockError
 from components.export.expected_outputs import write_expected
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs, ServingLimits
-from components.stage import Context, RootstockError
+from components.stage import Context
 from serving.signatures import SignatureInput, export
 
 IMAGES = np.array([b"\xff\xd8", b"abc", b"", b"\x00"] * 5, object)

@@ -19,7 +19,8 @@ from components.ingestion import example_gen
 from components.artifacts import SourceFiles
 from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
 from components.ingestion.readers.delimited import CsvReader
-from components.stage import BeamOptions, RootstockError
+from components.stage import BeamOptions
+from components.errors import RootstockError
 from pipeline.runner import Runner
 from pipeline.store.store import Store
 

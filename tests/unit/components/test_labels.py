@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from components.errors import RootstockError
 from components.labels.encoding import encode, resolve
-from components.stage import RootstockError
 from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask
 
 nan = np.nan

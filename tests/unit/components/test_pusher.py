@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from components.artifacts import Blessing, TrainedModel
+from components.errors import RootstockError
 from components.export.pusher import Pusher, PusherInputs, PusherOutputs
-from components.stage import Context, RootstockError, Silent
+from components.stage import Context, Silent
 from serving.versions import labels
 
 

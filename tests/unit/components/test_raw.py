@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from components.data.raw import raw_inputs
-from components.stage import RootstockError
+from components.errors import RootstockError
 from models.inputs.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
 
 FEATURES = (

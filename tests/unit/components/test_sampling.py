@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 from components.training.dataset import Rows, training_batches
 from components.training.sampling import (
     Fixed,

@@ -7,7 +7,8 @@ import pytest
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.artifacts import SourceFiles, Statistics
-from components.stage import Context, RootstockError
+from components.errors import RootstockError
+from components.stage import Context
 from components.statistics.column_statistics import (
     ImageColumn,
     ListColumn,

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from components.data.slices import Slice, check_slices, masks
-from components.stage import RootstockError
+from components.errors import RootstockError
 
 ROWS = pa.table(
     {

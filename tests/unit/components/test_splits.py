@@ -12,11 +12,12 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from components.artifacts import SPLITS, SourceFiles
+from components.errors import RootstockError
 from components.ingestion.example_gen import ExampleGen, ExampleGenInputs, ExampleGenOutputs
 from components.ingestion.readers.delimited import CsvReader
 from components.ingestion.splits import ColumnSplits, HashSplits, Splits, Splitting, TimeSplits
 from components.ingestion.stratified_splits import stratified
-from components.stage import Context, RootstockError
+from components.stage import Context
 
 Make = Callable[[str], Context]
 SPEC: TypeAdapter[Splitting] = TypeAdapter(Splits)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from components.errors import RootstockError
 from components.labels.encoding import counted
-from components.stage import RootstockError
 from components.training.dataset import Rows, Splits
 from components.training.subset import Subset, chosen
 from models.tasks.base import (

@@ -1,11 +1,11 @@
 import pytest
 
 from components.data.slices import Slice
+from components.errors import RootstockError
 from components.evaluation.assessment import ALL, Assessment, Change
 from components.evaluation.intervals import Interval
 from components.evaluation.metrics import TaskMetrics
 from components.evaluation.thresholds import Threshold, check_thresholds, judge
-from components.stage import RootstockError
 from models.tasks.base import BinaryTask
 
 TASKS = (BinaryTask(name="t", label="y"),)

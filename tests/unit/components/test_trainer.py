@@ -15,11 +15,13 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from components.artifacts import TrainedModel
+from components.errors import RootstockError
 from components.export.expected_outputs import read_expected
-from components.stage import Context, RootstockError
+from components.stage import Context
 from components.training.callbacks import Monitor
+from components.training.settings import EarlyStopping, Training
 from components.training.trained_model import load_description, load_keras
-from components.training.trainer import EarlyStopping, Trainer, Training
+from components.training.trainer import Trainer
 from models.balancing.loss_based.uncertainty import Uncertainty
 from models.lazy import keras, tf
 from models.tasks.base import BinaryTask, Task
@@ -131,7 +133,8 @@ def test_a_description_needs_no_tensorflow(trained: Trained) -> None:
     assert targets[0].labelled == SIZES["train"] * 4 // 5
     code = (
         "import sys; from pathlib import Path; from components.artifacts import TrainedModel;"
-        "from components.training.trained_model import load_description; import components.training.trainer;"
+        "from components.training.trained_model import load_description;"
+        "import components.training.trainer;"
         "load_description(TrainedModel(Path(sys.argv[1])));"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 from components.training.fit import _check_state, _unbalanced
 from models.balancing.base import Balancing
 from models.balancing.gradient_based.excess_mtl import ExcessMTL

@@ -12,7 +12,8 @@ from PIL import Image
 
 from components.artifacts import Examples
 from components.data.digests import digest_tree
-from components.stage import Context, RootstockError
+from components.errors import RootstockError
+from components.stage import Context
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.transform.batches import load_columns
 from components.transform.preprocessing_file import load_preprocessing

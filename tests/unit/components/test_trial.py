@@ -16,9 +16,10 @@ from components.experiments.trial import Trial
 from components.experiments.trial_result import REPLICATES, TrialFigures, load_figures
 from components.labels.encoding import encode, resolve
 from components.stage import Context
+from components.training.settings import Training
 from components.training.subset import Subset, chosen
 from components.training.trained_model import load_keras
-from components.training.trainer import Trainer, TrainerInputs, Training
+from components.training.trainer import Trainer, TrainerInputs
 from models.inputs.spec import (
     CategoricalInput,
     ImageInput,

@@ -8,7 +8,7 @@ import pytest
 from components.artifacts import PushRecord
 from pipeline.cli.main import main
 from pipeline.operations.deployment import pushed_before, serve_newest
-from pipeline.spec.sections import load_spec
+from pipeline.spec.load import load_spec
 from pipeline.tracking import registry
 from pipeline.tracking.registry import DIGEST, MODEL
 from serving.versions import directory as layout

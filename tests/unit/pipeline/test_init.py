@@ -14,7 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 from pipeline.spec.guesses import guess_input, guess_task
 from pipeline.spec.starter import write_starter
 

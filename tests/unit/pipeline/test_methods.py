@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from components.stage import RootstockError
-from models.inputs.spec import STRICT
+from components.errors import RootstockError
+from models.config import STRICT
 from pipeline.cli.methods import all_methods, described, listing, page
 
 DOCS = Path(__file__).parents[3] / "docs"

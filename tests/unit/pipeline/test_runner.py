@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from components.artifacts import Examples
-from components.stage import Context, RootstockError, Stage
+from components.errors import RootstockError
+from components.stage import Context, Stage
 from pipeline.display import LineDisplay, summary
 from pipeline.runner import Runner
 from pipeline.store.store import Store

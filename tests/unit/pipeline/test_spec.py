@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 from models.balancing.loss_based.uncertainty import Uncertainty
 from models.inputs.augment import Augment
 from models.tasks.base import MulticlassTask
-from pipeline.spec.sections import Spec, load_spec
+from pipeline.spec.load import load_spec
+from pipeline.spec.sections import Spec
 
 EXAMPLES = sorted(Path("examples").glob("*/*.yaml"))
 DIGITS = Path("examples/digits/digits.yaml")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.artifacts import Examples, Schema
-from components.stage import RootstockError
+from components.errors import RootstockError
 from pipeline.store.fingerprint import Identity
 from pipeline.store.store import Attempt, Store
 

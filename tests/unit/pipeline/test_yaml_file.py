@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 from pipeline.spec.yaml_file import YamlFile, read_yaml
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from components.errors import RootstockError
 from components.ingestion.readers import delimited
 from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.delimited import CsvReader
-from components.stage import RootstockError
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from components.errors import RootstockError
 from components.ingestion.readers import files
 from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.image_folder import ImageFolderReader
 from components.ingestion.readers.images import fault
-from components.stage import RootstockError
 
 
 def encoded(kind: str = "PNG", size: tuple[int, int] = (4, 3)) -> bytes:

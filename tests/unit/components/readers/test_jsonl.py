@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from components.errors import RootstockError
 from components.ingestion.readers import byte_ranges, jsonl
 from components.ingestion.readers.jsonl import JsonLinesReader
-from components.stage import RootstockError
 from tests.unit.components.readers.reading import read
 
 

@@ -12,13 +12,13 @@ import pyarrow.feather as feather
 import pytest
 from PIL import Image
 
+from components.errors import RootstockError
 from components.ingestion.readers import arrow_ipc, image_manifest
 from components.ingestion.readers.arrow_ipc import ArrowReader
 from components.ingestion.readers.avro import AvroReader
 from components.ingestion.readers.image_manifest import ImageManifestReader
 from components.ingestion.readers.sql import SqlReader
 from components.ingestion.readers.text_folder import TextFolderReader
-from components.stage import RootstockError
 from tests.unit.components.readers.reading import read
 
 

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from components.errors import RootstockError
 from components.ingestion.readers import parquet
 from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.parquet import ParquetReader
-from components.stage import RootstockError
 
 
 def read(path: Path) -> pa.Table:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from components.errors import RootstockError
 from components.ingestion.readers.delimited import CsvReader
 from components.ingestion.readers.spans import by_span, resolved
-from components.stage import RootstockError
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.tfds import TfdsReader
-from components.stage import RootstockError
 
 BUILDER = """
 import numpy as np, sys

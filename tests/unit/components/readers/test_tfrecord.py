@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from components.data.tfrecord import framed
+from components.errors import RootstockError
 from components.ingestion.readers.tfrecord import TFRecordReader
-from components.stage import RootstockError
 from tests.unit.components.readers.reading import read
 
 

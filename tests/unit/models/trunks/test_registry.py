@@ -12,9 +12,11 @@ import pytest
 from models.inputs.encodings import AsTrained, as_trained
 from models.inputs.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
 from models.inputs.spec import ImageInput, NumericInput, TextInput
-from models.multitask.record import read_model, read_record
+from models.multitask.build import read_model
+from models.multitask.record import read_record
 from models.trunks.base import TrunkError
-from models.trunks.trained import ORIGIN, Registry, find_model
+from models.trunks.trained import Registry
+from pipeline.spec.trunk_lookup import ORIGIN, find_model
 from tests.pretrained_files import IMAGE, trained_model
 
 

@@ -10,7 +10,7 @@ import pytest
 from models.inputs.features import Feature, ImageFeature, NumericFeature
 from models.lazy import keras, tf
 from models.trunks.base import TrunkError, layer_groups
-from models.trunks.publish import publish
+from models.trunks.sources.hub_publish import publish
 from models.trunks.tf_hub import TfHub, why_frozen
 from tests.pretrained_files import (
     IMAGE,

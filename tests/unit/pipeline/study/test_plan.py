@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from components.artifacts import Batches, Examples, Preprocessing, TrialResult
+from components.errors import RootstockError
 from components.experiments.trial import Trial, TrialOutputs
-from components.stage import RootstockError
 from components.training.trainer import TrainerInputs
 from models.trunks.scratch import Scratch
+from pipeline.spec.load import load_spec
 from pipeline.spec.runnable import runnable_specs
-from pipeline.spec.sections import load_spec
 from pipeline.store.store import Store
 from pipeline.study.design import Design, design
 from pipeline.study.jobs import Prepared

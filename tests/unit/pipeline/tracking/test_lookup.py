@@ -8,7 +8,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from components.stage import RootstockError
+from components.errors import RootstockError
 from models.trunks.scratch import Scratch
 from models.trunks.trained import Registry
 from pipeline.spec.trunk_lookup import looked_up

@@ -1,5 +1,6 @@
+from pipeline.store.locks import locked
 from pipeline.tracking.journal import JournalTracker
-from pipeline.tracking.state import State, load, locked, pending, save
+from pipeline.tracking.state import State, load, pending, save
 
 URI = "sqlite:///a.db"
 

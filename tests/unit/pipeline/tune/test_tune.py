@@ -9,9 +9,9 @@ import pytest
 from optuna.trial import TrialState
 from pydantic import TypeAdapter, ValidationError
 
+from components.errors import RootstockError
 from components.experiments.trial_result import TrialFigures
-from components.stage import RootstockError
-from pipeline.spec.sections import load_spec
+from pipeline.spec.load import load_spec
 from pipeline.spec.tune import Tune
 from pipeline.tune.objective import Objective, against
 from pipeline.tune.report import Found, markdown

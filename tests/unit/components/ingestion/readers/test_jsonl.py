@@ -9,7 +9,7 @@ import pytest
 from components.errors import RootstockError
 from components.ingestion.readers import byte_ranges, jsonl
 from components.ingestion.readers.jsonl import JsonLinesReader
-from tests.unit.components.readers.reading import read
+from tests.unit.components.ingestion.readers.reading import read
 
 
 def reader(folder: Path, content: str | bytes, **options: object) -> JsonLinesReader:

@@ -10,7 +10,7 @@ from components.errors import RootstockError
 from models.config import STRICT
 from pipeline.cli.methods import all_methods, described, listing, page
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 
 
 def test_the_page_of_the_docs_is_up_to_date() -> None:

@@ -11,7 +11,7 @@ import pytest
 from components.ingestion.readers import mail
 from components.ingestion.readers.mail import MailReader
 from components.ingestion.readers.mail_message import decoded, parse
-from tests.unit.components.readers.reading import read
+from tests.unit.components.ingestion.readers.reading import read
 
 
 def message(body: str = "Guten Tag", **headers: str) -> EmailMessage:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from components.data.tfrecord import framed
 from components.errors import RootstockError
 from components.ingestion.readers.tfrecord import TFRecordReader
-from tests.unit.components.readers.reading import read
+from tests.unit.components.ingestion.readers.reading import read
 
 
 def example(**features: list[bytes] | list[float] | list[int]) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.cli.reference import json_schema, key_descriptions, page
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 
 
 def test_the_page_of_the_docs_is_up_to_date() -> None:

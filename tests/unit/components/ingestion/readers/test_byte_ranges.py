@@ -14,7 +14,7 @@ from components.ingestion.readers import byte_ranges
 from components.ingestion.readers.base import BadRecord, Unit
 from components.ingestion.readers.byte_ranges import lines_before
 from components.ingestion.readers.delimited import CsvReader
-from tests.unit.components.readers.reading import read
+from tests.unit.components.ingestion.readers.reading import read
 
 VALUES = st.text(st.sampled_from('a,"\n\r ä'), max_size=6)
 

@@ -19,7 +19,7 @@ from components.ingestion.readers.avro import AvroReader
 from components.ingestion.readers.image_manifest import ImageManifestReader
 from components.ingestion.readers.sql import SqlReader
 from components.ingestion.readers.text_folder import TextFolderReader
-from tests.unit.components.readers.reading import read
+from tests.unit.components.ingestion.readers.reading import read
 
 
 def test_arrow_files_and_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

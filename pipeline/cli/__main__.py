@@ -1,0 +1,5 @@
+"""`python -m pipeline.cli` is `rootstock`."""
+
+from pipeline.cli.main import command
+
+command()

@@ -37,7 +37,7 @@ from models.trunks.encoders.column_mlp import ColumnMlp
 from models.trunks.scratch import Scratch
 
 INPUTS, BATCH, LAYERS, WIDTH = 64, 256, (512, 512, 512, 512), 128
-METHODS = methods("models.balancing", Balancing)  # type: ignore[type-abstract]
+METHODS = methods("models.balancing", Balancing)
 PLAIN = "equal"
 
 

@@ -34,8 +34,8 @@ from pipeline.run import run
 
 PLAIN = ("hard", "equal")
 FIXED = ("tracking.backend=none", "training.gradient_figures=false")
-BALANCING = methods("models.balancing", Balancing)  # type: ignore[type-abstract]
-SCHEMES = methods("models.sharing", Sharing)  # type: ignore[type-abstract]
+BALANCING = methods("models.balancing", Balancing)
+SCHEMES = methods("models.sharing", Sharing)
 
 
 def trial(spec: Path, work: Path, overrides: list[str]) -> dict[str, Any]:

@@ -1,4 +1,9 @@
-"""Methods are found, not listed: a new file in a method package is a new choice in every spec."""
+"""Methods and kinds are discovered: a new file in their package is a new choice in every spec.
+
+A method has a `name` and a kind has a `kind`, each a literal default of a frozen dataclass. What a
+kind means elsewhere (its head, its labels, its metrics) is a class of its own in a package of that
+name, in the module `<package>.<kind>`; `part` gives it.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +11,71 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from functools import cache, partial
 from typing import Annotated, Any, TypeVar, Union
 
 from pydantic import BeforeValidator, Field
 
 M = TypeVar("M")
 
-PARTS = ("layers", "encoders", "sources", "math")
-"""Folders of what methods are built from. They hold no methods and may import TensorFlow."""
+PARTS = ("layers", "encoders", "sources", "math", "heads")
+"""Folders of what methods and kinds are built from. They may import TensorFlow when imported."""
 
 
-def methods(package: str, base: type[M]) -> dict[str, type[M]]:
-    """Concrete subclasses of `base` in `package` and its folders, by their `name` default."""
+def methods(package: str, base: type[M], key: str = "name") -> dict[str, type[M]]:
+    """Concrete subclasses of `base` in `package` and its folders, by their `key` default."""
     by_name: dict[str, type[M]] = {}
     for module in _modules(package):
-        for cls in vars(importlib.import_module(module)).values():
-            own = inspect.isclass(cls) and cls.__module__ == module
-            if own and issubclass(cls, base) and not inspect.isabstract(cls):
-                by_name[str(cls.name)] = cls
+        for cls in _concrete(module, base):
+            by_name[str(getattr(cls, key))] = cls
     return dict(sorted(by_name.items()))
+
+
+@cache
+def part(package: str, base: type[M], kind: str) -> M:
+    """What `kind` means to `package`: the concrete subclass of `base` in `<package>.<kind>`, made.
+
+    Only that module is imported. `package` is a literal where this is called: fingerprints read it
+    there (`pipeline.store.fingerprint`), since no import statement names the module.
+
+    Raises:
+        LookupError: the package has no such module, or not one class in it.
+    """
+    try:
+        classes = list(_concrete(f"{package}.{kind}", base))
+    except ModuleNotFoundError as e:
+        raise LookupError(f"{package} has no module {kind!r}: the kind lacks this part.") from e
+    if len(classes) != 1:
+        raise LookupError(
+            f"Expected one concrete {base.__name__} in {package}.{kind}. Received: {classes}"
+        )
+    return classes[0]()
+
+
+def choice(package: str, base: type[M], key: str = "name") -> Any:
+    """The pydantic type of a spec field that takes any method (or kind) of `package`.
+
+    Each is a frozen dataclass with a literal default of `key`, such as `name: Literal["hard"] =
+    "hard"`.
+    """
+    classes = tuple(methods(package, base, key).values())
+    short = BeforeValidator(partial(_named, key))
+    if len(classes) == 1:
+        return Annotated[classes[0], short]
+    return Annotated[Union[classes], Field(discriminator=key), short]  # noqa: UP007 - from a tuple
+
+
+def _named(key: str, value: Any) -> Any:
+    """`uncertainty` is short for `{name: uncertainty}`."""
+    return {key: value} if isinstance(value, str) else value
+
+
+def _concrete(module: str, base: type[M]) -> Iterator[type[M]]:
+    """The concrete subclasses of `base` that a module defines."""
+    for cls in vars(importlib.import_module(module)).values():
+        own = inspect.isclass(cls) and cls.__module__ == module
+        if own and issubclass(cls, base) and not inspect.isabstract(cls):
+            yield cls
 
 
 def _modules(package: str) -> Iterator[str]:
@@ -33,23 +84,3 @@ def _modules(package: str) -> Iterator[str]:
             yield f"{package}.{module.name}"
         elif module.name not in PARTS:
             yield from _modules(f"{package}.{module.name}")
-
-
-def _named(value: Any) -> Any:
-    """`uncertainty` is short for `{name: uncertainty}`."""
-    return {"name": value} if isinstance(value, str) else value
-
-
-def choice(package: str, base: type[M]) -> Any:
-    """The pydantic type of a spec field that takes any method of `package`.
-
-    Each method is a frozen dataclass with `name: Literal["..."] = "..."`.
-    """
-    classes = tuple(methods(package, base).values())
-    if len(classes) == 1:
-        return Annotated[classes[0], BeforeValidator(_named)]
-    return Annotated[
-        Union[classes],  # noqa: UP007 - built from a tuple
-        Field(discriminator="name"),
-        BeforeValidator(_named),
-    ]

@@ -19,7 +19,7 @@ from typing import Any
 from components.artifacts import Artifact
 from components.stage import Stage
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FIRST_PARTY = ("components", "models", "serving", "pipeline")
 
 

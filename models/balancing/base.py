@@ -186,7 +186,6 @@ class GramianBalancer(GradientBalancer):
         """
 
     def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """See `GradientBalancer.combine`."""
         ops = keras.ops
         gramian, losses, present = (
             ops.cast(t, "float64") for t in (tasks.gramian, tasks.losses, tasks.present)

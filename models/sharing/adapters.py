@@ -30,7 +30,6 @@ class Adapters(Sharing):
     width: Annotated[int, Field(ge=1)] = 16
 
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
-        """See `Sharing.build`."""
         from models.sharing.layers.adapter import Adapter
         from models.trunks.stages import Walk
 

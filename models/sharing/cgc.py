@@ -29,7 +29,6 @@ class CGC(Sharing):
     widths: Annotated[Widths, Field(min_length=1)] = (64,)
 
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
-        """See `Sharing.build`."""
         one_level = PLE(
             shared_experts=self.shared_experts,
             task_experts=self.task_experts,

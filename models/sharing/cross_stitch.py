@@ -29,7 +29,6 @@ class CrossStitch(Sharing):
     own: Annotated[float, Field(gt=0, le=1)] = 0.9
 
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
-        """See `Sharing.build`."""
         from models.sharing.layers.stitch import Stitch
 
         return stitched(make_trunk, tasks, lambda stage: Stitch(stage, tasks, self.own))

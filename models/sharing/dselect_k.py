@@ -45,7 +45,6 @@ class DSelectK(MMoE):
             )
 
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
-        """See `Sharing.build`."""
         from models.sharing.layers.selector import Selector
 
         return gated(

@@ -21,7 +21,6 @@ class Hard(Sharing):
     name: Literal["hard"] = "hard"
 
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
-        """See `Sharing.build`."""
         trunk = make_trunk()
         representation = representation_of(trunk)
         branches = keras.Model(representation, dict.fromkeys(tasks, representation))

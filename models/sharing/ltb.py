@@ -32,7 +32,6 @@ class LTB(Sharing):
     temperature: Annotated[float, Field(gt=0)] = 5.0
 
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
-        """See `Sharing.build`."""
         from models.sharing.layers.stitch import Branching
 
         return stitched(make_trunk, tasks, lambda stage: Branching(stage, tasks, self.temperature))

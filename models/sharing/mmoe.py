@@ -29,7 +29,6 @@ class MMoE(Sharing):
     widths: Annotated[Widths, Field(min_length=1)] = (64,)
 
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
-        """See `Sharing.build`."""
         from models.sharing.layers.gate import Gate
 
         sources = tuple(f"expert{i}" for i in range(self.experts))

@@ -25,7 +25,6 @@ class MTAN(Sharing):
     name: Literal["mtan"] = "mtan"
 
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
-        """See `Sharing.build`."""
         from models.trunks.stages import Walk
 
         trunk = make_trunk()

@@ -33,7 +33,6 @@ class PLE(Sharing):
     levels: Annotated[int, Field(ge=1)] = 2
 
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
-        """See `Sharing.build`."""
         trunk = make_trunk()
         representation = representation_of(trunk)
         shared, given = representation, dict.fromkeys(tasks, representation)

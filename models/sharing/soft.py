@@ -30,7 +30,6 @@ class Soft(Sharing):
     strength: Annotated[float, Field(gt=0)] = 1e-3
 
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
-        """See `Sharing.build`."""
         from models.sharing.layers.tether import Tether
         from models.trunks.stages import Walk, name_apart
 

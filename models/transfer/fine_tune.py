@@ -21,6 +21,5 @@ class FineTune(Transfer):
     trunk_rate: TrunkRate = 0.05
 
     def plan(self, trunk: keras.Model) -> Plan:
-        """See `Transfer.plan`."""
         variables = tuple(trunk.trainable_variables)
         return Plan((Phase(0, variables),), at_rate(variables, self.trunk_rate))

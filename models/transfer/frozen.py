@@ -23,5 +23,4 @@ class Frozen(Transfer):
     embed: bool = True
 
     def plan(self, trunk: keras.Model) -> Plan:
-        """See `Transfer.plan`."""
         return Plan((Phase(0, ()),))

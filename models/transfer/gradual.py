@@ -30,7 +30,6 @@ class Gradual(Transfer):
     trunk_rate: TrunkRate = 0.05
 
     def plan(self, trunk: keras.Model) -> Plan:
-        """See `Transfer.plan`."""
         phases = [Phase(0, ())] if self.head_epochs else []
         thawed: tuple[keras.Variable, ...] = ()
         for i, group in enumerate(reversed(variables_by_depth(trunk))):

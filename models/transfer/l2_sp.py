@@ -29,14 +29,12 @@ class L2SP(Transfer):
     trunk_rate: TrunkRate = 0.05
 
     def plan(self, trunk: keras.Model) -> Plan:
-        """See `Transfer.plan`."""
         variables = tuple(trunk.trainable_variables)
         for v in variables:
             v.regularizer = _Toward(self.alpha, keras.ops.convert_to_numpy(v), v.regularizer)
         return Plan((Phase(0, variables),), at_rate(variables, self.trunk_rate))
 
     def finish(self, trunk: keras.Model) -> None:
-        """See `Transfer.finish`."""
         for v in trunk.weights:
             if isinstance(v.regularizer, _Toward):
                 v.regularizer = v.regularizer.before

@@ -29,7 +29,6 @@ class LayerDecay(Transfer):
     trunk_rate: TrunkRate = 0.1
 
     def plan(self, trunk: keras.Model) -> Plan:
-        """See `Transfer.plan`."""
         rates = {
             id(v): self.trunk_rate * self.decay**k
             for k, group in enumerate(reversed(variables_by_depth(trunk)))

@@ -25,7 +25,6 @@ class LinearThenFineTune(Transfer):
     trunk_rate: TrunkRate = 0.05
 
     def plan(self, trunk: keras.Model) -> Plan:
-        """See `Transfer.plan`."""
         variables = tuple(trunk.trainable_variables)
         phases = Phase(0, ()), Phase(self.head_epochs, variables)
         return Plan(phases, at_rate(variables, self.trunk_rate))

@@ -63,7 +63,6 @@ class Applications(Trunk):
         return (self.weights,) if self.pretrained and self.weights != IMAGENET else ()
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
-        """See `Trunk.check`."""
         wrong = check_images(inputs, f"keras.applications.{self.model}")
         if not self.pretrained:
             return wrong
@@ -79,7 +78,6 @@ class Applications(Trunk):
         return wrong
 
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
-        """See `Trunk.build`."""
         builder = self._builder()
         images = only(ImageFeature, features, f"keras.applications.{self.model}")
         sizes = {(self.side or f.height, self.side or f.width) for f in images}
@@ -97,7 +95,6 @@ class Applications(Trunk):
         return keras.Model(inputs, joined(encoded), name="trunk")
 
     def kept_in(self, directory: Path) -> Applications:
-        """See `Trunk.kept_in`."""
         return replace(self, weights=IMAGENET, pretrained=False)
 
     def _convnet(self, side: tuple[int, int]) -> keras.Model:

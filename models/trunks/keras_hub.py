@@ -59,15 +59,12 @@ class KerasHub(Trunk):
     pretrained: bool = True
 
     def reading(self) -> Reading:
-        """See `Trunk.reading`."""
         return Tokens(preset=self.preset, length=self.length)
 
     def files(self) -> tuple[str, ...]:
-        """See `Trunk.files`."""
         return (str(fetched_preset(self.preset)),)
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
-        """See `Trunk.check`."""
         wrong = check_preset(self.preset)
         here = local_preset(self.preset)
         if not wrong and here is not None:
@@ -80,7 +77,6 @@ class KerasHub(Trunk):
         return wrong
 
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
-        """See `Trunk.build`."""
         backbone = self._backbone()
         if isinstance(backbone.input, dict) and any("token_ids" in k for k in backbone.input):
             return self._text_model(backbone, only(TokensFeature, features, self._what(backbone)))
@@ -92,7 +88,6 @@ class KerasHub(Trunk):
         )
 
     def keep(self, directory: Path) -> None:
-        """See `Trunk.keep`."""
         backbone = replace(self, pretrained=False)._backbone()
         (directory / CONFIG).write_text(json.dumps(keras.saving.serialize_keras_object(backbone)))
         if not isinstance(backbone.input, dict):
@@ -100,7 +95,6 @@ class KerasHub(Trunk):
             (directory / CONVERTER).write_text(json.dumps(converter))
 
     def kept_in(self, directory: Path) -> KerasHub:
-        """See `Trunk.kept_in`."""
         return replace(self, preset=str(directory), pretrained=False)
 
     def _what(self, backbone: keras.Model) -> str:

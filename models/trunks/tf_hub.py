@@ -48,19 +48,15 @@ class TfHub(Trunk):
 
     @property
     def pretrained(self) -> bool:
-        """See `Trunk.pretrained`."""
         return True
 
     def reading(self) -> Reading:
-        """See `Trunk.reading`."""
         return Raw()
 
     def files(self) -> tuple[str, ...]:
-        """See `Trunk.files`."""
         return tuple(str(module_directory(h)) for h in self._handles())
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
-        """See `Trunk.check`."""
         wrong = [sentence for h in self._handles() for sentence in check_module(h)]
         kinds = {i.kind for i in inputs}
         if not all(isinstance(i, ImageInput | TextInput) for i in inputs) or len(kinds) > 1:
@@ -69,7 +65,6 @@ class TfHub(Trunk):
         return wrong
 
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
-        """See `Trunk.build`."""
         from models.trunks.layers.hub_module import AdoptedModule
 
         module = AdoptedModule(
@@ -91,12 +86,10 @@ class TfHub(Trunk):
         return keras.Model(inputs, joined(encoded), name="trunk")
 
     def keep(self, directory: Path) -> None:
-        """See `Trunk.keep`."""
         for name, handle in self._named().items():
             shutil.copytree(module_directory(handle), directory / name)
 
     def kept_in(self, directory: Path) -> TfHub:
-        """See `Trunk.kept_in`."""
         preprocess = str(directory / "preprocess") if self.preprocess else ""
         return replace(self, handle=str(directory / "handle"), preprocess=preprocess)
 

@@ -38,18 +38,15 @@ class Registry(Trunk):
     pretrained: bool = True
 
     def reading(self) -> Reading:
-        """See `Trunk.reading`."""
         return AsTrained(source=str(self._directory()))
 
     def files(self) -> tuple[str, ...]:
-        """See `Trunk.files`."""
         from models.multitask.record import RECORD, SOURCE, WEIGHTS
 
         found = (self._directory() / name for name in (RECORD, WEIGHTS, SOURCE))
         return tuple(str(path) for path in found if path.exists())
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
-        """See `Trunk.check`."""
         from models.inputs.encodings import as_trained
 
         try:
@@ -59,7 +56,6 @@ class Registry(Trunk):
         return []
 
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
-        """See `Trunk.build`."""
         from models.multitask.build import read_model
 
         record = self._record()
@@ -77,7 +73,6 @@ class Registry(Trunk):
             raise TrunkError(f"trained model {self.model!r} cannot be loaded: {e}") from e
 
     def keep(self, directory: Path) -> None:
-        """See `Trunk.keep`."""
         from models.multitask.record import RECORD, SOURCE
 
         model = self._directory()
@@ -86,7 +81,6 @@ class Registry(Trunk):
             shutil.copytree(model / SOURCE, directory / SOURCE)
 
     def kept_in(self, directory: Path) -> Registry:
-        """See `Trunk.kept_in`."""
         return replace(self, model=str(directory), store="", pretrained=False)
 
     def _record(self) -> ModelRecord:

@@ -39,11 +39,9 @@ class AutoLambda(Balancing):
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
 
     def check(self, tasks: Collection[str]) -> None:
-        """See `Balancing.check`."""
         check_tasks("primary", self.primary, tasks)
 
     def build(self, targets: tuple[TaskTarget, ...]) -> TwoLevelBalancer:
-        """See `Balancing.build`."""
         self.check([t.name for t in targets])
         counts = [float(not self.primary or t.name in self.primary) for t in targets]
         return AutoLambdaBalancer(targets, counts, self.learning_rate)
@@ -63,11 +61,9 @@ class AutoLambdaBalancer(WeightedLosses, TwoLevelBalancer):
         self.variables = [self.learned]
 
     def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """See `WeightedLosses.weights`."""
         return keras.ops.convert_to_tensor(self.learned)
 
     def look(self, probe: Probe) -> None:
-        """See `TwoLevelBalancer.look`."""
         ops = keras.ops
         own = ops.convert_to_tensor(self.task_weights, "float32")
         before = ops.convert_to_tensor(self.learned)

@@ -41,7 +41,6 @@ class Forum(Balancing):
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
 
     def build(self, targets: tuple[TaskTarget, ...]) -> TwoLevelBalancer:
-        """See `Balancing.build`."""
         return ForumBalancer(targets, self)
 
 
@@ -64,11 +63,9 @@ class ForumBalancer(WeightedLosses, TwoLevelBalancer):
         self.variables = [self.logits, self.averaged, self.steps, self.learned]
 
     def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """See `WeightedLosses.weights`."""
         return keras.ops.convert_to_tensor(self.learned)
 
     def look(self, probe: Probe) -> None:
-        """See `TwoLevelBalancer.look`."""
         ops = keras.ops
         own = ops.convert_to_tensor(self.task_weights, "float32")
         before, learned = probe.losses(0)

@@ -32,7 +32,6 @@ class MOML(Balancing):
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
 
     def build(self, targets: tuple[TaskTarget, ...]) -> TwoLevelBalancer:
-        """See `Balancing.build`."""
         return MOMLBalancer(targets, self.learning_rate)
 
 
@@ -48,11 +47,9 @@ class MOMLBalancer(WeightedLosses, TwoLevelBalancer):
         self.variables = [self.logits]
 
     def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """See `WeightedLosses.weights`."""
         return shares(self.logits, present)
 
     def look(self, probe: Probe) -> None:
-        """See `TwoLevelBalancer.look`."""
         ops = keras.ops
         _, learned = probe.losses(0)
         _, judged = probe.losses(1)

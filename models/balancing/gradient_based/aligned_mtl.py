@@ -27,17 +27,13 @@ class AlignedMTL(GramianBalancing):
     name: Literal["aligned_mtl"] = "aligned_mtl"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return AlignedMTLBalancer(targets)
 
 
 class AlignedMTLBalancer(GramianBalancer):
-    """See `AlignedMTL`."""
-
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         wanted = self.wanted
         values, vectors = ops.eigh(gramian)

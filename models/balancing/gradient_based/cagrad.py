@@ -30,13 +30,10 @@ class CAGrad(GramianBalancing):
     radius: Annotated[float, Field(ge=0, lt=1)] = 0.5
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return CAGradBalancer(targets, self.radius)
 
 
 class CAGradBalancer(GramianBalancer):
-    """See `CAGrad`."""
-
     def __init__(self, targets: tuple[TaskTarget, ...], radius: float) -> None:
         super().__init__(targets)
         self.radius = radius
@@ -44,7 +41,6 @@ class CAGradBalancer(GramianBalancer):
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         wanted = self.wanted
         wanted *= present

@@ -25,17 +25,13 @@ class ConFIG(GramianBalancing):
     name: Literal["config"] = "config"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return ConFIGBalancer(targets)
 
 
 class ConFIGBalancer(GramianBalancer):
-    """See `ConFIG`."""
-
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         wanted = self.wanted
         angles = cosines(gramian, present)

@@ -35,7 +35,6 @@ class DBMTL(GradientBalancing):
     sigma: Annotated[float, Field(ge=0)] = 0.5
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GradientBalancer:
-        """See `Balancing.build`."""
         return DBMTLBalancer(targets, self.beta, self.sigma)
 
 
@@ -55,7 +54,6 @@ class DBMTLBalancer(GradientBalancer):
         ]
 
     def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """See `GradientBalancer.combine`."""
         ops = keras.ops
         losses, present = tasks.losses + TINY, tasks.present
         new = ops.diagonal(tasks.gramian) / losses**2

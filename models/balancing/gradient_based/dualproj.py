@@ -25,17 +25,13 @@ class DualProj(GramianBalancing):
     name: Literal["dualproj"] = "dualproj"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return DualProjBalancer(targets)
 
 
 class DualProjBalancer(GramianBalancer):
-    """See `DualProj`."""
-
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         wanted = self.wanted
         angles = cosines(gramian, present)

@@ -35,7 +35,6 @@ class ExcessMTL(GradientBalancing):
     warmup_steps: Annotated[int, Field(ge=1)] = 1
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GradientBalancer:
-        """See `Balancing.build`."""
         return ExcessMTLBalancer(targets, self.learning_rate, self.warmup_steps)
 
 
@@ -56,13 +55,11 @@ class ExcessMTLBalancer(GradientBalancer):
         ]
 
     def prepare(self, features: int) -> None:
-        """See `GradientBalancer.prepare`."""
         zeros = keras.ops.zeros((features, len(self.task_weights)))
         self.squares = keras.Variable(zeros, trainable=False, name="squares")
         self.variables.append(self.squares)
 
     def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """See `GradientBalancer.combine`."""
         ops, present = keras.ops, tasks.present
         squares = ops.transpose(ops.sum(tasks.gradients, axis=1) ** 2)
         self.squares.assign_add(squares)

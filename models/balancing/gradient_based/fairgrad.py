@@ -30,13 +30,10 @@ class FairGrad(GramianBalancing):
     alpha: Annotated[float, Field(gt=0)] = 2.0
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return FairGradBalancer(targets, self.alpha)
 
 
 class FairGradBalancer(GramianBalancer):
-    """See `FairGrad`."""
-
     def __init__(self, targets: tuple[TaskTarget, ...], alpha: float) -> None:
         super().__init__(targets)
         self.alpha = alpha
@@ -44,7 +41,6 @@ class FairGradBalancer(GramianBalancer):
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         wanted = self.wanted
         angles = cosines(gramian, present)

@@ -25,20 +25,16 @@ class GradDrop(GradientBalancing):
     name: Literal["graddrop"] = "graddrop"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GradientBalancer:
-        """See `Balancing.build`."""
         return GradDropBalancer(targets)
 
 
 class GradDropBalancer(GradientBalancer):
-    """See `GradDrop`."""
-
     def __init__(self, targets: tuple[TaskTarget, ...]) -> None:
         super().__init__(targets)
         self.random = keras.random.SeedGenerator()
         self.variables = [self.random.state]
 
     def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor | None]:
-        """See `GradientBalancer.combine`."""
         ops = keras.ops
         wanted = ops.convert_to_tensor(self.task_weights, "float32")
         gradients = wanted[:, None, None] * tasks.gradients

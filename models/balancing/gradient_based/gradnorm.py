@@ -35,13 +35,10 @@ class GradNorm(GramianBalancing):
     learning_rate: Annotated[float, Field(gt=0)] = 0.025
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return GradNormBalancer(targets, self.alpha, self.learning_rate)
 
 
 class GradNormBalancer(GramianBalancer):
-    """See `GradNorm`."""
-
     def __init__(self, targets: tuple[TaskTarget, ...], alpha: float, rate: float) -> None:
         super().__init__(targets)
         self.alpha, self.rate = alpha, rate
@@ -55,7 +52,6 @@ class GradNormBalancer(GramianBalancer):
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         wanted = self.wanted
         before = ops.cast(self.learned, "float64")

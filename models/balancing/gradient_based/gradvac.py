@@ -29,13 +29,10 @@ class GradVac(GramianBalancing):
     decay: Annotated[float, Field(gt=0, le=1)] = 0.01
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return GradVacBalancer(targets, self.decay)
 
 
 class GradVacBalancer(GramianBalancer):
-    """See `GradVac`."""
-
     def __init__(self, targets: tuple[TaskTarget, ...], decay: float) -> None:
         super().__init__(targets)
         self.decay = decay
@@ -48,7 +45,6 @@ class GradVacBalancer(GramianBalancer):
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         wanted = self.wanted
         angles = cosines(gramian, present)

@@ -24,20 +24,16 @@ class IMTL(GramianBalancing):
     name: Literal["imtl"] = "imtl"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return IMTLBalancer(targets)
 
 
 class IMTLBalancer(GramianBalancer):
-    """See `IMTL`."""
-
     def __init__(self, targets: tuple[TaskTarget, ...]) -> None:
         super().__init__(targets)
         self.log_scales = keras.Variable(keras.ops.zeros((len(targets),)), name="log_scales")
         self.variables = [self.log_scales]
 
     def objective(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """See `GradientBalancer.objective`."""
         weights = present * keras.ops.convert_to_tensor(self.task_weights, "float32")
         s = keras.ops.convert_to_tensor(self.log_scales)
         return keras.ops.sum(weights * (keras.ops.exp(s) * losses - s))
@@ -45,7 +41,6 @@ class IMTLBalancer(GramianBalancer):
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         scales = ops.exp(ops.cast(self.log_scales, "float64"))
         wanted = self.wanted

@@ -29,17 +29,13 @@ class IMTLG(GramianBalancing):
     name: Literal["imtl_g"] = "imtl_g"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return IMTLGBalancer(targets)
 
 
 class IMTLGBalancer(GramianBalancer):
-    """See `IMTLG`."""
-
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         return equal_projections(
             gramian, present, ops.convert_to_tensor(self.task_weights, "float64")

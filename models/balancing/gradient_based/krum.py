@@ -32,13 +32,10 @@ class Krum(GramianBalancing):
     selected: Annotated[int, Field(ge=1)] = 1
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return KrumBalancer(targets, self.outliers, self.selected)
 
 
 class KrumBalancer(GramianBalancer):
-    """See `Krum`."""
-
     def __init__(self, targets: tuple[TaskTarget, ...], outliers: int, selected: int) -> None:
         super().__init__(targets)
         self.outliers, self.selected = outliers, selected
@@ -46,7 +43,6 @@ class KrumBalancer(GramianBalancer):
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         wanted = self.wanted
         tasks = len(self.task_weights)

@@ -27,17 +27,13 @@ class MGDA(GramianBalancing):
     name: Literal["mgda"] = "mgda"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return MGDABalancer(targets)
 
 
 class MGDABalancer(GramianBalancer):
-    """See `MGDA`."""
-
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         wanted = self.wanted
         scaled = gramian / (wanted[:, None] * wanted)

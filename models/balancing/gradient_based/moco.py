@@ -38,7 +38,6 @@ class MoCo(GradientBalancing):
     decay: Annotated[float, Field(ge=0)] = 0.0
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GradientBalancer:
-        """See `Balancing.build`."""
         return (
             AveragedParameters(targets, self)
             if self.at == "parameters"
@@ -65,7 +64,6 @@ class MoCoBalancer(GradientBalancer):
         self.variables = [self.learned, self.steps, self.products]
 
     def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """See `GradientBalancer.combine`."""
         weights = self.step(tasks, self.averaged(tasks))
         return keras.ops.tensordot(weights, tasks.gradients, 1), weights
 
@@ -104,13 +102,11 @@ class AveragedParameters(MoCoBalancer):
     """See `MoCo`, at the parameters. averages: [parameters, tasks], the paper's y."""
 
     def prepare(self, features: int) -> None:
-        """See `GradientBalancer.prepare`."""
         zeros = keras.ops.zeros((features, len(self.task_weights)))
         self.averages = keras.Variable(zeros, trainable=False, name="averages")
         self.variables.append(self.averages)
 
     def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """See `GradientBalancer.combine`."""
         ops = keras.ops
         given = ops.transpose(tasks.gradients[:, 0])
         self.averages.assign_add(self.news(tasks.present) * (given - self.averages))

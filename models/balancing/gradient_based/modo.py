@@ -32,7 +32,6 @@ class MoDo(GramianBalancing):
     decay: Annotated[float, Field(ge=0)] = 0.1
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return MoDoBalancer(targets, self.learning_rate, self.decay)
 
 
@@ -49,7 +48,6 @@ class MoDoBalancer(GramianBalancer):
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         before = ops.cast(self.learned, "float64")
         after = stepped(before, gramian, present, self.rate, self.decay)

@@ -28,17 +28,13 @@ class NashMTL(GramianBalancing):
     name: Literal["nash_mtl"] = "nash_mtl"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return NashMTLBalancer(targets)
 
 
 class NashMTLBalancer(GramianBalancer):
-    """See `NashMTL`."""
-
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         wanted = self.wanted
         angles = cosines(gramian, present)

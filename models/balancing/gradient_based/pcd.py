@@ -46,11 +46,9 @@ class PCD(GradientBalancing):
     beta: Annotated[float, Field(ge=0, lt=1)] = 0.999
 
     def check(self, tasks: Collection[str]) -> None:
-        """See `Balancing.check`."""
         check_tasks("primary", (self.primary,) if self.primary else (), tasks)
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GradientBalancer:
-        """See `Balancing.build`."""
         names = [t.name for t in targets]
         self.check(names)
         first = names.index(self.primary) if self.primary else 0
@@ -72,7 +70,6 @@ class PCDBalancer(GradientBalancer):
         ]
 
     def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """See `GradientBalancer.combine`."""
         ops = keras.ops
         scales = ops.cast(self._scales(tasks), "float64")
         present = ops.cast(tasks.present, "float64")

@@ -25,13 +25,10 @@ class PCGrad(GramianBalancing):
     name: Literal["pcgrad"] = "pcgrad"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return PCGradBalancer(targets)
 
 
 class PCGradBalancer(GramianBalancer):
-    """See `PCGrad`."""
-
     def __init__(self, targets: tuple[TaskTarget, ...]) -> None:
         super().__init__(targets)
         self.random = keras.random.SeedGenerator()
@@ -40,7 +37,6 @@ class PCGradBalancer(GramianBalancer):
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         wanted = self.wanted
         products = ops.eye(len(self.task_weights), dtype="float64")

@@ -32,13 +32,10 @@ class SDMGrad(GramianBalancing):
     towards: Annotated[float, Field(ge=0)] = 0.3
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return SDMGradBalancer(targets, self.towards)
 
 
 class SDMGradBalancer(GramianBalancer):
-    """See `SDMGrad`."""
-
     def __init__(self, targets: tuple[TaskTarget, ...], towards: float) -> None:
         super().__init__(targets)
         self.towards = towards
@@ -46,7 +43,6 @@ class SDMGradBalancer(GramianBalancer):
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         total = ops.maximum(ops.sum(present * self.wanted), 1e-30)
         own = self.wanted * ops.maximum(ops.sum(present), 1) / total

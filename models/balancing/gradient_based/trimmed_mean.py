@@ -29,19 +29,15 @@ class TrimmedMean(GradientBalancing):
     trimmed: Annotated[int, Field(ge=0)] = 1
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GradientBalancer:
-        """See `Balancing.build`."""
         return TrimmedMeanBalancer(targets, self.trimmed)
 
 
 class TrimmedMeanBalancer(GradientBalancer):
-    """See `TrimmedMean`."""
-
     def __init__(self, targets: tuple[TaskTarget, ...], trimmed: int) -> None:
         super().__init__(targets)
         self.trimmed = trimmed
 
     def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor | None]:
-        """See `GradientBalancer.combine`."""
         ops = keras.ops
         wanted = ops.convert_to_tensor(self.task_weights, "float32")
         scaled = wanted[:, None, None] * tasks.gradients

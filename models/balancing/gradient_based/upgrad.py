@@ -25,17 +25,13 @@ class UPGrad(GramianBalancing):
     name: Literal["upgrad"] = "upgrad"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
         return UPGradBalancer(targets)
 
 
 class UPGradBalancer(GramianBalancer):
-    """See `UPGrad`."""
-
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """See `GramianBalancer.weights`."""
         ops = keras.ops
         wanted = self.wanted
         angles = cosines(gramian, present)

@@ -32,7 +32,6 @@ class DWA(Balancing):
     temperature: Annotated[float, Field(gt=0)] = 2.0
 
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
-        """See `Balancing.build`."""
         return DWABalancer(targets, self.temperature)
 
 
@@ -54,14 +53,12 @@ class DWABalancer(WeightedLosses):
         self.variables = [*self.means.variables, self.last, self.before]
 
     def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """See `WeightedLosses.weights`."""
         ops = keras.ops
         self.means.add(losses, present)
         ratios = ops.where(self.before > 0, self.last / ops.maximum(self.before, 1e-30), 1.0)
         return shares(ratios / self.temperature, present)
 
     def new_epoch(self) -> None:
-        """See `Balancer.new_epoch`."""
         means, seen = self.means.take()
         self.before.assign(keras.ops.where(seen, self.last, self.before))
         self.last.assign(keras.ops.where(seen, means, self.last))

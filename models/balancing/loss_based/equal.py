@@ -20,7 +20,6 @@ class Equal(Balancing):
     reduction: Literal["sum", "mean"] = "sum"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
-        """See `Balancing.build`."""
         return ConstantWeights([t.task.weight for t in targets], self.reduction)
 
 
@@ -32,7 +31,6 @@ class ConstantWeights(LossBalancer):
         self.weights, self.reduction = weights, reduction
 
     def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """See `LossBalancer`."""
         weights = present * keras.ops.convert_to_tensor(self.weights, "float32")
         total = keras.ops.sum(weights * losses)
         if self.reduction == "sum":

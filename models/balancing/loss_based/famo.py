@@ -39,7 +39,6 @@ class FAMO(Balancing):
     decay: Annotated[float, Field(ge=0)] = 0.001
 
     def build(self, targets: tuple[TaskTarget, ...]) -> HindsightBalancer:
-        """See `Balancing.build`."""
         return FAMOBalancer(targets, self.learning_rate, self.decay)
 
 
@@ -58,13 +57,11 @@ class FAMOBalancer(WeightedLosses, HindsightBalancer):
         ]
 
     def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """See `WeightedLosses.weights`."""
         return shares(self.logits, present) / (losses + TINY)
 
     def after_update(
         self, before: keras.KerasTensor, after: keras.KerasTensor, present: keras.KerasTensor
     ) -> None:
-        """See `HindsightBalancer.after_update`."""
         ops = keras.ops
         z = shares(self.logits, present)
         fall = ops.log(before + TINY) - ops.log(after + TINY)

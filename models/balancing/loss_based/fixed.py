@@ -28,11 +28,9 @@ class Fixed(Balancing):
     reduction: Literal["sum", "mean"] = "sum"
 
     def check(self, tasks: Collection[str]) -> None:
-        """See `Balancing.check`."""
         check_tasks("weights", self.weights, tasks)
 
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
-        """See `Balancing.build`."""
         self.check([t.name for t in targets])
         weights = [t.task.weight * self.weights.get(t.name, 1.0) for t in targets]
         return ConstantWeights(weights, self.reduction)

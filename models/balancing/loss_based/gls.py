@@ -30,7 +30,6 @@ class GLS(Balancing):
     name: Literal["gls"] = "gls"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
-        """See `Balancing.build`."""
         return GLSBalancer(targets)
 
 
@@ -42,7 +41,6 @@ class GLSBalancer(LossBalancer):
         self.task_weights = [t.task.weight for t in targets]
 
     def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """See `LossBalancer`."""
         ops = keras.ops
         weights = present * ops.convert_to_tensor(self.task_weights, "float32")
         total = ops.sum(weights)

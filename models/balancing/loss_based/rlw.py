@@ -24,7 +24,6 @@ class RLW(Balancing):
     name: Literal["rlw"] = "rlw"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
-        """See `Balancing.build`."""
         return RLWBalancer(targets)
 
 
@@ -37,5 +36,4 @@ class RLWBalancer(WeightedLosses):
         self.variables = [self.seeds.state]
 
     def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """See `WeightedLosses.weights`."""
         return shares(keras.random.normal((len(self.task_weights),), seed=self.seeds), present)

@@ -41,7 +41,6 @@ class STCH(Balancing):
     warmup_epochs: Annotated[int, Field(ge=1)] = 1
 
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
-        """See `Balancing.build`."""
         return STCHBalancer(targets, self.mu, self.warmup_epochs)
 
 
@@ -63,7 +62,6 @@ class STCHBalancer(WeightedLosses):
         self.variables = [*self.means.variables, self.references, self.epochs]
 
     def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """See `WeightedLosses.weights`."""
         ops = keras.ops
         self.means.add(losses, present)
         known = self.references > 0
@@ -72,7 +70,6 @@ class STCHBalancer(WeightedLosses):
         return shares(logits, present)
 
     def new_epoch(self) -> None:
-        """See `Balancer.new_epoch`."""
         ops = keras.ops
         means, seen = self.means.take()
         self.epochs.assign_add(ops.cast(seen, "float32"))

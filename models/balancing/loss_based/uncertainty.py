@@ -28,7 +28,6 @@ class Uncertainty(Balancing):
     initial_log_variance: float = 0.0
 
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
-        """See `Balancing.build`."""
         return UncertaintyBalancer(targets, self.initial_log_variance)
 
 
@@ -47,7 +46,6 @@ class UncertaintyBalancer(LossBalancer):
         self.variables = [self.log_variances]
 
     def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """See `LossBalancer`."""
         weights = present * keras.ops.convert_to_tensor(self.weights, "float32")
         scales = keras.ops.convert_to_tensor(self.scales, "float32")
         s = keras.ops.convert_to_tensor(self.log_variances)

@@ -27,7 +27,6 @@ class Cosines:
 
 
 def cosines(gramian: keras.KerasTensor, present: keras.KerasTensor) -> Cosines:
-    """See `GramianBalancer.weights` for the arguments."""
     ops = keras.ops
     norms = ops.sqrt(ops.maximum(ops.diagonal(gramian), 0))
     active = present * ops.cast(norms > SHORTEST, "float64")

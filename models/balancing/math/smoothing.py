@@ -29,15 +29,12 @@ class Smoothed(GradientBalancer):
         self.variables = [*method.variables, self.averaged, self.steps]
 
     def new_epoch(self) -> None:
-        """See `Balancer.new_epoch`."""
         self.method.new_epoch()
 
     def objective(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """See `GradientBalancer.objective`."""
         return self.method.objective(losses, present)
 
     def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """See `GradientBalancer.combine`."""
         ops = keras.ops
         _, new = self.method.combine(tasks)
         kept = ops.where(self.steps > 0, self.smoothing, 0.0)

@@ -27,7 +27,6 @@ class WeightedLosses(LossBalancer):
         """
 
     def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """See `LossBalancer`."""
         ops = keras.ops
         own = present * ops.convert_to_tensor(self.task_weights, "float32")
         raw = own * self.weights(ops.stop_gradient(losses), present)

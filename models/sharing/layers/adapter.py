@@ -24,6 +24,5 @@ class Adapter(SharingLayer):
         self.up_bias = self.add_weight((size,), "zeros", name="up_bias")
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """See the class."""
         hidden = keras.ops.relu(x @ self.down + self.down_bias)
         return x + hidden @ self.up + self.up_bias

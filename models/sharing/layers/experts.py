@@ -31,7 +31,6 @@ class Experts(SharingLayer):
 
     @property
     def undecayed(self) -> list[keras.Variable]:
-        """See `SharingLayer.undecayed`."""
         return list(self.biases)
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:

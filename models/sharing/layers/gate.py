@@ -39,7 +39,6 @@ class Gate(SharingLayer):
         return softmax(x @ self.kernel)
 
     def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        """See the class."""
         weights = self.weigh(x)
         if training:
             means = keras.ops.mean(keras.ops.cast(weights, "float32"), axis=0)
@@ -47,7 +46,6 @@ class Gate(SharingLayer):
         return weights
 
     def figures(self) -> dict[str, float]:
-        """See `SharingLayer.figures`."""
         means = np.asarray(self.means)
         return {
             f"gate/{self.reader}/{source}": float(mean)

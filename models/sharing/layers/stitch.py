@@ -31,7 +31,6 @@ class Stitch(SharingLayer):
 
     @property
     def undecayed(self) -> list[keras.Variable]:
-        """See `SharingLayer.undecayed`."""
         return list(self.trainable_variables)
 
     def mix(self, training: bool) -> keras.KerasTensor:
@@ -39,13 +38,11 @@ class Stitch(SharingLayer):
         return keras.ops.convert_to_tensor(self.mixture)
 
     def call(self, xs: list[keras.KerasTensor], training: bool = False) -> list[keras.KerasTensor]:
-        """See the class."""
         mixture = keras.ops.cast(self.mix(training), xs[0].dtype)
         mixed = keras.ops.tensordot(mixture, keras.ops.stack(xs), 1)
         return list(keras.ops.unstack(mixed, len(xs)))
 
     def figures(self) -> dict[str, float]:
-        """See `SharingLayer.figures`."""
         return {
             f"gate/{self.stage}_{task}/{source}": float(value)
             for task, row in zip(self.tasks, np.asarray(self.mix(False)), strict=True)

@@ -17,7 +17,6 @@ class Tether(SharingLayer):
         self._trunks: Callable[[], Sequence[keras.Model]] = lambda: trunks  # no parts of this layer
 
     def call(self, xs: list[keras.KerasTensor]) -> list[keras.KerasTensor]:
-        """See the class."""
         ops = keras.ops
         for group in zip(*[t.trainable_variables for t in self._trunks()], strict=True):
             stacked = ops.stack([ops.cast(v, "float32") for v in group])

@@ -14,7 +14,8 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from components.artifacts import Examples, TaskStatistics
 from components.data.digests import digest_tree
 from components.data.slices import Slice
-from components.labels.encoding import label_counts, resolve
+from components.labels import label_counts
+from components.labels.encoding import resolve
 from components.labels.label_counts import LabelCounts
 from components.labels.label_statistics import (
     LabelBalance,

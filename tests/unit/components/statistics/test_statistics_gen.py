@@ -16,6 +16,7 @@ from components.artifacts import Examples
 from components.data.digests import digest_tree
 from components.data.slices import Slice
 from components.stage import Context
+from components.statistics import accumulators
 from components.statistics.column_statistics import (
     BytesColumn,
     ImageColumn,
@@ -24,7 +25,6 @@ from components.statistics.column_statistics import (
     SplitStatistics,
     StringColumn,
     TextColumn,
-    accumulators,
     load_statistics,
 )
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs

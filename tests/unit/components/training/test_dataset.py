@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.training import dataset
 from components.training.dataset import Rows, evaluation_batches, training_batches
-from components.training.fit import dataset
 from models.inputs.augment import Augment
 from models.lazy import tf
 

@@ -13,10 +13,10 @@ from components.artifacts import Batches, Preprocessing
 from components.data.digests import digest_tree
 from components.errors import RootstockError
 from components.stage import Context
+from components.transform import embed
 from components.transform.batches import load_columns, stored_representation, write_shard
 from components.transform.embed import Embed, EmbedInputs
 from components.transform.preprocessing_file import save_preprocessing
-from components.transform.transform import embed
 from models.inputs.features import REPRESENTATION, Feature, RawTextFeature
 from models.lazy import tf
 from models.trunks.base import Trunk

@@ -5,8 +5,8 @@ import pytest
 
 from components.artifacts import Artifact, Examples
 from components.stage import Context, Stage
+from pipeline.store import fingerprint
 from pipeline.store.fingerprint import canonical, identify
-from pipeline.store.store import fingerprint
 
 
 @dataclass(frozen=True)

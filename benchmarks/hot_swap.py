@@ -20,7 +20,7 @@ import numpy as np
 
 from serving.client.client import Client
 from serving.server.launch import ServerProcess
-from serving.versions import directory as layout
+from serving.versions.directory import Directory
 from serving.wire.errors import ServingError
 
 ROWS = 8
@@ -92,7 +92,7 @@ def main() -> None:
         base, exported = Path(directory, "served"), Path(directory, "models")
         for number in range(args.pushes + 1):
             write_constant(exported / str(number), float(number))
-        layout.push(base, "m", exported / "0", "0")
+        Directory(base).push("m", exported / "0", "0")
         options = ["--batch-rows", "32", "--poll-seconds", "0.2"]
         with ServerProcess({"m": base / "m"}, Path(directory, "log"), options) as server:
             ports = server.wait(120)
@@ -103,9 +103,9 @@ def main() -> None:
                 time.sleep(args.seconds / (len(steps) + 1))
                 if step == "push":
                     pushed += 1
-                    layout.push(base, "m", exported / str(pushed), str(pushed), keep=3)
+                    Directory(base).push("m", exported / str(pushed), str(pushed), keep=3)
                 else:
-                    layout.rollback(base, "m")
+                    Directory(base).rollback("m")
             time.sleep(args.seconds / (len(steps) + 1))
             asking.stop()
     asked = sum(asking.answers.values())

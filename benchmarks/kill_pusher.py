@@ -21,17 +21,17 @@ from hot_swap import write_constant
 
 from serving.client.client import Client
 from serving.server.launch import ServerProcess
-from serving.versions import directory as layout
-from serving.versions.history import numbers
+from serving.versions.directory import Directory
+from serving.versions.history import version_numbers
 
 FILES, FILE_BYTES = 40, 100_000
 PUSH = """
 import sys
 from pathlib import Path
-from serving.versions import directory as layout
+from serving.versions.directory import Directory
 print("ready", flush=True)
 sys.stdin.readline()
-layout.push(Path(sys.argv[1]), "m", Path(sys.argv[2]), sys.argv[3], keep=5)
+Directory(Path(sys.argv[1])).push("m", Path(sys.argv[2]), sys.argv[3], keep=5)
 print("pushed", flush=True)
 """
 
@@ -76,7 +76,7 @@ def main() -> None:
             Path(model, "assets", f"{number}.bin").write_bytes(bytes(FILE_BYTES))
         whole = {p.relative_to(model): p.stat().st_size for p in model.rglob("*") if p.is_file()}
         takes = how_long(base, model)
-        seen, killed, finished = numbers(base / "m"), 0, 1
+        seen, killed, finished = version_numbers(base / "m"), 0, 1
         options = ["--poll-seconds", "0.05"]
         with ServerProcess({"m": base / "m"}, Path(directory, "log"), options) as server:
             url = f"http://127.0.0.1:{server.wait(120)['rest']}"
@@ -94,7 +94,7 @@ def main() -> None:
                         process.kill()
                         out, _ = process.communicate()
                         finished += "pushed" in out
-                    now = numbers(base / "m")
+                    now = version_numbers(base / "m")
                     new = sorted(set(now) - set(seen))
                     assert not new or new[0] > max(seen), f"{new} after {seen}"
                     for version in now:
@@ -106,7 +106,7 @@ def main() -> None:
                     errors = [v for v in client.status() if v.error_code != "OK"]
                     assert not errors, errors
                     assert client.predict({"x": [0.0]})["first"] == [1.0]
-                last = layout.push(base, "m", model, "last")
+                last = Directory(base).push("m", model, "last")
                 assert last > max(seen)
                 left = [
                     p.name

@@ -26,7 +26,7 @@ from serving.checks.load import inputs_of, run, values_of
 from serving.client.client import DEFAULT_SIGNATURE, Client
 from serving.server.launch import ServerProcess
 from serving.server.saved_model import SavedModel
-from serving.versions.history import numbers
+from serving.versions.history import version_numbers
 from serving.wire.errors import ServingError
 
 CLIENTS = (1, 8, 32)
@@ -69,14 +69,14 @@ def main() -> None:
         with Client(urls["gRPC"], base.name) as client:
             signature = client.metadata()[DEFAULT_SIGNATURE]
         inputs = inputs_of(signature, args.rows, values_of(args.input))
-        model = SavedModel(base / str(numbers(base)[-1]))
+        model = SavedModel(base / str(version_numbers(base)[-1]))
 
         def direct() -> None:
             model.predict(DEFAULT_SIGNATURE, inputs)
 
         import tensorflow as tf
 
-        signature_of = tf.saved_model.load(str(base / str(numbers(base)[-1]))).signatures
+        signature_of = tf.saved_model.load(str(base / str(version_numbers(base)[-1]))).signatures
         plain = signature_of[DEFAULT_SIGNATURE]
 
         def tensorflow() -> None:

@@ -42,8 +42,8 @@ from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk, TrunkError
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec
-from serving.versions.base import destination
-from serving.versions.history import origin_of, served_before
+from serving.versions.destination import destination
+from serving.versions.history import champion_version, read_origin
 
 
 @dataclass(frozen=True)
@@ -259,12 +259,12 @@ def _champion(spec: Spec, model: TrainedModel) -> Champion | None:
     if not any(t.compares for t in spec.thresholds):
         return None
     served = destination(spec.push.destination)
-    trials = served.tried(spec.name)
-    version = served_before(served.history(spec.name), model.digest, trials)
+    trials = served.trial_versions(spec.name)
+    version = champion_version(served.history(spec.name), model.digest, trials)
     if version is None:
         return None
     path = served.fetch(spec.name, version, Path(spec.store) / "champions")
-    origin = origin_of(path)
+    origin = read_origin(path)
     return Champion(path, origin.digest if origin else digest_tree(path))
 
 

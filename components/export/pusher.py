@@ -11,7 +11,7 @@ from pydantic import Field
 from components.artifacts import Blessing, Pushed, PushRecord, TrainedModel
 from components.errors import RootstockError
 from components.stage import Context, Stage
-from serving.versions.base import destination
+from serving.versions.destination import destination
 from serving.versions.labels import STABLE
 
 
@@ -98,7 +98,7 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
             version = place.push(self.model, model.saved_model, model.digest, self.keep)
             if self.label is not None:
                 place.label(self.model, self.label, version)
-            return version, place.place(self.model, version), version not in there
+            return version, place.location(self.model, version), version not in there
         except (ValueError, ImportError) as error:
             raise RootstockError(f"push: {error}") from error
         except OSError as error:

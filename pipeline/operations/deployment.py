@@ -12,9 +12,9 @@ from components.errors import RootstockError
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import tracking_uri
 from serving.deploy.kit import Deployment, is_kit, write
-from serving.versions.base import Destination, destination
-from serving.versions.directory import NoSuchVersion
-from serving.versions.history import Origin, digest_of, same
+from serving.versions.base import Destination, NoSuchVersion
+from serving.versions.destination import destination
+from serving.versions.history import Origin, digest_of, same_model
 from serving.versions.labels import CANARY, STABLE, on_trial
 
 _PINNED = "TF Serving is told versions by number: for it, do `rootstock deploy SPEC DIR` again."
@@ -29,7 +29,7 @@ def table(spec: Spec) -> str:
     with _explained(spec) as place:
         known, labels = place.history(spec.name), place.labels(spec.name)
     if not known:
-        raise RootstockError(f"{place.place(spec.name)}: no model has been pushed yet.")
+        raise RootstockError(f"{place.location(spec.name)}: no model has been pushed yet.")
     rows = [("version", "labels", "pushed", "model", "")]
     for version, origin in sorted(known.items(), reverse=True):
         notes = ["newest: served by default"] if version == max(known) else []
@@ -40,7 +40,7 @@ def table(spec: Spec) -> str:
         rows.append((str(version), named, *told, "; ".join(notes)))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    return "\n".join([place.place(spec.name), *lines])
+    return "\n".join([place.location(spec.name), *lines])
 
 
 def rollback(spec: Spec, to: int | None) -> str:
@@ -54,7 +54,8 @@ def rollback(spec: Spec, to: int | None) -> str:
         known, labels = place.history(spec.name), place.labels(spec.name)
     _tell_registry(spec, known, labels, version)
     told = [
-        f"{place.place(spec.name, version)}: version {version} is the model of version {restored}."
+        f"{place.location(spec.name, version)}: version {version} is the model of version"
+        f" {restored}."
     ]
     if moved := [label for label, v in labels.items() if v == version]:
         told.append(f"Labels that moved to it: {', '.join(moved)}.")
@@ -74,14 +75,14 @@ def promote(spec: Spec, source: str = CANARY, target: str = STABLE) -> str:
         labels = place.labels(spec.name)
         if source not in labels:
             raise RootstockError(
-                f"{place.place(spec.name)}: no version is labelled {source!r}."
+                f"{place.location(spec.name)}: no version is labelled {source!r}."
                 f" Labels there: {', '.join(labels) or 'none'}."
             )
         version = place.label(spec.name, target, labels[source])
         known, labels = place.history(spec.name), place.labels(spec.name)
     if target == STABLE:
         _tell_registry(spec, known, labels, version)
-    return f"{place.place(spec.name, version)}: version {version} is {target!r} now. {_PINNED}"
+    return f"{place.location(spec.name, version)}: version {version} is {target!r} now. {_PINNED}"
 
 
 def write_kit(spec: Spec, directory: Path) -> str:
@@ -92,8 +93,8 @@ def write_kit(spec: Spec, directory: Path) -> str:
     """
     with _explained(spec) as place:
         if not place.history(spec.name):
-            raise RootstockError(f"{place.place(spec.name)}: no model has been pushed yet.")
-        if "://" in (where := place.place(spec.name)) and not where.startswith("file://"):
+            raise RootstockError(f"{place.location(spec.name)}: no model has been pushed yet.")
+        if "://" in (where := place.location(spec.name)) and not where.startswith("file://"):
             raise RootstockError(
                 f"{where}: the deploy kit mounts a directory. Sync the object store to one, and"
                 " name it under push.destination."
@@ -120,7 +121,7 @@ def serve_newest(spec: Spec, version: int) -> int:
     """Make sure that this version's model is what servers take by default; the version it has."""
     with _explained(spec) as place:
         known = place.history(spec.name)
-        if same(known, version, max(known)):
+        if same_model(known, version, max(known)):
             return max(known)
         newest = place.push_again(spec.name, version, spec.push.keep)
         known, labels = place.history(spec.name), place.labels(spec.name)
@@ -139,7 +140,7 @@ def pushed_before(spec: Spec, told: PushRecord, serve: bool) -> str:
     with _explained(spec) as place:
         known, labels = place.history(spec.name), place.labels(spec.name)
     newest = max(known)
-    served = same(known, told.version, newest)
+    served = same_model(known, told.version, newest)
     if told.label == STABLE and told.version != newest:
         _tell_registry(spec, known, labels, told.version)
     if serve and not served:

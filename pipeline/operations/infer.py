@@ -21,7 +21,7 @@ from pipeline.runner import Runner
 from pipeline.spec.sections import Spec
 from pipeline.store.store import Store
 from pipeline.tracking.noop import NoTracker
-from serving.versions.base import destination
+from serving.versions.destination import destination
 
 
 def infer(
@@ -78,11 +78,11 @@ def _pushed(spec: Spec, version: int | None, cache: Path) -> Path:
     place = destination(spec.push.destination)
     known = place.history(spec.name)
     if not known:
-        raise RootstockError(f"{place.place(spec.name)}: no model has been pushed yet.")
+        raise RootstockError(f"{place.location(spec.name)}: no model has been pushed yet.")
     chosen = max(known) if version is None else version
     if chosen not in known:
         raise RootstockError(
-            f"{place.place(spec.name)}: no version {chosen}. Versions there:"
+            f"{place.location(spec.name)}: no version {chosen}. Versions there:"
             f" {', '.join(map(str, known))}."
         )
     return place.fetch(spec.name, chosen, cache)

@@ -10,8 +10,7 @@ from models.multitask.record import read_record
 from models.trunks.base import TrunkError
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import find_model
-from serving.versions import directory as layout
-from serving.versions import history as versions
+from serving.versions.history import version_numbers
 
 
 def publish(spec: Spec, directory: Path) -> None:
@@ -27,8 +26,8 @@ def publish(spec: Spec, directory: Path) -> None:
     """
     if directory.exists():
         raise RootstockError(f"{directory} is there already: name a new directory to publish to.")
-    pushed = layout.model_directory(Path(spec.push.destination), spec.name)
-    if not versions.numbers(pushed):
+    pushed = Path(spec.push.destination) / spec.name
+    if not version_numbers(pushed):
         raise RootstockError(f"{pushed}: no model has been pushed yet: run the spec first.")
     try:
         model = find_model(str(pushed), spec.store)

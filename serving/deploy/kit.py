@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from serving.deploy import compose, grafana, kubernetes, prometheus, tf_serving
+from serving.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,6 @@ def write(deployment: Deployment, directory: Path) -> list[Path]:
     for name, content in files(deployment).items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(path.name + ".new")
-        new.write_text(content, encoding="utf-8")
-        new.replace(path)
+        write_atomically(path, content)
         written.append(path)
     return written

@@ -19,8 +19,8 @@ from threading import Condition, Event, Lock, Thread
 from serving.server.monitoring import Monitoring
 from serving.server.policy import ModelConfig
 from serving.server.saved_model import SavedModel
-from serving.versions import history as versions
-from serving.versions import labels
+from serving.versions.history import version_numbers
+from serving.versions.labels import read_labels
 from serving.wire.errors import Code, ServingError, invalid
 
 _log = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ class ServedModel:
 
     def refresh(self) -> None:
         """Serve what is wanted of the versions on disk. While there is none, all loaded stay."""
-        on_disk, told = versions.numbers(self.config.directory), self._told()
+        on_disk, told = version_numbers(self.config.directory), self._told()
         wanted = self.config.policy.choose(on_disk) | (set(told.values()) & set(on_disk))
         with self._changed:
             for number, version in list(self._versions.items()):
@@ -177,7 +177,7 @@ class ServedModel:
 
     def _told(self) -> dict[str, int]:
         fixed = self.config.labels
-        return labels.read(self.config.directory) if fixed is None else dict(fixed)
+        return dict(read_labels(self.config.directory).versions if fixed is None else fixed)
 
     def _loaded(self, path: Path) -> SavedModel:
         try:

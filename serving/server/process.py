@@ -16,6 +16,7 @@ from threading import Event, Thread
 import grpc
 import uvicorn
 
+from serving.files import write_atomically
 from serving.server.api import grpc_api, rest
 from serving.server.batching import Batcher
 from serving.server.exit_codes import UNLOADABLE
@@ -97,9 +98,7 @@ def _announce(models: Models, options: argparse.Namespace, rest_port: int, grpc_
     )
     print(line, flush=True)
     if options.ready_file:
-        written = options.ready_file.with_name(options.ready_file.name + ".new")
-        written.write_text(line + "\n")
-        written.replace(options.ready_file)
+        write_atomically(options.ready_file, line + "\n")
 
 
 class _Stop:

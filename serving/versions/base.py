@@ -1,120 +1,200 @@
-"""Where models are pushed to: a directory of this machine, or a store behind an fsspec URL."""
+"""Push destinations: places that hold models, each in numbered versions."""
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from serving.versions import directory as layout
-from serving.versions import labels
-from serving.versions.history import Origin, history
-from serving.versions.rollback import tried
+from serving.versions.history import History, Origin, digest_of, newest_with_digest
+from serving.versions.labels import Labels
+from serving.versions.rollback import (
+    default_target,
+    labels_after_rollback,
+    trial_versions,
+    versions_to_remove,
+)
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
+
+
+class NoSuchVersion(Exception):
+    """The requested version, or a version to roll back to, does not exist."""
+
+
+def check_name(name: str, what: str = "model name") -> None:
+    """Raises ValueError if a name cannot be part of a path and of a request's URL."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"Expected a {what} of letters, digits, '_', '-' and '.'. Received: {name!r}"
+        )
 
 
 class Destination(ABC):
-    """A place of models and their versions. Versions are whole, and their numbers only grow.
+    """Holds models in numbered versions. A number is never used twice, and versions never change.
 
-    Methods raise ValueError for an impossible name, OSError where the place cannot be written, and
-    `layout.NoSuchVersion`.
+    The public methods here decide which versions and labels to write and which versions to delete;
+    subclasses read and write the files. All methods raise ValueError for an invalid name and
+    OSError if the destination cannot be read or written.
     """
 
-    @abstractmethod
-    def push(self, model: str, saved_model: Path, digest: str, keep: int | None) -> int:
-        """See `layout.push`."""
+    def push(self, model: str, saved_model: Path, digest: str, keep: int | None = None) -> int:
+        """Copy a SavedModel to the destination as the next version.
 
-    @abstractmethod
+        If a version with this digest exists already, nothing is copied.
+
+        keep: how many versions to keep; older ones are deleted, except those that
+            `serving.versions.rollback.versions_to_remove` protects. None: keep all.
+
+        Returns:
+            The version of the model.
+        """
+        check_name(model)
+        with self._locked(model):
+            existing = newest_with_digest(self.history(model), digest)
+        if existing is not None:
+            return existing
+        with self._staged(model, saved_model, Origin.now(digest)) as publish, self._locked(model):
+            existing = newest_with_digest(self.history(model), digest)
+            if existing is not None:  # pushed by someone else while we copied
+                return existing
+            version = publish()
+            self._remove_old(model, keep)
+            return version
+
     def rollback(
         self, model: str, to: int | None = None, keep: int | None = None
     ) -> tuple[int, int]:
-        """See `layout.rollback`."""
+        """Publish the content of an earlier version as a new version, which servers then load.
 
-    @abstractmethod
+        Labels move to it as `serving.versions.rollback.labels_after_rollback` describes.
+
+        Args:
+            model: its name.
+            to: the version to restore; None: the model served before the current one, see
+                `serving.versions.rollback.default_target`.
+            keep: as in `push`.
+
+        Returns:
+            The new version and the version that it restores.
+
+        Raises:
+            NoSuchVersion: there is no such version, or none to roll back to.
+        """
+        history = self.history(model)
+        restored = self._version_to_restore(model, history, to)
+        origin = Origin.now(digest_of(history, restored), restored)
+        with self._staged(model, restored, origin) as publish, self._locked(model):
+            history, labels = self.history(model), self._read_labels(model)
+            version = publish()
+            if labels.versions:
+                labels = labels_after_rollback(history, labels, restored, version, to is not None)
+                self._write_labels(model, labels)
+            self._remove_old(model, keep)
+            return version, restored
+
     def push_again(self, model: str, version: int, keep: int | None = None) -> int:
-        """See `layout.push_again`."""
+        """Publish an existing version again, so that it is the newest. Labels do not move.
 
-    @abstractmethod
+        keep: as in `push`.
+
+        Returns:
+            The new version.
+
+        Raises:
+            FileNotFoundError: there is no such version.
+        """
+        history = self.history(model)
+        if version not in history:
+            raise FileNotFoundError(f"{self.location(model, version)} does not exist.")
+        origin = Origin.now(digest_of(history, version))
+        with self._staged(model, version, origin) as publish, self._locked(model):
+            new = publish()
+            self._remove_old(model, keep)
+            return new
+
     def label(self, model: str, name: str, version: int | None = None) -> int:
-        """See `layout.label`."""
+        """Move a label to a version; None: to the newest.
 
-    @abstractmethod
-    def history(self, model: str) -> Mapping[int, Origin | None]:
-        """The origin of each version, ascending."""
+        Returns:
+            The version.
 
-    @abstractmethod
+        Raises:
+            NoSuchVersion: there is no such version.
+        """
+        check_name(name, "label")
+        history = self.history(model)
+        if not history:
+            raise NoSuchVersion(f"{self.location(model)} holds no version.")
+        labelled = max(history) if version is None else version
+        if labelled not in history:
+            raise NoSuchVersion(f"{self.location(model)} holds no version {labelled}.")
+        with self._locked(model):
+            labels = self._read_labels(model).moved(name, labelled, history)
+            self._write_labels(model, labels)
+        return labelled
+
     def labels(self, model: str) -> Mapping[str, int]:
         """The version of each label."""
+        return self._read_labels(model).versions
+
+    def trial_versions(self, model: str) -> set[int]:
+        """The versions that were only ever on trial: pushed and labelled, but never `stable`."""
+        return trial_versions(self.history(model), self._read_labels(model))
 
     @abstractmethod
-    def tried(self, model: str) -> set[int]:
-        """See `going_back.tried`."""
+    def history(self, model: str) -> History:
+        """The origin of each version, ascending; empty if there is no such model."""
+
+    @abstractmethod
+    def location(self, model: str, version: int | None = None) -> str:
+        """The absolute path or the URL of a model, or of one of its versions."""
 
     @abstractmethod
     def fetch(self, model: str, version: int, cache: Path) -> Path:
-        """A version as a directory of this machine; copied into `cache` if need be."""
+        """A version as a local directory; a remote version is downloaded into `cache`."""
 
     @abstractmethod
-    def place(self, model: str, version: int | None = None) -> str:
-        """The path or URL of a model, or of a version of it."""
+    def _locked(self, model: str) -> AbstractContextManager[None]:
+        """Exclude other writers of this model, if the destination can."""
 
+    @abstractmethod
+    def _staged(
+        self, model: str, source: Path | int, origin: Origin
+    ) -> AbstractContextManager[Callable[[], int]]:
+        """Prepare a new version with the content of a SavedModel directory or of a version.
 
-class Directory(Destination):
-    """A directory of this machine, or one mounted on it."""
+        The block receives a function that publishes the version and returns its number.
+        """
 
-    def __init__(self, base: Path) -> None:
-        self.base = base
+    @abstractmethod
+    def _remove(self, model: str, version: int) -> None:
+        """Delete a version. The caller holds the lock."""
 
-    def push(self, model: str, saved_model: Path, digest: str, keep: int | None) -> int:
-        """See `Destination`."""
-        return layout.push(self.base, model, saved_model, digest, keep)
+    @abstractmethod
+    def _read_labels(self, model: str) -> Labels:
+        """The labels; none if there is no such model."""
 
-    def rollback(
-        self, model: str, to: int | None = None, keep: int | None = None
-    ) -> tuple[int, int]:
-        """See `Destination`."""
-        return layout.rollback(self.base, model, to, keep)
+    @abstractmethod
+    def _write_labels(self, model: str, labels: Labels) -> None:
+        """Replace all labels. The caller holds the lock."""
 
-    def push_again(self, model: str, version: int, keep: int | None = None) -> int:
-        """See `Destination`."""
-        return layout.push_again(self.base, model, version, keep)
+    def _version_to_restore(self, model: str, history: History, to: int | None) -> int:
+        place = self.location(model)
+        if not history:
+            raise NoSuchVersion(f"{place} holds no version.")
+        restored = default_target(history, self._read_labels(model)) if to is None else to
+        if restored is None or restored not in history:
+            missing = "no other model that was served" if to is None else f"no version {to}"
+            raise NoSuchVersion(
+                f"{place} holds {missing}. Versions there: {', '.join(map(str, history))}."
+            )
+        return restored
 
-    def label(self, model: str, name: str, version: int | None = None) -> int:
-        """See `Destination`."""
-        return layout.label(self.base, model, name, version)
-
-    def history(self, model: str) -> Mapping[int, Origin | None]:
-        """See `Destination`."""
-        return history(layout.model_directory(self.base, model))
-
-    def labels(self, model: str) -> Mapping[str, int]:
-        """See `Destination`."""
-        return labels.read(layout.model_directory(self.base, model))
-
-    def tried(self, model: str) -> set[int]:
-        """See `Destination`."""
-        return tried(self.history(model), labels.read_all(layout.model_directory(self.base, model)))
-
-    def fetch(self, model: str, version: int, cache: Path) -> Path:
-        """See `Destination`."""
-        return layout.model_directory(self.base, model) / str(version)
-
-    def place(self, model: str, version: int | None = None) -> str:
-        """See `Destination`."""
-        directory = layout.model_directory(self.base, model)
-        return str((directory if version is None else directory / str(version)).absolute())
-
-
-def destination(place: str) -> Destination:
-    """The destination of a path or URL.
-
-    Raises:
-        ValueError: a URL whose kind of store fsspec does not know.
-        ImportError: the package for that kind of store is not installed.
-    """
-    if "://" not in place:
-        return Directory(Path(place))
-    if place.startswith("file://"):
-        return Directory(Path(place.removeprefix("file://")))
-    from serving.versions.object_store import ObjectStore
-
-    return ObjectStore(place)
+    def _remove_old(self, model: str, keep: int | None) -> None:
+        if keep is None:
+            return
+        for version in versions_to_remove(self.history(model), self._read_labels(model), keep):
+            self._remove(model, version)

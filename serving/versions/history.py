@@ -1,7 +1,7 @@
-"""The versions in a model's directory, and where each comes from.
+"""The versions of a model and their origins.
 
-`assets.extra/rootstock.json` inside a version says it; TF Serving reads nothing of that name.
-Versions that others put there have no such file.
+Each version that we push holds `assets.extra/rootstock.json` with its origin; TF Serving ignores
+that file. Versions that other programs put there have no such file.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ FILE = Path("assets.extra") / "rootstock.json"
 
 @dataclass(frozen=True)
 class Origin:
-    """digest: of the model that was pushed. pushed_at: ISO 8601, UTC.
+    """Where a version comes from.
 
-    restores: the version whose content this is, where a rollback made it.
+    digest: of the pushed model. pushed_at: ISO 8601, UTC.
+    restores: if a rollback made this version, the version whose content it has.
     """
 
     digest: str
@@ -29,94 +30,108 @@ class Origin:
 
     @classmethod
     def now(cls, digest: str, restores: int | None = None) -> Origin:
-        """Of a version made at this moment."""
+        """The origin of a version made at this moment."""
         return cls(digest, datetime.now(UTC).isoformat(timespec="seconds"), restores)
 
     @classmethod
     def parse(cls, text: str | bytes) -> Origin | None:
-        """From the file's content; None if it is not what we write."""
+        """Read the content of the file; None if it is not in our format."""
         try:
-            told = json.loads(text)
-            return cls(str(told["digest"]), str(told.get("pushed_at", "")), told.get("restores"))
+            fields = json.loads(text)
+            return cls(
+                str(fields["digest"]), str(fields.get("pushed_at", "")), fields.get("restores")
+            )
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def to_json(self) -> str:
-        """The file's content."""
+        """The content of the file."""
         return json.dumps(asdict(self)) + "\n"
 
 
-def origin_of(version: Path) -> Origin | None:
-    """The origin of a version directory; None for one that others put there."""
+History = Mapping[int, Origin | None]
+"""The origin of each existing version, ascending; None for versions of other programs."""
+
+
+def read_origin(version: Path) -> Origin | None:
+    """The origin of a version directory; None if another program put it there."""
     try:
         return Origin.parse((version / FILE).read_bytes())
     except OSError:
         return None
 
 
-def numbers(directory: Path) -> list[int]:
-    """The versions that are there, ascending; none if there is no such directory."""
+def version_numbers(directory: Path) -> list[int]:
+    """The versions in a model's directory, ascending; empty if there is no such directory."""
     try:
-        names = [e.name for e in directory.iterdir() if e.is_dir()]
+        names = [entry.name for entry in directory.iterdir() if entry.is_dir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(int(name) for name in names if re.fullmatch("[0-9]+", name))
 
 
-def history(directory: Path) -> dict[int, Origin | None]:
-    """The origins of all versions, ascending."""
-    return {v: origin_of(directory / str(v)) for v in numbers(directory)}
+def read_history(directory: Path) -> dict[int, Origin | None]:
+    """The origins of all versions in a model's directory, ascending."""
+    return {v: read_origin(directory / str(v)) for v in version_numbers(directory)}
 
 
-def digest_of(known: Mapping[int, Origin | None], version: int) -> str:
-    """The digest of a version's model; "" for one that others put there."""
-    origin = known.get(version)
+def digest_of(history: History, version: int) -> str:
+    """The digest of a version's model; "" if another program put it there."""
+    origin = history.get(version)
     return origin.digest if origin else ""
 
 
-def original(known: Mapping[int, Origin | None], version: int) -> int:
-    """The version whose content a version has: another one where a rollback made it."""
-    origin = known.get(version)
+def original_version(history: History, version: int) -> int:
+    """The version that was pushed with this content: for a rollback, the one that it restores."""
+    origin = history.get(version)
     restores = origin.restores if origin else None
-    return version if restores is None or restores >= version else original(known, restores)
+    if restores is None or restores >= version:
+        return version
+    return original_version(history, restores)
 
 
-def same(known: Mapping[int, Origin | None], one: int, other: int) -> bool:
-    """Whether two versions are the same model, as far as is known of them."""
-    alike = digest_of(known, one) == digest_of(known, other) != ""
-    return alike or original(known, one) == original(known, other)
+def original_if_kept(history: History, version: int) -> int:
+    """The original version, or this one if the original has been deleted."""
+    original = original_version(history, version)
+    return original if original in history else version
 
 
-def previous(known: Mapping[int, Origin | None], version: int) -> int | None:
-    """What was there before a version, in the sense of an operator who goes back: the version
-    before it of another content; for a version that restores another, what came before that one.
+def same_model(history: History, one: int, other: int) -> bool:
+    """Whether two versions hold the same model, as far as their origins tell."""
+    same_digest = digest_of(history, one) == digest_of(history, other) != ""
+    return same_digest or original_version(history, one) == original_version(history, other)
+
+
+def previous_model(history: History, version: int) -> int | None:
+    """The version of the model that was pushed before this one; None if there is none.
+
+    For a version made by a rollback, that is the model before the restored one. Example: 1, 2 and
+    3 are pushed and version 4 restores 2; the previous model of 4 is 1, not 3.
     """
-    place = original(known, version)
-    for number in sorted((v for v in known if v < place), reverse=True):
-        if not same(known, number, version):
-            return still_there(known, number)
+    original = original_version(history, version)
+    for number in sorted((v for v in history if v < original), reverse=True):
+        if not same_model(history, number, version):
+            return original_if_kept(history, number)
     return None
 
 
-def still_there(known: Mapping[int, Origin | None], version: int) -> int:
-    """The version to name for the content of one: the original, unless that is gone."""
-    first = original(known, version)
-    return first if first in known else version
+def newest_with_digest(history: History, digest: str) -> int | None:
+    """The newest version of the model with this digest."""
+    return max((v for v, o in history.items() if o and o.digest == digest), default=None)
 
 
-def newest_of(known: Mapping[int, Origin | None], digest: str) -> int | None:
-    """The newest version pushed with this digest."""
-    return max((v for v, o in known.items() if o and o.digest == digest), default=None)
-
-
-def served_before(
-    known: Mapping[int, Origin | None], digest: str, trials: Collection[int] = ()
+def champion_version(
+    history: History, candidate_digest: str, trials: Collection[int] = ()
 ) -> int | None:
-    """The version served now, of those that are not and were not only on trial; if that is the
-    model of this digest, the one before it.
+    """The version that a candidate model is compared with; None if there is none.
+
+    That is the version served now or, if the candidate itself is served now, the model before it.
+    Versions in `trials` do not count.
     """
-    known = {version: origin for version, origin in known.items() if version not in trials}
-    if not known:
+    served = {version: origin for version, origin in history.items() if version not in trials}
+    if not served:
         return None
-    newest = max(known)
-    return previous(known, newest) if digest_of(known, newest) == digest else newest
+    newest = max(served)
+    if digest_of(served, newest) == candidate_digest:
+        return previous_model(served, newest)
+    return newest

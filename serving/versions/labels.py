@@ -1,17 +1,19 @@
-"""Version labels: names for versions, such as `stable` and `canary`, in `.labels.json` of a model's
-directory. The embedded server reads the file; TF Serving is told the same in its configuration.
+"""Version labels: names for versions, such as `stable` and `canary`.
 
-Which versions had a label before is in `.label_history.json`, which no server reads. Both are
-replaced at once each, the history first: with the older labels beside it nothing is lost.
+`.labels.json` in a model's directory holds them. The embedded server reads that file; TF Serving
+takes the same labels from its configuration. `.label_history.json`, which no server reads, holds
+the earlier versions of each label. It is written first: a crash between the two writes leaves the
+old labels with a longer history, so nothing is lost.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from serving.files import write_atomically
 
 FILE, HISTORY = ".labels.json", ".label_history.json"
 STABLE, CANARY = "stable", "canary"
@@ -21,8 +23,8 @@ STABLE, CANARY = "stable", "canary"
 class Labels:
     """versions: the version of each label.
 
-    earlier: the versions that had it before, oldest first. Of `stable` those that a rollback has
-        gone back over are left out.
+    earlier: the earlier versions of each label, oldest first. For `stable`, versions that a
+        rollback has skipped are left out.
     """
 
     versions: Mapping[str, int] = field(default_factory=dict)
@@ -30,79 +32,72 @@ class Labels:
 
     @classmethod
     def parse(cls, versions: str | bytes, earlier: str | bytes) -> Labels:
-        """From the contents of both files; nothing where one is not what we write."""
+        """Read the contents of both files; a file that is not in our format counts as empty."""
         return cls(
-            {label: int(v) for label, v in _object(versions).items() if isinstance(v, int)},
+            {label: v for label, v in _json_object(versions).items() if isinstance(v, int)},
             {
-                label: tuple(v for v in held if isinstance(v, int))
-                for label, held in _object(earlier).items()
-                if isinstance(held, list)
+                label: tuple(v for v in numbers if isinstance(v, int))
+                for label, numbers in _json_object(earlier).items()
+                if isinstance(numbers, list)
             },
         )
 
     def contents(self) -> dict[str, str]:
-        """Of both files, in the order to write them in."""
+        """The contents of both files, in the order in which to write them."""
         return {
             HISTORY: json.dumps(self.earlier, sort_keys=True),
             FILE: json.dumps(self.versions, sort_keys=True),
         }
 
-    def moved(self, label: str, version: int, known: Collection[int]) -> Labels:
-        """With a label at a version. known: the versions there; others are no longer remembered."""
+    def moved(self, label: str, version: int, existing: Collection[int]) -> Labels:
+        """These labels, with one of them moved to a version."""
         before = self.versions.get(label, version)
-        held = self.earlier.get(label, ()) + (() if before == version else (before,))
-        return self.changed({**self.versions, label: version}, {label: held}, known)
+        earlier = self.earlier.get(label, ()) + (() if before == version else (before,))
+        return self.changed({**self.versions, label: version}, {label: earlier}, existing)
 
     def changed(
         self,
         versions: Mapping[str, int],
         earlier: Mapping[str, tuple[int, ...]],
-        known: Collection[int],
+        existing: Collection[int],
     ) -> Labels:
-        """With these versions; of labels that `earlier` does not name, the earlier ones stay."""
-        there = {
-            label: tuple(v for v in held if v in known)
-            for label, held in {**self.earlier, **earlier}.items()
+        """Labels at `versions`; labels not in `earlier` keep the earlier versions they have.
+
+        existing: the versions that exist; others are dropped from the history.
+        """
+        kept = {
+            label: tuple(v for v in numbers if v in existing)
+            for label, numbers in {**self.earlier, **earlier}.items()
         }
-        return Labels(versions, {label: held for label, held in there.items() if held})
+        return Labels(versions, {label: numbers for label, numbers in kept.items() if numbers})
 
 
 def on_trial(labels: Mapping[str, int]) -> set[int]:
-    """The versions that have a label, and not that of the stable one."""
+    """The versions that have a label but are not the stable one."""
     return set(labels.values()) - {labels.get(STABLE)}
 
 
-def read(directory: Path) -> dict[str, int]:
-    """The version of each label; empty where there are none."""
-    return dict(read_all(directory).versions)
-
-
-def read_all(directory: Path) -> Labels:
-    """The labels, and the versions that had them before."""
+def read_labels(directory: Path) -> Labels:
+    """The labels in a model's directory; none if there are no such files."""
     return Labels.parse(*(_text(directory / name) for name in (FILE, HISTORY)))
 
 
-def write(directory: Path, labels: Labels) -> None:
-    """Replace all labels at once. The caller holds the lock of `serving.versions.directory`."""
+def write_labels(directory: Path, labels: Labels) -> None:
+    """Replace all labels in a model's directory. The caller holds its lock."""
     for name, content in labels.contents().items():
-        written = directory / f"{name}.new"
-        with written.open("w") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        written.replace(directory / name)
+        write_atomically(directory / name, content)
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return ""
 
 
-def _object(text: str | bytes) -> dict[str, object]:
+def _json_object(text: str | bytes) -> dict[str, object]:
     try:
-        told = json.loads(text)
+        document = json.loads(text)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return document if isinstance(document, dict) else {}

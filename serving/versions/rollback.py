@@ -1,85 +1,107 @@
-"""Which version a rollback restores, what labels do then, and which versions nobody needs."""
+"""The rules of rollbacks and retention: what to restore, where labels go, what may be deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from serving.versions.history import Origin, original, previous, same, still_there
+from serving.versions.history import (
+    History,
+    original_if_kept,
+    original_version,
+    previous_model,
+    same_model,
+)
 from serving.versions.labels import STABLE, Labels
 
 
-def tried(known: Mapping[int, Origin | None], labels: Labels) -> set[int]:
-    """Versions that were only on trial: pushed, given a label, and never that of the stable one."""
-    held = {label: {*labels.earlier.get(label, ()), v} for label, v in labels.versions.items()}
-    stable = held.pop(STABLE, set())
-    restoring = {v for v, origin in known.items() if origin and origin.restores is not None}
-    return set().union(*held.values()) - stable - restoring
+def trial_versions(history: History, labels: Labels) -> set[int]:
+    """The versions that were only ever on trial: pushed and labelled, but never `stable`."""
+    labelled = {
+        label: {*labels.earlier.get(label, ()), version}
+        for label, version in labels.versions.items()
+    }
+    stable = labelled.pop(STABLE, set())
+    rollbacks = {v for v, origin in history.items() if origin and origin.restores is not None}
+    return set().union(*labelled.values()) - stable - rollbacks
 
 
-def before(known: Mapping[int, Origin | None], labels: Labels) -> int | None:
-    """The version to go back to, along what was served; None if nothing else was.
+def default_target(history: History, labels: Labels) -> int | None:
+    """The version that a rollback restores if the operator names none; None if there is none.
 
-    Where the newest version is the stable model: what was stable before it. Else, and before the
-    first stable one: the newest version was served, unless it was only on trial.
+    If the newest version is the stable model, this is the model that was stable before it.
+    Otherwise, or if no model was stable before, it is the model served by default before the
+    newest one; models that were only on trial are skipped.
     """
-    newest = first = max(known)
+    newest = start = max(history)
     stable = labels.versions.get(STABLE, 0)
-    if same(known, stable, newest):
-        line = [v for v in (*labels.earlier.get(STABLE, ()), stable) if v in known]
-        for version in reversed(line):
-            if not same(known, version, newest):
-                return still_there(known, version)
-        first = (*line, newest)[0]
-    passed_over = tried(known, labels) - {first}
-    found = previous({v: origin for v, origin in known.items() if v not in passed_over}, first)
-    if found is None and STABLE not in labels.versions:  # then no label says what is on trial
-        return previous(known, first)
-    return found
+    if same_model(history, stable, newest):
+        stable_line = [v for v in (*labels.earlier.get(STABLE, ()), stable) if v in history]
+        for version in reversed(stable_line):
+            if not same_model(history, version, newest):
+                return original_if_kept(history, version)
+        start = (*stable_line, newest)[0]
+    skipped = trial_versions(history, labels) - {start}
+    served = {version: origin for version, origin in history.items() if version not in skipped}
+    target = previous_model(served, start)
+    if target is None and STABLE not in labels.versions:  # then no label says what is on trial
+        return previous_model(history, start)
+    return target
 
 
-def relabelled(
-    known: Mapping[int, Origin | None], labels: Labels, restored: int, new: int, asked: bool
+def labels_after_rollback(
+    history: History, labels: Labels, restored: int, new: int, named: bool
 ) -> Labels:
-    """The labels after a rollback: those of the newest and the stable version are at the new one.
+    """Move the labels of the newest version, and `stable`, to the version that a rollback made.
 
-    Where the newest was another model than the stable one, and the one before it is too, clients
-    that ask for `stable` are not concerned: it stays.
+    `stable` stays if neither the newest version nor the restored one is the stable model: then the
+    rollback does not concern the clients that ask for `stable`.
 
-    known: the versions before the rollback. restored: of them, the one that the new one restores.
-    asked: whether an operator chose it, who means `stable` too.
+    Args:
+        history: before the rollback.
+        labels: before the rollback.
+        restored: the version whose content is restored.
+        new: the version that the rollback made.
+        named: whether the operator named the version to restore; then `stable` moves too.
     """
-    newest, stable = max(known), labels.versions.get(STABLE, 0)
-    follows = asked or same(known, stable, newest) or same(known, stable, restored)
-    left = [n for n, v in labels.versions.items() if v == newest or (follows and v == stable)]
-    earlier = {n: (*labels.earlier.get(n, ()), labels.versions[n]) for n in left}
-    if STABLE in left:
-        earlier[STABLE] = _up_to(known, earlier[STABLE], restored)
-    return labels.changed({**labels.versions, **dict.fromkeys(left, new)}, earlier, known)
+    newest, stable = max(history), labels.versions.get(STABLE, 0)
+    stable_moves = (
+        named or same_model(history, stable, newest) or same_model(history, stable, restored)
+    )
+    moving = [
+        label
+        for label, version in labels.versions.items()
+        if version == newest or (stable_moves and version == stable)
+    ]
+    earlier = {label: (*labels.earlier.get(label, ()), labels.versions[label]) for label in moving}
+    if STABLE in moving:
+        earlier[STABLE] = _stable_before(history, earlier[STABLE], restored)
+    return labels.changed({**labels.versions, **dict.fromkeys(moving, new)}, earlier, history)
 
 
-def _up_to(
-    known: Mapping[int, Origin | None], line: tuple[int, ...], restored: int
+def _stable_before(
+    history: History, stable_line: tuple[int, ...], restored: int
 ) -> tuple[int, ...]:
-    """What was stable before the restored version was; for one that never was, older versions."""
-    again = [i for i, version in enumerate(line) if same(known, version, restored)]
-    if again:
-        return line[: again[-1]]
-    return tuple(v for v in line if original(known, v) < original(known, restored))
+    """The part of the line of stable versions that came before the restored model.
 
-
-def superfluous(
-    known: Mapping[int, Origin | None], labels: Labels, keep: int | None
-) -> frozenset[int]:
-    """The versions to remove so that the newest `keep` are left; None: none.
-
-    Labelled ones stay, and the models to go back to and pushed last: were the latter gone after a
-    rollback, running the unchanged spec would push it again.
+    If the restored model was never stable, keep the versions pushed before it.
     """
-    if keep is None or not known:
+    positions = [i for i, v in enumerate(stable_line) if same_model(history, v, restored)]
+    if positions:
+        return stable_line[: positions[-1]]
+    original = original_version(history, restored)
+    return tuple(v for v in stable_line if original_version(history, v) < original)
+
+
+def versions_to_remove(history: History, labels: Labels, keep: int) -> frozenset[int]:
+    """The versions to delete so that the newest `keep` remain.
+
+    Labelled versions, the model that a rollback would restore and the model pushed last are never
+    deleted. (If the model pushed last were deleted after a rollback, running the unchanged spec
+    would push it again.)
+    """
+    if not history:
         return frozenset()
-    needed = {*sorted(known)[-keep:], *labels.versions.values()}
-    pushed = max((v for v, o in known.items() if o and o.restores is None), default=None)
-    for version in (before(known, labels), pushed):
-        if version is not None and not any(same(known, version, kept) for kept in needed):
+    needed = {*sorted(history)[-keep:], *labels.versions.values()}
+    pushed_last = max((v for v, o in history.items() if o and o.restores is None), default=None)
+    for version in (default_target(history, labels), pushed_last):
+        if version is not None and not any(same_model(history, version, n) for n in needed):
             needed.add(version)
-    return frozenset(known) - needed
+    return frozenset(history) - needed

@@ -22,7 +22,7 @@ from serving.client.client import Client, Code, ServingError
 from serving.server.exit_codes import UNLOADABLE
 from serving.server.launch import ServerExited, ServerProcess
 from serving.signatures import SignatureInput, export
-from serving.versions import directory as layout
+from serving.versions.directory import Directory
 
 INPUTS = [SignatureInput("image", "string"), SignatureInput("age", "float32")]
 
@@ -54,7 +54,7 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[float], P
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory, saved_model: Callable[[float], Path]) -> Path:
     base = tmp_path_factory.mktemp("served")
-    layout.push(base, "m", saved_model(2.0), "two")
+    Directory(base).push("m", saved_model(2.0), "two")
     (base / "empty").mkdir()
     return base
 
@@ -355,7 +355,7 @@ def test_client_errors(
 @pytest.fixture
 def own(tmp_path: Path, saved_model: Callable[[float], Path]) -> Iterator[tuple[Path, str]]:
     """A server of its own: its base directory and its REST address."""
-    layout.push(tmp_path, "m", saved_model(2.0), "two")
+    Directory(tmp_path).push("m", saved_model(2.0), "two")
     with ServerProcess({"m": tmp_path / "m"}, tmp_path / "server.log") as server:
         yield tmp_path, f"http://127.0.0.1:{server.wait(60)['rest']}"
 
@@ -387,7 +387,7 @@ def test_versions_are_swapped_without_a_failed_request(
     thread.start()
     try:
         wait_for(lambda: seen[-1:] == [2.0])
-        layout.push(base, "m", saved_model(5.0), "five")
+        Directory(base).push("m", saved_model(5.0), "five")
         wait_for(lambda: seen[-1:] == [5.0])
         shutil.rmtree(base / "m" / "2")  # rolled back
         wait_for(lambda: seen[-1:] == [2.0])

@@ -30,7 +30,7 @@ from serving.server.exit_codes import UNLOADABLE
 from serving.server.launch import ServerExited, ServerProcess
 from serving.server.monitoring import PATH
 from serving.signatures import Classes, SignatureInput, Value, export
-from serving.versions import directory as layout
+from serving.versions.directory import Directory
 from serving.warmup import FILE, write_warm_up
 
 BODY_LIMIT = 50_000
@@ -68,9 +68,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[float, Path]:
 def base(tmp_path_factory: pytest.TempPathFactory, models: dict[float, Path]) -> Path:
     """Two versions; the older one is labelled stable."""
     base = tmp_path_factory.mktemp("served")
-    layout.push(base, "m", models[2.0], "two")
-    layout.push(base, "m", models[3.0], "three")
-    layout.label(base, "m", "stable", 1)
+    Directory(base).push("m", models[2.0], "two")
+    Directory(base).push("m", models[3.0], "three")
+    Directory(base).label("m", "stable", 1)
     return base
 
 
@@ -214,12 +214,12 @@ def test_a_label_is_answered_by_its_version(ask: Ask, base: Path, models: Any) -
     status, _, answer = ask("/v1/models/m/labels/stable")
     (version,) = json.loads(answer)["model_version_status"]
     assert (status, version["version"], version["state"]) == (200, "1", "AVAILABLE")
-    layout.label(base, "m", "fresh", 2)
+    Directory(base).label("m", "fresh", 2)
     wait_for(lambda: size("/labels/fresh") == [[3.0]])
 
 
 def test_models_are_reloaded_by_config(base: Path, models: Any, tmp_path: Path) -> None:
-    layout.push(tmp_path, "other", models[2.0], "two")
+    Directory(tmp_path).push("other", models[2.0], "two")
     log = tmp_path / "log"
     with ServerProcess({"m": base / "m"}, log) as server:
         port = server.wait(60)["grpc"]
@@ -421,11 +421,11 @@ def test_warm_up_requests_are_replayed_and_must_be_answered(tmp_path: Path) -> N
     write_warm_up(model, {"age": np.float32([1, 2]), "job": np.array([b"", b"cook"], object)})
     records = list(tf.data.TFRecordDataset(str(model / FILE)))
     assert len(records) == 2
-    layout.push(tmp_path, "m", model, "good")
+    Directory(tmp_path).push("m", model, "good")
     with ServerProcess({"m": tmp_path / "m"}, tmp_path / "log", ["--exit-on-failure"]) as server:
         server.wait(60)
     write_warm_up(model, {"age": np.float32([1])})
-    layout.push(tmp_path, "m", model, "bad")
+    Directory(tmp_path).push("m", model, "bad")
     with ServerProcess({"m": tmp_path / "m"}, tmp_path / "log", ["--exit-on-failure"]) as server:
         with pytest.raises(ServerExited, match="Warm-up request 1: input size") as caught:
             server.wait(60)

@@ -10,7 +10,7 @@ import pytest
 from serving.checks import conformance, fuzz, load
 from serving.server.launch import ServerProcess
 from serving.signatures import Classes, SignatureInput, Value, export
-from serving.versions import directory as layout
+from serving.versions.directory import Directory
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     inputs = [SignatureInput("age", "float32"), SignatureInput("text", "string")]
     meanings = [Classes("sure", ("no", "yes")), Value("size")]
     export(answer, tf.Module(), inputs, ["sure", "size"], base / "exported", meanings)
-    layout.push(base, "m", base / "exported", "d")
+    Directory(base).push("m", base / "exported", "d")
     options = ["--batch-rows", "8", "--max-body-bytes", "1000000"]
     with ServerProcess({"m": base / "m"}, base / "log", options) as server:
         ports = server.wait(60)

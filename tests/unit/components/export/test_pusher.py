@@ -13,7 +13,7 @@ from components.artifacts import Blessing, TrainedModel
 from components.errors import RootstockError
 from components.export.pusher import Pusher, PusherInputs, PusherOutputs
 from components.stage import Context, Silent
-from serving.versions import labels
+from serving.versions.labels import read_labels
 
 
 @pytest.fixture
@@ -77,12 +77,12 @@ def test_what_was_served_is_stable_before_the_first_trial(
     yes = blessing(tmp_path)
     trials = [TrainedModel(model.path, f"digest-{i}") for i in (2, 3)]
     push(tmp_path, trials[0], yes, label="canary")
-    assert labels.read(tmp_path / "served/digits") == {"canary": 1}
+    assert read_labels(tmp_path / "served/digits").versions == {"canary": 1}
     shutil.rmtree(tmp_path / "served")
     push(tmp_path, model, yes)
     for number, trial in enumerate(trials, 2):
         push(tmp_path, trial, yes, label="canary")
-        assert labels.read(tmp_path / "served/digits") == {"stable": 1, "canary": number}
+        assert read_labels(tmp_path / "served/digits").versions == {"stable": 1, "canary": number}
 
 
 class Figures(Silent):
@@ -154,7 +154,7 @@ def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     message = done.stderr.splitlines()[-1]
-    assert message.startswith("components.stage.RootstockError:")
+    assert message.startswith("components.errors.RootstockError:")
     assert f"{tmp_path / 'served'}: the model cannot be pushed there" in message
     assert "File too large" in message
     assert {p.name for p in (tmp_path / "served" / "m").iterdir()} == {".lock"}

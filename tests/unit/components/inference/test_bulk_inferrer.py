@@ -19,7 +19,7 @@ from components.ingestion.readers.tfrecord import TFRecordReader
 from components.stage import Context
 from models.inputs.spec import CategoricalInput, NumericInput
 from pipeline.cli.main import main
-from serving.versions.directory import push
+from serving.versions.directory import Directory
 from tests.small_model import answers, write_model
 
 Make = Callable[[str], Context]
@@ -124,7 +124,7 @@ def test_from_the_command_line(
     command += ["--output", str(tmp_path / "out")]
     assert main(command) == 2
     assert "no model has been pushed yet" in capsys.readouterr().err
-    push(tmp_path / ".rootstock" / "serving", "people", model.path, "digest", None)
+    Directory(tmp_path / ".rootstock" / "serving").push("people", model.path, "digest", None)
     assert main(command) == 0
     assert "out: 2,000 rows" in capsys.readouterr().out
     first = json.loads((tmp_path / "out" / "part-00000.jsonl").read_text().splitlines()[0])

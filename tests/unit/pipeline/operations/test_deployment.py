@@ -11,9 +11,9 @@ from pipeline.operations.deployment import pushed_before, serve_newest
 from pipeline.spec.load import load_spec
 from pipeline.tracking import registry
 from pipeline.tracking.registry import DIGEST, MODEL
-from serving.versions import directory as layout
 from serving.versions import labels
-from serving.versions.base import destination
+from serving.versions.destination import destination
+from serving.versions.directory import Directory
 
 SPEC = """\
 name: little
@@ -32,9 +32,9 @@ def spec(tmp_path: Path) -> Path:
     saved.mkdir()
     for digest in ("first", "second"):
         (saved / "saved_model.pb").write_text(digest)
-        layout.push(tmp_path / "served", "little", saved, digest)
-    layout.label(tmp_path / "served", "little", "stable", 1)
-    layout.label(tmp_path / "served", "little", "canary", 2)
+        Directory(tmp_path / "served").push("little", saved, digest)
+    Directory(tmp_path / "served").label("little", "stable", 1)
+    Directory(tmp_path / "served").label("little", "canary", 2)
     path = tmp_path / "spec.yaml"
     path.write_text(SPEC)
     return path
@@ -43,7 +43,7 @@ def spec(tmp_path: Path) -> Path:
 def push(spec: Path, digest: str) -> int:
     saved = spec.parent / "saved_model"
     (saved / "saved_model.pb").write_text(digest)
-    return layout.push(spec.parent / "served", "little", saved, digest)
+    return Directory(spec.parent / "served").push("little", saved, digest)
 
 
 def told(capsys, *arguments: object, code: int = 0) -> str:
@@ -91,7 +91,7 @@ def test_going_back_says_which_labels_moved_and_what_tf_serving_needs(spec, caps
 
 def test_going_back_after_a_promotion_passes_over_another_canary(spec, capsys):
     push(spec, "third")
-    layout.label(spec.parent / "served", "little", "canary", 3)
+    Directory(spec.parent / "served").label("little", "canary", 3)
     told(capsys, "promote", spec)
     assert "version 4 is the model of version 1" in told(capsys, "rollback", spec)
 
@@ -177,7 +177,7 @@ def test_mlflow_follows_a_rollback(spec, capsys, tmp_path):
     client = mlflow.MlflowClient(uri, uri)
     client.create_registered_model("little")
     push(spec, "third")
-    layout.label(tmp_path / "served", "little", "canary", 3)
+    Directory(tmp_path / "served").label("little", "canary", 3)
     for digest in ("first", "second", "third", "fourth"):
         tags = {DIGEST: digest, MODEL: "m"}
         client.create_model_version("little", source="/nowhere", tags=tags)
@@ -194,7 +194,7 @@ def test_mlflow_follows_a_rollback(spec, capsys, tmp_path):
     told(capsys, "promote", spec, *tracking)
     assert aliases() == {"champion": "3", "previous": "1"}
     push(spec, "fourth")
-    layout.label(tmp_path / "served", "little", "canary", 4)
+    Directory(tmp_path / "served").label("little", "canary", 4)
     registry.make_challenger(client, "little", "4", 4)
     told(capsys, "rollback", spec, *tracking)  # of the canary
     assert aliases() == {"champion": "3", "previous": "1"}

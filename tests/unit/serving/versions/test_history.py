@@ -1,0 +1,94 @@
+"""Origins of versions, and which version a candidate is compared with."""
+
+from pathlib import Path
+
+import pytest
+
+from serving.versions.history import (
+    FILE,
+    Origin,
+    champion_version,
+    digest_of,
+    newest_with_digest,
+    original_if_kept,
+    original_version,
+    previous_model,
+    read_history,
+    read_origin,
+    same_model,
+    version_numbers,
+)
+from serving.versions.labels import on_trial
+
+
+def test_a_missing_directory_has_no_versions(tmp_path: Path) -> None:
+    assert version_numbers(tmp_path / "none") == []
+    assert read_history(tmp_path / "none") == {}
+
+
+def test_only_numbered_directories_are_versions(tmp_path: Path) -> None:
+    for name in ("10", "9", "not-a-version", ".staging-1"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "11").write_text("a file")
+    assert version_numbers(tmp_path) == [9, 10]
+    assert read_history(tmp_path) == {9: None, 10: None}
+
+
+def test_an_origin_reads_back(tmp_path: Path) -> None:
+    origin = Origin.now("digest", restores=3)
+    (tmp_path / FILE).parent.mkdir()
+    (tmp_path / FILE).write_text(origin.to_json())
+    assert read_origin(tmp_path) == origin
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"pushed_at": ""}'])
+def test_other_texts_are_no_origin(text: str) -> None:
+    assert Origin.parse(text) is None
+
+
+def test_a_rollback_holds_the_model_of_its_original() -> None:
+    history = {1: Origin("a"), 2: Origin("b"), 3: Origin("a", restores=1), 4: None}
+    assert original_version(history, 3) == 1
+    assert same_model(history, 1, 3)
+    assert not same_model(history, 2, 3)
+    assert not same_model(history, 1, 4)
+    assert digest_of(history, 4) == ""
+    assert newest_with_digest(history, "a") == 3
+    assert newest_with_digest(history, "c") is None
+    del history[1]
+    assert original_if_kept(history, 3) == 3
+    assert same_model(history, 3, 3)
+
+
+def test_the_previous_model_of_a_rollback_precedes_the_restored_one() -> None:
+    history = {1: Origin("a"), 2: Origin("b"), 3: Origin("c"), 4: Origin("b", restores=2)}
+    assert previous_model(history, 3) == 2
+    assert previous_model(history, 4) == 1
+    assert previous_model(history, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("digests", "candidate", "expected"),
+    [
+        ("", "a", None),
+        ("a", "a", None),
+        ("a", "b", 1),
+        ("ab", "b", 1),  # b is served now; it was compared with a, and is compared with a again
+        ("ab", "a", 2),
+        ("aba", "a", 2),
+    ],
+)
+def test_the_champion_is_the_served_model_or_the_one_before(
+    digests: str, candidate: str, expected: int | None
+) -> None:
+    history = {number: Origin(digest) for number, digest in enumerate(digests, 1)}
+    assert champion_version(history, candidate) == expected
+
+
+def test_a_version_on_trial_is_not_the_champion() -> None:
+    history = {number: Origin(digest) for number, digest in enumerate("abc", 1)}
+    canary = on_trial({"stable": 2, "canary": 3})
+    assert champion_version(history, "d", canary) == 2
+    assert champion_version(history, "c", canary) == 2
+    assert champion_version(history, "b", canary) == 1
+    assert champion_version(history, "d", on_trial({"stable": 3, "canary": 3})) == 3

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 I = TypeVar("I", contravariant=True)  # noqa: E741 - inputs, a frozen dataclass of artifacts
 O = TypeVar("O", covariant=True)  # noqa: E741 - outputs, a frozen dataclass of artifacts
@@ -68,7 +68,13 @@ class Context:
 
 
 class Stage(ABC, Generic[I, O]):
-    """A step of the pipeline. Subclasses are frozen dataclasses whose fields are its parameters."""
+    """A step of the pipeline. Subclasses are frozen dataclasses whose fields are its parameters.
+
+    depends_on: further modules whose code the result depends on, where no import leads to them: the
+        stage starts them as another process, for example.
+    """
+
+    depends_on: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def run(self, inputs: I, context: Context) -> O:
@@ -80,6 +86,12 @@ class Stage(ABC, Generic[I, O]):
         Raises:
             RootstockError: for what the user can mend.
         """
+
+    def uses(self, inputs: I) -> tuple[object, ...]:
+        """Dataclasses that the stage reads from its inputs and whose own code it then runs, such as
+        the trunk of a trained model. They count as its parameters do when its code is looked up.
+        """
+        return ()
 
     def still_valid(self, outputs: object) -> bool:
         """Whether cached outputs still hold: False if an effect outside the store is gone."""

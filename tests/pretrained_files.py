@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from models.balancing.loss_based.equal import Equal
 from models.inputs.features import Feature, ImageFeature, RawTextFeature
-from models.multitask.build import save_weights
+from models.multitask.build import build_model, save_weights
 from models.multitask.record import ModelRecord, save_record
 from models.sharing.hard import Hard
 from models.tasks.base import BinaryTask, TaskTarget
@@ -223,7 +223,7 @@ def trained_model(directory: Path) -> None:
     )
     directory.mkdir(parents=True)
     save_record(record, directory)
-    save_weights(record.build(), directory)
+    save_weights(build_model(record), directory)
 
 
 def _keras_hub_text(files: Path) -> Sample:

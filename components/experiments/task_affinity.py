@@ -41,6 +41,9 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
 
     trainer: Trainer
 
+    def uses(self, inputs: TrainerInputs) -> tuple[object, ...]:
+        return self.trainer.uses(inputs)
+
     def run(self, inputs: TrainerInputs, context: Context) -> AffinityOutputs:
         """See `Stage.run`."""
         from components.training.dataset import load_splits, training_batches
@@ -48,6 +51,7 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
         from models.analysis.task_affinity import Measured, effects_of
         from models.lazy import keras, tf
         from models.multitask.adaptation import Adaptation
+        from models.multitask.build import build_model
 
         asked = self.trainer.training
         features = load_preprocessing(inputs.preprocessing)
@@ -55,13 +59,14 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
         if asked.subset is not None:
             splits = splits.only(chosen(asked.subset, splits.train.labels, splits.targets))
         keras.utils.set_random_seed(self.trainer.seed)
-        model = ModelRecord(
+        record = ModelRecord(
             features=features,
             targets=splits.targets,
             trunk=self.trainer.trunk,
             sharing=Hard(),
             balancing=Equal(),
-        ).build()
+        )
+        model = build_model(record)
         epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         batches = training_batches(
             splits.train,

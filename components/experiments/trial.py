@@ -58,6 +58,9 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
     drawn_by: Task
     shuffled: tuple[str, ...] = ()
 
+    def uses(self, inputs: TrainerInputs) -> tuple[object, ...]:
+        return self.trainer.uses(inputs)
+
     def run(self, inputs: TrainerInputs, context: Context) -> TrialOutputs:
         """See `Stage.run`. A trial that was killed goes on from its last checkpoint.
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -95,6 +95,8 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
     absolutely and relative to the expected one. timeout_s: for loading, and for each request.
     limits: what serving may take.
     """
+
+    depends_on: ClassVar = ("serving.server.process",)  # the server, started by `ServerProcess`
 
     examples: Annotated[int, Field(ge=1)] = 16
     tolerance: Annotated[float, Field(gt=0)] = 1e-5

@@ -35,6 +35,7 @@ from models.balancing.base import GradientBalancer
 from models.inputs.features import REPRESENTATION
 from models.lazy import keras, tf
 from models.multitask.adaptation import Adaptation
+from models.multitask.build import build_model
 from models.multitask.model import MultitaskModel
 from models.transfer.base import Phase, Transfer
 from models.trunks.layers.trim_padding import trimming
@@ -100,7 +101,7 @@ def train(
     keras.utils.set_random_seed(seed)
     with _precision(training.mixed_precision):
         try:
-            model = record.build()
+            model = build_model(record)
             adaptation = Adaptation(transfer, model)
         except ValueError as e:
             raise RootstockError(str(e)) from e

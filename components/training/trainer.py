@@ -60,6 +60,9 @@ class Trainer(Stage[TrainerInputs, TrainerOutputs]):
     training: Training = field(default_factory=Training)
     seed: int = 0
 
+    def uses(self, inputs: TrainerInputs) -> tuple[object, ...]:
+        return self.trunk.made_of()
+
     def run(self, inputs: TrainerInputs, context: Context) -> TrainerOutputs:
         """See `Stage.run`. A run that was killed goes on from its last checkpoint.
 

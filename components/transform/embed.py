@@ -51,6 +51,9 @@ class Embed(Stage[EmbedInputs, EmbedOutputs]):
 
     trunk: Trunk
 
+    def uses(self, inputs: EmbedInputs) -> tuple[object, ...]:
+        return self.trunk.made_of()
+
     def run(self, inputs: EmbedInputs, context: Context) -> EmbedOutputs:
         """See `Stage.run`.
 

@@ -32,6 +32,7 @@ from models.inputs.spec import (
     StatedInput,
     TextInput,
 )
+from models.model_files import read_description
 from models.trunks.base import TrunkError
 from models.trunks.sources.pretrained_tokens import tokens_feature
 
@@ -132,9 +133,7 @@ def features_as_trained(inputs: tuple[Input, ...], reading: AsTrained) -> tuple[
     Raises:
         RootstockError: that model is not there, or reads other inputs.
     """
-    from models.multitask.record import read_record
-
     try:
-        return as_trained(inputs, read_record(Path(reading.source)).features)
+        return as_trained(inputs, read_description(Path(reading.source)).features)
     except (OSError, ValueError) as e:
         raise RootstockError(f"model.trunk: {e}") from e

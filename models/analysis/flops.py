@@ -16,14 +16,14 @@ from models.inputs.features import (
     TokensFeature,
 )
 from models.lazy import tf
-from models.multitask.model import MultitaskModel
+from models.multitask.parts import MultitaskParts
 from models.trunks.layers.trim_padding import trimming
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _LOOPS = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase")
 
 
-def flops_per_example(model: MultitaskModel, features: tuple[Feature, ...]) -> int | None:
+def flops_per_example(model: MultitaskParts, features: tuple[Feature, ...]) -> int | None:
     """Floating-point operations of all matrix products and convolutions, two for each
     multiplication with its addition, from preprocessed features to the answers of all tasks, with
     texts at their full length. None where shapes are not known before the model runs, or it loops.

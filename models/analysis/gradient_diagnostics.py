@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 
 from models.balancing.base import GradientBalancer, TaskGradients
 from models.lazy import keras, tf
-from models.multitask.batch_losses import batch_losses
+from models.multitask.batch_losses import Tensors, batch_losses
 from models.multitask.gradient_step import Places, conflict_figures, conflict_totals, gramian_of
-
-if TYPE_CHECKING:
-    from models.multitask.model import MultitaskModel
-
-    Tensors = Mapping[str, tf.Tensor]
+from models.multitask.parts import MultitaskParts
 
 
-def inspector(model: MultitaskModel) -> Callable[[Tensors, Tensors], dict[str, float]]:
+def inspector(model: MultitaskParts) -> Callable[[Tensors, Tensors], dict[str, float]]:
     """A function from features and labels of a batch to figures; the model stays as it is.
 
     It computes in inference mode. `gradient_rank` is the effective rank (Roy and Vetterli 2007,

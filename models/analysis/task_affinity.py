@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.lazy import keras, tf
-from models.multitask.batch_losses import batch_losses
+from models.multitask.batch_losses import Tensors, batch_losses
 from models.multitask.gradient_step import Places, gramian_of
+from models.multitask.parts import MultitaskParts
 
-if TYPE_CHECKING:
-    from models.multitask.model import MultitaskModel
-
-    Tensors = Mapping[str, tf.Tensor]
-    Effects = Callable[[Tensors, Tensors, float], "Measured"]
+Effects = Callable[[Tensors, Tensors, float], "Measured"]
 
 TRIES = 12
 """Of ever shorter steps."""
@@ -33,7 +29,7 @@ class Measured:
     length: float
 
 
-def effects_of(model: MultitaskModel, shared: list[keras.Variable]) -> Effects:
+def effects_of(model: MultitaskParts, shared: list[keras.Variable]) -> Effects:
     """A function from features and labels of a batch, and the longest step to take, to what is
     measured; the model stays as it is.
 

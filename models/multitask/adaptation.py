@@ -11,7 +11,7 @@ from models.transfer.frozen import Frozen
 from models.trunks.tf_hub import why_frozen
 
 if TYPE_CHECKING:
-    from models.multitask.model import MultitaskModel
+    from models.multitask.parts import MultitaskParts
 
 
 class Adaptation:
@@ -20,7 +20,7 @@ class Adaptation:
     phases, notes: see `Plan`.
     """
 
-    def __init__(self, transfer: Transfer | None, model: MultitaskModel) -> None:
+    def __init__(self, transfer: Transfer | None, model: MultitaskParts) -> None:
         """Prepare the model, which has its pretrained weights.
 
         Raises:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from models.lazy import keras, tf
 from models.tasks.kinds import Head
 from models.tasks.losses import masked_mean
 
-if TYPE_CHECKING:
-    Tensors = Mapping[str, tf.Tensor]
+Tensors = Mapping[str, keras.KerasTensor]
+"""By the name of a feature or a task: [batch, ...]."""
 
 
 @dataclass(frozen=True)

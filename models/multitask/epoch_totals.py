@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from models.lazy import keras, tf
@@ -15,9 +12,6 @@ from models.multitask.gradient_step import (
 )
 from models.tasks.epoch_metrics import ratio
 from models.tasks.kinds import Head
-
-if TYPE_CHECKING:
-    Tensors = Mapping[str, tf.Tensor]
 
 
 class EpochTotals(keras.metrics.Metric):  # type: ignore[misc]

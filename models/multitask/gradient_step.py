@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.balancing.base import GradientBalancer, TaskGradients
 from models.lazy import keras, tf
-from models.multitask.batch_losses import BatchLosses, batch_losses
+from models.multitask.batch_losses import BatchLosses, Tensors, batch_losses
+from models.multitask.parts import MultitaskParts
 from models.tasks.epoch_metrics import ratio
-
-if TYPE_CHECKING:
-    from models.multitask.model import MultitaskModel
-
-    Tensors = Mapping[str, tf.Tensor]
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,7 @@ class Pass:
 
 
 def balanced_pass(
-    model: MultitaskModel,
+    model: MultitaskParts,
     balancer: GradientBalancer,
     shared: list[keras.Variable],
     features: Tensors,

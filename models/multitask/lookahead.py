@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.balancing.base import Probe
 from models.lazy import tf
-from models.multitask.batch_losses import BatchLosses, batch_losses
-
-if TYPE_CHECKING:
-    from models.multitask.model import MultitaskModel
-
-    Tensors = Mapping[str, tf.Tensor]
+from models.multitask.batch_losses import BatchLosses, Tensors, batch_losses
+from models.multitask.parts import MultitaskParts
 
 
 class BatchProbe(Probe):
     """See `Probe`. Its parameters are all that train, but for the balancing method's own."""
 
-    def __init__(self, model: MultitaskModel, features: Tensors, labels: Tensors) -> None:
+    def __init__(self, model: MultitaskParts, features: Tensors, labels: Tensors) -> None:
         own = {id(v) for v in model.balancer.variables}
         self._model = model
         self._variables = [v for v in model.trainable_variables if id(v) not in own]

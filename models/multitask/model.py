@@ -1,52 +1,40 @@
-"""The model: shared trunk, branches, heads. Importing this module imports TensorFlow."""
+"""The model that Keras trains: its parts, one step of training, and the figures of an epoch.
+
+Importing this module imports TensorFlow.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from models.balancing.base import (
-    Balancing,
-    GradientBalancer,
-    GradientBalancing,
-    GramianBalancing,
-    LossBalancer,
-)
-from models.balancing.math.smoothing import Smoothed
-from models.inputs.features import REPRESENTATION, Feature
+from models.balancing.base import Balancing, GradientBalancer
+from models.inputs.features import Feature
 from models.lazy import keras
+from models.multitask.batch_losses import Tensors
 from models.multitask.epoch_totals import EpochTotals
+from models.multitask.parts import MultitaskParts
 from models.multitask.train_step import test_step, train_step
-from models.sharing.base import Sharing, Widths, check_balancing
-from models.sharing.layers.base import SharingLayer
+from models.sharing.base import Sharing
 from models.tasks.base import TaskTarget
-from models.tasks.kinds import Head, head_for
 from models.trunks.base import Trunk
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-Tensors = Mapping[str, keras.KerasTensor]
 
-
-class MultitaskModel(keras.Model):  # type: ignore[misc]
+class MultitaskModel(MultitaskParts):
     """From {feature name: [batch, ...]} to {task name: raw outputs [batch, units]}.
 
     `answers` gives what is served. `fit` and `evaluate` take a dataset of (features, labels), both
-    dicts. Their logs hold `loss` (the tasks' losses, each times its task's `weight`, summed: one
-    scale for all balancing methods), `<task>_loss`, `<task>_<metric>` and, in training, `objective`
-    (what the balancing method made of the losses) and `<task>_weight` (its derivative by the task's
-    loss; of methods that balance gradients, what the task's gradient was multiplied by). Those add
-    `<task>_gradient_norm`, `gradient_cosine` and `conflict_rate`, which
-    `models.multitask.gradient_step` explains.
+    dicts. Their logs hold:
 
-    trunk: features to a representation. common: from there to what the towers share; None where
-    they share the representation. towers: from there to every task's raw outputs.
-    trunk_trains: whether the trunk leaves inference mode while the model trains.
-    at_parameters: whether a method that balances gradients takes them at shared parameters.
-    gradients_meet: where tasks' gradients can be held against each other: see `Sharing`.
+    - `loss`: the sum of the tasks' losses, each times its task's `weight`, on one scale for all
+      balancing methods; `<task>_loss`; `<task>_<metric>`.
+    - In training also `objective`, which the balancing method computes from the losses, and
+      `<task>_weight`: its derivative with respect to the task's loss or, in methods that balance
+      gradients, the factor of the task's gradient. Those methods add `<task>_gradient_norm`,
+      `gradient_cosine` and `conflict_rate`: see `models.multitask.gradient_step`.
     """
 
     def __init__(
@@ -57,126 +45,26 @@ class MultitaskModel(keras.Model):  # type: ignore[misc]
         sharing: Sharing,
         balancing: Balancing,
     ) -> None:
-        super().__init__(name="multitask")
-        check_balancing(sharing, balancing)
-        names = tuple(t.name for t in targets)
-        shared = sharing.build(lambda: trunk.build(features), names)
-        self.heads = tuple(head_for(t) for t in targets)
-        self.trunk, self.common = shared.trunk, shared.common
-        self.trunk_trains = True
-        self.towers = _with_heads(shared.branches, sharing.towers, self.heads)
-        self.grafts = tuple(la for la in self._flatten_layers() if isinstance(la, SharingLayer))
-        self.balancer = _smoothed(balancing, targets)
-        self.at_parameters = (
-            isinstance(balancing, GradientBalancing) and balancing.at == "parameters"
-        )
-        self.gradients_meet = "parameters" if self.at_parameters else sharing.gradients_meet
-        if isinstance(self.balancer, GradientBalancer):
-            shapes = [p.shape[1:] for p in self.towers.inputs]
-            if self.at_parameters:
-                shapes = [v.shape for v in self.shared_variables({})]
-            self.balancer.prepare(sum(int(np.prod(shape)) for shape in shapes))
-        self.balancing_variables = self.balancer.variables
+        super().__init__(features, targets, trunk, sharing, balancing)
         self.totals = EpochTotals(self.heads, isinstance(self.balancer, GradientBalancer))
-        self.built = True
-
-    def call(self, features: Tensors, training: bool = False) -> dict[str, keras.KerasTensor]:
-        """Raw outputs by task."""
-        outputs: dict[str, keras.KerasTensor] = self.towers(
-            self.represent(features, training), training=training
-        )
-        return outputs
-
-    def represent(self, features: Tensors, training: bool = False) -> keras.KerasTensor:
-        """What the towers share: a tensor or a list of tensors [batch, ...]. The trunk makes it of
-        the features, unless its output is there, as the feature `representation`.
-        """
-        if REPRESENTATION in features:
-            representation = features[REPRESENTATION]
-        else:
-            representation = self.trunk(features, training=training and self.trunk_trains)
-        if self.common is None:
-            return representation
-        return self.common(representation, training=training)
-
-    def shared_variables(self, features: Tensors) -> list[keras.Variable]:
-        """The trainable variables that `represent` uses for such features, but for those that serve
-        one task alone.
-        """
-        parts = [] if REPRESENTATION in features else [self.trunk]
-        parts += [] if self.common is None else [self.common]
-        private = {id(v) for graft in self.grafts if graft.private for v in graft.weights}
-        return [v for part in parts for v in part.trainable_variables if id(v) not in private]
-
-    def answers(self, features: Tensors) -> dict[str, keras.KerasTensor]:
-        """What is served, float32 [batch, units] by task: probabilities, or values in the label's
-        own unit.
-        """
-        outputs = self(features, training=False)
-        return {h.target.name: h.answer(outputs[h.target.name]) for h in self.heads}
 
     def train_step(self, data: tuple[Tensors, Tensors]) -> dict[str, tf.Tensor]:
-        """See `models.multitask.train_step`."""
-        return train_step(self, *data)
+        return train_step(self, self.totals, *data)
 
     def test_step(self, data: tuple[Tensors, Tensors]) -> dict[str, tf.Tensor]:
-        """See `models.multitask.train_step`."""
-        return test_step(self, *data)
+        return test_step(self, self.totals, *data)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The totals alone: they hold the figures of every task."""
+        """Only the totals, which hold the figures of every task."""
         return [self.totals]
 
     def reset_metrics(self) -> None:
-        """Keras does this where an epoch begins and where validation does."""
+        """Keras calls this at the beginning of an epoch and of validation."""
         super().reset_metrics()
         self.balancer.new_epoch()
 
     def _get_metrics_result_or_logs(self, logs: Mapping[str, float]) -> dict[str, float]:
-        """Keras would compute all metrics in every step; here they are read once an epoch."""
+        """Read the metrics once an epoch, not in every step as Keras would."""
         results: dict[str, float] = self.get_metrics_result()
         return results
-
-    def count_params(self) -> int:
-        """Of what is served: the balancing method's state is not."""
-        state = sum(int(np.prod(v.shape)) for v in self.balancer.variables)
-        return int(super().count_params()) - state
-
-    def gate_figures(self) -> dict[str, float]:
-        """What the layers of the sharing scheme report after an epoch."""
-        return {name: value for graft in self.grafts for name, value in graft.figures().items()}
-
-    def load_weights_from(self, arrays: list[np.ndarray]) -> None:
-        """Set `weights`, in order.
-
-        Raises:
-            ValueError: they are not the weights of such a model.
-        """
-        given, expected = [a.shape for a in arrays], [tuple(w.shape) for w in self.weights]
-        if given != expected:
-            raise ValueError(f"Expected weights of shapes {expected}. Received: {given}")
-        self.set_weights(arrays)
-
-
-def _smoothed(
-    balancing: Balancing, targets: tuple[TaskTarget, ...]
-) -> LossBalancer | GradientBalancer:
-    if isinstance(balancing, GramianBalancing) and balancing.smoothing:
-        return Smoothed(balancing.build(targets), balancing.smoothing, targets)
-    return balancing.build(targets)
-
-
-def _with_heads(branches: keras.Model, widths: Widths, heads: tuple[Head, ...]) -> keras.Model:
-    """From what tasks share to raw outputs, which stay float32 in mixed precision.
-
-    widths: units of the layers between a branch and its head.
-    """
-    layers, outputs = keras.layers, {}
-    for head in heads:
-        name = head.target.name
-        x = branches.output[name]
-        for i, width in enumerate(widths):
-            x = layers.Dense(width, activation="relu", name=f"{name}.tower{i}")(x)
-        outputs[name] = layers.Dense(head.units, dtype="float32", name=f"{name}.head")(x)
-    return keras.Model(branches.input, outputs, name="towers")

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 from models.balancing.base import GradientBalancer, HindsightBalancer, TwoLevelBalancer
 from models.lazy import keras, tf
-from models.multitask.batch_losses import batch_losses
-from models.multitask.gradient_step import (
-    Pass,
-    balanced_pass,
-)
+from models.multitask.batch_losses import Tensors, batch_losses
+from models.multitask.epoch_totals import EpochTotals
+from models.multitask.gradient_step import Pass, balanced_pass
 from models.multitask.lookahead import BatchProbe
-
-if TYPE_CHECKING:
-    from models.multitask.model import MultitaskModel
-
-    Tensors = Mapping[str, tf.Tensor]
+from models.multitask.parts import MultitaskParts
 
 
-def train_step(model: MultitaskModel, features: Tensors, labels: Tensors) -> dict[str, tf.Tensor]:
+def train_step(
+    model: MultitaskParts, totals: EpochTotals, features: Tensors, labels: Tensors
+) -> dict[str, tf.Tensor]:
     """Update all trainable variables, those of the balancing method among them.
 
     Every task's loss depends on what tasks share through the representation alone: a method that
@@ -40,11 +33,11 @@ def train_step(model: MultitaskModel, features: Tensors, labels: Tensors) -> dic
         outputs = model.towers(model.represent(features, training=True), training=True)
         after = batch_losses(model.heads, labels, outputs)
         balancer.after_update(done.batch.losses, after.losses, done.batch.present)
-    model.totals.update_state(done.batch, done.weights, done.objective, done.conflicts)
+    totals.update_state(done.batch, done.weights, done.objective, done.conflicts)
     return {"objective": done.objective}
 
 
-def _plain_pass(model: MultitaskModel, features: Tensors, labels: Tensors) -> Pass:
+def _plain_pass(model: MultitaskParts, features: Tensors, labels: Tensors) -> Pass:
     balancer = model.balancer
     scalar = balancer.objective if isinstance(balancer, GradientBalancer) else balancer
     with tf.GradientTape() as tape:
@@ -57,8 +50,10 @@ def _plain_pass(model: MultitaskModel, features: Tensors, labels: Tensors) -> Pa
     return Pass(batch, objective, gradients, weights)
 
 
-def test_step(model: MultitaskModel, features: Tensors, labels: Tensors) -> dict[str, tf.Tensor]:
+def test_step(
+    model: MultitaskParts, totals: EpochTotals, features: Tensors, labels: Tensors
+) -> dict[str, tf.Tensor]:
     """Count losses and metrics."""
     batch = batch_losses(model.heads, labels, model(features, training=False))
-    model.totals.update_state(batch)
+    totals.update_state(batch)
     return {"loss": keras.ops.sum(batch.losses)}

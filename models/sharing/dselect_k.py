@@ -47,6 +47,15 @@ class DSelectK(MMoE):
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
         from models.sharing.layers.selector import Selector
 
-        return gated(
-            make_trunk(), self, tasks, lambda task: Selector(task, self, name=f"{task}.gate")
-        )
+        def gate(task: str) -> Selector:
+            return Selector(
+                task,
+                self.experts,
+                self.selected,
+                temperature=self.temperature,
+                entropy=self.entropy,
+                by_example=self.by_example,
+                name=f"{task}.gate",
+            )
+
+        return gated(make_trunk(), self, tasks, gate)

@@ -52,6 +52,12 @@ class Trunk(ABC):
         """
         return ()
 
+    def made_of(self) -> tuple[object, ...]:
+        """Dataclasses that `build` reads from files and whose own code it runs, so that it counts
+        in fingerprints as the code of the trunk does.
+        """
+        return ()
+
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
         """What would keep `build` from working, one sentence each, found without TensorFlow: what
         is missing, unreadable, needs the network, or does not fit the inputs.

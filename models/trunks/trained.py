@@ -5,17 +5,15 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from models.config import STRICT
 from models.inputs.encodings import AsTrained, Reading
 from models.inputs.features import Feature
 from models.inputs.spec import Input
 from models.lazy import keras
+from models.model_files import RECORD, SOURCE, WEIGHTS, Description, read_description
 from models.trunks.base import Trunk, TrunkError
-
-if TYPE_CHECKING:
-    from models.multitask.record import ModelRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +39,6 @@ class Registry(Trunk):
         return AsTrained(source=str(self._directory()))
 
     def files(self) -> tuple[str, ...]:
-        from models.multitask.record import RECORD, SOURCE, WEIGHTS
-
         found = (self._directory() / name for name in (RECORD, WEIGHTS, SOURCE))
         return tuple(str(path) for path in found if path.exists())
 
@@ -50,31 +46,27 @@ class Registry(Trunk):
         from models.inputs.encodings import as_trained
 
         try:
-            as_trained(inputs, self._record().features)
+            as_trained(inputs, self._description().features)
         except (TrunkError, ValueError) as e:
             return [str(e)]
         return []
 
-    def build(self, features: tuple[Feature, ...]) -> keras.Model:
-        from models.multitask.build import read_model
+    def made_of(self) -> tuple[object, ...]:
+        from models.multitask import build
 
-        record = self._record()
-        if not record.sharing.one_trunk:
-            raise TrunkError(
-                f"trained model {self.model!r} has no trunk by itself: sharing"
-                f" {record.sharing.name} takes trunks apart. Expected a model of another sharing."
-            )
-        record = replace(record, features=_in_its_order(features, record.features, self.model))
-        if not self.pretrained:
-            return record.build().trunk
+        return build.specs_of(self._directory())
+
+    def build(self, features: tuple[Feature, ...]) -> keras.Model:
+        from models.multitask import build
+
+        directory, description = self._directory(), self._description()
+        ordered = _in_its_order(features, description.features, self.model)
         try:
-            return read_model(self._directory(), record).trunk
+            return build.read_trunk(directory, ordered, self.pretrained)
         except (OSError, ValueError) as e:
-            raise TrunkError(f"trained model {self.model!r} cannot be loaded: {e}") from e
+            raise TrunkError(f"trained model {self.model!r}: {e}") from e
 
     def keep(self, directory: Path) -> None:
-        from models.multitask.record import RECORD, SOURCE
-
         model = self._directory()
         shutil.copy(model / RECORD, directory)
         if (model / SOURCE).exists():
@@ -83,20 +75,16 @@ class Registry(Trunk):
     def kept_in(self, directory: Path) -> Registry:
         return replace(self, model=str(directory), store="", pretrained=False)
 
-    def _record(self) -> ModelRecord:
-        from models.multitask.record import read_record
-
+    def _description(self) -> Description:
         directory = self._directory()
         try:
-            return read_record(directory)
+            return read_description(directory)
         except (OSError, ValueError) as e:
             raise TrunkError(
                 f"trained model {directory}: its model.json cannot be read: {e}"
             ) from e
 
     def _directory(self) -> Path:
-        from models.multitask.record import RECORD
-
         directory = Path(self.model)
         if not (directory / RECORD).is_file():
             raise TrunkError(f"{self.model!r} is no trained model: it holds no {RECORD}.")

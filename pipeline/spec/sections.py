@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -19,14 +19,21 @@ from components.export.settings import Export
 from components.ingestion.readers import Source
 from components.ingestion.splits import HashSplits, Splits
 from components.training.settings import Training
+from models.discovery import choice
 from models.inputs.spec import ImageInput, Input, TextInput
-from models.multitask.methods import BalancingSpec, SharingSpec, TransferSpec, TrunkSpec
+from models.multitask.methods import BalancingSpec, SharingSpec, TrunkSpec
 from models.sharing.base import check_balancing
 from models.tasks.base import Task
+from models.transfer.base import Transfer
 from models.transfer.fine_tune import FineTune
 from models.trunks.tf_hub import TfHub
 from pipeline.spec.study import Study
 from pipeline.spec.tune import Tune
+
+if TYPE_CHECKING:
+    TransferSpec = Transfer
+else:
+    TransferSpec = choice("models.transfer", Transfer)
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 """Names become directories, output names and signatures."""

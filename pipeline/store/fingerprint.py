@@ -6,21 +6,16 @@ runner still finds the cached result; an edited import does not.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass
 from enum import Enum
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from components.artifacts import Artifact
 from components.stage import Stage
-
-ROOT = Path(__file__).resolve().parents[2]
-FIRST_PARTY = ("components", "models", "serving", "pipeline")
+from pipeline.store.sources import known, sources
 
 
 @dataclass(frozen=True)
@@ -58,12 +53,13 @@ def identify(stage: Stage[Any, Any], inputs: object) -> Identity:
     Raises:
         TypeError: a parameter has no canonical form, or an input is not an artifact.
     """
-    modules = {type(stage).__module__} | set(_modules_of(stage))
+    objects = known((stage, stage.uses(inputs)))
+    start = {type(stage).__module__, *objects.modules, *stage.depends_on}
     return Identity(
         stage=type(stage).__name__,
         params=json.dumps(canonical(stage), sort_keys=True),
         inputs=dict(_input_digests(inputs)),
-        sources=_sources(frozenset(modules)),
+        sources=sources(frozenset(start), objects),
     )
 
 
@@ -100,18 +96,6 @@ def _identity_fields(value: Any) -> list[Field[Any]]:
     return [f for f in fields(value) if f.metadata.get("fingerprint", True)]
 
 
-def _modules_of(value: Any) -> Iterator[str]:
-    """First-party modules that define the types of a stage's parameters."""
-    if isinstance(value, tuple | list):
-        for v in value:
-            yield from _modules_of(v)
-    elif is_dataclass(value):
-        if type(value).__module__.split(".")[0] in FIRST_PARTY:
-            yield type(value).__module__
-        for f in _identity_fields(value):
-            yield from _modules_of(getattr(value, f.name))
-
-
 def _input_digests(inputs: object) -> Iterator[tuple[str, str]]:
     if not is_dataclass(inputs):
         raise TypeError(f"stage inputs are a dataclass of artifacts, not {type(inputs).__name__}")
@@ -125,46 +109,6 @@ def _input_digests(inputs: object) -> Iterator[tuple[str, str]]:
                 yield name, f"{type(item).__name__}:{item.digest}"
             else:
                 raise TypeError(f"input {name} is not a published artifact: {item!r}")
-
-
-@cache
-def _sources(modules: frozenset[str]) -> dict[str, str]:
-    """Digest by module of everything first-party that `modules` import, directly or not."""
-    found: dict[str, str] = {}
-    waiting = sorted(modules)
-    while waiting:
-        name = waiting.pop()
-        if name in found or (file := _file_of(name)) is None:
-            continue
-        found[name], imported = _read_module(name, file)
-        waiting += imported
-    return dict(sorted(found.items()))
-
-
-@cache
-def _read_module(name: str, file: Path) -> tuple[str, tuple[str, ...]]:
-    code = file.read_bytes()
-    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    imported: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            imported.update(a.name for a in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parts = package.split(".")
-            above = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
-            base = ".".join(p for p in (above, node.module or "") if p)
-            imported.add(base)
-            imported.update(f"{base}.{a.name}" for a in node.names)
-    own = tuple(sorted(m for m in imported if m.split(".")[0] in FIRST_PARTY))
-    return hashlib.sha256(code).hexdigest(), own
-
-
-def _file_of(module: str) -> Path | None:
-    path = ROOT.joinpath(*module.split("."))
-    for file in (path.with_suffix(".py"), path / "__init__.py"):
-        if file.is_file():
-            return file
-    return None
 
 
 def _changed(mine: Any, theirs: Any, path: str = "") -> list[str]:

@@ -10,12 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import serving
-
-if TYPE_CHECKING:
-    from serving.server import process  # noqa: F401 - who launches the server depends on its code
 
 
 class ServerExited(Exception):

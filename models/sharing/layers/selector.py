@@ -2,54 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from models.lazy import keras
 from models.sharing.layers.base import softmax
 from models.sharing.layers.gate import Gate
 
-if TYPE_CHECKING:
-    from models.sharing.dselect_k import DSelectK
-
 
 class Selector(Gate):
-    """Weights of experts of which at most k come to differ from zero."""
+    """Weights of experts, of which at most `selected` end up different from zero.
 
-    def __init__(self, reader: str, scheme: DSelectK, name: str) -> None:
-        super().__init__(reader, [f"expert{i}" for i in range(scheme.experts)], name)
-        self.scheme = scheme
-        numbers = np.arange(scheme.experts)[:, None]
-        bits = max(scheme.experts - 1, 1).bit_length()
+    temperature, entropy, by_example: see `models.sharing.dselect_k.DSelectK`.
+    """
+
+    def __init__(
+        self,
+        reader: str,
+        experts: int,
+        selected: int,
+        *,
+        temperature: float,
+        entropy: float,
+        by_example: bool,
+        name: str,
+    ) -> None:
+        super().__init__(reader, [f"expert{i}" for i in range(experts)], name)
+        self.selected, self.temperature = selected, temperature
+        self.entropy, self.by_example = entropy, by_example
+        numbers = np.arange(experts)[:, None]
+        bits = max(experts - 1, 1).bit_length()
         self.bits = ((numbers >> np.arange(bits)) & 1).astype("float32")
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Bits start close to one half, where no expert is preferred."""
-        scheme, bits = self.scheme, self.bits.shape[1]
-        near = keras.initializers.RandomUniform(-scheme.temperature / 100, scheme.temperature / 100)
-        sizes = (shape[-1],) if scheme.by_example else ()
-        self.codes = self.add_weight((*sizes, scheme.selected * bits), near, name="codes")
-        self.shares = self.add_weight((*sizes, scheme.selected), "zeros", name="shares")
+        bits = self.bits.shape[1]
+        near = keras.initializers.RandomUniform(-self.temperature / 100, self.temperature / 100)
+        sizes = (shape[-1],) if self.by_example else ()
+        self.codes = self.add_weight((*sizes, self.selected * bits), near, name="codes")
+        self.shares = self.add_weight((*sizes, self.selected), "zeros", name="shares")
         self.add_means()
 
     def weigh(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Equations 4 to 6: selectors r, weighed by a softmax."""
-        ops, scheme = keras.ops, self.scheme
+        ops = keras.ops
         codes, shares = self.codes.value, self.shares.value
-        if scheme.by_example:
+        if self.by_example:
             codes, shares = x @ codes, x @ shares
-        codes = ops.reshape(codes, (-1, scheme.selected, 1, self.bits.shape[1]))
-        ones = smooth_step(ops.cast(codes, "float32"), scheme.temperature)
+        codes = ops.reshape(codes, (-1, self.selected, 1, self.bits.shape[1]))
+        ones = smooth_step(ops.cast(codes, "float32"), self.temperature)
         selectors = ops.prod(self.bits * ones + (1 - self.bits) * (1 - ones), axis=-1)
-        if scheme.entropy:
+        if self.entropy:
             entropy = -ops.sum(selectors * ops.log(selectors + 1e-6), axis=-1)
-            self.add_loss(scheme.entropy * ops.mean(ops.sum(entropy, axis=-1)))
-        shares = ops.reshape(softmax(ops.cast(shares, "float32")), (-1, scheme.selected, 1))
+            self.add_loss(self.entropy * ops.mean(ops.sum(entropy, axis=-1)))
+        shares = ops.reshape(softmax(ops.cast(shares, "float32")), (-1, self.selected, 1))
         weights = ops.sum(shares * selectors, axis=1)
         rows = ops.shape(x)[0]
-        if not scheme.by_example:
-            weights = ops.broadcast_to(weights, (rows, scheme.experts))
+        if not self.by_example:
+            weights = ops.broadcast_to(weights, (rows, len(self.bits)))
         return ops.cast(weights, x.dtype)
 
 

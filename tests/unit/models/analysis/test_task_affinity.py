@@ -12,6 +12,7 @@ from components.training.trained_model import ModelRecord
 from models.analysis.task_affinity import effects_of
 from models.balancing.loss_based.equal import Equal
 from models.lazy import keras, tf
+from models.multitask.build import build_model
 from models.multitask.train_step import batch_losses
 from models.sharing.hard import Hard
 from models.trunks.scratch import Scratch
@@ -33,7 +34,7 @@ def test_a_small_step_changes_losses_by_its_gradients_and_a_long_one_is_shortene
         sharing=Hard(),
         balancing=Equal(),
     )
-    model = record.build()
+    model = build_model(record)
     features = {n: tf.constant(v) for n, v in splits.train.features.items()}
     labels = {n: tf.constant(v) for n, v in splits.train.labels.items()}
     shared = list(model.trunk.trainable_variables)

@@ -68,12 +68,18 @@ def test_it_starts_from_the_trained_weights(store: Path) -> None:
 
 def test_inputs_prepared_otherwise_are_refused(store: Path) -> None:
     other = ImageFeature(name="photo", column="p", height=9, width=9, channels=3)
+    trunk = Registry(model=str(store / "Trainer/new/model"))
     with pytest.raises(TrunkError, match="no input is prepared as it was"):
-        Registry(model=str(store)).build((other,))
-    assert isinstance(Registry(model=str(store)).reading(), AsTrained)
+        trunk.build((other,))
+    assert isinstance(trunk.reading(), AsTrained)
     images = tuple(ImageInput(name=n, column=n, height=1, width=1) for n in "ab")
-    assert Registry(model=str(store)).check(images[:1]) == []
-    assert "Not read: inputs.b" in Registry(model=str(store)).check(images)[0]
+    assert trunk.check(images[:1]) == []
+    assert "Not read: inputs.b" in trunk.check(images)[0]
+
+
+def test_what_it_is_made_of_counts_as_its_code(store: Path) -> None:
+    (record,) = Registry(model=str(store / "Trainer/new/model")).made_of()
+    assert record == read_record(store / "Trainer/new/model")
 
 
 def test_features_are_found_by_name_then_by_kind() -> None:

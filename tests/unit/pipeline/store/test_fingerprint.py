@@ -60,29 +60,6 @@ def test_a_path_has_no_canonical_form() -> None:
         canonical(Path("/a"))
 
 
-def test_code_that_a_stage_imports_is_part_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "__init__.py").write_text("")
-    (tmp_path / "models" / "a.py").write_text("def f():\n    from models import b\n")
-    (tmp_path / "models" / "b.py").write_text("from .c import x\nimport numpy\n")
-    (tmp_path / "models" / "c.py").write_text("x = 1\n")
-    (tmp_path / "models" / "unrelated.py").write_text("")
-
-    def sources() -> dict[str, str]:
-        fingerprint._sources.cache_clear()
-        fingerprint._read_module.cache_clear()
-        return fingerprint._sources(frozenset({"models.a"}))
-
-    before = sources()
-    assert set(before) == {"models", "models.a", "models.b", "models.c"}
-    (tmp_path / "models" / "c.py").write_text("x = 2\n")
-    after = sources()
-    assert {m for m in before if before[m] != after[m]} == {"models.c"}
-
-
 def test_artifacts_of_different_type_differ() -> None:
     @dataclass(frozen=True)
     class Any:

@@ -5,7 +5,6 @@ import pytest
 
 from components.artifacts import Artifact, Examples
 from components.stage import Context, Stage
-from pipeline.store import fingerprint
 from pipeline.store.fingerprint import canonical, identify
 
 

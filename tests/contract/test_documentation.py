@@ -1,0 +1,218 @@
+"""README, docs and examples agree with the code: paths, modules, commands, specs and terms."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.ingestion.readers import readers
+from models.balancing.base import Balancing
+from models.discovery import methods
+from models.sharing.base import Sharing
+from models.transfer.base import Transfer
+from pipeline.cli.main import main
+from pipeline.spec.load import load_spec
+from pipeline.spec.sections import Spec
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    p.relative_to(ROOT)
+    for folder in (".", "docs", "docs/adr", "examples/*", "benchmarks/*")
+    for p in ROOT.glob(f"{folder}/*.md")
+)
+WRITTEN = [p for p in PAGES if p.name not in ("spec.md", "methods.md")]  # the others are generated
+SPECS = sorted(p.relative_to(ROOT) for p in ROOT.glob("examples/*/*.yaml"))
+PACKAGES = "pipeline|components|models|serving|tests"
+MADE_BY_COMMANDS = ("examples/digits/trunk", "examples/objects/trunk", "examples/spam/minilm")
+TERMS = """
+    spec stage artifact fingerprint store span split example statistics schema anomaly drift skew
+    trunk head task sharing balancing transfer arm study verdict slice threshold blessing champion
+    candidate signature version label warm-up BCa Δm
+""".split()
+
+
+def text(page: Path) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced code of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
+
+
+def prose(page: Path) -> str:
+    """A page without code."""
+    return re.sub(r"```.*?```|`[^`]*`", "", text(page), flags=re.DOTALL)
+
+
+def ids(page: Path) -> str:
+    return str(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text(page)):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        linked = (ROOT / page).parent / name if name else ROOT / page
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+
+
+@pytest.mark.parametrize("page", [*WRITTEN, *SPECS], ids=ids)
+def test_paths_exist(page: Path) -> None:
+    folders = f"{PACKAGES}|docs|examples|benchmarks"
+    for path in re.findall(rf"(?<![\w/.:$-])(?:{folders})/[\w./*<>-]*[\w/*>]", text(page)):
+        if not path.startswith(MADE_BY_COMMANDS):
+            assert list(ROOT.glob(re.sub(r"<[^>]*>", "*", path))), path
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=ids)
+def test_modules_exist(page: Path) -> None:
+    for name in re.findall(rf"(?<![\w/.-])(?:{PACKAGES})(?:\.[a-z]\w*)+(?![\w/])", text(page)):
+        if name.rpartition(".")[2] in ("py", "yaml", "md"):
+            continue
+        place = ROOT / name.replace(".", "/")
+        assert place.is_dir() or place.with_suffix(".py").exists(), name
+
+
+@cache
+def help_text(*arguments: str) -> str:
+    """What a command prints with `--help`."""
+    import contextlib
+    import io
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as exit_:
+        main([*arguments, "--help"])
+    assert exit_.value.code == 0, arguments
+    return out.getvalue()
+
+
+def command_lines(page: Path) -> Iterator[list[str]]:
+    """The arguments of each `rootstock …` in a page's code or in a spec's comments."""
+    if page.suffix == ".yaml":
+        lines = re.findall(r"^# (rootstock .*?)(?:  +\(.*)?$", text(page), re.MULTILINE)
+    else:
+        code = "\n".join(blocks(page, "sh")).replace("\\\n", " ")
+        lines = re.findall(r"^(rootstock .*)$", code, re.MULTILINE)
+        lines += re.findall(r"`(rootstock [^`]*)`", text(page))
+    for line in lines:
+        yield shlex.split(re.sub(r"[\[\]…]|> \S+$", "", line), comments=True)[1:]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *SPECS], ids=ids)
+def test_commands_and_their_options_exist(page: Path) -> None:
+    for command, *arguments in command_lines(page):
+        shown = help_text(command)
+        for option in (a for a in arguments if a.startswith("--")):
+            assert re.search(rf"{option}\b", shown), f"rootstock {command} {option}"
+
+
+def test_readme_lists_every_command() -> None:
+    listed = set(re.findall(r"^    ([a-z]+)(?: |$)", help_text(), re.MULTILINE))
+    assert len(listed) > 10
+    rows = set(re.findall(r"^\| `rootstock ([a-z]+)", text(Path("README.md")), re.MULTILINE))
+    assert rows == listed
+
+
+def test_readme_shows_the_spec_of_the_objects_example() -> None:
+    shown = yaml.safe_load(blocks(Path("README.md"), "yaml")[0])
+    assert shown == yaml.safe_load(text(Path("examples/objects/objects.yaml")))
+
+
+def test_readme_counts_methods_and_formats() -> None:
+    families = [
+        methods(package, base)
+        for package, base in (
+            ("models.balancing", Balancing),
+            ("models.sharing", Sharing),
+            ("models.transfer", Transfer),
+        )
+    ]
+    balancing, sharing, transfer = map(len, families)
+    counts = (
+        f"{balancing} balancing methods, {sharing} sharing schemes and {transfer} transfer modes"
+    )
+    assert counts in text(Path("README.md"))
+    assert len(readers()) == 12, "README says: sources in twelve formats"
+
+
+def test_first_commands_of_the_readme_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{20 + i % 50},{'cook' if i % 3 else 'smith'},{i % 2},{i % 5 > 2}" for i in range(99)]
+    Path("people.csv").write_text("\n".join(["age,job,income,married", *rows]))
+    lines = [a for a in command_lines(Path("README.md")) if "people.csv" in a or "spec.yaml" in a]
+    assert [a[0] for a in lines[:3]] == ["init", "validate", "run"]
+    for arguments in lines[:2]:
+        assert main(arguments) == 0
+    assert "valid. 2 inputs, 2 tasks" in capsys.readouterr().out
+
+
+BASE = """
+name: base
+data: {sources: [{format: csv, path: a.csv}]}
+inputs: {image: {kind: image, height: 32, width: 32}}
+tasks:
+  cat: {kind: binary, label: cat}
+  dog: {kind: binary, label: dog}
+  income: {kind: binary, label: income}
+"""
+
+
+def fragments(page: Path) -> Iterator[dict[str, Any]]:
+    """The pieces of specs on a page; lines that begin with `trunk:` are one each."""
+    for block in blocks(page, "yaml"):
+        if all(line.startswith("trunk:") for line in block.splitlines()):
+            yield from ({"model": yaml.safe_load(line)} for line in block.splitlines())
+        else:
+            yield yaml.safe_load(block)
+
+
+@pytest.mark.parametrize("page", [p for p in WRITTEN if blocks(p, "yaml")], ids=ids)
+def test_pieces_of_specs_are_valid(page: Path, tmp_path: Path) -> None:
+    for piece in fragments(page):
+        assert piece.keys() <= Spec.model_fields.keys(), piece
+        whole = yaml.safe_load(BASE)
+        for section, content in piece.items():
+            whole[section] = content | whole["data"] | content if section == "data" else content
+        file = tmp_path / "spec.yaml"
+        file.write_text(yaml.safe_dump(whole))
+        load_spec(file, variables={"DATA": str(tmp_path)})
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=ids)
+def test_python_code_compiles(page: Path) -> None:
+    for block in blocks(page, "python"):
+        ast.parse(block)
+
+
+def test_glossary_has_every_term_once() -> None:
+    terms = re.findall(r"^\| \*\*(.+?)\*\* \|", text(Path("docs/glossary.md")), re.MULTILINE)
+    assert sorted(set(terms)) == sorted(terms)
+    assert set(TERMS) <= set(terms)
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=ids)
+def test_terms_are_spelled_as_the_glossary_says(page: Path) -> None:
+    glossary, _, spelling = text(Path("docs/glossary.md")).partition("## Spelling")
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", spelling, re.MULTILINE)[2:]
+    assert len(rows) > 10
+    words = glossary if page.name == "glossary.md" else prose(page)
+    for right, wrong in rows:
+        for spelled in wrong.split(", "):
+            ignored_case = re.IGNORECASE if spelled.islower() else re.NOFLAG
+            assert not re.search(rf"\b{spelled}\b", words, ignored_case), f"write {right!r}"

@@ -32,11 +32,41 @@ WRITTEN = [p for p in PAGES if p.name not in ("spec.md", "methods.md")]  # the o
 SPECS = sorted(p.relative_to(ROOT) for p in ROOT.glob("examples/*/*.yaml"))
 PACKAGES = "pipeline|components|models|serving|tests"
 MADE_BY_COMMANDS = ("examples/digits/trunk", "examples/objects/trunk", "examples/spam/minilm")
-TERMS = """
-    spec stage artifact fingerprint store span split example statistics schema anomaly drift skew
-    trunk head task sharing balancing transfer arm study verdict slice threshold blessing champion
-    candidate signature version label warm-up BCa Δm
-""".split()
+TERMS = [
+    "spec",
+    "stage",
+    "artifact",
+    "fingerprint",
+    "store",
+    "span",
+    "split",
+    "example",
+    "statistics",
+    "schema",
+    "anomaly",
+    "drift",
+    "skew",
+    "trunk",
+    "head",
+    "task",
+    "sharing",
+    "balancing",
+    "transfer",
+    "arm",
+    "study",
+    "verdict",
+    "slice",
+    "threshold",
+    "blessing",
+    "champion",
+    "candidate",
+    "signature",
+    "version",
+    "label",
+    "warm-up",
+    "BCa",
+    "Δm",
+]
 
 
 def text(page: Path) -> str:

@@ -1,52 +1,56 @@
-"""Pages."""
+"""HTML pages: one shell (`pages.html.jinja`), one style sheet (`pages.css`), shared macros.
+
+A module that writes a page has its Jinja template beside it, under its own name:
+`statistics_page.py` has `statistics_page.html.jinja`. Templates escape every value, so a page
+shows `<script>` in a column name as text. No page loads anything from the network.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from html import escape
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-STYLE = """
-:root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
-body { max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; } .scroll { overflow-x: auto; }
-th, td { padding: .2rem .7rem; border-bottom: 1px solid #8884; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-section { border-top: 1px solid #8888; margin: 1.2rem 0; } .faint { opacity: .65; }
-.splits { display: flex; flex-wrap: wrap; gap: 2rem; } .bad { color: #c22; }
-svg { width: 20rem; max-width: 100%; } svg rect { fill: #48c; } svg text { fill: currentColor; }
-"""
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+ROOT = Path(__file__).resolve().parents[1]
+"""Templates name each other from here, as in `components/pages.html.jinja`."""
 
 
-def bars(counts: Sequence[tuple[str, int]]) -> Iterator[str]:
-    """Values with their counts, as a chart. counts: at least one."""
-    most = max(count for _, count in counts)
-    yield f'<svg viewBox="0 0 320 {18 * len(counts)}" role="img">'
-    for i, (value, count) in enumerate(counts):
-        y = 18 * i
-        label = escape(value[:20] + ("…" if len(value) > 20 else ""))
-        width = max(110 * count / most, 1)
-        yield f'<text x="0" y="{y + 13}" font-size="12">{label}</text>'
-        yield f'<rect x="140" y="{y + 3}" width="{width:.1f}" height="12"/>'
-        yield f'<text x="{145 + width:.1f}" y="{y + 13}" font-size="12">{count:,}</text>'
-    yield "</svg>"
+def render(module: str, page: object) -> str:
+    """The template beside a module, filled in.
+
+    module: its `__name__`. page: what the template calls `page`; the shell reads `page.title`.
+
+    Raises:
+        jinja2.TemplateError: there is no such template, or it reads what `page` does not have.
+    """
+    template = _environment().get_template(f"{module.replace('.', '/')}.html.jinja")
+    return template.render(page=page) + "\n"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["".join(f"<td>{cell}</td>" for cell in row) for row in rows]
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    return f'<div class="scroll"><table><tr>{top}</tr>{body}</table></div>'
+def marked(text: str, mark: str) -> list[tuple[bool, str]]:
+    """The parts of a text, each with whether it stands between two marks.
+
+    Example: `a **b** c` with the mark `**` gives (False, "a "), (True, "b"), (False, " c").
+    """
+    parts = text.split(mark)
+    if len(parts) % 2 == 0:  # the last mark has no partner: it is text
+        parts[-2:] = [mark.join(parts[-2:])]
+    return [(i % 2 == 1, part) for i, part in enumerate(parts)]
 
 
-def _chart(
-    title: str, x: str, y: str, points: Sequence[Sequence[float]], diagonal: bool = False
-) -> str:
-    """A line through points of the unit square."""
-    line = " ".join(f"{100 * a:.2f},{100 - 100 * b:.2f}" for a, b in points)
-    guide = '<path d="M0 100L100 0" stroke="#8888" fill="none"/>' if diagonal or x[0] == "f" else ""
-    return (
-        f'<figure><svg viewBox="-2 -2 104 104" role="img" aria-label="{title}">'
-        '<rect width="100" height="100" fill="none" stroke="#8886"/>'
-        f'{guide}<polyline points="{line}" fill="none" stroke="#27c" stroke-width="1.5"/></svg>'
-        f"<figcaption>{title}<br><small>{x} across, {y} up</small></figcaption></figure>"
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        autoescape=True,
+        loader=FileSystemLoader(ROOT),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    environment.filters["marked"] = marked
+    return environment

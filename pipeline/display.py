@@ -10,10 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from pipeline.report.tables import Table
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 LINE_EVERY_S = 5.0
+MOST_FIGURES = 5
+"""Of a stage, in the closing table."""
 
 
 @dataclass(frozen=True)
@@ -128,23 +132,16 @@ def display_for(out: TextIO) -> Display:
 
 def summary(results: Sequence[StageResult], store: Path) -> str:
     """The closing table: stage, cached or time, main figures, where in the store the result is."""
-    rows = [("stage", "time", "figures", f"result in {store}")]
-    for r in results:
-        shown = ", ".join(f"{n} {_short(v)}" for n, v in r.figures[:5])
-        rows.append(
-            (
-                r.stage,
-                "cached" if r.cached else f"{r.seconds:.1f} s",
-                shown,
-                str(r.path.relative_to(store)),
-            )
-        )
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    lines = [
-        "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3]])
-        for row in rows
+    rows = [
+        [
+            r.stage,
+            "cached" if r.cached else f"{r.seconds:.1f} s",
+            ", ".join(f"{name} {_short(value)}" for name, value in r.figures[:MOST_FIGURES]),
+            str(r.path.relative_to(store)),
+        ]
+        for r in results
     ]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+    return Table(["stage", "time", "figures", f"result in {store}"], rows).text()
 
 
 def _short(value: float | int | str) -> str:

@@ -1,12 +1,12 @@
-"""`statistics.html`: every column of every split as one page that needs nothing else."""
+"""`statistics.html`: every column of every split."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
+from dataclasses import dataclass
 from itertools import pairwise
 
-from components.pages import STYLE, bars
+from components.pages import render
 from components.statistics.column_statistics import (
     BytesColumn,
     ColumnStatistics,
@@ -23,94 +23,92 @@ from components.statistics.column_statistics import (
 MAX_BARS = 12
 
 
-def page(splits: Sequence[SplitStatistics]) -> str:
-    """The page."""
-    lines = [
-        "<!doctype html>",
-        '<html lang="en"><meta charset="utf-8"><title>Statistics</title>',
-        f"<style>{STYLE}</style>",
-        "<h1>Statistics</h1>",
-        "<p>" + ", ".join(f"{s.name}: {s.rows:,} rows" for s in splits) + ".</p>",
-    ]
-    for name, first in splits[0].columns.items():
-        lines.append(
-            f'<section><h2>{escape(name)} <small class="faint">{first.kind}, {first.type}</small>'
-            '</h2><div class="splits">'
-        )
-        for split in splits:
-            lines += _column(split, split.columns[name])
-        lines.append("</div></section>")
-    return "\n".join([*lines, "</html>"])
+@dataclass(frozen=True)
+class Box:
+    """A tenth of the rows, in pixels: the boxes of a density have equal areas."""
+
+    x: float
+    width: float
+    height: float
 
 
-def _column(split: SplitStatistics, column: ColumnStatistics) -> Iterator[str]:
-    share = column.missing / split.rows if split.rows else 0.0
-    missing = f"{column.missing:,} ({share:.1%})"
-    rows = [("missing", f'<b class="bad">{missing}</b>' if column.missing else "0")]
-    rows += [(name, escape(value)) for name, value in _figures(column)]
-    yield f'<div><h3>{escape(split.name)}</h3><div class="scroll"><table>'
-    yield from (f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in rows)
-    yield "</table></div>"
-    yield from _chart(column)
-    yield "</div>"
+@dataclass(frozen=True)
+class Density:
+    """Numbers by density. low, high: the smallest and the largest number."""
+
+    low: float
+    high: float
+    boxes: Sequence[Box]
 
 
-def _figures(column: ColumnStatistics) -> list[tuple[str, str]]:
-    match column:
-        case NumericColumn():
-            names = ("mean", "deviation", "minimum", "maximum")
-            figures = [(n, f"{getattr(column, n):.5g}") for n in names]
-            median = column.deciles[5] if column.deciles else 0.0
-            counts = [("zeros", f"{column.zeros:,}"), ("infinite", f"{column.infinite:,}")]
-            return [*figures, ("median", f"{median:.5g}"), *counts]
-        case StringColumn():
-            characters = _range(column.characters)
-            return [("distinct", _distinct(column.values)), ("characters", characters)]
-        case TextColumn():
-            sizes = [("characters", _range(column.characters)), ("words", _range(column.words))]
-            return [("distinct, about", f"{column.distinct:,}"), *sizes]
-        case ListColumn():
-            sizes = [("lengths", _range(column.lengths)), ("empty", f"{column.empty:,}")]
-            return [*sizes, ("distinct values", _distinct(column.values))]
-        case ImageColumn():
-            sizes = [("height", _range(column.heights)), ("width", _range(column.widths))]
-            kinds = [("formats", column.formats), ("modes", column.modes)]
-            told = [(n, ", ".join(f"{v}: {c:,}" for v, c in k.counts)) for n, k in kinds]
-            colours = zip("RGB", column.channel_means, column.channel_deviations, strict=False)
-            if found := ", ".join(f"{c} {mean:.1f} ± {dev:.1f}" for c, mean, dev in colours):
-                told.append(("channels", found))
-            if column.unreadable:
-                told.append(("unreadable", f"{column.unreadable:,}"))
-            return [*sizes, *told]
-        case BytesColumn():
-            return [("bytes", _range(column.sizes))]
+@dataclass(frozen=True)
+class StatisticsPage:
+    """What the template reads."""
 
+    splits: Sequence[SplitStatistics]
+    title: str = "Statistics"
+    most_bars: int = MAX_BARS
 
-def _chart(column: ColumnStatistics) -> Iterator[str]:
-    """Values by number of rows, or numbers by density between deciles."""
-    if isinstance(column, NumericColumn | StringColumn | ListColumn):
+    def figures(self, column: ColumnStatistics) -> list[tuple[str, str]]:
+        """Names and values, as text."""
+        match column:
+            case NumericColumn():
+                names = ("mean", "deviation", "minimum", "maximum")
+                moments = [(n, f"{getattr(column, n):.5g}") for n in names]
+                median = column.deciles[5] if column.deciles else 0.0
+                counts = [("zeros", f"{column.zeros:,}"), ("infinite", f"{column.infinite:,}")]
+                return [*moments, ("median", f"{median:.5g}"), *counts]
+            case StringColumn():
+                characters = _range(column.characters)
+                return [("distinct", _distinct(column.values)), ("characters", characters)]
+            case TextColumn():
+                sizes = [("characters", _range(column.characters)), ("words", _range(column.words))]
+                return [("distinct, about", f"{column.distinct:,}"), *sizes]
+            case ListColumn():
+                sizes = [("lengths", _range(column.lengths)), ("empty", f"{column.empty:,}")]
+                return [*sizes, ("distinct values", _distinct(column.values))]
+            case ImageColumn():
+                return list(_image_figures(column))
+            case BytesColumn():
+                return [("bytes", _range(column.sizes))]
+
+    def counts(self, column: ColumnStatistics) -> Sequence[tuple[str, int]]:
+        """The values to draw with their rows; none for numbers of many values."""
+        if not isinstance(column, NumericColumn | StringColumn | ListColumn):
+            return ()
         counts = column.values.counts
-        if counts and (len(counts) <= MAX_BARS or not isinstance(column, NumericColumn)):
-            yield from bars(counts[:MAX_BARS])
-            if more := len(counts) - MAX_BARS:
-                yield f'<p class="faint">and {more:,} more values</p>' if more > 0 else ""
-        elif isinstance(column, NumericColumn) and column.deciles:
-            yield from _density(column.deciles)
+        return () if isinstance(column, NumericColumn) and len(counts) > MAX_BARS else counts
+
+    def density(self, column: ColumnStatistics) -> Density | None:
+        """Boxes between the deciles of numbers."""
+        if not isinstance(column, NumericColumn) or not column.deciles:
+            return None
+        low, high = column.deciles[0], column.deciles[-1]
+        span = (high - low) or 1.0
+        steps = [(a, max(b - a, span / 320)) for a, b in pairwise(column.deciles)]
+        tallest = max(1 / width for _, width in steps)
+        return Density(
+            low,
+            high,
+            [Box(320 * (x - low) / span, 320 * w / span, 90 / w / tallest) for x, w in steps],
+        )
 
 
-def _density(quantiles: Sequence[float]) -> Iterator[str]:
-    """Boxes of equal area, a tenth of the rows each."""
-    low, high = quantiles[0], quantiles[-1]
-    span = (high - low) or 1.0
-    steps = [(a, max(b - a, span / 320)) for a, b in pairwise(quantiles)]
-    tallest = max(1 / width for _, width in steps)
-    yield '<svg viewBox="0 0 320 110" role="img">'
-    for start, width in steps:
-        height = 90 / width / tallest
-        x, w = 320 * (start - low) / span, 320 * width / span
-        yield f'<rect x="{x:.1f}" y="{90 - height:.1f}" width="{w:.1f}" height="{height:.1f}"/>'
-    yield f'<text x="0" y="106" font-size="12">{low:.4g}</text>'
-    yield f'<text x="320" y="106" font-size="12" text-anchor="end">{high:.4g}</text></svg>'
+def page(splits: Sequence[SplitStatistics]) -> str:
+    """The page as HTML."""
+    return render(__name__, StatisticsPage(splits))
+
+
+def _image_figures(column: ImageColumn) -> Iterator[tuple[str, str]]:
+    yield "height", _range(column.heights)
+    yield "width", _range(column.widths)
+    for name, values in (("formats", column.formats), ("modes", column.modes)):
+        yield name, ", ".join(f"{value}: {count:,}" for value, count in values.counts)
+    channels = zip("RGB", column.channel_means, column.channel_deviations, strict=False)
+    if text := ", ".join(f"{c} {mean:.1f} ± {deviation:.1f}" for c, mean, deviation in channels):
+        yield "channels", text
+    if column.unreadable:
+        yield "unreadable", f"{column.unreadable:,}"
 
 
 def _distinct(values: ValueCounts) -> str:

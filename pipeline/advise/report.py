@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from html import escape
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from components.pages import render
 from pipeline.advise.advice import Advice, Affinity
-from pipeline.report.charts import heat_map
-from pipeline.report.page import page_of, rich
-from pipeline.report.tables import table
+from pipeline.report.charts import HeatMap, heat_map
+from pipeline.report.tables import Table
 
 SCREEN = (
     "This is a screen, not a verdict: scores on frozen features rank trunks for fine-tuning only"
@@ -26,11 +26,23 @@ HOW_TRUNKS = (
 )
 
 
+@dataclass(frozen=True)
+class AdvicePage:
+    """What the template reads. notes: on the whole, on trunks, on affinities."""
+
+    title: str
+    answers: Sequence[str]
+    notes: tuple[str, str, str]
+    trunks: Sequence[Table]
+    heat_maps: Sequence[HeatMap]
+    groupings: Sequence[str]
+
+
 def markdown(found: Advice, name: str) -> str:
     """The whole advice."""
     parts = [f"# Advice: {name}", *_sentences(found), SCREEN]
     if len(found.trunks) > 0:
-        parts += ["## Trunks", HOW_TRUNKS, *_trunks(found)]
+        parts += ["## Trunks", HOW_TRUNKS, *(t.markdown() for t in _trunks(found))]
     if found.affinity is not None:
         parts += ["## Affinities", HOW_AFFINITY, _matrix(found.affinity), *_groupings(found)]
     return "\n\n".join(parts) + "\n"
@@ -38,17 +50,23 @@ def markdown(found: Advice, name: str) -> str:
 
 def html(found: Advice, name: str) -> str:
     """The same as a page, with the affinities drawn."""
-    body = "".join(f'<div class="card answer">{rich(s)}</div>' for s in _sentences(found))
-    body += f"<p>{rich(SCREEN)}</p><h2>Trunks</h2><p>{rich(HOW_TRUNKS)}</p>"
-    body += "".join(f"<pre>{escape(part)}</pre>" for part in _trunks(found))
-    if found.affinity is not None:
-        tasks = found.affinity.tasks
-        drawn = heat_map(tasks, found.affinity.mean.tolist(), "affinity of row on column")
-        cosines = heat_map(tasks, found.affinity.cosine.tolist(), "cosines of the gradients")
-        body += f'<h2>Affinities</h2><p>{rich(HOW_AFFINITY)}</p><div class="charts">{drawn}'
-        body += f"{cosines}</div>"
-        body += "".join(f"<p>{rich(part)}</p>" for part in _groupings(found))
-    return page_of(f"Advice: {name}", body)
+    affinity, heat_maps = found.affinity, []
+    if affinity is not None:
+        heat_maps = [
+            heat_map(affinity.tasks, affinity.mean.tolist(), "affinity of row on column"),
+            heat_map(affinity.tasks, affinity.cosine.tolist(), "cosines of the gradients"),
+        ]
+    return render(
+        __name__,
+        AdvicePage(
+            title=f"Advice: {name}",
+            answers=list(_sentences(found)),
+            notes=(SCREEN, HOW_TRUNKS, HOW_AFFINITY),
+            trunks=list(_trunks(found)),
+            heat_maps=heat_maps,
+            groupings=list(_groupings(found)),
+        ),
+    )
 
 
 def _sentences(found: Advice) -> Iterator[str]:
@@ -79,7 +97,7 @@ def _sentences(found: Advice) -> Iterator[str]:
     yield from harms
 
 
-def _trunks(found: Advice) -> Iterator[str]:
+def _trunks(found: Advice) -> Iterator[Table]:
     for task, scores in found.trunks[0].scores.items():
         lines = [
             [
@@ -88,7 +106,7 @@ def _trunks(found: Advice) -> Iterator[str]:
             ]
             for t in found.trunks
         ]
-        yield table([f"{task}", *scores], lines)
+        yield Table([task, *scores], lines)
 
 
 def _matrix(affinity: Affinity) -> str:
@@ -102,11 +120,12 @@ def _matrix(affinity: Affinity) -> str:
         ]
         for i, name in enumerate(affinity.tasks)
     ]
-    return table(["step for, effect on", *affinity.tasks], lines)
+    return Table(["step for, effect on", *affinity.tasks], lines).markdown()
 
 
 def _groupings(found: Advice) -> Iterator[str]:
-    assert found.affinity is not None
+    if found.affinity is None:
+        return
     names = found.affinity.tasks
     for models, grouping in found.by_models.items():
         told = "; ".join("+".join(names[t] for t in g) for g in grouping.groups)

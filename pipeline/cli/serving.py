@@ -130,9 +130,9 @@ def _deploy(args: argparse.Namespace) -> int:
 
 
 def _models(args: argparse.Namespace) -> int:
-    from pipeline.operations.deployment import table
+    from pipeline.operations.deployment import versions_table
 
-    print(table(_spec(args)))
+    print(versions_table(_spec(args)))
     return 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from components.artifacts import PushRecord
 from components.errors import RootstockError
+from pipeline.report.tables import Table
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import tracking_uri
 from serving.deploy.kit import Deployment, is_kit, write
@@ -20,7 +21,7 @@ from serving.versions.labels import CANARY, STABLE, on_trial
 _PINNED = "TF Serving is told versions by number: for it, do `rootstock deploy SPEC DIR` again."
 
 
-def table(spec: Spec) -> str:
+def versions_table(spec: Spec) -> str:
     """The versions of a spec's model, newest first.
 
     Raises:
@@ -30,17 +31,16 @@ def table(spec: Spec) -> str:
         known, labels = place.history(spec.name), place.labels(spec.name)
     if not known:
         raise RootstockError(f"{place.location(spec.name)}: no model has been pushed yet.")
-    rows = [("version", "labels", "pushed", "model", "")]
+    rows = []
     for version, origin in sorted(known.items(), reverse=True):
         notes = ["newest: served by default"] if version == max(known) else []
         if origin and origin.restores:
             notes.append(f"restores {origin.restores}")
         named = ", ".join(label for label, v in labels.items() if v == version)
         told = (origin.pushed_at, origin.digest[:12]) if origin else ("", "of others")
-        rows.append((str(version), named, *told, "; ".join(notes)))
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    return "\n".join([place.location(spec.name), *lines])
+        rows.append([str(version), named, *told, "; ".join(notes)])
+    table = Table(["version", "labels", "pushed", "model", ""], rows)
+    return f"{place.location(spec.name)}\n{table.text()}"
 
 
 def rollback(spec: Spec, to: int | None) -> str:

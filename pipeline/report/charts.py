@@ -1,21 +1,27 @@
-"""Charts as SVG text: no script, no network, colours from the page's style sheet."""
+"""Where the marks of a chart go; `charts.macros.jinja` draws them as SVG.
+
+No script and no network: colours are those of the page's style sheet.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 WIDTH, HEIGHT = 460, 280
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 40
+NAMES_WIDTH = 150
+ROW_HEIGHT = 26
 COLOURS = 8
 """Classes `c0` to `c7` of the style sheet."""
+MOST_MARKED = 12
+"""A line with more points than this has no dots on it."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """low, high: of its interval."""
+    """low, high: the ends of its interval."""
 
     x: float
     y: float
@@ -33,8 +39,19 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A difference with its interval. kind: a class of the style sheet."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    kind: str
+
+
+@dataclass(frozen=True)
 class Axis:
-    """From values to pixels."""
+    """From values to pixels: `low` is drawn at the pixel `start`, `high` at `end`."""
 
     low: float
     high: float
@@ -51,186 +68,191 @@ class Axis:
         )
         return self.start + (v - low) / ((high - low) or 1) * (self.end - self.start)
 
-    def ticks(self) -> list[float]:
-        """Round values within."""
+    def ticks(self) -> list[Tick]:
+        """Round values of the range."""
         if self.log:
             first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
             steps = (1, 2, 5) if last - first <= 3 else (1,)
-            found = [m * 10.0**e for e in range(first, last + 1) for m in steps]
+            values = [m * 10.0**e for e in range(first, last + 1) for m in steps]
         else:
             raw = (self.high - self.low) / 5 or 1
             power = 10.0 ** math.floor(math.log10(raw))
             step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
             start = math.ceil(self.low / step - 1e-9)
-            found = [i * step for i in range(start, math.floor(self.high / step + 1e-9) + 1)]
-        return [t for t in found if self.low * (1 - 1e-9) <= t <= self.high * (1 + 1e-9)] or [
-            self.low
-        ]
+            values = [i * step for i in range(start, math.floor(self.high / step + 1e-9) + 1)]
+        inside = [v for v in values if self.low * (1 - 1e-9) <= v <= self.high * (1 + 1e-9)]
+        return [Tick(self(v), _short(v)) for v in inside or [self.low]]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """at: pixel."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A chart's size, and the pixels between which its values are drawn."""
+
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """A series in pixels. points: (x, y); intervals: (x, low, high)."""
+
+    name: str
+    colour: int
+    dashed: bool
+    joined: bool
+    marked: bool
+    points: Sequence[tuple[float, float]]
+    intervals: Sequence[tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Series over a common x axis."""
+
+    frame: Frame
+    x_label: str
+    y_label: str
+    x_ticks: Sequence[Tick]
+    y_ticks: Sequence[Tick]
+    lines: Sequence[Line]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A bar of a forest plot, in pixels."""
+
+    bar: Bar
+    y: float
+    at: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Differences below each other. band: pixels between which a difference does not matter."""
+
+    frame: Frame
+    x_label: str
+    x_ticks: Sequence[Tick]
+    zero: float
+    band: tuple[float, float]
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Square:
+    """A value of a heat map. x, y: its upper left corner. opacity: 0 to 1."""
+
+    row: str
+    column: str
+    value: float
+    x: float
+    y: float
+    opacity: float
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A square of values: rows act on columns. cell, margin: pixels."""
+
+    names: Sequence[str]
+    caption: str
+    squares: Sequence[Square]
+    cell: int = 46
+    margin: int = 110
 
 
 def plot(
     series: Sequence[Series], x_label: str, y_label: str, log_x: bool = False, joined: bool = True
-) -> str:
-    """Lines with intervals over a common axis, or points alone."""
-    points = [p for s in series for p in s.points if math.isfinite(p.x) and math.isfinite(p.y)]
+) -> Plot | None:
+    """Lines, or dots alone unless `joined`, with intervals; None where nothing is finite."""
+    finite = [[p for p in s.points if math.isfinite(p.x) and math.isfinite(p.y)] for s in series]
+    points = [p for line in finite for p in line]
     if not points:
-        return ""
-    xs = [p.x for p in points]
+        return None
     ys = [v for p in points for v in (p.y, p.low, p.high) if v is not None and math.isfinite(v)]
-    x = Axis(*_wide(xs, log_x), LEFT, WIDTH - RIGHT, log_x)
-    y = Axis(*_wide(ys, False), HEIGHT - BOTTOM, TOP)
-    parts = [_frame(x, y, x_label, y_label)]
-    for i, s in enumerate(series):
-        there = [p for p in s.points if math.isfinite(p.x) and math.isfinite(p.y)]
-        parts.append(_drawn(s, there, i % COLOURS, x, y, joined))
-    return f"<figure>{_svg(WIDTH, HEIGHT, ''.join(parts))}{_legend(series)}</figure>"
+    frame = Frame(WIDTH, HEIGHT, LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM)
+    x = Axis(*_padded([p.x for p in points], log_x), frame.left, frame.right, log_x)
+    y = Axis(*_padded(ys), frame.bottom, frame.top)
+    lines = [
+        Line(
+            name=s.name,
+            colour=i % COLOURS,
+            dashed=s.dashed,
+            joined=joined and len(line) > 1,
+            marked=len(line) <= MOST_MARKED,
+            points=[(x(p.x), y(p.y)) for p in line],
+            intervals=[
+                (x(p.x), y(p.low), y(p.high))
+                for p in line
+                if p.low is not None and p.high is not None
+            ],
+        )
+        for i, (s, line) in enumerate(zip(series, finite, strict=True))
+    ]
+    return Plot(frame, x_label, y_label, x.ticks(), y.ticks(), lines)
 
 
-@dataclass(frozen=True)
-class Bar:
-    """A difference with its interval. kind: a class of the style sheet."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    kind: str
-
-
-def forest(bars: Sequence[Bar], margin: float, x_label: str) -> str:
-    """Differences with intervals, one below the other; the band is within the margin."""
-    if not bars:
-        return ""
-    height = TOP + 26 * len(bars) + BOTTOM
+def forest(bars: Sequence[Bar], margin: float, x_label: str) -> Forest:
+    """Differences with intervals, one below the other. bars: at least one."""
+    height = TOP + ROW_HEIGHT * len(bars) + BOTTOM
+    frame = Frame(WIDTH, height, NAMES_WIDTH, WIDTH - RIGHT, TOP, height - BOTTOM)
     ends = [v for b in bars for v in (b.value, b.low, b.high) if math.isfinite(v)]
-    x = Axis(*_wide([*ends, -margin, margin], False), 150, WIDTH - RIGHT)
-    bottom = height - BOTTOM
-    band = (
-        f'<rect class="band" x="{x(-margin):.1f}" y="{TOP}" height="{bottom - TOP}"'
-        f' width="{x(margin) - x(-margin):.1f}"/>'
-        f'<line class="zero" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{TOP}" y2="{bottom}"/>'
-    )
-    rows = []
-    for i, b in enumerate(bars):
-        y = TOP + 26 * i + 13
-        low, high = (min(max(v, x.low), x.high) for v in (b.low, b.high))
-        rows.append(
-            f'<g class="{b.kind}"><text class="name" x="142" y="{y + 4}">{escape(b.name)}</text>'
-            f'<line class="interval" x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{y}" y2="{y}"/>'
-            f'<circle cx="{x(b.value):.1f}" cy="{y}" r="4"/>'
-            f"<title>{escape(b.name)}: {b.value:+.4f} ({b.low:+.4f} to {b.high:+.4f})</title></g>"
+    x = Axis(*_padded([*ends, -margin, margin]), frame.left, frame.right)
+    rows = [
+        Row(
+            bar=b,
+            y=TOP + ROW_HEIGHT * i + ROW_HEIGHT / 2,
+            at=x(b.value),
+            low=x(min(max(b.low, x.low), x.high)),
+            high=x(min(max(b.high, x.low), x.high)),
         )
-    axis = "".join(_tick_x(x, t, bottom) for t in x.ticks()) + _label(
-        x_label, (x.start + x.end) / 2, height - 6
-    )
-    return f"<figure>{_svg(WIDTH, height, band + axis + ''.join(rows))}</figure>"
+        for i, b in enumerate(bars)
+    ]
+    return Forest(frame, x_label, x.ticks(), x(0), (x(-margin), x(margin)), rows)
 
 
-def heat_map(names: Sequence[str], values: Sequence[Sequence[float]], told: str) -> str:
-    """A square of values: rows act on columns. Blue is above zero, red below."""
-    cell, margin, size = 46, 110, len(names)
-    largest = max((abs(v) for row in values for v in row if math.isfinite(v)), default=1) or 1
-    parts = []
-    for i, row in enumerate(values):
-        y = margin + i * cell
-        name = escape(names[i])
-        parts.append(f'<text class="name" x="{margin - 8}" y="{y + cell / 2 + 4}">{name}</text>')
-        parts.append(
-            f'<text class="tick" transform="translate({margin + i * cell + cell / 2 + 4},'
-            f'{margin - 8}) rotate(-60)">{name}</text>'
+def heat_map(names: Sequence[str], values: Sequence[Sequence[float]], caption: str) -> HeatMap:
+    """Values [names, names], rows acting on columns; what is not finite stays empty."""
+    finite = {
+        (i, j): v for i, row in enumerate(values) for j, v in enumerate(row) if math.isfinite(v)
+    }
+    largest = max(map(abs, finite.values()), default=1) or 1
+    cell, margin = HeatMap.cell, HeatMap.margin
+    squares = [
+        Square(
+            row=names[i],
+            column=names[j],
+            value=value,
+            x=margin + j * cell,
+            y=margin + i * cell,
+            opacity=0.08 + 0.75 * abs(value) / largest,
         )
-        for j, value in enumerate(row):
-            if not math.isfinite(value):
-                continue
-            kind = "good" if value > 0 else "bad"
-            x, shade = margin + j * cell, abs(value) / largest
-            parts.append(
-                f'<rect class="{kind}" x="{x}" y="{y}" width="{cell - 2}" height="{cell - 2}"'
-                f' fill-opacity="{0.08 + 0.75 * shade:.2f}"/>'
-                f'<text class="cell" x="{x + cell / 2 - 1}" y="{y + cell / 2 + 4}">{value:.2g}'
-                f"</text><title>{name} on {escape(names[j])}: {value:.4g}</title>"
-            )
-    side = margin + size * cell
-    return (
-        f"<figure>{_svg(side, side, ''.join(parts))}<figcaption>{escape(told)}</figcaption>"
-        "</figure>"
-    )
+        for (i, j), value in finite.items()
+    ]
+    return HeatMap(names, caption, squares)
 
 
-def _svg(width: float, height: float, inside: str) -> str:
-    return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-        f' role="img">{inside}</svg>'
-    )
-
-
-def _wide(values: Sequence[float], log: bool) -> tuple[float, float]:
-    """The range of values, with some air."""
+def _padded(values: Sequence[float], log: bool = False) -> tuple[float, float]:
+    """The range of values, and a little more at both ends."""
     low, high = min(values), max(values)
     if log:
         return (low / 1.15, high * 1.15) if low > 0 else (max(high / 1e3, 1e-9), max(high, 1e-6))
-    air = (high - low) * 0.06 or abs(high) * 0.05 or 0.5
-    return low - air, high + air
-
-
-def _frame(x: Axis, y: Axis, x_label: str, y_label: str) -> str:
-    lines = "".join(_tick_x(x, t, HEIGHT - BOTTOM) for t in x.ticks())
-    for tick in y.ticks():
-        at = y(tick)
-        lines += (
-            f'<line class="grid" x1="{LEFT}" x2="{x.end}" y1="{at:.1f}" y2="{at:.1f}"/>'
-            f'<text class="tick" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{_short(tick)}'
-            "</text>"
-        )
-    turned = f'<text class="label" transform="translate(12,{HEIGHT / 2 - 10}) rotate(-90)">'
-    return (
-        lines
-        + _label(x_label, (LEFT + x.end) / 2, HEIGHT - 6)
-        + f"{turned}{escape(y_label)}</text>"
-    )
-
-
-def _tick_x(x: Axis, tick: float, bottom: float) -> str:
-    at = x(tick)
-    return (
-        f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{bottom}"/>'
-        f'<text class="tick" x="{at:.1f}" y="{bottom + 15}" text-anchor="middle">{_short(tick)}'
-        "</text>"
-    )
-
-
-def _label(text: str, x: float, y: float) -> str:
-    return f'<text class="label" x="{x:.1f}" y="{y}">{escape(text)}</text>'
-
-
-def _drawn(
-    s: Series,
-    points: Sequence[Point],
-    colour: int,
-    x: Callable[[float], float],
-    y: Callable[[float], float],
-    joined: bool,
-) -> str:
-    path = " ".join(f"{x(p.x):.1f},{y(p.y):.1f}" for p in points)
-    dashed = ' stroke-dasharray="5 4"' if s.dashed else ""
-    line = f'<polyline points="{path}"{dashed}/>' if joined and len(points) > 1 else ""
-    marks = []
-    for p in points:
-        if p.low is not None and p.high is not None:
-            marks.append(
-                f'<line class="interval" x1="{x(p.x):.1f}" x2="{x(p.x):.1f}" y1="{y(p.low):.1f}"'
-                f' y2="{y(p.high):.1f}"/>'
-            )
-        if len(points) <= 12:
-            marks.append(f'<circle cx="{x(p.x):.1f}" cy="{y(p.y):.1f}" r="3.5"/>')
-    return f'<g class="c{colour}">{line}{"".join(marks)}<title>{escape(s.name)}</title></g>'
-
-
-def _legend(series: Sequence[Series]) -> str:
-    items = "".join(
-        f'<span class="c{i % COLOURS}"><i></i>{escape(s.name)}</span>' for i, s in enumerate(series)
-    )
-    return f'<figcaption class="legend">{items}</figcaption>'
+    padding = (high - low) * 0.06 or abs(high) * 0.05 or 0.5
+    return low - padding, high + padding
 
 
 def _short(value: float) -> str:

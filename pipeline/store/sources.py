@@ -24,6 +24,7 @@ from models.discovery import PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_PARTY = ("components", "models", "serving", "pipeline")
+DATA_SUFFIXES = (".css", ".jinja")
 CALLS = ("part", "choice", "methods")
 DISCOVERY = "models.discovery"
 
@@ -52,7 +53,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Module:
-    """What a source file says. digest: of its content."""
+    """What a source file says. digest: of its content, and of what it reads beside itself."""
 
     digest: str
     imports: tuple[str, ...]
@@ -121,6 +122,7 @@ def read_module(name: str, file: Path) -> Module:
         ValueError: a call in `CALLS` does not name its package literally.
     """
     code = file.read_bytes()
+    data = b"".join(f.read_bytes() for f in _data_beside(file))
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     imports: set[str] = set()
     names: dict[str, str] = {}
@@ -139,7 +141,12 @@ def read_module(name: str, file: Path) -> Module:
             calls.append(node)
     own = tuple(sorted(m for m in imports if _first_party(m)))
     found = [c for node in calls if (c := _call(name, node, names)) is not None]
-    return Module(hashlib.sha256(code).hexdigest(), own, tuple(found))
+    return Module(hashlib.sha256(code + data).hexdigest(), own, tuple(found))
+
+
+def _data_beside(file: Path) -> list[Path]:
+    """The templates and style sheets that have a module's name: `pages.css` for `pages.py`."""
+    return sorted(f for f in file.parent.glob(f"{file.stem}.*") if f.suffix in DATA_SUFFIXES)
 
 
 def _nodes_that_run(tree: ast.AST) -> Iterator[ast.AST]:

@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from components.experiments.trial_result import TrialFigures
+from pipeline.report.tables import Table
 from pipeline.spec.sections import Spec
 from pipeline.tune.objective import Objective
 from pipeline.tune.search import FIGURES, REASON, SECONDS, STARTUP, TEST, overrides
@@ -79,36 +80,33 @@ def as_json(found: Found) -> str:
 
 def markdown(found: Found) -> str:
     """For people."""
-    return "\n".join(_lines(found)) + "\n"
+    return "\n\n".join(_paragraphs(found)) + "\n"
 
 
-def _lines(found: Found) -> Iterator[str]:
+def _paragraphs(found: Found) -> Iterator[str]:
     count = {state: sum(t.state == state for t in found.trials) for state in TrialState}
     yield f"# Tuning of {found.spec.name}"
-    yield ""
     yield (
         f"{len(found.trials)} trials: {count[TrialState.COMPLETE]} trained to the end,"
         f" {count[TrialState.PRUNED]} pruned, {count[TrialState.FAIL]} failed."
     )
-    yield ""
     if found.best is None:
         yield "No trial is better on validation rows than the spec as it is."
     else:
-        told = ", ".join(overrides(found.best.params, found.spec.tune))
-        yield f"Best: {told}: {found.best.value:+.2f} % on validation rows, the mean over tasks."
-        if gain := _test_gain(found, found.best):
+        settings = ", ".join(overrides(found.best.params, found.spec.tune))
+        gain = f"{found.best.value:+.2f} % on validation rows, the mean over tasks"
+        yield f"Best: {settings}: {gain}."
+        if test_gain := _test_gain(found, found.best):
             yield (
-                f"On test rows: {gain:+.2f} %. The best of many is too good by chance on the rows"
-                " that chose it; test rows had no part in that."
+                f"On test rows: {test_gain:+.2f} %. The best of many is too good by chance on the"
+                " rows that chose it; test rows had no part in that."
             )
-        yield ""
-        yield from _comparison(found, found.best)
+        yield _comparison(found, found.best).markdown()
     if found.ranked:
-        yield ""
-        yield from _table(found)
+        yield f"The best {min(SHOWN, len(found.ranked))}:"
+        yield _best_trials(found).markdown()
     if found.importances:
         shares = ", ".join(f"{key} {share:.2f}" for key, share in found.importances.items())
-        yield ""
         yield f"What makes the difference (shares): {shares}"
 
 
@@ -123,30 +121,33 @@ def _test_gain(found: Found, trial: FrozenTrial) -> float | None:
     return objective.gain({t: trial.user_attrs[TEST][t].get(m) for t, m in metrics.items()})
 
 
-def _comparison(found: Found, trial: FrozenTrial) -> Iterator[str]:
-    yield "| task | metric | validation: as it is | tuned | test: as it is | tuned |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+def _comparison(found: Found, trial: FrozenTrial) -> Table:
+    rows = []
     for task, metric in found.objective.metrics.items():
         figures = found.base.tasks[task]
-        cells = [
+        values = [
             figures.val.get(metric),
             trial.user_attrs[FIGURES][task].get(metric),
             figures.test.get(metric),
             trial.user_attrs[TEST][task].get(metric),
         ]
-        told = " | ".join("" if v is None else f"{v:.4f}" for v in cells)
-        yield f"| {task} | {metric} | {told} |"
+        rows.append([task, metric, *("" if v is None else f"{v:.4f}" for v in values)])
+    header = ["task", "metric", "validation: as it is", "tuned", "test: as it is", "tuned"]
+    return Table(header, rows)
 
 
-def _table(found: Found) -> Iterator[str]:
-    yield f"The best {min(SHOWN, len(found.ranked))}:"
-    yield ""
+def _best_trials(found: Found) -> Table:
     keys = list(found.spec.tune.space)
-    yield f"| trial | gain | seconds | {' | '.join(keys)} |"
-    yield f"| {' | '.join(['---'] * (3 + len(keys)))} |"
-    for t in found.ranked[:SHOWN]:
-        values = " | ".join(_short(t.params.get(key)) for key in keys)
-        yield f"| {t.number + 1} | {t.value:+.2f} % | {t.user_attrs[SECONDS]:.1f} | {values} |"
+    rows = [
+        [
+            str(t.number + 1),
+            f"{t.value:+.2f} %",
+            f"{t.user_attrs[SECONDS]:.1f}",
+            *(_short(t.params.get(key)) for key in keys),
+        ]
+        for t in found.ranked[:SHOWN]
+    ]
+    return Table(["trial", "gain", "seconds", *keys], rows)
 
 
 def _short(value: object) -> str:

@@ -25,4 +25,4 @@ def write(
         write_whole(directory / name, text)
 
 
-__all__ = ["Affinities", "markdown", "write", "write_whole"]
+__all__ = ["Affinities", "markdown", "write"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.report.tables import table
+from pipeline.report.tables import Table
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.promises import promises
 from pipeline.study.report.sentences import (
@@ -51,10 +51,10 @@ def _comparison(c: Comparison, found: Findings) -> Iterator[str]:
         for v in c.verdicts
     ]
     header = ["task", "metric", "verdict", "difference", "interval", "BCa", "p (difference)"]
-    yield table([*header, "p (equivalence)", "margin"], lines)
+    yield Table([*header, "p (equivalence)", "margin"], lines).markdown()
     if c.claim.name in MAIN:
         kept = [[p.name, p.kept, p.figures] for p in promises(c, found.evidence)]
-        yield table(["promise", "", "figures"], kept)
+        yield Table(["promise", "", "figures"], kept).markdown()
 
 
 def _scores(found: Findings) -> str:
@@ -68,7 +68,7 @@ def _scores(found: Findings) -> str:
         [
             "## Figures on the test rows",
             "Mean ± standard deviation over seeds.",
-            table(["arm", "task", "metric", *rows], lines),
+            Table(["arm", "task", "metric", *rows], lines).markdown(),
         ]
     )
 
@@ -95,6 +95,6 @@ def _costs(found: Findings) -> str:
             "## Costs, with all rows",
             "Of all models of an arm together, one after the other; means over seeds. Peaks of"
             " memory are those of training, over what the process had before.",
-            table(header, lines),
+            Table(header, lines).markdown(),
         ]
     )

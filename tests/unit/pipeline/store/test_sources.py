@@ -49,6 +49,14 @@ def test_everything_imported_counts_wherever_the_import_stands(write: Write) -> 
     assert {m for m in before if before[m] != after[m]} == {"models.c"}
 
 
+def test_templates_and_style_sheets_count_with_the_module_of_their_name(write: Write) -> None:
+    write({"models/a.py": "import models.b", "models/b.py": ""})
+    before = sources(frozenset({"models.a"}), NOTHING)
+    write({"models/b.html.jinja": "<p>", "models/unrelated.css": "p {}"})
+    after = sources(frozenset({"models.a"}), NOTHING)
+    assert {m for m in before if before[m] != after[m]} == {"models.b"}
+
+
 def test_imports_for_types_do_not_count_but_their_else_branch_does(write: Write) -> None:
     write(
         {

@@ -1,0 +1,173 @@
+"""Every HTML page shows what people call their columns, classes and slices as text, never as HTML.
+
+Pages are found by their templates, so a new one fails here until it has an example.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.evaluation import evaluation_page
+from components.labels import label_statistics_page
+from components.labels.label_statistics import CoOccurrence, LabelBalance, SplitTasks
+from components.pages import ROOT, marked, render
+from components.statistics import statistics_page
+from components.statistics.column_statistics import (
+    BytesColumn,
+    ImageColumn,
+    ListColumn,
+    NumericColumn,
+    Range,
+    SplitStatistics,
+    StringColumn,
+    TextColumn,
+    ValueCounts,
+)
+from pipeline.advise import report as advice_report
+from pipeline.advise.advice import TrunkScores, advise, affinity_of
+from pipeline.study.findings import findings
+from pipeline.study.report.page import Affinities
+from tests.unit.pipeline.study.figures import evidence
+
+study_page = importlib.import_module("pipeline.study.report.page")
+SCRIPT = '"><script>alert(1)</script>'
+
+
+def statistics(directory: Path) -> str:
+    sizes = Range(minimum=1, mean=2.5, maximum=9)
+    values = ValueCounts(counts=tuple((f"{SCRIPT}{i}", 20 - i) for i in range(15)))
+    percentiles = tuple(float(i * i) for i in range(101))
+    columns = [
+        NumericColumn(name=f"{SCRIPT}n", type=SCRIPT, missing=2, percentiles=percentiles),
+        StringColumn(name=f"{SCRIPT}s", type="string", values=values, characters=sizes),
+        TextColumn(name=f"{SCRIPT}t", type="string", characters=sizes, words=sizes, distinct=9),
+        ListColumn(name=f"{SCRIPT}l", type="list<item: string>", values=values, lengths=sizes),
+        ImageColumn(name=f"{SCRIPT}i", type="binary", formats=values, modes=values, unreadable=1),
+        BytesColumn(name=f"{SCRIPT}b", type="binary", sizes=sizes),
+    ]
+    split = SplitStatistics(name=SCRIPT, rows=10, columns={c.name: c for c in columns})
+    return statistics_page.page([split])
+
+
+def labels(directory: Path) -> str:
+    classes = tuple((f"{SCRIPT}{i}", 20 - i) for i in range(15))
+    task = LabelBalance(task=SCRIPT, kind="multiclass", labelled=9, missing=1, classes=classes)
+    pair = CoOccurrence(a=SCRIPT, b=SCRIPT, both=5, counts=((SCRIPT, SCRIPT, 5),), association=0.5)
+    split = SplitTasks(name=SCRIPT, rows=10, tasks=(task,), pairs=(pair,), complete=5)
+    return label_statistics_page.page([split])
+
+
+def evaluation(directory: Path) -> str:
+    metric, interval = f"{SCRIPT}m", {"low": 0.1, "high": 0.3}
+    figures = {"rows": 5, "values": {metric: 0.2}, "intervals": {metric: interval}}
+    task = {
+        "task": SCRIPT,
+        "kind": "binary",
+        "classes": [SCRIPT, "other"],
+        "undefined": {f"{SCRIPT}u": "one class only"},
+        "confusion": [[1, 2], [3, 4]],
+        "reliability": [{"confidence": 0.5, "accuracy": 0.4}],
+        "roc": [[0, 0], [1, 1]],
+        "precision_recall": [[0, 1], [1, 0]],
+        "changes": {metric: {"champion": 0.1, "value": 0.1, "interval": interval}},
+        **figures,
+        "values": {metric: 0.2, f"{SCRIPT}u": None},
+    }
+    check = {"kind": "value", "value": 0.2, "interval": interval, "min": 0.1, "max": None}
+    names = {"task": SCRIPT, "metric": metric, "slice": SCRIPT, "met": True}
+    report = {
+        "rows": 5,
+        "split": "test",
+        "level": 0.95,
+        "champion": "0123456789abcdef",
+        "tasks": {SCRIPT: task},
+        "slices": {SCRIPT: {"tasks": {SCRIPT: figures}}, f"{SCRIPT}small": {"tasks": {}}},
+    }
+    verdict = {"blessed": False, "reasons": ["too bad"], "checks": [check | names]}
+    return evaluation_page.page(report, verdict)
+
+
+def study(directory: Path) -> str:
+    gains = {"single": {"up": 0.0, "side": 0.0}, "multitask": {"up": 0.05, "side": -0.05}}
+    affinities = Affinities((f"{SCRIPT}up", "side"), ((1.0, -0.4), (0.2, 1.0)))
+    return study_page.page(findings(evidence(directory, gains)), SCRIPT, affinities)
+
+
+def advice(directory: Path) -> str:
+    effects = np.array([[[1, 0.5], [-0.4, 1]]] * 4)
+    affinity = affinity_of([f"{SCRIPT}a", "b"], effects, effects)
+    scores = {f"{SCRIPT}a": {"LogME": 0.5}, "b": {"LogME": 0.2}}
+    trunks = [TrunkScores(f"{SCRIPT}{n}", n == 0, scores) for n in range(2)]
+    return advice_report.html(advise(trunks, affinity, None), SCRIPT)
+
+
+PAGES: Mapping[str, Callable[[Path], str]] = {
+    "components.statistics.statistics_page": statistics,
+    "components.labels.label_statistics_page": labels,
+    "components.evaluation.evaluation_page": evaluation,
+    "pipeline.study.report.page": study,
+    "pipeline.advise.report": advice,
+}
+
+
+def hostile(value: Any) -> Any:
+    """A page's content with a script in every text; names that have one stay what they are."""
+    if isinstance(value, str):
+        return value if SCRIPT in value else value + SCRIPT
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: hostile(getattr(value, f.name)) for f in fields(value)})
+    if isinstance(value, Mapping):
+        return {key: hostile(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(hostile, value))
+    return value
+
+
+def test_every_page_has_an_example() -> None:
+    templates = {
+        str(file.relative_to(ROOT)).removesuffix(".html.jinja").replace("/", ".")
+        for package in ("components", "models", "pipeline", "serving")
+        for file in (ROOT / package).rglob("*.html.jinja")
+    }
+    assert templates - {"components.pages"} == set(PAGES)
+
+
+@pytest.mark.parametrize("module", PAGES)
+def test_a_script_in_a_text_is_only_text(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents: list[object] = []
+
+    def keep(name: str, page: object) -> str:
+        contents.append(page)
+        return render(name, page)
+
+    monkeypatch.setattr(importlib.import_module(module), "render", keep)
+    plain = PAGES[module](tmp_path)
+    (content,) = contents
+    page = render(module, hostile(content))
+    for html in (plain, page):
+        assert "<script" not in html
+        assert "&lt;script&gt;" in html
+    assert page.count("&lt;script&gt;") > 30
+    assert not re.search(r'(src|href)="', page)
+
+
+def test_a_template_that_reads_what_is_not_there_fails() -> None:
+    from jinja2 import UndefinedError
+
+    with pytest.raises(UndefinedError, match="title"):
+        render("components.pages", object())
+
+
+def test_marks_without_a_partner_are_text() -> None:
+    assert marked("a `b` c", "`") == [(False, "a "), (True, "b"), (False, " c")]
+    assert marked("a `b` c ` d", "`") == [(False, "a "), (True, "b"), (False, " c ` d")]

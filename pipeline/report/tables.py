@@ -28,13 +28,11 @@ class Table:
 
     def text(self) -> str:
         """The table as plain text; long cells are broken to fit the terminal, if stdout is one."""
-        from rich.box import Box
         from rich.console import Console
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        line_below_header = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
-        table = RichTable(box=line_below_header, show_edge=False, pad_edge=False)
+        table = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for name, cells in zip(self.header, zip(*self.rows, strict=True), strict=True):
             narrow = max(map(len, cells)) <= NARROW
             table.add_column(Text(name), no_wrap=narrow, overflow="fold")

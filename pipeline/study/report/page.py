@@ -101,8 +101,9 @@ def page(found: Findings, spec_text: str, affinities: Affinities | None = None) 
             scores=_scores(found),
             cost_table=_cost_table(found),
             training=list(_training(found)),
-            affinities=affinities
-            and heat_map(affinities.tasks, affinities.mean, "affinity of row on column"),
+            affinities=None
+            if affinities is None
+            else heat_map(affinities.tasks, affinities.mean, "affinity of row on column"),
             method=method(found),
             spec_text=spec_text,
             versions=", ".join(f"{name} {number}" for name, number in versions),

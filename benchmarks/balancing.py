@@ -32,7 +32,8 @@ from models.lazy import keras, tf
 from models.multitask.model import MultitaskModel
 from models.optimizers.per_variable_rates import Pace, paced
 from models.sharing.hard import Hard
-from models.tasks.base import BinaryTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
 from models.trunks.encoders.column_mlp import ColumnMlp
 from models.trunks.scratch import Scratch
 

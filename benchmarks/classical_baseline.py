@@ -29,7 +29,7 @@ from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 from components.artifacts import Examples
 from components.labels.encoding import encode, resolve
 from models.inputs.spec import CategoricalInput, ImageInput, TextInput
-from models.tasks.base import BinaryTask
+from models.tasks.binary import BinaryTask
 from pipeline.spec.load import load_spec
 from pipeline.spec.sections import Spec
 from pipeline.store.store import Store

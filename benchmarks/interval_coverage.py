@@ -22,7 +22,11 @@ from numpy.typing import NDArray
 
 from components.evaluation.assessment import ALL, Answers, Assessment, assess
 from components.evaluation.intervals import Confidence
-from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 
 Floats = NDArray[np.float64]
 POPULATION = 1_000_000

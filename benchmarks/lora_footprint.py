@@ -29,7 +29,8 @@ def measure(mode: str, preset: str, length: int, batch_size: int, steps: int) ->
     from models.multitask.model import MultitaskModel
     from models.optimizers.per_variable_rates import paced
     from models.sharing.hard import Hard
-    from models.tasks.base import BinaryTask, TaskTarget
+    from models.tasks.base import TaskTarget
+    from models.tasks.binary import BinaryTask
     from models.transfer.fine_tune import FineTune
     from models.transfer.lora import Lora
     from models.trunks.keras_hub import KerasHub

@@ -33,7 +33,8 @@ from models.lazy import keras, tf
 from models.multitask.adaptation import Adaptation
 from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
-from models.tasks.base import BinaryTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
 from models.trunks.scratch import Scratch
 
 RNG = np.random.default_rng(0)

@@ -45,7 +45,7 @@ from study_report import report
 from components.evaluation.metrics import measure
 from components.labels.encoding import encode, resolve
 from components.training.subset import Subset, chosen
-from models.tasks.base import BinaryTask
+from models.tasks.binary import BinaryTask
 from pipeline.run import run
 from pipeline.store.store import Store
 

@@ -16,7 +16,8 @@ from models.inputs.features import Feature, ImageFeature, RawTextFeature
 from models.multitask.build import build_model, save_weights
 from models.multitask.record import ModelRecord, save_record
 from models.sharing.hard import Hard
-from models.tasks.base import BinaryTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
 from models.trunks.applications import Applications
 from models.trunks.base import Trunk
 from models.trunks.encoders.residual_convnet import ResidualConvnet

@@ -14,7 +14,10 @@ from components.training.trained_model import ModelRecord, save_record
 from models.balancing.loss_based.equal import Equal
 from models.inputs.features import CategoricalFeature, NumericFeature
 from models.sharing.hard import Hard
-from models.tasks.base import BinaryTask, MulticlassTask, RegressionTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.regression import RegressionTask
 from models.trunks.scratch import Scratch
 
 FEATURES = (

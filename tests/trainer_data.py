@@ -24,7 +24,11 @@ from models.inputs.features import (
 )
 from models.inputs.preprocessing import Preprocessing as Preprocess
 from models.lazy import tf
-from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
+from models.tasks.base import Task
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 
 FEATURES: tuple[Feature, ...] = (
     ImageFeature(name="image", column="photo", height=4, width=4, channels=1),

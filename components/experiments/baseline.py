@@ -25,7 +25,10 @@ from components.stage import Context, Stage
 from components.training.subset import Subset, chosen, known_from
 from models.inputs.features import reads_numbers
 from models.inputs.spec import CategoricalInput, ImageInput, Input, LayerInput, TextInput
-from models.tasks.base import BinaryTask, MultilabelTask, RegressionTask, Task, TaskTarget
+from models.tasks.base import Task, TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 
 if TYPE_CHECKING:
     import pandas as pd

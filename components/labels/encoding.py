@@ -9,14 +9,11 @@ from dataclasses import replace
 from components.data.arrow import np, pa, pc
 from components.data.casting import numbers, texts
 from components.errors import RootstockError
-from models.tasks.base import (
-    BinaryTask,
-    MulticlassTask,
-    MultilabelTask,
-    RegressionTask,
-    Task,
-    TaskTarget,
-)
+from models.tasks.base import Task, TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 
 SHOWN = 10
 BINARY = ("negative", "positive")

@@ -20,7 +20,11 @@ from components.labels.label_statistics import (
     SplitTasks,
     co_occurrence,
 )
-from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
+from models.tasks.base import Task
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 
 MAX_COMBINATIONS = 100_000
 _JOINED = "\x1f"

@@ -12,7 +12,9 @@ from components.data.arrow import np
 from components.errors import RootstockError
 from components.labels.encoding import counted
 from models.config import STRICT
-from models.tasks.base import BinaryTask, MulticlassTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,11 @@ from components.statistics.column_statistics import (
 from components.validation.anomalies import Finding
 from components.validation.schema_checks import listed
 from models.inputs.spec import CategoricalInput, Input
-from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
+from models.tasks.base import Task
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 
 Splits = Mapping[str, SplitStatistics]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.lazy import keras, tf
-from models.tasks.kinds import Head
-from models.tasks.losses import masked_mean
+from models.tasks.heads.head import Head
+from models.tasks.heads.losses import masked_mean
 
 Tensors = Mapping[str, keras.KerasTensor]
 """By the name of a feature or a task: [batch, ...]."""

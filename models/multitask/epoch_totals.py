@@ -10,8 +10,8 @@ from models.multitask.gradient_step import (
     conflict_figures,
     num_conflict_totals,
 )
-from models.tasks.epoch_metrics import ratio
-from models.tasks.kinds import Head
+from models.tasks.heads.epoch_metrics import ratio
+from models.tasks.heads.head import Head
 
 
 class EpochTotals(keras.metrics.Metric):  # type: ignore[misc]

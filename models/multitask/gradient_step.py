@@ -11,7 +11,7 @@ from models.balancing.base import GradientBalancer, TaskGradients
 from models.lazy import keras, tf
 from models.multitask.batch_losses import BatchLosses, Tensors, batch_losses
 from models.multitask.parts import MultitaskParts
-from models.tasks.epoch_metrics import ratio
+from models.tasks.heads.epoch_metrics import ratio
 
 
 @dataclass(frozen=True)

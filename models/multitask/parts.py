@@ -21,7 +21,7 @@ from models.multitask.batch_losses import Tensors
 from models.sharing.base import Sharing, Widths, check_balancing
 from models.sharing.layers.base import SharingLayer
 from models.tasks.base import TaskTarget
-from models.tasks.kinds import Head, head_for
+from models.tasks.heads.head import Head, head_for
 from models.trunks.base import Trunk
 
 

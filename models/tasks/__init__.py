@@ -1,1 +1,1 @@
-"""Tasks."""
+"""Tasks: what a model predicts. One module per kind."""

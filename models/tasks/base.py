@@ -1,18 +1,27 @@
-"""Tasks: what a model predicts. A task names its label; its kind decides loss, head and metrics.
+"""Tasks: what a model predicts. A task names its label column; its kind decides the rest.
 
-Labels reach a model already encoded (see each class). A row that lacks a task's label holds that
-task's missing value, and takes no part in its loss or its metrics.
+A kind is a class here (`models/tasks/<kind>.py`: what a spec says of it), a head
+(`models/tasks/heads/<kind>.py`: loss and epoch metrics), labels (`components/labels/<kind>.py`:
+encoding, checks, counts, baselines) and metrics (`components/evaluation/metrics/<kind>.py`).
+
+A model trains on encoded labels: one array per task, with one row per example. A missing label is
+NaN in a float array, and -1 in an integer array. A row without a task's label adds nothing to that
+task's loss or metrics.
 """
 
 from __future__ import annotations
 
+import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 from models.config import STRICT
+from models.discovery import choice
 
 
 def text_of(value: Any) -> Any:
@@ -25,7 +34,7 @@ def text_of(value: Any) -> Any:
 
 
 def _texts(value: Any) -> Any:
-    """One value or a list of them, as a tuple of texts."""
+    """One value or a list of values, as a tuple of texts."""
     if isinstance(value, list | tuple):
         return tuple(text_of(v) for v in value)
     return (text_of(value),)
@@ -44,96 +53,48 @@ Renaming = Annotated[Mapping[str, str], BeforeValidator(_text_keys)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BinaryTask:
-    """Yes or no. Encoded label: float32 [batch], 1.0, 0.0, or NaN for missing.
+class Task(ABC):
+    """One task of a model. As the type of a spec field, it stands for any of its kinds.
 
-    label: the column that holds it. positive: label values that mean yes; every other value present
-        means no.
-    weight: of the task beside others.
-    class_weight: "balanced", or weights under "negative" and "positive".
+    kind: names the kind: a literal, and the name of the kind's modules.
+    name: of the task's head, its output and its serving signature.
+    label: the column that holds the label. weight: of the task's loss relative to the others.
     """
 
     __pydantic_config__ = STRICT
-    kind: Literal["binary"] = "binary"
-    name: str = ""
-    label: str
-    positive: Texts = ("1", "true")
-    weight: Annotated[float, Field(gt=0)] = 1.0
-    class_weight: Literal["balanced"] | Weights | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class MulticlassTask:
-    """One of several classes. Encoded label: int32 [batch], the class index, or -1 for missing.
-
-    label: the column that holds it. weight: of the task beside others.
-    classes: in index order; found in the training split, sorted, when empty.
-    map: label value to class, for a class derived from another column; values it lacks are an
-        error, so that no label is lost in silence.
-    class_weight: "balanced", or a weight by class (others 1).
-    """
-
-    __pydantic_config__ = STRICT
-    kind: Literal["multiclass"] = "multiclass"
-    name: str = ""
-    label: str
-    classes: Texts = ()
-    map: Renaming = field(default_factory=dict)
-    weight: Annotated[float, Field(gt=0)] = 1.0
-    class_weight: Literal["balanced"] | Weights | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class MultilabelTask:
-    """Any number of labels. The column holds a list, or text split at `separator`; an empty list
-    means none of them. Encoded label: float32 [batch, classes] of 0.0 and 1.0, or a row of NaN.
-
-    label: the column that holds it. weight: of the task beside others.
-    classes: in index order; found in the training split, sorted, when empty.
-    class_weight: "balanced", or a weight by label (others 1): of the loss where it is there.
-    """
-
-    __pydantic_config__ = STRICT
-    kind: Literal["multilabel"] = "multilabel"
-    name: str = ""
-    label: str
-    classes: Texts = ()
-    separator: str = ","
-    weight: Annotated[float, Field(gt=0)] = 1.0
-    class_weight: Literal["balanced"] | Weights | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegressionTask:
-    """A number. Encoded label: float32 [batch], in the label's own unit, or NaN for missing.
-
-    The head predicts in that unit too; the loss works on the standardised label, so that tasks in
-    different units can share a trunk.
-
-    label: the column that holds it. weight: of the task beside others.
-    loss: "mse" or "huber" (on the standardised scale, threshold 1).
-    """
-
-    __pydantic_config__ = STRICT
-    kind: Literal["regression"] = "regression"
+    kind: str
     name: str = ""
     label: str
     weight: Annotated[float, Field(gt=0)] = 1.0
-    loss: Literal["mse", "huber"] = "mse"
 
+    @property
+    @abstractmethod
+    def answer(self) -> Literal["number", "list"]:
+        """What a model answers for one row: one number, or a list with one number per class."""
 
-Task = Annotated[
-    BinaryTask | MulticlassTask | MultilabelTask | RegressionTask, Field(discriminator="kind")
-]
+    @property
+    @abstractmethod
+    def serving_method(self) -> Literal["classify", "regress"]:
+        """The call of TensorFlow Serving, besides Predict, that answers the task."""
+
+    @property
+    @abstractmethod
+    def has_squared_error(self) -> bool:
+        """Whether the loss is a squared error: uncertainty weighting halves those."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic reads `Task` as the union of all kinds, and a kind as itself."""
+        return handler(choice("models.tasks", cls, "kind") if inspect.isabstract(cls) else source)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskTarget:
-    """A task together with what its training labels say.
+    """A task together with what the training labels say about it.
 
-    classes: in index order; ("negative", "positive") for binary, empty for regression.
+    classes: in index order; ("negative", "positive") for binary tasks, empty for numbers.
     class_counts: labelled training rows per class (positives per class for multilabel), aligned
-        with `classes`; empty for regression.
+        with `classes`; empty for numbers.
     labelled: training rows that carry the label.
     mean, deviation: of a regression label over the training split; 0 and 1 otherwise.
     """

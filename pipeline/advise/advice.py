@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from components.data.arrow import np
-from models.tasks.base import MultilabelTask, RegressionTask, Task
+from models.tasks.base import Task
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 from pipeline.advise import transferability
 from pipeline.advise.grouping import Grouping, best_grouping
 

@@ -10,7 +10,9 @@ from models.balancing.loss_based.equal import Equal
 from models.balancing.loss_based.uncertainty import Uncertainty
 from models.discovery import methods
 from models.lazy import keras, tf
-from models.tasks.base import BinaryTask, RegressionTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.regression import RegressionTask
 
 METHODS = {
     name: method

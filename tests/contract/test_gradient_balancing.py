@@ -8,7 +8,8 @@ import pytest
 from models.balancing.base import Balancing, GradientBalancer, GradientBalancing, TaskGradients
 from models.discovery import methods
 from models.lazy import keras, tf
-from models.tasks.base import BinaryTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
 
 METHODS = {
     name: method

@@ -11,7 +11,11 @@ from models.inputs.features import NumericFeature
 from models.lazy import keras, tf
 from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
-from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 from models.trunks.scratch import Scratch
 
 RNG = np.random.default_rng(0)

@@ -13,7 +13,8 @@ from models.lazy import keras, tf
 from models.multitask.adaptation import Adaptation
 from models.multitask.model import MultitaskModel
 from models.sharing.base import Sharing
-from models.tasks.base import BinaryTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
 from models.transfer.base import Transfer
 from models.transfer.frozen import Frozen
 from models.transfer.lora import Lora

@@ -26,7 +26,7 @@ from components.transform.transform import Transform, TransformInputs
 from models.inputs.encodings import Raw
 from models.inputs.spec import Input, TextInput
 from models.lazy import tf
-from models.tasks.base import BinaryTask
+from models.tasks.binary import BinaryTask
 from models.trunks.base import Trunk
 from models.trunks.keras_hub import KerasHub
 from models.trunks.tf_hub import TfHub

@@ -22,7 +22,8 @@ from components.ingestion.splits import HashSplits
 from components.labels.encoding import encode, resolve
 from components.statistics.accumulators import accumulator
 from components.statistics.column_statistics import NumericColumn
-from models.tasks.base import MulticlassTask, MultilabelTask
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
 
 WORDS = st.one_of(st.none(), st.text(max_size=6))
 PAIRS = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=20, unique=True)

@@ -13,7 +13,7 @@ from typing import Literal
 from models.balancing.base import Balancing, LossBalancer
 from models.config import STRICT
 from models.lazy import keras
-from models.tasks.base import RegressionTask, Task, TaskTarget
+from models.tasks.base import TaskTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class UncertaintyBalancer(LossBalancer):
     def __init__(self, targets: tuple[TaskTarget, ...], initial: float) -> None:
         super().__init__()
         self.weights = [t.task.weight for t in targets]
-        self.scales = [0.5 if _is_squared_error(t.task) else 1.0 for t in targets]
+        self.scales = [0.5 if t.task.has_squared_error else 1.0 for t in targets]
         self.log_variances = keras.Variable(
             keras.ops.full((len(targets),), initial), name="log_variances"
         )
@@ -50,7 +50,3 @@ class UncertaintyBalancer(LossBalancer):
         scales = keras.ops.convert_to_tensor(self.scales, "float32")
         s = keras.ops.convert_to_tensor(self.log_variances)
         return keras.ops.sum(weights * (scales * keras.ops.exp(-s) * losses + s / 2))
-
-
-def _is_squared_error(task: Task) -> bool:
-    return isinstance(task, RegressionTask) and task.loss == "mse"

@@ -6,7 +6,11 @@ from sklearn import metrics as sk
 from sklearn.exceptions import UndefinedMetricWarning
 
 from components.evaluation.metrics import METRICS, TaskMetrics, measure
-from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 
 BINARY = TaskTarget(task=BinaryTask(name="t", label="y"), classes=("negative", "positive"))
 CLASSES = TaskTarget(task=MulticlassTask(name="t", label="y"), classes=tuple("abcdef"))

@@ -11,7 +11,8 @@ from components.evaluation.intervals import (
     percentile,
     resamples,
 )
-from models.tasks.base import BinaryTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
 
 TARGET = TaskTarget(task=BinaryTask(name="t", label="y"), classes=("negative", "positive"))
 

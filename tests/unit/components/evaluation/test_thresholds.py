@@ -6,7 +6,7 @@ from components.evaluation.assessment import ALL, Assessment, Change
 from components.evaluation.intervals import Interval
 from components.evaluation.metrics import TaskMetrics
 from components.evaluation.thresholds import Threshold, check_thresholds, judge
-from models.tasks.base import BinaryTask
+from models.tasks.binary import BinaryTask
 
 TASKS = (BinaryTask(name="t", label="y"),)
 

@@ -6,7 +6,10 @@ import pytest
 
 from components.errors import RootstockError
 from components.labels.encoding import encode, resolve
-from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 
 nan = np.nan
 

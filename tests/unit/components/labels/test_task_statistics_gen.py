@@ -26,7 +26,11 @@ from components.labels.label_statistics import (
 from components.labels.label_statistics_proto import to_proto
 from components.labels.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
 from components.stage import Context
-from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
+from models.tasks.base import Task
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 
 Make = Callable[[str], Context]
 TASKS: tuple[Task, ...] = (

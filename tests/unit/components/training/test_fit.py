@@ -16,7 +16,8 @@ from models.inputs.features import NumericFeature
 from models.multitask.adaptation import Adaptation
 from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
-from models.tasks.base import BinaryTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
 from models.transfer.base import Phase, Transfer
 from models.transfer.fine_tune import FineTune
 from models.transfer.gradual import Gradual

@@ -10,14 +10,11 @@ from components.errors import RootstockError
 from components.labels.encoding import counted
 from components.training.dataset import Rows, Splits
 from components.training.subset import Subset, chosen
-from models.tasks.base import (
-    BinaryTask,
-    MulticlassTask,
-    MultilabelTask,
-    RegressionTask,
-    Task,
-    TaskTarget,
-)
+from models.tasks.base import Task, TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 
 nan = np.nan
 SPAM = TaskTarget(task=BinaryTask(name="spam", label="y"), classes=("negative", "positive"))

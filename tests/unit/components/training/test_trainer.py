@@ -24,7 +24,8 @@ from components.training.trained_model import load_description, load_keras
 from components.training.trainer import Trainer
 from models.balancing.loss_based.uncertainty import Uncertainty
 from models.lazy import keras, tf
-from models.tasks.base import BinaryTask, Task
+from models.tasks.base import Task
+from models.tasks.binary import BinaryTask
 from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch
 from tests.trainer_data import COLUMNS_ONLY, FEATURES, TASKS, write_inputs

@@ -17,7 +17,11 @@ from components.validation.anomalies import errors, warnings
 from components.validation.example_validator import ExampleValidator, ExampleValidatorInputs
 from components.validation.schema_gen import SchemaGen, SchemaGenInputs
 from models.inputs.spec import CategoricalInput, ImageInput, Input, NumericInput
-from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, Task
+from models.tasks.base import Task
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 
 inf = float("inf")
 TRAIN = pa.table(

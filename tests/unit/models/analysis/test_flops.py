@@ -16,7 +16,9 @@ from models.inputs.features import (
 from models.lazy import keras
 from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
-from models.tasks.base import BinaryTask, MulticlassTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
 from models.trunks.applications import Applications
 from models.trunks.scratch import Scratch
 

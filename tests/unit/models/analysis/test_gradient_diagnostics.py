@@ -17,7 +17,8 @@ from models.multitask.model import MultitaskModel
 from models.sharing.adapters import Adapters
 from models.sharing.hard import Hard
 from models.sharing.soft import Soft
-from models.tasks.base import BinaryTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
 from models.trunks.scratch import Scratch
 
 FEATURES = (NumericFeature(name="x", column="x", mean=0, deviation=1),)

@@ -6,7 +6,8 @@ import numpy as np
 
 from models.balancing.base import Balancing, LossBalancer
 from models.lazy import tf
-from models.tasks.base import BinaryTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
 
 
 def targets(*weights: float) -> tuple[TaskTarget, ...]:

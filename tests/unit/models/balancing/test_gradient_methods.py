@@ -26,7 +26,8 @@ from models.balancing.gradient_based.pcgrad import PCGrad
 from models.balancing.gradient_based.trimmed_mean import TrimmedMean
 from models.balancing.gradient_based.upgrad import UPGrad
 from models.lazy import keras, tf
-from models.tasks.base import BinaryTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
 
 random = np.random.default_rng(0)
 PROBLEMS = {

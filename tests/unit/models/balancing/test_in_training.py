@@ -17,7 +17,9 @@ from models.lazy import keras, tf
 from models.multitask.batch_losses import batch_losses
 from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
-from models.tasks.base import BinaryTask, RegressionTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.regression import RegressionTask
 from models.trunks.scratch import Scratch
 
 TARGETS = (

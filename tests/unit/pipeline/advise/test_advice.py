@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.tasks.base import BinaryTask, MultilabelTask, RegressionTask
+from models.tasks.binary import BinaryTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 from pipeline.advise.advice import Represented, advise, affinity_of, ranked, score_trunk
 from pipeline.advise.report import markdown
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from components.errors import RootstockError
 from models.balancing.loss_based.uncertainty import Uncertainty
 from models.inputs.augment import Augment
-from models.tasks.base import MulticlassTask
+from models.tasks.multiclass import MulticlassTask
 from pipeline.spec.load import load_spec
 from pipeline.spec.sections import Spec
 

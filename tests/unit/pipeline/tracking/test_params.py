@@ -1,6 +1,7 @@
 from dataclasses import dataclass, field
 
-from models.tasks.base import BinaryTask, MulticlassTask
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
 from pipeline.store.fingerprint import canonical
 from pipeline.tracking.params import flat
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from components.evaluation.metrics import measure
-from models.tasks.base import BinaryTask, MulticlassTask, TaskTarget
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.multiclass import MulticlassTask
 from pipeline.tracking.plots import gradient_panels, learning_curves, plots_of, task_plots
 
 

@@ -12,9 +12,13 @@ from sklearn.metrics import (
 )
 
 from models.lazy import tf
-from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
-from models.tasks.epoch_metrics import BINS, auc
-from models.tasks.kinds import Head, head_for
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.heads.epoch_metrics import BINS, auc
+from models.tasks.heads.head import Head, head_for
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 
 RNG = np.random.default_rng(1)
 ROWS = 2000

@@ -8,9 +8,15 @@ from sklearn.metrics import log_loss
 
 from models.lazy import keras, tf
 from models.multitask.batch_losses import batch_losses
-from models.tasks import losses
-from models.tasks.base import BinaryTask, MulticlassTask, MultilabelTask, RegressionTask, TaskTarget
-from models.tasks.kinds import BinaryHead, Head, class_weights, element_weights, head_for
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.heads import losses
+from models.tasks.heads.binary import BinaryHead
+from models.tasks.heads.head import Head, class_weights, head_for
+from models.tasks.heads.multilabel import element_weights
+from models.tasks.multiclass import MulticlassTask
+from models.tasks.multilabel import MultilabelTask
+from models.tasks.regression import RegressionTask
 
 RNG = np.random.default_rng(0)
 

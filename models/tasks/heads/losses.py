@@ -1,9 +1,9 @@
 """Losses of single rows, and their mean over the rows that carry the label. `keras.ops` only.
 
-Missing labels are replaced by a safe value *before* a loss sees them, since a NaN multiplied by
-zero afterwards is still NaN, in the loss and in its gradient. The mean is over labelled rows, not
-over the batch: Keras divides by the batch, which makes a sparse task's loss, and whatever balances
-it, depend on how many labels happen to be missing.
+Missing labels are replaced by a safe value *before* a loss sees them: a NaN multiplied by zero is
+still NaN, in the loss and in its gradient. The mean is over labelled rows. Keras divides by the
+batch size instead; then the loss of a task with few labels, and its weight in a balancing method,
+would depend on how many labels happen to be missing.
 """
 
 from __future__ import annotations
@@ -18,9 +18,22 @@ def masked_mean(rows: keras.KerasTensor, present: keras.KerasTensor) -> keras.Ke
     return ops.sum(rows * present) / ops.maximum(ops.sum(present), 1.0)
 
 
+def present(labels: keras.KerasTensor) -> keras.KerasTensor:
+    """float32 [batch]: 1 for labelled rows, 0 where the label is missing (NaN, or -1 for integers).
+
+    labels: [batch] or [batch, classes].
+    """
+    if "int" in keras.backend.standardize_dtype(labels.dtype):
+        return ops.cast(labels >= 0, "float32")
+    known = ops.logical_not(ops.isnan(labels))
+    inner = tuple(range(1, len(labels.shape)))
+    return ops.cast(ops.all(known, axis=inner) if inner else known, "float32")
+
+
 def filled(labels: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-    """`labels` with 0 where they are not `present` (bool or 0/1 of the same shape)."""
-    return ops.where(ops.cast(present, "bool"), labels, ops.zeros_like(labels))
+    """`labels` [batch, ...] with 0 in the rows that are not `present` ([batch], 0 or 1)."""
+    rows = present[(..., *(None for _ in labels.shape[1:]))]
+    return ops.where(ops.cast(rows, "bool"), labels, ops.zeros_like(labels))
 
 
 def binary_crossentropy(labels: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:

@@ -1,0 +1,1 @@
+"""Heads: the Keras side of every task kind."""

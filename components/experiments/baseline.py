@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,20 +19,18 @@ from components.experiments.trial_result import (
     save_figures,
     task_figures,
 )
+from components.labels.base import Labels, labels_of
 from components.labels.encoding import encode, resolve
 from components.stage import Context, Stage
 from components.training.subset import Subset, chosen, known_from
 from models.inputs.features import reads_numbers
 from models.inputs.spec import CategoricalInput, ImageInput, Input, LayerInput, TextInput
 from models.tasks.base import Task, TaskTarget
-from models.tasks.binary import BinaryTask
-from models.tasks.multilabel import MultilabelTask
-from models.tasks.regression import RegressionTask
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    Answer = Callable[[pd.DataFrame], np.ndarray]
+    from components.labels.base import Predict
 
 TIMED_CALLS = 10
 
@@ -108,43 +105,15 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
         target = resolve(self.drawn_by, train.column(self.drawn_by.label))
         return chosen(self.subset, {target.name: _labels(target, train)}, (target,))
 
-    def _fitted(self, target: TaskTarget, given: pd.DataFrame, labels: np.ndarray) -> Answer:
-        task = target.task
-        if isinstance(task, RegressionTask):
-            known = ~np.isnan(labels)
-            model = self._estimator(numeric=True).fit(given[known], labels[known])
-            return lambda rows: np.asarray(model.predict(rows)).reshape(len(rows), 1)
-        if isinstance(task, MultilabelTask):
-            each = [self._classifier(given, column, 2) for column in labels.T]
-            return lambda rows: np.stack([answer(rows)[:, 1] for answer in each], axis=1)
-        if isinstance(task, BinaryTask):
-            of_class = self._classifier(given, labels, 2)
-            return lambda rows: of_class(rows)[:, 1:]
-        return self._classifier(given, np.where(labels < 0, np.nan, labels), len(target.classes))
+    def _fitted(self, target: TaskTarget, rows: pd.DataFrame, labels: np.ndarray) -> Predict:
+        kind = labels_of(target.task)
 
-    def _classifier(self, given: pd.DataFrame, labels: np.ndarray, classes: int) -> Answer:
-        """Probabilities [rows, classes], learned from the rows that have a label."""
-        from sklearn.dummy import DummyClassifier
+        def make() -> Any:
+            if self.model == "majority":
+                return kind.estimator("majority", self.seed)
+            return classical(self.inputs, kind, self.seed)
 
-        known = ~np.isnan(labels)
-        y = labels[known].astype(np.int64)
-        one = len(np.unique(y)) == 1
-        model = DummyClassifier(strategy="prior") if one else self._estimator(numeric=False)
-        model.fit(given[known], y)
-
-        def answer(rows: pd.DataFrame) -> np.ndarray:
-            found = np.zeros((len(rows), classes))
-            found[:, model.classes_] = model.predict_proba(rows)
-            return found
-
-        return answer
-
-    def _estimator(self, numeric: bool) -> Any:
-        from sklearn.dummy import DummyClassifier, DummyRegressor
-
-        if self.model == "majority":
-            return DummyRegressor() if numeric else DummyClassifier(strategy="prior")
-        return classical(self.inputs, numeric, self.seed)
+        return kind.fit(make, rows, labels, len(target.classes))
 
 
 def features(inputs: tuple[Input, ...], table: pa.Table) -> pd.DataFrame:
@@ -178,13 +147,11 @@ def _pixels(given: ImageInput, column: pa.ChunkedArray) -> pd.DataFrame:
     return pd.DataFrame(np.stack(rows)).add_prefix(f"{given.name}.")
 
 
-def classical(inputs: tuple[Input, ...], numeric: bool, seed: int) -> Any:
-    """What is usually strong for such inputs. numeric: the label is a number."""
+def classical(inputs: tuple[Input, ...], labels: Labels[Any], seed: int) -> Any:
+    """The scikit-learn model that usually does well with such inputs and labels."""
     from sklearn.compose import make_column_transformer
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
@@ -207,11 +174,7 @@ def classical(inputs: tuple[Input, ...], numeric: bool, seed: int) -> Any:
             scaled = make_pipeline(SimpleImputer(), StandardScaler())
             encoders.append((scaled if wide else "passthrough", [given.name]))
     encoder = make_column_transformer(*encoders)
-    if wide:
-        linear = Ridge() if numeric else LogisticRegression(C=10, max_iter=500)
-        return make_pipeline(encoder, linear)
-    boosting = HistGradientBoostingRegressor if numeric else HistGradientBoostingClassifier
-    return make_pipeline(encoder, boosting(random_state=seed))
+    return make_pipeline(encoder, labels.estimator("linear" if wide else "boosting", seed))
 
 
 @dataclass(frozen=True)
@@ -230,7 +193,7 @@ def _labels(target: TaskTarget, table: pa.Table) -> np.ndarray:
     return encode(target, column, table.num_rows)
 
 
-def _latency(answer: Answer, given: pd.DataFrame) -> float:
+def _latency(answer: Predict, given: pd.DataFrame) -> float:
     """Milliseconds to answer one row: the median, after a first call."""
     answer(given[:1])
     taken = []

@@ -56,7 +56,10 @@ def write_saved_model(
             ],
             [t.name for t in targets],
             directory,
-            [Classes(t.name, t.classes) if t.classes else Value(t.name) for t in targets],
+            [
+                Classes(t.name, t.classes) if t.task.serving_method == "classify" else Value(t.name)
+                for t in targets
+            ],
         )
     write_warm_up(directory, raw)
     write_classes(targets, directory)

@@ -13,8 +13,6 @@ from pydantic import TypeAdapter
 from components.artifacts import TaskStatistics
 
 FILE = "tasks.json"
-NUMBER = "number"
-"""What a regression label counts as."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from components.artifacts import Batches, Examples
 from components.errors import RootstockError
-from components.labels.encoding import encode, resolve
+from components.labels.encoding import encode, labelled, resolve
 from components.training.length_groups import LengthGroups
 from components.training.sampling import Proportional, Sampling, order_of, sources
 from components.training.subset import known_from
@@ -168,7 +168,7 @@ def _order(
         return tf.random.experimental.stateless_shuffle(tf.range(total), seed=at)
 
     if sampling is not None and not isinstance(sampling, Proportional):
-        groups = sources({name: ~_missing(values) for name, values in rows.labels.items()})
+        groups = sources({name: labelled(values) for name, values in rows.labels.items()})
         sampled = order_of(sampling, groups, batch_size, seed, wanted)
         n = len(sampled(0))
 
@@ -188,13 +188,6 @@ def _order(
         return tf.reshape(orders, [-1])[begin : begin + wanted]
 
     return wanted, part
-
-
-def _missing(labels: np.ndarray) -> np.ndarray:
-    """Whether each row lacks its label."""
-    if labels.dtype.kind != "f":
-        return np.asarray(labels < 0)
-    return np.asarray(np.isnan(labels.reshape(len(labels), -1)).any(axis=1))
 
 
 def evaluation_batches(rows: Rows, batch_size: int) -> tf.data.Dataset:

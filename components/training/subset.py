@@ -10,16 +10,13 @@ from pydantic import Field
 
 from components.data.arrow import np
 from components.errors import RootstockError
+from components.labels.base import labels_of
 from components.labels.encoding import counted
 from models.config import STRICT
 from models.tasks.base import TaskTarget
-from models.tasks.binary import BinaryTask
-from models.tasks.multiclass import MulticlassTask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-MISSING = -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +50,7 @@ def chosen(
         RootstockError: there are fewer rows than it asks for, or no classes to count by.
     """
     first = targets[0]
-    classes = _classes(first, labels[first.name])
+    classes = labels_of(first.task).class_codes(labels[first.name])
     order = np.random.default_rng(subset.seed).permutation(len(labels[first.name]))
     if subset.rows is not None:
         return _in_proportion(subset.rows, order, classes)
@@ -74,16 +71,6 @@ def known_from(labels: np.ndarray, target: TaskTarget) -> TaskTarget:
             f" {target.name!r}. Ask for more rows, or leave the task out."
         )
     return found
-
-
-def _classes(target: TaskTarget, labels: np.ndarray) -> NDArray[np.int64] | None:
-    """Class index of each row, or `MISSING`; None for a task whose rows have no one class."""
-    match target.task:
-        case BinaryTask():
-            return np.where(np.isnan(labels), MISSING, labels).astype(np.int64)
-        case MulticlassTask():
-            return labels.astype(np.int64)
-    return None
 
 
 def _in_proportion(
@@ -113,8 +100,8 @@ def _of_each_class(
     if classes is None:
         raise RootstockError(
             f"training.subset.per_class: the first task, {target.name!r}, is a {target.task.kind}"
-            " task, which has no classes to count by. Give `rows` instead, or put a binary or"
-            " multiclass task first."
+            " task, which has no classes to count by. Give `rows` instead, or put a task first"
+            " whose rows have one class each, such as a binary task."
         )
     members = [order[classes[order] == c] for c in range(len(target.classes))]
     scarce = min(range(len(members)), key=lambda c: len(members[c]))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from components.labels.classes import listed
 from components.statistics.column_statistics import (
     ColumnStatistics,
     ListColumn,
@@ -15,7 +16,6 @@ from components.statistics.column_statistics import (
 )
 from components.validation.anomalies import Finding
 
-SHOWN = 5
 _UNCHECKED = (schema_pb2.PLANNED, schema_pb2.DEPRECATED, schema_pb2.DISABLED)
 _TYPES = {schema_pb2.INT: "whole numbers", schema_pb2.FLOAT: "numbers", schema_pb2.BYTES: "text"}
 
@@ -150,12 +150,6 @@ def _range_findings(
             "FLOAT_TYPE_HAS_INF",
             f"holds {column.infinite} infinite values in {split.name}. Expected finite ones.",
         )
-
-
-def listed(values: list[tuple[str, int]]) -> str:
-    """Some values with their counts, as text."""
-    shown = ", ".join(f"{v!r} ({n} rows)" for v, n in values[:SHOWN])
-    return shown + (f" and {len(values) - SHOWN} more" if len(values) > SHOWN else "")
 
 
 def _type_of(column: ColumnStatistics) -> int:

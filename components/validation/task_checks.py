@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from components.labels.encoding import class_of, classes_of, outside, split_labels
+from components.labels.base import LabelColumn, Shape, labels_of
+from components.labels.classes import listed
 from components.statistics.column_fit import unfit
 from components.statistics.column_statistics import (
     ColumnStatistics,
@@ -17,13 +18,8 @@ from components.statistics.column_statistics import (
     ValueCounts,
 )
 from components.validation.anomalies import Finding
-from components.validation.schema_checks import listed
 from models.inputs.spec import CategoricalInput, Input
 from models.tasks.base import Task
-from models.tasks.binary import BinaryTask
-from models.tasks.multiclass import MulticlassTask
-from models.tasks.multilabel import MultilabelTask
-from models.tasks.regression import RegressionTask
 
 Splits = Mapping[str, SplitStatistics]
 
@@ -78,26 +74,23 @@ def task_findings(task: Task, splits: Splits) -> Iterator[Finding]:
         told = f"{where} label {_absent(task.label, train)}"
         yield replace(error, type="SCHEMA_MISSING_COLUMN", sentence=told)
         return
-    if wrong := _wrong_kind(task, column):
-        yield replace(error, type="UNEXPECTED_DATA_TYPE", sentence=f"{where} {wrong}")
+    labels = labels_of(task)
+    columns = {name: _label_column(name, s.columns[task.label]) for name, s in splits.items()}
+    if problem := labels.unfit(task, columns["train"]):
+        yield replace(error, type="UNEXPECTED_DATA_TYPE", sentence=f"{where} {problem}")
         return
-    for split in splits.values():
-        if not split.columns[task.label].present:
+    for name, split in splits.items():
+        if not columns[name].present:
             yield replace(
-                error if split.name == "train" else warning,
+                error if name == "train" else warning,
                 type="FEATURE_TYPE_NOT_PRESENT",
-                sentence=f"{where} no row of {split.name} has a label in column {task.label!r}"
+                sentence=f"{where} no row of {name} has a label in column {task.label!r}"
                 f" ({split.rows} rows).",
             )
     if not column.present:
         return
-    if isinstance(task, RegressionTask):
-        sentences = _regression(task, splits)
-    elif isinstance(task, BinaryTask):
-        sentences = _binary(task, column)
-    else:
-        sentences = [*_outside_domain(task, splits), *_classes(task, column)]
-    yield from (replace(error, sentence=f"{where} {sentence}") for sentence in sentences)
+    for problem in labels.problems(task, columns):
+        yield replace(error, sentence=f"{where} {problem}")
 
 
 def weight_findings(weight: str, splits: Splits) -> Iterator[Finding]:
@@ -123,111 +116,28 @@ def weight_findings(weight: str, splits: Splits) -> Iterator[Finding]:
         )
 
 
-def _regression(task: RegressionTask, splits: Splits) -> list[str]:
-    found = []
-    for split in splits.values():
-        column = split.columns[task.label]
-        assert isinstance(column, NumericColumn)
-        if column.infinite:
-            found.append(
-                f"{column.infinite} labels in column {task.label!r} of {split.name} are infinite."
-            )
-        if split.name == "train" and column.deviation == 0:
-            found.append(
-                f"every label in column {task.label!r} of train is {column.mean:g}: there is"
-                " nothing to learn."
-            )
-    return found
+def _label_column(split: str, column: ColumnStatistics) -> LabelColumn:
+    values = _values(column)
+    described = LabelColumn(
+        split=split,
+        type=column.type,
+        shape=_SHAPES.get(type(column), "other"),
+        present=column.present,
+        counts=values.counts,
+        truncated=values.truncated,
+    )
+    if not isinstance(column, NumericColumn):
+        return described
+    return replace(
+        described,
+        infinite=column.infinite,
+        minimum=column.minimum,
+        mean=column.mean,
+        deviation=column.deviation,
+    )
 
 
-def _binary(task: BinaryTask, column: ColumnStatistics) -> list[str]:
-    counts = _counts(column)
-    total = sum(n for _, n in counts)
-    yes = sum(n for v, n in counts if v in task.positive)
-    if 0 < yes < total:
-        return []
-    values = [v for v, _ in counts]
-    close = [m for p in task.positive for m in difflib.get_close_matches(p, values, 1)]
-    hint = f" Did you mean {close[0]!r}?" if close and not yes else ""
-    which = "positive" if yes else "negative"
-    wanted = ", ".join(repr(p) for p in task.positive)
-    return [
-        f"all {total} labels of train in column {task.label!r} are {which}: positive is {wanted},"
-        f" and the values there are {listed(counts)}.{hint}"
-    ]
-
-
-def _outside_domain(task: MulticlassTask | MultilabelTask, splits: Splits) -> list[str]:
-    classes = classes_of(task, [v for v, _ in _labels(task, splits["train"])])
-    found = []
-    for split in splits.values():
-        others = [
-            (value, count)
-            for value, count in _labels(task, split)
-            if (class_of(task, value) if isinstance(task, MulticlassTask) else value) not in classes
-        ]
-        if others:
-            found.append(
-                f"column {task.label!r} of {split.name} holds labels outside the domain:"
-                f" {listed(others)}. {others[0][0]!r} {outside(task, others[0][0], classes)}"
-            )
-    return found
-
-
-def _classes(task: MulticlassTask | MultilabelTask, column: ColumnStatistics) -> list[str]:
-    """Of the training split: only one class, or declared ones that have no examples."""
-    labels = _split(task, column)
-    there = {class_of(task, v) if isinstance(task, MulticlassTask) else v for v, _ in labels}
-    found = [
-        f"class {name!r} has no examples in train. Expected some, or the class left out."
-        for name in classes_of(task, [v for v, _ in labels])
-        if name not in there
-    ]
-    if isinstance(task, MulticlassTask) and len(there) == 1:
-        found.append(
-            f"all labels of train in column {task.label!r} mean class {min(map(str, there))!r}:"
-            " there is nothing to learn."
-        )
-    if not there:
-        found.append(f"no row of train has any label in column {task.label!r}.")
-    return found
-
-
-def _labels(task: MulticlassTask | MultilabelTask, split: SplitStatistics) -> list[tuple[str, int]]:
-    return _split(task, split.columns[task.label])
-
-
-def _split(
-    task: MulticlassTask | MultilabelTask, column: ColumnStatistics
-) -> list[tuple[str, int]]:
-    """Single label values with their counts."""
-    counts = _counts(column)
-    if isinstance(task, MulticlassTask) or isinstance(column, ListColumn):
-        return counts
-    together: dict[str, int] = {}
-    for text, count in counts:
-        for label in split_labels(task, text):
-            together[label] = together.get(label, 0) + count
-    return list(together.items())
-
-
-def _wrong_kind(task: Task, column: ColumnStatistics) -> str:
-    """Why a column cannot hold the labels of a task; empty if it can."""
-    what = f"label column {task.label!r} holds {column.type} values."
-    if isinstance(task, RegressionTask):
-        fits = isinstance(column, NumericColumn) and column.type != "bool"
-        return "" if fits else f"{what} Expected numbers for a regression task."
-    kinds: tuple[type[ColumnStatistics], ...] = (StringColumn, NumericColumn)
-    if isinstance(task, MultilabelTask):
-        kinds = (StringColumn, NumericColumn, ListColumn)
-    if not isinstance(column, kinds):
-        return f"{what} Expected {' or '.join(_KINDS[k] for k in kinds)} for a {task.kind} task."
-    if _values(column).truncated:
-        return f"{what} They have too many distinct values to be classes."
-    return ""
-
-
-_KINDS: dict[type[ColumnStatistics], str] = {
+_SHAPES: Mapping[type[ColumnStatistics], Shape] = {
     StringColumn: "text",
     NumericColumn: "numbers",
     ListColumn: "lists",

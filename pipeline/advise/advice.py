@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from components.data.arrow import np
+from components.labels.base import labels_of
+from components.labels.encoding import labelled
 from models.tasks.base import Task
-from models.tasks.multilabel import MultilabelTask
-from models.tasks.regression import RegressionTask
 from pipeline.advise import transferability
 from pipeline.advise.grouping import Grouping, best_grouping
 
@@ -92,10 +92,10 @@ def score_trunk(
     scores = {}
     for task in tasks:
         columns = [
-            _scores(task, train.features, a, other.features, b)
+            _scores(train.features, a, other.features, b)
             for a, b in zip(
-                _columns(task, train.labels[task.name]),
-                _columns(task, other.labels[task.name]),
+                labels_of(task).probes(train.labels[task.name])[:CLASSES],
+                labels_of(task).probes(other.labels[task.name])[:CLASSES],
                 strict=True,
             )
         ]
@@ -106,40 +106,26 @@ def score_trunk(
     return TrunkScores(name, fresh, scores)
 
 
-def _columns(task: Task, labels: np.ndarray) -> list[np.ndarray]:
-    if isinstance(task, MultilabelTask):
-        return [labels[:, c] for c in range(min(CLASSES, labels.shape[1]))]
-    return [labels]
-
-
 def _scores(
-    task: Task, features: Floats, labels: np.ndarray, other: Floats, other_labels: np.ndarray
+    features: Floats, labels: np.ndarray, other: Floats, other_labels: np.ndarray
 ) -> dict[str, float]:
-    """Of one column of labels; nothing where its labelled rows are all of one class."""
-    known, known_other = (
-        (x >= 0) if x.dtype.kind == "i" else ~np.isnan(x) for x in (labels, other_labels)
-    )
+    """Of one column of labels; empty if all its labelled rows are of one class.
+
+    labels: int64 class codes or float64 numbers, as `components.labels` gives them.
+    """
+    numeric = labels.dtype.kind == "f"
+    known, known_other = labelled(labels), labelled(other_labels)
     x, y = features[known], labels[known]
     x_other, y_other = other[known_other], other_labels[known_other]
-    if isinstance(task, RegressionTask):
-        scores: dict[str, Callable[[Floats, np.ndarray], float]] = {
-            "LogME": transferability.log_me,
-            "k-NN": transferability.nearest_neighbours,
-        }
-        y, y_other = y.astype(np.float64), y_other.astype(np.float64)
-    else:
-        scores = {
-            "LogME": transferability.log_me,
-            "NLEEP": transferability.n_leep,
-            "H-score": transferability.h_score,
-            "k-NN": transferability.nearest_neighbours,
-        }
-        classes, y = np.unique(y.astype(np.int64), return_inverse=True)
-        seen = np.isin(y_other.astype(np.int64), classes)
-        x_other = x_other[seen]
-        y_other = np.searchsorted(classes, y_other[seen].astype(np.int64))
+    scores: dict[str, Callable[[Floats, np.ndarray], float]] = {"LogME": transferability.log_me}
+    if not numeric:
+        scores |= {"NLEEP": transferability.n_leep, "H-score": transferability.h_score}
+        classes, y = np.unique(y, return_inverse=True)
+        seen = np.isin(y_other, classes)
+        x_other, y_other = x_other[seen], np.searchsorted(classes, y_other[seen])
         if len(classes) < 2:
             return {}
+    scores["k-NN"] = transferability.nearest_neighbours
     found = {name: score(x, y) for name, score in scores.items()}
     if len(y_other):
         found["linear probe"] = transferability.linear_probe(x, y, x_other, y_other)

@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 
 from components.data.casting import texts
 from components.errors import RootstockError
+from components.labels.base import LabelSample, of_kind
+from models.discovery import methods
+from models.tasks.base import Task
 
 Part = dict[str, Any]
-YES = ("yes", "y", "true", "t", "1", "spam", "positive", "pos")
-MOST_CLASSES = 100
 MOST_CATEGORIES = 1000
 MOST_PIXELS = 224
 """Of a side."""
@@ -47,34 +48,37 @@ def guess_task(column: pa.ChunkedArray, label: str) -> Part:
     Raises:
         RootstockError: it holds nothing that a task could predict.
     """
-    task: Part = {"kind": "regression", "label": label}
-    if pa.types.is_list(column.type):
-        return task | {"kind": "multilabel"}
-    if pa.types.is_floating(column.type) and not _whole(column):
-        return task
-    if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
-        raise RootstockError(
-            f"--label {label}: the column holds {column.type} values. Expected numbers or texts."
+    sample = _sample(column)
+    for kind in methods("models.tasks", Task, "kind"):
+        if (fields := of_kind(kind).guess(sample)) is not None:
+            return {"kind": kind, "label": label, **fields}
+    rows = f"in the first {len(column):,} rows"
+    if sample.shape == "other":
+        problem = f"the column holds {column.type} values. Expected numbers or texts."
+    elif len(sample.counts) < 2:
+        problem = f"{'one value' if sample.counts else 'no value'} {rows}. Expected two or more."
+    else:
+        problem = (
+            f"{len(sample.counts)} different texts {rows}, too many for classes. Expected a column"
+            " of few values, or of numbers."
         )
+    raise RootstockError(f"--label {label}: {problem}")
+
+
+def _sample(column: pa.ChunkedArray) -> LabelSample:
+    kind, rows = column.type, len(column)
+    if pa.types.is_list(kind):
+        return LabelSample(shape="lists", rows=rows, counts={})
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        return LabelSample(shape="other", rows=rows, counts={})
     counts = Counter(texts(column).drop_null().to_pylist())
-    numbers = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-    if len(counts) < 2:
-        raise RootstockError(
-            f"--label {label}: {'one value' if counts else 'no value'} in the first"
-            f" {len(column):,} rows. Expected two or more."
-        )
-    if len(counts) == 2:
-        rare = min(counts, key=lambda v: (counts[v], v))
-        yes = next((v for v in counts if v.lower() in YES), max(counts) if numbers else rare)
-        return task | {"kind": "binary", "positive": yes}
-    if numbers and len(counts) > min(20, len(column) // 5):
-        return task
-    if len(counts) > MOST_CLASSES:
-        raise RootstockError(
-            f"--label {label}: {len(counts)} different texts in the first {len(column):,} rows, too"
-            " many for classes. Expected a column of few values, or of numbers."
-        )
-    return task | {"kind": "multiclass"}
+    floats = pa.types.is_floating(kind)
+    return LabelSample(
+        shape="numbers" if floats or pa.types.is_integer(kind) else "text",
+        rows=rows,
+        counts=counts,
+        fractions=floats and not _whole(column),
+    )
 
 
 def _image(column: pa.ChunkedArray) -> Part | str:

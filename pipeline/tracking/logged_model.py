@@ -77,7 +77,7 @@ def _signature(features: Sequence[Feature], targets: Sequence[TaskTarget]) -> Mo
     inputs = [ColSpec(_type(f), f.name) for f in features]
     outputs = [
         ColSpec(
-            DataType.float if t.task.kind in ("binary", "regression") else Array(DataType.float),
+            DataType.float if t.task.answer == "number" else Array(DataType.float),
             t.name,
         )
         for t in sorted(targets, key=lambda t: t.name)

@@ -14,6 +14,7 @@ from components.evaluation.metrics import METRICS, measure
 from components.experiments.baseline import Baseline, BaselineInputs, classical, features
 from components.experiments.trial import Trial
 from components.experiments.trial_result import REPLICATES, TrialFigures, load_figures
+from components.labels.base import of_kind
 from components.labels.encoding import encode, resolve
 from components.stage import Context
 from components.training.settings import Training
@@ -183,5 +184,5 @@ def test_the_classical_model_reads_what_a_text_layer_reads(values: list[str]) ->
     table = pa.table({"g": values * 10})
     labels = np.tile([0, 1, 1], 10)
     frame = features((given,), table)
-    model = classical((given,), numeric=False, seed=0).fit(frame, labels)
+    model = classical((given,), of_kind("binary"), seed=0).fit(frame, labels)
     np.testing.assert_array_equal(model.predict(frame), labels)

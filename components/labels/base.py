@@ -1,0 +1,156 @@
+"""What a kind of task does with its labels. Each kind is a class in `components/labels/<kind>.py`.
+
+`components.labels.encoding` is the way in for most callers: it picks the kind of a task.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from components.data.arrow import np, pa
+from models.discovery import part
+from models.tasks.base import Task, TaskTarget
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Predict = Callable[[pd.DataFrame], np.ndarray]
+    """Answers [rows, width] to rows of columns, as a head of the task would give them."""
+
+T = TypeVar("T", bound=Task)
+Shape = Literal["text", "numbers", "lists", "other"]
+Use = Literal["majority", "linear", "boosting"]
+"""What a scikit-learn model is for: a constant answer, wide inputs such as text, or columns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelColumn:
+    """What the statistics of one split say about a label column.
+
+    split: its name. type: of the column, as Arrow spells it.
+    present: rows with a value. infinite: rows with an infinite number.
+    counts: rows by value as text, most frequent first; empty where `truncated`: there are too many
+        distinct values to count.
+    minimum, mean, deviation: of the finite numbers; 0 for other columns.
+    """
+
+    split: str
+    type: str
+    shape: Shape
+    present: int
+    infinite: int = 0
+    counts: tuple[tuple[str, int], ...] = ()
+    truncated: bool = False
+    minimum: float = 0.0
+    mean: float = 0.0
+    deviation: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSample:
+    """The first rows of a column, from which `rootstock init` guesses a task.
+
+    rows: how many. counts: rows by value as text. fractions: whether some number is not whole.
+    """
+
+    shape: Shape
+    rows: int
+    counts: Mapping[str, int]
+    fractions: bool = False
+
+    @property
+    def most_classes(self) -> int:
+        """How many distinct whole numbers still look like classes rather than amounts."""
+        return min(20, self.rows // 5)
+
+
+class Labels(ABC, Generic[T]):
+    """The labels of one kind of task: from a column to arrays, counts, checks and baselines."""
+
+    @abstractmethod
+    def classes(self, task: T, column: pa.ChunkedArray) -> tuple[str, ...]:
+        """Classes in index order, from the training label column; empty for numbers."""
+
+    @abstractmethod
+    def encode(
+        self, task: T, classes: tuple[str, ...], column: pa.ChunkedArray | None, num_rows: int
+    ) -> np.ndarray:
+        """Encoded labels of `num_rows` rows; all missing where there is no column.
+
+        Raises:
+            RootstockError: a value is not a label of the task; names value and row.
+        """
+
+    @abstractmethod
+    def counted(self, target: TaskTarget, known: np.ndarray) -> TaskTarget:
+        """The target with the class counts, or moments, of encoded labels, none of them missing."""
+
+    @abstractmethod
+    def class_codes(self, encoded: np.ndarray) -> np.ndarray | None:
+        """int64 [rows]: the class of each row, -1 for missing; None unless a row has one class."""
+
+    @abstractmethod
+    def probes(self, encoded: np.ndarray) -> Sequence[np.ndarray]:
+        """The columns [rows] to predict in order to judge a representation.
+
+        int64 class codes with -1 for missing, or float64 numbers with NaN.
+        """
+
+    @abstractmethod
+    def unfit(self, task: T, column: LabelColumn) -> str:
+        """Why a column cannot hold the labels of the task; empty if it can."""
+
+    @abstractmethod
+    def problems(self, task: T, splits: Mapping[str, LabelColumn]) -> Sequence[str]:
+        """What is wrong with the labels, one sentence each. `train` has a fitting column."""
+
+    @abstractmethod
+    def combinations(self, task: T, column: pa.Array) -> pa.Array:
+        """Text [rows] that stands for each row's label when tasks are counted together.
+
+        Null for missing. Labels of one row are joined by `JOINED`. All numbers are `NUMBER`.
+        """
+
+    @abstractmethod
+    def members(self, combination: str) -> Sequence[str]:
+        """The classes in a text from `combinations`; empty for numbers."""
+
+    @abstractmethod
+    def estimator(self, use: Use, seed: int) -> Any:
+        """The scikit-learn model that is a good classical baseline."""
+
+    @abstractmethod
+    def fit(
+        self, make: Callable[[], Any], features: pd.DataFrame, labels: np.ndarray, classes: int
+    ) -> Predict:
+        """Fit models from `make` to the labelled rows.
+
+        labels: encoded. classes: how many the task has.
+        """
+
+    @abstractmethod
+    def guess(self, sample: LabelSample) -> Mapping[str, Any] | None:
+        """The task's fields in a starter spec, if a column looks like labels of this kind.
+
+        At most one kind may claim a column. `label` and `kind` are left out.
+        """
+
+
+JOINED = "\x1f"
+"""Between the labels of one row."""
+NUMBER = "number"
+"""What any number counts as where classes are counted."""
+
+
+def labels_of(task: Task) -> Labels[Any]:
+    """The labels of a task's kind."""
+    return of_kind(task.kind)
+
+
+def of_kind(kind: str) -> Labels[Any]:
+    """The labels of a kind of task."""
+    labels: Labels[Any] = part("components.labels", Labels, kind)
+    return labels

@@ -32,41 +32,11 @@ WRITTEN = [p for p in PAGES if p.name not in ("spec.md", "methods.md")]  # the o
 SPECS = sorted(p.relative_to(ROOT) for p in ROOT.glob("examples/*/*.yaml"))
 PACKAGES = "pipeline|components|models|serving|tests"
 MADE_BY_COMMANDS = ("examples/digits/trunk", "examples/objects/trunk", "examples/spam/minilm")
-TERMS = [
-    "spec",
-    "stage",
-    "artifact",
-    "fingerprint",
-    "store",
-    "span",
-    "split",
-    "example",
-    "statistics",
-    "schema",
-    "anomaly",
-    "drift",
-    "skew",
-    "trunk",
-    "head",
-    "task",
-    "sharing",
-    "balancing",
-    "transfer",
-    "arm",
-    "study",
-    "verdict",
-    "slice",
-    "threshold",
-    "blessing",
-    "champion",
-    "candidate",
-    "signature",
-    "version",
-    "label",
-    "warm-up",
-    "BCa",
-    "Δm",
-]
+TERMS = """
+    spec stage artifact fingerprint store span split example statistics schema anomaly drift skew
+    trunk head task sharing balancing transfer arm study verdict slice threshold blessing champion
+    candidate signature version label warm-up BCa Δm
+"""
 
 
 def text(page: Path) -> str:
@@ -233,7 +203,7 @@ def test_python_code_compiles(page: Path) -> None:
 def test_glossary_has_every_term_once() -> None:
     terms = re.findall(r"^\| \*\*(.+?)\*\* \|", text(Path("docs/glossary.md")), re.MULTILINE)
     assert sorted(set(terms)) == sorted(terms)
-    assert set(TERMS) <= set(terms)
+    assert set(TERMS.split()) <= set(terms)
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=ids)

@@ -1,6 +1,8 @@
-"""The demo: images in, a served model with three tasks out, its answers held against Keras's; then
-a trunk taught by the digits 0 to 4, reused for 5 to 9 with few labels; then a study of whether one
-model for three tasks is better than three models.
+"""The demo, in three parts.
+
+1. Train and serve one model with three tasks; compare the served predictions with those of Keras.
+2. Train a trunk (shared layers) on digits 0 to 4 and reuse it for digits 5 to 9 with few labels.
+3. Run a study: is one model for three tasks better than three models?
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ def main() -> None:
     pushed = result.pushed.load()
     assert pushed.pushed, pushed.reasons
 
-    print("\nServing it, as `rootstock serve` does, and asking it over REST and gRPC:")
+    print("\nServing the model as `rootstock serve` does, with requests over REST and gRPC:")
     base = Path(pushed.path).parent
     command = [sys.executable, "-m", "serving.server", "--model", f"digits={base}"]
     command += ["--rest-port", "0", "--grpc-port", "0"]
@@ -50,24 +52,24 @@ def main() -> None:
         finally:
             server.terminate()
     transfer()
-    print("\nDoes one model for three tasks pay? A small study, of seven seeds:")
+    print("\nIs one model for three tasks as good as three models? A small study with seven seeds:")
     study(SPEC, workers=2)
     print(f"\nServe it yourself: .venv/bin/rootstock serve {SPEC}")
-    print(f"See the record:    .venv/bin/rootstock ui {SPEC}")
+    print(f"See all runs:      .venv/bin/rootstock ui {SPEC}")
 
 
 def compare(model, rest_port: int, grpc_port: int) -> None:
-    """Print answers for one image of each digit, and how far the served ones are from Keras's."""
+    """Print predictions for one image of each digit, and their largest difference from Keras."""
     files = [sorted((HERE / "images" / str(digit)).glob("*.png"))[0] for digit in range(10)]
     images = np.array([f.read_bytes() for f in files], dtype=object)
     expected = load_keras(model)({"image": images})
     for url in (f"http://127.0.0.1:{rest_port}", f"grpc://127.0.0.1:{grpc_port}"):
-        answers = Client(url, "digits").predict({"image": images})
-        worst = max(float(np.abs(answers[t] - np.asarray(expected[t])).max()) for t in answers)
-        print(f"{url}: largest difference from the Keras model {worst:.1e}")
-        assert worst <= 1e-5
+        served = Client(url, "digits").predict({"image": images})
+        largest = max(float(np.abs(served[t] - np.asarray(expected[t])).max()) for t in served)
+        print(f"{url}: largest difference from the Keras model {largest:.1e}")
+        assert largest <= 1e-5
     for digit, file in enumerate(files):
-        digits, even, loops = (answers[t][digit] for t in ("digit", "even", "loops"))
+        digits, even, loops = (served[t][digit] for t in ("digit", "even", "loops"))
         print(
             f"  {file.relative_to(HERE)}: digit {digits.argmax()} ({digits.max():.0%}),"
             f" even {even.item():.0%}, loops {loops.argmax()} ({loops.max():.0%})"
@@ -75,27 +77,27 @@ def compare(model, rest_port: int, grpc_port: int) -> None:
 
 
 def transfer() -> None:
-    """Print how well digits 5 to 9 are told apart, with a trunk that knows 0 to 4 and without."""
-    print("\nA trunk taught by digits 0 to 4, published as a TF-Hub module:")
+    """Print the accuracy on digits 5 to 9, starting from a trunk for digits 0 to 4 and from scratch."""
+    print("\nA trunk trained on digits 0 to 4, published as a TF-Hub module:")
     run(FIRST_HALF, wait=False)
     shutil.rmtree(TRUNK, ignore_errors=True)
     publish(load_spec(FIRST_HALF)[0], TRUNK)
-    print(f"{TRUNK}: loads anywhere with tensorflow_hub.load\n\nDigits 5 to 9 from it:")
+    print(f"{TRUNK}: loads anywhere with tensorflow_hub.load\n\nDigits 5 to 9, from this trunk:")
     transferred = accuracy(run(SECOND_HALF, wait=False))
-    print("\nThe same from scratch:")
+    print("\nDigits 5 to 9, from scratch:")
     scratch = accuracy(run(SECOND_HALF, FROM_SCRATCH, wait=False))
     subset = load_spec(SECOND_HALF)[0].training.subset
     print(
         f"\nDigits 5 to 9, {subset.per_class} labelled images each, accuracy on the test images:"
-        f"\n  with the trunk of 0 to 4: {transferred:.1%}"
+        f"\n  from the trunk of 0 to 4: {transferred:.1%}"
         f"\n  from scratch:             {scratch:.1%}"
     )
 
 
 def accuracy(result) -> float:
-    """On the test split, of the task `digit`."""
-    told = json.loads((result.evaluation.path / "evaluation.json").read_text())
-    return told["tasks"]["digit"]["values"]["accuracy"]
+    """The accuracy of the task `digit` on the test split."""
+    evaluation = json.loads((result.evaluation.path / "evaluation.json").read_text())
+    return evaluation["tasks"]["digit"]["values"]["accuracy"]
 
 
 if __name__ == "__main__":

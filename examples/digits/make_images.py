@@ -1,5 +1,5 @@
-"""Write scikit-learn's 1,797 real handwritten digits as PNG files, one folder for each class; all
-of them, and the halves 0 to 4 and 5 to 9 apart.
+"""Write scikit-learn's 1,797 handwritten digits as PNG files, one folder per class: all of them, and
+the halves 0 to 4 and 5 to 9 separately.
 
 The digits are the test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin and
 C. Kaynak, 1998, UCI repository, CC BY 4.0), which scikit-learn ships.
@@ -17,7 +17,7 @@ FOLDERS = {"images": range(10), "images_0_to_4": range(5), "images_5_to_9": rang
 
 
 def make_images(folder: Path, classes: Collection[int]) -> int:
-    """Write `folder/<digit>/<index>.png`, 8x8 grey, and say how many there are."""
+    """Write `folder/<digit>/<index>.png`, 8x8 pixels, grey. Returns the number of images."""
     digits = load_digits()
     count = 0
     for index, (pixels, digit) in enumerate(zip(digits.images, digits.target, strict=True)):

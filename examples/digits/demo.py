@@ -77,7 +77,7 @@ def compare(model, rest_port: int, grpc_port: int) -> None:
 
 
 def transfer() -> None:
-    """Print the accuracy on digits 5 to 9, starting from a trunk for digits 0 to 4 and from scratch."""
+    """Print the accuracy on digits 5 to 9: from a trunk for digits 0 to 4, and from scratch."""
     print("\nA trunk trained on digits 0 to 4, published as a TF-Hub module:")
     run(FIRST_HALF, wait=False)
     shutil.rmtree(TRUNK, ignore_errors=True)

@@ -1,5 +1,6 @@
-"""Write scikit-learn's 1,797 handwritten digits as PNG files, one folder per class: all of them, and
-the halves 0 to 4 and 5 to 9 separately.
+"""Write scikit-learn's 1,797 handwritten digits as PNG files, one folder per class.
+
+Also writes the halves 0 to 4 and 5 to 9 separately.
 
 The digits are the test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin and
 C. Kaynak, 1998, UCI repository, CC BY 4.0), which scikit-learn ships.

@@ -1,5 +1,5 @@
 """A small server with TF Serving's REST and gRPC interface: `python -m serving.server`.
 
-`rest` and `grpc_api` turn requests into calls of `models`, which keeps the versions of each model
-and polls for new ones; `saved_model` runs one version; `codec` is JSON to arrays and back.
+`api` turns requests into calls of `models`, which polls for new versions. `served_model` keeps the
+versions of one model in memory, and `saved_model` runs one version.
 """

@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 UNLOADABLE = 3
-"""Exit code of a server started with `--exit-on-failure` whose model cannot be loaded."""
+"""A model cannot be loaded and `--exit-on-failure` is set."""

@@ -1,4 +1,4 @@
-"""Start the embedded server in a process of its own, wait for it, stop it."""
+"""Start the embedded server in a separate process, wait for it, stop it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ import serving
 
 
 class ServerExited(Exception):
-    """The server ended before it answered. code: its exit code. log: the last lines it wrote."""
+    """The server ended before its models were available.
+
+    code: its exit code. log: the last lines that it wrote.
+    """
 
     def __init__(self, code: int, log: str) -> None:
         super().__init__(f"The server ended with exit code {code}: {log}")
@@ -24,15 +27,15 @@ class ServerExited(Exception):
 
 
 class ServerProcess:
-    """A server on free ports of this machine that ends when this object or its process does."""
+    """A server on free local ports. It ends at the end of the `with` block or of this process."""
 
     def __init__(self, models: Mapping[str, Path], log: Path, options: Sequence[str] = ()) -> None:
-        """Start it; it loads while the caller goes on.
+        """Start the server; it loads its models in the background.
 
         Args:
-            models: base path by model name.
-            log: the file its messages go to.
-            options: more of its command line.
+            models: the directory of versions by model name.
+            log: the file that receives its output.
+            options: further options of its command line.
         """
         self._log = log
         self._ready = log.with_name(log.name + ".ready")
@@ -46,21 +49,21 @@ class ServerProcess:
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [*command, *options],
-                stdin=subprocess.PIPE,  # closed by the kernel if we die, which ends the server
+                stdin=subprocess.PIPE,  # the kernel closes it if we die, and that ends the server
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONPATH": path_variable},
             )
 
     def wait(self, timeout_s: float) -> dict[str, int]:
-        """Wait until every model answers.
+        """Wait until every model is available.
 
         Returns:
             The ports: {"rest": …, "grpc": …}.
 
         Raises:
-            ServerExited: it ended instead.
-            TimeoutError: it still loads.
+            ServerExited: the server ended.
+            TimeoutError: it is still loading.
         """
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
@@ -70,14 +73,14 @@ class ServerProcess:
             if (code := self.process.poll()) is not None:
                 raise ServerExited(code, self.log_tail())
             time.sleep(0.02)
-        raise TimeoutError(f"The server does not answer after {timeout_s:g} s: {self.log_tail()}")
+        raise TimeoutError(f"The server is not ready after {timeout_s:g} s: {self.log_tail()}")
 
     def log_tail(self, lines: int = 20) -> str:
-        """The end of what it wrote."""
+        """The last lines of its output."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self, grace_s: float = 10.0) -> int:
-        """End it, by force after `grace_s`; its exit code."""
+        """Stop the server, by force after `grace_s` seconds; its exit code."""
         if self.process.stdin is not None:
             self.process.stdin.close()
         self.process.terminate()

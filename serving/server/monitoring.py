@@ -1,97 +1,108 @@
-"""Counters and histograms of a server, in Prometheus' text format under TF Serving's names.
-
-https://prometheus.io/docs/instrumenting/exposition_formats/
-"""
+"""Metrics of the server in Prometheus's text format, under TF Serving's names."""
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from itertools import accumulate
 from threading import Lock
 from typing import Literal
+
+from prometheus_client import generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from serving.wire.errors import Code
 
 PATH = "/monitoring/prometheus/metrics"
 BOUNDS = tuple(10 * 1.8**i for i in range(33))
-"""Upper bounds of latencies in microseconds: TF Serving's buckets."""
-
-_REQUESTS = ":tensorflow:serving:request_count"
-_LATENCY = ":tensorflow:serving:request_latency"
-_LOADS = ":tensorflow:serving:load_attempt_count"
-_LOAD_LATENCY = ":tensorflow:serving:load_latency"
-_BATCHES = ":tensorflow:serving:batching_session:processed_batch_size"
-
-Labels = tuple[tuple[str, str], ...]
+"""Upper bounds of TF Serving's histogram buckets. Latencies are in microseconds."""
+_BUCKETS = (*(f"{bound:g}" for bound in BOUNDS), "+Inf")
+_PREFIX = ":tensorflow:serving:"
+_COUNTER_NAME = re.compile(r"^((?:# \w+ )?[\w:]+)_total(?=[ {])", re.MULTILINE)
 
 
 class _Histogram:
     def __init__(self) -> None:
-        self.counts, self.total = [0] * (len(BOUNDS) + 1), 0.0
+        self.counts, self.total = [0] * len(_BUCKETS), 0.0
 
     def add(self, value: float) -> None:
         self.counts[bisect_left(BOUNDS, value)] += 1
         self.total += value
 
 
-class Monitoring:
-    """What a server has done since it started. Safe to use from many threads."""
+Counts = Counter[tuple[str, ...]]
+Histograms = defaultdict[tuple[str, ...], _Histogram]
+"""By the values of the labels."""
+
+
+class Monitoring(Collector):
+    """Counts what the server has done since it started. Safe to use from many threads.
+
+    A request takes one short lock. `prometheus_client` writes the text; its own counters and
+    histograms would take several locks for each request.
+    """
 
     def __init__(self) -> None:
-        self._counters: dict[tuple[str, Labels], int] = defaultdict(int)
-        self._histograms: dict[tuple[str, Labels], _Histogram] = defaultdict(_Histogram)
+        self._requests, self._loads = Counts(), Counts()
+        self._latencies, self._load_latencies = Histograms(_Histogram), Histograms(_Histogram)
+        self._batch_sizes = Histograms(_Histogram)
         self._lock = Lock()
 
     def answered(
         self, model: str, api: str, entry: Literal["REST", "GRPC"], code: Code, seconds: float
     ) -> None:
-        """A request was answered. model: empty where it named none that is served."""
-        where = (("model_name", model), ("API", api), ("entrypoint", entry))
+        """Count a response. model: empty if the request named no model that is served."""
         with self._lock:
-            self._counters[_REQUESTS, (("model_name", model), ("status", code.name))] += 1
-            self._histograms[_LATENCY, where].add(seconds * 1e6)
+            self._requests[model, code.name] += 1
+            self._latencies[model, api, entry].add(seconds * 1e6)
 
     def loaded(self, model: str, code: Code, seconds: float) -> None:
-        """A version was loaded, or was not."""
+        """Count an attempt to load a version."""
         with self._lock:
-            self._counters[_LOADS, (("model_name", model), ("status", code.name))] += 1
-            self._histograms[_LOAD_LATENCY, (("model_name", model),)].add(seconds * 1e6)
+            self._loads[model, code.name] += 1
+            self._load_latencies[(model,)].add(seconds * 1e6)
 
     def batched(self, rows: int) -> None:
-        """Requests were run together."""
+        """Count a batch."""
         with self._lock:
-            self._histograms[_BATCHES, ()].add(rows)
+            self._batch_sizes[()].add(rows)
 
     def text(self) -> str:
-        """All of it, as Prometheus reads it."""
+        """All metrics in the text format."""
+        text = generate_latest(self).decode()
+        return _COUNTER_NAME.sub(r"\1", text)  # the library adds `_total`; TF Serving does not
+
+    def collect(self) -> list[Metric]:
+        """All metrics that have a value, for `prometheus_client`."""
+        status, where = ("model_name", "status"), ("model_name", "API", "entrypoint")
         with self._lock:
-            return "\n".join([*self._lines(), ""])
-
-    def _lines(self) -> Iterator[str]:
-        for name in sorted({name for name, _ in self._counters}):
-            yield f"# TYPE {name} counter"
-            for (other, labels), count in sorted(self._counters.items()):
-                if other == name:
-                    yield f"{name}{_braced(labels)} {count}"
-        for name in sorted({name for name, _ in self._histograms}):
-            yield f"# TYPE {name} histogram"
-            for (other, labels), histogram in sorted(self._histograms.items(), key=lambda i: i[0]):
-                if other != name:
-                    continue
-                running = 0
-                for bound, count in zip((*BOUNDS, "+Inf"), histogram.counts, strict=True):
-                    running += count
-                    le = bound if isinstance(bound, str) else f"{bound:g}"
-                    yield f"{name}_bucket{_braced((*labels, ('le', le)))} {running}"
-                yield f"{name}_sum{_braced(labels)} {histogram.total:g}"
-                yield f"{name}_count{_braced(labels)} {running}"
+            metrics = [
+                _counters("request_count", "Requests.", status, self._requests),
+                _counters("load_attempt_count", "Attempts to load.", status, self._loads),
+                _histograms("request_latency", "Microseconds.", where, self._latencies),
+                _histograms("load_latency", "Microseconds.", where[:1], self._load_latencies),
+                _histograms(
+                    "batching_session:processed_batch_size", "Rows.", (), self._batch_sizes
+                ),
+            ]
+        return [metric for metric in metrics if metric.samples]
 
 
-def _braced(labels: Labels) -> str:
-    told = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels)
-    return f"{{{told}}}" if told else ""
+def _counters(name: str, unit: str, labels: tuple[str, ...], counts: Counts) -> Metric:
+    family = CounterMetricFamily(_PREFIX + name, unit, labels=labels)
+    for values, count in sorted(counts.items()):
+        family.add_metric(values, count)
+    return family
 
 
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _histograms(
+    name: str, unit: str, labels: tuple[str, ...], histograms: Mapping[tuple[str, ...], _Histogram]
+) -> Metric:
+    family = HistogramMetricFamily(_PREFIX + name, unit, labels=labels)
+    for values, histogram in sorted(histograms.items(), key=lambda item: item[0]):
+        buckets = list(zip(_BUCKETS, accumulate(histogram.counts), strict=True))
+        family.add_metric(values, buckets, histogram.total)
+    return family

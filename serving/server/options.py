@@ -15,10 +15,10 @@ from serving.server.policy import ModelConfig, configs_of
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options; ends the process with a message where they make no sense."""
+    """Parse the command line; invalid options end the process with a message."""
     parser = argparse.ArgumentParser(
         prog="python -m serving.server",
-        description="Serves SavedModels as TensorFlow Serving does, over REST and gRPC.",
+        description="Serve SavedModels over REST and gRPC, as TensorFlow Serving does.",
     )
     parser.add_argument(
         "--model",
@@ -26,42 +26,70 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         default=[],
         type=_model,
         metavar="NAME=BASE_PATH",
-        help="serve the newest version in BASE_PATH, and labelled ones; may be repeated",
+        help="serve the newest version in BASE_PATH and all labelled ones; can be repeated",
     )
     parser.add_argument(
         "--model-config-file",
         type=_configs,
         default=[],
-        help="a ModelServerConfig in text format, as TensorFlow Serving takes it",
+        help="a ModelServerConfig in text format, as for TensorFlow Serving",
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--rest-port", type=int, default=8501, help="0: a free one")
-    parser.add_argument("--grpc-port", type=int, default=8500, help="0: a free one")
+    parser.add_argument("--rest-port", type=int, default=8501, help="0: a free port")
+    parser.add_argument("--grpc-port", type=int, default=8500, help="0: a free port")
     parser.add_argument(
-        "--poll-seconds", type=float, default=1.0, help="how often to look for versions"
+        "--poll-seconds", type=float, default=1.0, help="time between looks for new versions"
     )
     batching, limits = Batching(), Limits()
-    group = parser.add_argument_group("batching of requests that come together")
-    group.add_argument("--batch-rows", type=int, default=0, help="at most, in one run; 0: none")
-    group.add_argument("--batch-wait-ms", type=float, default=batching.wait_ms)
-    group.add_argument("--batch-queue", type=int, default=batching.queue, help="rows that may wait")
+    group = parser.add_argument_group("batching of simultaneous requests")
+    group.add_argument(
+        "--batch-rows", type=int, default=0, help="rows per batch, at most; 0: no batching"
+    )
+    group.add_argument(
+        "--batch-wait-ms",
+        type=float,
+        default=batching.wait_ms,
+        help="how long a batch waits for more requests",
+    )
+    group.add_argument(
+        "--batch-queue",
+        type=int,
+        default=batching.queue,
+        help="rows that may wait; further requests are refused",
+    )
     group = parser.add_argument_group("limits")
-    group.add_argument("--max-body-bytes", type=int, default=limits.body_bytes)
-    group.add_argument("--max-pending", type=int, default=limits.pending, help="requests at a time")
-    group.add_argument("--threads", type=int, default=0, help="that work; 0: by the CPU count")
+    group.add_argument(
+        "--max-body-bytes", type=int, default=limits.body_bytes, help="largest request body"
+    )
+    group.add_argument(
+        "--max-pending",
+        type=int,
+        default=limits.pending,
+        help="simultaneous requests; further ones are refused",
+    )
+    group.add_argument(
+        "--threads",
+        type=int,
+        default=0,
+        help="worker threads per protocol; 0: choose by the number of cores",
+    )
     group = parser.add_argument_group("security")
-    group.add_argument("--token-file", type=_token, help="holds the bearer token to demand")
+    group.add_argument(
+        "--token-file", type=_token, help="file with the bearer token that requests must have"
+    )
     group.add_argument("--tls-cert", type=Path, help="PEM certificate chain")
-    group.add_argument("--tls-key", type=Path, help="its PEM key")
-    group = parser.add_argument_group("for programs that start it")
-    group.add_argument("--ready-file", type=Path, help="written once every model answers")
+    group.add_argument("--tls-key", type=Path, help="PEM key of --tls-cert")
+    group = parser.add_argument_group("for programs that start the server")
+    group.add_argument(
+        "--ready-file", type=Path, help="file to write once every model is available"
+    )
     group.add_argument(
         "--exit-on-failure",
         action="store_true",
-        help=f"end with exit code {UNLOADABLE} when a model cannot be loaded",
+        help=f"end with exit code {UNLOADABLE} if a model cannot be loaded",
     )
     group.add_argument(
-        "--stop-with-stdin", action="store_true", help="end when standard input is closed"
+        "--stop-with-stdin", action="store_true", help="end once standard input is closed"
     )
     options = parser.parse_args(arguments)
     if not options.model and not options.model_config_file:
@@ -84,12 +112,12 @@ def configs(options: argparse.Namespace) -> list[ModelConfig]:
 
 
 def limits_of(options: argparse.Namespace) -> Limits:
-    """What to let in."""
+    """The limits on requests."""
     return Limits(options.max_body_bytes, options.max_pending, options.token_file)
 
 
 def batching_of(options: argparse.Namespace) -> Batching | None:
-    """How to batch, if at all."""
+    """How to batch requests; None: not at all."""
     if not options.batch_rows:
         return None
     runs = os.cpu_count() or 1

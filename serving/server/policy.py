@@ -1,4 +1,4 @@
-"""What a server serves: which directory under which name, which of its versions, which labels."""
+"""Which models a server serves: their names, directories, versions and labels."""
 
 from __future__ import annotations
 
@@ -12,32 +12,30 @@ from serving.wire.errors import invalid
 
 @dataclass(frozen=True)
 class Latest:
-    """The newest versions."""
+    """Serve the newest versions."""
 
     count: int = 1
 
     def choose(self, on_disk: Sequence[int]) -> set[int]:
-        """Of the versions on disk, ascending, those to serve."""
+        """The versions to serve, of those on disk (ascending)."""
         return set(on_disk[-self.count :])
 
 
 @dataclass(frozen=True)
 class Specific:
-    """These versions, whatever else is there."""
+    """Serve these versions only."""
 
     versions: tuple[int, ...]
 
     def choose(self, on_disk: Sequence[int]) -> set[int]:
-        """See `Latest.choose`."""
         return set(on_disk) & set(self.versions)
 
 
 @dataclass(frozen=True)
 class Every:
-    """All versions."""
+    """Serve all versions."""
 
     def choose(self, on_disk: Sequence[int]) -> set[int]:
-        """See `Latest.choose`."""
         return set(on_disk)
 
 
@@ -46,8 +44,10 @@ Policy = Latest | Specific | Every
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One served model. labels: fixed ones; None: those in the model's `.labels.json`, whose
-    versions are served besides those that the policy chooses.
+    """One model to serve.
+
+    labels: the version of each label; None: read them from the model's `.labels.json`. Labelled
+        versions are served in addition to those that the policy chooses.
     """
 
     name: str
@@ -57,25 +57,25 @@ class ModelConfig:
 
 
 def configs_of(model_server_config: Any) -> list[ModelConfig]:
-    """The models of a `ModelServerConfig` message.
+    """Read a `ModelServerConfig` message.
 
     Raises:
-        ServingError: INVALID_ARGUMENT: something that cannot be served.
+        ServingError: INVALID_ARGUMENT: something in it cannot be served.
     """
     if model_server_config.WhichOneof("config") != "model_config_list":
         raise invalid("Expected a ModelServerConfig with a model_config_list.")
-    found: dict[str, ModelConfig] = {}
+    configs: dict[str, ModelConfig] = {}
     for entry in model_server_config.model_config_list.config:
         if not entry.name or not entry.base_path:
             raise invalid("Expected every ModelConfig to have a name and a base_path.")
-        if entry.name in found:
+        if entry.name in configs:
             raise invalid(f"Illegal to list model {entry.name} multiple times in config list")
         if entry.model_platform not in ("", "tensorflow"):
             raise invalid(f"Model platform {entry.model_platform!r} is not supported.")
         policy = _policy_of(entry.model_version_policy)
         labels = dict(entry.version_labels) or None
-        found[entry.name] = ModelConfig(entry.name, Path(entry.base_path), policy, labels)
-    return list(found.values())
+        configs[entry.name] = ModelConfig(entry.name, Path(entry.base_path), policy, labels)
+    return list(configs.values())
 
 
 def _policy_of(message: Any) -> Policy:

@@ -1,4 +1,4 @@
-"""The server process: its sockets, its start and its end."""
+"""The server process: start, listen, stop."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _KEEP_ALIVE_S = 60
 
 
 class PortTaken(Exception):
-    """A port cannot be listened at."""
+    """The server cannot listen on a port."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM or SIGINT.
 
-    Once every model answers, one line of JSON goes to standard output (and to the ready file):
-    `{"host", "rest_port", "grpc_port", "pid"}`.
+    Once every model is available, the server writes one line of JSON to standard output and to the
+    ready file: `{"host", "rest_port", "grpc_port", "pid"}`.
 
     Returns:
         The exit code: 0 after SIGTERM, 130 after SIGINT, 2 if a port cannot be used, 3 if a model
-        cannot be loaded and that was to end the server.
+        cannot be loaded and `--exit-on-failure` is set.
     """
     options = parse(arguments)
     limits, threads = limits_of(options), options.threads or max(8, 2 * (os.cpu_count() or 1))
@@ -75,10 +75,10 @@ def main(arguments: Sequence[str]) -> int:
     web_thread.start()
     grpc_server.start()
     models.start()
-    announcing = Thread(
+    announcer = Thread(
         target=_announce, args=(models, options, listener.getsockname()[1], grpc_port), daemon=True
     )
-    announcing.start()
+    announcer.start()
     if options.stop_with_stdin:
         Thread(target=stop.when_stdin_closes, daemon=True).start()
     if options.exit_on_failure:
@@ -102,7 +102,7 @@ def _announce(models: Models, options: argparse.Namespace, rest_port: int, grpc_
 
 
 class _Stop:
-    """Waits for a signal to end."""
+    """Waits until the server has to stop."""
 
     def __init__(self) -> None:
         self.exit_code = 0
@@ -114,13 +114,13 @@ class _Stop:
         self._event.wait()
 
     def when_stdin_closes(self) -> None:
-        """End when whoever started this process has ended or let go."""
-        while os.read(0, 4096):  # `sys.stdin` has a lock that must be free at exit
+        """Stop once the parent process has ended or has closed our standard input."""
+        while os.read(0, 4096):  # not through `sys.stdin`: its lock must be free at exit
             pass
         self._event.set()
 
     def when_unloadable(self, models: Models) -> None:
-        """End as soon as a model is found that cannot be loaded."""
+        """Stop once a model cannot be loaded."""
         models.wait_failed()
         self.exit_code = UNLOADABLE
         self._event.set()
@@ -137,7 +137,9 @@ def _listen(host: str, port: int) -> socket.socket:
 def _bind(server: grpc.Server, options: argparse.Namespace) -> int:
     host, port = options.host, options.grpc_port
     if port:
-        _bound(host, port, "gRPC", "--grpc-port").close()  # gRPC itself would not say what is wrong
+        _bound(
+            host, port, "gRPC", "--grpc-port"
+        ).close()  # gRPC's own error does not name the reason
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if options.tls_cert is None:
         return int(server.add_insecure_port(address))
@@ -163,7 +165,7 @@ def _loader(options: argparse.Namespace, monitoring: Monitoring) -> Callable[[Pa
 
 def _bound(host: str, port: int, kind: str, option: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches Nagle's 40 ms off only where the protocol is named
+    # only with the protocol named does asyncio turn off Nagle's algorithm, which delays by 40 ms
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -172,7 +174,7 @@ def _bound(host: str, port: int, kind: str, option: str) -> socket.socket:
         bound.close()
         reason = error.strerror if isinstance(error, OSError) else error
         raise PortTaken(
-            f"{kind} port {port} of {host} cannot be used: {reason}. Stop what listens there, or "
-            f"choose another with {option} (0 takes a free one)."
+            f"{kind} port {port} of {host} cannot be used: {reason}. Stop the program that listens "
+            f"there, or choose another port with {option} (0: a free one)."
         ) from None
     return bound

@@ -1,4 +1,4 @@
-"""One version of a model in memory: a SavedModel in a session, as TF Serving runs it."""
+"""One version of a model in memory: a SavedModel in a TensorFlow session, as in TF Serving."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from serving.wire.tensors import data_type, type_name
 
 DEFAULT_SIGNATURE = "serving_default"
 _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-_CALLER = -1
-"""Of `RunOptions.inter_op_thread_pool`: no pool, but the thread that calls."""
+_CALLING_THREAD = -1
+"""A value of `RunOptions.inter_op_thread_pool`: run operations on the thread that calls."""
 
 
 class SavedModel:
-    """A SavedModel ready to answer. Safe to use from many threads.
+    """A loaded SavedModel. Safe to use from many threads.
 
     signatures: its `SignatureDef`s by name.
     """
@@ -31,13 +31,13 @@ class SavedModel:
     def __init__(self, path: Path, batcher: Batcher | None = None) -> None:
         """Load variables, tables and assets.
 
-        batcher: runs requests together, for signatures whose tensors all have a batch axis.
+        batcher: runs requests together if all tensors of their signature have a batch axis.
 
         Raises:
-            ServingError: the directory is no SavedModel that this TensorFlow can serve.
+            ServingError: the directory holds no SavedModel that this TensorFlow can serve.
         """
         tensorflow_core.load()
-        with _translated():
+        with _tensorflow_errors():
             self._session, graph = _load(path)
         self.signatures: Mapping[str, Any] = {
             name: signature
@@ -45,8 +45,10 @@ class SavedModel:
             if not name.startswith("__saved_model_")
         }
         self._batcher = batcher
-        self._batched = {n for n, s in self.signatures.items() if batcher and _has_batch_axis(s)}
-        self._prepared: dict[tuple[str, tuple[str, ...]], tuple[Any, Any]] = {}
+        self._batched = {
+            name for name, definition in self.signatures.items() if _has_batch_axis(definition)
+        }
+        self._callables: dict[tuple[str, tuple[str, ...]], tuple[Any, Any]] = {}
         self._preparing = Lock()
         self._running = 0
         self._counting = Lock()
@@ -58,12 +60,12 @@ class SavedModel:
 
         Args:
             signature: its name.
-            inputs: an array for each of the signature's inputs; strings as bytes.
-            outputs: which outputs to compute; all when empty.
+            inputs: an array for each input of the signature; strings as bytes.
+            outputs: the outputs to compute; all if empty.
 
         Raises:
-            ServingError: FAILED_PRECONDITION without such a signature, INVALID_ARGUMENT for inputs
-                that do not fit it, else what TensorFlow answered.
+            ServingError: FAILED_PRECONDITION: there is no such signature. INVALID_ARGUMENT: inputs
+                that do not fit it. Otherwise the code of TensorFlow's error.
         """
         if signature not in self.signatures:
             raise ServingError(
@@ -72,62 +74,64 @@ class SavedModel:
         definition = self.signatures[signature]
         names = sorted(definition.inputs)
         _check_inputs(definition.inputs, inputs)
-        wanted = _outputs(definition.outputs, outputs)
+        fetches = _check_outputs(definition.outputs, outputs)
 
-        def answer(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-            with _translated(), self._crowd() as crowded:
-                return list(self._runs(signature, names, wanted)[crowded](*arrays))
+        def run(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+            with _tensorflow_errors(), self._counted_run() as all_cores_busy:
+                spread, on_this_thread = self._callables_of(signature, names, fetches)
+                return list((on_this_thread if all_cores_busy else spread)(*arrays))
 
         arrays = [inputs[name] for name in names]
         if self._batcher is not None and signature in self._batched and _rows_agree(arrays):
-            key = (id(self), signature, wanted, tuple(a.shape[1:] for a in arrays))
-            return dict(zip(wanted, self._batcher(key, arrays, answer), strict=True))
-        return dict(zip(wanted, answer(arrays), strict=True))
+            key = (id(self), signature, fetches, tuple(array.shape[1:] for array in arrays))
+            return dict(zip(fetches, self._batcher(key, arrays, run), strict=True))
+        return dict(zip(fetches, run(arrays), strict=True))
 
     def close(self) -> None:
         """Free it. No call may be running."""
         self._session.close()
 
     @contextmanager
-    def _crowd(self) -> Iterator[bool]:
-        """Whether there are as many runs as cores, with this one."""
+    def _counted_run(self) -> Iterator[bool]:
+        """Count the block as a run; whether there are now at least as many runs as cores."""
         with self._counting:
             self._running += 1
-            crowded = self._running >= _CORES
+            all_cores_busy = self._running >= _CORES
         try:
-            yield crowded
+            yield all_cores_busy
         finally:
             with self._counting:
                 self._running -= 1
 
-    def _runs(
-        self, signature: str, names: Sequence[str], outputs: tuple[str, ...]
+    def _callables_of(
+        self, signature: str, names: Sequence[str], fetches: tuple[str, ...]
     ) -> tuple[Any, Any]:
-        """The prepared runs of these feeds and fetches: seven times faster than `Session.run`.
+        """The session's callables for these inputs and outputs: 7 times as fast as `Session.run`.
 
-        The first spreads operations over TensorFlow's threads. The second has them all on the
-        thread that asks, for a crowd: where no core is free, that is a third more small runs a
-        second. Making them takes a while, for which others that are made already do not wait.
+        The first spreads operations over TensorFlow's threads. The second runs them on the calling
+        thread: if no core is free, that gives a third more small runs per second. Making them takes
+        a while; requests whose callables exist do not wait for it.
         """
         from tensorflow.core.protobuf import config_pb2
 
-        if (found := self._prepared.get((signature, outputs))) is not None:
-            return found
+        key = signature, fetches
+        if (callables := self._callables.get(key)) is not None:
+            return callables
         with self._preparing:
-            if (signature, outputs) not in self._prepared:
+            if key not in self._callables:
                 definition = self.signatures[signature]
                 options = config_pb2.CallableOptions()
                 options.feed.extend(definition.inputs[name].name for name in names)
-                options.fetch.extend(definition.outputs[name].name for name in outputs)
+                options.fetch.extend(definition.outputs[name].name for name in fetches)
                 spread = self._session._make_callable_from_options(options)
-                options.run_options.inter_op_thread_pool = _CALLER
-                alone = self._session._make_callable_from_options(options)
-                self._prepared[signature, outputs] = spread, alone
-            return self._prepared[signature, outputs]
+                options.run_options.inter_op_thread_pool = _CALLING_THREAD
+                on_this_thread = self._session._make_callable_from_options(options)
+                self._callables[key] = spread, on_this_thread
+            return self._callables[key]
 
 
 def _load(path: Path) -> tuple[Any, Any]:
-    """A session and the `MetaGraphDef` it holds."""
+    """A new session and the `MetaGraphDef` loaded into it."""
     from tensorflow.core.protobuf import config_pb2
     from tensorflow.python.client.session import Session
     from tensorflow.python.framework import errors_impl, ops
@@ -150,15 +154,14 @@ def _load(path: Path) -> tuple[Any, Any]:
 
 
 def _has_batch_axis(signature: Any) -> bool:
-    """Whether all tensors have an unknown first axis, which is then taken to count examples."""
-    shapes = [
-        t.tensor_shape for side in (signature.inputs, signature.outputs) for t in side.values()
-    ]
+    """Whether the first axis of all tensors is of unknown size; it is then taken as the batch."""
+    tensors = [*signature.inputs.values(), *signature.outputs.values()]
+    shapes = [tensor.tensor_shape for tensor in tensors]
     return all(s.dim and s.dim[0].size == -1 and not s.unknown_rank for s in shapes)
 
 
 def _rows_agree(arrays: Sequence[np.ndarray]) -> bool:
-    """Else TensorFlow is to say what is wrong with them."""
+    """Whether batch sizes agree; if they do not, TensorFlow reports the error."""
     return bool(arrays) and len(arrays[0]) > 0 and len({len(a) for a in arrays}) == 1
 
 
@@ -189,7 +192,7 @@ def _check_inputs(expected: Mapping[str, Any], received: Mapping[str, np.ndarray
             )
 
 
-def _outputs(available: Mapping[str, Any], chosen: Sequence[str]) -> tuple[str, ...]:
+def _check_outputs(available: Mapping[str, Any], chosen: Sequence[str]) -> tuple[str, ...]:
     for name in chosen:
         if name not in available:
             raise invalid(
@@ -207,8 +210,8 @@ def _list(names: Any) -> str:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """TensorFlow's errors as ours, without the stack of the graph's construction."""
+def _tensorflow_errors() -> Iterator[None]:
+    """Raise TensorFlow's errors as ServingError, without the stack of the graph's construction."""
     from tensorflow.python.framework import errors_impl
 
     try:

@@ -1,4 +1,4 @@
-"""Replays the requests that a SavedModel carries to be ready: `assets.extra/…warmup_requests`.
+"""Replay the warm-up requests in a SavedModel: `assets.extra/tf_serving_warmup_requests`.
 
 See https://www.tensorflow.org/tfx/serving/saved_model_warmup.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serving.server.api import classify_regress as inference
+from serving.server.api import classify_regress
 from serving.warmup import FILE
 from serving.wire.errors import ServingError, invalid
 from serving.wire.tensors import to_numpy
@@ -16,15 +16,22 @@ from serving.wire.tensors import to_numpy
 if TYPE_CHECKING:
     from serving.server.saved_model import SavedModel
 
-
-MOST = 1000
+MAX_REQUESTS = 1000
+"""TF Serving's limit."""
 
 
 def warm_up(model: SavedModel, path: Path) -> int:
-    """Ask a model what it carries in `path`; how many requests that was.
+    """Run the warm-up requests of a SavedModel.
+
+    Args:
+        model: the loaded model.
+        path: its directory.
+
+    Returns:
+        The number of requests; 0 if there is no warm-up file.
 
     Raises:
-        ServingError: it cannot answer them, or the file holds something else.
+        ServingError: a request fails, or the file holds something else.
     """
     file = path / FILE
     if not file.exists():
@@ -37,8 +44,8 @@ def warm_up(model: SavedModel, path: Path) -> int:
     try:
         for record in tf_record.tf_record_iterator(str(file)):
             count += 1
-            if count > MOST:
-                raise invalid(f"{file.name} holds more than {MOST} requests.")
+            if count > MAX_REQUESTS:
+                raise invalid(f"{file.name} holds more than {MAX_REQUESTS} requests.")
             _replay(model, prediction_log_pb2.PredictionLog.FromString(record))
     except ServingError as error:
         raise ServingError(error.code, f"Warm-up request {count}: {error.message}") from None
@@ -59,7 +66,8 @@ def _replay(model: SavedModel, log: object) -> None:
         model.predict(signature, inputs, tuple(request.output_filter))
     elif kind in ("classify_log", "regress_log"):
         assert request is not None
-        ask = inference.classify if kind == "classify_log" else inference.regress
-        ask(model, request.model_spec.signature_name, inference.examples_of(request.input))
+        run = classify_regress.classify if kind == "classify_log" else classify_regress.regress
+        examples = classify_regress.examples_of(request.input)
+        run(model, request.model_spec.signature_name, examples)
     else:
         raise invalid(f"A log of type {kind} cannot be replayed.")

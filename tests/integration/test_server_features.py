@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tensorflow_serving.apis import (
     classification_pb2,
     inference_pb2,
@@ -283,17 +284,28 @@ def test_a_bad_request_among_others_fails_alone(ports: dict[str, int]) -> None:
     assert got == ["3.0" if i % 4 else "FAILED_PRECONDITION" for i in range(16)]
 
 
+def metrics(ask: Ask) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """Labels and values of the server's metrics, by name without TF Serving's prefix."""
+    status, headers, body = ask(PATH)
+    assert (status, headers["Content-Type"].split(";")[0]) == (200, "text/plain")
+    samples: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for line in body.decode().splitlines():
+        if not line.startswith("#"):
+            (family,) = text_string_to_metric_families(line)
+            (sample,) = family.samples
+            assert sample.name.startswith(":tensorflow:serving:")
+            name = sample.name.removeprefix(":tensorflow:serving:")
+            samples.setdefault(name, []).append((sample.labels, sample.value))
+    return samples
+
+
 def batches(ask: Ask) -> tuple[int, int]:
-    """Runs so far, and rows in them."""
-    name = ":tensorflow:serving:batching_session:processed_batch_size"
-    text = ask(PATH)[2].decode().splitlines()
-    found = [
-        line.split()[1]
-        for k in ("count", "sum")
-        for line in text
-        if line.startswith(f"{name}_{k} ")
-    ]
-    return (int(found[0]), int(found[1])) if found else (0, 0)
+    """The number of batches so far, and of rows in them."""
+    name, samples = "batching_session:processed_batch_size", metrics(ask)
+    if f"{name}_count" not in samples:
+        return 0, 0
+    (_, count), (_, rows) = samples[f"{name}_count"][0], samples[f"{name}_sum"][0]
+    return int(count), int(rows)
 
 
 # --- limits, packing, metrics, health -------------------------------------------------------------
@@ -335,22 +347,22 @@ def test_metrics_are_prometheus_text_under_tf_servings_names(ask: Ask) -> None:
     ask("/v1/models/m:predict", {"inputs": {"age": [1.0], "job": [""]}})
     ask("/v1/models/m:predict", {"inputs": 1})
     ask("/v1/models/unknown:predict", {"inputs": 1})
-    status, headers, body = ask(PATH)
-    assert (status, headers["Content-Type"].split(";")[0]) == (200, "text/plain")
-    lines = body.decode().splitlines()
-    for label in ('model_name="m",status="OK"', 'model_name="",status="NOT_FOUND"'):
-        assert any(
-            line.startswith(f":tensorflow:serving:request_count{{{label}}} ") for line in lines
-        )
-    name, labels = "request_latency", 'model_name="m",API="Predict",entrypoint="REST"'
-    bucket = f':tensorflow:serving:{name}_bucket{{{labels},le="'
-    counts = [int(line.split()[-1]) for line in lines if line.startswith(bucket)]
+    samples = metrics(ask)
+    statuses = [labels for labels, _ in samples["request_count"]]
+    assert {"model_name": "m", "status": "OK"} in statuses
+    assert {"model_name": "", "status": "NOT_FOUND"} in statuses
+    where = {"model_name": "m", "API": "Predict", "entrypoint": "REST"}
+    buckets = [
+        (labels["le"], count)
+        for labels, count in samples["request_latency_bucket"]
+        if labels.items() >= where.items()
+    ]
+    counts = [count for _, count in buckets]
     assert counts == sorted(counts)
-    assert len(counts) == 34
-    total = next(
-        line for line in lines if line.startswith(f":tensorflow:serving:{name}_count{{{labels}")
-    )
-    assert int(total.split()[-1]) == counts[-1] > 0
+    assert [bound for bound, _ in buckets[:3]] == ["10", "18", "32.4"]
+    assert (len(buckets), buckets[-1][0]) == (34, "+Inf")
+    (total,) = [n for labels, n in samples["request_latency_count"] if labels == where]
+    assert total == counts[-1] > 0
 
 
 def test_health(ask: Ask) -> None:

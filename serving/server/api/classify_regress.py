@@ -1,6 +1,6 @@
-"""TF Serving's Classify, Regress and MultiInference: signatures that take serialised Examples.
+"""TF Serving's Classify, Regress and MultiInference, for signatures that take serialised Examples.
 
-Checks and messages are those of its `classifier.cc`, `regressor.cc` and `multi_inference.cc`.
+The checks and messages are those of its `classifier.cc`, `regressor.cc` and `multi_inference.cc`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from serving.server.api.example_json import example_of
 from serving.server.saved_model import DEFAULT_SIGNATURE, SavedModel
 from serving.wire.errors import Code, ServingError, invalid
 
@@ -20,100 +21,95 @@ REGRESS = "tensorflow/serving/regress"
 
 @dataclass(frozen=True)
 class Classes:
-    """classes: [rows, n] labels as bytes, or None. scores: float [rows, n], or None."""
+    """classes: bytes [rows, n], or None. scores: float [rows, n], or None. Not both are None."""
 
     classes: np.ndarray | None
     scores: np.ndarray | None
 
     def rows(self) -> list[list[tuple[str, float]]]:
-        """(label, score) pairs of each example; "" and 0 where the model gives none."""
-        known = self.classes if self.classes is not None else self.scores
-        assert known is not None
-        labels = np.full(known.shape, b"", object) if self.classes is None else self.classes
-        scores = np.zeros(known.shape) if self.scores is None else self.scores
+        """The (label, score) pairs of each example; "" and 0 for what the model does not output."""
+        output = self.classes if self.classes is not None else self.scores
+        assert output is not None
+        labels = np.full(output.shape, b"", object) if self.classes is None else self.classes
+        scores = np.zeros(output.shape) if self.scores is None else self.scores
         return [
-            [(_text(label), float(score)) for label, score in zip(own, scored, strict=True)]
-            for own, scored in zip(list(labels), list(scores), strict=True)
+            [(_text(label), float(score)) for label, score in zip(*row, strict=True)]
+            for row in zip(labels, scores, strict=True)
         ]
 
 
 def classify(model: SavedModel, signature: str, examples: Sequence[bytes]) -> Classes:
-    """Labels and scores. Raises ServingError."""
-    answers = _asked(model, signature, examples, CLASSIFY, "classification")
-    classes, scores = answers.get("classes"), answers.get("scores")
+    """The classes of serialised Examples. Raises ServingError."""
+    outputs = _run(model, signature, examples, CLASSIFY, "classification")
+    classes, scores = outputs.get("classes"), outputs.get("scores")
     if classes is None and scores is None:
         raise invalid("Expected classification signature outputs to contain classes or scores")
-    for name, found in (("classes", classes), ("scores", scores)):
-        if found is not None and found.ndim != 2:
-            raise invalid(f"Expected {name} of shape [batch, n]. Received: {list(found.shape)}")
+    for name, output in (("classes", classes), ("scores", scores)):
+        if output is not None and output.ndim != 2:
+            raise invalid(f"Expected {name} of shape [batch, n]. Received: {list(output.shape)}")
     return Classes(classes, scores)
 
 
 def regress(model: SavedModel, signature: str, examples: Sequence[bytes]) -> np.ndarray:
-    """Float [rows]. Raises ServingError."""
-    answers = _asked(model, signature, examples, REGRESS, "regression")
-    if "outputs" not in answers:
+    """One number per serialised Example, float [rows]. Raises ServingError."""
+    outputs = _run(model, signature, examples, REGRESS, "regression")
+    if "outputs" not in outputs:
         raise invalid("Expected regression signature outputs to contain outputs")
-    values = answers["outputs"]
+    values = outputs["outputs"]
     if values.shape not in ((len(examples),), (len(examples), 1)):
         raise invalid(f"Expected output of shape [batch] or [batch, 1]. Got {list(values.shape)}")
     return values.reshape(-1)
 
 
-def examples_of(given: Any) -> list[bytes]:
-    """The serialised examples of an `Input` message, with its context in each of them."""
+def examples_of(input_message: Any) -> list[bytes]:
+    """The serialised Examples of an `Input` message; its context is merged into each of them."""
     from tensorflow.core.example import example_pb2
 
-    kind = given.WhichOneof("kind")
+    kind = input_message.WhichOneof("kind")
     if kind is None:
         raise invalid("Input is empty.")
-    listed = getattr(given, kind)
-    if not listed.examples:
+    content = getattr(input_message, kind)
+    if not content.examples:
         raise invalid("Input is empty.")
     if kind == "example_list":
-        return [example.SerializeToString() for example in listed.examples]
-    context = listed.context.features.feature
-    merged = []
-    for example in listed.examples:
-        whole = example_pb2.Example()
-        whole.CopyFrom(listed.context)
+        return [example.SerializeToString() for example in content.examples]
+    serialised = []
+    for example in content.examples:
+        merged = example_pb2.Example()
+        merged.CopyFrom(content.context)
         for name, feature in example.features.feature.items():
-            if name in context:
-                whole.features.feature.pop(name)
-            whole.features.feature[name].CopyFrom(feature)
-        merged.append(whole.SerializeToString())
-    return merged
+            merged.features.feature[name].CopyFrom(feature)
+        serialised.append(merged.SerializeToString())
+    return serialised
 
 
 def examples_of_json(document: Mapping[str, Any]) -> list[bytes]:
-    """The serialised examples of a REST request: `{"context": {…}, "examples": [{…}, …]}`."""
-    from serving.server.api.example_json import example
-
-    context, listed = document.get("context", {}), document.get("examples")
+    """The serialised Examples of a REST request: `{"context": {…}, "examples": [{…}, …]}`."""
+    context, examples = document.get("context", {}), document.get("examples")
     if not isinstance(context, dict):
         raise invalid("Expecting 'context' to be an object.")
-    if not isinstance(listed, list):
+    if not isinstance(examples, list):
         raise invalid("When method is classify, key 'examples' is expected and was not found.")
-    if not listed:
+    if not examples:
         raise invalid("Empty 'examples' list.")
-    found = []
-    for position, entry in enumerate(listed):
+    serialised = []
+    for position, entry in enumerate(examples):
         if not isinstance(entry, dict):
             raise invalid(f"Expecting an object at item {position} of 'examples'.")
-        found.append(example({**context, **entry}).SerializeToString())
-    return found
+        serialised.append(example_of({**context, **entry}).SerializeToString())
+    return serialised
 
 
-def fill_classes(result: Any, found: Classes) -> None:
-    """Write a `ClassificationResult`."""
-    for row in found.rows():
-        classes = result.classifications.add().classes
+def fill_classes(result: Any, classes: Classes) -> None:
+    """Fill a `ClassificationResult`."""
+    for row in classes.rows():
+        classification = result.classifications.add()
         for label, score in row:
-            classes.add(label=label, score=score)
+            classification.classes.add(label=label, score=score)
 
 
 def fill_values(result: Any, values: np.ndarray) -> None:
-    """Write a `RegressionResult`."""
+    """Fill a `RegressionResult`."""
     for value in values.tolist():
         result.regressions.add(value=value)
 
@@ -126,10 +122,10 @@ METHODS: Mapping[str, Callable[[SavedModel, str, Sequence[bytes], Any], None]] =
         result.regression_result, regress(model, signature, examples)
     ),
 }
-"""What MultiInference can do, by method name: fills an `InferenceResult`."""
+"""The methods of MultiInference by name; each fills an `InferenceResult`."""
 
 
-def _asked(
+def _run(
     model: SavedModel, signature: str, examples: Sequence[bytes], method: str, what: str
 ) -> dict[str, np.ndarray]:
     signature = signature or DEFAULT_SIGNATURE

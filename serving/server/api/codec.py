@@ -1,8 +1,8 @@
-"""JSON of the predict API to arrays, and back, by the rules of TF Serving's `json_tensor.cc`.
+"""Convert the JSON of predict requests to arrays and back, as TF Serving's `json_tensor.cc` does.
 
-Row form: `{"instances": [...]}` -> `{"predictions": [...]}`; column form: `{"inputs": ...}` ->
-`{"outputs": ...}`. With one input or output its values stand bare, with several in objects by name.
-Bytes are `{"b64": "..."}`; outputs named `*_bytes` are written so. NaN and Infinity are allowed.
+Row form: `{"instances": [...]}` -> `{"predictions": [...]}`. Column form: `{"inputs": ...}` ->
+`{"outputs": ...}`. The values of a single input or output need no name; several are objects by
+name. Bytes are `{"b64": "..."}`, also in outputs named `*_bytes`. NaN and Infinity are allowed.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 
-from serving.server.api.json_values import Cells, array_of, is_named, parse, text_of
+from serving.server.api.json_values import Parsed, array_of, is_named, parse, text_of
 from serving.wire.errors import ServingError, invalid
 
 
 @dataclass(frozen=True)
 class PredictBody:
-    """A decoded predict request. form: how the answer has to be laid out."""
+    """A decoded predict request. form: the form of the request, and so of its response."""
 
     form: Literal["row", "column"]
     signature: str
@@ -33,15 +33,15 @@ class PredictBody:
 def decode_predict(
     body: bytes, default_signature: str, inputs_of: Callable[[str], Mapping[str, int]]
 ) -> PredictBody:
-    """Read the body of a predict request.
+    """Decode the body of a predict request.
 
     Args:
         body: the JSON.
-        default_signature: where the body names none.
-        inputs_of: from a signature's name to its inputs' names and DataTypes.
+        default_signature: the signature if the body names none.
+        inputs_of: returns the DataTypes of a signature's inputs by name.
 
     Raises:
-        ServingError: INVALID_ARGUMENT saying what does not fit, and whatever `inputs_of` raises.
+        ServingError: INVALID_ARGUMENT: the body is malformed. Also what `inputs_of` raises.
     """
     document = parse_document(body)
     signature = document.get("signature_name", "")
@@ -65,10 +65,10 @@ def decode_predict(
 
 
 def encode_predict(form: Literal["row", "column"], outputs: Mapping[str, np.ndarray]) -> bytes:
-    """The body of the answer.
+    """The body of the response.
 
     Raises:
-        ServingError: INVALID_ARGUMENT for outputs that have no row form: scalars, unequal batches.
+        ServingError: INVALID_ARGUMENT: row form is impossible: scalars, unequal batch sizes.
     """
     if form == "row":
         sizes = {name: array.shape[:1] for name, array in outputs.items()}
@@ -84,19 +84,23 @@ def encode_predict(form: Literal["row", "column"], outputs: Mapping[str, np.ndar
     finite = all(array.dtype.kind != "f" or np.isfinite(array).all() for array in outputs.values())
     values = {name: _values(name, array, finite) for name, array in outputs.items()}
     if form == "column":
-        answer = {"outputs": values if len(values) > 1 else next(iter(values.values()))}
+        response = {"outputs": values if len(values) > 1 else next(iter(values.values()))}
     elif len(values) == 1:
-        answer = {"predictions": next(iter(values.values()))}
+        response = {"predictions": next(iter(values.values()))}
     else:
         rows = zip(*values.values(), strict=True)
-        answer = {"predictions": [dict(zip(values, row, strict=True)) for row in rows]}
+        response = {"predictions": [dict(zip(values, row, strict=True)) for row in rows]}
     if finite:
-        return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
-    return json.dumps(answer).encode()  # with NaN and Infinity, which orjson does not write
+        return orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)
+    return json.dumps(response).encode()  # orjson cannot write NaN and Infinity
 
 
 def parse_document(body: bytes) -> dict[str, Any]:
-    """The JSON object of a request. Raises ServingError: INVALID_ARGUMENT."""
+    """The JSON object of a request.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT: the body is no JSON object.
+    """
     if not body:
         raise invalid("JSON Parse error: The document is empty")
     try:
@@ -121,7 +125,12 @@ def _rows(instances: Any, types: Mapping[str, int]) -> dict[str, np.ndarray]:
             "required as per tensorinfo_map"
         )
     named = is_named(instances[0])
-    cells: dict[str, list[Cells]] = {name: [] for name in types}
+    columns: dict[str, list[Parsed]] = {name: [] for name in types}
+
+    def add(name: str, value: Any) -> None:
+        column = columns[name]
+        column.append(parse(value, types[name], column[0] if column else None))
+
     for row, instance in enumerate(instances):
         where = f"Failed to process element: {row}"
         if named and not is_named(instance):
@@ -131,13 +140,13 @@ def _rows(instances: Any, types: Mapping[str, int]) -> dict[str, np.ndarray]:
         if not named:
             name = next(iter(types))
             with _within(f"{where} of 'instances' list."):
-                cells[name].append(parse(instance, types[name], cells[name][:1]))
+                add(name, instance)
             continue
         for name, value in instance.items():
             with _within(f"{where} key: {name} of 'instances' list."):
                 if name not in types:
                     raise invalid(f"JSON object: does not have named input: {name}")
-                cells[name].append(parse(value, types[name], cells[name][:1]))
+                add(name, value)
         if instance.keys() != types.keys():
             raise invalid(
                 f"{where} of 'instances' list. JSON object: {text_of(instance)} "
@@ -145,11 +154,11 @@ def _rows(instances: Any, types: Mapping[str, int]) -> dict[str, np.ndarray]:
             )
     return {
         name: array_of(
-            [value for cell in column for value in cell.values],
+            [element for row in column for element in row.elements],
             (len(instances), *column[0].shape),
             types[name],
         )
-        for name, column in cells.items()
+        for name, column in columns.items()
     }
 
 
@@ -162,17 +171,17 @@ def _columns(inputs: Any, types: Mapping[str, int]) -> dict[str, np.ndarray]:
             )
         inputs = dict.fromkeys(types, inputs)
     arrays = {}
-    for name, kind in types.items():
+    for name, data_type in types.items():
         if name not in inputs:
             raise invalid(f"Missing named input: {name} in 'inputs' object.")
-        cell = parse(inputs[name], kind)
-        arrays[name] = array_of(cell.values, cell.shape, kind)
+        parsed = parse(inputs[name], data_type)
+        arrays[name] = array_of(parsed.elements, parsed.shape, data_type)
     return arrays
 
 
 @contextmanager
 def _within(where: str) -> Iterator[None]:
-    """Say where in the request an error was found."""
+    """Name the place in the request in the message of an error."""
     try:
         yield
     except ServingError as error:
@@ -180,8 +189,10 @@ def _within(where: str) -> Iterator[None]:
 
 
 def _values(name: str, array: np.ndarray, finite: bool) -> Any:
-    """Nested lists; floats as the shortest decimals that read back as the same number, which
-    orjson makes of arrays by itself.
+    """Values for the JSON encoder.
+
+    Floats are written as the shortest decimals that read back as the same number. orjson does that
+    for arrays; for `json`, float32 goes through its text form.
     """
     if array.dtype == object:
         return _strings(array.tolist(), name.endswith("_bytes"))

@@ -21,11 +21,12 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from serving.server.api import classify_regress as inference
+from serving.server.api import classify_regress
 from serving.server.api.limits import Limits, TokenInterceptor
-from serving.server.models import Models, Target
+from serving.server.models import Models
 from serving.server.policy import configs_of
 from serving.server.saved_model import DEFAULT_SIGNATURE
+from serving.server.served_model import Target
 from serving.wire.errors import Code, ServingError, invalid
 from serving.wire.tensors import fill, to_numpy
 
@@ -35,12 +36,12 @@ _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
 
 def server(models: Models, limits: Limits, threads: int) -> grpc.Server:
-    """A gRPC server that answers for these models; not bound to a port and not started yet."""
-    made = grpc.server(
+    """A gRPC server for these models; not bound to a port and not started yet."""
+    grpc_server = grpc.server(
         ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
         interceptors=[TokenInterceptor(limits)] if limits.token else None,
         options=[
-            ("grpc.so_reuseport", 0),  # else two servers share a port in silence
+            ("grpc.so_reuseport", 0),  # else two servers could share a port unnoticed
             ("grpc.max_receive_message_length", limits.body_bytes),
             ("grpc.max_send_message_length", _UNLIMITED),
         ],
@@ -49,8 +50,8 @@ def server(models: Models, limits: Limits, threads: int) -> grpc.Server:
     for service, methods in _SERVICES.items():
         handlers = {name: _handler(models, name, *method) for name, method in methods.items()}
         handler = grpc.method_handlers_generic_handler(f"tensorflow.serving.{service}", handlers)
-        made.add_generic_rpc_handlers([handler])
-    return made
+        grpc_server.add_generic_rpc_handlers([handler])
+    return grpc_server
 
 
 def status_of(models: Models, target: Target) -> Any:
@@ -73,39 +74,39 @@ def metadata_of(models: Models, target: Target) -> tuple[Any, Any]:
 
 
 def _handler(
-    models: Models, api: str, kind: Any, work: Callable[[Models, Any], Any]
+    models: Models, api: str, request_class: Any, work: Callable[[Models, Any], Any]
 ) -> grpc.RpcMethodHandler:
-    """Parses requests itself: gRPC leaks memory over messages that cannot be parsed."""
+    """The handler of one method. It parses requests itself: gRPC leaks memory if it cannot."""
 
-    def answer(encoded: bytes, context: grpc.ServicerContext) -> Any:
-        began, name, code, message = time.perf_counter(), "", Code.OK, ""
+    def handle(encoded: bytes, context: grpc.ServicerContext) -> Any:
+        start, name, code, message = time.perf_counter(), "", Code.OK, ""
         response = None
         try:
-            request = _parsed(kind, encoded)
-            name = models.known(_spec_of(request).name)
+            request = _parse(request_class, encoded)
+            name = models.metric_label(_spec_of(request).name)
             response = work(models, request)
         except ServingError as error:
             code, message = error.code, error.message
         except Exception as error:
             _log.exception("%s", api)
             code, message = Code.INTERNAL, repr(error)
-        models.monitoring.answered(name, api, "GRPC", code, time.perf_counter() - began)
+        models.monitoring.answered(name, api, "GRPC", code, time.perf_counter() - start)
         if code is not Code.OK:
             context.abort(_STATUS[code], message)
         return response
 
-    return grpc.unary_unary_rpc_method_handler(answer, None, lambda m: m.SerializeToString())
+    return grpc.unary_unary_rpc_method_handler(handle, None, lambda m: m.SerializeToString())
 
 
-def _parsed(kind: Any, encoded: bytes) -> Any:
+def _parse(message_class: Any, encoded: bytes) -> Any:
     try:
-        return kind.FromString(encoded)
+        return message_class.FromString(encoded)
     except DecodeError as error:
-        raise invalid(f"Expected a {kind.DESCRIPTOR.name}: {error}") from None
+        raise invalid(f"Expected a {message_class.DESCRIPTOR.name}: {error}") from None
 
 
 def _spec_of(request: Any) -> Any:
-    """The `ModelSpec` of any request; an empty one where there is none."""
+    """The `ModelSpec` of any request; an empty one if it has none."""
     if isinstance(request, inference_pb2.MultiInferenceRequest):
         return request.tasks[0].model_spec if request.tasks else model_pb2.ModelSpec()
     return getattr(request, "model_spec", None) or model_pb2.ModelSpec()
@@ -126,9 +127,10 @@ def _predict(models: Models, request: Any) -> Any:
 def _classify(models: Models, request: Any) -> Any:
     signature = request.model_spec.signature_name
     with models.use(target := _target(request.model_spec)) as (version, model):
-        found = inference.classify(model, signature, inference.examples_of(request.input))
+        examples = classify_regress.examples_of(request.input)
+        classes = classify_regress.classify(model, signature, examples)
     response = classification_pb2.ClassificationResponse()
-    inference.fill_classes(response.result, found)
+    classify_regress.fill_classes(response.result, classes)
     response.model_spec.CopyFrom(_spec(target, version, signature))
     return response
 
@@ -136,9 +138,10 @@ def _classify(models: Models, request: Any) -> Any:
 def _regress(models: Models, request: Any) -> Any:
     signature = request.model_spec.signature_name
     with models.use(target := _target(request.model_spec)) as (version, model):
-        found = inference.regress(model, signature, inference.examples_of(request.input))
+        examples = classify_regress.examples_of(request.input)
+        values = classify_regress.regress(model, signature, examples)
     response = regression_pb2.RegressionResponse()
-    inference.fill_values(response.result, found)
+    classify_regress.fill_values(response.result, values)
     response.model_spec.CopyFrom(_spec(target, version, signature))
     return response
 
@@ -152,15 +155,15 @@ def _multi_inference(models: Models, request: Any) -> Any:
         raise invalid("All ModelSpecs in a MultiInferenceRequest must access the same model")
     if len(set(signatures)) < len(signatures):
         raise invalid(f"Duplicate evaluation of signature: {signatures}")
-    examples = inference.examples_of(request.input)
+    examples = classify_regress.examples_of(request.input)
     response = inference_pb2.MultiInferenceResponse()
     with models.use(target := _target(first)) as (version, model):
         for task, signature in zip(request.tasks, signatures, strict=True):
-            if task.method_name not in inference.METHODS:
+            if task.method_name not in classify_regress.METHODS:
                 raise invalid(f"Unsupported signature method_name: {task.method_name}")
             result = response.results.add()
             result.model_spec.CopyFrom(_spec(target, version, signature))
-            inference.METHODS[task.method_name](model, signature, examples, result)
+            classify_regress.METHODS[task.method_name](model, signature, examples, result)
     return response
 
 

@@ -1,4 +1,4 @@
-"""One JSON value of a request to a tensor's elements, with TF Serving's checks and messages."""
+"""Convert a JSON value to the elements of a tensor, with TF Serving's checks and messages."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ import numpy as np
 from serving.wire.errors import Code, ServingError, invalid
 from serving.wire.tensors import STRING, numpy_type, type_name
 
-_KINDS = {type(None): "Null", dict: "Object", list: "Array", str: "String"}
+_JSON_TYPES = {type(None): "Null", dict: "Object", list: "Array", str: "String"}
 
 
 @dataclass(frozen=True)
-class Cells:
-    """A value's shape and its elements, in row-major order."""
+class Parsed:
+    """The shape of a JSON value and its elements in row-major order."""
 
     shape: tuple[int, ...]
-    values: list[Any]
+    elements: list[Any]
 
 
-def parse(value: Any, kind: int, like: Sequence[Cells] = ()) -> Cells:
+def parse(value: Any, data_type: int, like: Parsed | None = None) -> Parsed:
     """Read a scalar or nested lists.
 
     Args:
         value: the JSON value.
-        kind: the DataType of its elements.
-        like: cells of the same tensor read before, whose shape this one must have.
+        data_type: the DataType of its elements.
+        like: an earlier row of the same tensor; the value must have its shape.
 
     Raises:
-        ServingError: INVALID_ARGUMENT: ragged lists, another shape, a value of another type.
+        ServingError: INVALID_ARGUMENT: ragged lists, a different shape, or a value of another type.
     """
     shape: list[int] = []
     nested = value
@@ -44,13 +44,13 @@ def parse(value: Any, kind: int, like: Sequence[Cells] = ()) -> Cells:
         if not nested:
             break
         nested = nested[0]
-    values: list[Any] = []
-    _flatten(value, 0, shape, _CONVERT.get(kind, _unsupported), kind, values)
-    if like and len(like[0].values) != len(values):
-        raise invalid(f"Expecting tensor size: {len(like[0].values)} but got: {len(values)}")
-    if like and like[0].shape != tuple(shape):
-        raise invalid(f"Expecting shape {_shape(like[0].shape)} but got: {_shape(shape)}")
-    return Cells(tuple(shape), values)
+    elements: list[Any] = []
+    _flatten(value, 0, shape, _CONVERT.get(data_type, _unsupported), data_type, elements)
+    if like and len(like.elements) != len(elements):
+        raise invalid(f"Expecting tensor size: {len(like.elements)} but got: {len(elements)}")
+    if like and like.shape != tuple(shape):
+        raise invalid(f"Expecting shape {_shape(like.shape)} but got: {_shape(shape)}")
+    return Parsed(tuple(shape), elements)
 
 
 def _flatten(
@@ -58,8 +58,8 @@ def _flatten(
     level: int,
     shape: list[int],
     convert: Callable[[Any, int], Any],
-    kind: int,
-    into: list[Any],
+    data_type: int,
+    elements: list[Any],
 ) -> None:
     if not isinstance(value, list):
         if level != len(shape):
@@ -67,7 +67,7 @@ def _flatten(
                 f"JSON Value: {text_of(value)} found at incorrect level: {level + 1} in the JSON "
                 f"DOM. Expected at level: {len(shape)}"
             )
-        into.append(convert(value, kind))
+        elements.append(convert(value, data_type))
         return
     if level >= len(shape):
         raise invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
@@ -77,37 +77,37 @@ def _flatten(
             f"expected size: {shape[level]}"
         )
     for item in value:
-        _flatten(item, level + 1, shape, convert, kind, into)
+        _flatten(item, level + 1, shape, convert, data_type, elements)
 
 
-def _float(value: Any, kind: int) -> float:
+def _float(value: Any, data_type: int) -> float:
     if type(value) not in (int, float):
-        raise _mistyped(value, kind)
-    numpy = numpy_type(kind)
-    limits = np.finfo(numpy)
+        raise _wrong_type(value, data_type)
+    float_type = numpy_type(data_type)
+    limits = np.finfo(float_type)
     lossless = (
         abs(value) < 2 ** (limits.nmant + 1)
         if type(value) is int
         else not math.isfinite(value) or abs(value) <= float(limits.max)
     )
     if not lossless:
-        name = "float" if numpy == np.float32 else "double"
+        name = "float" if float_type == np.float32 else "double"
         raise invalid(f"Cannot convert JSON value: {value} to {name} without loss of precision.")
     return float(value)
 
 
-def _integer(value: Any, kind: int) -> int:
-    limits = np.iinfo(numpy_type(kind))
+def _integer(value: Any, data_type: int) -> int:
+    limits = np.iinfo(numpy_type(data_type))
     if type(value) is not int or not limits.min <= value <= limits.max:
-        raise _mistyped(value, kind)
+        raise _wrong_type(value, data_type)
     return value
 
 
-def _string(value: Any, kind: int) -> bytes:
+def _string(value: Any, data_type: int) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     if not isinstance(value, dict):
-        raise _mistyped(value, kind)
+        raise _wrong_type(value, data_type)
     if not is_base64(value):
         raise invalid(f"JSON Value: {text_of(value)} not formatted correctly for base64 data")
     try:
@@ -117,15 +117,16 @@ def _string(value: Any, kind: int) -> bytes:
         raise invalid("Unable to base64 decode") from None
 
 
-def _boolean(value: Any, kind: int) -> bool:
+def _boolean(value: Any, data_type: int) -> bool:
     if not isinstance(value, bool):
-        raise _mistyped(value, kind)
+        raise _wrong_type(value, data_type)
     return value
 
 
-def _unsupported(value: Any, kind: int) -> Any:
+def _unsupported(value: Any, data_type: int) -> Any:
     raise ServingError(
-        Code.UNIMPLEMENTED, f"Conversion of JSON Value: {text_of(value)} to type: {type_name(kind)}"
+        Code.UNIMPLEMENTED,
+        f"Conversion of JSON Value: {text_of(value)} to type: {type_name(data_type)}",
     )
 
 
@@ -137,17 +138,18 @@ _CONVERT: dict[int, Callable[[Any, int], Any]] = {
 }
 
 
-def _mistyped(value: Any, kind: int) -> ServingError:
-    expected = type_name(kind).removeprefix("DT_").lower()
+def _wrong_type(value: Any, data_type: int) -> ServingError:
+    expected = type_name(data_type).removeprefix("DT_").lower()
     return invalid(
-        f"JSON Value: {text_of(value)} Type: {_kind(value)} is not of expected type: {expected}"
+        f"JSON Value: {text_of(value)} Type: {_json_type(value)} is not of expected type: "
+        f"{expected}"
     )
 
 
-def array_of(values: list[Any], shape: tuple[int, ...], kind: int) -> np.ndarray:
+def array_of(elements: list[Any], shape: tuple[int, ...], data_type: int) -> np.ndarray:
     """An array of a DataType from elements in row-major order."""
-    array = np.empty(len(values), numpy_type(kind))
-    array[:] = values
+    array = np.empty(len(elements), numpy_type(data_type))
+    array[:] = elements
     return array.reshape(shape)
 
 
@@ -157,12 +159,12 @@ def is_base64(value: Any) -> bool:
 
 
 def is_named(value: Any) -> bool:
-    """Whether a JSON value holds values by name."""
+    """Whether a JSON value is an object of values by name."""
     return isinstance(value, dict) and not is_base64(value)
 
 
 def text_of(value: Any) -> str:
-    """A JSON value in a message, cut where it is long."""
+    """A JSON value for a message; a long one is cut."""
     text = json.dumps(value)
     return text if len(text) <= 200 else f"{text[:200]}…"
 
@@ -171,7 +173,7 @@ def _shape(shape: Sequence[int]) -> str:
     return f"[{','.join(map(str, shape))}]"
 
 
-def _kind(value: Any) -> str:
+def _json_type(value: Any) -> str:
     if isinstance(value, bool):
         return str(value)
-    return _KINDS.get(type(value), "Number")
+    return _JSON_TYPES.get(type(value), "Number")

@@ -1,4 +1,4 @@
-"""What a server lets in: how large, how many at once, and from whom."""
+"""Limits on requests: their size, how many at a time, and a bearer token."""
 
 from __future__ import annotations
 
@@ -17,52 +17,58 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 class TooLarge(ServingError):
-    """A request body over the limit: HTTP has a status of its own for that."""
+    """A request body is larger than the limit. HTTP has its own status for that, 413."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """body_bytes: of one request, unpacked. pending: requests being answered or waiting, for each
-    of REST and gRPC; more are refused with RESOURCE_EXHAUSTED. token: that requests must bear.
+    """body_bytes: the largest request body, decompressed.
+
+    pending: how many requests may run or wait, for REST and gRPC each; further ones are refused
+    with RESOURCE_EXHAUSTED. token: the bearer token that requests must have, if any.
     """
 
     body_bytes: int = 128 * 2**20
     pending: int = 256
     token: str | None = None
 
-    def admit(self, authorization: str | None) -> None:
-        """Raises ServingError: UNAUTHENTICATED: the token is wanted and is not there."""
+    def check_token(self, authorization: str | None) -> None:
+        """Check the `authorization` header.
+
+        Raises:
+            ServingError: UNAUTHENTICATED: the token is missing or wrong.
+        """
         if self.token is None:
             return
-        given = (authorization or "").encode()
-        if not hmac.compare_digest(given, f"Bearer {self.token}".encode()):
+        received, expected = authorization or "", f"Bearer {self.token}"
+        if not hmac.compare_digest(received.encode(), expected.encode()):
             raise ServingError(Code.UNAUTHENTICATED, "Expected the header Authorization: Bearer …")
 
 
 async def body_of(request: Request, limit: int) -> bytes:
-    """A request's body, unpacked if it is gzipped, never more of it in memory than `limit` bytes.
+    """The body of a request, decompressed if gzipped. Holds at most `limit` bytes in memory.
 
     Raises:
-        ServingError: it is larger, or is not gzip although its header says so.
+        ServingError: the body is larger, or is not gzip although its header says so.
     """
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip"):
         raise ServingError(Code.INVALID_ARGUMENT, f"Content-Encoding {encoding} is not supported.")
     if int(request.headers.get("content-length", 0)) > limit:
         raise _too_large(limit)
-    unpack = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
+    decompressor = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
     body = bytearray()
     try:
         async for chunk in request.stream():
             room = limit + 1 - len(body)
-            body += chunk if unpack is None else unpack.decompress(chunk, room)
+            body += chunk if decompressor is None else decompressor.decompress(chunk, room)
             if len(body) > limit:
                 raise _too_large(limit)
     except zlib.error as error:
         raise invalid(f"The body is not gzip: {error}") from None
     except ClientDisconnect:
-        raise ServingError(Code.CANCELLED, "The client is gone.") from None
-    if unpack is not None and not unpack.eof:
+        raise ServingError(Code.CANCELLED, "The client closed the connection.") from None
+    if decompressor is not None and not decompressor.eof:
         raise invalid("The gzipped body is cut off.")
     return bytes(body)
 
@@ -72,16 +78,14 @@ def _too_large(limit: int) -> ServingError:
 
 
 class TokenInterceptor(grpc.ServerInterceptor):  # type: ignore[misc]
-    """Refuses gRPC calls that do not bear the token."""
+    """Refuses gRPC calls without the token."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
 
     def intercept_service(self, continuation: Callable[[Any], Any], call: Any) -> Any:
-        """See `grpc.ServerInterceptor`."""
-        given = dict(call.invocation_metadata).get("authorization")
         try:
-            self._limits.admit(given)
+            self._limits.check_token(dict(call.invocation_metadata).get("authorization"))
         except ServingError as error:
             message = error.message
 

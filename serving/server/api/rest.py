@@ -1,6 +1,6 @@
 """TF Serving's REST API as an ASGI application: predict, classify, regress, status, metadata.
 
-Besides: Prometheus metrics at TF Serving's path, and `/health`.
+It also serves Prometheus metrics at TF Serving's path, and `/health`.
 """
 
 from __future__ import annotations
@@ -21,29 +21,30 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.server import monitoring
-from serving.server.api import classify_regress as inference
+from serving.server.api import classify_regress
 from serving.server.api.codec import decode_predict, encode_predict, parse_document
 from serving.server.api.grpc_api import metadata_of, status_of
 from serving.server.api.limits import Limits, TooLarge, body_of
-from serving.server.models import Models, Target
+from serving.server.models import Models
 from serving.server.saved_model import DEFAULT_SIGNATURE, SavedModel
+from serving.server.served_model import Target
 from serving.wire.errors import Code, ServingError, invalid
 
 _MODEL = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
-_ASK = re.compile(_MODEL + r":(?P<method>classify|regress|predict)", re.IGNORECASE)
+_INFERENCE = re.compile(_MODEL + r":(?P<method>classify|regress|predict)", re.IGNORECASE)
 _STATUS = re.compile(
     _MODEL.replace("/(?P<model>[^/:]+)", "(?:/(?P<model>[^/:]+))?") + r"(?P<metadata>/metadata)?",
     re.IGNORECASE,
 )
 _log = logging.getLogger(__name__)
 _LARGEST_VERSION = 2**63 - 1
-_WORTH_PACKING = 1024
+_WORTH_COMPRESSING = 1024
 
 
 def application(models: Models, limits: Limits, threads: int) -> ASGIApp:
-    """The ASGI application that answers for these models.
+    """The ASGI application for these models.
 
-    threads: how many requests are worked on at the same time.
+    threads: how many requests run at the same time.
     """
     return _Rest(models, limits, threads)
 
@@ -56,10 +57,10 @@ class _Rest:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, path = Request(scope, receive), scope["path"]
-        began, match = time.perf_counter(), None
+        start, match = time.perf_counter(), None
         try:
             if request.method == "POST":
-                match = _ASK.fullmatch(path)
+                match = _INFERENCE.fullmatch(path)
             response = await self._respond(request, path, match)
             code = Code.OK
         except ServingError as error:
@@ -70,8 +71,8 @@ class _Rest:
             _log.exception("%s %s", request.method, path)
             code, response = Code.INTERNAL, _error(repr(error), Code.INTERNAL.http)
         if match is not None:
-            name, api = self._models.known(match["model"]), match["method"].title()
-            seconds = time.perf_counter() - began
+            name, api = self._models.metric_label(match["model"]), match["method"].title()
+            seconds = time.perf_counter() - start
             self._models.monitoring.answered(name, api, "REST", code, seconds)
         await response(scope, receive, send)
 
@@ -79,28 +80,29 @@ class _Rest:
         method = request.method
         if path == "/health" and method == "GET":
             return self._health()
-        self._limits.admit(request.headers.get("authorization"))
+        self._limits.check_token(request.headers.get("authorization"))
         if path == monitoring.PATH and method == "GET":
-            return Response(self._models.monitoring.text(), media_type="text/plain; version=0.0.4")
+            text = await asyncio.to_thread(self._models.monitoring.text)
+            return Response(text, media_type="text/plain; version=0.0.4")
         if not path.lower().startswith("/v1/"):
             raise ServingError(Code.NOT_FOUND, f"Not found: {path}")
         if match is not None:
-            ask = _METHODS[match["method"].lower()]
-            body = await body_of(request, self._limits.body_bytes)
-            answer = await self._work(ask, self._models, match.groupdict(), body)
-        elif method == "GET" and (found := _STATUS.fullmatch(path)):
-            tell = _metadata if found["metadata"] else _status
-            answer = await self._work(tell, self._models, found.groupdict())
+            infer = _METHODS[match["method"].lower()]
+            request_body = await body_of(request, self._limits.body_bytes)
+            body = await self._work(infer, self._models, match.groupdict(), request_body)
+        elif method == "GET" and (match := _STATUS.fullmatch(path)):
+            describe = _metadata if match["metadata"] else _status
+            body = await self._work(describe, self._models, match.groupdict())
         else:
             raise invalid(f"Malformed request: {method} {path}")
-        packs = "gzip" in request.headers.get("accept-encoding", "").lower()
-        if packs and len(answer) >= _WORTH_PACKING:
-            packed = await asyncio.to_thread(gzip.compress, answer, 1)
-            return _json(packed, headers={"Content-Encoding": "gzip"})
-        return _json(answer)
+        accepts_gzip = "gzip" in request.headers.get("accept-encoding", "").lower()
+        if accepts_gzip and len(body) >= _WORTH_COMPRESSING:
+            compressed = await asyncio.to_thread(gzip.compress, body, 1)
+            return _json(compressed, headers={"Content-Encoding": "gzip"})
+        return _json(body)
 
     async def _work(self, task: Callable[..., bytes], *arguments: Any) -> bytes:
-        """Run a task on a thread, unless too many wait for one already."""
+        """Run a task on a worker thread, unless too many requests are pending."""
         if self._pending >= self._limits.pending:
             raise ServingError(
                 Code.RESOURCE_EXHAUSTED, f"{self._pending} requests are pending already."
@@ -114,8 +116,8 @@ class _Rest:
 
     def _health(self) -> Response:
         ready = self._models.available()
-        told = json.dumps({"status": "ok" if ready else "loading"}).encode()
-        return _json(told, 200 if ready else Code.UNAVAILABLE.http)
+        body = json.dumps({"status": "ok" if ready else "loading"}).encode()
+        return _json(body, 200 if ready else Code.UNAVAILABLE.http)
 
 
 def _predict(models: Models, where: Mapping[str, str | None], body: bytes) -> bytes:
@@ -133,31 +135,31 @@ def _predict(models: Models, where: Mapping[str, str | None], body: bytes) -> by
 
 def _classify(models: Models, where: Mapping[str, str | None], body: bytes) -> bytes:
     def rows(model: SavedModel, signature: str, examples: list[bytes]) -> list[Any]:
-        return inference.classify(model, signature, examples).rows()
+        return classify_regress.classify(model, signature, examples).rows()
 
-    return _inferred(models, where, body, rows)
+    return _infer(models, where, body, rows)
 
 
 def _regress(models: Models, where: Mapping[str, str | None], body: bytes) -> bytes:
     def values(model: SavedModel, signature: str, examples: list[bytes]) -> list[Any]:
-        return list(inference.regress(model, signature, examples).tolist())
+        return list(classify_regress.regress(model, signature, examples).tolist())
 
-    return _inferred(models, where, body, values)
+    return _infer(models, where, body, values)
 
 
-def _inferred(
+def _infer(
     models: Models,
     where: Mapping[str, str | None],
     body: bytes,
-    ask: Callable[[SavedModel, str, list[bytes]], list[Any]],
+    run: Callable[[SavedModel, str, list[bytes]], list[Any]],
 ) -> bytes:
     document = parse_document(body)
     signature = document.get("signature_name", "")
     if not isinstance(signature, str):
         raise invalid("'signature_name' key must be a string value.")
-    examples = inference.examples_of_json(document)
+    examples = classify_regress.examples_of_json(document)
     with models.use(_target(where)) as (_, model):
-        return json.dumps({"results": ask(model, signature, examples)}).encode()
+        return json.dumps({"results": run(model, signature, examples)}).encode()
 
 
 _METHODS = {"predict": _predict, "classify": _classify, "regress": _regress}
@@ -177,7 +179,7 @@ def _metadata(models: Models, where: Mapping[str, str | None]) -> bytes:
 
 
 def _target(where: Mapping[str, str | None]) -> Target:
-    """The model and version that a path names."""
+    """The model and version in a path."""
     if not where["model"]:
         raise invalid("Missing model name in request.")
     version = where["version"]
@@ -187,7 +189,7 @@ def _target(where: Mapping[str, str | None]) -> Target:
 
 
 def _as_json(message: Any) -> Any:
-    """A protobuf message in JSON as TF Serving prints it: all fields, by their own names."""
+    """A protobuf message as TF Serving prints it in JSON: all fields, under their own names."""
     return MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )

@@ -1,4 +1,4 @@
-"""Runs of a SavedModel side by side."""
+"""Simultaneous runs of a SavedModel."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from serving.signatures import SignatureInput, export
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> SavedModel:
-    """Squares numbers, one after the other as a loop of the graph."""
+    """Squares numbers one by one, in a loop of the graph."""
     import tensorflow as tf
 
-    def answers(raw: dict[str, Any]) -> dict[str, Any]:
+    def square(raw: dict[str, Any]) -> dict[str, Any]:
         return {"square": tf.map_fn(lambda x: x * x, raw["x"])}
 
     path = tmp_path_factory.mktemp("squares") / "saved_model"
-    export(answers, tf.Module(), [SignatureInput("x", "float32")], ["square"], path)
+    export(square, tf.Module(), [SignatureInput("x", "float32")], ["square"], path)
     return SavedModel(path)
 
 
 @pytest.mark.parametrize("cores", [1, 4, 1000])
-def test_each_of_many_gets_its_own_answer(
+def test_simultaneous_requests_get_their_own_outputs(
     model: SavedModel, monkeypatch: pytest.MonkeyPatch, cores: int
 ) -> None:
     monkeypatch.setattr(saved_model, "_CORES", cores)
@@ -40,22 +40,22 @@ def test_each_of_many_gets_its_own_answer(
         assert all(pool.map(ask, range(400)))
 
 
-def test_a_crowd_is_as_many_runs_as_cores(
+def test_all_cores_are_busy_at_as_many_runs_as_cores(
     model: SavedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(saved_model, "_CORES", 2)
-    with model._crowd() as one:
-        with model._crowd() as two:
+    with model._counted_run() as one:
+        with model._counted_run() as two:
             assert (one, two) == (False, True)
-        with model._crowd() as again:
+        with model._counted_run() as again:
             assert again
-    with pytest.raises(KeyError), model._crowd():
+    with pytest.raises(KeyError), model._counted_run():
         raise KeyError
-    with model._crowd() as after:
+    with model._counted_run() as after:
         assert not after
 
 
-def test_the_run_of_a_crowd_answers_alike(model: SavedModel) -> None:
-    spread, alone = model._runs("serving_default", ["x"], ("square",))
+def test_both_ways_to_run_give_the_same_outputs(model: SavedModel) -> None:
+    spread, on_this_thread = model._callables_of("serving_default", ["x"], ("square",))
     x = np.arange(6, dtype="float32")
-    np.testing.assert_array_equal(spread(x), alone(x))
+    np.testing.assert_array_equal(spread(x), on_this_thread(x))

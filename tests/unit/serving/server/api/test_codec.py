@@ -1,4 +1,4 @@
-"""JSON of the predict API: forms, types, and TF Serving's messages."""
+"""JSON of predict requests and responses: forms, types, and TF Serving's messages."""
 
 import json
 import math
@@ -19,13 +19,6 @@ def decode(document: Any, types: dict[str, int], form: str | None = None) -> dic
     decoded = decode_predict(body, "serving_default", lambda name: types)
     assert form in (None, decoded.form)
     return decoded.inputs
-
-
-def refusal(document: Any, types: dict[str, int]) -> str:
-    with pytest.raises(ServingError) as caught:
-        decode(document, types)
-    assert caught.value.code is Code.INVALID_ARGUMENT
-    return caught.value.message
 
 
 def test_rows_of_named_values() -> None:
@@ -58,11 +51,11 @@ def test_nan_and_infinity_are_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "numpy"), [(INT, np.int32), (UINT8, np.uint8), (LONG, np.int64), (BOOL, np.bool_)]
+    ("data_type", "numpy"), [(INT, np.int32), (UINT8, np.uint8), (LONG, np.int64), (BOOL, np.bool_)]
 )
-def test_types(kind: int, numpy: type) -> None:
-    value: Any = [True, False] if kind == BOOL else [1, 0]
-    x = decode({"inputs": value}, {"x": kind})["x"]
+def test_types(data_type: int, numpy: type) -> None:
+    value: Any = [True, False] if data_type == BOOL else [1, 0]
+    x = decode({"inputs": value}, {"x": data_type})["x"]
     assert x.dtype == numpy
     assert x.tolist() == value
 
@@ -113,7 +106,7 @@ def test_the_signature_is_named_or_the_default() -> None:
         ({"inputs": [{"b46": "YQ=="}]}, {"x": STRING}, "not formatted correctly for base64"),
     ],
 )
-def test_refusals_say_what_tf_serving_says(
+def test_bad_requests_get_tf_servings_messages(
     document: Any, types: dict[str, int], message: str
 ) -> None:
     with pytest.raises(ServingError, match=message) as caught:
@@ -125,7 +118,7 @@ def encode(form: Literal["row", "column"], **outputs: Any) -> Any:
     return json.loads(encode_predict(form, {k: np.asarray(v) for k, v in outputs.items()}))
 
 
-def test_answers_in_rows_and_columns() -> None:
+def test_responses_in_rows_and_columns() -> None:
     a, b = [[1, 2], [3, 4]], [5, 6]
     assert encode("row", a=a) == {"predictions": a}
     assert encode("row", a=a, b=b) == {
@@ -158,6 +151,6 @@ def test_strings_are_text_unless_named_bytes() -> None:
         ({"a": [1], "b": [1, 2]}, "Tensor name: b has inconsistent batch size: 2 expecting: 1"),
     ],
 )
-def test_outputs_without_rows(outputs: dict[str, Any], message: str) -> None:
+def test_outputs_without_a_row_form_are_refused(outputs: dict[str, Any], message: str) -> None:
     with pytest.raises(ServingError, match=message):
         encode("row", **outputs)

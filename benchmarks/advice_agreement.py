@@ -1,9 +1,10 @@
-"""How well the order of task groupings by `rootstock advise` agrees with that by a study.
+"""Do the groups of tasks that `rootstock advise` prefers also win in a study?
 
     python benchmarks/advice_agreement.py SPEC [--data DIR] [--seeds 7] [--workers 2]
 
-The study has an arm for every grouping of the spec's tasks, so three or four tasks are enough. A
-model that several groupings have in common is trained once.
+Compares two orders of all groupings of a spec's tasks: by the affinities of the advice, and by the
+gain that a study measures. The study has an arm for every grouping, so use specs with three or four
+tasks. A model that occurs in several groupings is trained once.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Groups = list[list[str]]
 
 
 def groupings(tasks: list[str]) -> Iterator[Groups]:
-    """Every partition."""
+    """All ways to divide the tasks into groups."""
     if not tasks:
         yield []
         return
@@ -49,27 +50,27 @@ def main() -> None:
     variables = {"DATA": args.data} if args.data else {}
     spec, _ = load_spec(args.spec, args.overrides, variables)
     tasks = list(spec.tasks)
-    known = {"-".join("_".join(group) for group in groups): groups for groups in groupings(tasks)}
+    named = {"-".join("_".join(group) for group in groups): groups for groups in groupings(tasks)}
     advised = give_advice(args.spec, args.overrides, variables)
-    told = json.loads((advised / "advice.json").read_text())["affinity"]
-    mean, error = np.array(told["mean"]), np.array(told["error"])
-    affinity = np.where(abs(mean) > SURE * error, mean, 0.0)  # as advice takes it
-    asked = {
-        "arms": {name: {"models": groups} for name, groups in known.items()},
+    advice_affinity = json.loads((advised / "advice.json").read_text())["affinity"]
+    mean, error = np.array(advice_affinity["mean"]), np.array(advice_affinity["error"])
+    affinity = np.where(abs(mean) > SURE * error, mean, 0.0)  # insignificant ones count as 0
+    settings = {
+        "arms": {name: {"models": groups} for name, groups in named.items()},
         "reference": "-".join(tasks),
         "fractions": [1.0],
         "seeds": args.seeds,
         "baselines": [],
         "controls": [],
     }
-    overrides = [*args.overrides, f"study={json.dumps(asked)}"]
+    overrides = [*args.overrides, f"study={json.dumps(settings)}"]
     directory = study(args.spec, overrides, variables, workers=args.workers)
     assert directory is not None
-    told = json.loads((directory / "study.json").read_text())
-    gains = {c["claim"]["arm"]: c["gain"] for c in told["comparisons"]}
-    gains[told["reference"]] = 0.0
+    report = json.loads((directory / "study.json").read_text())
+    gains = {c["claim"]["arm"]: c["gain"] for c in report["comparisons"]}
+    gains[report["reference"]] = 0.0
     rows = []
-    for name, groups in known.items():
+    for name, groups in named.items():
         indices = [[tasks.index(t) for t in sorted(g, key=tasks.index)] for g in groups]
         rows.append((name, sum(score_of(affinity, g) for g in indices), gains[name]))
     print(f"\n{'grouping':40} {'advice':>8} {'measured Δm %':>14}")

@@ -1,16 +1,16 @@
-"""Step time of every balancing method against plain summed losses, beside LibMTL and TorchJD.
+"""Time of a training step with every balancing method, relative to plain summed losses.
 
     python benchmarks/balancing.py [--tasks 2,8,32] [--rounds 5] [--methods pcgrad,mgda]
         [--at representation] [--peers PYTHON]
 
-One network: 64 inputs, four dense layers of 512, a shared representation of 128, a head per binary
-task; batches of 256, Adam. Ours are the Trainer's compiled steps, with its metrics; gradient
-methods at the representation and at the parameters. Methods take turns, so that a busy machine
-slows all alike: a ratio is the median over rounds of a method's time to that of plain sums in the
-same round.
+The network has 64 inputs, four dense layers of 512, a shared representation of 128 and a head per
+binary task; batches of 256 rows, Adam. Measured are the Trainer's compiled steps, with its metrics.
+Gradient methods are measured at the representation and at the parameters. Methods take turns, so
+that a busy machine slows all of them down; a ratio is the median over rounds of a method's time
+divided by that of plain sums in the same round.
 
---peers: a Python that has torch, LibMTL and torchjd; `balancing_peers.py` then measures the same
-there, in turns with ours, each against plain sums in PyTorch.
+--peers: a Python that has torch, LibMTL and torchjd. `balancing_peers.py` then measures their
+methods in turns with ours, each relative to plain sums in PyTorch.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ PLAIN = "equal"
 
 
 def cases(names: list[str], at: list[str]) -> dict[str, Balancing]:
-    """Methods with default parameters, by name; `fixed` has none."""
-    found: dict[str, Balancing] = {}
+    """Methods with default parameters, by name. `fixed` is left out: it has no defaults."""
+    chosen: dict[str, Balancing] = {}
     for name in names:
         method = METHODS[name]
         if name == "fixed":
             continue
         if not issubclass(method, GradientBalancing) or "representation" in at:
-            found[name] = method()
+            chosen[name] = method()
         if issubclass(method, GradientBalancing) and "parameters" in at:
-            found[f"{name} at parameters"] = method(at="parameters")
-    return {PLAIN: METHODS[PLAIN](), **found}
+            chosen[f"{name} at parameters"] = method(at="parameters")
+    return {PLAIN: METHODS[PLAIN](), **chosen}
 
 
 def stepper(balancing: Balancing, tasks: int, steps: int) -> Callable[[], float]:
-    """A function that trains for some steps and gives the seconds of one."""
+    """A function that trains for `steps` steps and returns the seconds per step."""
     keras.utils.set_random_seed(0)
     features = tuple(
         NumericFeature(name=f"x{i}", column="", mean=0, deviation=1) for i in range(INPUTS)
@@ -91,18 +91,18 @@ def stepper(balancing: Balancing, tasks: int, steps: int) -> Callable[[], float]
 
 
 def ratios(seconds: dict[str, list[float]]) -> dict[str, float]:
-    """Medians over rounds, each against the plain one of its round."""
+    """Medians over rounds of the time relative to plain sums in the same round."""
     plain = seconds[PLAIN]
     return {
-        name: statistics.median(a / b for a, b in zip(found, plain, strict=True))
-        for name, found in seconds.items()
+        name: statistics.median(a / b for a, b in zip(times, plain, strict=True))
+        for name, times in seconds.items()
     }
 
 
 def measured(every: dict[str, Balancing], tasks: int, rounds: int, steps: int) -> dict[str, float]:
-    """Ratios of ours; methods are built a few at a time, each group beside plain sums."""
+    """Ratios of our methods. They are built in small groups, each measured with plain sums."""
     others = [name for name in every if name != PLAIN]
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     for begin in range(0, len(others), 8):
         group = [PLAIN, *others[begin : begin + 8]]
         runs = {name: stepper(every[name], tasks, steps) for name in group}
@@ -110,23 +110,23 @@ def measured(every: dict[str, Balancing], tasks: int, rounds: int, steps: int) -
         for _ in range(rounds):
             for name, run in runs.items():
                 seconds[name].append(run())
-        found |= ratios(seconds)
-        found.setdefault("plain_ms", 1e3 * statistics.median(seconds[PLAIN]))
+        result |= ratios(seconds)
+        result.setdefault("plain_ms", 1e3 * statistics.median(seconds[PLAIN]))
         keras.backend.clear_session()
-    return found
+    return result
 
 
 def peers(python: str, tasks: int, rounds: int, steps: int) -> dict[str, float]:
-    """Ratios of LibMTL's and TorchJD's methods."""
+    """Ratios of the methods of LibMTL and TorchJD."""
     script = Path(__file__).with_name("balancing_peers.py")
-    told = subprocess.run(
+    process = subprocess.run(
         [python, str(script), str(tasks), str(rounds), str(steps)],
         check=True,
         capture_output=True,
         text=True,
     )
-    found: dict[str, float] = json.loads(told.stdout.splitlines()[-1])
-    return found
+    result: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
+    return result
 
 
 def main() -> None:

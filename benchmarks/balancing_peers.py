@@ -1,11 +1,11 @@
-"""Step times of LibMTL's and TorchJD's methods against plain sums in PyTorch: see `balancing.py`.
+"""Time of a step with the methods of LibMTL and TorchJD, relative to plain sums in PyTorch.
 
     PYTHON benchmarks/balancing_peers.py TASKS ROUNDS STEPS
 
-Needs torch, LibMTL and torchjd, and nothing of Rootstock. The network, batches and optimizer are
-those of `balancing.py`; parameters of methods are the libraries' defaults; LibMTL is in the middle
-of its epochs, past warm-ups. Prints one line of JSON:
-ratios by `<library>/<our name of the method>`, medians over rounds, and `plain_ms`.
+`balancing.py` runs this. It needs torch, LibMTL and torchjd, and nothing of Rootstock. The network,
+batches and optimizer are those of `balancing.py`. Methods have the default parameters of their
+libraries; LibMTL is in the middle of its epochs, after its warm-up. Prints one line of JSON: ratios
+by `<library>/<our name of the method>` (medians over rounds), and `plain_ms`.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ LIBMTL = {
     ),
     "upgrad": ("UPGrad", {"UPGrad_norm_eps": 1e-4, "UPGrad_reg_eps": 1e-4}),
 }
-"""Class and parameters, by our name."""
+"""LibMTL's class and parameters, by our name of the method."""
 BY_LOSSES = ("uncertainty", "dwa", "gls", "rlw", "stch", "excess_mtl")
-"""Those that LibMTL differentiates as a weighted sum of losses."""
+"""Methods for which LibMTL differentiates a weighted sum of losses."""
 TORCHJD = {
     "equal": lambda: aggregation.Sum(),
     "mgda": lambda: aggregation.MGDA(),
@@ -144,7 +144,7 @@ def torchjd(make: Callable[[], torch.nn.Module]) -> Callable[[], float]:
 
 
 def by_libmtl(kind: str, parameters: dict[str, float], rep_grad: bool) -> Callable[[], float]:
-    class Model(HPS, getattr(libmtl, kind)):  # as LibMTL's own Trainer does it
+    class Model(HPS, getattr(libmtl, kind)):  # like LibMTL's own Trainer
         def __init__(self) -> None:
             super().__init__(NAMES, trunk, heads(), rep_grad, False, torch.device("cpu"))
             self.init_param()
@@ -167,19 +167,19 @@ def main() -> None:
     for name, (kind, parameters) in LIBMTL.items():
         for library, rep_grad in (("libmtl", True), ("libmtl_parameters", False)):
             if rep_grad and name in BY_LOSSES:
-                continue  # its trunk would get no gradient
+                continue  # the trunk would get no gradient
             makers[f"{library}/{name}"] = lambda k=kind, p=parameters, r=rep_grad: by_libmtl(
                 k, p, r
             )
     for name, make in TORCHJD.items():
         makers[f"torchjd/{name}"] = lambda m=make: torchjd(m)
-    found: dict[str, float] = {}
+    ratios: dict[str, float] = {}
     plain_seconds = []
     reference = plain()
     for name, make in makers.items():
         try:
             run = make()
-        except Exception as e:  # a method that the library cannot do in this way
+        except Exception as e:  # the library does not support this method here
             print(f"{name}: {type(e).__name__}: {e}".splitlines()[0], file=sys.stderr)
             continue
         rows = []
@@ -187,8 +187,8 @@ def main() -> None:
             base = reference()
             plain_seconds.append(base)
             rows.append(run() / base)
-        found[name] = statistics.median(rows)
-    print(json.dumps(found | {"plain_ms": 1e3 * statistics.median(plain_seconds)}))
+        ratios[name] = statistics.median(rows)
+    print(json.dumps(ratios | {"plain_ms": 1e3 * statistics.median(plain_seconds)}))
 
 
 if __name__ == "__main__":

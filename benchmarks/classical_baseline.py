@@ -1,9 +1,9 @@
-"""A classical baseline on the split that the pipeline used: the same rows, the same columns.
-
-TF-IDF and a linear model for text, gradient boosting for columns, a linear model on pixels for
-images. Run the pipeline first; this reads its examples from the store.
+"""A classical baseline on the split that the pipeline used: the same rows and columns.
 
     python benchmarks/classical_baseline.py SPEC [--data DIR]
+
+Uses TF-IDF and a linear model for text, gradient boosting for columns, and a linear model on pixels
+for images. Run the pipeline first: this reads its examples from the store.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from pipeline.store.store import Store
 
 
 def features(spec: Spec, table: pa.Table) -> Any:
-    """The inputs of a spec as a data frame, or as a matrix of pixels."""
+    """The inputs of a spec: texts, a data frame, or a matrix of pixels."""
     images = [i for i in spec.inputs.values() if isinstance(i, ImageInput)]
     if images:
         column = table.column(images[0].column).to_pylist()
@@ -50,7 +50,7 @@ def features(spec: Spec, table: pa.Table) -> Any:
 
 
 def classifier(spec: Spec) -> Pipeline:
-    """The usual strong and simple model for this kind of input."""
+    """A simple model that is usually good for this kind of input."""
     kinds = {type(i) for i in spec.inputs.values()}
     if TextInput in kinds:
         return make_pipeline(TfidfVectorizer(sublinear_tf=True, min_df=2), LogisticRegression(C=10))
@@ -87,10 +87,10 @@ def main() -> None:
         model = classifier(spec).fit(x_train[seen], y_train[seen])
         score = model.predict_proba(x_test[judged])[:, 1]
         seconds = time.perf_counter() - began
-        y, said = y_test[judged], score >= 0.5
+        y, predicted = y_test[judged], score >= 0.5
         print(
-            f"{task.name:12} {roc_auc_score(y, score):7.4f} {f1_score(y, said):7.4f}"
-            f" {accuracy_score(y, said):9.4f} {seconds:8.1f}"
+            f"{task.name:12} {roc_auc_score(y, score):7.4f} {f1_score(y, predicted):7.4f}"
+            f" {accuracy_score(y, predicted):9.4f} {seconds:8.1f}"
         )
 
 

@@ -1,11 +1,12 @@
-"""Training with oneDNN's kernels against TensorFlow's own (Eigen), on this machine's processor.
+"""Is training faster with oneDNN's kernels or with TensorFlow's own (Eigen) on this processor?
 
     python benchmarks/cpu_kernels.py [--rounds 3] [--preset DIR] [--length 64]
 
-Epochs of the Trainer on the cases of `trainer_speed.py`; with a preset of a text model, also steps
-of fine-tuning it on batches of 32 random texts. The two take turns, each time in a new process
-(TensorFlow reads the choice once); a ratio is the median over rounds. TensorFlow's own choice on
-processors without AVX-512's neural instructions is Eigen; ours is oneDNN (`models/lazy.py`).
+Measures epochs of the Trainer on the cases of `trainer_speed.py` and, with the preset of a text
+model, fine-tuning steps on batches of 32 random texts. The two kernels take turns, each in a new
+process (TensorFlow reads the setting once); a ratio is the median over rounds. On processors
+without AVX-512's neural network instructions, TensorFlow chooses Eigen; Rootstock chooses oneDNN
+(`models/lazy.py`).
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ KERNELS = {"Eigen": "0", "oneDNN": "1"}
 
 
 def measured(kernels: str, preset: str | None, length: int) -> dict[str, float]:
-    """Steps per second of every case, after one epoch to warm up."""
+    """Steps per second of every case, after one warm-up epoch."""
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = KERNELS[kernels]
     from trainer_speed import Ours, census, objects
 
-    found = {}
+    speeds = {}
     with tempfile.TemporaryDirectory() as directory:
         for case in (census(), objects()):
             epoch = Ours(case, Path(directory)).epoch
-            found[case.name] = -(-case.rows // case.batch_size) / _seconds(epoch, 2)
+            speeds[case.name] = -(-case.rows // case.batch_size) / _seconds(epoch, 2)
     if preset:
-        found["text"] = 1 / _seconds(_text_step(preset, length), 8)
-    return found
+        speeds["text"] = 1 / _seconds(_text_step(preset, length), 8)
+    return speeds
 
 
 def _seconds(run: Callable[[], object], repeats: int) -> float:

@@ -1,23 +1,23 @@
-"""Rates of ExampleGen and StatisticsGen beside bare libraries and beside Beam row by row.
+"""Rates of ExampleGen and StatisticsGen, compared with bare libraries and with Beam row by row.
 
     python benchmarks/data_speed.py --rows 1000000 --row-rows 50000 --work DIR
     python benchmarks/data_speed.py --images DIR --work DIR
 
-A table of 40 columns (20 floats, 10 integers, 10 texts of 200 values) as one CSV file. Every figure
-comes from a process of its own, whose peak memory is its largest resident set:
+Without --images: a CSV file of 40 columns (20 floats, 10 integers, 10 texts with 200 values). Each
+figure comes from a separate process; peak memory is its largest resident set.
 
-- `arrow`: pyarrow reads the CSV in a stream and writes Parquet, zstd, on all cores
+- `arrow`: pyarrow streams the CSV and writes Parquet with zstd, on all cores
 - `example_gen`: the stage, from the same file
-- `rows`: a Beam pipeline that parses each row and writes tf.train.Example as TFRecord, over the
+- `rows`: a Beam pipeline that parses each row and writes tf.train.Example as TFRecord; only the
   first `--row-rows` rows
-- `pandas`: the figures of StatisticsGen by pandas and pyarrow, over the stage's shards
+- `pandas`: the figures of StatisticsGen, computed by pandas and pyarrow from the stage's shards
 - `statistics_gen`: the stage
 
---images: a directory for each class, instead of the table; a thread per core.
+With --images: a directory per class instead of the table; one thread per core.
 
-- `pillow`: reads and decodes every file, and all go into Parquet
+- `pillow`: reads and decodes every file and writes Parquet
 - `images`: ExampleGen, from the same files
-- `pixels`: Pillow and NumPy find size, mean and deviation of the images' channels
+- `pixels`: Pillow and NumPy compute the size, mean and standard deviation of the images' channels
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ FLOATS, INTEGERS, TEXTS = 20, 10, 10
 
 
 def table(rows: int, seed: int) -> pa.Table:
-    """Columns of random values."""
+    """A table of random values."""
     rng = np.random.default_rng(seed)
     words = np.array([f"value {i}" for i in range(200)])
     columns: dict[str, np.ndarray] = {
@@ -59,7 +59,7 @@ def table(rows: int, seed: int) -> pa.Table:
 
 
 def make(file: Path, rows: int) -> None:
-    """The CSV file, a hundred thousand rows at a time."""
+    """Write the CSV file, 100,000 rows at a time."""
     with open(file, "wb") as out:
         for start in range(0, rows, 100_000):
             part = table(min(100_000, rows - start), start)
@@ -94,7 +94,7 @@ def _ingested(reader: Reader, file: Path, work: Path) -> None:
 
 
 def rows(file: Path, work: Path) -> None:
-    """As TFX's CsvExampleGen works: a dictionary and a proto for each row."""
+    """Like TFX's CsvExampleGen: a dictionary and a proto for each row."""
     import apache_beam as beam
 
     with open(file, newline="") as text:
@@ -125,7 +125,7 @@ def rows(file: Path, work: Path) -> None:
 
 
 def pandas(file: Path, work: Path) -> None:
-    """Moments, deciles, zeros and counts of values, shard by shard where they can be merged."""
+    """Moments, deciles, zeros and value counts of every split."""
     for split in ("train", "val", "test"):
         frame = pq.read_table(work / "example_gen" / "examples" / split).to_pandas()
         numbers = frame.select_dtypes("number")
@@ -177,9 +177,9 @@ def pixels(file: Path, work: Path) -> None:
         return values.shape, values.mean((0, 1)), values.std((0, 1))
 
     for split in ("train", "val", "test"):
-        found = pq.read_table(work / "example_gen" / "examples" / split, columns=["image"])
+        table = pq.read_table(work / "example_gen" / "examples" / split, columns=["image"])
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(figures, found.column("image").to_pylist()))
+            list(pool.map(figures, table.column("image").to_pylist()))
 
 
 TABLE: dict[str, Callable[[Path, Path], None]] = {
@@ -196,7 +196,7 @@ COMPARED = (
 
 
 def measured(name: str, file: Path, work: Path) -> dict[str, float]:
-    """Seconds and peak megabytes of a process that does one thing; imports are not counted."""
+    """Seconds (without imports) and peak megabytes of a process that runs one function."""
     command = [
         sys.executable,
         __file__,
@@ -207,8 +207,8 @@ def measured(name: str, file: Path, work: Path) -> dict[str, float]:
         "--work",
         str(work),
     ]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return dict(json.loads(answer.splitlines()[-1]))
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return dict(json.loads(output.splitlines()[-1]))
 
 
 def main() -> None:
@@ -221,7 +221,7 @@ def main() -> None:
     parser.add_argument("--file", type=Path)
     args = parser.parse_args()
     if args.measure:
-        import apache_beam  # noqa: F401 - whose import is not what is measured
+        import apache_beam  # noqa: F401 - its import is not measured
 
         began = time.perf_counter()
         (TABLE | IMAGES)[args.measure](args.file, args.work)
@@ -240,9 +240,11 @@ def main() -> None:
         print(f"{FLOATS + INTEGERS + TEXTS} columns")
     rates = {}
     for name, (file, count) in work.items():
-        found = measured(name, file, args.work)
-        rates[name] = count / found["seconds"]
-        print(f"{name:15} {rates[name]:>12,.0f} of {count:,}/s {found['megabytes']:8,.0f} MB peak")
+        figures = measured(name, file, args.work)
+        rates[name] = count / figures["seconds"]
+        print(
+            f"{name:15} {rates[name]:>12,.0f} of {count:,}/s {figures['megabytes']:8,.0f} MB peak"
+        )
     for stage, bare in COMPARED:
         if stage in rates and bare in rates:
             print(f"{stage} / {bare}: {rates[stage] / rates[bare]:.2f}")

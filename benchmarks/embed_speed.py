@@ -1,10 +1,10 @@
-"""A frozen trunk whose representations are computed once (the Embed stage) against one that runs in
-every epoch: wall time and metrics on SMS spam.
+"""What the Embed stage saves: a frozen trunk that runs once, or in every epoch.
 
     python benchmarks/embed_speed.py --preset DIR --data DIR [--epochs 20] [--length 64]
 
-preset: of a text model, such as all-MiniLM-L6-v2. data: holds sms.tsv.gz. Both arms are whole runs
-of `examples/spam/sms.yaml` in one process and one new store; their examples are the same files.
+Compares wall time and metrics on SMS spam. --preset is the directory of a text model, such as
+all-MiniLM-L6-v2; --data contains sms.tsv.gz. Both arms are complete runs of
+`examples/spam/sms.yaml` in one process with one new store, so they use the same examples.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SPEC = Path(__file__).parent.parent / "examples/spam/sms.yaml"
 
 @dataclass(frozen=True)
 class Arm:
-    """Seconds of the stages, those of a middle epoch, and metrics of the test split."""
+    """Seconds of the stages and of the median epoch; metrics of the test split."""
 
     embed_s: float
     trainer_s: float
@@ -51,19 +51,19 @@ def run_arm(args: argparse.Namespace, root: Path, embed: bool) -> Arm:
     result = run(SPEC, [f"{k}={v}" for k, v in overrides.items()], {"DATA": args.data})
     store = Store(root)
     history = json.loads((result.model.path / "history.json").read_text())["epochs"]
-    told = json.loads((result.evaluation.path / "evaluation.json").read_text())
+    evaluation = json.loads((result.evaluation.path / "evaluation.json").read_text())
     return Arm(
         embed_s=_latest(store, "Embed").seconds if embed else 0.0,
         trainer_s=_latest(store, "Trainer").seconds,
         epoch_s=sorted(epoch["seconds"] for epoch in history)[len(history) // 2],
-        metrics={k: v for k, v in told["tasks"]["spam"]["values"].items() if v is not None},
+        metrics={k: v for k, v in evaluation["tasks"]["spam"]["values"].items() if v is not None},
     )
 
 
 def _latest(store: Store, stage: str) -> Entry:
-    found = store.latest(stage)
-    assert found is not None
-    return found
+    entry = store.latest(stage)
+    assert entry is not None
+    return entry
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""Malformed requests against the embedded server: it must refuse each, stay up, and not grow.
+"""Malformed requests against the embedded server: it must refuse each, keep running, and not grow.
 
     python benchmarks/fuzz_server.py BASE_PATH [--cases 10000]
 
-Prints which kind of request got which answer, and the server's memory before and after (the first
-tenth of the cases warms it up).
+Prints the answers to each kind of request, and the server's memory before and after. The first
+tenth of the cases is warm-up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--input", action="append", default=[], metavar="NAME=VALUE|@FILE")
     args = parser.parse_args()
-    given = values_of(args.input)
+    inputs = values_of(args.input)
     base = args.model.resolve()
     options = ["--max-body-bytes", "1000000", "--batch-rows", "8"]
     with (
@@ -35,12 +35,12 @@ def main() -> None:
         ports = server.wait(300)
         rest, grpc = f"http://127.0.0.1:{ports['rest']}", f"grpc://127.0.0.1:{ports['grpc']}"
         process = psutil.Process(server.process.pid)
-        fuzz(rest, grpc, base.name, given, args.cases // 10, seed=1)
+        fuzz(rest, grpc, base.name, inputs, args.cases // 10, seed=1)
         before = process.memory_info().rss
-        told = fuzz(rest, grpc, base.name, given, args.cases, seed=2)
+        counts = fuzz(rest, grpc, base.name, inputs, args.cases, seed=2)
         after = process.memory_info().rss
         assert server.process.poll() is None
-        for (kind, answer), count in sorted(told.items()):
+        for (kind, answer), count in sorted(counts.items()):
             print(f"{kind:18} {answer:22} {count:6}")
         print(
             f"{args.cases} cases; memory {before / 2**20:.0f} MiB before, {after / 2**20:.0f} after"

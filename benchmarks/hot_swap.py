@@ -1,9 +1,10 @@
-"""Pushes and rollbacks under constant load: no request may fail, no answer may mix versions.
+"""Pushes and rollbacks under constant load: no request may fail, no answer may mix two versions.
 
     python benchmarks/hot_swap.py [--seconds 60] [--pushes 10] [--rollbacks 3] [--clients 4]
 
-Each version answers its own constant in two outputs and in every row, so that an answer made of two
-versions would show. Clients alternate between REST and gRPC. Ends with an error if anything failed.
+Each version answers with a constant of its own in two outputs and every row, so an answer that
+mixes two versions is detected. Clients alternate between REST and gRPC. Exits with an error if a
+request failed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ROWS = 8
 
 
 def write_constant(path: Path, value: float) -> None:
-    """A model whose outputs are `value`, whatever is asked."""
+    """Write a model whose outputs are always `value`."""
     import tensorflow as tf
 
     from serving.signatures import SignatureInput, export
@@ -43,7 +44,7 @@ def write_constant(path: Path, value: float) -> None:
 
 
 class Asking:
-    """Clients that ask all the time, and what they heard."""
+    """Clients that send requests without a pause, and the answers they got."""
 
     def __init__(self, urls: list[str], clients: int) -> None:
         self.answers: Counter[float] = Counter()
@@ -57,7 +58,7 @@ class Asking:
             thread.start()
 
     def stop(self) -> None:
-        """Wait for the last answers."""
+        """Stop all clients after their last answers."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -108,9 +109,10 @@ def main() -> None:
                     Directory(base).rollback("m")
             time.sleep(args.seconds / (len(steps) + 1))
             asking.stop()
-    asked = sum(asking.answers.values())
+    answers = sum(asking.answers.values())
     print(
-        f"{args.pushes} pushes, {args.rollbacks} rollbacks, {args.clients} clients: {asked} answers"
+        f"{args.pushes} pushes, {args.rollbacks} rollbacks, {args.clients} clients:"
+        f" {answers} answers"
     )
     print(f"by version's constant: {dict(sorted(asking.answers.items()))}")
     print(f"failed or mixed: {len(asking.failures)}")

@@ -1,10 +1,10 @@
-"""How often the evaluator's confidence intervals hold the true value, by simulation.
+"""How often do the evaluator's confidence intervals contain the true value? A simulation.
 
     python benchmarks/interval_coverage.py [--trials 2000] [--rows 500] [--replicates 400] [-j 2]
 
-Rows are drawn from a known population whose metrics are measured on a million rows; each trial
-draws a test set, makes the intervals, and counts those that hold the population's value. `change`
-is the paired interval of the difference between two models on the same rows. Nominal: 95 %.
+The true metrics of a known population are measured on a million rows. Each trial draws a test set,
+computes the intervals, and checks whether they contain the true value. `change` is the paired
+interval of the difference between two models on the same rows. Nominal coverage: 95 %.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ POPULATION = 1_000_000
 
 @dataclass(frozen=True)
 class World:
-    """A task and the law that its labels and two models' answers follow."""
+    """A task, and the distribution of its labels and of the outputs of two models."""
 
     target: TaskTarget
     draw: Callable[[np.random.Generator, int], tuple[np.ndarray, Floats, Floats]]
@@ -88,17 +88,17 @@ WORLDS = {
 def coverage(
     kind: str, trials: int, rows: int, replicates: int, pool: ProcessPoolExecutor
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Shares of trials whose interval holds the truth, by metric: of its value, of its change."""
+    """Shares of trials whose interval contains the true value and the true change, by metric."""
     rng = np.random.default_rng(0)
     whole = _assess(WORLDS[kind], rng, POPULATION, Confidence(replicates=0))
     values, changes = Counter[str](), Counter[str]()
     one = partial(_trial, kind, rows=rows, replicates=replicates)
-    for found in pool.map(one, range(trials), chunksize=10):
-        for metric, interval in found.intervals.items():
+    for assessment in pool.map(one, range(trials), chunksize=10):
+        for metric, interval in assessment.intervals.items():
             truth = whole.metrics.values[metric]
             assert truth is not None
             values[metric] += interval.low <= truth <= interval.high
-        for metric, change in found.changes.items():
+        for metric, change in assessment.changes.items():
             if change.interval is not None:
                 truth = whole.changes[metric].value
                 changes[metric] += change.interval.low <= truth <= change.interval.high
@@ -106,7 +106,7 @@ def coverage(
 
 
 def _trial(kind: str, trial: int, *, rows: int, replicates: int) -> Assessment:
-    """Every trial of every world has random numbers of its own."""
+    """One test set; every trial of every world has its own random numbers."""
     rng = np.random.default_rng([list(WORLDS).index(kind), trial])
     return _assess(WORLDS[kind], rng, rows, Confidence(replicates=replicates, seed=trial))
 
@@ -119,8 +119,8 @@ def _assess(
     world: World, rng: np.random.Generator, rows: int, confidence: Confidence
 ) -> Assessment:
     labels, candidate, champion = world.draw(rng, rows)
-    given = Answers(world.target, labels, candidate, champion, None, 0.5)
-    return assess(given, {}, 1, confidence)[ALL]
+    answers = Answers(world.target, labels, candidate, champion, None, 0.5)
+    return assess(answers, {}, 1, confidence)[ALL]
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""Kill a run at random moments, give the same command again, and compare with an undisturbed run.
+"""Kill a run at random moments, repeat the command, and compare with a run that was not killed.
 
     python benchmarks/kill_and_resume.py SPEC [--data DIR] [--kills 10] [--seed 0]
 
-It fails unless data stages have the same artifact digests, metrics agree to 1e-6, and nothing
-half-written is left.
+Fails unless the artifacts of data stages have the same digests, metrics agree to 1e-6, and no
+half-written files remain.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ DATA_STAGES = (
 
 
 def command(args: argparse.Namespace, store: Path) -> list[str]:
-    told = [sys.executable, "-m", "pipeline.cli.main", "run", str(args.spec), "--no-wait"]
-    told += ["--set", f"store={store}", "--set", f"push.destination={store / 'serving'}"]
+    arguments = [sys.executable, "-m", "pipeline.cli.main", "run", str(args.spec), "--no-wait"]
+    arguments += ["--set", f"store={store}", "--set", f"push.destination={store / 'serving'}"]
     for override in args.overrides:
-        told += ["--set", override]
-    return told + (["--data", args.data] if args.data else [])
+        arguments += ["--set", override]
+    return arguments + (["--data", args.data] if args.data else [])
 
 
-def quiet(told: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def quiet(arguments: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def digests(store: Path) -> dict[str, dict[str, str]]:
@@ -55,10 +55,10 @@ def digests(store: Path) -> dict[str, dict[str, str]]:
 def metrics(store: Path) -> dict[str, float]:
     entry = Store(store).latest("Evaluator")
     assert entry is not None
-    told = json.loads((entry.path / "evaluation" / "evaluation.json").read_text())
+    evaluation = json.loads((entry.path / "evaluation" / "evaluation.json").read_text())
     return {
         f"{task}.{name}": value
-        for task, t in told["tasks"].items()
+        for task, t in evaluation["tasks"].items()
         for name, value in t["values"].items()
         if isinstance(value, float)
     }
@@ -85,7 +85,11 @@ def main() -> None:
             try:
                 process.wait(after)
                 print(f"kill {kill + 1}: the run had ended before {after:.1f} s")
-                for name in ("Trainer", "Transform", "ExampleGen"):  # make it work again
+                for name in (
+                    "Trainer",
+                    "Transform",
+                    "ExampleGen",
+                ):  # remove results, so that the next run has work
                     for entry in (troubled / name).glob("[!.]*"):
                         subprocess.run(["rm", "-r", str(entry)], check=True)
             except subprocess.TimeoutExpired:

@@ -1,10 +1,11 @@
-"""kill -9 of pushers at random moments under a polling server: only whole versions are ever served.
+"""Kill pushing processes (kill -9) at random moments: only complete versions may ever be served.
 
     python benchmarks/kill_pusher.py [--kills 50] [--seed 0]
 
-A push of a model with many files takes a while; each pusher is killed somewhere in between, now and
-then two push at once. After each kill every version on disk must be whole, numbers must only have
-grown, and the server must have refused none. In the end a push goes through.
+Pushing a model with many files takes a while; each pusher is killed somewhere in between, and
+sometimes two push at once. After each kill, every version on disk must be complete, version
+numbers must only have grown, and the server (which polls) must have refused none. The last push
+must succeed.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ print("pushed", flush=True)
 
 
 def pusher(base: Path, model: Path, digest: str) -> subprocess.Popen[str]:
-    """A process that pushes as soon as it is told to."""
+    """A process that waits for `go` and then pushes."""
     command = [sys.executable, "-c", PUSH, str(base), str(model), digest]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
@@ -47,14 +48,14 @@ def pusher(base: Path, model: Path, digest: str) -> subprocess.Popen[str]:
 
 
 def go(process: subprocess.Popen[str]) -> None:
-    """Tell a pusher to start."""
+    """Let a pusher start."""
     assert process.stdin is not None
     process.stdin.write("\n")
     process.stdin.flush()
 
 
 def how_long(base: Path, model: Path) -> float:
-    """Seconds that a push takes here."""
+    """Seconds that a push takes on this machine."""
     process = pusher(base, model, "first")
     began = time.perf_counter()
     go(process)

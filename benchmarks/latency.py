@@ -1,12 +1,12 @@
-"""Latency and throughput of a pushed model behind the embedded server, over REST and gRPC.
+"""Latency and throughput of a pushed model on the embedded server, over REST and gRPC.
 
     python benchmarks/latency.py BASE_PATH [--requests 200] [--batch 32] [--input NAME=FILE]
 
 BASE_PATH is a model's directory of versions, such as `.rootstock/serving/sms`; the newest version
-is served, in a process of its own. One client asks, one request at a time. Examples are the model's
-inputs as `--input` gives them, a line of a text file each (as they are for string inputs, else
-numbers); by default the texts are a few short messages, and the numbers are drawn at random.
-Requests before the clock starts: a tenth of `--requests`.
+is served in a separate process. One client sends one request at a time. `--input` names a text
+file with one value per line (text for string inputs, else numbers). Without it, string inputs get
+a few short messages, number inputs random numbers. A tenth of `--requests` is sent before the
+clock starts.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ MESSAGES = (
 )
 
 Columns = dict[str, list[Any]]
-"""Values of each input."""
+"""Values by input."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Milliseconds of single requests; examples per second in batches."""
+    """Milliseconds of requests with one example; examples per second in batches."""
 
     p50: float
     p95: float
@@ -50,7 +50,7 @@ class Figures:
 
 
 def measured(client: Client, columns: Columns, requests: int, batch: int) -> Figures:
-    """Ask one example at a time, then in batches."""
+    """Send requests with one example each, then batches."""
     singles = batches(columns, 1)
     for _ in range(max(requests // 10, 1)):
         client.predict(next(singles))
@@ -64,7 +64,7 @@ def measured(client: Client, columns: Columns, requests: int, batch: int) -> Fig
 
 
 def batches(columns: Columns, size: int) -> Iterator[Columns]:
-    """Inputs of `size` examples after one another, round and round."""
+    """Batches of `size` examples, over and over."""
     endless = {name: cycle(values) for name, values in columns.items()}
     while True:
         yield {name: list(islice(values, size)) for name, values in endless.items()}
@@ -76,20 +76,20 @@ def _seconds(client: Client, inputs: Columns) -> float:
     return time.perf_counter() - began
 
 
-def examples(client: Client, given: dict[str, Path]) -> Columns:
-    """A list of values for each input of the model."""
-    found: Columns = {}
+def examples(client: Client, files: dict[str, Path]) -> Columns:
+    """Values for each input of the model."""
+    columns: Columns = {}
     inputs = client.metadata()[client.signature].inputs
-    if unknown := set(given) - set(inputs):
+    if unknown := set(files) - set(inputs):
         raise SystemExit(f"no input {', '.join(unknown)}; expected some of: {', '.join(inputs)}")
     for name, spec in inputs.items():
         text = spec.data_type == STRING
-        if name in given:
-            lines = given[name].read_text(encoding="utf-8").splitlines()
-            found[name] = lines if text else [float(line) for line in lines]
+        if name in files:
+            lines = files[name].read_text(encoding="utf-8").splitlines()
+            columns[name] = lines if text else [float(line) for line in lines]
         else:
-            found[name] = list(MESSAGES) if text else np.random.default_rng(0).random(64).tolist()
-    return found
+            columns[name] = list(MESSAGES) if text else np.random.default_rng(0).random(64).tolist()
+    return columns
 
 
 def main() -> None:
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--input", action="append", default=[], metavar="NAME=FILE")
     args = parser.parse_args()
-    given = {name: Path(file) for name, _, file in (i.partition("=") for i in args.input)}
+    files = {name: Path(file) for name, _, file in (i.partition("=") for i in args.input)}
     name = args.model.resolve().name
     began = time.perf_counter()
     with (
@@ -116,10 +116,10 @@ def main() -> None:
         for kind, url in (("REST", "http"), ("gRPC", "grpc")):
             port = ports["rest" if kind == "REST" else "grpc"]
             with Client(f"{url}://localhost:{port}", name) as client:
-                told = measured(client, examples(client, given), args.requests, args.batch)
+                figures = measured(client, examples(client, files), args.requests, args.batch)
             print(
-                f"{kind:6} {told.p50:8.1f} {told.p95:8.1f} {told.worst:8.1f}"
-                f" {told.throughput:10.1f} per s"
+                f"{kind:6} {figures.p50:8.1f} {figures.p95:8.1f} {figures.worst:8.1f}"
+                f" {figures.throughput:10.1f} per s"
             )
 
 

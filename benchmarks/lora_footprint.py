@@ -1,9 +1,9 @@
-"""LoRA against full fine-tuning of the same pretrained text encoder: what trains, and peak memory.
+"""LoRA against full fine-tuning of one pretrained text encoder: trained weights, peak memory.
 
     python benchmarks/lora_footprint.py --preset DIR [--length 64] [--batch-size 32] [--steps 10]
 
-Each mode takes the same steps on the same random tokens, in a process of its own. Then LoRA's
-updates are set to random values and merged: the outputs before and after are compared.
+Each mode takes the same steps on the same random tokens, in a separate process. Afterwards LoRA's
+updates are set to random values and merged; outputs before and after merging are compared.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 
 def measure(mode: str, preset: str, length: int, batch_size: int, steps: int) -> dict[str, float]:
-    """Train in this process."""
+    """Train in this process and measure."""
     from models.balancing.loss_based.equal import Equal
     from models.inputs.encodings import Tokens
     from models.lazy import keras, tf
@@ -63,7 +63,7 @@ def measure(mode: str, preset: str, length: int, batch_size: int, steps: int) ->
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     trained = sum(int(np.prod(v.shape)) for v in adaptation.variables)
     state = sum(int(np.prod(v.shape)) for v in optimizer.variables)
-    found = {
+    figures = {
         "trained": trained,
         "parameters": model.count_params(),
         "optimizer_state": state,
@@ -77,9 +77,9 @@ def measure(mode: str, preset: str, length: int, batch_size: int, steps: int) ->
         few = {"text": ids[:8]}
         unmerged = np.asarray(model.trunk(few))
         adaptation.finish()
-        found["merged_difference"] = float(np.abs(np.asarray(model.trunk(few)) - unmerged).max())
-        found["parameters"] = model.count_params()
-    return found
+        figures["merged_difference"] = float(np.abs(np.asarray(model.trunk(few)) - unmerged).max())
+        figures["parameters"] = model.count_params()
+    return figures
 
 
 def main() -> None:
@@ -92,8 +92,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.mode:
         warnings.simplefilter("ignore")
-        found = measure(args.mode, args.preset, args.length, args.batch_size, args.steps)
-        print(json.dumps(found))
+        figures = measure(args.mode, args.preset, args.length, args.batch_size, args.steps)
+        print(json.dumps(figures))
         return
     print("mode        trained of      share  Adam's state  s/step  peak GiB")
     for mode in ("fine_tune", "lora"):

@@ -1,10 +1,14 @@
-"""Two tasks of which one has few labels: training on all rows against leaving the others out.
+"""Two tasks, one with few labels: train on all rows, or only on rows with both labels?
 
     python benchmarks/partial_labels.py --data DIR --work DIR [--share 0.05] [--seeds 3]
 
-Census: income is known of every training row, `married` of a share of them, drawn by seed. Masked:
-all rows, as Rootstock trains. Dropped: the rows with both labels alone. Dropped, as long: the same
-for as many steps as masked training. The test split has all labels.
+Census: every training row has the label `income`; a random share of them also has `married`.
+
+- masked: all rows, as Rootstock trains
+- dropped: only the rows with both labels
+- dropped, as long: the same, for as many steps as masked training
+
+The test split has all labels.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ LABEL, FILES = "marital-status", {"train": "census-income.data.gz", "test": "cen
 
 
 def prepare(data: Path, work: Path, share: float, seed: int) -> dict[str, Path]:
-    """A spec for each arm, with the rows it reads beside it."""
+    """Write a spec for each arm, and the rows that it reads."""
     content: dict[str, Any] = yaml.safe_load(SPEC.read_text())
     source = content["data"]["sources"][0]
     frames = {
@@ -47,10 +51,10 @@ def prepare(data: Path, work: Path, share: float, seed: int) -> dict[str, Path]:
         directory.mkdir(parents=True, exist_ok=True)
         for split, frame in (("train", rows), ("test", frames["test"])):
             frame.to_parquet(directory / f"{split}.parquet", index=False)
-        told = [
+        sources = [
             {"format": "parquet", "path": f"{split}.parquet", "split": split} for split in FILES
         ]
-        content["data"] = {"sources": told}
+        content["data"] = {"sources": sources}
         specs[arm] = directory / "spec.yaml"
         specs[arm].write_text(yaml.safe_dump(content, sort_keys=False))
     return specs
@@ -65,7 +69,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_arm: dict[str, list[dict[str, Any]]] = {}
     for seed in range(args.seeds):
         specs = prepare(args.data, args.work, args.share, seed)
         longer = f"training.epochs={round(3 / args.share)}"
@@ -75,15 +79,15 @@ def main() -> None:
             ("dropped, as long", specs["dropped"], [longer]),
         ):
             result = trial(spec, args.work / f"seed{seed}", [f"seed={seed}", *more])
-            found.setdefault(arm, []).append(result)
+            by_arm.setdefault(arm, []).append(result)
             print(seed, arm, result["auc"], f"{result['seconds']:.1f} s", flush=True)
-    tasks = list(found["masked"][0]["auc"])
+    tasks = list(by_arm["masked"][0]["auc"])
     print(
         f"\n| rows | {' | '.join(f'AUC {t}' for t in tasks)} |\n| --- "
         + "| --- " * len(tasks)
         + "|"
     )
-    for arm, results in found.items():
+    for arm, results in by_arm.items():
         scores = [[r["auc"][t] for r in results] for t in tasks]
         cells = [f"{statistics.mean(s):.4f} ± {statistics.pstdev(s):.4f}" for s in scores]
         print(f"| {arm} | {' | '.join(cells)} |")

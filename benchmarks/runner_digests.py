@@ -1,10 +1,10 @@
-"""The same digests of every data artifact, whatever runs Beam.
+"""Do all Beam runners produce the same digests of data artifacts?
 
     python benchmarks/runner_digests.py SPEC --data DIR FnApiRunner "PrismRunner prism_location=P"
 
-Each argument after the spec is a runner and its options, run in a process of its own, from
-ExampleGen to Transform. Prints the digest of each artifact and seconds, and exits with 1 where
-digests differ.
+Each argument after the spec is a runner with its options. It runs from ExampleGen to Transform in
+a separate process. Prints the digest of each artifact and the seconds; exits with 1 if digests
+differ.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STAGES = ("ExampleGen", "StatisticsGen", "Transform")
 
 
 def stages(spec_file: Path, data: str, runner: str) -> dict[str, list[str | float]]:
-    """Digest and seconds by stage."""
+    """Run the data stages; digest and seconds by stage."""
     from components.stage import BeamOptions
     from pipeline.flow import prepare
     from pipeline.runner import Runner
@@ -43,8 +43,8 @@ def stages(spec_file: Path, data: str, runner: str) -> dict[str, list[str | floa
 
 
 def _digest(entry: Path) -> str:
-    told = json.loads((entry / "artifact.json").read_text())["outputs"]
-    return " ".join(f"{name}:{output['digest'][:12]}" for name, output in sorted(told.items()))
+    outputs = json.loads((entry / "artifact.json").read_text())["outputs"]
+    return " ".join(f"{name}:{output['digest'][:12]}" for name, output in sorted(outputs.items()))
 
 
 def main() -> None:
@@ -56,18 +56,18 @@ def main() -> None:
     args = parser.parse_args()
     if args.one:
         began = time.monotonic()
-        found = stages(args.spec, args.data, args.runners[0])
-        print(json.dumps({**found, "all": ["", round(time.monotonic() - began, 1)]}))
+        results = stages(args.spec, args.data, args.runners[0])
+        print(json.dumps({**results, "all": ["", round(time.monotonic() - began, 1)]}))
         return
     digests = set()
     for runner in args.runners:
         command = [sys.executable, __file__, str(args.spec), runner, "--data", args.data, "--one"]
-        answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        found = json.loads(answer.splitlines()[-1])
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        results = json.loads(output.splitlines()[-1])
         print(runner)
-        for stage, (digest, seconds) in found.items():
+        for stage, (digest, seconds) in results.items():
             print(f"  {stage:14} {seconds:6.1f} s  {digest}")
-        digests.add(tuple(digest for digest, _ in found.values()))
+        digests.add(tuple(digest for digest, _ in results.values()))
     if len(digests) > 1:
         sys.exit("digests differ")
     print("the same digests everywhere")

@@ -1,14 +1,14 @@
-"""Every sharing scheme with several balancing methods on one spec: test AUC per task, and time.
+"""Test AUC per task and training time of every sharing scheme with several balancing methods.
 
     python benchmarks/sharing_study.py SPEC --work DIR [--data DIR] [--seeds 3]
         [--sharing hard,mmoe,...] [--balancing equal,uncertainty,imtl_g] [--set key=value]
         [--minutes M]
 
-Each trial is a whole run of the pipeline, in this process; the data stages come from the cache.
-Balanced gradients are taken where those of tasks meet in the scheme, nowhere in `soft`.
-Results are appended to `<work>/results.jsonl`; what is there is not run again. The table shows
-means and standard deviations over seeds, the seconds of the Trainer relative to hard sharing with
-summed losses of the same seed (median), and the model's parameters.
+Each trial is a complete run of the pipeline in this process; data stages are cached. Gradient
+methods take gradients where per-task gradients share a common tensor; for `soft` there is no such
+place, so they are left out. Results are appended to `<work>/results.jsonl`; existing ones are not
+repeated. The table shows means and standard deviations over seeds, the Trainer's time relative to
+hard sharing with summed losses and the same seed (median), and the number of parameters.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SCHEMES = methods("models.sharing", Sharing)
 
 
 def trial(spec: Path, work: Path, overrides: list[str]) -> dict[str, Any]:
-    """Test AUC by task, the Trainer's seconds, and the parameters of one run."""
+    """One run: test AUC by task, seconds of the Trainer, number of parameters."""
     from models.lazy import keras
 
     keras.backend.clear_session()
@@ -48,32 +48,32 @@ def trial(spec: Path, work: Path, overrides: list[str]) -> dict[str, Any]:
     with contextlib.redirect_stdout(io.StringIO()):
         result = run(spec, [*paths, *FIXED, *overrides], wait=False)
     entry = json.loads((result.model.path.parent / "artifact.json").read_text())
-    told = json.loads((result.evaluation.path / "evaluation.json").read_text())
+    evaluation = json.loads((result.evaluation.path / "evaluation.json").read_text())
     for made in (result.model, result.evaluation, *result.blessings, result.pushed):
         shutil.rmtree(made.path.parent, ignore_errors=True)
     shutil.rmtree(work / "pushed", ignore_errors=True)
     return {
-        "auc": {name: task["values"]["auc"] for name, task in told["tasks"].items()},
+        "auc": {name: task["values"]["auc"] for name, task in evaluation["tasks"].items()},
         "seconds": entry["seconds"],
         "parameters": entry["figures"]["parameters"],
     }
 
 
 def results(path: Path) -> list[dict[str, Any]]:
-    """What has been appended so far; a line that was cut off does not count."""
-    found = []
+    """The results so far, without a line that was cut off."""
+    lines = []
     for line in path.read_text().splitlines() if path.exists() else []:
         with contextlib.suppress(ValueError):
-            found.append(json.loads(line))
-    return found
+            lines.append(json.loads(line))
+    return lines
 
 
-def table(found: list[dict[str, Any]]) -> str:
-    """Markdown."""
+def table(runs: list[dict[str, Any]]) -> str:
+    """The results as a Markdown table."""
     cells: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
-    for r in found:
+    for r in runs:
         cells.setdefault((r["sharing"], r["balancing"]), {})[r["seed"]] = r
-    tasks = list(found[0]["auc"])
+    tasks = list(runs[0]["auc"])
     header = ["sharing", "balancing", *(f"AUC {t}" for t in tasks), "time", "parameters", "seeds"]
     lines = [header, ["---"] * len(header)]
     for (sharing, balancing), seeds in sorted(cells.items(), key=lambda c: (c[0] != PLAIN, c[0])):
@@ -99,7 +99,9 @@ def main() -> None:
     parser.add_argument("--sharing", default=",".join(SCHEMES))
     parser.add_argument("--balancing", default="equal,uncertainty,imtl_g")
     parser.add_argument("--set", dest="overrides", action="append", default=[])
-    parser.add_argument("--minutes", type=float, default=math.inf, help="start none after these")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="start no trial after this time"
+    )
     args = parser.parse_args()
     if args.data:
         os.environ["DATA"] = args.data
@@ -110,14 +112,14 @@ def main() -> None:
     for seed, sharing, balancing in wanted:
         if (sharing, balancing, seed) in done or time.monotonic() > end:
             continue
-        told = [f"model.sharing={sharing}", f"model.balancing.name={balancing}", f"seed={seed}"]
+        settings = [f"model.sharing={sharing}", f"model.balancing.name={balancing}", f"seed={seed}"]
         if issubclass(BALANCING[balancing], GradientBalancing):
             meet = SCHEMES[sharing].gradients_meet
             if meet is None:
                 continue
-            told.append(f"model.balancing.at={meet}")
+            settings.append(f"model.balancing.at={meet}")
         line = {"sharing": sharing, "balancing": balancing, "seed": seed}
-        line |= trial(args.spec, args.work, [*told, *args.overrides])
+        line |= trial(args.spec, args.work, [*settings, *args.overrides])
         with file.open("a") as stream:
             stream.write(json.dumps(line) + "\n")
         print(sharing, balancing, seed, line["auc"], f"{line['seconds']:.1f} s", flush=True)

@@ -1,9 +1,9 @@
-"""One multitask model against a model per task, through the same pipeline, each in a new store.
-
-Every arm is a whole `rootstock run` in a process of its own, so its wall time holds everything from
-raw files to the pushed model.
+"""One multitask model against a model per task, through the same pipeline, each with a new store.
 
     python benchmarks/single_vs_multitask.py SPEC [--data DIR] [--set A.B=VALUE]
+
+Every arm is a complete `rootstock run` in a separate process, so its wall time includes everything
+from raw files to the pushed model.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.store.store import Store
 
 @dataclass(frozen=True)
 class Arm:
-    """What one run gave. wall_s: of the process; trainer_s: of its Trainer stage."""
+    """The result of one run. wall_s: seconds of the process; trainer_s: of its Trainer stage."""
 
     tasks: tuple[str, ...]
     wall_s: float
@@ -52,10 +52,10 @@ def run_arm(
     trainer, evaluator = Store(store).latest("Trainer"), Store(store).latest("Evaluator")
     assert trainer is not None
     assert evaluator is not None
-    told = json.loads(
+    evaluation = json.loads(
         (Evaluation(evaluator.path / "evaluation").path / "evaluation.json").read_text()
     )
-    metrics = {t: told["tasks"][t]["values"] for t in tasks}
+    metrics = {t: evaluation["tasks"][t]["values"] for t in tasks}
     return Arm(tasks, wall, trainer.seconds, metrics)
 
 

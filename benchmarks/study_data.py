@@ -1,9 +1,9 @@
-"""Spam data for studies: one text a row, no text twice, split by the hash of the text.
+"""Spam data for studies: one text per row, no text twice, split by the hash of the text.
 
     python benchmarks/study_data.py sms|mail|enron --data DIR --work DIR
 
-Texts are the same if they agree after lower-casing and folding white space. A fifth of them, by
-hash, is for testing. Long texts are cut, for every model alike.
+Two texts are the same if they agree in lower case with white space folded. A fifth of them, by
+hash, is the test split. Long texts are cut, equally for every model.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.mail import MailReader
 
 Labelled = Iterator[tuple[str, str]]
-"""Text and label."""
+"""Pairs of text and label."""
 
 TEST_SHARE = 0.2
 LONGEST = 2000
-"""Characters. Character n-grams of whole mails would take more memory than a laptop has."""
+"""Characters per text: character n-grams of complete mails need more memory than a laptop has."""
 
 
 def sms(data: Path) -> Labelled:
@@ -70,9 +70,9 @@ def prepare(
 ) -> None:
     """Write `train.parquet` and `test.parquet` with the columns `text` and `label`.
 
-    max_train, test_rows: at most so many, those of the smallest hashes.
-    rehearsal: test on rows of the training split that are then not trained on, for choosing a
-        recipe without the real test split.
+    max_train, test_rows: largest number of rows; those with the smallest hashes are kept.
+    rehearsal: test on rows taken from the training split, to choose settings without the real test
+        split.
     """
     unique: dict[bytes, tuple[str, str]] = {}
     count = 0

@@ -22,11 +22,11 @@ SCORES = {
     "accuracy": "Accuracy",
 }
 Cells = dict[str, dict[str, dict[int, dict[str, Any]]]]
-"""Results by arm, size and seed."""
+"""Results by arm, number of labels and seed."""
 
 
 def report(results: list[dict[str, Any]]) -> str:
-    """Markdown. Of results of the same arm, size and seed, the last counts."""
+    """Markdown tables. The last result counts if an arm, size and seed occurs twice."""
     cells: Cells = defaultdict(lambda: defaultdict(dict))
     rows: dict[str, int] = {}
     for r in results:
@@ -44,8 +44,8 @@ def report(results: list[dict[str, Any]]) -> str:
 
 
 def _values(cells: Cells, arm: str, size: str, key: str) -> list[float]:
-    found = (r.get(key) for _, r in sorted(cells[arm].get(size, {}).items()))
-    return [v for v in found if v is not None]
+    values = (r.get(key) for _, r in sorted(cells[arm].get(size, {}).items()))
+    return [v for v in values if v is not None]
 
 
 def _spread(values: list[float]) -> str:
@@ -71,11 +71,11 @@ def _costs(cells: Cells, sizes: list[str]) -> str:
     lines = []
     for arm in cells:
         seconds = [_values(cells, arm, s, "seconds") for s in sizes]
-        told = [f"{statistics.mean(v):.1f}" if v else "" for v in seconds]
+        shown = [f"{statistics.mean(v):.1f}" if v else "" for v in seconds]
         last = next(iter(cells[arm][next(reversed(cells[arm]))].values()))
         trained = last.get("trainable_parameters") or last.get("parameters") or 0
         embed = f"{last['embed_seconds']:.0f}" if last.get("embed_seconds") else ""
-        lines.append([arm, *told, embed, f"{trained:,}"])
+        lines.append([arm, *shown, embed, f"{trained:,}"])
     header = ["labels", *sizes, "Embed, once", "parameters that train"]
     return _markdown("Seconds of the Trainer (classical: of fitting)", header, lines)
 
@@ -93,8 +93,9 @@ def _needed(cells: Cells, sizes: list[str], rows: dict[str, int]) -> str:
 
 
 def labels_needed(means: list[tuple[int, float]]) -> tuple[str, str]:
-    """The first size whose mean reaches the goal, and where the line to it, over the logarithm of
-    the size, crosses it.
+    """The first size whose mean F1 reaches the goal, and the interpolated number of labels.
+
+    Interpolation is linear in the logarithm of the number of labels.
 
     means: (labels, mean F1), ascending.
     """
@@ -110,7 +111,7 @@ def labels_needed(means: list[tuple[int, float]]) -> tuple[str, str]:
 
 
 def _against(cells: Cells, sizes: list[str], arm: str = "fine_tune") -> str:
-    """By how much one arm is better than each other, seed by seed."""
+    """The mean gain of one arm over each other, paired by seed."""
     lines = []
     for other in cells:
         if other == arm or arm not in cells:

@@ -1,12 +1,12 @@
-"""The embedded server's throughput and latency beside calling the SavedModel in-process: as
-TensorFlow does it (`tf.saved_model.load`), and as the server does.
+"""Throughput and latency of the embedded server, compared with calling the SavedModel in-process.
 
     python benchmarks/throughput.py BASE_PATH [--rows 32] [--turns 5] [--input NAME=@FILE]
 
-BASE_PATH is a model's directory of versions, such as `.rootstock/serving/digits`. All get the same
+BASE_PATH is a model's directory of versions, such as `.rootstock/serving/digits`. In-process calls
+are made as TensorFlow does (`tf.saved_model.load`), and as the server does. All get the same
 requests of `--rows` rows from 1, 8 and 32 clients, in turns, on the same cores; the clients of the
-server run in a process of their own. The ratios are rows per second, server / TensorFlow and server
-/ its own run in-process, the medians over turns.
+server run in a separate process. Ratios are rows per second, server divided by TensorFlow and
+server divided by its own in-process call: medians over turns.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CLIENTS = (1, 8, 32)
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one turn."""
+    """The figures of one turn."""
 
     rows_per_s: float
     p50_ms: float
@@ -127,10 +127,10 @@ def _elsewhere(url: str, model: str, clients: int, args: argparse.Namespace) -> 
     command += ["--rows", str(args.rows), "--seconds", str(args.seconds)]
     command += [word for text in args.input for word in ("--input", text)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    told = json.loads(done.stdout)
-    if told["failures"]:
-        raise SystemExit(f"{url}: {told['failures']} requests failed")
-    return Figures(told["rows_per_s"], told["p50_ms"], told["p99_ms"])
+    report = json.loads(done.stdout)
+    if report["failures"]:
+        raise SystemExit(f"{url}: {report['failures']} requests failed")
+    return Figures(report["rows_per_s"], report["p50_ms"], report["p99_ms"])
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""Steps per second of the Trainer against bare `keras.Model.fit` on the same layers and data.
+"""Steps per second of the Trainer against plain `keras.Model.fit` with the same layers and data.
 
     python benchmarks/trainer_speed.py [--rounds 5]
 
-Bare: the same trunk and heads as one functional model, Keras's own Adam, plain Keras losses and
-metrics (AUC and accuracy per task, as the Trainer has), NumPy arrays given to `fit`; and once more
-without any metrics. Trainer: model, dataset, optimizer and callback of `components.training.fit`,
-with a checkpoint after every epoch. They take turns in one process, so that a busy machine slows
-all alike; a ratio is the median over rounds. Data are synthetic: their values do not matter for
-speed.
+- Bare: the same trunk and heads as one functional model, Keras's own Adam, losses and metrics
+  (AUC and accuracy per task, like the Trainer), NumPy arrays passed to `fit`; and again without
+  metrics.
+- Trainer: model, data set, optimizer and callback of `components.training.fit`, with a checkpoint
+  after every epoch.
+
+They take turns in one process, so that a busy machine slows all of them down; a ratio is the
+median over rounds. Data are synthetic, because values do not matter for speed.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ RNG = np.random.default_rng(0)
 
 @dataclass(frozen=True)
 class Case:
-    """A data set like one of the examples'."""
+    """A data set like that of an example."""
 
     name: str
     features: tuple[Feature, ...]
@@ -81,7 +83,7 @@ def objects() -> Case:
 
 
 class Bare:
-    """`keras.Model.fit` with what Keras itself has, with or without metrics."""
+    """`keras.Model.fit` with parts of Keras only, with or without metrics."""
 
     def __init__(self, case: Case, measured: bool) -> None:
         keras.utils.set_random_seed(0)
@@ -114,7 +116,7 @@ class Bare:
 
 
 class Ours:
-    """What the Trainer does in an epoch."""
+    """An epoch of the Trainer."""
 
     def __init__(self, case: Case, directory: Path) -> None:
         keras.utils.set_random_seed(0)
@@ -136,7 +138,7 @@ class Ours:
 
 
 def seconds(runner: Bare | Ours) -> tuple[float, float]:
-    """Of an epoch: by the clock, and of processor time, which other processes do not change."""
+    """Wall time and CPU time of an epoch (other processes do not change the latter)."""
     clock, processor = time.perf_counter(), time.process_time()
     runner.epoch()
     return time.perf_counter() - clock, time.process_time() - processor

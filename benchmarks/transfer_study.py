@@ -1,17 +1,18 @@
-"""Transfer modes against training from scratch and against classical models, by number of labels.
+"""Transfer modes, training from scratch and classical models, by number of labels.
 
     python benchmarks/transfer_study.py sms --data DIR --work DIR --preset DIR \
         [--sizes 16,64,256,1024,all] [--per-class 8,64] [--seeds 3] [--arms scratch,frozen,...] \
         [--length 64] [--test-rows 1000] [--max-train N] [--minutes M] [--set ARM:key=value]
 
-Every arm with Keras is a whole run of the pipeline. Every trial has a process of its own: one that
-has trained dozens of models is slower, and larger. The budgets are fixed
-(`ARMS`): no validation rows, no early stopping, nothing is chosen by its score. All arms of a size
-and seed see the same labelled rows; all are judged on the same test rows, F1 at 0.5 (a linear SVM:
-at decision 0). From-scratch arms know the words of all training texts, since Transform finds them.
+Every arm with Keras is a complete run of the pipeline. Every trial has its own process, because a
+process that has trained dozens of models is slower and larger. Budgets are fixed (`ARMS`): no
+validation rows, no early stopping, nothing is chosen by its score. All arms with the same size and
+seed see the same labelled rows. All are measured on the same test rows: F1 at a probability of 0.5
+(a linear SVM: at decision 0). Arms from scratch know the words of all training texts, because
+Transform builds the vocabulary.
 
-Each result is appended to `<work>/results.jsonl` as soon as it is there; what is there is not run
-again. The report is printed at the end, and at any time by `benchmarks/study_report.py`.
+Each result is appended to `<work>/results.jsonl` at once; existing ones are not repeated. The
+report is printed at the end, and at any time by `benchmarks/study_report.py`.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ ARMS = {
     "lora": Arm("lora", 1e-3, 100, 3),
     "fine_tune": Arm("fine_tune", 1e-3, 100, 3),
 }
-"""Learning rates are the heads'; the modes' own defaults say what share of it the trunk takes."""
+"""Learning rates are those of the heads; each mode's default gives the trunk a share of it."""
 
 
 def svm(rows: int) -> Pipeline:
@@ -85,7 +86,7 @@ def svm(rows: int) -> Pipeline:
 
 
 def balanced_svm(rows: int) -> Pipeline:
-    """The same, each class weighing as much."""
+    """The same with balanced class weights."""
     return svm(rows).set_params(linearsvc__class_weight="balanced")
 
 
@@ -95,14 +96,14 @@ def logistic(rows: int) -> Pipeline:
 
 
 CUT = "_cut"
-"""Of arms that read the first `length` words only, as those with Keras do (BERT: tokens)."""
+"""Suffix of arms that read only the first `length` words, like those with Keras (BERT: tokens)."""
 CLASSICAL = {"tfidf_svm": svm, "tfidf_svm_balanced": balanced_svm, "tfidf_logistic": logistic}
 CLASSICAL |= {name + CUT: make for name, make in CLASSICAL.items()}
 
 
 @dataclass(frozen=True)
 class Size:
-    """How many labels. rows: in all. subset: as a spec has it, without its seed; None for all."""
+    """How many labels. rows: in total. subset: as in a spec, without its seed; None for all."""
 
     name: str
     rows: int
@@ -111,7 +112,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Study:
-    """A data set that is ready to learn from. overrides: of specs, by arm."""
+    """A prepared data set. overrides: changes of the spec, by arm."""
 
     dataset: str
     work: Path
@@ -120,7 +121,7 @@ class Study:
     overrides: dict[str, list[str]]
 
     def spec(self) -> Path:
-        """The spec of all arms: what they override is model, training and seed."""
+        """Write the common spec; arms override model, training and seed."""
         content = {
             "name": self.dataset,
             "data": {
@@ -140,20 +141,20 @@ class Study:
         return path
 
     def keras(self, name: str, size: Size, seed: int) -> dict[str, Any]:
-        """Run the pipeline; what it leaves in the store for this arm alone is removed again."""
+        """Run the pipeline; results that only this arm uses are removed from the store."""
         with contextlib.redirect_stdout(io.StringIO()):
             result = run(self.spec(), self._arm_overrides(name, size, seed), wait=False)
         entry = json.loads((result.model.path.parent / "artifact.json").read_text())
-        told = json.loads((result.evaluation.path / "evaluation.json").read_text())
-        found = figures(told["tasks"][TASK.name]) | {"seconds": entry["seconds"]}
+        evaluation = json.loads((result.evaluation.path / "evaluation.json").read_text())
+        measured = figures(evaluation["tasks"][TASK.name]) | {"seconds": entry["seconds"]}
         for key in ("parameters", "trainable_parameters", "epochs", "steps_per_second"):
-            found[key] = entry["figures"].get(key)
+            measured[key] = entry["figures"].get(key)
         if (embed := Store(self.work / "store").latest("Embed")) and name == "frozen":
-            found["embed_seconds"] = embed.seconds
+            measured["embed_seconds"] = embed.seconds
         for made in (result.model, result.evaluation, *result.blessings, result.pushed):
             shutil.rmtree(made.path.parent, ignore_errors=True)
         shutil.rmtree(self.work / "pushed", ignore_errors=True)
-        return found
+        return measured
 
     def _arm_overrides(self, name: str, size: Size, seed: int) -> list[str]:
         arm = ARMS[name]
@@ -173,7 +174,7 @@ class Study:
         return [f"{k}={json.dumps(v)}" for k, v in base.items()] + self.overrides.get(name, [])
 
     def classical(self, name: str, size: Size, seed: int) -> dict[str, Any]:
-        """Fit a classical model to the same rows."""
+        """Fit a classical model on the same rows."""
         train, test = (pq.read_table(self.work / f"{s}.parquet") for s in ("train", "test"))
         target = resolve(TASK, train["label"])
         y = encode(target, train["label"], len(train))
@@ -193,12 +194,12 @@ class Study:
         measured = measure(
             target, encode(target, test["label"], len(test)), 1 / (1 + np.exp(-decision))
         )
-        told = {"values": measured.values, "confusion": measured.confusion}
-        return figures(told) | {"seconds": seconds, "parameters": model[-1].coef_.size}
+        task = {"values": measured.values, "confusion": measured.confusion}
+        return figures(task) | {"seconds": seconds, "parameters": model[-1].coef_.size}
 
 
 def figures(task: dict[str, Any]) -> dict[str, float | None]:
-    """The figures of a binary task's evaluation, with Matthews' correlation coefficient."""
+    """Metrics of a binary task's evaluation, and Matthews' correlation coefficient."""
     (tn, fp), (fn, tp) = task["confusion"]
     scale = math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
     values = {name: task["values"][name] for name in ("f1", "best_f1", "auc", "accuracy")}
@@ -206,16 +207,16 @@ def figures(task: dict[str, Any]) -> dict[str, float | None]:
 
 
 def sizes(rows: int, totals: str, per_class: str) -> list[Size]:
-    """What the command line asks for, fewest labels first."""
-    found = [Size(f"{n}/class", 2 * int(n), {"per_class": int(n)}) for n in _listed(per_class)]
+    """The sizes of the command line, fewest labels first."""
+    chosen = [Size(f"{n}/class", 2 * int(n), {"per_class": int(n)}) for n in _listed(per_class)]
     for n in _listed(totals):
         if n == "all":
-            found.append(Size(n, rows, None))
+            chosen.append(Size(n, rows, None))
         else:
-            found.append(Size(n, int(n), {"rows": int(n)}))
-    if too_large := [s.name for s in found if s.rows > rows]:
+            chosen.append(Size(n, int(n), {"rows": int(n)}))
+    if too_large := [s.name for s in chosen if s.rows > rows]:
         raise SystemExit(f"{', '.join(too_large)}: there are {rows} training rows only.")
-    return sorted(found, key=lambda s: s.rows)
+    return sorted(chosen, key=lambda s: s.rows)
 
 
 def _listed(text: str) -> list[str]:
@@ -223,7 +224,7 @@ def _listed(text: str) -> list[str]:
 
 
 def results(path: Path) -> Iterator[dict[str, Any]]:
-    """What has been appended so far; a line that was cut off does not count."""
+    """The results so far, without a line that was cut off."""
     if path.exists():
         for line in path.read_text().splitlines():
             with contextlib.suppress(ValueError):
@@ -245,8 +246,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--length", type=int, help="tokens, or words from scratch")
     parser.add_argument("--test-rows", type=int, default=1000)
     parser.add_argument("--max-train", type=int)
-    parser.add_argument("--minutes", type=float, default=math.inf, help="start no arm after these")
-    parser.add_argument("--rehearse", action="store_true", help="test on spared training rows")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="start no trial after this time"
+    )
+    parser.add_argument(
+        "--rehearse", action="store_true", help="test on rows taken from the training split"
+    )
     parser.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="ARM:key=value"
     )
@@ -264,8 +269,8 @@ def main() -> None:
     end = time.monotonic() + 60 * args.minutes
     prepare(args.dataset, args.data, args.work, args.max_train, args.test_rows, args.rehearse)
     arms, length = _listed(args.arms), args.length or LENGTHS[args.dataset]
-    told = [o.partition(":") for o in args.overrides]
-    overrides = {arm: [o for a, _, o in told if a == arm] for arm in arms}
+    pairs = [o.partition(":") for o in args.overrides]
+    overrides = {arm: [o for a, _, o in pairs if a == arm] for arm in arms}
     study = Study(args.dataset, args.work, args.preset, length, overrides)
     rows = pq.read_metadata(args.work / "train.parquet").num_rows
     file = args.work / "results.jsonl"
@@ -280,13 +285,13 @@ def main() -> None:
         began = time.perf_counter()
         run_one = study.keras if arm in ARMS else study.classical
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
-            found = alone.submit(run_one, arm, size, seed).result()
+            measured = alone.submit(run_one, arm, size, seed).result()
         line = {"dataset": args.dataset, "arm": arm, "size": size.name, "rows": size.rows}
-        line |= {"seed": seed, "overrides": overrides[arm], "length": length, **found}
+        line |= {"seed": seed, "overrides": overrides[arm], "length": length, **measured}
         line["whole_seconds"] = time.perf_counter() - began
         with file.open("a") as stream:
             stream.write(json.dumps(line) + "\n")
-        scores = f"F1 {found['f1']:.4f} AUC {found['auc']:.4f}"
+        scores = f"F1 {measured['f1']:.4f} AUC {measured['auc']:.4f}"
         print(
             f"{arm} {size.name} seed {seed}: {scores} in {line['whole_seconds']:.1f} s", flush=True
         )

@@ -1,9 +1,10 @@
-"""How well the order of trunks by `rootstock advise` agrees with that by `rootstock study`.
+"""Does `rootstock advise` rank trunks in the same order as `rootstock study`?
 
     python benchmarks/trunk_agreement.py SPEC [--data DIR] [--set KEY=VALUE] [--workers 2]
 
-The spec's study has an arm for each trunk: examples/objects/trunks.yaml, examples/spam/trunks.yaml.
-Measured is the mean over seeds and tasks of the metric on test rows, with all rows of the study.
+The spec's study has an arm for each trunk, as in examples/objects/trunks.yaml and
+examples/spam/trunks.yaml. A trunk's measured value is the mean over seeds and tasks of the metric
+on test rows, with all training rows of the study.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ def main() -> None:
     directory = study(args.spec, args.overrides, variables, workers=args.workers)
     assert directory is not None
     spec, _ = load_spec(args.spec, args.overrides, variables)
-    told = json.loads((directory / "study.json").read_text())
-    signs = {task: sign(spec, task, metric) for task, metric in told["metrics"].items()}
-    measured = {arm: np.mean(_values(told, signs, arm)) for arm in advice}
+    report = json.loads((directory / "study.json").read_text())
+    signs = {task: sign(spec, task, metric) for task, metric in report["metrics"].items()}
+    measured = {arm: np.mean(_values(report, signs, arm)) for arm in advice}
     print(f"\n{'trunk':16} {'rank by advice':>14} {'measured':>9} {'± seeds':>8}")
     for arm in sorted(measured, key=lambda a: -measured[a]):
-        spread = np.std(_values(told, signs, arm).mean(axis=1), ddof=1)
+        spread = np.std(_values(report, signs, arm).mean(axis=1), ddof=1)
         print(f"{arm:16} {advice[arm]['rank']:14.2f} {measured[arm]:9.4f} {spread:8.4f}")
     order = list(measured.values())
     by = {"all scores": [-advice[a]["rank"] for a in measured]}
@@ -56,11 +57,11 @@ def main() -> None:
         print(f"{name:26} {rho.statistic:8.2f} {tau.statistic:8.2f} {loss:18.4f}")
 
 
-def _values(told: dict[str, Any], signs: dict[str, int], arm: str) -> np.ndarray:
-    """[seeds, tasks], signed so that more is better."""
-    fraction = max(t["fraction"] for t in told["trials"])
-    cells = [t for t in told["trials"] if (t["arm"], t["fraction"]) == (arm, fraction)]
-    metrics = told["metrics"]
+def _values(report: dict[str, Any], signs: dict[str, int], arm: str) -> np.ndarray:
+    """Test metrics [seeds, tasks], with signs such that more is better."""
+    fraction = max(t["fraction"] for t in report["trials"])
+    cells = [t for t in report["trials"] if (t["arm"], t["fraction"]) == (arm, fraction)]
+    metrics = report["metrics"]
     return np.array(
         [[signs[t] * c["tasks"][t]["test"][metrics[t]] for t in metrics] for c in cells]
     )

@@ -15,7 +15,8 @@ from components.evaluation.intervals import (
     percentile,
     resamples,
 )
-from components.evaluation.metrics import FAMILIES, Family, Share, TaskMetrics, measure
+from components.evaluation.metrics import Family, Share, TaskMetrics, family_of, measure
+from components.labels.encoding import labelled
 from models.tasks.base import TaskTarget
 
 if TYPE_CHECKING:
@@ -80,10 +81,10 @@ def assess(
     answers: Answers, slices: Mapping[str, Mask], min_rows: int, confidence: Confidence
 ) -> dict[str, Assessment]:
     """By slice name; `ALL` first, then the slices with at least `min_rows` labelled rows."""
-    family = FAMILIES[answers.target.task.kind]
-    labelled = family.labelled(answers.labels)
-    there = answers.on(labelled)
-    kept = {name: rows[labelled] for name, rows in slices.items()}
+    family = family_of(answers.target.task.kind)
+    known = labelled(answers.labels)
+    there = answers.on(known)
+    kept = {name: rows[known] for name, rows in slices.items()}
     kept = {name: rows for name, rows in kept.items() if rows.sum() >= max(min_rows, 1)}
     groups = {ALL: np.ones(len(there.labels), bool), **kept}
     parts = {name: there.on(rows) for name, rows in groups.items()}

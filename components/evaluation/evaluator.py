@@ -21,7 +21,7 @@ from components.errors import RootstockError
 from components.evaluation.assessment import ALL, Answers, Assessment, assess
 from components.evaluation.evaluation_page import page
 from components.evaluation.intervals import Confidence
-from components.evaluation.metrics import DECISION, METRICS
+from components.evaluation.metrics import DECISION, family_of
 from components.evaluation.thresholds import Check, Threshold, check_thresholds, judge
 from components.labels.encoding import encode
 from components.stage import Context, Observer, Stage
@@ -106,8 +106,9 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
         assessed = self._assessed(record.targets, examples, split, answers, alike, slices)
         for name, found in assessed.items():
             metrics = found[ALL].metrics
-            if (value := metrics.values[METRICS[metrics.kind][0]]) is not None:
-                context.observer.figure(f"{name}.{METRICS[metrics.kind][0]}", value)
+            main = family_of(metrics.kind).names[0]
+            if (value := metrics.values[main]) is not None:
+                context.observer.figure(f"{name}.{main}", value)
         checks = judge(self.thresholds, assessed, split, champions.keys())
         reasons += [check.said for check in checks if not check.met]
         report = {

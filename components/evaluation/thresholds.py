@@ -11,7 +11,7 @@ from components.data.slices import Slice, columns_of
 from components.errors import RootstockError
 from components.evaluation.assessment import ALL, Assessment
 from components.evaluation.intervals import Interval
-from components.evaluation.metrics import FAMILIES, METRICS
+from components.evaluation.metrics import family_of
 from models.config import STRICT
 from models.tasks.base import Task
 
@@ -81,18 +81,18 @@ def check_thresholds(
         where = f"thresholds: {t.task}.{t.metric}"
         if t.task not in kinds:
             raise RootstockError(f"{where}: no task {t.task!r}; expected one of {list(kinds)}.")
-        known = METRICS[kinds[t.task]]
-        if t.metric not in known:
+        family = family_of(kinds[t.task])
+        if t.metric not in family.names:
             raise RootstockError(
                 f"{where}: a {kinds[t.task]} task has no metric {t.metric!r}; expected one of"
-                f" {', '.join(known)}."
+                f" {', '.join(family.names)}."
             )
         if t.min is None and t.max is None and not t.compares:
             raise RootstockError(f"{where}: give `min`, `max`, `min_change` or `max_change`.")
         for low, high, name in ((t.min, t.max, ""), (t.min_change, t.max_change, "_change")):
             if low is not None and high is not None and low > high:
                 raise RootstockError(f"{where}: min{name} {low:g} is above max{name} {high:g}.")
-        if t.meets != "measured" and t.metric in FAMILIES[kinds[t.task]].without_interval:
+        if t.meets != "measured" and t.metric in family.without_interval:
             raise RootstockError(f"{where} has no confidence interval: leave `meets` out.")
         if t.slice != ALL and not slices:
             raise RootstockError(f"{where}: slice {t.slice!r}, but evaluation.slices is empty.")

@@ -11,7 +11,8 @@ from pydantic import ConfigDict, TypeAdapter
 
 from components.artifacts import TrialResult
 from components.data.arrow import np
-from components.evaluation.metrics import DECISION, FAMILIES, measure
+from components.evaluation.metrics import DECISION, family_of, measure
+from components.labels.encoding import labelled
 from models.tasks.base import TaskTarget
 
 REPLICATES = 100
@@ -22,7 +23,7 @@ Replicates = Mapping[str, tuple[float | None, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class TaskFigures:
-    """Metrics of one task by name (`components.evaluation.metrics.METRICS`) on each split.
+    """Metrics of one task by name (`components.evaluation.metrics`) on each split.
 
     None means undefined.
 
@@ -93,9 +94,9 @@ def _resampled(
     target: TaskTarget, labels: np.ndarray, answers: np.ndarray
 ) -> dict[str, tuple[float | None, ...]]:
     """Poisson bootstrap: every row counts as often as a draw of mean 1 says, drawn by its place."""
-    family = FAMILIES[target.task.kind]
+    family = family_of(target.task.kind)
     draws = np.random.default_rng(0).poisson(1.0, (REPLICATES, len(labels))).astype(np.float64)
-    carries = family.labelled(labels)
+    carries = labelled(labels)
     outputs = np.asarray(answers, np.float64)[carries]
     if not carries.any() or not np.isfinite(outputs).all():
         return dict.fromkeys(family.names, (None,) * REPLICATES)

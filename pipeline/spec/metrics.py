@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components.errors import RootstockError
-from components.evaluation.metrics import FAMILIES, METRICS
+from components.evaluation.metrics import family_of
 from components.evaluation.thresholds import Threshold, check_thresholds
 from pipeline.spec.sections import Spec
 
@@ -22,9 +22,9 @@ def chosen_metrics(spec: Spec, section: str, named: Mapping[str, str]) -> dict[s
             check_thresholds(tasks, [Threshold(task=task, metric=metric, min=0.0)])
         except RootstockError as e:
             raise RootstockError(str(e).replace("thresholds: ", f"{section}.metrics: ", 1)) from e
-    return {t.name: named.get(t.name, METRICS[t.kind][0]) for t in tasks}
+    return {t.name: named.get(t.name, family_of(t.kind).names[0]) for t in tasks}
 
 
 def sign(spec: Spec, task: str, metric: str) -> int:
     """1 where more of the metric is better, -1 where less is."""
-    return -1 if metric in FAMILIES[spec.tasks[task].kind].lower_is_better else 1
+    return -1 if metric in family_of(spec.tasks[task].kind).lower_is_better else 1

@@ -13,13 +13,14 @@ from pydantic import (
 
 from components.data.slices import Slice
 from components.evaluation.intervals import Confidence
+from components.evaluation.metrics import family_of
 from components.evaluation.thresholds import Threshold
 from components.export.infra_validator import ServingLimits
 from components.export.settings import Export
 from components.ingestion.readers import Source
 from components.ingestion.splits import HashSplits, Splits
 from components.training.settings import Training
-from models.discovery import choice
+from models.discovery import choice, methods
 from models.inputs.spec import ImageInput, Input, TextInput
 from models.multitask.methods import BalancingSpec, SharingSpec, TrunkSpec
 from models.sharing.base import check_balancing
@@ -220,11 +221,13 @@ class Spec(Part):
                     )
         for name in self.evaluation.decisions:
             kind = self.tasks[name].kind if name in self.tasks else None
-            if kind not in ("binary", "multilabel"):
-                told = f"is a {kind} task" if kind else f"is none of {list(self.tasks)}"
+            if kind is None or not family_of(kind).has_decision:
+                problem = f"is a {kind} task" if kind else f"is none of {list(self.tasks)}"
+                kinds = methods("models.tasks", Task, "kind")
+                deciding = [k for k in kinds if family_of(k).has_decision]
                 raise ValueError(
-                    f"evaluation.decisions: {name!r} {told}; expected binary or multilabel tasks,"
-                    " which answer yes above a probability"
+                    f"evaluation.decisions: {name!r} {problem}; expected {' or '.join(deciding)}"
+                    " tasks, which answer yes above a probability"
                 )
         for threshold in self.thresholds:
             if threshold.task not in self.tasks:

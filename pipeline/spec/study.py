@@ -47,7 +47,7 @@ class Study:
         are about other training and test rows too, and are harder to reach.
     budget: `steps` gives every fraction as many optimizer steps as all rows get; `epochs` gives it
         as many epochs.
-    metrics: by task; the first of its kind (`components.evaluation.metrics.METRICS`) where absent.
+    metrics: by task; the first of its kind (`components/evaluation/metrics`) where absent.
     margin: differences smaller than this do not matter: in units of the metric, or as a share of
         the reference's figure for errors and losses, which have no scale of their own.
     alpha: the rate of false verdicts that is accepted, over all tasks of a comparison together.

@@ -43,7 +43,7 @@ class Tune:
 
     space: by key of the spec, dotted as for `--set`: a list of values, or a range.
     trials: models to train, beside the one that the spec describes.
-    metrics: by task; the first of its kind (`components.evaluation.metrics.METRICS`) where absent.
+    metrics: by task; the first of its kind (`components/evaluation/metrics`) where absent.
     sampler: `tpe` learns from earlier trials (Bergstra et al. 2011, NeurIPS); `random` does not.
     pruning: stop a trial which after an epoch is worse than the median of the others was then.
     """

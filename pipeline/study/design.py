@@ -22,9 +22,6 @@ from pipeline.study.arms import Model, PlannedArm, planned_arms, planned_control
 from pipeline.study.claims import Claim, claims_of
 from pipeline.study.statistics import fewest_seeds
 
-NO_SCALE = ("mae", "rmse", "log_loss")
-"""Metrics without a scale of their own: their margin is a share of the reference's figure."""
-
 
 @dataclass(frozen=True)
 class Design:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import TrialResult
 from components.data.arrow import np
+from components.evaluation.metrics import family_of
 from components.experiments.trial_result import TaskFigures, TrialFigures, load_figures
 from pipeline.spec.metrics import sign
 from pipeline.store.store import Entry
-from pipeline.study.design import NO_SCALE, Design
+from pipeline.study.design import Design
 from pipeline.study.jobs import Cell
 from pipeline.study.verdict import Differences
 
@@ -108,7 +109,8 @@ class Evidence:
     def margin(self, task: str, fraction: float, split: str = "test") -> float:
         """Below which a difference does not matter, in units of the metric."""
         margin = self.design.settings.margin
-        if self.design.metrics[task] not in NO_SCALE:
+        family = family_of(self.design.spec.tasks[task].kind)
+        if self.design.metrics[task] not in family.relative_margin:
             return margin
         return margin * abs(
             float(np.mean(self.values(self.design.reference, fraction, task, split)))

@@ -1,24 +1,20 @@
 """Metrics of one task's predictions, on the rows that carry its label.
 
-A metric that is undefined on these rows (a ranking with one class only, a precision without
-positive answers) is None, and `undefined` says why. Values are those of scikit-learn, in NumPy
-alone: importing scikit-learn takes longer than evaluating.
+A metric that is undefined on these rows (an AUC with one class only, a precision without positive
+predictions) is None, and `undefined` says why. Values equal scikit-learn's, but need NumPy alone:
+importing scikit-learn takes longer than evaluating.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from components.data.arrow import np
-from components.evaluation.metrics.binary import Binary
-from components.evaluation.metrics.family import DECISION, Family, Share
-from components.evaluation.metrics.multiclass import Multiclass
-from components.evaluation.metrics.multilabel import Multilabel
-from components.evaluation.metrics.ranking import Ranking
-from components.evaluation.metrics.regression import Regression
-from components.evaluation.metrics.reliability import Bin, reliability
+from components.evaluation.metrics.family import DECISION, Family, Pictures, Share, family_of
+from components.evaluation.metrics.reliability import Bin
+from components.labels.encoding import labelled
 from models.tasks.base import TaskTarget
 
 if TYPE_CHECKING:
@@ -26,29 +22,15 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DECISION", "FAMILIES", "METRICS", "Bin", "Family", "Share", "TaskMetrics", "measure"]
-
-FAMILIES: Mapping[str, Family] = {
-    "binary": Binary(),
-    "multiclass": Multiclass(),
-    "multilabel": Multilabel(),
-    "regression": Regression(),
-}
-
-METRICS: Mapping[str, tuple[str, ...]] = {kind: f.names for kind, f in FAMILIES.items()}
-"""Metric names by kind of task; the first is the one that stands for the task in a summary."""
+__all__ = ["DECISION", "Bin", "Family", "Pictures", "Share", "TaskMetrics", "family_of", "measure"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskMetrics:
-    """What one task's predictions are worth.
+    """The metrics of one task.
 
     rows: that carry the label. values: by metric, None where undefined. undefined: why, by metric.
-    confusion: rows by true class (first index) and predicted class; empty unless the task has
-        classes that exclude each other.
-    reliability: equal-width bins of confidence, empty ones left out.
-    roc: (false positive rate, true positive rate). precision_recall: (recall, precision).
-        Both thinned; binary tasks only. These four count rows, whatever their weights.
+    confusion, reliability, roc, precision_recall: see `Pictures`.
     """
 
     task: str
@@ -79,12 +61,12 @@ def measure(
         weights: [rows] of the rows, not negative; all 1 when None.
         decision: probabilities above it count as yes (binary and multilabel).
     """
-    kind, family = target.task.kind, FAMILIES[target.task.kind]
+    kind, family = target.task.kind, family_of(target.task.kind)
     outputs = np.asarray(outputs, np.float64)
     outputs = outputs[:, None] if outputs.ndim == 1 else outputs
     weights = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
-    carries = family.labelled(labels)
-    labels, outputs, weights = labels[carries], outputs[carries], weights[carries]
+    known = labelled(labels)
+    labels, outputs, weights = labels[known], outputs[known], weights[known]
     broken = int((~np.isfinite(outputs)).any(axis=1).sum())
     if not len(labels) or broken or not weights.sum():
         reason = "no row carries the label"
@@ -102,6 +84,7 @@ def measure(
         )
     found = family.values(labels, outputs, weights[None, :], decision)
     values = {n: None if np.isnan(found[n][0]) else float(found[n][0]) for n in family.names}
+    pictures = family.pictures(labels, outputs, decision)
     return TaskMetrics(
         task=target.name,
         kind=kind,
@@ -109,30 +92,8 @@ def measure(
         classes=target.classes,
         values=values,
         undefined={n: family.reasons[n] for n, v in values.items() if v is None},
-        **_pictures(kind, labels, outputs, decision),
+        confusion=pictures.confusion,
+        reliability=pictures.reliability,
+        roc=pictures.roc,
+        precision_recall=pictures.precision_recall,
     )
-
-
-def _pictures(kind: str, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Any]:
-    if kind == "binary":
-        yes, p = labels > 0.5, outputs[:, 0]
-        curve = Ranking.of(yes, p, np.ones((1, len(yes))))
-        return {
-            "confusion": _confusion(yes, p > decision, 2),
-            "reliability": reliability(p, yes),
-            "roc": curve.roc(),
-            "precision_recall": curve.precision_recall(),
-        }
-    if kind == "multiclass":
-        said = outputs.argmax(axis=1)
-        return {
-            "confusion": _confusion(labels, said, outputs.shape[1]),
-            "reliability": reliability(outputs.max(axis=1), labels == said),
-        }
-    return {}
-
-
-def _confusion(true: np.ndarray, said: np.ndarray, count: int) -> tuple[tuple[int, ...], ...]:
-    place = true.astype(np.int64) * count + said.astype(np.int64)
-    cells = np.bincount(place, minlength=count * count).reshape(count, count)
-    return tuple(tuple(row) for row in cells.tolist())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from components.data.arrow import np
-from components.evaluation.metrics.family import Family, Share, clipped
+from components.evaluation.metrics.family import Family, Pictures, Share, clipped, confusion
 from components.evaluation.metrics.ranking import Ranking, divided
-from components.evaluation.metrics.reliability import calibration_error
+from components.evaluation.metrics.reliability import calibration_error, reliability
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 RECALL = 0.9
 
 
+@final
 class Binary(Family):
-    """See `Family`."""
-
     names = (
         "auc",
         "auprc",
@@ -35,7 +34,7 @@ class Binary(Family):
         "precision_at_recall_90",
         "calibration_error",
     )
-    reasons = {  # noqa: RUF012 - see the base class
+    reasons = {  # noqa: RUF012 - a constant
         "auc": "the labelled rows are all of one class",
         "auprc": "no labelled row is positive",
         "f1": "no labelled row is positive, and none is predicted so",
@@ -48,11 +47,12 @@ class Binary(Family):
     }
     lower_is_better = frozenset({"log_loss", "brier", "calibration_error"})
     without_interval = frozenset({"best_f1", "best_f1_threshold", "calibration_error"})
+    relative_margin = frozenset({"log_loss"})
+    has_decision = True
 
     def values(
         self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
     ) -> dict[str, Floats]:
-        """See `Family.values`."""
         yes, p = labels > 0.5, outputs[:, 0]
         said = p > decision
         total = weights.sum(axis=1)
@@ -78,7 +78,6 @@ class Binary(Family):
         }
 
     def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
-        """See `Family.shares`."""
         yes, said = labels > 0.5, outputs[:, 0] > decision
         return {
             "accuracy": Share.of(yes == said),
@@ -86,3 +85,13 @@ class Binary(Family):
             "recall": Share.of(said, among=yes),
             "specificity": Share.of(~said, among=~yes),
         }
+
+    def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:
+        yes, p = labels > 0.5, outputs[:, 0]
+        curve = Ranking.of(yes, p, np.ones((1, len(yes))))
+        return Pictures(
+            confusion=confusion(yes, p > decision, 2),
+            reliability=reliability(p, yes),
+            roc=curve.roc(),
+            precision_recall=curve.precision_recall(),
+        )

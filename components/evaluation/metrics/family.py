@@ -1,7 +1,8 @@
-"""What the metrics of one kind of task have in common: they are functions of the rows' weights.
+"""The metrics of one kind of task, as functions of the rows' weights.
 
 Given k weightings of the rows at once, a metric has k values: one weighting of ones gives the plain
-value, k Poisson weightings give its bootstrap distribution.
+value, k Poisson weightings give its bootstrap distribution. Each kind is a class in
+`components/evaluation/metrics/<kind>.py`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from components.data.arrow import np
+from components.evaluation.metrics.reliability import Bin
+from models.discovery import part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,20 +40,58 @@ class Share:
         return cls(counted & among, among)
 
 
-class Family(ABC):
-    """The metrics of one kind of task.
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """What an evaluation draws of a task. Rows are counted, whatever their weights.
 
-    names: in the order of a report; the first one stands for the task in a summary.
-    reasons: why a metric is undefined, where it can be.
-    lower_is_better: of these.
-    without_interval: whose sampling distribution a bootstrap does not estimate: a maximum over
-        thresholds and its place, and the calibration error, which resampling makes larger.
+    confusion: rows by true class (first index) and predicted class; empty unless each row has one
+        class. reliability: equal-width bins of confidence, without the empty ones.
+    roc: (false positive rate, true positive rate). precision_recall: (recall, precision). Both are
+        thinned, and empty for tasks other than binary ones.
     """
 
-    names: ClassVar[tuple[str, ...]]
-    reasons: ClassVar[Mapping[str, str]] = {}
-    lower_is_better: ClassVar[frozenset[str]] = frozenset()
-    without_interval: ClassVar[frozenset[str]] = frozenset()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    reliability: tuple[Bin, ...] = ()
+    roc: tuple[tuple[float, float], ...] = ()
+    precision_recall: tuple[tuple[float, float], ...] = ()
+
+
+class Family(ABC):
+    """The metrics of one kind of task."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Of the metrics, in report order; the first one stands for the task in a summary."""
+
+    @property
+    @abstractmethod
+    def lower_is_better(self) -> frozenset[str]:
+        """The metrics of which less is better."""
+
+    @property
+    @abstractmethod
+    def relative_margin(self) -> frozenset[str]:
+        """The metrics without a fixed scale, such as errors in the label's unit: a study's margin
+        is a share of their value.
+        """
+
+    @property
+    @abstractmethod
+    def without_interval(self) -> frozenset[str]:
+        """The metrics whose sampling distribution a bootstrap does not estimate: a maximum over
+        thresholds and its place, and the calibration error, which resampling makes larger.
+        """
+
+    @property
+    @abstractmethod
+    def reasons(self) -> Mapping[str, str]:
+        """Why a metric is undefined, for each metric that can be."""
+
+    @property
+    @abstractmethod
+    def has_decision(self) -> bool:
+        """Whether answers are probabilities of yes, so that a decision threshold applies."""
 
     @abstractmethod
     def values(
@@ -62,13 +103,25 @@ class Family(ABC):
         weights: float64 [k, rows], not negative. decision: probabilities above it count as yes.
         """
 
+    @abstractmethod
     def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
         """The metrics that are a share of rows."""
-        return {}
 
-    def labelled(self, labels: np.ndarray) -> Mask:
-        """[rows]: which carry the label."""
-        return np.asarray(~np.isnan(labels))
+    @abstractmethod
+    def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:
+        """Confusion matrix, reliability bins and curves, where the kind has them."""
+
+
+def family_of(kind: str) -> Family:
+    """The metrics of a kind of task."""
+    return part("components.evaluation.metrics", Family, kind)
+
+
+def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> tuple[tuple[int, ...], ...]:
+    """Rows by true class (first index) and predicted class. true, predicted: class codes [rows]."""
+    place = true.astype(np.int64) * classes + predicted.astype(np.int64)
+    cells = np.bincount(place, minlength=classes * classes).reshape(classes, classes)
+    return tuple(tuple(row) for row in cells.tolist())
 
 
 def clipped(p: Floats) -> Floats:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from components.data.arrow import np
-from components.evaluation.metrics.family import Family, Share, clipped, mean_of_defined
+from components.evaluation.metrics.family import (
+    Family,
+    Pictures,
+    Share,
+    clipped,
+    confusion,
+    mean_of_defined,
+)
 from components.evaluation.metrics.ranking import Ranking, divided
-from components.evaluation.metrics.reliability import calibration_error
+from components.evaluation.metrics.reliability import calibration_error, reliability
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,8 +24,9 @@ if TYPE_CHECKING:
 TOP = (3, 5)
 
 
+@final
 class Multiclass(Family):
-    """See `Family`. Macro averages are over the classes for which the metric is defined."""
+    """Macro averages are over the classes for which the metric is defined."""
 
     names = (
         "accuracy",
@@ -29,17 +37,18 @@ class Multiclass(Family):
         *(f"top_{k}_accuracy" for k in TOP),
         "calibration_error",
     )
-    reasons = {  # noqa: RUF012 - see the base class
+    reasons = {  # noqa: RUF012 - a constant
         "macro_auc": "the labelled rows are all of one class",
         **{f"top_{k}_accuracy": f"there are no more than {k} classes" for k in TOP},
     }
     lower_is_better = frozenset({"log_loss", "calibration_error"})
     without_interval = frozenset({"calibration_error"})
+    relative_margin = frozenset({"log_loss"})
+    has_decision = False
 
     def values(
         self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
     ) -> dict[str, Floats]:
-        """See `Family.values`."""
         true, said = labels.astype(np.int64), outputs.argmax(axis=1)
         right, classes = true == said, np.arange(outputs.shape[1])
         total = weights.sum(axis=1)
@@ -65,7 +74,6 @@ class Multiclass(Family):
         }
 
     def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
-        """See `Family.shares`."""
         true = labels.astype(np.int64)
         found = {"accuracy": Share.of(true == outputs.argmax(axis=1))}
         for k in TOP:
@@ -73,9 +81,12 @@ class Multiclass(Family):
                 found[f"top_{k}_accuracy"] = Share.of(_within(k, true, outputs))
         return found
 
-    def labelled(self, labels: np.ndarray) -> NDArray[np.bool_]:
-        """See `Family.labelled`."""
-        return np.asarray(labels >= 0)
+    def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:
+        predicted = outputs.argmax(axis=1)
+        return Pictures(
+            confusion=confusion(labels, predicted, outputs.shape[1]),
+            reliability=reliability(outputs.max(axis=1), labels == predicted),
+        )
 
 
 def _within(k: int, true: NDArray[np.int64], outputs: Floats) -> NDArray[np.bool_]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from components.data.arrow import np
-from components.evaluation.metrics.family import Family, Share, mean_of_defined
+from components.evaluation.metrics.family import Family, Pictures, Share, mean_of_defined
 from components.evaluation.metrics.ranking import Ranking, divided
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ _ABSENT = "no labelled row carries a class"
 _NOTHING = "no labelled row carries a class, and none is predicted"
 
 
+@final
 class Multilabel(Family):
-    """See `Family`. Macro averages are over the classes for which the metric is defined."""
+    """Macro averages are over the classes for which the metric is defined."""
 
     names = (
         "micro_auc",
@@ -31,17 +32,19 @@ class Multilabel(Family):
         "exact_match",
         "hamming_loss",
     )
-    reasons = {  # noqa: RUF012 - see the base class
+    reasons = {  # noqa: RUF012 - a constant
         **dict.fromkeys(("micro_auc", "macro_auc"), _ONE_VALUE),
         **dict.fromkeys(("micro_auprc", "macro_auprc"), _ABSENT),
         **dict.fromkeys(("micro_f1", "macro_f1"), _NOTHING),
     }
     lower_is_better = frozenset({"hamming_loss"})
+    relative_margin: frozenset[str] = frozenset()
+    without_interval: frozenset[str] = frozenset()
+    has_decision = True
 
     def values(
         self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
     ) -> dict[str, Floats]:
-        """See `Family.values`."""
         yes, said = labels > 0.5, outputs > decision
         total = weights.sum(axis=1)
         hits = weights @ (yes & said).astype(np.float64)
@@ -62,9 +65,7 @@ class Multilabel(Family):
         }
 
     def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
-        """See `Family.shares`."""
         return {"exact_match": Share.of(((labels > 0.5) == (outputs > decision)).all(axis=1))}
 
-    def labelled(self, labels: np.ndarray) -> NDArray[np.bool_]:
-        """See `Family.labelled`."""
-        return np.asarray(~np.isnan(labels[:, 0]))
+    def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:
+        return Pictures()

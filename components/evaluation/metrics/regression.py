@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from components.data.arrow import np
-from components.evaluation.metrics.family import Family
+from components.evaluation.metrics.family import Family, Pictures, Share
 from components.evaluation.metrics.ranking import divided
 
 if TYPE_CHECKING:
@@ -17,17 +17,18 @@ EQUAL = 1e-12
 """Labels of a smaller variance, as a share of their squared range, are equal but for rounding."""
 
 
+@final
 class Regression(Family):
-    """See `Family`."""
-
     names = ("mae", "rmse", "r2")
-    reasons = {"r2": "all labels are equal"}  # noqa: RUF012 - see the base class
+    reasons = {"r2": "all labels are equal"}  # noqa: RUF012 - a constant
     lower_is_better = frozenset({"mae", "rmse"})
+    relative_margin = frozenset({"mae", "rmse"})
+    without_interval: frozenset[str] = frozenset()
+    has_decision = False
 
     def values(
         self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
     ) -> dict[str, Floats]:
-        """See `Family.values`."""
         true = labels.astype(np.float64)
         true_shifted = true - true.mean()
         error = outputs[:, 0] - true
@@ -41,3 +42,9 @@ class Regression(Family):
             "rmse": np.sqrt(divided(squares, total)),
             "r2": 1 - divided(squares, np.where(constant, 0.0, spread)),
         }
+
+    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
+        return {}
+
+    def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:
+        return Pictures()

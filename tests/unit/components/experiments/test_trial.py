@@ -10,7 +10,7 @@ import pytest
 
 from components.artifacts import Examples
 from components.data.raw import raw_inputs
-from components.evaluation.metrics import METRICS, measure
+from components.evaluation.metrics import family_of, measure
 from components.experiments.baseline import Baseline, BaselineInputs, classical, features
 from components.experiments.trial import Trial
 from components.experiments.trial_result import REPLICATES, TrialFigures, load_figures
@@ -148,7 +148,7 @@ def test_the_majority_knows_shares_and_the_classical_model_the_inputs(
     most = max(set(seen), key=seen.count)
     assert shares.tasks["tint"].test["accuracy"] == pytest.approx(tint.count(most) / len(tint))
     for task in TASKS:
-        metric = METRICS[task.kind][0]
+        metric = family_of(task.kind).names[0]
         better, poor = (f.tasks[task.name].test[metric] for f in (classical, shares))
         assert better is not None
         assert poor is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.evaluation.metrics import METRICS
+from components.evaluation.metrics import family_of
 from components.experiments.trial_result import REPLICATES, Costs, TaskFigures, TrialFigures
 from pipeline.study.design import design
 from pipeline.study.evidence import Evidence, Scores
@@ -38,7 +38,7 @@ def evidence(
 
 
 def task_figures(auc: float) -> TaskFigures:
-    values = dict.fromkeys(METRICS["binary"], 0.5) | {"auc": auc}
+    values = dict.fromkeys(family_of("binary").names, 0.5) | {"auc": auc}
     train = values | {"auc": auc + 0.02}
     resampled = {m: (v,) * REPLICATES for m, v in values.items()}
     return TaskFigures(

@@ -116,7 +116,7 @@ def test_two_mistakes_are_both_told() -> None:
 def test_specs_do_not_import_tensorflow() -> None:
     code = (
         "import sys; from pathlib import Path; import pipeline.run;"
-        "from pipeline.spec.sections import load_spec;"
+        "from pipeline.spec.load import load_spec;"
         f"load_spec(Path({str(DIGITS)!r}));"
         "print([m for m in ('tensorflow', 'keras', 'apache_beam', 'mlflow') if m in sys.modules])"
     )

@@ -152,5 +152,4 @@ def labels_of(task: Task) -> Labels[Any]:
 
 def of_kind(kind: str) -> Labels[Any]:
     """The labels of a kind of task."""
-    labels: Labels[Any] = part("components.labels", Labels, kind)
-    return labels
+    return part("components.labels", Labels, kind)

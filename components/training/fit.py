@@ -194,7 +194,7 @@ def _check_state(model: MultitaskModel, adaptation: Adaptation) -> None:
         RootstockError: see above.
     """
     balancer = model.balancer
-    sized = isinstance(balancer, GradientBalancer) and balancer.sized
+    sized = isinstance(balancer, GradientBalancer) and balancer.needs_feature_count
     if model.at_parameters and sized and not adaptation.whole and adaptation.transfer is not None:
         raise RootstockError(
             "model.balancing keeps a state for each shared parameter, and with model.transfer"

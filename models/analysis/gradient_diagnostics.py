@@ -27,7 +27,7 @@ def inspector(model: MultitaskParts) -> Callable[[Tensors, Tensors], dict[str, f
     balanced = isinstance(model.balancer, GradientBalancer)
     balancer = model.balancer if isinstance(model.balancer, GradientBalancer) else None
     meet = model.gradients_meet
-    if meet == "parameters" or (balancer is not None and balancer.sized):
+    if meet == "parameters" or (balancer is not None and balancer.needs_feature_count):
         balancer = None
     if meet is None:
         return lambda features, labels: {}

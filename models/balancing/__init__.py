@@ -1,1 +1,1 @@
-"""How the losses of several tasks become one update. One file per method."""
+"""Balancing methods: how the losses of several tasks become one update. One file per method."""

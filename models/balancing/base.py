@@ -1,15 +1,17 @@
-"""What a balancing method is: the losses of several tasks become one update of shared weights.
+"""Interfaces of balancing methods: they turn the losses of several tasks into one update.
 
-Methods differ in what they look at. A `LossBalancer` looks at the vector of losses and gives a
-scalar to differentiate; a `HindsightBalancer` also looks at the losses again after the update, a
-`TwoLevelBalancer` at what updates would do to other rows. A
-`GradientBalancer` looks at one gradient per task, taken at the shared representation, and gives the
-one gradient that goes back through the trunk; most such methods need no more than the inner
-products of the tasks' gradients: a `GramianBalancer`.
+The methods differ in what they read:
 
-Weights of tasks add up to the sum of the tasks' own weights, that is to the number of tasks where
-none is given, as plain summed losses have it: another method does not silently mean another
-learning rate. Methods whose magnitude is part of the method say so.
+- `LossBalancer`: the vector of task losses; it returns the scalar to minimise.
+- `HindsightBalancer`: also the losses of the same batch after the update.
+- `BilevelBalancer`: also the losses and gradients on held-out rows after a hypothetical update.
+- `GradientBalancer`: one gradient per task at a tensor that the tasks share; it returns the
+  combined gradient that is backpropagated through the trunk.
+- `GramianBalancer`: only the inner products of these gradients; it returns one weight per task.
+
+Balancing weights sum to the sum of the tasks' own weights (`weight` in the spec, 1 by default), as
+they do when losses are simply added. So changing the method does not silently change the effective
+learning rate. A method whose magnitude is part of its definition says so.
 """
 
 from __future__ import annotations
@@ -25,93 +27,104 @@ from pydantic import Field
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 
+TRAINING_HALF, VALIDATION_HALF = 0, 1
+"""The two halves of a batch that bilevel methods work with: see `Lookahead`."""
+
 
 class Balancer:
-    """A method at work.
+    """A balancing method with its state, built for the tasks of one model.
 
-    variables: the method's state. Trainable ones follow the gradient of the scalar that is
-        minimised, by the model's optimizer; checkpoints hold all of them.
+    variables: the state. The model's optimizer updates the trainable ones with the gradient of the
+        minimised scalar. Checkpoints store all of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, targets: tuple[TaskTarget, ...]) -> None:
+        self.num_tasks = len(targets)
         self.variables: list[keras.Variable] = []
+        self._task_weights = [float(t.task.weight) for t in targets]
+
+    def task_weights(self, dtype: str = "float32") -> keras.KerasTensor:
+        """The tasks' own weights from the spec, [tasks]."""
+        return keras.ops.convert_to_tensor(self._task_weights, dtype)
 
     def new_epoch(self) -> None:
-        """An epoch is over, or none has begun; called once or more between two epochs."""
+        """Called between epochs and before the first; may be called several times in a row."""
 
 
 class LossBalancer(Balancer, ABC):
-    """From a vector of losses to the scalar that training minimises."""
+    """Combines a vector of losses into the scalar to minimise."""
 
     @abstractmethod
     def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """The scalar to differentiate, in `keras.ops`.
+        """The scalar to differentiate, computed with `keras.ops`.
 
         Args:
-            losses: float32 [tasks], mean over the batch's labelled rows; 0 where there are none.
-            present: float32 [tasks], 1 if any row of the batch carries the task's label, else 0. A
-                task that is absent takes no part: it adds nothing and none of its state moves.
+            losses: float32 [tasks], mean over the labelled rows of the batch; 0 without such rows.
+            present: float32 [tasks], 1 if at least one row of the batch has a label of the task,
+                else 0. An absent task contributes nothing, and its state does not change.
         """
 
 
 class HindsightBalancer(LossBalancer):
-    """A method that learns from what an update did: one forward pass more in every step."""
+    """A method that learns from the effect of the update: one extra forward pass per step."""
 
     @abstractmethod
     def after_update(
         self, before: keras.KerasTensor, after: keras.KerasTensor, present: keras.KerasTensor
     ) -> None:
-        """Assign to the method's variables.
+        """Update the method's variables.
 
         Args:
             before: float32 [tasks], losses of a batch before the update.
-            after: float32 [tasks], losses of the same batch after it.
+            after: float32 [tasks], losses of the same batch after the update.
             present: float32 [tasks], see `LossBalancer.__call__`.
         """
 
 
-class Probe(ABC):
-    """Looks at one batch from weights that a step might lead to, in inference mode. Half 0 of its
-    rows is for learning, half 1 for judging. All float32.
+class Lookahead(ABC):
+    """Evaluates a batch at hypothetical (look-ahead) parameters, in inference mode.
 
-    rate: the model's learning rate, that of the heads; a transfer mode may have a trunk go slower.
+    The batch is split: the method takes trial steps on the training half of its rows and evaluates
+    them on the validation half. All tensors are float32.
+
+    learning_rate: of the model's heads. A transfer mode may train the trunk at a lower rate.
     """
 
-    rate: keras.KerasTensor
+    learning_rate: keras.KerasTensor
 
     @abstractmethod
     def losses(self, half: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """Losses and present tasks [tasks]: see `LossBalancer.__call__`."""
+        """Losses [tasks] and present tasks [tasks], see `LossBalancer.__call__`."""
 
     @abstractmethod
-    def gradients(self, half: int) -> keras.KerasTensor:
-        """Of each task's loss, by all the model's parameters: [tasks, parameters]."""
+    def task_gradients(self, half: int) -> keras.KerasTensor:
+        """Gradient of each task's loss by all model parameters: [tasks, parameters]."""
 
     @abstractmethod
     def gradient(self, half: int, weights: keras.KerasTensor) -> keras.KerasTensor:
-        """Of the weighted sum of the losses: [parameters], in one pass."""
+        """Gradient of the weighted sum of the losses, in one backward pass: [parameters]."""
 
     @abstractmethod
-    def moved(self, by: keras.KerasTensor) -> AbstractContextManager[None]:
-        """The model's parameters have `by` added within the context, and are as before after it."""
+    def shifted(self, by: keras.KerasTensor) -> AbstractContextManager[None]:
+        """Add `by` [parameters] to the model parameters inside the context; restore them after."""
 
 
-class TwoLevelBalancer(LossBalancer):
-    """A method that learns, before a step, from what steps would do to rows they do not see."""
+class BilevelBalancer(LossBalancer):
+    """A method that chooses its weights by their effect on held-out rows (bilevel optimisation)."""
 
     @abstractmethod
-    def look(self, probe: Probe) -> None:
-        """Assign to the method's variables."""
+    def update_weights(self, lookahead: Lookahead) -> None:
+        """Update the method's variables; called before each training step."""
 
 
 @dataclass(frozen=True)
 class TaskGradients:
-    """What a method may look at in one step. All float32.
+    """What a gradient-based method may read in one step. All tensors are float32.
 
     losses, present: [tasks], see `LossBalancer`.
-    gradients: [tasks, batch, features], of each task's loss by the shared representation; zeros
-        for absent tasks. A task's own weight is not in them. By shared parameters, they are
-        [tasks, 1, parameters].
+    gradients: [tasks, batch, features], gradient of each task's loss with respect to the shared
+        representation; zeros for absent tasks. The task's own weight is not applied yet. With
+        respect to shared parameters: [tasks, 1, parameters].
     gramian: [tasks, tasks], inner products of the gradients.
     representation: [batch, features], the values at which the gradients were taken; None for
         parameters.
@@ -123,64 +136,58 @@ class TaskGradients:
     gramian: keras.KerasTensor
     representation: keras.KerasTensor | None
 
+    def weighted_sum(self, weights: keras.KerasTensor) -> keras.KerasTensor:
+        """The gradients weighted by float32 [tasks] and summed: [batch, features]."""
+        return keras.ops.tensordot(weights, self.gradients, 1)
+
 
 class GradientBalancer(Balancer, ABC):
-    """From one gradient per task to the gradient of the shared representation.
+    """Combines one gradient per task into the gradient of the shared representation.
 
-    What lies behind the representation belongs to one task each, and follows the plain gradient of
-    `objective`. Methods that are defined by inner products of gradients of shared *parameters* are
-    not exact at the representation, which is where they stand for the gradients' upper bound
-    (Sener and Koltun 2018, section 3.3); elementwise ones are another method there.
+    The layers after the representation belong to one task each and follow the plain gradient of
+    `objective`. A method that is defined by inner products of gradients of shared *parameters* is
+    not exact at the representation: there it works on an upper bound of the gradients' norms (Sener
+    and Koltun 2018, section 3.3). Elementwise methods are different methods at the representation.
 
-    variables: trainable ones follow the gradient of `objective`; `combine` may assign to others.
-    task_weights: float32 [tasks], the tasks' own.
+    variables: trainable ones follow the gradient of `objective`; `combine` may assign the others.
     """
 
-    def __init__(self, targets: tuple[TaskTarget, ...]) -> None:
-        super().__init__()
-        self.task_weights = [float(t.task.weight) for t in targets]
-
     def prepare(self, features: int) -> None:
-        """Add the variables whose shapes depend on the features of the representation, or on the
-        number of shared parameters; once.
+        """Create the variables whose shape depends on the number of features of the representation
+        (or on the number of shared parameters). Called once.
         """
 
     @property
-    def sized(self) -> bool:
-        """Whether it has such variables."""
+    def needs_feature_count(self) -> bool:
+        """Whether the method has variables that `prepare` creates."""
         return type(self).prepare is not GradientBalancer.prepare
 
     def objective(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """The scalar that towers and heads follow: see `LossBalancer.__call__`."""
-        weights = present * keras.ops.convert_to_tensor(self.task_weights, "float32")
-        return keras.ops.sum(weights * losses)
+        """The scalar that towers and heads minimise: see `LossBalancer.__call__`."""
+        return keras.ops.sum(present * self.task_weights() * losses)
 
     @abstractmethod
     def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor | None]:
-        """The combined gradient [batch, features], and the weights [tasks] that made it, if any.
+        """The combined gradient [batch, features] and its task weights [tasks], None if it has
+        none.
 
-        A task that is absent takes no part: all is as it were without it, and none of its state
-        moves. Larger task weights pull harder.
+        The result must be as if absent tasks were excluded, and their state does not change. A
+        larger task weight gives a task more influence.
         """
 
 
 class GramianBalancer(GradientBalancer):
-    """A method that needs inner products alone: the tasks' gradients are weighted and summed."""
-
-    @property
-    def wanted(self) -> keras.KerasTensor:
-        """The tasks' own weights, float64 [tasks]."""
-        return keras.ops.convert_to_tensor(self.task_weights, "float64")
+    """A method that needs inner products only: it returns a weighted sum of the gradients."""
 
     @abstractmethod
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """Of the tasks' gradients, float64 [tasks].
+        """Weights of the tasks' gradients, float64 [tasks].
 
         Args:
-            gramian: float64 [tasks, tasks], so scaled that its diagonal is 1 on average over the
-                tasks present.
+            gramian: float64 [tasks, tasks], scaled so that the mean of its diagonal over the
+                present tasks is 1.
             losses: float64 [tasks].
             present: float64 [tasks].
         """
@@ -195,33 +202,33 @@ class GramianBalancer(GradientBalancer):
         gramian /= ops.where(scale > 0, scale, 1.0)
         weights = ops.where(present > 0, self.weights(gramian, losses, present), 0)
         weights = ops.cast(weights, "float32")
-        return ops.tensordot(weights, tasks.gradients, 1), weights
+        return tasks.weighted_sum(weights), weights
 
 
 class Balancing(ABC):
-    """A balancing method: a frozen dataclass with a literal `name`, in a file of its own."""
+    """The spec of a balancing method: a frozen dataclass with a literal `name`, one per file."""
 
     name: str
 
-    def check(self, tasks: Collection[str]) -> None:  # noqa: B027 - most fit all tasks
-        """Refuse tasks, given by name, that the method is not meant for.
+    def check(self, tasks: Collection[str]) -> None:  # noqa: B027 - most methods accept any tasks
+        """Check the method's parameters against the names of the tasks.
 
         Raises:
-            ValueError: the method names a task that there is not.
+            ValueError: a parameter names an unknown task.
         """
 
     @abstractmethod
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer | GradientBalancer:
-        """A balancer for these tasks, in this order. It honours each task's own `weight`."""
+        """A balancer for these tasks, in this order. It respects each task's own `weight`."""
 
 
-def check_tasks(field: str, named: Collection[str], tasks: Collection[str]) -> None:
-    """Refuse a parameter of a method that names a task that there is not.
+def check_tasks(field: str, names: Collection[str], tasks: Collection[str]) -> None:
+    """Check that every name in a parameter of a method is a task.
 
     Raises:
-        ValueError: see above.
+        ValueError: a name is unknown.
     """
-    for name in named:
+    for name in names:
         if name not in tasks:
             raise ValueError(
                 f"model.balancing.{field}: no task {name!r}; expected some of {list(tasks)}"
@@ -230,29 +237,28 @@ def check_tasks(field: str, named: Collection[str], tasks: Collection[str]) -> N
 
 @dataclass(frozen=True, kw_only=True)
 class GradientBalancing(Balancing):
-    """A balancing method that looks at gradients.
+    """The spec of a method that reads gradients.
 
-    at: where it takes one gradient per task. At the `representation` that tasks share, a step costs
-        one pass through the trunk whatever the number of tasks. At the shared `parameters`, where
-        most papers take them, it costs a pass per task, and memory for as many gradients.
+    at: where the gradient of each task is taken. At the shared `representation` a step needs one
+        backward pass through the trunk, whatever the number of tasks. At the shared `parameters`,
+        as in most papers, it needs one pass per task and memory for one gradient per task.
     """
 
     at: Literal["representation", "parameters"] = "representation"
 
     @abstractmethod
-    def build(self, targets: tuple[TaskTarget, ...]) -> GradientBalancer:
-        """See `Balancing.build`."""
+    def build(self, targets: tuple[TaskTarget, ...]) -> GradientBalancer: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class GramianBalancing(GradientBalancing):
-    """A balancing method that needs inner products of gradients alone.
+    """The spec of a method that reads only inner products of gradients.
 
-    smoothing: how much of a task's last weight is kept: CR-MOGM, `models.balancing.math.smoothing`.
+    smoothing: moving average of the task weights (CR-MOGM, `models.balancing.math.smoothing`): the
+        share of the previous weight that is kept. 0 is no smoothing.
     """
 
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @abstractmethod
-    def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
-        """See `Balancing.build`."""
+    def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer: ...

@@ -1,4 +1,4 @@
-"""A batch, looked at from other weights than the model has. Imports TensorFlow."""
+"""Evaluates a batch at hypothetical (look-ahead) parameters. Imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,50 +7,46 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from models.balancing.base import Probe
+from models.balancing.base import Lookahead
 from models.lazy import tf
 from models.multitask.batch_losses import BatchLosses, Tensors, batch_losses
 from models.multitask.parts import MultitaskParts
 
 
-class BatchProbe(Probe):
-    """See `Probe`. Its parameters are all that train, but for the balancing method's own."""
+class BatchLookahead(Lookahead):
+    """Shifts all trainable parameters except the balancing method's own state."""
 
     def __init__(self, model: MultitaskParts, features: Tensors, labels: Tensors) -> None:
-        own = {id(v) for v in model.balancer.variables}
+        state = {id(v) for v in model.balancer.variables}
         self._model = model
-        self._variables = [v for v in model.trainable_variables if id(v) not in own]
+        self._variables = [v for v in model.trainable_variables if id(v) not in state]
         self._sizes = [int(np.prod(v.shape)) for v in self._variables]
         middle = tf.shape(next(iter(labels.values())))[0] // 2
         self._halves = [
-            [{name: x[part] for name, x in tensors.items()} for tensors in (features, labels)]
-            for part in (slice(None, middle), slice(middle, None))
+            [{name: x[rows] for name, x in tensors.items()} for tensors in (features, labels)]
+            for rows in (slice(None, middle), slice(middle, None))
         ]
-        self.rate = tf.cast(model.optimizer.learning_rate, tf.float32)
+        self.learning_rate = tf.cast(model.optimizer.learning_rate, tf.float32)
 
     def losses(self, half: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """See `Probe.losses`."""
-        found = self._losses(half)
-        return found.losses, found.present
+        batch = self._losses(half)
+        return batch.losses, batch.present
 
-    def gradients(self, half: int) -> tf.Tensor:
-        """See `Probe.gradients`."""
+    def task_gradients(self, half: int) -> tf.Tensor:
         with tf.GradientTape(persistent=True) as tape:
             each = self._losses(half).each
         return tf.stack([self._flat(tape.gradient(loss, self._variables)) for loss in each])
 
     def gradient(self, half: int, weights: tf.Tensor) -> tf.Tensor:
-        """See `Probe.gradient`."""
         with tf.GradientTape() as tape:
             total = tf.reduce_sum(weights * self._losses(half).losses)
         return self._flat(tape.gradient(total, self._variables))
 
     @contextmanager
-    def moved(self, by: tf.Tensor) -> Iterator[None]:
-        """See `Probe.moved`."""
+    def shifted(self, by: tf.Tensor) -> Iterator[None]:
         before = [tf.identity(v.value) for v in self._variables]
-        for v, old, step in zip(self._variables, before, tf.split(by, self._sizes), strict=True):
-            v.assign(old + tf.cast(tf.reshape(step, v.shape), v.dtype))
+        for v, old, shift in zip(self._variables, before, tf.split(by, self._sizes), strict=True):
+            v.assign(old + tf.cast(tf.reshape(shift, v.shape), v.dtype))
         yield
         for v, old in zip(self._variables, before, strict=True):
             v.assign(old)
@@ -60,8 +56,9 @@ class BatchProbe(Probe):
         return batch_losses(self._model.heads, labels, self._model(features, training=False))
 
     def _flat(self, gradients: list[tf.Tensor | None]) -> tf.Tensor:
-        there = [
+        """The gradients as one vector [parameters]; zeros for None."""
+        pieces = [
             tf.zeros(size) if g is None else tf.reshape(tf.cast(g, tf.float32), [size])
             for g, size in zip(gradients, self._sizes, strict=True)
         ]
-        return tf.concat(there, 0)
+        return tf.concat(pieces, 0)

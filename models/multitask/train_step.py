@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from models.balancing.base import GradientBalancer, HindsightBalancer, TwoLevelBalancer
+from models.balancing.base import BilevelBalancer, GradientBalancer, HindsightBalancer
 from models.lazy import keras, tf
 from models.multitask.batch_losses import Tensors, batch_losses
 from models.multitask.epoch_totals import EpochTotals
 from models.multitask.gradient_step import Pass, balanced_pass
-from models.multitask.lookahead import BatchProbe
+from models.multitask.lookahead import BatchLookahead
 from models.multitask.parts import MultitaskParts
 
 
@@ -21,8 +21,8 @@ def train_step(
     nothing of that trains there is nothing to balance, and the method's objective is minimised.
     """
     balancer = model.balancer
-    if isinstance(balancer, TwoLevelBalancer):
-        balancer.look(BatchProbe(model, features, labels))
+    if isinstance(balancer, BilevelBalancer):
+        balancer.update_weights(BatchLookahead(model, features, labels))
     shared = model.shared_variables(features)
     if isinstance(balancer, GradientBalancer) and shared:
         done = balanced_pass(model, balancer, shared, features, labels)

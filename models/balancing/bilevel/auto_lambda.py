@@ -8,29 +8,40 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.balancing.base import Balancing, Probe, TwoLevelBalancer, check_tasks
+from models.balancing.base import (
+    TRAINING_HALF,
+    VALIDATION_HALF,
+    Balancing,
+    BilevelBalancer,
+    Lookahead,
+    check_tasks,
+)
+from models.balancing.math.state import keep_sum, task_variables
 from models.balancing.math.weighted_sum import WeightedLosses
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 
-REACH = 0.01
-"""Length of the steps of the finite difference, as in the authors' code."""
-SMALLEST = 1e-6
+DIFFERENCE_NORM = 0.01
+"""Norm of the parameter shift in the finite difference, as in the official code."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AutoLambda(Balancing):
-    """Weights under which a step on some rows lowers the primary tasks' losses on others most.
+    """Chooses weights under which a training step most reduces the primary tasks' losses on
+    held-out rows.
 
-    The derivative by the weights is the paper's finite difference. Half of every batch is learned
-    from and the other half judges; the paper takes two batches. The weights take steps of
-    `learning_rate` times the derivative divided by its mean size, which makes the rate free of
-    scale, as Adam is in the paper, and then add up to the number of tasks. It tells which tasks
-    help the primary ones: a task that does not ends near 0. State: a weight per task. Costs two
-    backward passes and two forward passes over half a batch, more than plain training.
+    The learned weights show which tasks help the primary ones: the weight of a task that does not
+    help ends near 0. State: a weight per task. Costs, over half a batch, two backward and two
+    forward passes more than plain training.
 
-    primary: tasks that count; all where none is named.
+    The derivative by the weights is the paper's finite difference. Differences from the paper: one
+    half of each batch trains and the other half validates, where the paper takes two batches. The
+    weights take steps of `learning_rate` times the derivative divided by its mean magnitude, which
+    makes the rate independent of scale, as Adam does in the paper. Then they are scaled to sum to
+    the number of tasks.
+
+    primary: the tasks whose losses count; all tasks when empty.
     """
 
     __pydantic_config__ = STRICT
@@ -41,43 +52,41 @@ class AutoLambda(Balancing):
     def check(self, tasks: Collection[str]) -> None:
         check_tasks("primary", self.primary, tasks)
 
-    def build(self, targets: tuple[TaskTarget, ...]) -> TwoLevelBalancer:
+    def build(self, targets: tuple[TaskTarget, ...]) -> BilevelBalancer:
         self.check([t.name for t in targets])
-        counts = [float(not self.primary or t.name in self.primary) for t in targets]
-        return AutoLambdaBalancer(targets, counts, self.learning_rate)
+        is_primary = [float(not self.primary or t.name in self.primary) for t in targets]
+        return AutoLambdaBalancer(targets, is_primary, self.learning_rate)
 
 
-class AutoLambdaBalancer(WeightedLosses, TwoLevelBalancer):
-    """See `AutoLambda`. learned: [tasks]."""
+class AutoLambdaBalancer(WeightedLosses, BilevelBalancer):
+    """learned: [tasks], the weights."""
 
     def __init__(
-        self, targets: tuple[TaskTarget, ...], counts: list[float], learning_rate: float
+        self, targets: tuple[TaskTarget, ...], is_primary: list[float], learning_rate: float
     ) -> None:
         super().__init__(targets)
-        self.counts, self.learning_rate = counts, learning_rate
-        self.learned = keras.Variable(
-            keras.ops.ones((len(targets),)), trainable=False, name="learned"
-        )
-        self.variables = [self.learned]
+        self.is_primary, self.learning_rate = is_primary, learning_rate
+        (self.learned,) = self.variables = task_variables(self.num_tasks, "learned", value=1.0)
 
     def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
         return keras.ops.convert_to_tensor(self.learned)
 
-    def look(self, probe: Probe) -> None:
+    def update_weights(self, lookahead: Lookahead) -> None:
         ops = keras.ops
-        own = ops.convert_to_tensor(self.task_weights, "float32")
+        task_weights = self.task_weights()
         before = ops.convert_to_tensor(self.learned)
-        with probe.moved(-probe.rate * probe.gradient(0, own * before)):
-            judged = probe.gradient(1, own * ops.convert_to_tensor(self.counts, "float32"))
-        length = ops.sqrt(ops.sum(judged**2))
-        step = judged * REACH / ops.maximum(length, 1e-30)
-        with probe.moved(step):
-            ahead, present = probe.losses(0)
-        with probe.moved(-step):
-            behind, _ = probe.losses(0)
-        gain = present * own * (ahead - behind) * length  # times constants: minus the derivative
-        size = ops.sum(ops.abs(gain)) / ops.maximum(ops.sum(present), 1.0)
-        gain /= ops.where(size > 0, size, 1.0)
-        after = ops.maximum(before + self.learning_rate * gain, SMALLEST)
-        kept = ops.sum(present * before) / ops.maximum(ops.sum(present * after), SMALLEST)
-        self.learned.assign(ops.where(present > 0, after * kept, before))
+        trial = -lookahead.learning_rate * lookahead.gradient(TRAINING_HALF, task_weights * before)
+        with lookahead.shifted(trial):
+            is_primary = ops.convert_to_tensor(self.is_primary, "float32")
+            gradient = lookahead.gradient(VALIDATION_HALF, task_weights * is_primary)
+        norm = ops.sqrt(ops.sum(gradient**2))
+        shift = gradient * DIFFERENCE_NORM / ops.maximum(norm, 1e-30)
+        with lookahead.shifted(shift):
+            ahead, present = lookahead.losses(TRAINING_HALF)
+        with lookahead.shifted(-shift):
+            behind, _ = lookahead.losses(TRAINING_HALF)
+        # Up to a positive constant, minus the derivative of the validation loss by the weights.
+        gain = present * task_weights * (ahead - behind) * norm
+        mean = ops.sum(ops.abs(gain)) / ops.maximum(ops.sum(present), 1.0)
+        gain /= ops.where(mean > 0, mean, 1.0)
+        self.learned.assign(keep_sum(before, before + self.learning_rate * gain, present))

@@ -7,9 +7,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.balancing.base import Balancing, Probe, TwoLevelBalancer
-from models.balancing.math.newton import on_simplex
-from models.balancing.math.weighted_sum import WeightedLosses, shares
+from models.balancing.base import (
+    TRAINING_HALF,
+    VALIDATION_HALF,
+    Balancing,
+    BilevelBalancer,
+    Lookahead,
+)
+from models.balancing.math.newton import minimize_on_simplex
+from models.balancing.math.state import task_variables
+from models.balancing.math.weighted_sum import WeightedLosses, softmax_over_present
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
@@ -17,56 +24,56 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class MOML(Balancing):
-    """Weights under which a step on some rows lowers every task's loss on others: MGDA over the
-    weights instead of over the parameters.
+    """Chooses weights under which a training step reduces every task's loss on held-out rows: MGDA
+    over the weights instead of the parameters.
 
-    Weights are a softmax of logits. The derivatives of all tasks' losses after a step, by the
-    logits, are brought to one length, and the logits go down their shortest convex combination.
-    Half of every batch is learned from and the other half judges, where the paper has a validation
-    set; one inner step. State: a logit per task. Costs, over half a batch, two backward passes per
-    task, and memory for as many gradients.
+    The weights are a softmax of logits. For each task, the derivative of its validation loss after
+    a trial step by the logits is normalised; the logits then follow the negative min-norm point of
+    these derivatives. State: a logit per task. Costs, over half a batch, two backward passes per
+    task and memory for as many gradients.
+
+    Differences from the paper: one half of each batch trains and the other half validates, where
+    the paper has a validation set; one inner step.
     """
 
     __pydantic_config__ = STRICT
     name: Literal["moml"] = "moml"
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
 
-    def build(self, targets: tuple[TaskTarget, ...]) -> TwoLevelBalancer:
+    def build(self, targets: tuple[TaskTarget, ...]) -> BilevelBalancer:
         return MOMLBalancer(targets, self.learning_rate)
 
 
-class MOMLBalancer(WeightedLosses, TwoLevelBalancer):
-    """See `MOML`. logits: [tasks]."""
+class MOMLBalancer(WeightedLosses, BilevelBalancer):
+    """logits: [tasks]."""
 
     def __init__(self, targets: tuple[TaskTarget, ...], learning_rate: float) -> None:
         super().__init__(targets)
         self.learning_rate = learning_rate
-        self.logits = keras.Variable(
-            keras.ops.zeros((len(targets),)), trainable=False, name="logits"
-        )
-        self.variables = [self.logits]
+        (self.logits,) = self.variables = task_variables(self.num_tasks, "logits")
 
     def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        return shares(self.logits, present)
+        return softmax_over_present(self.logits, present)
 
-    def look(self, probe: Probe) -> None:
+    def update_weights(self, lookahead: Lookahead) -> None:
         ops = keras.ops
-        _, learned = probe.losses(0)
-        _, judged = probe.losses(1)
-        present = learned * judged
-        own = ops.convert_to_tensor(self.task_weights, "float32")
-        share = shares(self.logits, present)
-        steps = own[:, None] * probe.gradients(0)
-        with probe.moved(-probe.rate * ops.sum(present) * ops.matmul(share, steps)):
-            after = probe.gradients(1)
-        by_share = -ops.matmul(after, ops.transpose(steps))
-        by_logit = share * (by_share - ops.sum(share * by_share, axis=1, keepdims=True))
+        _, in_training = lookahead.losses(TRAINING_HALF)
+        _, in_validation = lookahead.losses(VALIDATION_HALF)
+        present = in_training * in_validation
+        shares = softmax_over_present(self.logits, present)
+        gradients = self.task_weights()[:, None] * lookahead.task_gradients(TRAINING_HALF)
+        scale = -lookahead.learning_rate * ops.sum(present)
+        with lookahead.shifted(scale * ops.matmul(shares, gradients)):
+            after = lookahead.task_gradients(VALIDATION_HALF)
+        by_share = -ops.matmul(after, ops.transpose(gradients))
+        by_logit = shares * (by_share - ops.sum(shares * by_share, axis=1, keepdims=True))
         by_logit *= present[:, None]
-        length = ops.sqrt(ops.sum(by_logit**2, axis=1, keepdims=True))
-        by_logit /= ops.where(length > 0, length, 1.0)
+        norms = ops.sqrt(ops.sum(by_logit**2, axis=1, keepdims=True))
+        by_logit /= ops.where(norms > 0, norms, 1.0)
         gramian = ops.cast(ops.matmul(by_logit, ops.transpose(by_logit)), "float64")
         members = ops.cast(present, "float64")
-        mixture = members * on_simplex(lambda x, _: (ops.matmul(gramian, x), gramian), members)
-        self.logits.assign_sub(
-            self.learning_rate * ops.matmul(ops.cast(mixture, "float32"), by_logit)
+        mixture = members * minimize_on_simplex(
+            lambda x, _: (ops.matmul(gramian, x), gramian), members
         )
+        step = ops.matmul(ops.cast(mixture, "float32"), by_logit)
+        self.logits.assign_sub(self.learning_rate * step)

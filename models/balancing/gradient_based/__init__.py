@@ -1,1 +1,1 @@
-"""Gradient based."""
+"""Methods that combine one gradient per task."""

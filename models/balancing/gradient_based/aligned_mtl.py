@@ -11,16 +11,16 @@ from models.lazy import keras
 from models.tasks.base import TaskTarget
 
 ROUNDING = 1.2e-7
-"""Of float32, beside the largest eigenvalue: what is smaller is none."""
+"""Rounding error of float32, relative to the largest eigenvalue: smaller eigenvalues count as 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlignedMTL(GramianBalancing):
-    """Replaces the gradients by the nearest orthogonal ones of one length, that of their smallest
-    singular value, and sums these, each times its task's weight.
+    """Replaces the gradients by the nearest orthogonal vectors of equal norm and sums these,
+    weighted by the tasks' own weights.
 
-    The sum is as short as the smallest singular value: its magnitude is part of the method. At the
-    representation it is the paper's Aligned-MTL-UB.
+    The norm is the smallest singular value of the gradient matrix: the magnitude of the sum is part
+    of the method. At the representation it is the paper's Aligned-MTL-UB.
     """
 
     __pydantic_config__ = STRICT
@@ -35,10 +35,10 @@ class AlignedMTLBalancer(GramianBalancer):
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
         ops = keras.ops
-        wanted = self.wanted
+        task_weights = present * self.task_weights("float64")
         values, vectors = ops.eigh(gramian)
         largest = ops.max(values)
-        real = values > largest * len(self.task_weights) * ROUNDING
-        smallest = ops.min(ops.where(real, values, largest))
-        ratios = ops.where(real, ops.sqrt(smallest / ops.where(real, values, 1)), 0)
-        return ops.matmul(vectors * ratios, ops.matmul(present * wanted, vectors))
+        nonzero = values > largest * self.num_tasks * ROUNDING
+        smallest = ops.min(ops.where(nonzero, values, largest))
+        ratios = ops.where(nonzero, ops.sqrt(smallest / ops.where(nonzero, values, 1)), 0)
+        return ops.matmul(vectors * ratios, ops.matmul(task_weights, vectors))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.balancing.base import GramianBalancer, GramianBalancing
-from models.balancing.math.newton import on_simplex
+from models.balancing.math.newton import minimize_on_simplex
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
@@ -16,11 +16,11 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class CAGrad(GramianBalancing):
-    """The update that helps the worst-off task most, no further from the summed gradient than
-    `radius` times its length.
+    """The update that most improves the worst-off task, within a distance of `radius` times the
+    norm of the summed gradient from the summed gradient.
 
-    Divided by 1 + `radius`, as the official code can, so that gradients that agree are plain
-    training. Not exact at the representation.
+    The result is divided by 1 + `radius`, an option of the official code, so that equal gradients
+    give plain training. Not exact at the representation.
 
     radius: the paper's c. 0 is plain training.
     """
@@ -42,20 +42,18 @@ class CAGradBalancer(GramianBalancer):
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
         ops = keras.ops
-        wanted = self.wanted
-        wanted *= present
-        towards = ops.matmul(gramian, wanted)
-        radius = self.radius * ops.sqrt(ops.maximum(ops.sum(wanted * towards), 0))
+        task_weights = present * self.task_weights("float64")
+        with_sum = ops.matmul(gramian, task_weights)  # inner products with the summed gradient
+        radius = self.radius * ops.sqrt(ops.maximum(ops.sum(task_weights * with_sum), 0))
 
         def derivatives(
-            x: keras.KerasTensor, blur: keras.KerasTensor
+            x: keras.KerasTensor, smoothing: keras.KerasTensor
         ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-            along = ops.matmul(gramian, x)
-            length = ops.sqrt(ops.maximum(ops.sum(x * along), 0) + blur)
-            slope = along / length
-            pull = radius / length
-            return towards + radius * slope, pull * (gramian - slope[:, None] * slope)
+            product = ops.matmul(gramian, x)
+            norm = ops.sqrt(ops.maximum(ops.sum(x * product), 0) + smoothing)
+            slope = product / norm
+            return with_sum + radius * slope, radius / norm * (gramian - slope[:, None] * slope)
 
-        shares = present * on_simplex(derivatives, present, centering=0.2)
-        length = ops.sqrt(ops.maximum(ops.sum(shares * ops.matmul(gramian, shares)), 0) + 1e-14)
-        return (wanted + radius / length * shares) / (1 + self.radius)
+        shares = present * minimize_on_simplex(derivatives, present, centering=0.2)
+        norm = ops.sqrt(ops.maximum(ops.sum(shares * ops.matmul(gramian, shares)), 0) + 1e-14)
+        return (task_weights + radius / norm * shares) / (1 + self.radius)

@@ -14,11 +14,12 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class ConFIG(GramianBalancing):
-    """The direction that makes one angle with all tasks' gradients, as long as their projections on
-    it together. To first order no task's loss rises while the gradients are independent.
+    """The direction with the same angle to every task's gradient. Its length is the sum of the
+    gradients' projections on it.
 
-    With task weights, the cosines are in proportion to them. The length is part of the method.
-    Not exact at the representation.
+    To first order no task's loss rises, as long as the gradients are linearly independent. With
+    task weights, the cosines are proportional to them. The length is part of the method. Not exact
+    at the representation.
     """
 
     __pydantic_config__ = STRICT
@@ -33,11 +34,9 @@ class ConFIGBalancer(GramianBalancer):
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
         ops = keras.ops
-        wanted = self.wanted
         angles = cosines(gramian, present)
-        wanted *= angles.active
-        matrix = angles.matrix + STATIONARY * ops.eye(len(self.task_weights), dtype="float64")
-        direction = ops.solve(matrix, wanted)
+        goal = self.task_weights("float64") * angles.active
+        direction = ops.solve(angles.regularized(), goal)
         projections = ops.matmul(angles.matrix, direction)
         square = ops.maximum(ops.sum(direction * projections), STATIONARY)
-        return direction / angles.norms * ops.sum(wanted * angles.norms * projections) / square
+        return direction / angles.norms * ops.sum(goal * angles.norms * projections) / square

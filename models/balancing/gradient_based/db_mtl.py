@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradients
+from models.balancing.math.state import task_variables
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
@@ -17,16 +18,18 @@ TINY = 1e-8
 
 @dataclass(frozen=True, kw_only=True)
 class DBMTL(GradientBalancing):
-    """Gradients of the logarithms of the losses, all brought to the length of the longest.
+    """Scales the gradients of the log losses to the norm of the longest, and sums them.
 
-    The longest is measured in gradients of the losses themselves, so that equal tasks train as
-    plainly summed; the weights add up to more the further the lengths lie apart, as in the paper.
-    The paper smooths the gradients of shared parameters over steps. At the representation every
-    batch has gradients of its own, and only their squared lengths are smoothed: exact with `beta:
-    0`, and otherwise without the paper's averaging of directions. Heads and towers follow the
-    plain losses. It helps where losses or gradients differ in scale. State: a length by task.
+    Helps when losses or gradients differ in scale. Heads and towers follow the plain losses. State:
+    a norm per task.
 
-    beta: how much of the past the smoothing keeps: beta / step ** sigma.
+    The longest norm is that of a gradient of the losses themselves, so that equal tasks give plain
+    training. As in the paper, the sum of the weights grows with the differences between the norms.
+    Difference from the paper: it averages the gradients of the shared parameters over steps. The
+    gradients at the representation belong to other rows in every batch, so only their squared norms
+    are averaged. That is exact for `beta: 0`; otherwise the averaging of directions is missing.
+
+    beta: the share of the previous value that the moving average keeps is beta / step ** sigma.
     """
 
     __pydantic_config__ = STRICT
@@ -39,19 +42,16 @@ class DBMTL(GradientBalancing):
 
 
 class DBMTLBalancer(GradientBalancer):
-    """See `DBMTL`.
-
-    squares: [tasks], smoothed squared lengths of the gradients of log losses. steps: [tasks], those
-        in which a task was present.
+    """squares: [tasks], averaged squared norms of the gradients of the log losses. steps: [tasks],
+    steps in which a task was present.
     """
 
     def __init__(self, targets: tuple[TaskTarget, ...], beta: float, sigma: float) -> None:
         super().__init__(targets)
         self.beta, self.sigma = beta, sigma
-        self.squares, self.steps = self.variables = [
-            keras.Variable(keras.ops.zeros((len(targets),)), trainable=False, name=name)
-            for name in ("squares", "steps")
-        ]
+        self.squares, self.steps = self.variables = task_variables(
+            self.num_tasks, "squares", "steps"
+        )
 
     def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         ops = keras.ops
@@ -61,7 +61,7 @@ class DBMTLBalancer(GradientBalancer):
         kept = self.beta / ops.maximum(self.steps, 1.0) ** self.sigma
         kept = ops.where(self.steps > 1, kept, 0.0)
         self.squares.assign_add(present * (1 - kept) * (new - self.squares))
-        lengths = present * losses * ops.sqrt(self.squares)
-        factors = ops.where(lengths > 0, ops.max(lengths) / ops.maximum(lengths, 1e-30), 0.0)
-        weights = factors * ops.convert_to_tensor(self.task_weights, "float32")
-        return ops.tensordot(weights, tasks.gradients, 1), weights
+        norms = present * losses * ops.sqrt(self.squares)
+        factors = ops.where(norms > 0, ops.max(norms) / ops.maximum(norms, 1e-30), 0.0)
+        weights = factors * self.task_weights()
+        return tasks.weighted_sum(weights), weights

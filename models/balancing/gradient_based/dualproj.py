@@ -1,4 +1,4 @@
-"""The summed gradient, projected (GEM, Lopez-Paz and Ranzato 2017, arXiv:1706.08840, eq. 11)."""
+"""The projected sum of gradients (GEM, Lopez-Paz and Ranzato 2017, arXiv:1706.08840, eq. 11)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.balancing.base import GramianBalancer, GramianBalancing
-from models.balancing.math.cosines import SHORTEST, cosines
-from models.balancing.math.newton import nonnegative
+from models.balancing.math.cosines import SMALLEST_NORM, cosines
+from models.balancing.math.newton import minimize_nonnegative
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
@@ -15,10 +15,11 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class DualProj(GramianBalancing):
-    """The update nearest to the summed gradient that conflicts with no task: to first order no
-    task's loss rises. Without conflicts this is plain training. (TorchJD's name is DualProj.)
+    """The update nearest to the summed gradient that conflicts with no task's gradient.
 
-    Not exact at the representation: no conflict there is no promise for the parameters.
+    To first order no task's loss rises; without conflicts this is plain training. TorchJD calls it
+    DualProj. Not exact at the representation: no conflict there does not imply no conflict of the
+    parameters' gradients.
     """
 
     __pydantic_config__ = STRICT
@@ -33,9 +34,9 @@ class DualProjBalancer(GramianBalancer):
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
         ops = keras.ops
-        wanted = self.wanted
         angles = cosines(gramian, present)
-        lengths = angles.active * wanted * angles.norms
-        unit = ops.maximum(ops.max(lengths), SHORTEST)
-        added = nonnegative(angles.matrix, ops.matmul(lengths / unit, angles.matrix)[None])[0]
-        return angles.active * (lengths + unit * added) / angles.norms
+        norms = angles.active * self.task_weights("float64") * angles.norms
+        unit = ops.maximum(ops.max(norms), SMALLEST_NORM)
+        linear = ops.matmul(norms / unit, angles.matrix)
+        added = minimize_nonnegative(angles.matrix, linear[None])[0]
+        return angles.active * (norms + unit * added) / angles.norms

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradients
-from models.balancing.math.weighted_sum import shares
+from models.balancing.math.state import task_variables
+from models.balancing.math.weighted_sum import scaled_to_sum, softmax_over_present
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
@@ -16,17 +17,19 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class ExcessMTL(GradientBalancing):
-    """Pulls hardest at the tasks that are furthest from their own best loss, whatever that is, so
-    that tasks with noisy labels do not take over.
+    """Gives most weight to the tasks that are furthest above their own best loss (excess risk).
 
-    The distance is estimated by g · g / sqrt(sum of g² over all steps), relative to its first
-    values; a task's weight is multiplied by exp(learning_rate · distance) in each step, and the
-    weights add up as in plain training. The paper takes g for the shared parameters; here g is the
-    representation's gradient summed over the batch, that is the one of a bias added to it. State:
-    one number for each task and feature.
+    Tasks with noisy labels have a high loss that cannot be reduced, and do not dominate. State: one
+    number per task and feature.
 
-    warmup_steps: that give the first values, in which the weights stay; the authors' code takes 1,
-        the paper three epochs.
+    The excess risk is estimated by g · g / sqrt(sum of g² over all steps), relative to its first
+    values. In each step a task's weight is multiplied by exp(learning_rate · excess risk); then the
+    weights are scaled to the same sum as in plain training. Difference from the paper: there g is
+    the gradient of the shared parameters; here it is the representation's gradient summed over the
+    batch, which equals the gradient of a bias added to the representation.
+
+    warmup_steps: steps that measure the first values, during which the weights do not change; 1 in
+        the official code, three epochs in the paper.
     """
 
     __pydantic_config__ = STRICT
@@ -39,23 +42,22 @@ class ExcessMTL(GradientBalancing):
 
 
 class ExcessMTLBalancer(GradientBalancer):
-    """See `ExcessMTL`.
-
-    logits: [tasks], logarithms of the learned weights. first: [tasks], summed distances of the
-        warm-up. steps: [tasks], those in which a task was present. squares: [features, tasks],
-        summed squares of the gradients.
+    """logits: [tasks], logarithms of the learned weights. first: [tasks], sum of the risks during
+    the warm-up. steps: [tasks], steps in which a task was present. squares: [features, tasks], sum
+    of the squared gradients.
     """
 
-    def __init__(self, targets: tuple[TaskTarget, ...], rate: float, warmup_steps: int) -> None:
+    def __init__(
+        self, targets: tuple[TaskTarget, ...], learning_rate: float, warmup_steps: int
+    ) -> None:
         super().__init__(targets)
-        self.rate, self.warmup_steps = rate, warmup_steps
-        self.logits, self.first, self.steps = self.variables = [
-            keras.Variable(keras.ops.zeros((len(targets),)), trainable=False, name=name)
-            for name in ("logits", "first", "steps")
-        ]
+        self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
+        self.logits, self.first, self.steps = self.variables = task_variables(
+            self.num_tasks, "logits", "first", "steps"
+        )
 
     def prepare(self, features: int) -> None:
-        zeros = keras.ops.zeros((features, len(self.task_weights)))
+        zeros = keras.ops.zeros((features, self.num_tasks))
         self.squares = keras.Variable(zeros, trainable=False, name="squares")
         self.variables.append(self.squares)
 
@@ -64,24 +66,23 @@ class ExcessMTLBalancer(GradientBalancer):
         squares = ops.transpose(ops.sum(tasks.gradients, axis=1) ** 2)
         self.squares.assign_add(squares)
         roots = ops.sqrt(self.squares)
-        distances = ops.sum(squares / ops.where(roots > 0, roots, 1.0), axis=0)
+        risks = ops.sum(squares / ops.where(roots > 0, roots, 1.0), axis=0)
 
-        starting = present * ops.cast(self.steps < self.warmup_steps, "float32")
-        self.first.assign_add(starting * distances)
+        in_warmup = present * ops.cast(self.steps < self.warmup_steps, "float32")
+        self.first.assign_add(in_warmup * risks)
         self.steps.assign_add(present)
-        usual = self.first / self.warmup_steps
-        risen = ops.where(usual > 0, distances / ops.where(usual > 0, usual, 1.0), 0.0)
-        logits = self.logits + (present - starting) * self.rate * risen
-        self.logits.assign(
-            logits + present * (_total(self.logits, present) - _total(logits, present))
-        )
+        first = self.first / self.warmup_steps
+        relative = ops.where(first > 0, risks / ops.where(first > 0, first, 1.0), 0.0)
+        logits = self.logits + (present - in_warmup) * self.learning_rate * relative
+        log_sum_change = _log_sum(self.logits, present) - _log_sum(logits, present)
+        self.logits.assign(logits + present * log_sum_change)
 
-        wanted = ops.convert_to_tensor(self.task_weights, "float32")
-        raw = wanted * shares(self.logits, present)
-        weights = raw * ops.sum(present * wanted) / ops.maximum(ops.sum(raw), 1e-30)
-        return ops.tensordot(weights, tasks.gradients, 1), weights
+        task_weights = self.task_weights()
+        unscaled = task_weights * softmax_over_present(self.logits, present)
+        weights = scaled_to_sum(unscaled, ops.sum(present * task_weights))
+        return tasks.weighted_sum(weights), weights
 
 
-def _total(logits: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-    """The logarithm of the summed weights of the tasks present."""
+def _log_sum(logits: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    """The logarithm of the sum of the present tasks' weights."""
     return keras.ops.logsumexp(keras.ops.where(present > 0, logits, -1e30))

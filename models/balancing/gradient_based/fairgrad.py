@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.balancing.base import GramianBalancer, GramianBalancing
-from models.balancing.math.cosines import SHORTEST, STATIONARY, cosines
-from models.balancing.math.newton import proportionally_fair
+from models.balancing.math.cosines import SMALLEST_NORM, cosines
+from models.balancing.math.newton import solve_alpha_fair
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
@@ -18,11 +18,12 @@ from models.tasks.base import TaskTarget
 @dataclass(frozen=True, kw_only=True)
 class FairGrad(GramianBalancing):
     """Alpha-fair improvement of the tasks: weights w with `(G w) ** alpha = 1 / w` for the Gramian
-    G. To first order all tasks improve.
+    G. To first order every task improves.
 
-    alpha: 1 is `nash_mtl`; towards infinity the least improvement is made largest. The weights are
-    scaled to add up as in plain training, which the paper's do not. Not exact at the
-    representation. A task without a gradient is left out.
+    Difference from the paper: the weights are scaled to the same sum as in plain training. Not
+    exact at the representation. A task without a gradient is left out.
+
+    alpha: 1 is `nash_mtl`; as it goes to infinity, the smallest improvement is maximised.
     """
 
     __pydantic_config__ = STRICT
@@ -42,9 +43,10 @@ class FairGradBalancer(GramianBalancer):
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
         ops = keras.ops
-        wanted = self.wanted
+        task_weights = self.task_weights("float64")
         angles = cosines(gramian, present)
-        matrix = angles.matrix + STATIONARY * ops.eye(len(self.task_weights), dtype="float64")
-        shares = wanted * angles.norms ** (1 - self.alpha)
-        weights = angles.active * proportionally_fair(matrix, shares, self.alpha) / angles.norms
-        return weights * ops.sum(present * wanted) / ops.maximum(ops.sum(weights), SHORTEST)
+        shares = task_weights * angles.norms ** (1 - self.alpha)
+        solution = solve_alpha_fair(angles.regularized(), shares, self.alpha)
+        weights = angles.active * solution / angles.norms
+        total = ops.sum(present * task_weights)
+        return weights * total / ops.maximum(ops.sum(weights), SMALLEST_NORM)

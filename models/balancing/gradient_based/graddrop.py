@@ -13,12 +13,13 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class GradDrop(GradientBalancing):
-    """Where the tasks' gradients of a feature differ in sign, one sign is drawn, by how much of the
-    gradient has it, and the other's gradients are dropped. Without conflicts: plain training.
+    """For each feature whose gradients differ in sign, draws one sign and drops the gradients of
+    the other sign.
 
-    As in the paper, signs are those of the gradients times the sign of the feature, summed over the
-    batch, at the representation; at parameters they are the gradients' own. A task's weight
-    multiplies its gradient before. There are no weights to report.
+    The probability of a sign is its share of the gradient. Without conflicts this is plain
+    training. As in the paper, the sign of a gradient at the representation is the sign of gradient
+    times feature, summed over the batch; at parameters it is the gradient's own. A task's weight
+    multiplies its gradient before the draw. There are no task weights to report.
     """
 
     __pydantic_config__ = STRICT
@@ -36,15 +37,14 @@ class GradDropBalancer(GradientBalancer):
 
     def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor | None]:
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float32")
-        gradients = wanted[:, None, None] * tasks.gradients
+        gradients = self.task_weights()[:, None, None] * tasks.gradients
         if tasks.representation is None:
             signed = ops.sum(gradients, axis=1)
         else:
             signed = ops.sum(ops.sign(tasks.representation) * gradients, axis=1)
-        sizes = ops.sum(ops.abs(signed), axis=0)
-        purity = ops.sum(signed, axis=0) / ops.where(sizes > 0, sizes, 1)
-        drawn = keras.random.uniform(sizes.shape, seed=self.random)
-        rises = (1 + purity) / 2 > drawn
-        kept = ops.cast(ops.where(rises, signed > 0, signed < 0), "float32")
+        magnitude = ops.sum(ops.abs(signed), axis=0)
+        purity = ops.sum(signed, axis=0) / ops.where(magnitude > 0, magnitude, 1)
+        uniform = keras.random.uniform(magnitude.shape, seed=self.random)
+        keep_positive = (1 + purity) / 2 > uniform
+        kept = ops.cast(ops.where(keep_positive, signed > 0, signed < 0), "float32")
         return ops.sum(kept[:, None] * gradients, axis=0), None

@@ -8,25 +8,26 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.balancing.base import GramianBalancer, GramianBalancing
+from models.balancing.math.state import SMALLEST, keep_sum, task_variables
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 
-SMALLEST = 1e-6
-"""Of what is divided by, and of learned weights."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class GradNorm(GramianBalancing):
-    """Learns task weights that keep the norms of the weighted gradients near a common size, times
-    how far each task's loss lags behind: (L / L at first, relative to the tasks' mean) ** alpha.
+    """Learns task weights that keep the norms of the weighted gradients near a common value.
 
-    Norms are taken at the shared representation (the paper: at the last shared layer's weights).
-    The weights take steps of `learning_rate` down the paper's L_grad divided by the mean norm,
-    which makes the rate free of scale, as Adam is in the paper; then they are scaled to add up as
-    before. A task's own weight multiplies its learned one.
+    For each task the common value is multiplied by (its loss relative to its first loss, relative
+    to the mean of all tasks) ** alpha, so that tasks that lag behind get larger gradients. A task's
+    own weight multiplies its learned weight.
 
-    alpha: 0 asks for equal norms; larger values pull lagging tasks harder.
+    Differences from the paper: norms are taken at the shared representation (in the paper at the
+    weights of the last shared layer). The weights take steps of `learning_rate` down the paper's
+    L_grad divided by the mean norm, which makes the rate independent of scale, as Adam does in the
+    paper. Then they are scaled to keep their sum.
+
+    alpha: 0 asks for equal norms; larger values favour lagging tasks more.
     """
 
     __pydantic_config__ = STRICT
@@ -39,21 +40,19 @@ class GradNorm(GramianBalancing):
 
 
 class GradNormBalancer(GramianBalancer):
-    def __init__(self, targets: tuple[TaskTarget, ...], alpha: float, rate: float) -> None:
+    """learned: [tasks], the learned weights. first_losses: [tasks], 0 until known."""
+
+    def __init__(self, targets: tuple[TaskTarget, ...], alpha: float, learning_rate: float) -> None:
         super().__init__(targets)
-        self.alpha, self.rate = alpha, rate
-        tasks = (len(targets),)
-        self.learned = keras.Variable(keras.ops.ones(tasks), trainable=False, name="learned")
-        self.first_losses = keras.Variable(
-            keras.ops.zeros(tasks), trainable=False, name="first_losses"
-        )
+        self.alpha, self.learning_rate = alpha, learning_rate
+        (self.learned,) = task_variables(self.num_tasks, "learned", value=1.0)
+        (self.first_losses,) = task_variables(self.num_tasks, "first_losses")
         self.variables = [self.learned, self.first_losses]
 
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
         ops = keras.ops
-        wanted = self.wanted
         before = ops.cast(self.learned, "float64")
         first = ops.cast(self.first_losses, "float64")
         first = ops.where((first == 0) & (present > 0), losses, first)
@@ -65,8 +64,7 @@ class GradNormBalancer(GramianBalancer):
         slope = (
             ops.sign(before * norms - goal) * norms * count / ops.maximum(ops.sum(norms), SMALLEST)
         )
-        after = ops.maximum(before - self.rate * present * slope, SMALLEST)
-        kept = ops.sum(present * before) / ops.maximum(ops.sum(present * after), SMALLEST)
-        self.learned.assign(ops.cast(ops.where(present > 0, after * kept, before), "float32"))
+        after = keep_sum(before, before - self.learning_rate * present * slope, present)
+        self.learned.assign(ops.cast(after, "float32"))
         self.first_losses.assign(ops.cast(first, "float32"))
-        return wanted * before
+        return self.task_weights("float64") * before

@@ -17,11 +17,15 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class GradVac(GramianBalancing):
-    """Each gradient is turned towards every other until their cosine is what it was on average, in
-    random order; then they are summed. Where cosines stay as they are this is plain training.
+    """Rotates each gradient towards every other one, in random order, until their cosine reaches
+    its moving average; then sums the gradients.
 
-    decay: the weight of a step's cosine in the moving average. Cosines are taken at the shared
-    representation as a whole (the paper: for each layer's parameters), so it is not exact there.
+    Pairs whose cosine is not below the average do not change; if no pair changes, this is plain
+    training. Difference from the paper: cosines are
+    taken at the shared representation as a whole, not for the parameters of each layer, so the
+    method is not exact there.
+
+    decay: the weight of a step's cosine in the moving average.
     """
 
     __pydantic_config__ = STRICT
@@ -33,11 +37,13 @@ class GradVac(GramianBalancing):
 
 
 class GradVacBalancer(GramianBalancer):
+    """averages: [tasks, tasks], moving averages of the cosines."""
+
     def __init__(self, targets: tuple[TaskTarget, ...], decay: float) -> None:
         super().__init__(targets)
         self.decay = decay
         self.averages = keras.Variable(
-            keras.ops.zeros((len(targets), len(targets))), trainable=False, name="cosines"
+            keras.ops.zeros((self.num_tasks, self.num_tasks)), trainable=False, name="cosines"
         )
         self.random = keras.random.SeedGenerator()
         self.variables = [self.averages, self.random.state]
@@ -46,20 +52,20 @@ class GradVacBalancer(GramianBalancer):
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
         ops = keras.ops
-        wanted = self.wanted
         angles = cosines(gramian, present)
         average = ops.cast(self.averages, "float64")
-        floor = ops.sqrt(ops.maximum(1 - average**2, 1e-12))
+        sine = ops.sqrt(ops.maximum(1 - average**2, 1e-12))
         pairs = angles.active[:, None] * angles.active
-        products = ops.diag(angles.norms)
+        coefficients = ops.diag(angles.norms)  # row i: gradient i as a sum of unit gradients
         seen = average
-        for other in random_orders(len(self.task_weights), self.random):
-            inner = ops.matmul(products, angles.matrix)
-            norms = ops.sqrt(ops.sum(inner * products, -1, keepdims=True))
+        for other in random_orders(self.num_tasks, self.random):
+            inner = ops.matmul(coefficients, angles.matrix)
+            norms = ops.sqrt(ops.sum(inner * coefficients, -1, keepdims=True))
             cosine = ops.clip(inner / ops.maximum(norms, 1e-12), -1, 1)
-            turn = average * ops.sqrt(1 - cosine**2) / floor - cosine
+            turn = average * ops.sqrt(1 - cosine**2) / sine - cosine
             other *= pairs
-            products += other * ops.where(cosine < average, norms * turn, 0)
+            coefficients += other * ops.where(cosine < average, norms * turn, 0)
             seen += other * (cosine - average)
         self.averages.assign(ops.cast(average + self.decay * (seen - average), "float32"))
-        return ops.matmul(angles.active * wanted, products / angles.norms)
+        task_weights = angles.active * self.task_weights("float64")
+        return ops.matmul(task_weights, coefficients / angles.norms)

@@ -14,10 +14,11 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class IMTL(GramianBalancing):
-    """IMTL-L scales the losses, exp(s) L - s with a trained s for each task, so that all scaled
-    losses tend to 1; IMTL-G (`imtl_g`) then combines the gradients of the scaled losses.
+    """Scales the losses to 1 (IMTL-L) and then combines the gradients of the scaled losses (IMTL-G,
+    `imtl_g`).
 
-    A task's weight multiplies its whole scaled term, so that no s can undo it.
+    IMTL-L minimises exp(s) L - s with a trained s per task. A task's weight multiplies this whole
+    term, so that s cannot cancel it. State: s per task.
     """
 
     __pydantic_config__ = STRICT
@@ -28,20 +29,20 @@ class IMTL(GramianBalancing):
 
 
 class IMTLBalancer(GramianBalancer):
+    """log_scales: [tasks], the trained s."""
+
     def __init__(self, targets: tuple[TaskTarget, ...]) -> None:
         super().__init__(targets)
-        self.log_scales = keras.Variable(keras.ops.zeros((len(targets),)), name="log_scales")
+        self.log_scales = keras.Variable(keras.ops.zeros((self.num_tasks,)), name="log_scales")
         self.variables = [self.log_scales]
 
     def objective(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        weights = present * keras.ops.convert_to_tensor(self.task_weights, "float32")
         s = keras.ops.convert_to_tensor(self.log_scales)
-        return keras.ops.sum(weights * (keras.ops.exp(s) * losses - s))
+        return keras.ops.sum(present * self.task_weights() * (keras.ops.exp(s) * losses - s))
 
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        ops = keras.ops
-        scales = ops.exp(ops.cast(self.log_scales, "float64"))
-        wanted = self.wanted
-        return scales * equal_projections(gramian * scales[:, None] * scales, present, wanted)
+        scales = keras.ops.exp(keras.ops.cast(self.log_scales, "float64"))
+        scaled = gramian * scales[:, None] * scales
+        return scales * equal_projections(scaled, present, self.task_weights("float64"))

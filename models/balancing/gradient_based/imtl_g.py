@@ -12,17 +12,17 @@ from models.lazy import keras
 from models.tasks.base import TaskTarget
 
 ROUNDING = 1e-7
-"""Of inner products taken in float32; parallel gradients share their weight."""
+"""Rounding error of inner products in float32; parallel gradients share their weight."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class IMTLG(GramianBalancing):
-    """The combination of gradients whose projections on all tasks' gradients are equally long; with
-    task weights, as long as those say.
+    """The combination whose projections on all tasks' gradients are equally long; with task
+    weights, their lengths are proportional to these.
 
-    Closed form; weights may be negative, and grow without bound where no such combination has a
-    positive sum. The paper takes it at the representation too. A task without a gradient is left
-    out.
+    Closed form. Weights may be negative, and they grow without bound as the sum of the solution
+    approaches 0. The paper uses the gradients at the representation too. A task without a gradient
+    is left out.
     """
 
     __pydantic_config__ = STRICT
@@ -36,23 +36,19 @@ class IMTLGBalancer(GramianBalancer):
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        ops = keras.ops
-        return equal_projections(
-            gramian, present, ops.convert_to_tensor(self.task_weights, "float64")
-        )
+        return equal_projections(gramian, present, self.task_weights("float64"))
 
 
 def equal_projections(
-    gramian: keras.KerasTensor, present: keras.KerasTensor, wanted: keras.KerasTensor
+    gramian: keras.KerasTensor, present: keras.KerasTensor, task_weights: keras.KerasTensor
 ) -> keras.KerasTensor:
-    """Weights float64 [tasks] of gradients whose sum projects on each in proportion to `wanted`.
-
-    They add up to what is wanted of the tasks that are present.
+    """Weights float64 [tasks]: the projections of the weighted sum on the gradients are
+    proportional to `task_weights`. The weights sum to the present tasks' `task_weights`.
     """
     ops = keras.ops
     angles = cosines(gramian, present)
     matrix = angles.matrix + ROUNDING * ops.eye(present.shape[0], dtype="float64")
-    weights = angles.active * ops.solve(matrix, angles.active * wanted) / angles.norms
+    weights = angles.active * ops.solve(matrix, angles.active * task_weights) / angles.norms
     total = ops.sum(weights)
-    safe = ops.where(ops.abs(total) > ROUNDING, total, 1)
-    return weights * ops.sum(present * wanted) / safe
+    safe_total = ops.where(ops.abs(total) > ROUNDING, total, 1)
+    return weights * ops.sum(present * task_weights) / safe_total

@@ -13,17 +13,18 @@ from models.lazy import keras
 from models.tasks.base import TaskTarget
 
 FAR = 1e12
-"""A squared distance beyond those of all gradients, whose squares are 1 on average."""
+"""A squared distance larger than all between gradients, whose squared norms are 1 on average."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Krum(GramianBalancing):
-    """The mean of the `selected` gradients that lie nearest to their neighbours: robust against as
-    many `outliers`. Tasks that are not selected leave the trunk alone in that step.
+    """The mean of the `selected` gradients that are nearest to their neighbours; robust against
+    `outliers` outliers.
 
-    Each task is judged by its squared distances to the present tasks - outliers - 2 nearest others,
-    at least one; ties are selected together. The mean is multiplied by the number of tasks, as in
-    plain training. Not exact at the representation. Meant for many tasks of one scale.
+    Meant for many tasks of similar scale. Tasks that are not selected do not train the trunk in
+    that step. A task's score is the sum of its squared distances to the (present tasks - outliers -
+    2) nearest other tasks, at least one; tasks with equal scores are selected together. The mean is
+    multiplied by the number of tasks, as in plain training. Not exact at the representation.
     """
 
     __pydantic_config__ = STRICT
@@ -43,9 +44,7 @@ class KrumBalancer(GramianBalancer):
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
-        ops = keras.ops
-        wanted = self.wanted
-        tasks = len(self.task_weights)
+        ops, tasks = keras.ops, self.num_tasks
         squares = ops.diagonal(gramian)
         distances = squares[:, None] + squares - 2 * gramian
         nearest = ops.sort(distances + FAR * (1 - present) + FAR * ops.eye(tasks, dtype="float64"))
@@ -53,6 +52,6 @@ class KrumBalancer(GramianBalancer):
         neighbours = ops.maximum(count - self.outliers - 2, 1)
         ranks = ops.arange(tasks, dtype="float64")
         scores = ops.sum(ops.where(ranks < neighbours, nearest, 0), -1) + FAR * FAR * (1 - present)
-        last = ops.sort(scores)[min(self.selected, tasks) - 1]
-        chosen = present * ops.cast(scores <= last, "float64")
-        return wanted * chosen * count / ops.maximum(ops.sum(chosen), 1)
+        threshold = ops.sort(scores)[min(self.selected, tasks) - 1]
+        chosen = present * ops.cast(scores <= threshold, "float64")
+        return self.task_weights("float64") * chosen * count / ops.maximum(ops.sum(chosen), 1)

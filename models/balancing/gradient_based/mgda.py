@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.balancing.base import GramianBalancer, GramianBalancing
-from models.balancing.math.newton import on_simplex
+from models.balancing.math.newton import minimize_on_simplex
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
@@ -14,13 +14,14 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class MGDA(GramianBalancing):
-    """The shortest convex combination of the tasks' gradients: to first order no task's loss rises.
+    """The min-norm point of the convex hull of the tasks' gradients: to first order no task's loss
+    rises.
 
-    Solved to convergence, not by steps of Frank and Wolfe. At the representation it is the paper's
-    MGDA-UB, whose fixed points are Pareto stationary too (theorem 1). A task's weight divides its
-    gradient before, so that tasks improve at rates in proportion to their weights. The weights add
-    up as in plain training; the length of what they give, 0 at a Pareto stationary point, is part
-    of the method.
+    Solved to convergence, where the paper uses the Frank-Wolfe algorithm. At the representation it
+    is the paper's MGDA-UB, whose fixed points are Pareto stationary too (theorem 1). A task's
+    weight divides its gradient first, so that tasks improve at rates proportional to their weights.
+    The weights sum to the same value as in plain training. The norm of the result, 0 at a Pareto
+    stationary point, is part of the method.
     """
 
     __pydantic_config__ = STRICT
@@ -35,8 +36,8 @@ class MGDABalancer(GramianBalancer):
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
         ops = keras.ops
-        wanted = self.wanted
-        scaled = gramian / (wanted[:, None] * wanted)
-        weights = on_simplex(lambda x, _: (ops.matmul(scaled, x), scaled), present)
-        weights *= present / wanted
-        return weights * ops.sum(present * wanted) / ops.sum(weights)
+        task_weights = self.task_weights("float64")
+        scaled = gramian / (task_weights[:, None] * task_weights)
+        weights = minimize_on_simplex(lambda x, _: (ops.matmul(scaled, x), scaled), present)
+        weights *= present / task_weights
+        return weights * ops.sum(present * task_weights) / ops.sum(weights)

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.balancing.base import GramianBalancer, GramianBalancing
-from models.balancing.math.simplex import onto_simplex
+from models.balancing.math.simplex import min_norm_step
+from models.balancing.math.state import task_variables
+from models.balancing.math.weighted_sum import scaled_to_sum
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
@@ -16,14 +18,15 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class MoDo(GramianBalancing):
-    """Weights that take one projected step per batch towards the shortest combination of gradients:
-    MGDA, slowly, which keeps it from following the noise of a batch.
+    """MGDA in small steps: the weights take one projected step per batch towards the min-norm point
+    of the gradients, so that they do not follow the noise of a batch.
 
-    Inner products are those of one batch, relative to their mean size so that `learning_rate` has
-    no unit; the paper takes them between two batches. Not exact at the representation. A task's own
-    weight multiplies its learned one. State: a weight per task.
+    Differences from the paper: inner products are those of one batch, where the paper takes them
+    between two batches. They are divided by their mean magnitude, so that `learning_rate` does not
+    depend on scale. Not exact at the representation. A task's own weight multiplies its learned
+    weight. State: a weight per task.
 
-    learning_rate: the paper's gamma. decay: its rho, which draws weights together.
+    learning_rate: the paper's gamma. decay: the paper's rho, which pulls the weights together.
     """
 
     __pydantic_config__ = STRICT
@@ -36,40 +39,21 @@ class MoDo(GramianBalancing):
 
 
 class MoDoBalancer(GramianBalancer):
-    """See `MoDo`. learned: float32 [tasks], on the simplex."""
+    """learned: [tasks], on the simplex."""
 
-    def __init__(self, targets: tuple[TaskTarget, ...], rate: float, decay: float) -> None:
+    def __init__(self, targets: tuple[TaskTarget, ...], learning_rate: float, decay: float) -> None:
         super().__init__(targets)
-        self.rate, self.decay = rate, decay
-        even = keras.ops.full((len(targets),), 1 / len(targets))
-        self.learned = keras.Variable(even, trainable=False, name="learned")
-        self.variables = [self.learned]
+        self.learning_rate, self.decay = learning_rate, decay
+        (self.learned,) = self.variables = task_variables(
+            self.num_tasks, "learned", value=1 / self.num_tasks
+        )
 
     def weights(
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
         ops = keras.ops
         before = ops.cast(self.learned, "float64")
-        after = stepped(before, gramian, present, self.rate, self.decay)
+        after = min_norm_step(before, gramian, present, self.learning_rate, self.decay)
         self.learned.assign(ops.cast(after, "float32"))
-        raw = present * self.wanted * after
-        return raw * ops.sum(present * self.wanted) / ops.maximum(ops.sum(raw), 1e-30)
-
-
-def stepped(
-    weights: keras.KerasTensor,
-    gramian: keras.KerasTensor,
-    present: keras.KerasTensor,
-    rate: float | keras.KerasTensor,
-    decay: float,
-) -> keras.KerasTensor:
-    """Weights [tasks] after a projected step down `weights @ (gramian + decay) @ weights / 2`.
-
-    Those of absent tasks stay, and so does what the others add up to.
-    """
-    ops = keras.ops
-    total = ops.maximum(ops.sum(present * weights), 1e-30)
-    shares = present * weights / total
-    slope = ops.matmul(gramian, shares) + decay * shares
-    moved = onto_simplex(shares - rate * slope, present)
-    return ops.where(present > 0, total * moved, weights)
+        task_weights = present * self.task_weights("float64")
+        return scaled_to_sum(task_weights * after, ops.sum(task_weights))

@@ -14,8 +14,8 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class PCGrad(GramianBalancing):
-    """Each task's gradient loses its component against every task that it conflicts with, in random
-    order; then they are summed. Without conflicts this is plain training.
+    """Removes from each gradient its component along every gradient that it conflicts with, in
+    random order; then sums the gradients. Without conflicts this is plain training.
 
     Computed from inner products, for all tasks at once. Not exact at the representation: conflicts
     there need not be conflicts of the parameters' gradients.
@@ -38,11 +38,10 @@ class PCGradBalancer(GramianBalancer):
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
         ops = keras.ops
-        wanted = self.wanted
-        products = ops.eye(len(self.task_weights), dtype="float64")
+        coefficients = ops.eye(self.num_tasks, dtype="float64")  # row i: projected gradient i
         squares = ops.diagonal(gramian)
         inverses = ops.where(squares > 0, 1 / ops.where(squares > 0, squares, 1), 0)
-        for other in random_orders(len(self.task_weights), self.random):
-            conflict = ops.minimum(ops.matmul(products, gramian), 0) * other
-            products -= conflict * inverses
-        return ops.matmul(present * wanted, products)
+        for other in random_orders(self.num_tasks, self.random):
+            conflict = ops.minimum(ops.matmul(coefficients, gramian), 0) * other
+            coefficients -= conflict * inverses
+        return ops.matmul(present * self.task_weights("float64"), coefficients)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.balancing.base import GramianBalancer, GramianBalancing
-from models.balancing.math.newton import on_simplex
+from models.balancing.math.newton import minimize_on_simplex
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
@@ -16,15 +16,16 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class SDMGrad(GramianBalancing):
-    """Between MGDA and plain training: the shortest of all convex combinations of the gradients
-    plus `towards` times their mean.
+    """Interpolates between MGDA and plain training: the convex combination of the gradients that,
+    added to `towards` times their mean, has the smallest norm.
 
-    Solved to convergence on the gradients of one batch, where the paper takes steps of projected
-    descent with inner products between two batches: those of one batch are larger by the noise.
-    A task's weight divides its gradient in the convex combination, as in `mgda`, and multiplies it
-    in the mean. Not exact at the representation. No state.
+    Differences from the paper: it is solved to convergence on the gradients of one batch, where the
+    paper takes projected gradient steps with inner products between two batches. Inner products of
+    one batch are larger by the noise. A task's weight divides its gradient in the convex
+    combination, as in `mgda`, and multiplies it in the mean. Not exact at the representation. No
+    state.
 
-    towards: the paper's lambda; 0 is MGDA, large values are plain training.
+    towards: the paper's lambda; 0 is MGDA, large values approach plain training.
     """
 
     __pydantic_config__ = STRICT
@@ -44,12 +45,13 @@ class SDMGradBalancer(GramianBalancer):
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
         ops = keras.ops
-        total = ops.maximum(ops.sum(present * self.wanted), 1e-30)
-        own = self.wanted * ops.maximum(ops.sum(present), 1) / total
-        scaled = gramian / (own[:, None] * own)
-        mean = present * self.wanted / total
-        pull = self.towards * ops.matmul(scaled, mean * own)
-        shares = on_simplex(lambda x, _: (ops.matmul(scaled, x) + pull, scaled), present)
-        shares *= present / own
+        task_weights = self.task_weights("float64")
+        total = ops.maximum(ops.sum(present * task_weights), 1e-30)
+        relative = task_weights * ops.maximum(ops.sum(present), 1) / total  # mean 1
+        scaled = gramian / (relative[:, None] * relative)
+        mean = present * task_weights / total
+        pull = self.towards * ops.matmul(scaled, mean * relative)
+        shares = minimize_on_simplex(lambda x, _: (ops.matmul(scaled, x) + pull, scaled), present)
+        shares *= present / relative
         shares /= ops.maximum(ops.sum(shares), 1e-30)
         return total * (shares + self.towards * mean) / (1 + self.towards)

@@ -17,11 +17,12 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class TrimmedMean(GradientBalancing):
-    """In each coordinate, the mean of the tasks' gradients without the `trimmed` largest and as
-    many smallest, at least the median staying; times the number of tasks, as in plain training.
+    """In each coordinate, the mean of the tasks' gradients without the `trimmed` largest and the
+    `trimmed` smallest values, times the number of tasks, as in plain training.
 
-    A task's weight multiplies its gradient before. There are no weights to report. Elementwise, so
-    another method at the representation than at the parameters.
+    At least the median is kept. A task's weight multiplies its gradient before trimming. There are
+    no task weights to report. Elementwise: at the representation it is not the same method as at
+    the parameters.
     """
 
     __pydantic_config__ = STRICT
@@ -39,42 +40,42 @@ class TrimmedMeanBalancer(GradientBalancer):
 
     def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor | None]:
         ops = keras.ops
-        wanted = ops.convert_to_tensor(self.task_weights, "float32")
-        scaled = wanted[:, None, None] * tasks.gradients
+        scaled = self.task_weights()[:, None, None] * tasks.gradients
         rows = ops.unstack(ops.where(tasks.present[:, None, None] > 0, scaled, -np.inf))
         ends = min(self.trimmed, len(rows))
-        largest, rows = _taken(rows, ends, ops.maximum, ops.minimum)
+        largest, rows = _remove_extremes(rows, ends, ops.maximum, ops.minimum)
         rows = [ops.where(row > -np.inf, row, np.inf) for row in rows]
-        smallest, rows = _taken(rows, ends, ops.minimum, ops.maximum)
-        left = count = ops.sum(tasks.present)
-        total = sum(map(_present, rows), ops.zeros_like(scaled[0]))
+        smallest, rows = _remove_extremes(rows, ends, ops.minimum, ops.maximum)
+        kept = count = ops.sum(tasks.present)
+        total = sum(map(_finite_or_zero, rows), ops.zeros_like(scaled[0]))
         for trimmed in range(ends):
             enough = count - 2 * trimmed > 2
-            left -= 2 * ops.cast(enough, "float32")
+            kept -= 2 * ops.cast(enough, "float32")
             for end in (*largest[trimmed : trimmed + 1], *smallest[trimmed : trimmed + 1]):
-                total += ops.where(enough, 0, _present(end))
-        return count * total / ops.maximum(left, 1), None
+                total += ops.where(enough, 0, _finite_or_zero(end))
+        return count * total / ops.maximum(kept, 1), None
 
 
-def _taken(
+def _remove_extremes(
     rows: list[keras.KerasTensor],
     count: int,
     extreme: Callable[..., keras.KerasTensor],
-    other: Callable[..., keras.KerasTensor],
+    opposite: Callable[..., keras.KerasTensor],
 ) -> tuple[list[keras.KerasTensor], list[keras.KerasTensor]]:
-    """The most extreme of the rows in each coordinate, `count` times or until none is left, and
-    what the others are then.
+    """The `count` most extreme values of the rows in each coordinate, and rows of what remains.
+
+    extreme, opposite: elementwise maximum and minimum, or the other way round.
     """
-    taken: list[keras.KerasTensor] = []
-    while rows and len(taken) < count:
-        found, rest = rows[0], []
+    extremes: list[keras.KerasTensor] = []
+    while rows and len(extremes) < count:
+        most, rest = rows[0], []
         for row in rows[1:]:
-            rest.append(other(found, row))
-            found = extreme(found, row)
-        taken.append(found)
+            rest.append(opposite(most, row))
+            most = extreme(most, row)
+        extremes.append(most)
         rows = rest
-    return taken, rows
+    return extremes, rows
 
 
-def _present(row: keras.KerasTensor) -> keras.KerasTensor:
+def _finite_or_zero(row: keras.KerasTensor) -> keras.KerasTensor:
     return keras.ops.where(keras.ops.abs(row) < np.inf, row, 0)

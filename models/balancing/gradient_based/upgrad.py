@@ -7,7 +7,7 @@ from typing import Literal
 
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.cosines import cosines
-from models.balancing.math.newton import nonnegative
+from models.balancing.math.newton import minimize_nonnegative
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
@@ -15,10 +15,11 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class UPGrad(GramianBalancing):
-    """Projects each task's gradient on the cone of updates that conflict with no task, and sums. To
-    first order no task's loss rises; without conflicts this is plain training.
+    """Projects each task's gradient onto the cone of updates that conflict with no task, and sums
+    the projections.
 
-    Not exact at the representation: no conflict there is no promise for the parameters.
+    To first order no task's loss rises; without conflicts this is plain training. Not exact at the
+    representation: no conflict there does not imply no conflict of the parameters' gradients.
     """
 
     __pydantic_config__ = STRICT
@@ -33,8 +34,7 @@ class UPGradBalancer(GramianBalancer):
         self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
     ) -> keras.KerasTensor:
         ops = keras.ops
-        wanted = self.wanted
         angles = cosines(gramian, present)
-        added = nonnegative(angles.matrix, angles.matrix * angles.active[:, None])
-        lengths = angles.active * wanted * angles.norms
-        return (lengths + ops.matmul(lengths, added)) / angles.norms
+        added = minimize_nonnegative(angles.matrix, angles.matrix * angles.active[:, None])
+        norms = angles.active * self.task_weights("float64") * angles.norms
+        return (norms + ops.matmul(norms, added)) / angles.norms

@@ -1,1 +1,1 @@
-"""Loss based."""
+"""Methods that weight the losses of the tasks."""

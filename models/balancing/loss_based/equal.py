@@ -1,7 +1,8 @@
-"""Equal weighting: each task counts as much as its own `weight` says."""
+"""Equal weighting: every task counts by its own `weight` only."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,15 +21,24 @@ class Equal(Balancing):
     reduction: Literal["sum", "mean"] = "sum"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
-        return ConstantWeights([t.task.weight for t in targets], self.reduction)
+        return ConstantWeights(targets, {}, self.reduction)
 
 
 class ConstantWeights(LossBalancer):
-    """The weighted sum of the losses, or their weighted mean over the tasks present."""
+    """The weighted sum of the losses, or their weighted mean over the present tasks.
 
-    def __init__(self, weights: list[float], reduction: Literal["sum", "mean"]) -> None:
-        super().__init__()
-        self.weights, self.reduction = weights, reduction
+    factors: by task; each multiplies the task's own weight. 1 where missing.
+    """
+
+    def __init__(
+        self,
+        targets: tuple[TaskTarget, ...],
+        factors: Mapping[str, float],
+        reduction: Literal["sum", "mean"],
+    ) -> None:
+        super().__init__(targets)
+        self.weights = [t.task.weight * factors.get(t.name, 1.0) for t in targets]
+        self.reduction = reduction
 
     def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
         weights = present * keras.ops.convert_to_tensor(self.weights, "float32")

@@ -1,4 +1,4 @@
-"""Fixed weights: given by hand, or found by a search."""
+"""Fixed weights, chosen by hand or by a search."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from models.tasks.base import TaskTarget
 class Fixed(Balancing):
     """The weighted sum of the losses, or their weighted mean over the tasks present in the batch.
 
-    weights: by task, others 1. They multiply the tasks' own `weight`, which also counts in the
-        figure `loss`, by which models are compared; these do not.
+    weights: by task; 1 for tasks that are not listed. They multiply the tasks' own `weight`. A
+        task's own `weight` also counts in the metric `loss`, by which models are compared; these
+        weights do not.
     """
 
     __pydantic_config__ = STRICT
@@ -32,5 +33,4 @@ class Fixed(Balancing):
 
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
         self.check([t.name for t in targets])
-        weights = [t.task.weight * self.weights.get(t.name, 1.0) for t in targets]
-        return ConstantWeights(weights, self.reduction)
+        return ConstantWeights(targets, self.weights, self.reduction)

@@ -1,9 +1,4 @@
-"""Geometric loss strategy (Chennupati et al. 2019, CVPR workshops, arXiv:1904.08492, equation 2).
-
-The geometric mean of the losses: a task's weight is inversely proportional to its loss, so that
-losses of any scale count alike. No state, no cost. It helps where losses differ by orders of
-magnitude; a task whose loss goes to zero draws the others' gradients down with it.
-"""
+"""Geometric loss strategy (Chennupati et al. 2019, CVPR workshops, arXiv:1904.08492, eq. 2)."""
 
 from __future__ import annotations
 
@@ -22,8 +17,12 @@ TINY = 1e-8
 class GLS(Balancing):
     """The geometric mean of the losses, times the number of tasks.
 
-    The weights add up to the number of tasks where the losses are equal, and to more the further
-    they lie apart: their magnitude is the method's own.
+    The gradient of a task is divided by its loss, so that losses of any scale count alike. Helps
+    when losses differ by orders of magnitude. A loss near 0 shrinks the gradients of all other
+    tasks. No state, no additional cost.
+
+    The weights sum to the number of tasks when all losses are equal, and to more when they differ:
+    their magnitude is part of the method. The tasks' own weights are the weights of the mean.
     """
 
     __pydantic_config__ = STRICT
@@ -34,15 +33,9 @@ class GLS(Balancing):
 
 
 class GLSBalancer(LossBalancer):
-    """See `GLS`. Tasks' own weights are the weights of the mean and add up to its factor."""
-
-    def __init__(self, targets: tuple[TaskTarget, ...]) -> None:
-        super().__init__()
-        self.task_weights = [t.task.weight for t in targets]
-
     def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
         ops = keras.ops
-        weights = present * ops.convert_to_tensor(self.task_weights, "float32")
+        weights = present * self.task_weights()
         total = ops.sum(weights)
-        logs = ops.sum(weights * ops.log(losses + TINY)) / ops.maximum(total, TINY)
-        return total * ops.exp(logs)
+        log_mean = ops.sum(weights * ops.log(losses + TINY)) / ops.maximum(total, TINY)
+        return total * ops.exp(log_mean)

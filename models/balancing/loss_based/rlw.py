@@ -1,8 +1,4 @@
-"""Random loss weighting (Lin et al. 2022, TMLR, arXiv:2111.10603, section 3).
-
-In every step the weights are the softmax of standard normal numbers. One random number a task, no
-other cost. It is the baseline that a method has to beat before its gain is put down to balancing.
-"""
+"""Random loss weighting (Lin et al. 2022, TMLR, arXiv:2111.10603, section 3)."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.balancing.base import Balancing, LossBalancer
-from models.balancing.math.weighted_sum import WeightedLosses, shares
+from models.balancing.math.weighted_sum import WeightedLosses, softmax_over_present
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
@@ -18,7 +14,11 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class RLW(Balancing):
-    """Random weights, drawn anew in every step from the seed of the training."""
+    """Random weights, drawn in every step: a softmax of standard normal numbers.
+
+    A baseline: a balancing method should beat it before its gain is attributed to balancing. The
+    draws follow the training seed. No additional cost.
+    """
 
     __pydantic_config__ = STRICT
     name: Literal["rlw"] = "rlw"
@@ -28,12 +28,13 @@ class RLW(Balancing):
 
 
 class RLWBalancer(WeightedLosses):
-    """See `RLW`. The random state is a variable, so that training resumes exactly."""
+    """The random state is a variable, so that a resumed training draws the same weights."""
 
     def __init__(self, targets: tuple[TaskTarget, ...]) -> None:
         super().__init__(targets)
-        self.seeds = keras.random.SeedGenerator()
-        self.variables = [self.seeds.state]
+        self.random = keras.random.SeedGenerator()
+        self.variables = [self.random.state]
 
     def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        return shares(keras.random.normal((len(self.task_weights),), seed=self.seeds), present)
+        logits = keras.random.normal((self.num_tasks,), seed=self.random)
+        return softmax_over_present(logits, present)

@@ -1,10 +1,4 @@
-"""Smooth Tchebycheff scalarisation (Lin et al. 2024, ICML, arXiv:2402.19078).
-
-In place of the largest of the tasks' objectives f, which has kinks, the smooth
-mu log(sum exp(f / mu)), with f = log(loss / reference) as in the authors' multitask code. The
-reference is the task's mean loss over the last epoch of a warm-up, in which the sum of the
-logarithms is minimised. State: the means. No other cost. It helps where the worst task matters.
-"""
+"""Smooth Tchebycheff scalarisation (Lin et al. 2024, ICML, arXiv:2402.19078)."""
 
 from __future__ import annotations
 
@@ -15,7 +9,8 @@ from pydantic import Field
 
 from models.balancing.base import Balancing, LossBalancer
 from models.balancing.math.epoch_means import EpochMeans
-from models.balancing.math.weighted_sum import WeightedLosses, shares
+from models.balancing.math.state import task_variables
+from models.balancing.math.weighted_sum import WeightedLosses, softmax_over_present
 from models.config import STRICT
 from models.lazy import keras
 from models.tasks.base import TaskTarget
@@ -25,14 +20,19 @@ TINY = 1e-8
 
 @dataclass(frozen=True, kw_only=True)
 class STCH(Balancing):
-    """Follows the tasks that are worst, relative to where the warm-up left them.
+    """Minimises a smooth maximum of the tasks' losses, relative to their losses after a warm-up.
 
-    mu: towards 0 the worst task alone counts. At 1, the default of the authors' code, the direction
-        is that of the plain sum of loss / reference; above, it goes towards that of the logarithms.
-    warmup_epochs: at least 1, which gives the reference; the authors take 4 before it.
+    The objective is mu log(sum exp(f / mu)) with f = log(loss / reference), as in the official
+    multitask code. The reference is the task's mean loss in the last epoch of the warm-up, which
+    minimises the sum of the log losses. Helps when the worst task matters most. State: mean losses
+    per task. No additional cost.
 
-    The direction is the formula's; its length is set so that the weights add up as in plain
-    training.
+    Difference from the paper: the update keeps the formula's direction, but the weights are scaled
+    to the same sum as in plain training.
+
+    mu: near 0, only the worst task counts. At 1, the default of the official code, the direction is
+        that of the plain sum of loss / reference. Larger values approach the sum of log losses.
+    warmup_epochs: at least 1, which sets the reference. The official code runs 4 epochs before it.
     """
 
     __pydantic_config__ = STRICT
@@ -45,20 +45,16 @@ class STCH(Balancing):
 
 
 class STCHBalancer(WeightedLosses):
-    """See `STCH`. A task first seen after the warm-up has its reference from its first epoch.
+    """A task without labels during the warm-up takes its reference from later epochs with labels.
 
-    references: [tasks], 0 before they are known. epochs: [tasks], those in which the task had a
-        label.
+    references: [tasks], 0 until known. epochs: [tasks], epochs in which the task had labels.
     """
 
     def __init__(self, targets: tuple[TaskTarget, ...], mu: float, warmup_epochs: int) -> None:
         super().__init__(targets)
         self.mu, self.warmup_epochs = mu, warmup_epochs
-        self.means = EpochMeans(len(targets))
-        self.references, self.epochs = (
-            keras.Variable(keras.ops.zeros((len(targets),)), trainable=False, name=name)
-            for name in ("references", "epochs")
-        )
+        self.means = EpochMeans(self.num_tasks)
+        self.references, self.epochs = task_variables(self.num_tasks, "references", "epochs")
         self.variables = [*self.means.variables, self.references, self.epochs]
 
     def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
@@ -67,11 +63,11 @@ class STCHBalancer(WeightedLosses):
         known = self.references > 0
         f = ops.log((losses + TINY) / ops.where(known, self.references + TINY, losses + TINY))
         logits = ops.where(known, f / self.mu, 0.0) - ops.log(losses + TINY)
-        return shares(logits, present)
+        return softmax_over_present(logits, present)
 
     def new_epoch(self) -> None:
         ops = keras.ops
-        means, seen = self.means.take()
-        self.epochs.assign_add(ops.cast(seen, "float32"))
-        ends = seen & (self.epochs == self.warmup_epochs)
-        self.references.assign(ops.where(ends, means, self.references))
+        means, had_labels = self.means.take_and_reset()
+        self.epochs.assign_add(ops.cast(had_labels, "float32"))
+        warmup_ends = had_labels & (self.epochs == self.warmup_epochs)
+        self.references.assign(ops.where(warmup_ends, means, self.references))

@@ -1,9 +1,4 @@
-"""Uncertainty weighting (Kendall, Gal and Cipolla 2018, CVPR, arXiv:1705.07115, equations 7 to 10).
-
-Each task has a trainable log-variance s = log σ². A classification loss L adds exp(-s) L + s / 2,
-a squared error exp(-s) L / 2 + s / 2, as in the paper. A Huber loss is half a squared error already
-and is not halved again.
-"""
+"""Uncertainty weighting (Kendall, Gal and Cipolla 2018, CVPR, arXiv:1705.07115, eq. 7 to 10)."""
 
 from __future__ import annotations
 
@@ -18,7 +13,12 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class Uncertainty(Balancing):
-    """Weighs each task by the inverse of its learned variance.
+    """Weights each task by the inverse of a learned variance.
+
+    Each task has a trainable log variance s = log σ². A classification loss L contributes
+    exp(-s) L + s / 2 and a squared error exp(-s) L / 2 + s / 2, as in the paper. A Huber loss
+    already is half a squared error and is not halved again. A task's own weight multiplies its
+    whole term, so the variance cannot cancel it. State: a log variance per task.
 
     initial_log_variance: of every task, before training.
     """
@@ -32,21 +32,16 @@ class Uncertainty(Balancing):
 
 
 class UncertaintyBalancer(LossBalancer):
-    """See `Uncertainty`. A task's own weight multiplies its whole term, so that no variance can
-    undo it.
-    """
-
     def __init__(self, targets: tuple[TaskTarget, ...], initial: float) -> None:
-        super().__init__()
-        self.weights = [t.task.weight for t in targets]
+        super().__init__(targets)
         self.scales = [0.5 if t.task.has_squared_error else 1.0 for t in targets]
         self.log_variances = keras.Variable(
-            keras.ops.full((len(targets),), initial), name="log_variances"
+            keras.ops.full((self.num_tasks,), initial), name="log_variances"
         )
         self.variables = [self.log_variances]
 
     def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        weights = present * keras.ops.convert_to_tensor(self.weights, "float32")
+        weights = present * self.task_weights()
         scales = keras.ops.convert_to_tensor(self.scales, "float32")
         s = keras.ops.convert_to_tensor(self.log_variances)
         return keras.ops.sum(weights * (scales * keras.ops.exp(-s) * losses + s / 2))

@@ -1,1 +1,1 @@
-"""Math."""
+"""Numerical building blocks that several balancing methods share."""

@@ -1,4 +1,4 @@
-"""Lengths and angles of the tasks' gradients."""
+"""Norms of the tasks' gradients, and the cosines between them."""
 
 from __future__ import annotations
 
@@ -6,30 +6,37 @@ from dataclasses import dataclass
 
 from models.lazy import keras
 
-SHORTEST = 1e-10
-"""Of gradients that point anywhere, beside 1 for the root mean square of them all."""
+SMALLEST_NORM = 1e-10
+"""A gradient below this norm counts as zero, when the root mean square of all norms is 1."""
 
 STATIONARY = 1e-6
-"""Added to squared lengths, so that methods have a solution at Pareto stationary points too."""
+"""Added to squared norms, so that methods have a solution at Pareto stationary points too."""
 
 
 @dataclass(frozen=True)
 class Cosines:
-    """All float64. Tasks without a gradient, absent ones among them, have norm 1 and are
-    orthogonal to all others, so that solvers need no case for them.
+    """Norms and cosines, all float64.
 
-    active: [tasks], 1 or 0 for tasks without a gradient. norms: [tasks]. matrix: [tasks, tasks].
+    A task without a gradient (absent, or at a stationary point) has norm 1 and is orthogonal to all
+    others, so that solvers need no special case.
+
+    active: [tasks], 1 for tasks with a gradient, else 0. norms: [tasks]. matrix: [tasks, tasks].
     """
 
     active: keras.KerasTensor
     norms: keras.KerasTensor
     matrix: keras.KerasTensor
 
+    def regularized(self) -> keras.KerasTensor:
+        """The matrix plus `STATIONARY` on its diagonal: positive definite."""
+        return self.matrix + keras.ops.diag(STATIONARY * keras.ops.ones_like(self.active))
+
 
 def cosines(gramian: keras.KerasTensor, present: keras.KerasTensor) -> Cosines:
+    """The cosines of the gradients. Arguments: see `GramianBalancer.weights`."""
     ops = keras.ops
     norms = ops.sqrt(ops.maximum(ops.diagonal(gramian), 0))
-    active = present * ops.cast(norms > SHORTEST, "float64")
+    active = present * ops.cast(norms > SMALLEST_NORM, "float64")
     norms = ops.where(active > 0, norms, 1)
     matrix = gramian / (norms[:, None] * norms) * (active[:, None] * active)
     return Cosines(active, norms, matrix + ops.diag(1 - active))

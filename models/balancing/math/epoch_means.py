@@ -1,28 +1,27 @@
-"""Mean losses of the epoch that is running, for methods that look back over epochs."""
+"""Mean losses of the current epoch, for methods that compare epochs."""
 
 from __future__ import annotations
 
+from models.balancing.math.state import task_variables
 from models.lazy import keras
 
 
 class EpochMeans:
-    """variables: [tasks] sums of the losses, and in how many steps each task was present."""
+    """variables: [tasks] sums of the losses, and [tasks] steps in which each task was present."""
 
     def __init__(self, tasks: int) -> None:
-        self.sums, self.steps = (
-            keras.Variable(keras.ops.zeros((tasks,)), trainable=False, name=name)
-            for name in ("epoch_losses", "epoch_steps")
+        self.sums, self.steps = self.variables = task_variables(
+            tasks, "epoch_losses", "epoch_steps"
         )
-        self.variables = [self.sums, self.steps]
 
     def add(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> None:
-        """Count a step: see `LossBalancer.__call__`."""
+        """Add the losses of one step: see `LossBalancer.__call__`."""
         self.sums.assign_add(present * losses)
         self.steps.assign_add(present)
 
-    def take(self) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        """The means [tasks], 0 for tasks without a step; whether each had one, bool [tasks]; and
-        begin anew.
+    def take_and_reset(self) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """The means [tasks] (0 for tasks without a step) and whether each task had a step, bool
+        [tasks]. Counting starts again.
         """
         steps = keras.ops.copy(self.steps)
         means = self.sums / keras.ops.maximum(steps, 1.0)

@@ -1,4 +1,4 @@
-"""The order in which each task meets the others, for methods that go through them one by one."""
+"""Random orders in which each task is compared with the others, one by one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from models.lazy import keras
 
 
 def random_orders(tasks: int, random: keras.random.SeedGenerator) -> list[keras.KerasTensor]:
-    """One float64 [tasks, tasks] for each turn: row i is 1 at the task that task i meets then, and
-    0 elsewhere; all 0 when it would meet itself.
+    """One float64 matrix [tasks, tasks] per round. In row i, the task that task i is compared with
+    in this round is 1 and all others are 0. The row is all 0 in the round of task i itself.
     """
     ops = keras.ops
     orders = ops.argsort(keras.random.uniform((tasks, tasks), seed=random), axis=-1)
-    met = ops.one_hot(orders, tasks, axis=1, dtype="float64")
-    others = 1 - ops.eye(tasks, dtype="float64")
-    turns: list[keras.KerasTensor] = ops.unstack(met * others[:, :, None], axis=-1)
-    return turns
+    partners = ops.one_hot(orders, tasks, axis=1, dtype="float64")
+    not_itself = 1 - ops.eye(tasks, dtype="float64")
+    rounds: list[keras.KerasTensor] = ops.unstack(partners * not_itself[:, :, None], axis=-1)
+    return rounds

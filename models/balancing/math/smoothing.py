@@ -1,20 +1,24 @@
-"""CR-MOGM: weights averaged over steps (Zhou et al. 2022, NeurIPS, "On the Convergence of
+"""CR-MOGM: moving average of the task weights (Zhou et al. 2022, NeurIPS, "On the Convergence of
 Stochastic Multi-Objective Gradient Manipulation and Beyond", algorithm 1).
 """
 
 from __future__ import annotations
 
 from models.balancing.base import GradientBalancer, GramianBalancer, TaskGradients
+from models.balancing.math.state import task_variables
 from models.lazy import keras
 from models.tasks.base import TaskTarget
 
 
 class Smoothed(GradientBalancer):
-    """A method whose weights change slowly: it keeps `smoothing` of those that a task had.
+    """Wraps a method and averages its weights over steps: w = smoothing * w + (1 - smoothing) *
+    new.
 
-    The weights of one batch depend on the noise of its gradients, which biases what they make of
-    those gradients; averaging undoes that. averaged: [tasks]. steps: [tasks], those in which a task
-    was present; its first weight is taken as it is.
+    The weights computed from one batch depend on the noise of its gradients, so the combined
+    gradient is biased. Averaging the weights reduces this bias.
+
+    averaged: [tasks]. steps: [tasks], steps in which a task was present; its first weight is taken
+        without averaging.
     """
 
     def __init__(
@@ -22,10 +26,7 @@ class Smoothed(GradientBalancer):
     ) -> None:
         super().__init__(targets)
         self.method, self.smoothing = method, smoothing
-        self.averaged, self.steps = (
-            keras.Variable(keras.ops.zeros((len(targets),)), trainable=False, name=name)
-            for name in ("averaged", "steps")
-        )
+        self.averaged, self.steps = task_variables(self.num_tasks, "averaged", "steps")
         self.variables = [*method.variables, self.averaged, self.steps]
 
     def new_epoch(self) -> None:
@@ -41,4 +42,4 @@ class Smoothed(GradientBalancer):
         self.averaged.assign_add(tasks.present * (1 - kept) * (new - self.averaged))
         self.steps.assign_add(tasks.present)
         weights = tasks.present * self.averaged
-        return ops.tensordot(weights, tasks.gradients, 1), weights
+        return tasks.weighted_sum(weights), weights

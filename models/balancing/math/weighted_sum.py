@@ -1,4 +1,4 @@
-"""Methods that come down to one weight per task in each step."""
+"""Weights of losses: base class of the methods that compute one weight per task and step."""
 
 from __future__ import annotations
 
@@ -6,37 +6,40 @@ from abc import abstractmethod
 
 from models.balancing.base import LossBalancer
 from models.lazy import keras
-from models.tasks.base import TaskTarget
 
 
 class WeightedLosses(LossBalancer):
-    """The weighted sum of the losses; in its derivative the weights are constants.
+    """The weighted sum of the losses, whose weights are constants when it is differentiated.
 
-    Over the tasks present, weights add up to what the tasks' own weights add up to.
+    The weights of the present tasks are scaled to the sum of these tasks' own weights.
     """
-
-    def __init__(self, targets: tuple[TaskTarget, ...]) -> None:
-        super().__init__()
-        self.task_weights = [float(t.task.weight) for t in targets]
 
     @abstractmethod
     def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-        """float32 [tasks], at least 0, to any scale; those of absent tasks are ignored.
+        """float32 [tasks], non-negative, at any scale; values of absent tasks are ignored.
 
-        The tasks' own weights come on top. See `LossBalancer.__call__` for the arguments.
+        They are multiplied by the tasks' own weights afterwards. Arguments: see
+        `LossBalancer.__call__`.
         """
 
     def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
         ops = keras.ops
-        own = present * ops.convert_to_tensor(self.task_weights, "float32")
-        raw = own * self.weights(ops.stop_gradient(losses), present)
-        scale = ops.sum(own) / ops.maximum(ops.sum(raw), 1e-30)
-        return ops.sum(ops.stop_gradient(scale * raw) * losses)
+        task_weights = present * self.task_weights()
+        unscaled = task_weights * self.weights(ops.stop_gradient(losses), present)
+        scale = ops.sum(task_weights) / ops.maximum(ops.sum(unscaled), 1e-30)
+        return ops.sum(ops.stop_gradient(scale * unscaled) * losses)
 
 
-def shares(logits: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-    """Softmax over the tasks present, float32 [tasks]: 0 for the others."""
+def scaled_to_sum(weights: keras.KerasTensor, total: keras.KerasTensor) -> keras.KerasTensor:
+    """Non-negative weights [tasks], scaled to sum to `total`."""
+    return weights * total / keras.ops.maximum(keras.ops.sum(weights), 1e-30)
+
+
+def softmax_over_present(
+    logits: keras.KerasTensor, present: keras.KerasTensor
+) -> keras.KerasTensor:
+    """Softmax over the present tasks, float32 [tasks]; 0 for absent tasks."""
     ops = keras.ops
-    there = ops.where(present > 0, logits, -1e30)
-    raw = present * ops.exp(there - ops.max(there))
-    return raw / ops.maximum(ops.sum(raw), 1e-30)
+    masked = ops.where(present > 0, logits, -1e30)
+    unscaled = present * ops.exp(masked - ops.max(masked))
+    return unscaled / ops.maximum(ops.sum(unscaled), 1e-30)

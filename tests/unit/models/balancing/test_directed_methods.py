@@ -11,7 +11,7 @@ from models.balancing.gradient_based.moco import MoCo
 from models.balancing.gradient_based.modo import MoDo
 from models.balancing.gradient_based.pcd import PCD
 from models.balancing.gradient_based.sdmgrad import SDMGrad
-from models.balancing.math.simplex import onto_simplex
+from models.balancing.math.simplex import project_onto_simplex
 from models.lazy import tf
 from tests.unit.models.balancing.steps import targets
 
@@ -52,12 +52,14 @@ def relative(gramian: np.ndarray) -> np.ndarray:
 def test_projections_are_the_nearest_points(size: int) -> None:
     for scale in (0.01, 1, 100):
         y = scale * random.normal(size=size)
-        found = onto_simplex(tf.constant(y), tf.ones(size, tf.float64))
+        found = project_onto_simplex(tf.constant(y), tf.ones(size, tf.float64))
         np.testing.assert_allclose(found, nearest_on_simplex(y), atol=1e-8 * scale)
 
 
 def test_a_projection_leaves_others_out() -> None:
-    found = onto_simplex(tf.constant([3.0, -5.0, 2.8, 9.0]), tf.constant([1.0, 1.0, 1.0, 0.0]))
+    found = project_onto_simplex(
+        tf.constant([3.0, -5.0, 2.8, 9.0]), tf.constant([1.0, 1.0, 1.0, 0.0])
+    )
     np.testing.assert_allclose(found, [0.6, 0, 0.4, 0], atol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Auto-lambda, MOML and FORUM against exact solutions of two-level problems; their probe."""
+"""Auto-lambda, MOML and FORUM against exact solutions of bilevel problems; their look-ahead."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from models.balancing.base import Balancing, Probe, TwoLevelBalancer
+from models.balancing.base import Balancing, BilevelBalancer, Lookahead
 from models.balancing.bilevel.auto_lambda import AutoLambda, AutoLambdaBalancer
 from models.balancing.bilevel.forum import Forum, ForumBalancer
 from models.balancing.bilevel.moml import MOML, MOMLBalancer
 from models.lazy import tf
 from models.multitask.batch_losses import batch_losses
-from models.multitask.lookahead import BatchProbe
+from models.multitask.lookahead import BatchLookahead
 from tests.unit.models.balancing.steps import targets
 from tests.unit.models.balancing.test_in_training import X, Y, make_model
 
 
-class Quadratic(Probe):
+class Quadratic(Lookahead):
     """Losses |A w - b|² / 2 by half and task, whose derivatives are known; w is at 0."""
 
-    rate = np.float32(0.05)
+    learning_rate = np.float32(0.05)
 
     def __init__(
         self, tasks: int, seed: int, present: list[float] | None = None, width: int = 4
@@ -39,14 +39,14 @@ class Quadratic(Probe):
             self.present, tf.float32
         )
 
-    def gradients(self, half: int) -> tf.Tensor:
+    def task_gradients(self, half: int) -> tf.Tensor:
         return tf.constant(self.exact(half, self.w), tf.float32)
 
     def gradient(self, half: int, weights: tf.Tensor) -> tf.Tensor:
         return tf.constant(np.asarray(weights) @ self.exact(half, self.w), tf.float32)
 
     @contextmanager
-    def moved(self, by: tf.Tensor) -> Iterator[None]:
+    def shifted(self, by: tf.Tensor) -> Iterator[None]:
         before = self.w
         self.w = before + np.asarray(by, np.float64)
         yield
@@ -63,8 +63,8 @@ class Quadratic(Probe):
     def derivatives(self, weights: np.ndarray) -> np.ndarray:
         """[judged tasks, weights]: of half 1's losses after a step on half 0, by the weights."""
         steps = self.exact(0, self.w)
-        after = self.w - self.rate * weights @ steps
-        return -self.rate * self.exact(1, after) @ steps.T
+        after = self.w - self.learning_rate * weights @ steps
+        return -self.learning_rate * self.exact(1, after) @ steps.T
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 3, 5, 8])
@@ -74,12 +74,12 @@ def test_auto_lambda_goes_down_the_derivative(tasks: int, primary: tuple[str, ..
     assert isinstance(balancer, AutoLambdaBalancer)
     learned = np.ones(tasks)
     for seed in range(3):
-        probe = Quadratic(tasks, seed)
+        lookahead = Quadratic(tasks, seed)
         counts = np.array([not primary or f"t{i}" in primary for i in range(tasks)], float)
-        slope = counts @ probe.derivatives(learned)
+        slope = counts @ lookahead.derivatives(learned)
         moved = np.maximum(learned - 0.1 * slope / np.mean(np.abs(slope)), 1e-6)
         learned = moved * learned.sum() / moved.sum()
-        balancer.look(probe)
+        balancer.update_weights(lookahead)
         np.testing.assert_allclose(balancer.learned.numpy(), learned, rtol=2e-3, atol=1e-4)
 
 
@@ -89,16 +89,16 @@ def test_moml_goes_down_the_shortest_combination(tasks: int) -> None:
     assert isinstance(balancer, MOMLBalancer)
     logits = np.zeros(tasks)
     for seed in range(3):
-        probe = Quadratic(tasks, seed)
+        lookahead = Quadratic(tasks, seed)
         share = np.exp(logits) / np.exp(logits).sum()
-        by_logit = probe.derivatives(tasks * share) @ (np.diag(share) - np.outer(share, share))
+        by_logit = lookahead.derivatives(tasks * share) @ (np.diag(share) - np.outer(share, share))
         length = np.linalg.norm(by_logit, axis=1, keepdims=True)
         rows = np.divide(by_logit, length, out=np.zeros_like(by_logit), where=length > 1e-12)
         found, _ = optimize.nnls(
             np.vstack([rows.T, 1e3 * np.ones(tasks)]), np.append(np.zeros(tasks), 1e3)
         )
         logits = logits - 0.3 * found @ rows
-        balancer.look(probe)
+        balancer.update_weights(lookahead)
         np.testing.assert_allclose(balancer.logits.numpy(), logits, atol=3e-3)
 
 
@@ -112,17 +112,19 @@ def test_forum_goes_down_all_losses_and_nearer_to_what_can_be_reached(
     assert isinstance(balancer, ForumBalancer)
     logits, averaged = np.zeros(tasks), np.zeros(tasks)
     for step in range(3):
-        probe = Quadratic(tasks, step, width=12)
+        lookahead = Quadratic(tasks, step, width=12)
         share = np.exp(logits) / np.exp(logits).sum()
-        w = probe.w
+        w = lookahead.w
         for _ in range(3):
-            w = w - 0.01 * share @ probe.exact(0, w)
-        gap = probe.values(0, probe.w) - probe.values(0, w)
+            w = w - 0.01 * share @ lookahead.exact(0, w)
+        gap = lookahead.values(0, lookahead.w) - lookahead.values(0, w)
         lower = np.append(
-            (np.diag(share) - np.outer(share, share)) @ gap, share @ probe.exact(0, probe.w)
+            (np.diag(share) - np.outer(share, share)) @ gap, share @ lookahead.exact(0, lookahead.w)
         )
-        length = np.linalg.norm(probe.exact(1, probe.w), axis=1)
-        judged = np.hstack([np.zeros((tasks, tasks)), probe.exact(1, probe.w) / length[:, None]])
+        length = np.linalg.norm(lookahead.exact(1, lookahead.w), axis=1)
+        judged = np.hstack(
+            [np.zeros((tasks, tasks)), lookahead.exact(1, lookahead.w) / length[:, None]]
+        )
         rows = np.vstack([judged, lower])
         gramian, linear = rows @ rows.T, np.append(np.zeros(tasks), -rho * np.sum(lower**2))
 
@@ -139,7 +141,7 @@ def test_forum_goes_down_all_losses_and_nearer_to_what_can_be_reached(
         push = max(rho - averaged @ judged @ lower / np.sum(lower**2), 0.0)
         if step == 0:
             assert push == pytest.approx(found[-1], abs=1e-4)
-        balancer.look(probe)
+        balancer.update_weights(lookahead)
         np.testing.assert_allclose(balancer.averaged.numpy(), averaged, atol=2e-3)
         np.testing.assert_allclose(
             balancer.learned.numpy(), averaged / length + push * share, rtol=1e-2, atol=1e-4
@@ -150,16 +152,16 @@ def test_forum_goes_down_all_losses_and_nearer_to_what_can_be_reached(
         np.testing.assert_allclose(balancer.logits.numpy(), logits, atol=5e-3)
 
 
-TWO_LEVEL = [AutoLambda(), MOML(), Forum(rho=2.0)]
+BILEVEL = [AutoLambda(), MOML(), Forum(rho=2.0)]
 
 
-@pytest.mark.parametrize("method", TWO_LEVEL, ids=lambda m: m.name)
+@pytest.mark.parametrize("method", BILEVEL, ids=lambda m: m.name)
 def test_absent_tasks_keep_their_state(method: Balancing) -> None:
     balancer = method.build(targets(*[1] * 6))
-    assert isinstance(balancer, TwoLevelBalancer)
-    balancer.look(Quadratic(6, 0))
+    assert isinstance(balancer, BilevelBalancer)
+    balancer.update_weights(Quadratic(6, 0))
     before = balancer.variables[0].numpy()
-    balancer.look(Quadratic(6, 3, present=[1, 0, 1, 1, 1, 1]))
+    balancer.update_weights(Quadratic(6, 3, present=[1, 0, 1, 1, 1, 1]))
     moved = np.abs(balancer.variables[0].numpy() - before)
     assert moved[1] == 0
     assert np.delete(moved, 1).min() > 1e-5
@@ -169,33 +171,36 @@ def test_a_useless_task_loses_its_weight() -> None:
     balancer = AutoLambda(primary=("t0",), learning_rate=0.2).build(targets(1, 1, 1))
     assert isinstance(balancer, AutoLambdaBalancer)
     for seed in range(60):
-        probe = Quadratic(3, seed)
-        probe.a[1], probe.b[1] = probe.a[0], probe.b[0]  # rows of one kind
-        probe.a[:, 1], probe.b[:, 1] = probe.a[:, 0], -probe.b[:, 0]  # against the first
-        balancer.look(probe)
+        lookahead = Quadratic(3, seed)
+        lookahead.a[1], lookahead.b[1] = lookahead.a[0], lookahead.b[0]  # rows of one kind
+        lookahead.a[:, 1], lookahead.b[:, 1] = (
+            lookahead.a[:, 0],
+            -lookahead.b[:, 0],
+        )  # against the first
+        balancer.update_weights(lookahead)
     first, against, _ = balancer.learned.numpy()
     assert against < 0.5 < 1 < first
 
 
-def test_a_probe_sees_halves_of_a_batch() -> None:
+def test_a_lookahead_sees_halves_of_a_batch() -> None:
     model = make_model(AutoLambda())
     x, y = ({n: tf.constant(v) for n, v in part.items()} for part in (X, Y))
-    probe = BatchProbe(model, x, y)
+    lookahead = BatchLookahead(model, x, y)
     rows = ({n: v[6:] for n, v in part.items()} for part in (x, y))
     features, labels = rows
     expected = batch_losses(model.heads, labels, model(features))
-    found, present = probe.losses(1)
+    found, present = lookahead.losses(1)
     np.testing.assert_allclose(found, expected.losses, rtol=1e-6)
     np.testing.assert_array_equal(present, [1, 1, 0])
     weights = tf.constant([1.0, 2.0, 3.0])
-    each = probe.gradients(0)
+    each = lookahead.task_gradients(0)
     np.testing.assert_allclose(
-        probe.gradient(0, weights), tf.linalg.matvec(each, weights, transpose_a=True), atol=1e-6
+        lookahead.gradient(0, weights), tf.linalg.matvec(each, weights, transpose_a=True), atol=1e-6
     )
 
 
-@pytest.mark.parametrize("method", TWO_LEVEL, ids=lambda m: m.name)
-def test_in_a_compiled_step_the_probe_moves_the_weights_and_puts_them_back(
+@pytest.mark.parametrize("method", BILEVEL, ids=lambda m: m.name)
+def test_in_a_compiled_step_the_lookahead_moves_the_weights_and_puts_them_back(
     method: Balancing,
 ) -> None:
     model, eager = make_model(method), make_model(method)

@@ -34,7 +34,7 @@ Y = {
 
 class Plain(GramianBalancer):
     def weights(self, gramian, losses, present):  # type: ignore[no-untyped-def]
-        return keras.ops.convert_to_tensor(self.task_weights, "float64")
+        return self.task_weights("float64")
 
 
 def make_model(balancing: Balancing, regularizer: str | None = None) -> MultitaskModel:

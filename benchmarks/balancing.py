@@ -27,7 +27,7 @@ import numpy as np
 
 from models.balancing.base import Balancing, GradientBalancing
 from models.discovery import methods
-from models.inputs.features import NumericFeature
+from models.inputs.numeric import NumericFeature
 from models.lazy import keras, tf
 from models.multitask.model import MultitaskModel
 from models.optimizers.per_variable_rates import Pace, paced

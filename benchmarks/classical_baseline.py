@@ -28,7 +28,9 @@ from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from components.artifacts import Examples
 from components.labels.encoding import encode, resolve
-from models.inputs.spec import CategoricalInput, ImageInput, TextInput
+from models.inputs.categorical import CategoricalInput
+from models.inputs.image import ImageInput
+from models.inputs.text import TextInput
 from models.tasks.binary import BinaryTask
 from pipeline.spec.load import load_spec
 from pipeline.spec.sections import Spec

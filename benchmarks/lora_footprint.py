@@ -24,6 +24,7 @@ def measure(mode: str, preset: str, length: int, batch_size: int, steps: int) ->
     """Train in this process and measure."""
     from models.balancing.loss_based.equal import Equal
     from models.inputs.encodings import Tokens
+    from models.inputs.sources.pretrained_tokens import tokens_feature
     from models.lazy import keras, tf
     from models.multitask.adaptation import Adaptation
     from models.multitask.model import MultitaskModel
@@ -34,7 +35,6 @@ def measure(mode: str, preset: str, length: int, batch_size: int, steps: int) ->
     from models.transfer.fine_tune import FineTune
     from models.transfer.lora import Lora
     from models.trunks.keras_hub import KerasHub
-    from models.trunks.sources.pretrained_tokens import tokens_feature
 
     keras.utils.set_random_seed(0)
     trunk = KerasHub(preset=preset, length=length)

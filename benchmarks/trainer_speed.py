@@ -30,7 +30,10 @@ from components.training.dataset import Rows, training_batches
 from components.training.optimizer import make_optimizer
 from components.training.settings import Training
 from models.balancing.loss_based.equal import Equal
-from models.inputs.features import CategoricalFeature, Feature, ImageFeature, NumericFeature
+from models.inputs.base import Feature
+from models.inputs.categorical import CategoricalFeature
+from models.inputs.image import ImageFeature
+from models.inputs.numeric import NumericFeature
 from models.lazy import keras, tf
 from models.multitask.adaptation import Adaptation
 from models.multitask.model import MultitaskModel

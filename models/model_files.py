@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from models.inputs.features import Feature
+from models.inputs.base import Feature
 from models.tasks.base import TaskTarget
 
 RECORD = "model.json"

@@ -27,6 +27,7 @@ from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
 from components.ingestion.readers import Reader
 from components.ingestion.readers.spans import by_span, resolved
 from components.ingestion.span_merger import SpanMerger, SpanMergerInputs
+from components.inputs.kinds import kind_of
 from components.labels.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.training.trainer import Trainer, TrainerInputs
@@ -35,9 +36,8 @@ from components.transform.transform import Transform, TransformInputs, Transform
 from components.validation.anomalies import errors, warnings
 from components.validation.example_validator import ExampleValidator, ExampleValidatorInputs
 from components.validation.schema_gen import SchemaGen, SchemaGenInputs
-from models.inputs.custom_layer import check_layer
+from models.inputs.base import Input
 from models.inputs.encodings import AsTrained, Reading, Tokens
-from models.inputs.spec import ImageInput, Input, LayerInput, TextInput
 from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk, TrunkError
 from pipeline.runner import Runner
@@ -110,8 +110,8 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
             DeduplicatorInputs(examples),
         ).examples
     described = StatisticsGen(
-        images=tuple(i.column for i in inputs if isinstance(i, ImageInput)),
-        texts=tuple(i.column for i in inputs if isinstance(i, TextInput)),
+        images=tuple(i.column for i in inputs if kind_of(i).described_as == "image"),
+        texts=tuple(i.column for i in inputs if kind_of(i).described_as == "text"),
     )
     statistics = run(described, StatisticsGenInputs(examples)).statistics
     if slices := spec.evaluation.slices:  # for people: nothing reads them, so nothing runs again
@@ -226,13 +226,16 @@ def _pretrained(trunk: Trunk, index: Path) -> tuple[SourceFiles, ...]:
 
 
 def _modules(inputs: tuple[Input, ...], reading: Reading, index: Path) -> tuple[SourceFiles, ...]:
-    """The modules of layers, which a trained model that is read as it was brings along itself."""
-    own = not isinstance(reading, AsTrained)
-    layers = [i for i in inputs if isinstance(i, LayerInput) and own]
-    for given in layers:
-        if wrong := check_layer(given):
-            raise RootstockError(f"inputs.{given.name}: {wrong[0]}")
-    return tuple(SourceFiles(Path(i.module), digest_source(i.module, index)) for i in layers)
+    """The user's own files that features depend on. A trained model, whose features are used as
+    they are, brings its own copies.
+    """
+    if isinstance(reading, AsTrained):
+        return ()
+    for spec in inputs:
+        if problems := spec.check():
+            raise RootstockError(f"inputs.{spec.name}: {problems[0]}")
+    files = [file for spec in inputs for file in spec.files()]
+    return tuple(SourceFiles(Path(file), digest_source(file, index)) for file in files)
 
 
 def _embeddings(

@@ -12,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from models.balancing.loss_based.equal import Equal
-from models.inputs.features import Feature, ImageFeature, RawTextFeature
+from models.inputs.base import Feature
+from models.inputs.image import ImageFeature
+from models.inputs.raw_text import RawTextFeature
 from models.multitask.build import build_model, save_weights
 from models.multitask.record import ModelRecord, save_record
 from models.sharing.hard import Hard
@@ -23,7 +25,6 @@ from models.trunks.base import Trunk
 from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.keras_hub import KerasHub
 from models.trunks.scratch import Scratch
-from models.trunks.sources.pretrained_tokens import tokens_feature
 from models.trunks.tf_hub import TfHub
 from models.trunks.trained import Registry
 

@@ -12,7 +12,8 @@ from components.data.digests import digest_tree
 from components.export.expected_outputs import write_expected
 from components.training.trained_model import ModelRecord, save_record
 from models.balancing.loss_based.equal import Equal
-from models.inputs.features import CategoricalFeature, NumericFeature
+from models.inputs.categorical import CategoricalFeature
+from models.inputs.numeric import NumericFeature
 from models.sharing.hard import Hard
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask

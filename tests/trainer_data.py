@@ -15,14 +15,12 @@ from components.data.raw import raw_inputs
 from components.training.trainer import TrainerInputs
 from components.transform.batches import write_shard
 from components.transform.preprocessing_file import save_preprocessing
-from models.inputs.features import (
-    CategoricalFeature,
-    Feature,
-    ImageFeature,
-    NumericFeature,
-    TextFeature,
-)
-from models.inputs.preprocessing import Preprocessing as Preprocess
+from models.inputs.base import Feature
+from models.inputs.categorical import CategoricalFeature
+from models.inputs.image import ImageFeature
+from models.inputs.layers.preprocessing import Preprocessing as Preprocess
+from models.inputs.numeric import NumericFeature
+from models.inputs.text import TextFeature
 from models.lazy import tf
 from models.tasks.base import Task
 from models.tasks.binary import BinaryTask

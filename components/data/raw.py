@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from components.data.arrow import np, pa, pc
 from components.data.casting import numbers, texts
 from components.errors import RootstockError
-from models.inputs.features import Feature, reads_numbers
-from models.inputs.spec import Input
+from models.inputs.base import Feature, Input
 
 
 def raw_inputs(
@@ -32,9 +31,9 @@ def _raw(rows: pa.Table | pa.RecordBatch, feature: Feature | Input) -> np.ndarra
         )
     column = rows.column(feature.column)
     try:
-        if reads_numbers(feature):
+        if feature.raw == "number":
             return numbers(column).astype(np.float32)
-        if feature.kind == "image":
+        if feature.raw == "bytes":
             return _objects(pc.fill_null(column.cast(pa.binary()), b""))
         return _objects(pc.fill_null(texts(column), ""))
     except pa.ArrowException as e:

@@ -26,7 +26,7 @@ from components.evaluation.thresholds import Check, Threshold, check_thresholds,
 from components.labels.encoding import encode
 from components.stage import Context, Observer, Stage
 from components.training.trained_model import load_record, read_classes
-from models.inputs.features import Feature
+from models.inputs.base import Feature
 from models.tasks.base import Task, TaskTarget
 from serving.wire.errors import ServingError
 

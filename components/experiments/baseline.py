@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from components.artifacts import Examples, TrialResult
 from components.data.arrow import np, pa
-from components.data.casting import numbers, texts
 from components.experiments.peak_memory import PeakMemory
 from components.experiments.trial_result import (
     Costs,
@@ -19,12 +17,12 @@ from components.experiments.trial_result import (
     save_figures,
     task_figures,
 )
+from components.inputs.kinds import kind_of
 from components.labels.base import Labels, labels_of
 from components.labels.encoding import encode, resolve
 from components.stage import Context, Stage
 from components.training.subset import Subset, chosen, known_from
-from models.inputs.features import reads_numbers
-from models.inputs.spec import CategoricalInput, ImageInput, Input, LayerInput, TextInput
+from models.inputs.base import Input
 from models.tasks.base import Task, TaskTarget
 
 if TYPE_CHECKING:
@@ -122,69 +120,19 @@ def features(inputs: tuple[Input, ...], table: pa.Table) -> pd.DataFrame:
     """
     import pandas as pd
 
-    parts: list[pd.DataFrame | pd.Series[Any]] = []
-    for given in inputs:
-        column = table.column(given.column)
-        if isinstance(given, ImageInput):
-            parts.append(_pixels(given, column))
-        elif not reads_numbers(given):
-            parts.append(texts(column).fill_null("").to_pandas().rename(given.name))
-        else:
-            parts.append(pd.Series(numbers(column), name=given.name))
+    parts = [kind_of(i).baseline_columns(i, table.column(i.column)) for i in inputs]
     return pd.concat(parts, axis=1)
-
-
-def _pixels(given: ImageInput, column: pa.ChunkedArray) -> pd.DataFrame:
-    import pandas as pd
-    from PIL import Image
-
-    mode = "L" if given.channels == 1 else "RGB"
-    size = given.width, given.height
-    rows = [
-        np.asarray(Image.open(io.BytesIO(b)).convert(mode).resize(size), np.float32).ravel() / 255
-        for b in column.to_pylist()
-    ]
-    return pd.DataFrame(np.stack(rows)).add_prefix(f"{given.name}.")
 
 
 def classical(inputs: tuple[Input, ...], labels: Labels[Any], seed: int) -> Any:
     """The scikit-learn model that usually does well with such inputs and labels."""
     from sklearn.compose import make_column_transformer
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-    texts = [i for i in inputs if isinstance(i, TextInput | LayerInput) and not reads_numbers(i)]
-    wide = bool(texts) or any(isinstance(i, ImageInput) for i in inputs)
-    encoders: list[tuple[Any, Any]] = []
-    for given in inputs:
-        if given in texts:
-            words = r"(?u)\b\w+\b" if isinstance(given, LayerInput) else r"(?u)\b\w\w+\b"
-            tfidf = TfidfVectorizer(sublinear_tf=True, token_pattern=words)
-            encoders.append((tfidf, given.name))
-        elif isinstance(given, ImageInput):
-            pixels = _Columns(f"{given.name}.")
-            encoders.append((StandardScaler(), pixels))
-        elif isinstance(given, CategoricalInput):
-            unknown = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-            hot = OneHotEncoder(handle_unknown="ignore", min_frequency=2)
-            encoders.append((hot if wide else unknown, [given.name]))
-        else:
-            scaled = make_pipeline(SimpleImputer(), StandardScaler())
-            encoders.append((scaled if wide else "passthrough", [given.name]))
+    wide = any(kind_of(i).is_wide(i) for i in inputs)
+    encoders = [kind_of(i).baseline_encoder(i, wide) for i in inputs]
     encoder = make_column_transformer(*encoders)
     return make_pipeline(encoder, labels.estimator("linear" if wide else "boosting", seed))
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """Those that begin with a prefix, as scikit-learn selects columns."""
-
-    prefix: str
-
-    def __call__(self, frame: pd.DataFrame) -> list[str]:
-        return [name for name in frame.columns if name.startswith(self.prefix)]
 
 
 def _labels(target: TaskTarget, table: pa.Table) -> np.ndarray:

@@ -22,7 +22,7 @@ from components.training.subset import chosen
 from components.training.trained_model import ModelRecord
 from components.training.trainer import Trainer, TrainerInputs
 from components.transform.preprocessing_file import load_preprocessing
-from models.inputs.features import Stored
+from models.inputs.base import Stored
 from models.tasks.base import Task, TaskTarget
 
 if TYPE_CHECKING:

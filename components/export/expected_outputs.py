@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.artifacts import Examples
-from models.inputs.features import Feature
+from models.inputs.base import Feature
 
 if TYPE_CHECKING:
     pass

@@ -11,7 +11,6 @@ import numpy as np
 
 from components.errors import RootstockError
 from components.training.trained_model import KerasModel, write_classes
-from models.inputs.features import reads_numbers
 from models.lazy import keras, tf
 from models.multitask.model import MultitaskModel
 from models.trunks.layers.trim_padding import trimming
@@ -50,10 +49,7 @@ def write_saved_model(
         export(
             lambda given: answers(served.preprocessing(given)),
             owner,
-            [
-                SignatureInput(f.name, "float32" if reads_numbers(f) else "string")
-                for f in served.record.features
-            ],
+            [SignatureInput(f.name, f.raw_dtype) for f in served.record.features],
             [t.name for t in targets],
             directory,
             [

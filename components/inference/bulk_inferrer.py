@@ -13,7 +13,7 @@ from components.inference.prediction_writers import PredictionFormat
 from components.ingestion.quarantine import SourceUnit, quarantined, source_units
 from components.ingestion.readers.base import BadRecord, Reader
 from components.stage import Context, Stage
-from models.inputs.spec import Input
+from models.inputs.base import Input
 from serving.wire.errors import ServingError
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from components.training.sampling import Proportional, Sampling, order_of, sourc
 from components.training.subset import known_from
 from components.transform.batches import ShardedRows, open_columns
 from models.inputs.augment import Augment
-from models.inputs.features import Stored
+from models.inputs.base import Stored
 from models.lazy import tf
 from models.tasks.base import Task, TaskTarget
 

@@ -32,7 +32,7 @@ from components.transform.batches import token_counts
 from models.analysis.flops import flops_per_example
 from models.analysis.gradient_diagnostics import inspector
 from models.balancing.base import GradientBalancer
-from models.inputs.features import REPRESENTATION
+from models.inputs.representation import REPRESENTATION
 from models.lazy import keras, tf
 from models.multitask.adaptation import Adaptation
 from models.multitask.build import build_model

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import TrainedModel
-from models.inputs.features import Feature
+from models.inputs.base import Feature
 from models.multitask.build import read_model, save_weights
 from models.multitask.record import ModelRecord, read_record, save_record
 from models.tasks.base import TaskTarget
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
-    from models.inputs.preprocessing import Preprocessing
+    from models.inputs.layers.preprocessing import Preprocessing
     from models.multitask.model import MultitaskModel
 
 
@@ -67,7 +67,7 @@ def load_keras(trained: TrainedModel) -> KerasModel:
     Raises:
         ValueError: its weights do not fit its record.
     """
-    from models.inputs.preprocessing import Preprocessing
+    from models.inputs.layers.preprocessing import Preprocessing
 
     record = load_record(trained)
     return KerasModel(record, read_model(trained.path, record), Preprocessing(record.features))

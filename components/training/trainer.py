@@ -12,7 +12,7 @@ from components.training.trained_model import ModelRecord
 from components.transform.preprocessing_file import load_preprocessing
 from models.balancing.base import Balancing
 from models.balancing.loss_based.equal import Equal
-from models.inputs.features import Stored
+from models.inputs.base import Stored
 from models.sharing.base import Sharing
 from models.sharing.hard import Hard
 from models.tasks.base import Task

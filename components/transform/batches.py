@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import assert_never
 
 from components.artifacts import SPLITS, Batches
 from components.data.arrow import np, pa
-from models.inputs.features import (
-    CategoricalFeature,
-    ImageFeature,
-    LayerFeature,
-    NumericFeature,
-    RawTextFeature,
-    Representation,
-    Stored,
-    TextFeature,
-    TokensFeature,
-)
+from models.inputs.base import Stored
+from models.inputs.representation import Representation
 
 _COUNTED = 1 << 16
 """Rows whose tokens are counted at a time."""
@@ -83,7 +73,7 @@ def load_columns(
 ) -> dict[str, np.ndarray]:
     """Arrays [rows, …] by feature name, without a copy where the split is one shard.
 
-    Shapes and dtypes are those of the preprocessed features: see `models.inputs.features`.
+    Shapes and dtypes are those of the preprocessed features: see their classes.
     The arrays are read-only where they are views of the files.
     """
     return _joined([read_shard(file, features) for file in shards(batches, split)], features)
@@ -96,7 +86,7 @@ def _joined(
         return parts[0]
     found = {}
     for feature in features:
-        empty = np.empty((0, *row_shape(feature)), row_dtype(feature))
+        empty = np.empty((0, *feature.shape), row_dtype(feature))
         found[feature.name] = np.concatenate([empty, *(p[feature.name] for p in parts)])
     return found
 
@@ -108,9 +98,9 @@ def read_shard(file: Path, features: tuple[Stored, ...]) -> dict[str, np.ndarray
         batch = reader.get_batch(0)
     found = {}
     for feature in features:
-        shape, dtype = row_shape(feature), row_dtype(feature)
+        shape, dtype = feature.shape, row_dtype(feature)
         column = batch.column(feature.name)
-        if isinstance(feature, RawTextFeature):
+        if feature.dtype == "string":
             found[feature.name] = column.to_numpy(zero_copy_only=False)
             continue
         values = np.frombuffer(column.buffers()[-1], dtype)
@@ -122,13 +112,13 @@ def write_shard(file: Path, columns: dict[str, np.ndarray], features: tuple[Stor
     """Write preprocessed features [rows, …] as one record batch of fixed-size columns."""
     arrays = []
     for feature in features:
-        if isinstance(feature, RawTextFeature):
+        if feature.dtype == "string":
             arrays.append(pa.array(columns[feature.name], pa.large_binary()))
             continue
         values = np.ascontiguousarray(columns[feature.name], row_dtype(feature))
         flat = pa.array(values.reshape(-1))
-        size = int(np.prod(row_shape(feature)))
-        arrays.append(flat if size == 1 and not row_shape(feature) else _fixed(flat, size))
+        size = int(np.prod(feature.shape))
+        arrays.append(flat if size == 1 and not feature.shape else _fixed(flat, size))
     batch = pa.RecordBatch.from_arrays(arrays, [f.name for f in features])
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
@@ -138,30 +128,9 @@ def _fixed(values: pa.Array, size: int) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(values, size)
 
 
-def row_shape(feature: Stored) -> tuple[int, ...]:
-    """The shape of one preprocessed row."""
-    if isinstance(feature, ImageFeature):
-        return feature.height, feature.width, feature.channels
-    if isinstance(feature, TextFeature | TokensFeature):
-        return (feature.length,)
-    if isinstance(feature, Representation | LayerFeature):
-        return (feature.width,)
-    return ()
-
-
 def row_dtype(feature: Stored) -> np.dtype:
-    """The dtype of a preprocessed feature."""
-    if isinstance(feature, ImageFeature):
-        return np.dtype(np.uint8)
-    if isinstance(feature, TextFeature | TokensFeature | CategoricalFeature):
-        return np.dtype(np.int32)
-    if isinstance(feature, NumericFeature):
-        return np.dtype(np.int32 if feature.boundaries else np.float32)
-    if isinstance(feature, Representation | LayerFeature):
-        return np.dtype(np.float32)
-    if isinstance(feature, RawTextFeature):
-        return np.dtype(object)
-    assert_never(feature)
+    """NumPy's dtype of a preprocessed feature."""
+    return np.dtype(object if feature.dtype == "string" else feature.dtype)
 
 
 def token_counts(
@@ -171,8 +140,8 @@ def token_counts(
     rows = len(next(iter(columns.values())))
     counts = np.zeros(rows, np.int64)
     for feature in features:
-        if isinstance(feature, TokensFeature):
+        if feature.padding is not None:
             for start in range(0, rows, _COUNTED):
                 part = slice(start, start + _COUNTED)
-                counts[part] += (columns[feature.name][part] != feature.pad).sum(axis=1)
+                counts[part] += (columns[feature.name][part] != feature.padding).sum(axis=1)
     return counts

@@ -13,12 +13,12 @@ from components.artifacts import Batches, Preprocessing, SourceFiles
 from components.errors import RootstockError
 from components.stage import Context, Stage
 from components.transform.preprocessing_file import load_preprocessing
-from models.inputs.features import REPRESENTATION, Feature, Representation
+from models.inputs.base import Feature
+from models.inputs.representation import REPRESENTATION, Representation
 from models.trunks.base import Trunk, TrunkError
 
 if TYPE_CHECKING:
     import numpy as np
-    import tensorflow as tf
 
 SPLITS = ("train", "val")
 """Those that the Trainer reads: the Evaluator judges the served graph, trunk and all."""
@@ -40,7 +40,7 @@ class EmbedInputs:
 
 @dataclass(frozen=True)
 class EmbedOutputs:
-    """embeddings: a `models.inputs.features.Representation` of each row of train and val."""
+    """embeddings: a `models.inputs.representation.Representation` of each row of train and val."""
 
     embeddings: Batches
 
@@ -152,7 +152,7 @@ def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]
     except TrunkError as e:
         raise RootstockError(f"model.trunk: {e}") from e
 
-    specs = {f.name: _spec(f) for f in encoder.features}
+    specs = {f.name: tf.TensorSpec([None, *f.shape], f.dtype) for f in encoder.features}
     encode = tf.function(
         lambda given: tf.cast(trunk(given, training=False), tf.float32),
         input_signature=[specs],
@@ -161,12 +161,3 @@ def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]
     return lambda columns: encode(
         {name: tf.constant(values, specs[name].dtype) for name, values in columns.items()}
     ).numpy()
-
-
-def _spec(feature: Feature) -> tf.TensorSpec:
-    import tensorflow as tf
-
-    from components.transform.batches import row_dtype, row_shape
-
-    dtype = row_dtype(feature)
-    return tf.TensorSpec([None, *row_shape(feature)], tf.string if dtype.hasobject else dtype)

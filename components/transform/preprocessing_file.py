@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from components.artifacts import Preprocessing
-from models.inputs.features import Feature
+from models.inputs.base import Feature
 
 FILE = "preprocessing.json"
 _FEATURES: TypeAdapter[tuple[Feature, ...]] = TypeAdapter(tuple[Feature, ...])

@@ -11,23 +11,16 @@ from typing import TYPE_CHECKING, Any
 from components.artifacts import Batches, Examples, Preprocessing, SourceFiles, Statistics
 from components.errors import RootstockError
 from components.stage import Context, Stage
-from components.statistics.column_fit import column_of
-from components.statistics.column_statistics import SplitStatistics, load_statistics
-from components.transform.fit_features import feature_of, features_as_trained
-from components.transform.fit_layer import layer_state
+from components.statistics.column_statistics import load_statistics
+from components.transform.fit_features import fit_features, trained_features
 from components.transform.preprocessing_file import load_preprocessing, save_preprocessing
+from models.inputs.base import Feature, Input
 from models.inputs.encodings import AsTrained, Reading, Words
-from models.inputs.features import Feature, LayerFeature, reads_numbers
-from models.inputs.spec import Cleaning, Input, LayerInput, TextInput
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from components.statistics.sketches import CountedValues
-
 BATCH_ROWS = 1024
-Cleaned = tuple[str, tuple[Cleaning, ...]]
-"""A text column and what is cleaned out of it."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +51,17 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
     inputs: tuple[Input, ...]
     reading: Reading = field(default_factory=Words)
 
+    def uses(self, inputs: TransformInputs) -> tuple[object, ...]:
+        return trained_features(self.reading) if isinstance(self.reading, AsTrained) else ()
+
     def run(self, inputs: TransformInputs, context: Context) -> TransformOutputs:
         from components.beam.map_units import hand_over, map_units
 
         examples = inputs.examples
         train = load_statistics(inputs.statistics)["train"]
-        for given in self.inputs:
-            column_of(given, train)
         known = context.scratch / "preprocessing"
         if not known.exists():  # else a run that was killed has left it, beside shards made with it
-            features = self._features(examples, train, context)
+            features = fit_features(self.inputs, self.reading, examples, train, context)
             new = context.scratch / f".preprocessing-{uuid.uuid4().hex}"
             new.mkdir()
             save_preprocessing(features, new)
@@ -92,63 +86,9 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         hand_over("transform", done, batches, context)
         context.observer.figure("rows", rows)
         for f in features:
-            if f.kind in ("text", "categorical"):
-                context.observer.figure(f"{f.name} vocabulary", len(f.vocabulary))
+            if f.known_values is not None:
+                context.observer.figure(f"{f.name} vocabulary", f.known_values)
         return TransformOutputs(Preprocessing(preprocessing), Batches(batches))
-
-    def _features(
-        self, examples: Examples, train: SplitStatistics, context: Context
-    ) -> tuple[Feature, ...]:
-        if isinstance(self.reading, AsTrained):
-            return features_as_trained(self.inputs, self.reading)
-        vocabularies = self._vocabularies(examples, context)
-        return tuple(
-            layer_state(i, examples)
-            if isinstance(i, LayerInput)
-            else feature_of(i, train, vocabularies, self.reading)
-            for i in self.inputs
-        )
-
-    def _vocabularies(self, examples: Examples, context: Context) -> dict[str, tuple[str, ...]]:
-        """Words of each text input by its name: most frequent in training first, then by word."""
-        from components.beam.map_units import map_units
-
-        columns = {i.name: (i.column, i.clean) for i in self.inputs if isinstance(i, TextInput)}
-        if not columns or not isinstance(self.reading, Words):
-            return {}
-        work = partial(count_words, columns=tuple(dict.fromkeys(columns.values())))
-        parts = map_units("words", examples.shards("train"), work, context, threads=1)
-        total: dict[Cleaned, CountedValues] = {}
-        for part in parts:
-            for column, counted in part.items():
-                if total.setdefault(column, counted) is not counted:
-                    total[column].merge(counted)
-        ranked = {column: _ranked(counted) for column, counted in total.items()}
-        return {name: ranked[column] for name, column in columns.items()}
-
-
-def count_words(
-    index: int, file: Path, *, columns: tuple[Cleaned, ...]
-) -> dict[Cleaned, CountedValues]:
-    """Words of text columns in one shard, cleaned and split as the served graph does it."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    from components.data.casting import texts
-    from components.statistics.sketches import CountedValues
-    from models.inputs.preprocessing import clean_text, split_words
-
-    counted = {column: CountedValues(limit=1 << 31) for column in columns}
-    with pq.ParquetFile(file) as shard:
-        names = list(dict.fromkeys(column for column, _ in columns))
-        for batch in shard.iter_batches(BATCH_ROWS, columns=names):
-            for (column, cleaning), values in counted.items():
-                text = pc.fill_null(texts(batch.column(column)), "")
-                cleaned = clean_text(text.to_numpy(zero_copy_only=False), cleaning)
-                words = split_words(cleaned).flat_values.numpy()
-                values.add(pa.array(words, pa.binary()))
-    return counted
 
 
 def transform_shard(
@@ -169,7 +109,7 @@ def transform_shard(
         for batch in shard.iter_batches(BATCH_ROWS, columns=columns):
             place = f"{split}, shard {source.stem}"
             answers = _applied(apply, batch, features, place, rows)
-            _check_finite(answers, features, place, rows)
+            _check_rows(answers, features, place, rows)
             for name, values in answers.items():
                 found[name].append(values)
             rows += batch.num_rows
@@ -193,7 +133,7 @@ def _applied(
 
     def applied(rows: pa.RecordBatch) -> dict[str, Any]:
         raw = raw_inputs(rows, features)
-        tensors = {f.name: tf.constant(raw[f.name], _dtype(f)) for f in features}
+        tensors = {f.name: tf.constant(raw[f.name], f.raw_dtype) for f in features}
         return {name: value.numpy() for name, value in apply(tensors).items()}
 
     try:
@@ -210,20 +150,15 @@ def _applied(
         raise RootstockError(f"examples, {place}: {whole.message}") from whole
 
 
-def _check_finite(
+def _check_rows(
     answers: dict[str, Any], features: tuple[Feature, ...], place: str, before: int
 ) -> None:
-    import numpy as np
-
     for f in features:
-        if isinstance(f, LayerFeature):
-            bad = np.flatnonzero(~np.isfinite(answers[f.name]).all(axis=1))
-            if len(bad):
-                raise RootstockError(
-                    f"examples, {place}, row {before + bad[0]}: inputs.{f.name}: {f.layer} gives"
-                    f" {answers[f.name][bad[0]].tolist()}. Expected finite numbers, of missing"
-                    " values too."
-                )
+        if (invalid := f.invalid_row(answers[f.name])) is not None:
+            row, problem = invalid
+            raise RootstockError(
+                f"examples, {place}, row {before + row}: inputs.{f.name}: {problem}"
+            )
 
 
 @lru_cache(maxsize=2)
@@ -231,20 +166,8 @@ def _preprocessing(features: tuple[Feature, ...]) -> Any:
     """The preprocessing as one traced function, made once per process."""
     import tensorflow as tf
 
-    from models.inputs.preprocessing import Preprocessing
+    from models.inputs.layers.preprocessing import Preprocessing
 
     module = Preprocessing(features)
-    signature = {f.name: tf.TensorSpec([None], _dtype(f)) for f in features}
+    signature = {f.name: tf.TensorSpec([None], f.raw_dtype) for f in features}
     return tf.function(module.__call__, input_signature=[signature])
-
-
-def _dtype(feature: Feature) -> Any:
-    import tensorflow as tf
-
-    return tf.float32 if reads_numbers(feature) else tf.string
-
-
-def _ranked(counted: CountedValues) -> tuple[str, ...]:
-    words, counts = counted.counts()
-    pairs = zip(words.to_pylist(), counts.to_pylist(), strict=True)
-    return tuple(w.decode() for w, _ in sorted(pairs, key=lambda pair: (-pair[1], pair[0])))

@@ -11,7 +11,7 @@ from components.stage import Context, Stage
 from components.statistics.column_statistics import load_statistics
 from components.validation.anomalies import save_anomalies
 from components.validation.schema import load_schema
-from models.inputs.spec import Input
+from models.inputs.base import Input
 from models.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ class ExampleValidator(Stage[ExampleValidatorInputs, ExampleValidatorOutputs]):
 
     def run(self, inputs: ExampleValidatorInputs, context: Context) -> ExampleValidatorOutputs:
         from components.validation.drift_and_skew import shift_findings
+        from components.validation.input_checks import input_findings
         from components.validation.schema_checks import schema_findings
-        from components.validation.task_checks import input_findings, task_findings, weight_findings
+        from components.validation.task_checks import task_findings, weight_findings
 
         splits, schema = load_statistics(inputs.statistics), load_schema(inputs.schema)
         others: tuple[tuple[Shift, Statistics | None], ...] = (

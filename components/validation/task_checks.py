@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from components.labels.base import LabelColumn, Shape, labels_of
-from components.labels.classes import listed
-from components.statistics.column_fit import unfit
 from components.statistics.column_statistics import (
     ColumnStatistics,
     ListColumn,
@@ -18,49 +16,9 @@ from components.statistics.column_statistics import (
     ValueCounts,
 )
 from components.validation.anomalies import Finding
-from models.inputs.spec import CategoricalInput, Input
 from models.tasks.base import Task
 
 Splits = Mapping[str, SplitStatistics]
-
-
-def input_findings(given: Input, splits: Splits) -> Iterator[Finding]:
-    """An input whose column is absent, of the wrong kind, without values or infinite; and
-    categories that training rows never show.
-    """
-    train = splits["train"].columns
-    error = Finding(subject=f"inputs.{given.name}", column=given.column, sentence="")
-    warning = replace(error, severity="WARNING")
-    column = train.get(given.column)
-    if column is None:
-        told = f"inputs.{given.name}: {_absent(given.column, train)}"
-        yield replace(error, type="SCHEMA_MISSING_COLUMN", sentence=told)
-        return
-    if wrong := unfit(given, column):
-        yield replace(error, type="UNEXPECTED_DATA_TYPE", sentence=wrong)
-        return
-    if not column.present:
-        told = f"inputs.{given.name}: column {given.column!r} has no values in train."
-        yield replace(warning, type="FEATURE_TYPE_NOT_PRESENT", sentence=told)
-    for split in splits.values():
-        here = split.columns[given.column]
-        if isinstance(here, NumericColumn) and here.infinite:
-            yield replace(
-                error,
-                type="FLOAT_TYPE_HAS_INF",
-                sentence=f"inputs.{given.name}: column {given.column!r} holds {here.infinite}"
-                f" infinite values in {split.name}. Expected finite ones, or missing.",
-            )
-        seen = isinstance(given, CategoricalInput) and not (given.buckets or given.part)
-        if seen and split.name != "train":
-            unseen = _without(here, {v for v, _ in _counts(column)})
-            if unseen:
-                yield replace(
-                    warning,
-                    type="ENUM_TYPE_UNEXPECTED_STRING_VALUES",
-                    sentence=f"inputs.{given.name}: {split.name} holds values that train does not:"
-                    f" {listed(unseen)}. The model will see them as unknown.",
-                )
 
 
 def task_findings(task: Task, splits: Splits) -> Iterator[Finding]:
@@ -71,7 +29,7 @@ def task_findings(task: Task, splits: Splits) -> Iterator[Finding]:
     where = f"tasks.{task.name}:"
     column = train.get(task.label)
     if column is None:
-        told = f"{where} label {_absent(task.label, train)}"
+        told = f"{where} label {absent(task.label, train)}"
         yield replace(error, type="SCHEMA_MISSING_COLUMN", sentence=told)
         return
     labels = labels_of(task)
@@ -100,7 +58,7 @@ def weight_findings(weight: str, splits: Splits) -> Iterator[Finding]:
     evaluated = next((s for n in ("test", "val") if (s := splits.get(n)) and s.rows), None)
     column = (evaluated or splits["train"]).columns.get(weight)
     if column is None:
-        told = f"evaluation.weight: {_absent(weight, train)}"
+        told = f"evaluation.weight: {absent(weight, train)}"
         yield replace(error, type="SCHEMA_MISSING_COLUMN", sentence=told)
     elif not isinstance(column, NumericColumn):
         told = f"evaluation.weight: column {weight!r} holds {column.type} values. Expected numbers."
@@ -154,11 +112,8 @@ def _values(column: ColumnStatistics) -> ValueCounts:
     return ValueCounts()
 
 
-def _without(column: ColumnStatistics, known: set[str]) -> list[tuple[str, int]]:
-    return [(v, n) for v, n in _counts(column) if v not in known]
-
-
-def _absent(name: str, columns: Mapping[str, ColumnStatistics]) -> str:
+def absent(name: str, columns: Mapping[str, ColumnStatistics]) -> str:
+    """A column that the examples lack."""
     close = difflib.get_close_matches(name, columns, 1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"column {name!r} is not in the examples.{hint} Columns there: {', '.join(columns)}."

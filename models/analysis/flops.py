@@ -6,15 +6,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any
 
-from models.inputs.features import (
-    Feature,
-    ImageFeature,
-    LayerFeature,
-    NumericFeature,
-    RawTextFeature,
-    TextFeature,
-    TokensFeature,
-)
+from models.inputs.base import Feature
 from models.lazy import tf
 from models.multitask.parts import MultitaskParts
 from models.trunks.layers.trim_padding import trimming
@@ -28,32 +20,19 @@ def flops_per_example(model: MultitaskParts, features: tuple[Feature, ...]) -> i
     multiplication with its addition, from preprocessed features to the answers of all tasks, with
     texts at their full length. None where shapes are not known before the model runs, or it loops.
     """
-    if any(isinstance(f, RawTextFeature) for f in features):
+    if any(f.dtype == "string" for f in features):
         return None
     trims = [(layer, layer.enabled) for layer in trimming(model.trunk)]
     for layer, _ in trims:
         layer.enabled = False
     try:
-        specs = {f.name: _spec(f) for f in features}
+        specs = {f.name: tf.TensorSpec((1, *f.shape), f.dtype) for f in features}
         traced = tf.function(model.answers, autograph=False).get_concrete_function(specs)
     finally:
         for layer, enabled in trims:
             layer.enabled = enabled
     counts = list(_counts(traced.graph))
     return None if None in counts else sum(c for c in counts if c is not None)
-
-
-def _spec(feature: Feature) -> tf.TensorSpec:
-    match feature:
-        case ImageFeature():
-            return tf.TensorSpec((1, feature.height, feature.width, feature.channels), tf.uint8)
-        case TextFeature() | TokensFeature():
-            return tf.TensorSpec((1, feature.length), tf.int32)
-        case LayerFeature():
-            return tf.TensorSpec((1, feature.width), tf.float32)
-        case NumericFeature() if not feature.ids:
-            return tf.TensorSpec((1,), tf.float32)
-    return tf.TensorSpec((1,), tf.int32)
 
 
 def _counts(graph: Any) -> Iterator[int | None]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.inputs.features import Feature
+from models.inputs.base import Feature
 from models.lazy import keras
 from models.model_files import WEIGHTS
 from models.multitask.record import ModelRecord, read_record

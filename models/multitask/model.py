@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from models.balancing.base import Balancing, GradientBalancer
-from models.inputs.features import Feature
+from models.inputs.base import Feature
 from models.lazy import keras
 from models.multitask.batch_losses import Tensors
 from models.multitask.epoch_totals import EpochTotals

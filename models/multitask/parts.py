@@ -15,7 +15,8 @@ from models.balancing.base import (
     LossBalancer,
 )
 from models.balancing.math.smoothing import Smoothed
-from models.inputs.features import REPRESENTATION, Feature
+from models.inputs.base import Feature
+from models.inputs.representation import REPRESENTATION
 from models.lazy import keras
 from models.multitask.batch_losses import Tensors
 from models.sharing.base import Sharing, Widths, check_balancing

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from models.config import STRICT
-from models.inputs.features import Feature
+from models.inputs.base import Feature
 from models.model_files import RECORD, SOURCE
 from models.multitask.methods import BalancingSpec, SharingSpec, TrunkSpec
 from models.tasks.base import TaskTarget

@@ -14,13 +14,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from models.config import STRICT
-from models.inputs.features import Feature, ImageFeature
-from models.inputs.spec import Input
+from models.inputs.base import Feature, Input
+from models.inputs.image import ImageFeature
 from models.lazy import keras
-from models.trunks.base import Trunk, TrunkError
+from models.trunks.base import Trunk, TrunkError, keras_input
 from models.trunks.pretrained import (
     check_images,
-    image_input,
     joined,
     name_groups,
     only,
@@ -90,7 +89,7 @@ class Applications(Trunk):
         convnet = self._convnet(side)
         name_groups(convnet, "stem")
         rescale = sys.modules[builder.__module__].preprocess_input
-        inputs = {f.name: image_input(f) for f in images}
+        inputs = {f.name: keras_input(f) for f in images}
         encoded = [pooled(convnet.call(rescale(pixels(x, side))), "mean") for x in inputs.values()]
         return keras.Model(inputs, joined(encoded), name="trunk")
 

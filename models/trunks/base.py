@@ -5,9 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from models.inputs.base import Feature, Input
 from models.inputs.encodings import Reading, Words
-from models.inputs.features import Feature
-from models.inputs.spec import Input
 from models.lazy import keras
 
 
@@ -32,7 +31,7 @@ class Trunk(ABC):
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         """A functional model from {feature name: [batch, ...]} to [batch, width] float.
 
-        Its inputs are shaped and typed as `models.inputs.features` states; rescaling is inside.
+        Its inputs are shaped and typed as the features state; rescaling is inside.
         Layers are named `<group>.<layer>`, and groups follow each other from input to output.
 
         Raises:
@@ -72,6 +71,11 @@ class Trunk(ABC):
         files that this one names may be gone.
         """
         return self
+
+
+def keras_input(feature: Feature) -> keras.KerasTensor:
+    """The symbolic input of a preprocessed feature."""
+    return keras.Input(feature.shape, dtype=feature.dtype, name=feature.name)
 
 
 def layer_groups(trunk: keras.Model) -> dict[str, list[keras.Layer]]:

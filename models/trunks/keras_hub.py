@@ -10,26 +10,22 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.config import STRICT
+from models.inputs.base import Feature, Input
 from models.inputs.encodings import Reading, Tokens
-from models.inputs.features import Feature, ImageFeature, TokensFeature
-from models.inputs.spec import ImageInput, Input, TextInput
+from models.inputs.image import ImageFeature, ImageInput
+from models.inputs.sources.presets import CONFIG, local_preset
+from models.inputs.text import TextInput
+from models.inputs.tokens import TokensFeature
 from models.lazy import keras, load
-from models.trunks.base import Trunk, TrunkError
+from models.trunks.base import Trunk, TrunkError, keras_input
 from models.trunks.pretrained import (
-    image_input,
     joined,
     name_groups,
     only,
     pixels,
     pooled,
 )
-from models.trunks.sources.presets import (
-    CONFIG,
-    check_preset,
-    fetched_preset,
-    is_text,
-    local_preset,
-)
+from models.trunks.sources.presets import check_preset, fetched_preset, is_text
 
 CONVERTER = "image_converter.json"
 PADDING_COUNTS = ("FNetBackbone", "XLNetBackbone")
@@ -128,7 +124,7 @@ class KerasHub(Trunk):
         inputs, encoded = {}, []
         for feature in features:
             self._check_tokens(feature, config, backbone)
-            ids = keras.Input((feature.length,), dtype="int32", name=feature.name)
+            ids = keras_input(feature)
             inputs[feature.name] = ids
             if trims:
                 ids = Trim(feature.pad, f"trim_{feature.name}")(ids)
@@ -181,7 +177,7 @@ class KerasHub(Trunk):
         name_groups(encoder, "stem")
         scale = 1.0 if converter.scale is None else converter.scale
         rescale = keras.layers.Rescaling(scale, converter.offset or 0.0, name="stem.rescale")
-        inputs = {f.name: image_input(f) for f in features}
+        inputs = {f.name: keras_input(f) for f in features}
         encoded = [
             pooled(encoder.call(rescale(pixels(x, side, encoder.input.shape[-1]))), self.pooling)
             for x in inputs.values()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TypeVar
 
-from models.inputs.features import Feature, ImageFeature
-from models.inputs.spec import ImageInput, Input
+from models.inputs.base import Feature, Input
+from models.inputs.image import ImageInput
 from models.lazy import keras
 from models.trunks.base import TrunkError
 
@@ -88,12 +88,6 @@ def pixels(
         # The operation: Keras's Resizing layer puts every layer after it in training mode.
         x = keras.ops.image.resize(x, side, antialias=True)
     return x if x.shape[-1] == channels else keras.ops.repeat(x, channels, axis=-1)
-
-
-def image_input(feature: ImageFeature) -> keras.KerasTensor:
-    """The symbolic input of an image feature."""
-    shape = (feature.height, feature.width, feature.channels)
-    return keras.Input(shape, dtype="uint8", name=feature.name)
 
 
 def pooled(

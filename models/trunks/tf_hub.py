@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from models.config import STRICT
+from models.inputs.base import Feature, Input
 from models.inputs.encodings import Raw, Reading
-from models.inputs.features import Feature, ImageFeature, RawTextFeature
-from models.inputs.spec import ImageInput, Input, TextInput
+from models.inputs.image import ImageFeature, ImageInput
+from models.inputs.raw_text import RawTextFeature
+from models.inputs.text import TextInput
 from models.lazy import keras, tf
-from models.trunks.base import Trunk, TrunkError
-from models.trunks.pretrained import image_input, joined, only, pixels, pooled
+from models.trunks.base import Trunk, TrunkError, keras_input
+from models.trunks.pretrained import joined, only, pixels, pooled
 from models.trunks.sources.hub_handles import check_module, module_directory
 
 if TYPE_CHECKING:
@@ -77,11 +79,11 @@ class TfHub(Trunk):
         what = f"module {self.handle!r}"
         if isinstance(features[0], ImageFeature):
             images = only(ImageFeature, features, what)
-            inputs = {f.name: image_input(f) for f in images}
+            inputs = {f.name: keras_input(f) for f in images}
             encoded = [self._encode_image(module, x) for x in inputs.values()]
         else:
             texts = only(RawTextFeature, features, what)
-            inputs = {f.name: keras.Input((), dtype="string", name=f.name) for f in texts}
+            inputs = {f.name: keras_input(f) for f in texts}
             encoded = self._encode_texts(module, list(inputs.values()))
         return keras.Model(inputs, joined(encoded), name="trunk")
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from models.config import STRICT
+from models.inputs.base import Feature, Input
 from models.inputs.encodings import AsTrained, Reading
-from models.inputs.features import Feature
-from models.inputs.spec import Input
 from models.lazy import keras
 from models.model_files import RECORD, SOURCE, WEIGHTS, Description, read_description
 from models.trunks.base import Trunk, TrunkError

@@ -21,7 +21,9 @@ from components.ingestion.readers import Source
 from components.ingestion.splits import HashSplits, Splits
 from components.training.settings import Training
 from models.discovery import choice, methods
-from models.inputs.spec import ImageInput, Input, TextInput
+from models.inputs.base import Input
+from models.inputs.image import ImageInput
+from models.inputs.text import TextInput
 from models.multitask.methods import BalancingSpec, SharingSpec, TrunkSpec
 from models.sharing.base import check_balancing
 from models.tasks.base import Task

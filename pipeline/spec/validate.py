@@ -12,9 +12,7 @@ from components.evaluation.thresholds import check_thresholds
 from components.ingestion.readers.spans import resolved
 from components.labels.encoding import encode, resolve
 from components.validation.schema import parse_schema
-from models.inputs.custom_layer import check_layer
-from models.inputs.features import reads_numbers
-from models.inputs.spec import ImageInput, Input, LayerInput
+from models.inputs.base import Input
 from models.tasks.base import Task
 from models.trunks.trained import Registry
 from pipeline.spec.sections import Spec
@@ -38,9 +36,8 @@ def validate(spec: Spec) -> list[str]:
         wrong += [f"model.trunk: {told}" for told in trunk.check(given_inputs)]
     except RootstockError as e:
         wrong.append(str(e))
-    for given in given_inputs:
-        if isinstance(given, LayerInput) and not isinstance(spec.model.trunk, Registry):
-            wrong += [f"inputs.{given.name}: {told}" for told in check_layer(given)]
+    if not isinstance(spec.model.trunk, Registry):  # its model holds copies of the files of inputs
+        wrong += [f"inputs.{i.name}: {problem}" for i in given_inputs for problem in i.check()]
     wrong += _bad_schema(spec.data.schema_file)
     heads: list[tuple[str, pa.Table]] = []
     try:
@@ -101,10 +98,12 @@ def _missing(what: str, where: str, columns: set[str]) -> str:
 def _unfit(given: Input, path: str, column: pa.ChunkedArray) -> list[str]:
     """An input whose column is of a type that it cannot read."""
     place = f"{path}: inputs.{given.name}"
-    if reads_numbers(given) and not _is_numeric(column.type):
+    if given.raw == "number" and not _is_numeric(column.type):
         return [f"{place} reads numbers, but {_no_numbers(column)}"]
-    if isinstance(given, ImageInput) and not pa.types.is_binary(column.type):
-        return [f"{place} is an image, but its column holds {column.type}, not bytes."]
+    if given.raw == "bytes" and not pa.types.is_binary(column.type):
+        return [
+            f"{place} is of kind {given.kind}: expected bytes, but its column holds {column.type}."
+        ]
     return []
 
 

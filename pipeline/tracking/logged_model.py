@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from components.artifacts import TrainedModel
 from components.export.expected_outputs import read_expected
 from components.training.trained_model import load_record
-from models.inputs.features import Feature, reads_numbers
+from models.inputs.base import Feature, RawType
 from models.tasks.base import TaskTarget
 from pipeline.tracking import served_model
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LOADER = "rootstock_served_model"
 EXAMPLE = "input_example.json"
 EXAMPLE_ROWS = 5
+MLFLOW_TYPES: Mapping[RawType, str] = {"bytes": "binary", "text": "string", "number": "double"}
 REQUIREMENTS = ("mlflow", "tensorflow", "pandas", "numpy")
 
 
@@ -74,7 +75,7 @@ def _signature(features: Sequence[Feature], targets: Sequence[TaskTarget]) -> Mo
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Array
 
-    inputs = [ColSpec(_type(f), f.name) for f in features]
+    inputs = [ColSpec(MLFLOW_TYPES[f.raw], f.name) for f in features]
     outputs = [
         ColSpec(
             DataType.float if t.task.answer == "number" else Array(DataType.float),
@@ -83,12 +84,6 @@ def _signature(features: Sequence[Feature], targets: Sequence[TaskTarget]) -> Mo
         for t in sorted(targets, key=lambda t: t.name)
     ]
     return ModelSignature(Schema(inputs), Schema(outputs))
-
-
-def _type(feature: Feature) -> str:
-    if reads_numbers(feature):
-        return "double"
-    return "binary" if feature.kind == "image" else "string"
 
 
 def _write_example(trained: TrainedModel, features: Sequence[Feature], file: Path) -> None:
@@ -105,8 +100,7 @@ def _write_example(trained: TrainedModel, features: Sequence[Feature], file: Pat
 def _cell(feature: Feature, value: bytes | float) -> str | float | None:
     """A raw value as MLflow's examples spell it."""
     if isinstance(value, bytes):
-        as_text = feature.kind != "image"
-        return value.decode() if as_text else base64.b64encode(value).decode()
+        return value.decode() if feature.raw == "text" else base64.b64encode(value).decode()
     return float(value) if value == value else None  # a missing number
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from models.balancing.loss_based.equal import Equal
 from models.balancing.loss_based.uncertainty import Uncertainty
-from models.inputs.features import NumericFeature
+from models.inputs.numeric import NumericFeature
 from models.lazy import keras, tf
 from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard

@@ -8,7 +8,9 @@ import pytest
 from models.balancing.gradient_based.imtl_g import IMTLG
 from models.balancing.loss_based.equal import Equal
 from models.discovery import methods
-from models.inputs.features import REPRESENTATION, ImageFeature, NumericFeature
+from models.inputs.image import ImageFeature
+from models.inputs.numeric import NumericFeature
+from models.inputs.representation import REPRESENTATION
 from models.lazy import keras, tf
 from models.multitask.adaptation import Adaptation
 from models.multitask.model import MultitaskModel

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from models.discovery import methods
-from models.inputs.features import ImageFeature
-from models.inputs.preprocessing import Preprocessing
-from models.inputs.spec import ImageInput, Input, NumericInput, TextInput
+from models.inputs.base import Input
+from models.inputs.image import ImageFeature, ImageInput
+from models.inputs.layers.preprocessing import Preprocessing
+from models.inputs.numeric import NumericInput
+from models.inputs.text import TextInput
 from models.lazy import keras, tf
 from models.trunks.base import Trunk, layer_groups
 from models.trunks.sources.hub_publish import publish

@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 
 from models.discovery import methods
-from models.inputs.features import (
-    CategoricalFeature,
-    Feature,
-    ImageFeature,
-    NumericFeature,
-    TextFeature,
-)
+from models.inputs.base import Feature
+from models.inputs.categorical import CategoricalFeature
+from models.inputs.image import ImageFeature
+from models.inputs.numeric import NumericFeature
+from models.inputs.text import TextFeature
 from models.lazy import keras
 from models.trunks.base import Trunk, layer_groups
 
@@ -38,7 +36,7 @@ SETS = [("image",), ("photo",), ("text",), ("size",), ("colour",), tuple(FEATURE
 
 
 def example(feature: Feature, rows: int) -> np.ndarray:
-    """Preprocessed values, as `models.inputs.features` states them."""
+    """Preprocessed values, as the features state them."""
     rng = np.random.default_rng(0)
     match feature:
         case ImageFeature():

@@ -23,8 +23,9 @@ from components.training.trainer import Trainer, TrainerInputs
 from components.transform.batches import load_columns
 from components.transform.preprocessing_file import load_preprocessing
 from components.transform.transform import Transform, TransformInputs
+from models.inputs.base import Input
 from models.inputs.encodings import Raw
-from models.inputs.spec import Input, TextInput
+from models.inputs.text import TextInput
 from models.lazy import tf
 from models.tasks.binary import BinaryTask
 from models.trunks.base import Trunk

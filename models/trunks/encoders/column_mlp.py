@@ -12,6 +12,16 @@ from models.config import STRICT
 from models.lazy import keras
 
 
+@dataclass(frozen=True)
+class Column:
+    """A preprocessed feature: float [batch] or [batch, width]; or int32 [batch] ids, all below
+    `ids`.
+    """
+
+    values: keras.KerasTensor
+    ids: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class ColumnMlp:
     """Embeds each categorical column, concatenates all columns, and applies dense layers.
@@ -24,26 +34,24 @@ class ColumnMlp:
     embedding: Annotated[int, Field(ge=1)] = 16
     layers: tuple[Annotated[int, Field(ge=1)], ...] = (128,)
 
-    def encode(
-        self,
-        numeric: Sequence[keras.KerasTensor],
-        categorical: Sequence[tuple[keras.KerasTensor, int]],
-        vectors: Sequence[keras.KerasTensor] = (),
-    ) -> keras.KerasTensor:
-        """From [batch] columns, categorical ones with their number of ids, and [batch, any] vectors
-        to [batch, width].
-        """
+    def encode(self, columns: Sequence[Column]) -> keras.KerasTensor:
+        """From columns to [batch, width]: embedded ones first, then numbers, then vectors."""
         layers = keras.layers
-        columns = [
+        parts = [
             layers.Embedding(
-                ids, min(self.embedding, (ids + 1) // 2), name=f"columns.embeddings.{column.name}"
-            )(column)
-            for column, ids in categorical
+                c.ids,
+                min(self.embedding, (c.ids + 1) // 2),
+                name=f"columns.embeddings.{c.values.name}",
+            )(c.values)
+            for c in columns
+            if c.ids
         ]
-        if numeric:
-            columns.append(keras.ops.stack(numeric, axis=-1))
-        columns += vectors
-        x = columns[0] if len(columns) == 1 else layers.Concatenate(name="columns.join")(columns)
+        plain = [c.values for c in columns if not c.ids]
+        numbers = [x for x in plain if len(x.shape) == 1]
+        if numbers:
+            parts.append(keras.ops.stack(numbers, axis=-1))
+        parts += [x for x in plain if len(x.shape) == 2]
+        x = parts[0] if len(parts) == 1 else layers.Concatenate(name="columns.join")(parts)
         for i, width in enumerate(self.layers):
             x = layers.Dense(width, activation="relu", name=f"columns.dense{i}.dense")(x)
         return x

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.inputs.features import Feature, ImageFeature, reads_numbers
-from models.inputs.preprocessing import Preprocessing
+from models.inputs.base import Feature
+from models.inputs.layers.preprocessing import Preprocessing, published_inputs
 from models.lazy import keras, tf
 from models.trunks.base import layer_groups
 from models.trunks.layers.hub_module import GROUPS
@@ -32,19 +32,15 @@ def publish(trunk: keras.Model, features: tuple[Feature, ...], directory: Path) 
     """
     if directory.exists():
         raise FileExistsError(f"{directory} is there already: publish to a new directory.")
-    named = {f.name: _input(f) for f in features}
+    named = published_inputs(features)
     takes = next(iter(named.values())) if len(features) == 1 else named
-    raw = tuple(f for f in features if not isinstance(f, ImageFeature))
-    preprocessing = Preprocessing(raw)
+    preprocessing = Preprocessing(features)
 
     def call(inputs: tf.Tensor | Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        given: Mapping[str, tf.Tensor] = (
+        by_name: Mapping[str, tf.Tensor] = (
             inputs if isinstance(inputs, Mapping) else {features[0].name: inputs}
         )
-        prepared = preprocessing({f.name: given[f.name] for f in raw})
-        for f in features:
-            if isinstance(f, ImageFeature):
-                prepared[f.name] = tf.cast(tf.round(given[f.name] * 255.0), tf.uint8)
+        prepared = preprocessing.of_published(by_name)
         return tf.cast(trunk(prepared, training=training), tf.float32)
 
     module = tf.train.Checkpoint()
@@ -68,14 +64,6 @@ def publish(trunk: keras.Model, features: tuple[Feature, ...], directory: Path) 
         new.rename(directory)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-
-
-def _input(feature: Feature) -> tf.TensorSpec:
-    if isinstance(feature, ImageFeature):
-        shape = (None, feature.height, feature.width, feature.channels)
-        return tf.TensorSpec(shape, tf.float32, feature.name)
-    dtype = tf.float32 if reads_numbers(feature) else tf.string
-    return tf.TensorSpec([None], dtype, feature.name)
 
 
 def _regularization_losses(trunk: keras.Model) -> list[Any]:

@@ -1,41 +1,16 @@
-"""Where a KerasHub preset lies on this machine, found without KerasHub or TensorFlow."""
+"""Downloading and checking the presets of KerasHub."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from models.inputs.sources.presets import CONFIG, local_preset
 from models.lazy import load
 from models.trunks.base import TrunkError
 from models.trunks.sources.reachability import unreachable
 
-CONFIG = "config.json"
 _HOSTS = {"kaggle": "https://www.kaggle.com", "hf": "https://huggingface.co"}
-
-
-def local_preset(preset: str) -> Path | None:
-    """The directory of a preset: its own, or where an earlier download put it."""
-    scheme, _, handle = preset.rpartition("://")
-    if not scheme and os.path.isdir(preset):
-        return Path(preset)
-    if scheme in ("", "kaggle"):
-        cache = Path(os.environ.get("KAGGLEHUB_CACHE") or "~/.cache/kagglehub").expanduser()
-        found = cache.glob(f"models/{handle if scheme else f'keras/*/keras/{handle}'}/**/{CONFIG}")
-        # A download that was cut off has no marker beside it.
-        whole = [
-            f.parent for f in found if f.parent.with_name(f"{f.parent.name}.complete").exists()
-        ]
-        return max(whole, key=_version, default=None)
-    if scheme == "hf":
-        cache = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
-        cache = Path(os.environ.get("HF_HUB_CACHE") or cache / "hub").expanduser()
-        snapshots = cache / f"models--{handle.replace('/', '--')}" / "snapshots"
-        return max((f.parent for f in snapshots.glob(f"*/{CONFIG}")), default=None)
-    return None
-
-
-def _version(directory: Path) -> tuple[int, str]:
-    return (int(directory.name) if directory.name.isdigit() else -1, str(directory))
 
 
 def fetched_preset(preset: str) -> Path:

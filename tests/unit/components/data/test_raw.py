@@ -6,7 +6,10 @@ import pytest
 
 from components.data.raw import raw_inputs
 from components.errors import RootstockError
-from models.inputs.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
+from models.inputs.categorical import CategoricalFeature
+from models.inputs.image import ImageFeature
+from models.inputs.numeric import NumericFeature
+from models.inputs.text import TextFeature
 
 FEATURES = (
     ImageFeature(name="p", column="image", height=1, width=1, channels=3),

@@ -21,14 +21,12 @@ from components.training.settings import Training
 from components.training.subset import Subset, chosen
 from components.training.trained_model import load_keras
 from components.training.trainer import Trainer, TrainerInputs
-from models.inputs.spec import (
-    CategoricalInput,
-    ImageInput,
-    Input,
-    LayerInput,
-    NumericInput,
-    TextInput,
-)
+from models.inputs.base import Input
+from models.inputs.categorical import CategoricalInput
+from models.inputs.image import ImageInput
+from models.inputs.layer import LayerInput
+from models.inputs.numeric import NumericInput
+from models.inputs.text import TextInput
 from models.tasks.base import Task
 from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch

@@ -17,7 +17,8 @@ from components.ingestion.readers.delimited import CsvReader
 from components.ingestion.readers.jsonl import JsonLinesReader
 from components.ingestion.readers.tfrecord import TFRecordReader
 from components.stage import Context
-from models.inputs.spec import CategoricalInput, NumericInput
+from models.inputs.categorical import CategoricalInput
+from models.inputs.numeric import NumericInput
 from pipeline.cli.main import main
 from serving.versions.directory import Directory
 from tests.small_model import answers, write_model

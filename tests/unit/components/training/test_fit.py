@@ -12,7 +12,7 @@ from models.balancing.gradient_based.moco import MoCo
 from models.balancing.gradient_based.pcgrad import PCGrad
 from models.balancing.loss_based.equal import Equal
 from models.balancing.loss_based.uncertainty import Uncertainty
-from models.inputs.features import NumericFeature
+from models.inputs.numeric import NumericFeature
 from models.multitask.adaptation import Adaptation
 from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard

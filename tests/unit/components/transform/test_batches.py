@@ -7,7 +7,10 @@ import pytest
 
 from components.artifacts import Batches
 from components.transform.batches import ShardedRows, load_columns, open_columns, write_shard
-from models.inputs.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
+from models.inputs.categorical import CategoricalFeature
+from models.inputs.image import ImageFeature
+from models.inputs.numeric import NumericFeature
+from models.inputs.text import TextFeature
 
 FEATURES = (
     ImageFeature(name="p", column="p", height=2, width=3, channels=1),

@@ -17,11 +17,12 @@ from components.transform import embed
 from components.transform.batches import load_columns, stored_representation, write_shard
 from components.transform.embed import Embed, EmbedInputs
 from components.transform.preprocessing_file import save_preprocessing
-from models.inputs.features import REPRESENTATION, Feature, RawTextFeature
+from models.inputs.base import Feature
+from models.inputs.raw_text import RawTextFeature
+from models.inputs.representation import REPRESENTATION
 from models.lazy import tf
 from models.trunks.base import Trunk
 from models.trunks.keras_hub import KerasHub
-from models.trunks.sources.pretrained_tokens import tokens_feature
 from models.trunks.tf_hub import TfHub
 from tests.pretrained_files import TEXTS, text_module, text_preset
 

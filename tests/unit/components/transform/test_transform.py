@@ -17,9 +17,13 @@ from components.stage import Context
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.transform.batches import load_columns
 from components.transform.preprocessing_file import load_preprocessing
-from components.transform.transform import Transform, TransformInputs, TransformOutputs, count_words
-from models.inputs.features import CategoricalFeature, NumericFeature, TextFeature
-from models.inputs.spec import CategoricalInput, ImageInput, Input, NumericInput, TextInput
+from components.transform.transform import Transform, TransformInputs, TransformOutputs
+from components.transform.vocabularies import count_words
+from models.inputs.base import Input
+from models.inputs.categorical import CategoricalFeature, CategoricalInput
+from models.inputs.image import ImageInput
+from models.inputs.numeric import NumericFeature, NumericInput
+from models.inputs.text import TextFeature, TextInput
 
 Make = Callable[[str], Context]
 

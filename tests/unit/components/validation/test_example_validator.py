@@ -16,7 +16,10 @@ from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInp
 from components.validation.anomalies import errors, warnings
 from components.validation.example_validator import ExampleValidator, ExampleValidatorInputs
 from components.validation.schema_gen import SchemaGen, SchemaGenInputs
-from models.inputs.spec import CategoricalInput, ImageInput, Input, NumericInput
+from models.inputs.base import Input
+from models.inputs.categorical import CategoricalInput
+from models.inputs.image import ImageInput
+from models.inputs.numeric import NumericInput
 from models.tasks.base import Task
 from models.tasks.binary import BinaryTask
 from models.tasks.multiclass import MulticlassTask

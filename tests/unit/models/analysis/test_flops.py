@@ -6,13 +6,11 @@ import pytest
 
 from models.analysis.flops import flops_per_example
 from models.balancing.loss_based.equal import Equal
-from models.inputs.features import (
-    CategoricalFeature,
-    ImageFeature,
-    NumericFeature,
-    RawTextFeature,
-    TextFeature,
-)
+from models.inputs.categorical import CategoricalFeature
+from models.inputs.image import ImageFeature
+from models.inputs.numeric import NumericFeature
+from models.inputs.raw_text import RawTextFeature
+from models.inputs.text import TextFeature
 from models.lazy import keras
 from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard

@@ -11,7 +11,7 @@ from models.balancing.gradient_based.gradnorm import GradNorm
 from models.balancing.gradient_based.mgda import MGDA
 from models.balancing.gradient_based.pcgrad import PCGrad
 from models.balancing.loss_based.equal import Equal
-from models.inputs.features import NumericFeature
+from models.inputs.numeric import NumericFeature
 from models.lazy import keras
 from models.multitask.model import MultitaskModel
 from models.sharing.adapters import Adapters

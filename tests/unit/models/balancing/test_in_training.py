@@ -12,7 +12,7 @@ from models.balancing.loss_based.dwa import DWA, DWABalancer
 from models.balancing.loss_based.famo import FAMO, FAMOBalancer
 from models.balancing.loss_based.rlw import RLW
 from models.balancing.loss_based.stch import STCH
-from models.inputs.features import NumericFeature
+from models.inputs.numeric import NumericFeature
 from models.lazy import keras, tf
 from models.multitask.batch_losses import batch_losses
 from models.multitask.model import MultitaskModel

@@ -8,7 +8,8 @@ import pytest
 from models.balancing.base import Balancing, GramianBalancer
 from models.balancing.gradient_based.mgda import MGDA
 from models.balancing.loss_based.equal import Equal
-from models.inputs.features import REPRESENTATION, NumericFeature
+from models.inputs.numeric import NumericFeature
+from models.inputs.representation import REPRESENTATION
 from models.lazy import keras, tf
 from models.multitask.batch_losses import batch_losses
 from models.multitask.gradient_step import balanced_pass, conflict_figures, conflict_totals

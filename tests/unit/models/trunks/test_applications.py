@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.inputs.features import ImageFeature
+from models.inputs.image import ImageFeature
 from models.lazy import keras
 from models.trunks.applications import Applications
 from models.trunks.base import TrunkError

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 from models.inputs.encodings import Tokens
-from models.inputs.features import ImageFeature, TokensFeature
-from models.inputs.spec import TextInput
-from models.inputs.tokenizer import Tokenizer
+from models.inputs.image import ImageFeature
+from models.inputs.layers.tokens import Tokenizer
+from models.inputs.sources.presets import local_preset
+from models.inputs.sources.pretrained_tokens import TokenizerError, tokens_feature
+from models.inputs.text import TextInput
+from models.inputs.tokens import TokensFeature
 from models.lazy import keras, tf
 from models.trunks.base import TrunkError, layer_groups
 from models.trunks.keras_hub import KerasHub
-from models.trunks.sources.presets import local_preset
-from models.trunks.sources.pretrained_tokens import tokens_feature
 from tests.pretrained_files import IMAGE, TEXTS, image_preset, text_preset
 
 
@@ -192,7 +193,7 @@ def test_what_does_not_fit_is_told(presets: Path, tmp_path: Path) -> None:
         KerasHub(preset=text).build((feature(presets, 20),))
     with pytest.raises(TrunkError, match="belongs to another model"):
         KerasHub(preset=text).build((replace(feature(presets), vocabulary_size=99),))
-    with pytest.raises(TrunkError, match="no tokenizer can be read"):
+    with pytest.raises(TokenizerError, match="no tokenizer can be read"):
         tokens_feature(Tokens(preset=image, length=8), "words", "t")
 
 
@@ -203,7 +204,7 @@ def test_missing_parts_of_a_preset_are_named(presets: Path, tmp_path: Path) -> N
     trunk = KerasHub(preset=str(copy))
     assert trunk.check(words) == []
     (copy / "assets/tokenizer/vocabulary.txt").unlink()
-    with pytest.raises(TrunkError, match=r"vocabulary.txt"):
+    with pytest.raises(TokenizerError, match=r"vocabulary.txt"):
         tokens_feature(trunk.reading(), "words", "t")  # type: ignore[arg-type]
     (copy / "model.weights.h5").unlink()
     assert "holds no weights" in trunk.check(words)[0]

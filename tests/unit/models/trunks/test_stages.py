@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.inputs.features import (
-    CategoricalFeature,
-    Feature,
-    ImageFeature,
-    NumericFeature,
-    TextFeature,
-)
+from models.inputs.base import Feature
+from models.inputs.categorical import CategoricalFeature
+from models.inputs.image import ImageFeature
+from models.inputs.numeric import NumericFeature
+from models.inputs.text import TextFeature
 from models.lazy import keras
 from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.inputs.features import Feature, ImageFeature, NumericFeature
+from models.inputs.base import Feature
+from models.inputs.image import ImageFeature
+from models.inputs.numeric import NumericFeature
 from models.lazy import keras, tf
 from models.trunks.base import TrunkError, layer_groups
 from models.trunks.sources.hub_publish import publish

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.inputs.categorical import CategoricalFeature
 from models.inputs.encodings import AsTrained, as_trained
-from models.inputs.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
-from models.inputs.spec import ImageInput, NumericInput, TextInput
+from models.inputs.image import ImageFeature, ImageInput
+from models.inputs.numeric import NumericFeature, NumericInput
+from models.inputs.text import TextFeature, TextInput
 from models.multitask.build import read_model
 from models.multitask.record import read_record
 from models.trunks.base import TrunkError

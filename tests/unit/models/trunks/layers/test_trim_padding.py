@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from models.inputs.encodings import Tokens
-from models.inputs.features import TokensFeature
+from models.inputs.sources.pretrained_tokens import tokens_feature
+from models.inputs.tokens import TokensFeature
 from models.lazy import keras, tf
 from models.trunks.keras_hub import KerasHub
 from models.trunks.layers.trim_padding import Trim, trimming
-from models.trunks.sources.pretrained_tokens import tokens_feature
 from tests.pretrained_files import text_preset
 
 IDS = np.array([[5, 6, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [7, 0, 8, 0, 0, 0]], np.int32)

@@ -10,18 +10,22 @@ import json
 import tempfile
 from pathlib import Path
 
+from models.inputs.base import StateFile
 from models.inputs.encodings import Tokens
-from models.inputs.features import StateFile, TokensFeature
+from models.inputs.sources.presets import local_preset
+from models.inputs.tokens import TokensFeature
 from models.lazy import keras, load
-from models.trunks.base import TrunkError
-from models.trunks.sources.presets import local_preset
+
+
+class TokenizerError(ValueError):
+    """The tokenizer of a preset cannot be read: what was expected, and what is there."""
 
 
 def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
     """The tokenizer of a preset, with its files, as a feature.
 
     Raises:
-        TrunkError: the preset is not there, is no text model, or lacks its vocabulary.
+        TokenizerError: the preset is not there, is no text model, or lacks its vocabulary.
     """
     hub = load("keras_hub")
     try:
@@ -33,7 +37,7 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
                 for f in sorted(Path(directory).iterdir())
             )
     except Exception as e:  # KerasHub and its tokenizer libraries raise what they like
-        raise TrunkError(
+        raise TokenizerError(
             f"preset {reading.preset!r}: no tokenizer can be read from it: {e}\n"
             "Expected a KerasHub preset of a text model with its tokenizer, or a Hugging Face"
             " directory with config.json and its vocabulary (vocab.txt, tokenizer.json, …)."

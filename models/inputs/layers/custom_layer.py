@@ -6,7 +6,6 @@ Importing this module imports nothing heavy; building and loading layers imports
 
 from __future__ import annotations
 
-import ast
 import base64
 import hashlib
 import inspect
@@ -15,7 +14,6 @@ import linecache
 import re
 import sys
 import tempfile
-import tokenize
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from models.inputs.features import LayerFeature, StateFile
-from models.inputs.spec import LayerInput
+from models.inputs.base import StateFile
+from models.inputs.layer import LayerFeature, LayerInput, read_module
 from models.lazy import keras, tf
 
 _ARCHIVE_ONLY = "metadata.json"
@@ -34,21 +32,6 @@ _ARCHIVE_ONLY = "metadata.json"
 
 class LayerError(ValueError):
     """The user's layer cannot be used: what is wrong with it, and what is expected."""
-
-
-def check_layer(given: LayerInput) -> list[str]:
-    """What is wrong with an input's module, one sentence each, found without running it."""
-    try:
-        tree = ast.parse(_text_of(given.module), given.module)
-    except OSError as e:
-        return [f"module {given.module!r}: {e.strerror}. Expected a Python file."]
-    except (SyntaxError, ValueError) as e:
-        return [f"module {given.module!r}: {e}."]
-    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
-    if given.layer in classes:
-        return []
-    found = f"Classes there: {', '.join(classes)}." if classes else "It defines none."
-    return [f"module {given.module!r} has no class {given.layer!r}. {found}"]
 
 
 def layer_feature(given: LayerInput, values: Callable[[], Iterable[np.ndarray]]) -> LayerFeature:
@@ -61,7 +44,7 @@ def layer_feature(given: LayerInput, values: Callable[[], Iterable[np.ndarray]])
         LayerError: the module, the layer, its adaptation or its answers are not as expected.
     """
     try:
-        source = _text_of(given.module)
+        source = read_module(given.module)
     except (OSError, ValueError) as e:
         raise LayerError(f"module {given.module!r}: {e}") from e
     place, kind = f"{given.module}: {given.layer}", _dtype(given.reads)
@@ -164,12 +147,6 @@ def _defined(source: str, place: str) -> dict[str, Any]:
 def _told(error: Exception) -> str:
     """An error's kind and text, without the colours that Keras gives it."""
     return re.sub(r"(\x1b|\\x1b)\[[0-9;]*m", "", f"{type(error).__name__}: {error}")
-
-
-def _text_of(module: str) -> str:
-    """The text of a Python file, in the encoding that it declares."""
-    with tokenize.open(module) as file:
-        return file.read()
 
 
 def _dtype(reads: str) -> tf.DType:

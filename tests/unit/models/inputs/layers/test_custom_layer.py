@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from models.inputs.custom_layer import LayerError, check_layer, layer_feature
-from models.inputs.features import Feature, LayerFeature
-from models.inputs.preprocessing import Preprocessing
-from models.inputs.spec import LayerInput
+from models.inputs.base import Feature
+from models.inputs.layer import LayerFeature, LayerInput
+from models.inputs.layers.custom_layer import LayerError, layer_feature
+from models.inputs.layers.preprocessing import Preprocessing
 from models.lazy import tf
 from tests.own_layers import LAYERS
 
@@ -129,7 +129,7 @@ def test_a_module_that_cannot_run(tmp_path: Path) -> None:
     file = tmp_path / "layers.py"
     file.write_text("import keras\nx = undefined\nclass A(keras.layers.Layer):\n    pass\n")
     given = LayerInput(name="x", column="x", module=str(file), layer="A")
-    assert check_layer(given) == []
+    assert given.check() == []
     with pytest.raises(LayerError, match=r"layers.py: NameError: name 'undefined'"):
         layer_feature(given, lambda: iter(NUMBERS))
 
@@ -150,6 +150,6 @@ def test_what_is_seen_without_running_a_module(
     if content is not None:
         file.write_text(content)
     given = LayerInput(name="x", column="x", module=str(file), layer="A")
-    (told,) = check_layer(given)
+    (told,) = given.check()
     assert str(file) in told
     assert re.search(message, told)

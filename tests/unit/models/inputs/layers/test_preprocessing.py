@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.inputs.features import CategoricalFeature, ImageFeature, NumericFeature, TextFeature
-from models.inputs.preprocessing import (
-    Preprocessing,
-    clean_text,
-    date_part,
-    decode_images,
-    split_words,
-    standardise,
-)
+from models.inputs.categorical import CategoricalFeature
+from models.inputs.image import ImageFeature
+from models.inputs.layers.categorical import date_part
+from models.inputs.layers.cleaning import clean_text
+from models.inputs.layers.preprocessing import Preprocessing
+from models.inputs.layers.text import split_words
+from models.inputs.numeric import NumericFeature
+from models.inputs.text import TextFeature
 from models.lazy import tf
 
 
@@ -26,6 +25,11 @@ def png(pixels: np.ndarray) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
     return stream.getvalue()
+
+
+def decoded(images: list[bytes], height: int, width: int, channels: int) -> tf.Tensor:
+    feature = ImageFeature(name="i", column="i", height=height, width=width, channels=channels)
+    return Preprocessing((feature,))({"i": tf.constant(images)})["i"]
 
 
 def test_words() -> None:
@@ -56,20 +60,22 @@ def test_numbers(log: bool) -> None:
     raw = np.array([3.0, -3.0, np.nan], np.float32)
     plain = np.sign(raw) * np.log1p(np.abs(raw)) if log else raw
     expected = np.where(np.isnan(raw), 0, (plain - 1) / 2)
-    np.testing.assert_allclose(standardise(tf.constant(raw), feature), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        Preprocessing((feature,))({"n": tf.constant(raw)})["n"], expected, rtol=1e-6
+    )
 
 
 def test_an_image_of_the_right_size_keeps_its_pixels() -> None:
     pixels = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
-    decoded = decode_images(tf.constant([png(pixels), b""]), 4, 5, 3)
-    np.testing.assert_array_equal(decoded[0], pixels)
-    np.testing.assert_array_equal(decoded[1], np.zeros_like(pixels))
+    images = decoded([png(pixels), b""], 4, 5, 3)
+    np.testing.assert_array_equal(images[0], pixels)
+    np.testing.assert_array_equal(images[1], np.zeros_like(pixels))
 
 
 def test_images_are_averaged_down_and_turned_grey() -> None:
     left_white = np.zeros((8, 8, 3), np.uint8)
     left_white[:, :4] = 255
-    small = decode_images(tf.constant([png(left_white)]), 2, 2, 1)
+    small = decoded([png(left_white)], 2, 2, 1)
     assert small.dtype == tf.uint8
     assert small.shape == (1, 2, 2, 1)
     assert small[0, 0, 0, 0] > 200
@@ -78,7 +84,7 @@ def test_images_are_averaged_down_and_turned_grey() -> None:
 
 def test_bytes_that_are_no_image_are_refused() -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match="Unknown image file format"):
-        decode_images(tf.constant([b"nonsense"]), 2, 2, 3)
+        decoded([b"nonsense"], 2, 2, 3)
 
 
 def test_a_saved_model_holds_the_tables(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tokenising in the graph, in training and in the served model alike. Imports TensorFlow."""
+"""Tokenising in the graph, in training and in the served model alike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import json
 import tempfile
 from pathlib import Path
 
-from models.inputs.features import TokensFeature
+from models.inputs.layers.base import FeaturePreprocessing
+from models.inputs.layers.cleaning import clean_text
+from models.inputs.tokens import TokensFeature
 from models.lazy import load, tf
 
 
@@ -29,15 +31,25 @@ class Tokenizer(tf.Module):  # type: ignore[misc]
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
         """The tokens of each text between the special ones, cut and padded to `length`."""
-        given = self.feature
-        special = [[] if i is None else [i] for i in (given.start, given.end)]
+        feature = self.feature
+        special = [[] if i is None else [i] for i in (feature.start, feature.end)]
         tokens = tf.cast(self.tokenizer(text), tf.int32)
-        kept = tokens[:, : given.length - sum(map(len, special))]
+        kept = tokens[:, : feature.length - sum(map(len, special))]
         rows = tf.shape(text)[0]
         start, end = (
             tf.RaggedTensor.from_tensor(tf.tile(tf.constant([ids], tf.int32), [rows, 1]))
             for ids in special
         )
         packed = tf.concat([start, kept, end], axis=1)
-        padded = packed.to_tensor(given.pad, shape=(None, given.length))
-        return tf.ensure_shape(padded, (None, given.length))
+        padded = packed.to_tensor(feature.pad, shape=(None, feature.length))
+        return tf.ensure_shape(padded, (None, feature.length))
+
+
+class TokensPreprocessing(FeaturePreprocessing[TokensFeature, Tokenizer]):
+    """int32 [batch, length]."""
+
+    def state(self, feature: TokensFeature) -> Tokenizer:
+        return Tokenizer(feature)
+
+    def apply(self, feature: TokensFeature, raw: tf.Tensor, state: Tokenizer) -> tf.Tensor:
+        return state(clean_text(raw, feature.clean))

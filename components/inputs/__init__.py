@@ -1,0 +1,1 @@
+"""What the stages need to know about each kind of input."""

@@ -1,0 +1,64 @@
+"""Categories in the stages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from components.inputs.base import InputKind, SpecPart, holds, text_column
+from components.inputs.strings import identifies_rows, is_string, looks_like
+from components.statistics.column_statistics import ColumnStatistics, NumericColumn, StringColumn
+from models.inputs.categorical import CategoricalInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_CATEGORIES = 1000
+"""Columns with more values are guessed to be hashed."""
+BUCKETS = 4096
+
+
+class CategoricalKind(InputKind[CategoricalInput]):
+    """Values that are compared as wholes."""
+
+    def unfit(self, spec: CategoricalInput, column: ColumnStatistics) -> str:
+        if not isinstance(column, StringColumn | NumericColumn):
+            return (
+                f"{holds(spec, column)}. Expected text, whole numbers or booleans, each value a"
+                " category."
+            )
+        if spec.part is not None and not isinstance(column, StringColumn):
+            return f"{holds(spec, column)}. Expected dates as ISO 8601 text."
+        if column.values.truncated and self.has_vocabulary(spec):
+            return (
+                f"{holds(spec, column)}, too many distinct ones for categories. Set `buckets` to"
+                " hash them."
+            )
+        return ""
+
+    def has_vocabulary(self, spec: CategoricalInput) -> bool:
+        return spec.buckets is None and spec.part is None
+
+    def guess(self, name: str, column: pa.ChunkedArray) -> SpecPart | str | None:
+        likeness = looks_like(column) if is_string(column) else None
+        if likeness == "dates":
+            return {"kind": "categorical", "part": "month"}
+        if likeness != "words":
+            return None
+        if reason := identifies_rows(column):
+            return reason
+        values = column.drop_null()
+        many = len(values.unique()) > min(MOST_CATEGORIES, len(values) / 2)
+        return {"kind": "categorical"} | ({"buckets": BUCKETS} if many else {})
+
+    def baseline_columns(self, spec: CategoricalInput, column: pa.ChunkedArray) -> pd.DataFrame:
+        return text_column(spec, column)
+
+    def baseline_encoder(self, spec: CategoricalInput, wide: bool) -> tuple[Any, Any]:
+        from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+        if wide:
+            return OneHotEncoder(handle_unknown="ignore", min_frequency=2), [spec.name]
+        ids = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+        return ids, [spec.name]

@@ -1,0 +1,79 @@
+"""Images in the stages."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import pyarrow as pa
+
+from components.data.arrow import np
+from components.inputs.base import InputKind, SpecPart, holds
+from components.statistics.column_statistics import ColumnStatistics, ImageColumn
+from models.inputs.image import ImageInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_PIXELS = 224
+"""Longest side that is guessed."""
+
+
+class ImageKind(InputKind[ImageInput]):
+    """Encoded images."""
+
+    described_as: ClassVar[Literal["image"]] = "image"
+
+    def unfit(self, spec: ImageInput, column: ColumnStatistics) -> str:
+        if isinstance(column, ImageColumn):
+            return ""
+        return f"{holds(spec, column)}. Expected encoded images (bytes)."
+
+    def guess(self, name: str, column: pa.ChunkedArray) -> SpecPart | str | None:
+        """The median size, scaled down to at most `MOST_PIXELS`."""
+        from PIL import Image, UnidentifiedImageError
+
+        if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
+            return None
+        try:
+            some = column.drop_null().slice(0, 50).to_pylist()
+            images = [Image.open(io.BytesIO(value)) for value in some]
+        except UnidentifiedImageError:
+            return "bytes that are no images"
+        width, height = (sorted(i.size[k] for i in images)[len(images) // 2] for k in (0, 1))
+        scale = min(1.0, MOST_PIXELS / max(width, height))
+        spec = {
+            "kind": "image",
+            "height": max(1, round(height * scale)),
+            "width": max(1, round(width * scale)),
+        }
+        return spec | ({"channels": 1} if all(i.mode in ("1", "L") for i in images) else {})
+
+    def is_wide(self, spec: ImageInput) -> bool:
+        return True
+
+    def baseline_columns(self, spec: ImageInput, column: pa.ChunkedArray) -> pd.DataFrame:
+        """Pixels, 0 to 1."""
+        import pandas as pd
+        from PIL import Image
+
+        mode, size = "L" if spec.channels == 1 else "RGB", (spec.width, spec.height)
+        images = (Image.open(io.BytesIO(encoded)) for encoded in column.to_pylist())
+        rows = [np.asarray(i.convert(mode).resize(size), np.float32).ravel() / 255 for i in images]
+        return pd.DataFrame(np.stack(rows)).add_prefix(f"{spec.name}.")
+
+    def baseline_encoder(self, spec: ImageInput, wide: bool) -> tuple[Any, Any]:
+        from sklearn.preprocessing import StandardScaler
+
+        return StandardScaler(), _Columns(f"{spec.name}.")
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Those that begin with a prefix, as scikit-learn selects columns."""
+
+    prefix: str
+
+    def __call__(self, frame: pd.DataFrame) -> list[str]:
+        return [name for name in frame.columns if name.startswith(self.prefix)]

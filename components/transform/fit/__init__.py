@@ -1,0 +1,1 @@
+"""Inputs into features, by input kind: the state of their preprocessing from training data."""

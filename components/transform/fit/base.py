@@ -1,0 +1,47 @@
+"""How an input of a kind becomes a feature."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from components.artifacts import Examples
+from components.statistics.column_statistics import ColumnStatistics
+from models.inputs.base import Feature, Input
+from models.inputs.encodings import Reading
+from models.inputs.text import Cleaning
+
+I = TypeVar("I", bound=Input)  # noqa: E741
+CleanedColumn = tuple[str, tuple[Cleaning, ...]]
+"""A text column, and what is removed from its texts."""
+
+
+@dataclass(frozen=True)
+class TrainingColumn:
+    """What the training split says about the column of an input.
+
+    words: of its texts, most frequent first, if `InputFit.counted` asked for them.
+    reading: how the trunk wants its inputs prepared.
+    """
+
+    column: ColumnStatistics
+    examples: Examples
+    words: tuple[str, ...]
+    reading: Reading
+
+
+class InputFit(ABC, Generic[I]):
+    """The subclass of a kind lies in the module of that name in `components.transform.fit`."""
+
+    def counted(self, spec: I, reading: Reading) -> CleanedColumn | None:
+        """The texts whose words `fit` needs; None if it needs none."""
+        return None
+
+    @abstractmethod
+    def fit(self, spec: I, training: TrainingColumn) -> Feature:
+        """The feature of an input whose column it can read.
+
+        Raises:
+            RootstockError: it cannot be made from these values.
+        """

@@ -1,0 +1,21 @@
+"""The vocabulary of categories."""
+
+from __future__ import annotations
+
+from components.statistics.column_statistics import NumericColumn, StringColumn
+from components.transform.fit.base import InputFit, TrainingColumn
+from models.inputs.categorical import CategoricalFeature, CategoricalInput
+
+
+class CategoricalFit(InputFit[CategoricalInput]):
+    """The most frequent values of the training split, unless they are hashed or parts of dates."""
+
+    def fit(self, spec: CategoricalInput, training: TrainingColumn) -> CategoricalFeature:
+        if spec.buckets is not None or spec.part is not None:
+            return CategoricalFeature(
+                name=spec.name, column=spec.column, buckets=spec.buckets, part=spec.part
+            )
+        column = training.column
+        assert isinstance(column, StringColumn | NumericColumn)
+        values = tuple(v for v, _ in column.values.counts if v)[: spec.max_values]
+        return CategoricalFeature(name=spec.name, column=spec.column, vocabulary=values)

@@ -1,0 +1,37 @@
+"""Texts become words of a vocabulary, tokens of a pretrained tokenizer, or stay as they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from components.errors import RootstockError
+from components.transform.fit.base import CleanedColumn, InputFit, TrainingColumn
+from models.inputs.base import Feature
+from models.inputs.encodings import Raw, Reading, Tokens, Words
+from models.inputs.raw_text import RawTextFeature
+from models.inputs.sources.pretrained_tokens import TokenizerError, tokens_feature
+from models.inputs.text import TextFeature, TextInput
+
+
+class TextFit(InputFit[TextInput]):
+    """The trunk decides which of the three it is."""
+
+    def counted(self, spec: TextInput, reading: Reading) -> CleanedColumn | None:
+        return (spec.column, spec.clean) if isinstance(reading, Words) else None
+
+    def fit(self, spec: TextInput, training: TrainingColumn) -> Feature:
+        if isinstance(training.reading, Raw):
+            return RawTextFeature(name=spec.name, column=spec.column, clean=spec.clean)
+        if isinstance(training.reading, Tokens):
+            try:
+                feature = tokens_feature(training.reading, spec.name, spec.column)
+            except TokenizerError as e:
+                raise RootstockError(f"model.trunk: {e}") from e
+            return replace(feature, clean=spec.clean)
+        return TextFeature(
+            name=spec.name,
+            column=spec.column,
+            length=spec.length,
+            vocabulary=training.words[: spec.vocabulary_size],
+            clean=spec.clean,
+        )

@@ -1,0 +1,66 @@
+"""Words of text columns, counted over the training split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.artifacts import Examples
+from components.stage import Context
+from components.transform.fit.base import CleanedColumn
+
+if TYPE_CHECKING:
+    from components.statistics.sketches import CountedValues
+
+BATCH_ROWS = 1024
+
+
+def vocabularies(
+    examples: Examples, columns: Iterable[CleanedColumn], context: Context
+) -> dict[CleanedColumn, tuple[str, ...]]:
+    """The words of each column: most frequent in the training split first, then by word."""
+    from components.beam.map_units import map_units
+
+    distinct = tuple(dict.fromkeys(columns))
+    if not distinct:
+        return {}
+    work = partial(count_words, columns=distinct)
+    total: dict[CleanedColumn, CountedValues] = {}
+    for counts in map_units("words", examples.shards("train"), work, context, threads=1):
+        for column, counted in counts.items():
+            if total.setdefault(column, counted) is not counted:
+                total[column].merge(counted)
+    return {column: _ranked(counted) for column, counted in total.items()}
+
+
+def count_words(
+    index: int, file: Path, *, columns: tuple[CleanedColumn, ...]
+) -> dict[CleanedColumn, CountedValues]:
+    """Words of text columns in one shard, cleaned and split as the served graph does it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from components.data.casting import texts
+    from components.statistics.sketches import CountedValues
+    from models.inputs.layers.cleaning import clean_text
+    from models.inputs.layers.text import split_words
+
+    counted = {column: CountedValues(limit=1 << 31) for column in columns}
+    with pq.ParquetFile(file) as shard:
+        names = list(dict.fromkeys(column for column, _ in columns))
+        for batch in shard.iter_batches(BATCH_ROWS, columns=names):
+            for (column, cleaning), values in counted.items():
+                text = pc.fill_null(texts(batch.column(column)), "")
+                cleaned = clean_text(text.to_numpy(zero_copy_only=False), cleaning)
+                words = split_words(cleaned).flat_values.numpy()
+                values.add(pa.array(words, pa.binary()))
+    return counted
+
+
+def _ranked(counted: CountedValues) -> tuple[str, ...]:
+    words, counts = counted.counts()
+    pairs = zip(words.to_pylist(), counts.to_pylist(), strict=True)
+    return tuple(w.decode() for w, _ in sorted(pairs, key=lambda pair: (-pair[1], pair[0])))

@@ -1,0 +1,141 @@
+"""What a model reads: the inputs of a spec, and the features that Transform makes of them.
+
+An input kind is a module of this package that defines a subclass of `Input`, such as `ImageInput`,
+and one of `Feature`, such as `ImageFeature`. What a kind means elsewhere lies under its name in
+`models.inputs.layers` (preprocessing in TensorFlow), `models.trunks.encoders` (layers of the
+`scratch` trunk) and `components.inputs` (what the stages need to know).
+
+A feature is an input together with the state of its preprocessing, such as a vocabulary. Raw values
+arrive as [batch] strings or float32 numbers; a missing string is "", a missing number is NaN.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+from models.config import STRICT
+from models.discovery import choice
+
+if TYPE_CHECKING:
+    import numpy as np
+
+RawType = Literal["bytes", "text", "number"]
+"""Type of a raw value. TensorFlow gets bytes and text as strings, and numbers as float32."""
+RESERVED = 2
+"""Ids before that of the first value: 0 is missing or padding, 1 is unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input(ABC):
+    """An input of a spec. Subclasses have a literal `kind`, the name of their module.
+
+    name: of the model input. column: that it reads; the input's name when empty.
+    """
+
+    __pydantic_config__ = STRICT
+    kind: str
+    name: str = ""
+    column: str = ""
+
+    @property
+    @abstractmethod
+    def raw(self) -> RawType:
+        """Type of its raw values."""
+
+    @property
+    def feature_kinds(self) -> tuple[str, ...]:
+        """Kinds of features that Transform can make of it."""
+        return (self.kind,)
+
+    def files(self) -> tuple[str, ...]:
+        """The user's files whose content its feature depends on."""
+        return ()
+
+    def check(self) -> list[str]:
+        """Problems with its files that can be found without running them, one sentence each."""
+        return []
+
+    def check_trained(self, feature: Feature) -> str:
+        """Why the feature of a trained model, of a fitting kind, cannot stand in for its own; empty
+        if it can.
+        """
+        return ""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic reads `Input` as the union of all kinds, and a kind as itself."""
+        abstract = inspect.isabstract(cls)
+        return handler(choice("models.inputs", Input, "kind") if abstract else source)
+
+
+class Stored(ABC):
+    """A column of `Batches`: a preprocessed feature, or what a frozen trunk computes of all."""
+
+    name: str
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one preprocessed row."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> str:
+        """TensorFlow's name of its dtype."""
+
+    @property
+    def padding(self) -> int | None:
+        """The id after the last token of a row; None if rows are not padded sequences that a trunk
+        may cut to the longest one of a batch.
+        """
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature(Stored):
+    """An input with the state of its preprocessing. Subclasses have a literal `kind`."""
+
+    __pydantic_config__ = STRICT
+    kind: str
+    name: str
+    column: str
+
+    @property
+    @abstractmethod
+    def raw(self) -> RawType:
+        """Type of its raw values."""
+
+    @property
+    def raw_dtype(self) -> Literal["float32", "string"]:
+        """TensorFlow's name of the dtype of its raw values [batch]."""
+        return "float32" if self.raw == "number" else "string"
+
+    @property
+    def known_values(self) -> int | None:
+        """Size of its vocabulary from the training split; None if it has none."""
+        return None
+
+    def invalid_row(self, values: np.ndarray) -> tuple[int, str] | None:
+        """The first of the preprocessed rows that no model can learn from, and why."""
+        return None
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic reads `Feature` as the union of all kinds, and a kind as itself."""
+        abstract = inspect.isabstract(cls)
+        return handler(choice("models.inputs", Feature, "kind") if abstract else source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateFile:
+    """A file of the state of a tokenizer or a layer, such as its vocabulary. content: base64."""
+
+    __pydantic_config__ = STRICT
+    name: str
+    content: str

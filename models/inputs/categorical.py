@@ -1,0 +1,72 @@
+"""One of a set of values: looked up in a vocabulary, hashed, or taken from a date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.inputs.base import RESERVED, Feature, Input, RawType
+
+DatePart = Literal["month", "day", "weekday", "hour"]
+PARTS: dict[DatePart, int] = {"month": 12, "day": 31, "weekday": 7, "hour": 24}
+"""How many values a part of a date has; weekdays begin on Monday."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoricalInput(Input):
+    """One of a set of values seen in training; id 0 means missing, id 1 any other value.
+
+    max_values: most frequent training values to keep.
+    buckets: hash values into this many ids instead, for sets that never end.
+    part: of a date or time (ISO 8601 text) that is the value; id 1 means no date.
+    """
+
+    kind: Literal["categorical"] = "categorical"
+    max_values: Annotated[int, Field(ge=1)] = 10_000
+    buckets: Annotated[int, Field(ge=2)] | None = None
+    part: DatePart | None = None
+
+    def __post_init__(self) -> None:
+        if self.buckets is not None and self.part is not None:
+            raise ValueError("expected `buckets` or `part`, received both")
+
+    @property
+    def raw(self) -> RawType:
+        return "text"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoricalFeature(Feature):
+    """Raw: string [batch]. Preprocessed: int32 [batch]; 0 is missing (""), 1 is unknown, and
+    2 + i is `vocabulary[i]`; or bucket i of a hash, or value i of a part of a date, from 0.
+    """
+
+    kind: Literal["categorical"] = "categorical"
+    vocabulary: tuple[str, ...] = ()
+    buckets: int | None = None
+    part: DatePart | None = None
+
+    @property
+    def ids(self) -> int:
+        """Number of ids."""
+        if self.part is not None:
+            return RESERVED + PARTS[self.part]
+        return RESERVED + (self.buckets or len(self.vocabulary))
+
+    @property
+    def raw(self) -> RawType:
+        return "text"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def dtype(self) -> str:
+        return "int32"
+
+    @property
+    def known_values(self) -> int | None:
+        return len(self.vocabulary)

@@ -1,0 +1,1 @@
+"""Preprocessing in TensorFlow, by feature kind."""

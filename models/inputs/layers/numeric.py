@@ -1,0 +1,25 @@
+"""Standardising and binning of numbers."""
+
+from __future__ import annotations
+
+from models.inputs.layers.base import FIRST, MISSING, FeaturePreprocessing
+from models.inputs.numeric import NumericFeature
+from models.lazy import tf
+
+
+class NumericPreprocessing(FeaturePreprocessing[NumericFeature, None]):
+    """float32 [batch] of zero mean and unit standard deviation over the training split, where NaN
+    becomes 0; with `boundaries` int32 [batch], the id of the bin.
+    """
+
+    def state(self, feature: NumericFeature) -> None:
+        return None
+
+    def apply(self, feature: NumericFeature, raw: tf.Tensor, state: None) -> tf.Tensor:
+        if feature.boundaries:
+            bins = tf.searchsorted(tf.constant(feature.boundaries, tf.float32), raw, side="right")
+            return tf.where(tf.math.is_nan(raw), MISSING, FIRST + bins)
+        if feature.log:
+            raw = tf.sign(raw) * tf.math.log1p(tf.abs(raw))
+        scaled = (raw - feature.mean) / feature.deviation
+        return tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled)

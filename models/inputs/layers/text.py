@@ -1,0 +1,35 @@
+"""Words of texts, looked up in a vocabulary."""
+
+from __future__ import annotations
+
+from models.inputs.layers.base import FIRST, PADDING, UNKNOWN, FeaturePreprocessing
+from models.inputs.layers.cleaning import clean_text
+from models.inputs.text import TextFeature
+from models.lazy import tf
+
+
+class TextPreprocessing(FeaturePreprocessing[TextFeature, tf.lookup.StaticHashTable]):
+    """int32 [batch, length]: the ids of words, cut and padded."""
+
+    def state(self, feature: TextFeature) -> tf.lookup.StaticHashTable:
+        words = tf.constant(feature.vocabulary, tf.string)
+        ids = tf.range(FIRST, FIRST + len(feature.vocabulary))
+        pairs = tf.lookup.KeyValueTensorInitializer(words, ids)
+        return tf.lookup.StaticHashTable(pairs, default_value=UNKNOWN)
+
+    def apply(
+        self, feature: TextFeature, raw: tf.Tensor, state: tf.lookup.StaticHashTable
+    ) -> tf.Tensor:
+        words = split_words(clean_text(raw, feature.clean))
+        ids = words.with_flat_values(state.lookup(words.flat_values))
+        padded = ids.to_tensor(PADDING, shape=(None, feature.length))
+        return tf.ensure_shape(padded, (None, feature.length))
+
+
+def split_words(text: tf.Tensor) -> tf.RaggedTensor:
+    """Words of [batch] UTF-8 text: lower-case, apostrophes dropped, other ASCII punctuation taken
+    for white space.
+    """
+    lower = tf.strings.lower(text, encoding="utf-8")
+    joined = tf.strings.regex_replace(lower, r"['’]", "")  # noqa: RUF001
+    return tf.strings.split(tf.strings.regex_replace(joined, r"[!-/:-@\[-`{-~]+", " "))

@@ -1,0 +1,80 @@
+"""Numbers, standardised or sorted into bins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from models.inputs.base import RESERVED, Feature, Input, RawType
+
+
+def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    if any(a >= b for a, b in pairwise(values)):
+        raise ValueError("expected ascending boundaries")
+    return values
+
+
+Boundaries = Annotated[
+    tuple[Annotated[float, Field(allow_inf_nan=False)], ...],
+    Field(min_length=1),
+    AfterValidator(_ascending),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumericInput(Input):
+    """A number, standardised by the training split's mean and standard deviation; missing is the
+    mean.
+
+    log: take sign(x)·log(1 + |x|) first, for long tails.
+    bins: make a category of it instead: the number of bins, of about as many training rows each,
+        or the ascending boundaries between them (a boundary belongs to the bin above it). Missing
+        is a category of its own.
+    """
+
+    kind: Literal["numeric"] = "numeric"
+    log: bool = False
+    bins: Annotated[int, Field(ge=2, le=100)] | Boundaries | None = None
+
+    def __post_init__(self) -> None:
+        if self.log and self.bins is not None:
+            raise ValueError("expected `log` or `bins`, received both: bins do not depend on it")
+
+    @property
+    def raw(self) -> RawType:
+        return "number"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumericFeature(Feature):
+    """Raw: float32 [batch]. Preprocessed: float32 [batch]: (x - mean) / deviation; missing is 0.
+
+    With `boundaries` it is categorical. Preprocessed: int32 [batch]; 0 is missing, and 2 + i is bin
+    i: boundaries[i - 1] <= x < boundaries[i].
+    """
+
+    kind: Literal["numeric"] = "numeric"
+    mean: float
+    deviation: float
+    log: bool = False
+    boundaries: tuple[float, ...] = ()
+
+    @property
+    def ids(self) -> int:
+        """Number of ids; 0 if it is not categorical."""
+        return RESERVED + len(self.boundaries) + 1 if self.boundaries else 0
+
+    @property
+    def raw(self) -> RawType:
+        return "number"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def dtype(self) -> str:
+        return "int32" if self.boundaries else "float32"

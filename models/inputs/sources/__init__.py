@@ -1,0 +1,1 @@
+"""Where pretrained tokenizers come from."""

@@ -1,0 +1,63 @@
+"""Text as words of the training split's own vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.inputs.base import Feature, Input, RawType
+
+Cleaning = Literal["html", "urls", "emails", "numbers"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextInput(Input):
+    """Text, lower-cased and split into words inside the graph.
+
+    vocabulary_size: most frequent training words to keep. length: words per example, cut or padded.
+    clean: what is replaced by a space first: HTML tags, web addresses, e-mail addresses, numbers.
+    """
+
+    kind: Literal["text"] = "text"
+    vocabulary_size: Annotated[int, Field(ge=2)] = 20_000
+    length: Annotated[int, Field(ge=1)] = 128
+    clean: tuple[Cleaning, ...] = ()
+
+    @property
+    def raw(self) -> RawType:
+        return "text"
+
+    @property
+    def feature_kinds(self) -> tuple[str, ...]:
+        """Which one it is depends on the trunk: see `models.inputs.encodings`."""
+        return "text", "raw_text", "tokens"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFeature(Feature):
+    """Raw: text [batch] string. Preprocessed: int32 [batch, length]; 0 pads, 1 is unknown, and
+    2 + i is `vocabulary[i]`.
+    """
+
+    kind: Literal["text"] = "text"
+    length: int
+    vocabulary: tuple[str, ...]
+    clean: tuple[Cleaning, ...] = ()
+
+    @property
+    def raw(self) -> RawType:
+        return "text"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.length,)
+
+    @property
+    def dtype(self) -> str:
+        return "int32"
+
+    @property
+    def known_values(self) -> int | None:
+        return len(self.vocabulary)

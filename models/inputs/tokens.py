@@ -1,0 +1,47 @@
+"""Tokens of a pretrained tokenizer, which a text input becomes for pretrained trunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.inputs.base import Feature, RawType, StateFile
+from models.inputs.text import Cleaning
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokensFeature(Feature):
+    """Raw: text [batch] string. Preprocessed: int32 [batch, length] of a pretrained tokenizer.
+
+    It holds the whole tokenizer, so that neither serving nor rebuilding needs the preset.
+    tokenizer: its class in `keras_hub.tokenizers`. config: its Keras config, as JSON.
+    start, end: ids put around every text; None for none. pad: the id after the end.
+    vocabulary_size: ids are below it.
+    """
+
+    kind: Literal["tokens"] = "tokens"
+    length: int
+    tokenizer: str
+    config: str
+    files: tuple[StateFile, ...]
+    start: int | None
+    end: int | None
+    pad: int
+    vocabulary_size: int
+    clean: tuple[Cleaning, ...] = ()
+
+    @property
+    def raw(self) -> RawType:
+        return "text"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.length,)
+
+    @property
+    def dtype(self) -> str:
+        return "int32"
+
+    @property
+    def padding(self) -> int | None:
+        return self.pad

@@ -1,0 +1,17 @@
+"""Categories are embedded columns."""
+
+from __future__ import annotations
+
+from models.inputs.categorical import CategoricalFeature
+from models.lazy import keras
+from models.trunks.encoders.base import Encoders, FeatureEncoder
+from models.trunks.encoders.column_mlp import Column
+
+
+class CategoricalEncoder(FeatureEncoder[CategoricalFeature]):
+    """Each id has a vector."""
+
+    def encode(
+        self, feature: CategoricalFeature, x: keras.KerasTensor, encoders: Encoders
+    ) -> Column:
+        return Column(x, feature.ids)

@@ -1,0 +1,15 @@
+"""What a layer of the user's own computes is a column of vectors."""
+
+from __future__ import annotations
+
+from models.inputs.layer import LayerFeature
+from models.lazy import keras
+from models.trunks.encoders.base import Encoders, FeatureEncoder
+from models.trunks.encoders.column_mlp import Column
+
+
+class LayerEncoder(FeatureEncoder[LayerFeature]):
+    """The vectors are not embedded again."""
+
+    def encode(self, feature: LayerFeature, x: keras.KerasTensor, encoders: Encoders) -> Column:
+        return Column(x)

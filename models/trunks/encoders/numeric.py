@@ -1,0 +1,15 @@
+"""Numbers are columns; binned ones are embedded."""
+
+from __future__ import annotations
+
+from models.inputs.numeric import NumericFeature
+from models.lazy import keras
+from models.trunks.encoders.base import Encoders, FeatureEncoder
+from models.trunks.encoders.column_mlp import Column
+
+
+class NumericEncoder(FeatureEncoder[NumericFeature]):
+    """A bin is a category."""
+
+    def encode(self, feature: NumericFeature, x: keras.KerasTensor, encoders: Encoders) -> Column:
+        return Column(x, feature.ids)

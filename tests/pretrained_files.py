@@ -15,6 +15,7 @@ from models.balancing.loss_based.equal import Equal
 from models.inputs.base import Feature
 from models.inputs.image import ImageFeature
 from models.inputs.raw_text import RawTextFeature
+from models.inputs.sources.pretrained_tokens import tokens_feature
 from models.multitask.build import build_model, save_weights
 from models.multitask.record import ModelRecord, save_record
 from models.sharing.hard import Hard

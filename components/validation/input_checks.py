@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from components.inputs.kinds import kind_of
+from components.labels.classes import listed
 from components.statistics.column_statistics import (
     ColumnStatistics,
     NumericColumn,
@@ -13,7 +14,6 @@ from components.statistics.column_statistics import (
     StringColumn,
 )
 from components.validation.anomalies import Finding
-from components.validation.schema_checks import listed
 from components.validation.task_checks import absent
 from models.inputs.base import Input
 

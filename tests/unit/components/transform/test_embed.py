@@ -20,6 +20,7 @@ from components.transform.preprocessing_file import save_preprocessing
 from models.inputs.base import Feature
 from models.inputs.raw_text import RawTextFeature
 from models.inputs.representation import REPRESENTATION
+from models.inputs.sources.pretrained_tokens import tokens_feature
 from models.lazy import tf
 from models.trunks.base import Trunk
 from models.trunks.keras_hub import KerasHub

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.ingestion.readers.base import Reader
+from models.inputs.base import Input
+from models.tasks.base import Task
 from pipeline.cli.methods import all_methods
 from pipeline.spec.sections import Spec
 
@@ -29,7 +31,7 @@ def json_schema() -> Schema:
     parts = schema["$defs"]
     for part in (schema, *parts.values()):
         _describe(part, part.get("description", ""))
-    for cls in _subclasses(Reader):
+    for cls in (c for family in (Reader, Input, Task) for c in _subclasses(family)):
         if cls.__name__ in parts:  # its keys are in part its base's
             for base in reversed(cls.__mro__):
                 _describe(parts[cls.__name__], inspect.cleandoc(base.__doc__ or ""))

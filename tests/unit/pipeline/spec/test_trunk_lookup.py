@@ -57,4 +57,5 @@ def test_a_version_is_found_in_the_store(tmp_path: Path, uri: str) -> None:
 def test_other_trunks_need_no_mlflow(tmp_path: Path) -> None:
     assert looked_up(Scratch(), tmp_path, "http://no-such-host.invalid") == Scratch()
     local = Registry(model=str(tmp_path))
-    assert looked_up(local, tmp_path, "http://no-such-host.invalid") is local
+    (tmp_path / "model.json").touch()
+    assert looked_up(local, tmp_path, "http://no-such-host.invalid") == local

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from models.inputs.choices import FeatureSpec
 from models.inputs.base import Feature
 from models.inputs.layer import LayerFeature, LayerInput
 from models.inputs.layers.custom_layer import LayerError, layer_feature
@@ -44,7 +45,7 @@ def initial(module: str) -> LayerInput:
 
 def rebuilt(feature: LayerFeature) -> Preprocessing:
     """From what is in a file alone."""
-    adapter: TypeAdapter[Feature] = TypeAdapter(Feature)
+    adapter: TypeAdapter[Feature] = TypeAdapter(FeatureSpec)
     return Preprocessing([adapter.validate_json(adapter.dump_json(feature))])
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from models.inputs.choices import FeatureSpec
 from models.inputs.base import Feature
+from models.inputs.choices import FeatureSpec
 from models.inputs.layer import LayerFeature, LayerInput
 from models.inputs.layers.custom_layer import LayerError, layer_feature
 from models.inputs.layers.preprocessing import Preprocessing

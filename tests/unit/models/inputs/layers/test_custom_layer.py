@@ -9,7 +9,6 @@ import pytest
 from pydantic import TypeAdapter
 
 from models.inputs.base import Feature
-from models.inputs.choices import FeatureSpec
 from models.inputs.layer import LayerFeature, LayerInput
 from models.inputs.layers.custom_layer import LayerError, layer_feature
 from models.inputs.layers.preprocessing import Preprocessing
@@ -45,7 +44,7 @@ def initial(module: str) -> LayerInput:
 
 def rebuilt(feature: LayerFeature) -> Preprocessing:
     """From what is in a file alone."""
-    adapter: TypeAdapter[Feature] = TypeAdapter(FeatureSpec)
+    adapter: TypeAdapter[Feature] = TypeAdapter(Feature)
     return Preprocessing([adapter.validate_json(adapter.dump_json(feature))])
 
 

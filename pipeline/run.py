@@ -22,10 +22,9 @@ from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import tracking_uri, with_trunk_looked_up
 from pipeline.spec.yaml_file import YamlFile
 from pipeline.store.store import Store
-from pipeline.tracking.base import Tracker
-from pipeline.tracking.events import Param, Status
+from pipeline.tracking.base import NoTracker, Tracker
+from pipeline.tracking.events import Param, RunFinished, RunStarted, Status
 from pipeline.tracking.journal import JournalTracker, new_run
-from pipeline.tracking.noop import NoTracker
 from pipeline.tracking.state import pending
 from pipeline.tracking.sync import BUSY, DONE
 from pipeline.tracking.system import sampling
@@ -80,12 +79,16 @@ def _recorded(
         return
     directory = new_run(Path(spec.store))
     tracker = JournalTracker(directory, display.line)
-    tracker.run_started(
-        spec.name,
-        spec.tracking.experiment or spec.name,
-        file.text,
-        _params(spec),
-        {"mlflow.source.name": str(file.path), "mlflow.user": os.environ.get("USER", "unknown")},
+    user = os.environ.get("USER", "unknown")
+    tracker.record(
+        RunStarted(
+            run_id=directory.name,
+            name=spec.name,
+            experiment=spec.tracking.experiment or spec.name,
+            spec_text=file.text,
+            params=_params(spec),
+            tags={"mlflow.source.name": str(file.path), "mlflow.user": user},
+        )
     )
     syncing = _start_sync(directory, spec) if directory.is_dir() else None
     status: Status = "failed"
@@ -97,7 +100,7 @@ def _recorded(
         status = "killed"
         raise
     finally:
-        tracker.run_finished(status)
+        tracker.record(RunFinished(status=status))
 
 
 def _start_sync(directory: Path, spec: Spec) -> subprocess.Popen[bytes]:

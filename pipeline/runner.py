@@ -19,8 +19,8 @@ from components.stage import BeamOptions, Context, Stage
 from pipeline.display import Display, LineDisplay, StageResult
 from pipeline.store.fingerprint import Identity, identify
 from pipeline.store.store import Entry, Store
-from pipeline.tracking.base import Tracker
-from pipeline.tracking.noop import NoTracker
+from pipeline.tracking.base import NoTracker, Tracker
+from pipeline.tracking.events import StageFailed, StageFinished, StageMetrics, StageStarted
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -39,7 +39,7 @@ class Observing:
         self.display.progress(self.stage, done, total, unit, note)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        self.tracker.metrics(self.stage, step, values)
+        self.tracker.record(StageMetrics(stage=self.stage, step=step, values=values))
 
     def figure(self, name: str, value: float | int | str) -> None:
         self.figures[name] = value
@@ -96,7 +96,7 @@ class Runner:
         outputs_type = _outputs_type(stage)
         entry = self._cached(stage, identity, outputs_type)
         cached = entry is not None
-        self.tracker.stage_started(identity.stage, identity.fingerprint)
+        self.tracker.record(StageStarted(stage=identity.stage, fingerprint=identity.fingerprint))
         if entry is None:
             if self.explain:
                 self.display.line(f"{identity.stage}: {self._why(identity)}")
@@ -104,13 +104,14 @@ class Runner:
             try:
                 entry = self._produce(stage, inputs, identity, outputs_type)
             except BaseException as error:
-                self.tracker.stage_failed(identity.stage, f"{type(error).__name__}: {error}")
+                reason = f"{type(error).__name__}: {error}"
+                self.tracker.record(StageFailed(stage=identity.stage, error=reason))
                 raise
             finally:
                 self.display.finished(identity.stage)
         seconds = time.monotonic() - began
         self.display.line(f"{identity.stage}: {'cached' if cached else f'done in {seconds:.1f} s'}")
-        self.tracker.stage_finished(entry, cached, seconds)
+        self.tracker.record(StageFinished.of(entry, cached, seconds))
         with self._order:
             self.results.append(
                 StageResult(

@@ -12,6 +12,7 @@ from components.errors import RootstockError
 from pipeline.report.tables import Table
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import tracking_uri
+from pipeline.tracking.client import connect
 from serving.deploy.kit import Deployment, is_kit, write
 from serving.versions.base import Destination, NoSuchVersion
 from serving.versions.destination import destination
@@ -177,13 +178,12 @@ def _tell_registry(
     """
     if spec.tracking.backend == "none":
         return
-    import mlflow
+    uri = tracking_uri(spec)
+    client = connect(uri)
     from mlflow.exceptions import MlflowException
 
     from pipeline.tracking import registry
 
-    uri = tracking_uri(spec)
-    client = mlflow.MlflowClient(uri, uri)
     try:
         registered = registry.find(client, spec.name, digest_of(known, version))
         if registered is not None:

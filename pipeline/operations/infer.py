@@ -20,7 +20,7 @@ from pipeline.display import display_for
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec
 from pipeline.store.store import Store
-from pipeline.tracking.noop import NoTracker
+from pipeline.tracking.base import NoTracker
 from serving.versions.destination import destination
 
 

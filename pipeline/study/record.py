@@ -1,24 +1,18 @@
-"""Tells MLflow about a study: a run with the report, and a child run for every arm, fraction and
-seed. Telling it again changes nothing: runs are found by their tags.
-"""
+"""A study in MLflow: a run with the report, and a child run for every arm, fraction and seed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from pipeline.spec.trunk_lookup import tracking_uri
-from pipeline.store.locks import locked
+from pipeline.operations.record_group import record_group
 from pipeline.study.evidence import Evidence, Scores
 from pipeline.study.findings import Findings
 from pipeline.study.jobs import Cell
-from pipeline.tracking.children import experiment, log
-from pipeline.tracking.sync import QUIET
+from pipeline.tracking.groups import Child, Group
 
 STUDY, CELL = "rootstock.study", "rootstock.cell"
 COSTS = (
@@ -32,53 +26,39 @@ COSTS = (
 )
 
 
-def record(found: Findings, directory: Path) -> None:
-    """Record a study whose report lies in `directory`.
-
-    Raises:
-        Exception: MLflow's own, when it cannot be reached or refuses.
-    """
-    os.environ.update({k: os.environ.get(k, v) for k, v in QUIET.items()})
-    import mlflow
-
+def record(found: Findings, report: Path) -> None:
+    """Send a study to MLflow, with the directory of its report."""
     evidence = found.evidence
-    spec, uri = evidence.design.spec, tracking_uri(evidence.design.spec)
-    client = mlflow.MlflowClient(uri, uri)
-    with locked(directory.parent / ".mlflow", wait=True):
-        place = experiment(client, spec.tracking.experiment or spec.name, uri, spec.store)
-        digest = _digest(evidence)
-        runs = client.search_runs([place], f"tags.`{STUDY}` = '{digest}'", max_results=5000)
-        known = {run.data.tags.get(CELL, ""): run for run in runs}
-        if "" in known and known[""].info.status == "FINISHED":
-            return
-        parent = known.get("") or client.create_run(
-            place, tags={STUDY: digest}, run_name=f"study {spec.name}"
-        )
-        parent_id = parent.info.run_id
-        for cell, scores in evidence.cells.items():
-            if (name := _name(cell)) not in known:
-                tags = {STUDY: digest, CELL: name, "mlflow.parentRunId": parent_id}
-                child = client.create_run(place, tags=tags, run_name=name)
-                log(client, child.info.run_id, dict(_figures(scores)), _params(cell, evidence))
-                client.set_terminated(child.info.run_id)
-        log(client, parent_id, dict(_gains(found)), {"reference": evidence.design.reference})
-        if found.recommendation is not None:
-            client.set_tag(parent_id, "rootstock.recommended", found.recommendation.arm)
-        client.log_artifacts(parent_id, str(directory))
-        client.set_terminated(parent_id)
+    children = [
+        Child(_name(cell), _name(cell), dict(_figures(scores)), _params(cell, evidence))
+        for cell, scores in evidence.cells.items()
+    ]
+    recommended = found.recommendation
+    group = Group(
+        tag=STUDY,
+        key=_digest(evidence),
+        name=f"study {evidence.design.spec.name}",
+        child_tag=CELL,
+        children=children,
+        complete=True,
+        metrics=dict(_gains(found)),
+        params={"reference": evidence.design.reference},
+        tags={} if recommended is None else {"rootstock.recommended": recommended.arm},
+    )
+    record_group(evidence.design.spec, group, report)
 
 
 def _digest(evidence: Evidence) -> str:
-    """Of the figures: the same study, run again, is the same."""
-    told = {_name(cell): dict(_figures(scores)) for cell, scores in evidence.cells.items()}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    """Of the figures, so that the same study, run again, is found again."""
+    figures = {_name(cell): dict(_figures(scores)) for cell, scores in evidence.cells.items()}
+    return hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _name(cell: Cell) -> str:
     return f"{cell.arm} {cell.fraction:g} seed {cell.seed}"
 
 
-def _params(cell: Cell, evidence: Evidence) -> dict[str, Any]:
+def _params(cell: Cell, evidence: Evidence) -> dict[str, object]:
     return {
         "arm": cell.arm,
         "fraction": cell.fraction,

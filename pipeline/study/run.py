@@ -17,11 +17,12 @@ from pipeline.runner import Runner
 from pipeline.spec.runnable import runnable_specs
 from pipeline.store.store import Store
 from pipeline.study.candidates import candidate_jobs, tuned
-from pipeline.study.design import Design, design
+from pipeline.study.design import design
 from pipeline.study.evidence import gather
 from pipeline.study.findings import Findings, findings
 from pipeline.study.jobs import Job, Prepared, prepared
 from pipeline.study.plan import Plan, paces, plan
+from pipeline.study.record import record
 from pipeline.study.report import Affinities, markdown, write
 from pipeline.study.workers import IN_PROCESS, Done, run_jobs
 
@@ -81,7 +82,7 @@ def study(
     for file in _recommended(found, path, overrides, variables or {}, directory):
         print(f"Run it: rootstock run {file}")
     print(f"The report: {directory / 'report.html'}")
-    _record(found, directory, asked)
+    record(found, directory)
     return directory
 
 
@@ -89,18 +90,6 @@ def _affinities(advice: Path) -> Affinities | None:
     """What `rootstock advise` has found, if it was asked."""
     told = json.loads(advice.read_text())["affinity"] if advice.exists() else None
     return told and Affinities(told["tasks"], told["mean"])
-
-
-def _record(found: Findings, directory: Path, asked: Design) -> None:
-    """Tell MLflow; a study is none the worse if that fails."""
-    if asked.spec.tracking.backend == "none":
-        return
-    from pipeline.study.record import record
-
-    try:
-        record(found, directory)
-    except Exception as e:
-        print(f"MLflow lacks this study as yet ({e}); the same command sends it.", file=sys.stderr)
 
 
 def _recommended(

@@ -1,13 +1,18 @@
-"""What a journal says: one typed event a line."""
+"""The events of a run, which trackers record and a journal holds as lines of JSON."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Literal
+from time import time as now
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
+
+if TYPE_CHECKING:
+    from pipeline.store.store import Entry
 
 Param = str | int | float | bool
 Status = Literal["finished", "failed", "killed"]
@@ -15,35 +20,39 @@ Status = Literal["finished", "failed", "killed"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted:
-    """The first event. time, here and below: seconds since 1970. pid: of the writer."""
+    """The first event of a run of the pipeline `name`; its model is registered under that name.
+
+    time, here and below: seconds since 1970. experiment: groups runs. spec_text: the spec file as
+    it was used. pid: of the process that runs.
+    """
 
     kind: Literal["run_started"] = "run_started"
-    time: float
+    time: float = field(default_factory=now)
     run_id: str
     name: str
     experiment: str
     spec_text: str
     params: Mapping[str, Param]
     tags: Mapping[str, str]
-    pid: int
+    pid: int = field(default_factory=os.getpid)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageStarted:
-    """A stage begins, or is about to be found in the cache."""
+    """A stage begins, or its result is about to be read from the store."""
 
     kind: Literal["stage_started"] = "stage_started"
-    time: float
+    time: float = field(default_factory=now)
     stage: str
     fingerprint: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageMetrics:
-    """Figures of one step of a series."""
+    """Figures of one step of a series, for example of an epoch."""
 
     kind: Literal["metrics"] = "metrics"
-    time: float
+    time: float = field(default_factory=now)
     stage: str
     step: int
     values: Mapping[str, float]
@@ -60,14 +69,15 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class StageFinished:
-    """A stage's results are there.
+    """A stage's results are published, by this run or an earlier one (`cached`).
 
     params: the stage in canonical form (`pipeline.store.fingerprint`), as JSON.
-    inputs: `<artifact type>:<digest>` by input. outputs: by output field. seconds: spent now.
+    inputs: `<artifact type>:<digest>` by input. outputs: by output field. seconds: spent by
+    this run.
     """
 
     kind: Literal["stage_finished"] = "stage_finished"
-    time: float
+    time: float = field(default_factory=now)
     stage: str
     fingerprint: str
     cached: bool
@@ -77,13 +87,30 @@ class StageFinished:
     outputs: Mapping[str, Output]
     figures: Mapping[str, float | int | str]
 
+    @classmethod
+    def of(cls, entry: Entry, cached: bool, seconds: float) -> StageFinished:
+        """The event for a published result."""
+        return cls(
+            stage=entry.identity.stage,
+            fingerprint=entry.identity.fingerprint,
+            cached=cached,
+            seconds=seconds,
+            params=entry.identity.params,
+            inputs=entry.identity.inputs,
+            outputs={
+                name: Output(o["type"], str(entry.path / name), o["digest"])
+                for name, o in entry.outputs.items()
+            },
+            figures=entry.figures,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class StageFailed:
     """A stage ended without a result."""
 
     kind: Literal["stage_failed"] = "stage_failed"
-    time: float
+    time: float = field(default_factory=now)
     stage: str
     error: str
 
@@ -93,7 +120,7 @@ class SystemSample:
     """What the machine is doing: values by MLflow's names, without their `system/`."""
 
     kind: Literal["system"] = "system"
-    time: float
+    time: float = field(default_factory=now)
     values: Mapping[str, float]
 
 
@@ -102,7 +129,7 @@ class RunFinished:
     """The last event."""
 
     kind: Literal["run_finished"] = "run_finished"
-    time: float
+    time: float = field(default_factory=now)
     status: Status
 
 

@@ -12,29 +12,18 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.tracking.base import Tracker
 from pipeline.tracking.events import (
     Event,
-    Output,
-    Param,
     RunFinished,
-    RunStarted,
     StageFailed,
     StageFinished,
-    StageMetrics,
-    StageStarted,
-    Status,
-    SystemSample,
     from_line,
     to_line,
 )
-
-if TYPE_CHECKING:
-    from pipeline.store.store import Entry
 
 FILE = "journal.jsonl"
 
@@ -59,64 +48,17 @@ class JournalTracker(Tracker):
         self._whole = True  # whether the last line was written to its end
         self._warned = False
 
-    def run_started(
-        self,
-        name: str,
-        experiment: str,
-        spec_text: str,
-        params: Mapping[str, Param],
-        tags: Mapping[str, str],
-    ) -> None:
-        self._append(
-            RunStarted(
-                time=time.time(),
-                run_id=self.run.name,
-                name=name,
-                experiment=experiment,
-                spec_text=spec_text,
-                params=params,
-                tags=tags,
-                pid=os.getpid(),
-            )
-        )
+    def record(self, event: Event) -> None:
+        """Append an event; what only this run knows is on the disk when this returns."""
+        new_result = isinstance(event, StageFinished) and not event.cached
+        self._append(event, durable=new_result or isinstance(event, StageFailed | RunFinished))
+        if isinstance(event, RunFinished):
+            with self._lock:
+                if self._file is not None:
+                    os.close(self._file)
+                    self._file = None
 
-    def stage_started(self, stage: str, fingerprint: str) -> None:
-        self._append(StageStarted(time=time.time(), stage=stage, fingerprint=fingerprint))
-
-    def metrics(self, stage: str, step: int, values: Mapping[str, float]) -> None:
-        self._append(StageMetrics(time=time.time(), stage=stage, step=step, values=values))
-
-    def stage_finished(self, entry: Entry, cached: bool, seconds: float) -> None:
-        event = StageFinished(
-            time=time.time(),
-            stage=entry.identity.stage,
-            fingerprint=entry.identity.fingerprint,
-            cached=cached,
-            seconds=seconds,
-            params=entry.identity.params,
-            inputs=entry.identity.inputs,
-            outputs={
-                name: Output(o["type"], str(entry.path / name), o["digest"])
-                for name, o in entry.outputs.items()
-            },
-            figures=entry.figures,
-        )
-        self._append(event, durable=not cached)
-
-    def stage_failed(self, stage: str, error: str) -> None:
-        self._append(StageFailed(time=time.time(), stage=stage, error=error), durable=True)
-
-    def system(self, values: Mapping[str, float]) -> None:
-        self._append(SystemSample(time=time.time(), values=values))
-
-    def run_finished(self, status: Status) -> None:
-        self._append(RunFinished(time=time.time(), status=status), durable=True)
-        with self._lock:
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
-
-    def _append(self, event: Event, durable: bool = False) -> None:
+    def _append(self, event: Event, durable: bool) -> None:
         line = to_line(event)
         with self._lock:
             try:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from components.artifacts import Pushed, TrainedModel
 from pipeline.store.locks import locked
 from pipeline.tracking import registry
+from pipeline.tracking.base import Tracker
+from pipeline.tracking.client import find_or_create_experiment
 from pipeline.tracking.curves import kept_epoch
 from pipeline.tracking.datasets import CONSUMED, describe
 from pipeline.tracking.events import (
@@ -53,8 +55,8 @@ KEPT = (".html", ".json", ".jsonl", ".pbtxt")
 
 
 @dataclass
-class Replay:
-    """Tells MLflow about one run.
+class MlflowTracker(Tracker):
+    """Sends the events of one run to MLflow.
 
     artifacts: where a new experiment keeps its files; the tracking server decides when None.
     note: is told what cannot be recorded although MLflow answers, such as a file that is gone.
@@ -66,8 +68,8 @@ class Replay:
     artifacts: Path | None
     note: Callable[[str], None]
 
-    def __call__(self, event: Event) -> None:
-        """Record one event.
+    def record(self, event: Event) -> None:
+        """Send one event.
 
         Raises:
             Exception: MLflow's and its transports' own, when it cannot be reached or refuses.
@@ -102,7 +104,10 @@ class Replay:
 
     def _run_started(self, event: RunStarted) -> None:
         self.state.name, self.state.started = event.name, event.time
-        self.state.experiment_id = self._experiment(event.experiment)
+        with locked(self.run.parent / ".experiments", wait=True):
+            self.state.experiment_id = find_or_create_experiment(
+                self.client, event.experiment, self.artifacts
+            )
         tags = {**event.tags, RUN: event.run_id}
         run_id = self._find_or_create(PIPELINE, event.time, f"{event.name} {event.run_id}", tags)
         self._log(run_id, params=event.params)
@@ -158,14 +163,6 @@ class Replay:
         for failed in (run_id, self.state.runs[PIPELINE]):
             self._log(failed, tags={"rootstock.error": f"{event.stage}: {event.error}"})
         self.client.set_terminated(run_id, "FAILED", _ms(event.time))
-
-    def _experiment(self, name: str) -> str:
-        with locked(self.run.parent / ".experiments", wait=True):
-            known = self.client.get_experiment_by_name(name)
-            if known is not None:
-                return str(known.experiment_id)
-            place = None if self.artifacts is None else (self.artifacts / name).as_uri()
-            return str(self.client.create_experiment(name, artifact_location=place))
 
     def _find_or_create(self, stage: str, time: float, name: str, tags: Mapping[str, str]) -> str:
         if stage not in self.state.runs:

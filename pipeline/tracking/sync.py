@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.store.locks import locked
 from pipeline.tracking import journal
+from pipeline.tracking.client import artifacts_of, connect
 from pipeline.tracking.events import Event, RunFinished, RunStarted, StageStarted
 from pipeline.tracking.state import State, load, save
 
 if TYPE_CHECKING:
-    from pipeline.tracking.mlflow import Replay
+    from pipeline.tracking.mlflow import MlflowTracker
 
 T = TypeVar("T")
 DONE, INCOMPLETE, BUSY = 0, 1, 3
@@ -33,17 +34,9 @@ LONGEST_PAUSE_S = 30.0
 PATIENCE_S = 10.0
 """How long to go on trying, once the run itself has ended."""
 
-QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "GIT_PYTHON_REFRESH": "quiet",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # we try again ourselves
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-}
-
 
 def sync(run: Path, uri: str, patience_s: float = PATIENCE_S) -> int:
-    """Replay a journal until its run has ended, or its writer is dead, and all of it is sent.
+    """Send a journal until its run has ended, or its writer is dead, and all of it is sent.
 
     Returns:
         DONE, INCOMPLETE or BUSY. Calling it again goes on from where it stopped.
@@ -63,7 +56,7 @@ def sync(run: Path, uri: str, patience_s: float = PATIENCE_S) -> int:
 
 
 def _follow(run: Path, uri: str, state: State, patience_s: float) -> None:
-    replay: Replay | None = None
+    tracker: MlflowTracker | None = None
     finished = False
     while not finished:
         alive = journal.writer_lives(run)  # asked first: what it wrote before it died is read below
@@ -72,15 +65,15 @@ def _follow(run: Path, uri: str, state: State, patience_s: float) -> None:
                 _note(run, "the journal lacks its beginning: there is nothing to tell MLflow about")
                 finished = True
                 break
-            replay = replay or _insist(lambda: _connect(run, uri, state), run, patience_s)
-            _record(replay, event, run, patience_s)
+            tracker = tracker or _insist(lambda: _connect(run, uri, state), run, patience_s)
+            _record(tracker, event, run, patience_s)
             finished = isinstance(event, RunFinished)
             state.offset = offset
             save(state, run, uri)
         if not alive and not finished:
             if state.runs:
-                replay = replay or _insist(lambda: _connect(run, uri, state), run, patience_s)
-                _insist(partial(replay.end, "KILLED"), run, patience_s)
+                tracker = tracker or _insist(lambda: _connect(run, uri, state), run, patience_s)
+                _insist(partial(tracker.end, "KILLED"), run, patience_s)
             finished = True
         if not finished:
             time.sleep(LOOK_EVERY_S)
@@ -88,23 +81,21 @@ def _follow(run: Path, uri: str, state: State, patience_s: float) -> None:
     save(state, run, uri)
 
 
-def _connect(run: Path, uri: str, state: State) -> Replay:
-    os.environ.update({k: v for k, v in QUIET.items() if k not in os.environ})
+def _connect(run: Path, uri: str, state: State) -> MlflowTracker:
+    client = connect(uri)
     import mlflow
 
-    from pipeline.tracking.mlflow import Replay
+    from pipeline.tracking.mlflow import MlflowTracker
 
-    mlflow.set_tracking_uri(uri)  # its model registry asks the global one, not the client's
-
-    store = run.absolute().parent.parent
-    artifacts = None if uri.startswith(("http:", "https:")) else store / "mlartifacts"
-    return Replay(mlflow.MlflowClient(uri, uri), run, state, artifacts, partial(_note, run))
+    mlflow.set_tracking_uri(uri)  # the model registry asks the global address, not the client's
+    artifacts = artifacts_of(run.absolute().parent.parent, uri)
+    return MlflowTracker(client, run, state, artifacts, partial(_note, run))
 
 
-def _record(replay: Replay, event: Event, run: Path, patience_s: float) -> None:
-    """Replay one event; one that MLflow refuses for good must not keep back all that follow."""
+def _record(tracker: MlflowTracker, event: Event, run: Path, patience_s: float) -> None:
+    """Send one event. One that MLflow refuses for good is noted, and the next ones are sent."""
     try:
-        _insist(partial(replay, event), run, patience_s)
+        _insist(partial(tracker.record, event), run, patience_s)
     except Exception as e:
         if isinstance(event, RunStarted | StageStarted) or not _refused(e):
             raise

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import psutil
 
 from pipeline.tracking.base import Tracker
+from pipeline.tracking.events import SystemSample
 
 EVERY_S = 5.0
 
@@ -35,7 +36,7 @@ def _sample(tracker: Tracker, every_s: float, done: threading.Event) -> None:
         values["network_receive_megabytes"] = (now.bytes_recv - network.bytes_recv) / 1e6
         values["network_transmit_megabytes"] = (now.bytes_sent - network.bytes_sent) / 1e6
         values["process_memory_megabytes"] = _process_memory() / 1e6
-        tracker.system(values)
+        tracker.record(SystemSample(values=values))
 
 
 def _machine() -> dict[str, float]:

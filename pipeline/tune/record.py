@@ -1,56 +1,43 @@
-"""Tells MLflow about a search: a run with the report, and a child run for every trial. Telling it
-again adds what is new: runs are found by their tags.
-"""
+"""A search in MLflow: a run with the report, and a child run for every trial."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
-from pipeline.spec.trunk_lookup import tracking_uri
-from pipeline.store.locks import locked
-from pipeline.tracking.children import experiment, log
-from pipeline.tracking.sync import QUIET
+from pipeline.operations.record_group import record_group
+from pipeline.tracking.groups import Child, Group
 from pipeline.tune.report import Found
 from pipeline.tune.search import FIGURES, SECONDS, TEST
 
 SEARCH, TRIAL = "rootstock.search", "rootstock.trial"
 
 
-def record(found: Found, directory: Path, name: str) -> None:
-    """Record a search, by its Optuna study's name, whose report lies in `directory`.
-
-    Raises:
-        Exception: MLflow's own, when it cannot be reached or refuses.
-    """
-    os.environ.update({k: os.environ.get(k, v) for k, v in QUIET.items()})
-    import mlflow
-
-    uri = tracking_uri(found.spec)
-    client = mlflow.MlflowClient(uri, uri)
-    with locked(directory.parent / ".mlflow", wait=True):
-        group = found.spec.tracking.experiment or found.spec.name
-        place = experiment(client, group, uri, found.spec.store)
-        runs = client.search_runs([place], f"tags.`{SEARCH}` = '{name}'", max_results=5000)
-        known = {run.data.tags.get(TRIAL, ""): run for run in runs}
-        parent = known.get("") or client.create_run(
-            place, tags={SEARCH: name}, run_name=f"tune {found.spec.name}"
+def record(found: Found, report: Path, name: str) -> None:
+    """Send a search to MLflow, with the directory of its report. name: of its Optuna study."""
+    children = [
+        Child(
+            key=str(trial.number),
+            name=f"trial {trial.number + 1}",
+            metrics=_figures(trial),
+            params=trial.params,
+            tags={"rootstock.state": trial.state.name.lower()},
         )
-        parent_id = parent.info.run_id
-        for trial in found.trials:
-            if (number := str(trial.number)) not in known:
-                tags = {SEARCH: name, TRIAL: number, "mlflow.parentRunId": parent_id}
-                tags["rootstock.state"] = trial.state.name.lower()
-                child = client.create_run(place, tags=tags, run_name=f"trial {trial.number + 1}")
-                log(client, child.info.run_id, _figures(trial), trial.params)
-                client.set_terminated(child.info.run_id)
-        if found.best is not None:
-            log(client, parent_id, {"gain": found.best.value or 0.0}, {})
-            client.set_tag(parent_id, "rootstock.best", str(found.best.number + 1))
-        client.log_artifacts(parent_id, str(directory))
-        client.set_terminated(parent_id)
+        for trial in found.trials
+    ]
+    best = found.best
+    group = Group(
+        tag=SEARCH,
+        key=name,
+        name=f"tune {found.spec.name}",
+        child_tag=TRIAL,
+        children=children,
+        complete=False,
+        metrics={} if best is None else {"gain": best.value or 0.0},
+        tags={} if best is None else {"rootstock.best": str(best.number + 1)},
+    )
+    record_group(found.spec, group, report)
 
 
 def _figures(trial: FrozenTrial) -> dict[str, float]:

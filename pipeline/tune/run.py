@@ -21,6 +21,7 @@ from pipeline.spec.sections import Spec
 from pipeline.store.locks import locked
 from pipeline.store.store import Store
 from pipeline.tune.objective import against
+from pipeline.tune.record import record
 from pipeline.tune.report import Found, as_json, markdown
 from pipeline.tune.search import Search, over, overrides, revive
 from pipeline.tune.space import check_space
@@ -90,7 +91,7 @@ def tune(
             raise killed() from e
     found = Found(spec, objective, start.figures, over(search.open()))
     _write(found, asked, directory)
-    _record(found, directory, search.name)
+    record(found, directory, search.name)
     return directory
 
 
@@ -144,15 +145,3 @@ def _write(found: Found, asked: Asked, directory: Path) -> None:
     print(markdown(found))
     if found.best is not None:
         print(f"Run it: rootstock run {tuned}")
-
-
-def _record(found: Found, directory: Path, name: str) -> None:
-    """Tell MLflow; a search is none the worse if that fails."""
-    if found.spec.tracking.backend == "none":
-        return
-    from pipeline.tune.record import record
-
-    try:
-        record(found, directory, name)
-    except Exception as e:
-        print(f"MLflow lacks this search as yet ({e}); the same command sends it.", file=sys.stderr)

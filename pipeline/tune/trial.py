@@ -26,7 +26,8 @@ from pipeline.store.fingerprint import identify
 from pipeline.store.store import Store
 from pipeline.study.arms import Model, PlannedArm
 from pipeline.study.design import model_trainer
-from pipeline.tracking.noop import NoTracker
+from pipeline.tracking.base import Tracker
+from pipeline.tracking.events import Event, StageMetrics
 from pipeline.tune.objective import Objective
 from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST, Search, overrides
 
@@ -62,23 +63,25 @@ class Outcome:
     said: str = ""
 
 
-class Pruning(NoTracker):
+class Pruning(Tracker):
     """Tells Optuna what every epoch was worth, and ends the training that is not worth it."""
 
     def __init__(self, trial: optuna.Trial, objective: Objective) -> None:
         self.trial, self.objective = trial, objective
 
-    def metrics(self, stage: str, step: int, values: Mapping[str, float]) -> None:
-        """See `Tracker.metrics`.
+    def record(self, event: Event) -> None:
+        """Report an epoch to Optuna.
 
         Raises:
             optuna.TrialPruned: most trials were better after as many epochs.
         """
-        gain = self.objective.of_epoch(values)
+        if not isinstance(event, StageMetrics):
+            return
+        gain = self.objective.of_epoch(event.values)
         if gain is not None:
-            self.trial.report(gain, step)
+            self.trial.report(gain, event.step)
             if self.trial.should_prune():
-                raise optuna.TrialPruned(f"pruned after epoch {step + 1}")
+                raise optuna.TrialPruned(f"pruned after epoch {event.step + 1}")
 
 
 def base(asked: Asked) -> Trained:

@@ -26,9 +26,16 @@ from pipeline.runner import Runner
 from pipeline.store.store import Store
 from pipeline.tracking import registry
 from pipeline.tracking import state as states
-from pipeline.tracking.events import RunFinished
+from pipeline.tracking.events import (
+    RunFinished,
+    RunStarted,
+    StageFailed,
+    StageMetrics,
+    StageStarted,
+    SystemSample,
+)
 from pipeline.tracking.journal import FILE, JournalTracker, new_run, read
-from pipeline.tracking.mlflow import Replay
+from pipeline.tracking.mlflow import MlflowTracker
 from pipeline.tracking.sync import BUSY, DONE, INCOMPLETE, sync
 from tests.small_model import TASKS, answers, write_examples, write_model
 
@@ -90,20 +97,34 @@ class Trainer(Stage[MadeExamples, MadeModel]):
         return MadeModel(TrainedModel(context.output / "model"))
 
 
+def started(tracker: JournalTracker, spec_text: str = "") -> None:
+    """Record the beginning of a run."""
+    tracker.record(
+        RunStarted(
+            run_id=tracker.run.name,
+            name="people",
+            experiment="people",
+            spec_text=spec_text,
+            params={"seed": 7},
+            tags={"mlflow.user": "me"},
+        )
+    )
+
+
 def run_pipeline(store: Path, slope: float = 1.0, least_auc: float = 0.0) -> Path:
     """A run with four stages; gives its directory, its journal written to the end."""
     tracker = JournalTracker(new_run(store), pytest.fail)
-    tracker.run_started("people", "people", "name: people\n", {"seed": 7}, {"mlflow.user": "me"})
+    started(tracker, "name: people\n")
     with Runner(Store(store), tracker) as run:
         examples = run(ExampleGen(), Nothing()).examples
-        tracker.system({"cpu_utilization_percentage": 12.5})
+        tracker.record(SystemSample(values={"cpu_utilization_percentage": 12.5}))
         model = run(Trainer(slope), MadeExamples(examples)).model
         threshold = Threshold(task="income", metric="auc", min=least_auc)
         evaluator = Evaluator(tasks=TASKS, thresholds=(threshold,))
         blessing = run(evaluator, EvaluatorInputs(model, examples)).blessing
         pusher = Pusher(model="people", destination=str(store / "serving"))
         run(pusher, PusherInputs(model, (blessing,)))
-    tracker.run_finished("finished")
+    tracker.record(RunFinished(status="finished"))
     return tracker.run
 
 
@@ -356,8 +377,8 @@ def test_dying_after_any_event_duplicates_nothing(recorded, tmp_path, uri):
         state = states.State()
         for event, _ in read(run):
             before = copy.deepcopy(state)
-            Replay(c, run, before, tmp_path, pytest.fail)(event)
-            Replay(c, run, state, tmp_path, pytest.fail)(event)
+            MlflowTracker(c, run, before, tmp_path, pytest.fail).record(event)
+            MlflowTracker(c, run, state, tmp_path, pytest.fail).record(event)
     assert record_of(uri) == record_of(recorded.uri)
 
 
@@ -382,14 +403,14 @@ def test_kill_9_at_any_moment_duplicates_nothing(recorded, uri):
 
 def test_a_live_run_is_followed_and_a_killed_one_is_marked(tmp_path, uri):
     tracker = JournalTracker(new_run(tmp_path), pytest.fail)
-    tracker.run_started("people", "people", "", {}, {})
-    tracker.stage_started("Trainer", "f")
+    started(tracker)
+    tracker.record(StageStarted(stage="Trainer", fingerprint="f"))
     with start_sync(tracker.run, uri) as process:
-        tracker.metrics("Trainer", 0, {"loss": 1.0})
+        tracker.record(StageMetrics(stage="Trainer", step=0, values={"loss": 1.0}))
         wait_for(lambda: states.load(tracker.run, uri).offset == length_of(tracker.run))
         assert runs_by_stage(uri, tracker.run)["Trainer"].info.status == "RUNNING"
         assert sync(tracker.run, uri) == BUSY, "two processes must not replay one journal"
-        tracker.metrics("Trainer", 1, {"loss": 0.5})
+        tracker.record(StageMetrics(stage="Trainer", step=1, values={"loss": 0.5}))
         with open(tracker.run / FILE, "ab") as file:
             file.write(b'{"kind": "metr')  # died in the middle of a line
         os.close(tracker._file)  # what the kernel does when the writer is killed
@@ -404,10 +425,10 @@ def test_a_live_run_is_followed_and_a_killed_one_is_marked(tmp_path, uri):
 
 def test_a_failed_stage_says_why(tmp_path, uri):
     tracker = JournalTracker(new_run(tmp_path), pytest.fail)
-    tracker.run_started("people", "people", "", {}, {})
-    tracker.stage_started("Trainer", "f")
-    tracker.stage_failed("Trainer", "RootstockError: loss is NaN")
-    tracker.run_finished("failed")
+    started(tracker)
+    tracker.record(StageStarted(stage="Trainer", fingerprint="f"))
+    tracker.record(StageFailed(stage="Trainer", error="RootstockError: loss is NaN"))
+    tracker.record(RunFinished(status="failed"))
     assert sync(tracker.run, uri) == DONE
     runs = runs_by_stage(uri, tracker.run)
     assert {r.info.status for r in runs.values()} == {"FAILED"}

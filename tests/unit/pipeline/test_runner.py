@@ -10,6 +10,7 @@ from components.stage import Context, Stage
 from pipeline.display import LineDisplay, summary
 from pipeline.runner import Runner
 from pipeline.store.store import Store
+from pipeline.tracking.events import RunFinished
 from pipeline.tracking.journal import JournalTracker, read
 
 
@@ -116,16 +117,14 @@ def test_explain_names_the_cause(tmp_path: Path, counter: Path) -> None:
 
 def test_the_tracker_is_told(tmp_path: Path, counter: Path) -> None:
     tracker = JournalTracker(tmp_path / "runs" / "r", lambda _: None)
-    tracker.run_started("p", "e", "", {}, {})
     with Runner(Store(tmp_path / "s"), tracker, LineDisplay(io.StringIO())) as run:
         run(Make("a", str(counter)), Nothing())
         with pytest.raises(RootstockError):
             run(Make("a", str(counter), "user"), Nothing())
-    tracker.run_finished("failed")
+    tracker.record(RunFinished(status="failed"))
     events = [event for event, _ in read(tmp_path / "runs" / "r")]
     kinds = [event.kind for event in events]
     assert kinds == [
-        "run_started",
         "stage_started",
         "metrics",
         "stage_finished",

@@ -13,8 +13,11 @@ from pipeline.tracking.events import (
     Output,
     RunFinished,
     RunStarted,
+    StageFailed,
     StageFinished,
     StageMetrics,
+    StageStarted,
+    SystemSample,
     from_line,
     to_line,
 )
@@ -24,14 +27,23 @@ ENTRY_FIGURES = {"rows": 2, "loss": 0.5, "note": "x"}
 
 
 def start(tracker):
-    tracker.run_started("digits", "experiment", "name: digits\n", {"seed": 1}, {"by": "me"})
+    tracker.record(
+        RunStarted(
+            run_id=tracker.run.name,
+            name="digits",
+            experiment="experiment",
+            spec_text="name: digits\n",
+            params={"seed": 1},
+            tags={"by": "me"},
+        )
+    )
 
 
 @pytest.fixture
 def tracker(tmp_path):
     tracker = JournalTracker(new_run(tmp_path), pytest.fail)
     yield tracker
-    tracker.run_finished("finished")
+    tracker.record(RunFinished(status="finished"))
 
 
 def test_what_is_told_can_be_read_back(tracker, tmp_path):
@@ -45,12 +57,12 @@ def test_what_is_told_can_be_read_back(tracker, tmp_path):
         path=tmp_path / "Trainer" / "f",
     )
     start(tracker)
-    tracker.stage_started("Trainer", "f")
-    tracker.metrics("Trainer", 3, {"loss": 0.25})
-    tracker.stage_finished(entry, cached=True, seconds=0.5)
-    tracker.stage_failed("Pusher", "OSError: full")
-    tracker.system({"cpu_utilization_percentage": 50.0})
-    tracker.run_finished("failed")
+    tracker.record(StageStarted(stage="Trainer", fingerprint="f"))
+    tracker.record(StageMetrics(stage="Trainer", step=3, values={"loss": 0.25}))
+    tracker.record(StageFinished.of(entry, cached=True, seconds=0.5))
+    tracker.record(StageFailed(stage="Pusher", error="OSError: full"))
+    tracker.record(SystemSample(values={"cpu_utilization_percentage": 50.0}))
+    tracker.record(RunFinished(status="failed"))
     events = [event for event, _ in read(tracker.run)]
     assert [e.kind for e in events] == [
         "run_started", "stage_started", "metrics", "stage_finished", "stage_failed", "system",
@@ -111,7 +123,7 @@ def test_a_half_line_is_not_read_until_it_is_whole(tracker):
 
 def test_reading_goes_on_from_an_offset(tracker):
     start(tracker)
-    tracker.metrics("Trainer", 0, {"loss": 1.0})
+    tracker.record(StageMetrics(stage="Trainer", step=0, values={"loss": 1.0}))
     events = list(read(tracker.run))
     assert list(read(tracker.run, events[0][1])) == events[1:]
 
@@ -122,7 +134,7 @@ def test_threads_do_not_mix_their_lines(tracker):
 
     def tell(stage):
         for step in range(50):
-            tracker.metrics(stage, step, values)
+            tracker.record(StageMetrics(stage=stage, step=step, values=values))
 
     threads = [threading.Thread(target=tell, args=(f"Stage{i}",)) for i in range(4)]
     for t in threads:
@@ -135,7 +147,7 @@ def test_threads_do_not_mix_their_lines(tracker):
 def test_the_lock_says_whether_the_writer_lives(tracker):
     start(tracker)
     assert writer_lives(tracker.run)
-    tracker.run_finished("finished")
+    tracker.record(RunFinished(status="finished"))
     assert not writer_lives(tracker.run)
 
 
@@ -143,10 +155,11 @@ def test_a_killed_writer_is_known_to_be_dead_and_loses_nothing(tmp_path):
     code = (
         "import sys, time\n"
         "from pathlib import Path\n"
+        "from pipeline.tracking.events import StageMetrics, StageStarted\n"
         "from pipeline.tracking.journal import JournalTracker\n"
         "t = JournalTracker(Path(sys.argv[1]), print)\n"
-        "t.run_started('a', 'a', '', {}, {})\n"
-        "t.metrics('Trainer', 1, {'loss': 1.0})\n"
+        "t.record(StageStarted(stage='Trainer', fingerprint='f'))\n"
+        "t.record(StageMetrics(stage='Trainer', step=1, values={'loss': 1.0}))\n"
         "print('ready', flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -157,7 +170,7 @@ def test_a_killed_writer_is_known_to_be_dead_and_loses_nothing(tmp_path):
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert not writer_lives(run)
-    assert [e.kind for e, _ in read(run)] == ["run_started", "metrics"]
+    assert [e.kind for e, _ in read(run)] == ["stage_started", "metrics"]
 
 
 def test_an_unwritable_journal_warns_once_and_stops_nothing(tmp_path):
@@ -165,8 +178,8 @@ def test_an_unwritable_journal_warns_once_and_stops_nothing(tmp_path):
     told = []
     tracker = JournalTracker(tmp_path / "runs" / "r", told.append)
     start(tracker)
-    tracker.metrics("Trainer", 0, {"loss": 1.0})
-    tracker.run_finished("finished")
+    tracker.record(StageMetrics(stage="Trainer", step=0, values={"loss": 1.0}))
+    tracker.record(RunFinished(status="finished"))
     assert len(told) == 1
     assert "record is incomplete" in told[0]
 
@@ -177,10 +190,10 @@ def test_after_a_full_disk_the_journal_goes_on(tracker):
     whole = tracker._file
     tracker._warn = lambda message: None
     tracker._file = os.open("/dev/full", os.O_WRONLY)
-    tracker.metrics("Trainer", 0, {"loss": 1.0})
+    tracker.record(StageMetrics(stage="Trainer", step=0, values={"loss": 1.0}))
     os.close(tracker._file)
     tracker._file = whole
-    tracker.metrics("Trainer", 1, {"loss": 1.0})
+    tracker.record(StageMetrics(stage="Trainer", step=1, values={"loss": 1.0}))
     told = [e for e, _ in read(tracker.run)]
     assert [e.step for e in told if isinstance(e, StageMetrics)] == [1]
 
@@ -194,7 +207,7 @@ def test_run_ids_sort_by_time_and_differ(tmp_path):
 
 def test_no_tracker_imports_mlflow():
     code = (
-        "import sys\nfrom pipeline.tracking import journal, mlflow, noop, state, sync, system\n"
+        "import sys\nfrom pipeline.tracking import base, journal, mlflow, state, sync, system\n"
         "print([m for m in ('mlflow', 'tensorflow', 'pandas') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -203,7 +216,7 @@ def test_no_tracker_imports_mlflow():
 
 def test_finished_is_the_last_event(tracker):
     start(tracker)
-    tracker.run_finished("killed")
+    tracker.record(RunFinished(status="killed"))
     *_, (last, _) = read(tracker.run)
     assert isinstance(last, RunFinished)
     assert last.status == "killed"

@@ -1,4 +1,5 @@
 from pipeline.store.locks import locked
+from pipeline.tracking.events import RunFinished
 from pipeline.tracking.journal import JournalTracker
 from pipeline.tracking.state import State, load, pending, save
 
@@ -8,8 +9,7 @@ URI = "sqlite:///a.db"
 def test_pending_runs_are_those_not_wholly_sent(tmp_path):
     for name in ("b", "a", "c"):
         tracker = JournalTracker(tmp_path / "runs" / name, print)
-        tracker.run_started("p", "p", "", {}, {})
-        tracker.run_finished("finished")
+        tracker.record(RunFinished(status="finished"))
     save(State(offset=1, done=True), tmp_path / "runs" / "a", URI)
     save(State(offset=1), tmp_path / "runs" / "b", URI)
     assert [run.name for run in pending(tmp_path, URI)] == ["b", "c"]

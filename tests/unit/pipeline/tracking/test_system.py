@@ -1,15 +1,17 @@
 import time
 
-from pipeline.tracking.noop import NoTracker
+from pipeline.tracking.base import Tracker
+from pipeline.tracking.events import SystemSample
 from pipeline.tracking.system import sampling
 
 
-class Heard(NoTracker):
+class Heard(Tracker):
     def __init__(self):
         self.samples = []
 
-    def system(self, values):
-        self.samples.append(values)
+    def record(self, event):
+        assert isinstance(event, SystemSample)
+        self.samples.append(event.values)
 
 
 def test_samples_while_the_block_runs_and_not_after():

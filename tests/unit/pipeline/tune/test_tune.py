@@ -13,6 +13,7 @@ from components.errors import RootstockError
 from components.experiments.trial_result import TrialFigures
 from pipeline.spec.load import load_spec
 from pipeline.spec.tune import Tune
+from pipeline.tracking.events import StageMetrics
 from pipeline.tune.objective import Objective, against
 from pipeline.tune.report import Found, markdown
 from pipeline.tune.run import tune
@@ -116,10 +117,11 @@ def test_a_trial_worse_than_the_others_is_pruned(tmp_path: Path) -> None:
     for _ in range(6):
         good = study.ask()
         watched = Pruning(good, objective)
-        watched.metrics("Trial", 0, {"val_up_auc": 0.8})
+        watched.record(StageMetrics(stage="Trial", step=0, values={"val_up_auc": 0.8}))
         study.tell(good, 60.0)
+    worse = StageMetrics(stage="Trial", step=0, values={"val_up_auc": 0.4})
     with pytest.raises(optuna.TrialPruned, match="after epoch 1"):
-        Pruning(study.ask(), objective).metrics("Trial", 0, {"val_up_auc": 0.4})
+        Pruning(study.ask(), objective).record(worse)
 
 
 def test_a_report_says_what_chance_may_have_done(tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""A run with child runs in MLflow, for what compares many models: a study or a search.
+
+Runs are found again by their tags, so sending a group again adds only what is new.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.store.locks import locked
+from pipeline.tracking.client import artifacts_of, connect, find_or_create_experiment
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MOST_RUNS = 5000
+METRICS_AT_ONCE = 900
+"""Metrics in one request; MLflow takes 1,000."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """One model that was compared. key: unique in its group."""
+
+    key: str
+    name: str
+    metrics: Mapping[str, float]
+    params: Mapping[str, object]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A study or a search.
+
+    tag: the name of the MLflow tag that holds the group's key. child_tag: of that with a child's.
+    complete: the group cannot grow, so it is not sent again once MLflow has it.
+    """
+
+    tag: str
+    key: str
+    name: str
+    child_tag: str
+    children: Iterable[Child]
+    complete: bool
+    metrics: Mapping[str, float]
+    params: Mapping[str, object] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def send(group: Group, report: Path, uri: str, experiment: str, store: Path) -> None:
+    """Send a group to the MLflow at `uri`, with the files in the directory `report`.
+
+    store: keeps MLflow's artifacts, unless a tracking server does.
+
+    Raises:
+        Exception: MLflow's own, when it cannot be reached or refuses.
+    """
+    client = connect(uri)
+    with locked(report.parent / ".mlflow", wait=True):
+        experiment_id = find_or_create_experiment(client, experiment, artifacts_of(store, uri))
+        query = f"tags.`{group.tag}` = '{group.key}'"
+        runs = client.search_runs([experiment_id], query, max_results=MOST_RUNS)
+        known = {run.data.tags.get(group.child_tag, ""): run for run in runs}
+        if group.complete and "" in known and known[""].info.status == "FINISHED":
+            return
+        parent = known.get("") or client.create_run(
+            experiment_id, tags={group.tag: group.key}, run_name=group.name
+        )
+        parent_id = parent.info.run_id
+        for child in group.children:
+            if child.key not in known:
+                tags = {group.tag: group.key, group.child_tag: child.key, **child.tags}
+                tags["mlflow.parentRunId"] = parent_id
+                run = client.create_run(experiment_id, tags=tags, run_name=child.name)
+                _log(client, run.info.run_id, child.metrics, child.params)
+                client.set_terminated(run.info.run_id)
+        _log(client, parent_id, group.metrics, group.params)
+        for name, value in group.tags.items():
+            client.set_tag(parent_id, name, value)
+        client.log_artifacts(parent_id, str(report))
+        client.set_terminated(parent_id)
+
+
+def _log(
+    client: MlflowClient, run_id: str, metrics: Mapping[str, float], params: Mapping[str, object]
+) -> None:
+    """In as few requests as MLflow's limits allow."""
+    from mlflow.entities import Metric, Param
+
+    now = int(1000 * time.time())
+    metric_list = [Metric(name, value, now, 0) for name, value in metrics.items()]
+    param_list = [Param(name, str(value)) for name, value in params.items()]
+    for start in range(0, max(len(metric_list), 1), METRICS_AT_ONCE):
+        part = metric_list[start : start + METRICS_AT_ONCE]
+        client.log_batch(run_id, metrics=part, params=[] if start else param_list)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
 import pytest
 
+from pipeline.spec.sections import Tracking
 from pipeline.spec.trunk_lookup import tracking_uri
 from pipeline.study.findings import findings
 from pipeline.study.record import record
@@ -21,7 +23,9 @@ pytestmark = [
 
 def test_a_study_is_a_run_with_a_child_for_every_cell(tmp_path: Path) -> None:
     nothing = {"up": 0.0, "side": 0.0}
-    found = findings(evidence(tmp_path, {"single": nothing, "multitask": nothing}, seeds=2))
+    figures = evidence(tmp_path, {"single": nothing, "multitask": nothing}, seeds=2)
+    spec = figures.design.spec.model_copy(update={"tracking": Tracking(backend="mlflow")})
+    found = findings(replace(figures, design=replace(figures.design, spec=spec)))
     directory = tmp_path / "report"
     write(found, "name: planted", directory)
     for _ in range(2):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from components.data.arrow import np, pa, pc
-from models.tasks.base import text_of
+from models.values import text_of
 
 
 def texts(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Values as strings by `models.tasks.base.text_of`; null and NaN become null.
+    """Values as strings by `models.values.text_of`; null and NaN become null.
 
     Only distinct values cost Python time.
     """

@@ -13,43 +13,14 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 from models.config import STRICT
 from models.discovery import choice
-
-
-def text_of(value: Any) -> Any:
-    """A label value as text, as it is compared everywhere: 1.0 is "1", True is "true"."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value) if isinstance(value, int | float) else value
-
-
-def _texts(value: Any) -> Any:
-    """One value or a list of values, as a tuple of texts."""
-    if isinstance(value, list | tuple):
-        return tuple(text_of(v) for v in value)
-    return (text_of(value),)
-
-
-def _text_keys(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {text_of(k): text_of(v) for k, v in value.items()}
-    return value
-
-
-Text = Annotated[str, BeforeValidator(text_of)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(_texts)]
-Weights = Annotated[Mapping[str, float], BeforeValidator(_text_keys)]
-Renaming = Annotated[Mapping[str, str], BeforeValidator(_text_keys)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +56,7 @@ class Task(ABC):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Pydantic reads `Task` as the union of all kinds, and a kind as itself."""
-        return handler(choice("models.tasks", cls, "kind") if inspect.isabstract(cls) else source)
+        return handler(choice("models.tasks", Task, "kind") if inspect.isabstract(cls) else source)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, final
 
-from models.tasks.base import Task, Texts, Weights
+from models.tasks.base import Task
+from models.values import Texts, Weights
 
 
 @final

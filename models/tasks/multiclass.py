@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, final
 
-from models.tasks.base import Renaming, Task, Texts, Weights
+from models.tasks.base import Task
+from models.values import Renaming, Texts, Weights
 
 
 @final

@@ -49,7 +49,7 @@ def write_model(trained: TrainedModel, model_id: str, run_id: str, directory: Pa
     model = Model(
         run_id=run_id,
         model_id=model_id,
-        signature=_signature(record.features, record.targets),
+        signature=signature_of(record.features, record.targets),
         saved_input_example_info={
             "artifact_path": EXAMPLE,
             "type": "dataframe",
@@ -69,7 +69,7 @@ def write_model(trained: TrainedModel, model_id: str, run_id: str, directory: Pa
     model.save(str(directory / "MLmodel"))
 
 
-def _signature(features: Sequence[Feature], targets: Sequence[TaskTarget]) -> ModelSignature:
+def signature_of(features: Sequence[Feature], targets: Sequence[TaskTarget]) -> ModelSignature:
     """Columns of the raw inputs, and one of answers for each task: a number, or one per class."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema

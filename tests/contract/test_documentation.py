@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 
-from components.ingestion.readers import readers
 from models.balancing.base import Balancing
 from models.discovery import methods
 from models.sharing.base import Sharing
@@ -132,21 +131,13 @@ def test_readme_shows_the_spec_of_the_objects_example() -> None:
     assert shown == yaml.safe_load(text(Path("examples/objects/objects.yaml")))
 
 
-def test_readme_counts_methods_and_formats() -> None:
-    families = [
-        methods(package, base)
-        for package, base in (
-            ("models.balancing", Balancing),
-            ("models.sharing", Sharing),
-            ("models.transfer", Transfer),
-        )
-    ]
-    balancing, sharing, transfer = map(len, families)
-    counts = (
-        f"{balancing} balancing methods, {sharing} sharing schemes and {transfer} transfer modes"
+def test_readme_does_not_promise_more_methods_than_there_are() -> None:
+    assert "more than 30 balancing methods, ten sharing schemes and eight transfer modes" in text(
+        Path("README.md")
     )
-    assert counts in text(Path("README.md"))
-    assert len(readers()) == 12, "README says: sources in twelve formats"
+    assert len(methods("models.balancing", Balancing)) > 30
+    assert len(methods("models.sharing", Sharing)) >= 10
+    assert len(methods("models.transfer", Transfer)) >= 8
 
 
 def test_first_commands_of_the_readme_work(

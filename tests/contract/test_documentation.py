@@ -13,10 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
+from components.evaluation.metrics import family_of
+from components.ingestion.readers import readers
 from models.balancing.base import Balancing
 from models.discovery import methods
 from models.sharing.base import Sharing
+from models.tasks.base import Task
 from models.transfer.base import Transfer
+from models.trunks.base import Trunk
 from pipeline.cli.main import main
 from pipeline.spec.load import load_spec
 from pipeline.spec.sections import Spec
@@ -138,6 +142,27 @@ def test_readme_does_not_promise_more_methods_than_there_are() -> None:
     assert len(methods("models.balancing", Balancing)) > 30
     assert len(methods("models.sharing", Sharing)) >= 10
     assert len(methods("models.transfer", Transfer)) >= 8
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("docs/multitask.md", [*methods("models.sharing", Sharing)]),
+        ("docs/transfer.md", [*methods("models.transfer", Transfer)]),
+        ("docs/transfer.md", [*methods("models.trunks", Trunk).keys() - {"scratch"}]),
+        ("docs/readers.md", [*readers()]),
+    ],
+)
+def test_tables_have_a_row_for_every_choice(page: str, names: list[str]) -> None:
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", text(Path(page)), re.MULTILINE)
+    assert set(names) <= set(re.findall(r"`(\w+)`", " ".join(rows)))
+
+
+def test_the_page_on_evaluation_has_every_metric() -> None:
+    for kind in methods("models.tasks", Task, "kind"):
+        row = re.search(rf"^\| {kind} \| (.*) \|$", text(Path("docs/evaluation.md")), re.MULTILINE)
+        assert row, kind
+        assert re.findall(r"`(\w+)`", row[1]) == [*family_of(kind).names], kind
 
 
 def test_first_commands_of_the_readme_work(

@@ -24,7 +24,7 @@ from components.training.subset import Subset, chosen
 from models.balancing.loss_based.equal import Equal
 from models.balancing.loss_based.uncertainty import Uncertainty
 from models.discovery import methods
-from models.inputs.features import NumericFeature
+from models.inputs.numeric import NumericFeature
 from models.lazy import keras, tf
 from models.multitask.batch_losses import batch_losses
 from models.multitask.model import MultitaskModel

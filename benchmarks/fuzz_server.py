@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from serving.checks.arguments import parse_values
 from serving.checks.fuzz import fuzz
-from serving.checks.load import values_of
 from serving.server.launch import ServerProcess
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--input", action="append", default=[], metavar="NAME=VALUE|@FILE")
     args = parser.parse_args()
-    inputs = values_of(args.input)
+    inputs = parse_values(args.input)
     base = args.model.resolve()
     options = ["--max-body-bytes", "1000000", "--batch-rows", "8"]
     with (

@@ -22,7 +22,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
 
-from serving.checks.load import inputs_of, run, values_of
+from serving.checks.arguments import example_inputs, parse_values
+from serving.checks.load import run
 from serving.client.client import DEFAULT_SIGNATURE, Client
 from serving.server.launch import ServerProcess
 from serving.server.saved_model import SavedModel
@@ -68,7 +69,7 @@ def main() -> None:
         }
         with Client(urls["gRPC"], base.name) as client:
             signature = client.metadata()[DEFAULT_SIGNATURE]
-        inputs = inputs_of(signature, args.rows, values_of(args.input))
+        inputs = example_inputs(signature, args.rows, parse_values(args.input))
         model = SavedModel(base / str(version_numbers(base)[-1]))
 
         def direct() -> None:

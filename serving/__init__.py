@@ -1,1 +1,1 @@
-"""From a trained model to answers over the wire. Imports keras and tensorflow only."""
+"""Serve a trained model over REST and gRPC: export, push destinations, server, client."""

@@ -1,4 +1,4 @@
-"""From a function of raw inputs to a SavedModel with typed signatures."""
+"""Export a function of raw inputs as a SavedModel with typed signatures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ARGUMENT = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
 @dataclass(frozen=True)
 class SignatureInput:
-    """A raw input: [batch] of `dtype`. A missing string is "", a missing number is NaN."""
+    """A raw input of shape [batch]. A missing string is "", a missing number is NaN."""
 
     name: str
     dtype: Literal["string", "float32"]
@@ -25,8 +25,10 @@ class SignatureInput:
 
 @dataclass(frozen=True)
 class Classes:
-    """An output of probabilities. names: of its classes, in order. A single probability, of shape
-    [batch, 1], is that of the second of two classes.
+    """An output of class probabilities, [batch, classes].
+
+    A single probability, [batch, 1], is that of the second of two classes. names: of the classes,
+    in order.
     """
 
     task: str
@@ -35,10 +37,10 @@ class Classes:
 
     @property
     def signature(self) -> str:
-        """Its name."""
+        """The name of the signature for Classify."""
         return f"classify_{self.task}"
 
-    def told(self, output: tf.Tensor) -> dict[str, tf.Tensor]:
+    def response(self, output: tf.Tensor) -> dict[str, tf.Tensor]:
         """classes: string [batch, n]; scores: float [batch, n]."""
         import tensorflow as tf
 
@@ -49,17 +51,17 @@ class Classes:
 
 @dataclass(frozen=True)
 class Value:
-    """An output that is one number."""
+    """An output of one number per row."""
 
     task: str
     method = "tensorflow/serving/regress"
 
     @property
     def signature(self) -> str:
-        """Its name."""
+        """The name of the signature for Regress."""
         return f"regress_{self.task}"
 
-    def told(self, output: tf.Tensor) -> dict[str, tf.Tensor]:
+    def response(self, output: tf.Tensor) -> dict[str, tf.Tensor]:
         """outputs: float [batch, 1]."""
         import tensorflow as tf
 
@@ -67,50 +69,50 @@ class Value:
 
 
 def export(
-    answer: Callable[[dict[str, tf.Tensor]], Mapping[str, tf.Tensor]],
+    predict: Callable[[dict[str, tf.Tensor]], Mapping[str, tf.Tensor]],
     model: object,
     inputs: Sequence[SignatureInput],
     tasks: Sequence[str],
     path: Path,
     meanings: Sequence[Classes | Value] = (),
 ) -> None:
-    """Write `answer` as a SavedModel at `path`.
+    """Write `predict` as a SavedModel.
 
-    `serving_default` answers all tasks; besides there is a signature for each task, named after it,
-    with that one output. All of them call one traced graph, so TensorFlow computes only the heads
-    that a request asks for. No device is pinned. `classify_<task>` and `regress_<task>` answer
-    TF Serving's Classify and Regress: they take serialised tf.train.Examples whose features are the
-    inputs by name, each with one value; absent ones are missing.
+    The signature `serving_default` outputs all tasks. Each task also has a signature of its own
+    name with only that output. All signatures call one traced graph, so TensorFlow computes only
+    the heads that a request needs. No device is pinned. `classify_<task>` and `regress_<task>`
+    serve TF Serving's Classify and Regress: they take serialised tf.train.Examples with one feature
+    per input; a missing feature is a missing value.
 
     Args:
-        answer: from {input: [batch]} to {task: [batch, ...]}, in TensorFlow operations.
+        predict: a function of {input: [batch]} to {task: [batch, ...]}, in TensorFlow operations.
         model: the trackable, or a container of them, that owns the variables and lookup tables.
-        inputs: the raw inputs, all of them in every signature.
+        inputs: the raw inputs; every signature takes all of them.
         tasks: the outputs to serve.
         path: the SavedModel directory to write.
-        meanings: of the outputs that Classify and Regress should answer too.
+        meanings: the outputs that Classify and Regress serve too.
 
     Raises:
-        ValueError: no input or task; a task named like another signature; `answer` lacks a task;
-            an output whose first dimension is not an unknown batch size.
+        ValueError: there is no input or no task; a task has the name of another signature;
+            `predict` lacks a task; the first dimension of an output is not an unknown batch size.
     """
     import tensorflow as tf
 
     if not inputs or not tasks:
         raise ValueError("A served model needs at least one input and one task.")
-    others = {ALL_TASKS, *(m.signature for m in meanings)}
-    if taken := sorted(others & set(tasks)):
+    reserved = {ALL_TASKS, *(meaning.signature for meaning in meanings)}
+    if taken := sorted(reserved & set(tasks)):
         raise ValueError(f"A task cannot be named {taken[0]!r}: another signature has that name.")
     arguments = _argument_names(inputs)
     specs = {arguments[i.name]: tf.TensorSpec([None], i.dtype, arguments[i.name]) for i in inputs}
 
-    def answer_all(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        outputs = answer({i.name: raw[arguments[i.name]] for i in inputs})
+    def predict_all(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        outputs = predict({i.name: raw[arguments[i.name]] for i in inputs})
         if missing := sorted(set(tasks) - set(outputs)):
             raise ValueError(f"Expected an output for each task: no output for task {missing[0]!r}")
         return {task: tf.identity(outputs[task]) for task in tasks}
 
-    graph = tf.function(answer_all, autograph=False).get_concrete_function(specs)
+    graph = tf.function(predict_all, autograph=False).get_concrete_function(specs)
     for task, output in graph.structured_outputs.items():
         shape = output.shape
         if shape.rank == 0 or (shape.rank and shape[0] is not None):
@@ -119,32 +121,32 @@ def export(
                 f"Received: shape {shape}"
             )
 
-    def only(task: str) -> tf.types.experimental.ConcreteFunction:
-        def answer_one(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def predict_only(task: str) -> tf.types.experimental.ConcreteFunction:
+        def predict_one(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             return {task: graph(**raw)[task]}
 
-        return tf.function(answer_one, autograph=False).get_concrete_function(specs)
+        return tf.function(predict_one, autograph=False).get_concrete_function(specs)
 
     def from_examples(meaning: Classes | Value) -> tf.types.experimental.ConcreteFunction:
         defaults = {"string": "", "float32": float("nan")}
         features = {i.name: tf.io.FixedLenFeature([], i.dtype, defaults[i.dtype]) for i in inputs}
 
-        def answer_examples(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
+        def predict_examples(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
             raw = tf.io.parse_example(serialised, features)
             output = graph(**{arguments[n]: v for n, v in raw.items()})[meaning.task]
-            return meaning.told(output)
+            return meaning.response(output)
 
         spec = tf.TensorSpec([None], tf.string, "inputs")
-        return tf.function(answer_examples, autograph=False).get_concrete_function(spec)
+        return tf.function(predict_examples, autograph=False).get_concrete_function(spec)
 
-    served = tf.Module()
-    served.model = model
+    module = tf.Module()
+    module.model = model
     tf.saved_model.save(
-        served,
+        module,
         str(path),
         signatures={
             ALL_TASKS: graph,
-            **{task: only(task) for task in tasks},
+            **{task: predict_only(task) for task in tasks},
             **{m.signature: from_examples(m) for m in meanings},
         },
     )
@@ -153,8 +155,10 @@ def export(
 
 
 def _argument_names(inputs: Sequence[SignatureInput]) -> dict[str, str]:
-    """A graph argument per input: its name, or a made-up one where TensorFlow would refuse the name
-    ("hours per week") or rename it ("capital-gain") and might then confuse it with another.
+    """A graph argument per input: the input's name if TensorFlow takes it as it is.
+
+    TensorFlow refuses names such as "hours per week". It renames "capital-gain", which could then
+    clash with another input. Such inputs get a generated name.
     """
     taken = {i.name for i in inputs}
     return {
@@ -170,8 +174,9 @@ def _unused(name: str, taken: set[str]) -> str:
 
 
 def _amend(path: Path, names: Mapping[str, str], methods: Mapping[str, str]) -> None:
-    """Call the inputs of all signatures by their own names again (any text is allowed there), and
-    say which signatures are for Classify and Regress.
+    """Give the inputs of all signatures their real names, and set the methods of signatures.
+
+    Any text is a valid name of a signature's input; only graph arguments are restricted.
     """
     from tensorflow.core.protobuf import saved_model_pb2
 

@@ -1,7 +1,8 @@
-"""Warm-up requests inside a SavedModel: servers replay them before a version takes over.
+"""Write warm-up requests into a SavedModel: servers run them before a version takes requests.
 
-See https://www.tensorflow.org/tfx/serving/saved_model_warmup; TF Serving and the embedded server
-both read them. One request for each batch size: a first request of a new size is the slow one.
+Both TF Serving and the embedded server do that; see
+https://www.tensorflow.org/tfx/serving/saved_model_warmup. There is one request per batch size,
+because the first request of each size is slow.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ SIZES = (1, 32)
 def write_warm_up(
     saved_model: Path, examples: Mapping[str, np.ndarray], sizes: Sequence[int] = SIZES
 ) -> None:
-    """Write Predict requests for all tasks.
+    """Write one Predict request for all tasks per batch size.
 
-    examples: by input name, [rows] as the model takes them; repeated to fill the larger sizes.
+    examples: the values of each input, [rows]; they are repeated to fill larger batches.
     """
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2

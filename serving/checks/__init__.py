@@ -1,4 +1,5 @@
-"""What any server that speaks TF Serving's APIs can be put through, by URL: TF Serving as well as
-the embedded one. `load` measures it, `conformance` compares it with what is documented, `fuzz`
-sends it what it must refuse.
+"""Checks of any server with TF Serving's APIs, given its URLs: the embedded one or TF Serving.
+
+`load` measures throughput and latency, `conformance` compares responses with TF Serving's
+documentation, and `fuzz` sends malformed requests.
 """

@@ -1,14 +1,13 @@
-"""Whether a server answers as TF Serving's documents say:
+"""Check that a server behaves as TF Serving's documentation says:
 `python -m serving.checks.conformance REST_URL GRPC_URL MODEL`.
 
-Each case is a request and what its answer must be like: REST's forms of requests and answers
-(https://www.tensorflow.org/tfx/serving/api_rest), its errors, gRPC's codes, and that both protocols
-give the same numbers. Run it against TF Serving and the embedded server, with one model.
+Each case sends a request and checks the response: the forms of REST requests and responses
+(https://www.tensorflow.org/tfx/serving/api_rest), REST errors, gRPC codes, and equal outputs over
+both protocols. Run it against TF Serving and the embedded server, with the same model.
 """
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import sys
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.checks.load import inputs_of, values_of
+from serving.checks.arguments import example_inputs, parse_values, parser_of
 from serving.client.client import DEFAULT_SIGNATURE, Client, Code
 from serving.client.rest_transport import predict_body
 from serving.client.transport import Signature
@@ -31,7 +30,7 @@ ROWS = 3
 
 @dataclass(frozen=True)
 class Target:
-    """The server and the model on trial. inputs: `ROWS` good rows for all tasks."""
+    """The server and the model to check. inputs: `ROWS` good rows for all tasks."""
 
     rest: str
     grpc: str
@@ -47,7 +46,7 @@ class Target:
     def send(
         self, path: str, body: Any = None, method: str = "", model: str | None = None
     ) -> tuple[int, Any]:
-        """A request for the model's `path`; the HTTP status and the parsed answer."""
+        """Send a request to `path` of the model; the HTTP status and the decoded body."""
         connection = http.client.HTTPConnection(self.rest.partition("://")[2], timeout=60)
         encoded = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         method = method or ("GET" if body is None else "POST")
@@ -70,7 +69,7 @@ class Target:
         return {"signature_name": signature, "instances": rows}
 
     def single(self) -> str | None:
-        """A predict signature with one output and the inputs of the default one."""
+        """A predict signature with one output and the inputs of the default signature."""
         for name, signature in self.signatures.items():
             if len(signature.outputs) == 1 and signature.inputs.keys() == self.inputs.keys():
                 return name
@@ -80,42 +79,39 @@ class Target:
 Case = tuple[str, Callable[[], None]]
 
 
-def cases(to: Target) -> Iterator[Case]:
-    """All cases, by name."""
-    yield "status lists versions", partial(_status, to, "")
-    version = _newest(to)
-    yield "status of a version", partial(_status, to, f"/versions/{version}")
-    yield "metadata", partial(_metadata, to)
-    yield "column form", partial(_column_form, to)
-    yield "row form", partial(_row_form, to)
-    yield "a version by number", partial(_same_as_default, to, f"/versions/{version}:predict")
-    yield "paths ignore case", partial(_same_as_default, to, ":Predict")
-    yield "without signature_name the default one", partial(_default_signature, to)
-    if (name := to.single()) is not None:
-        yield "one output stands bare", partial(_bare, to, name)
-    yield "REST and gRPC agree", partial(_protocols_agree, to)
+def cases(server: Target) -> Iterator[Case]:
+    """All cases with their names."""
+    yield "status lists versions", partial(_status, server, "")
+    version = _newest(server)
+    yield "status of a version", partial(_status, server, f"/versions/{version}")
+    yield "metadata", partial(_metadata, server)
+    yield "column form", partial(_column_form, server)
+    yield "row form", partial(_row_form, server)
+    yield "a version by number", partial(_same_as_default, server, f"/versions/{version}:predict")
+    yield "paths ignore case", partial(_same_as_default, server, ":Predict")
+    yield "without signature_name: the default signature", partial(_default_signature, server)
+    if (name := server.single()) is not None:
+        yield "a single output has no name", partial(_single_output, server, name)
+    yield "REST and gRPC agree", partial(_protocols_agree, server)
     for index in range(ROWS):
-        yield f"row {index} alone is answered as among others", partial(_alone, to, index)
-    for name, signature in to.signatures.items():
+        yield f"row {index} alone gets the outputs of the batch", partial(_alone, server, index)
+    for name, signature in server.signatures.items():
         for method in ("classify", "regress"):
             if name.startswith(f"{method}_") and list(signature.inputs) == ["inputs"]:
-                yield f":{method} {name}", partial(_examples, to, method, name)
-    yield from _refusals(to)
-    for url in (to.rest, to.grpc):
-        kind = url.partition("://")[0]
-        for what, arguments, code in (
-            ("model", {"model": "nobody"}, Code.NOT_FOUND),
-            ("version", {"version": 10**6}, Code.NOT_FOUND),
-            ("label", {"label": "nobody"}, Code.INVALID_ARGUMENT),
-        ):
-            yield f"{kind}: unknown {what}", partial(_refused, to, url, arguments, code)
+                yield f":{method} {name}", partial(_examples, server, method, name)
+    yield from _refusals(server)
+    for url in (server.rest, server.grpc):
+        protocol, refused = url.partition("://")[0], partial(_refused, server, url)
+        yield f"{protocol}: unknown model", partial(refused, Code.NOT_FOUND, model="nobody")
+        yield f"{protocol}: unknown version", partial(refused, Code.NOT_FOUND, version=10**6)
+        yield f"{protocol}: unknown label", partial(refused, Code.INVALID_ARGUMENT, label="nobody")
 
 
-def _refusals(to: Target) -> Iterator[Case]:
-    columns, rows = to.columns(), to.rows()
-    first = next(iter(to.inputs))
+def _refusals(server: Target) -> Iterator[Case]:
+    columns, rows = server.columns(), server.rows()
+    first = next(iter(server.inputs))
     ragged = {**columns["inputs"], first: [columns["inputs"][first], columns["inputs"][first][0]]}
-    wrong: Any = {"a": 1} if to.default.inputs[first].data_type == STRING else "text"
+    wrong: Any = {"a": 1} if server.default.inputs[first].data_type == STRING else "text"
     bodies: list[tuple[str, Any]] = [
         ("no JSON", b"{"),
         ("no object", b"[]"),
@@ -133,161 +129,167 @@ def _refusals(to: Target) -> Iterator[Case]:
         ("an unknown signature", {**columns, "signature_name": "nobody"}),
         ("a signature that is no text", {**columns, "signature_name": 1}),
     ]
-    if any(spec.data_type == STRING for spec in to.default.inputs.values()):
-        text = next(n for n, spec in to.default.inputs.items() if spec.data_type == STRING)
+    if any(spec.data_type == STRING for spec in server.default.inputs.values()):
+        text = next(n for n, spec in server.default.inputs.items() if spec.data_type == STRING)
         bad = {**columns["inputs"], text: [{"b64": "*"}] * ROWS}
         bodies.append(("bad base64", {"inputs": bad}))
     for what, body in bodies:
-        yield f"refused: {what}", partial(_answers, to, 400, ":predict", body)
-    yield "refused: an unknown method", partial(_answers, to, 400, ":explain", {})
-    yield "refused: GET of predict", partial(_answers, to, 400, ":predict", None)
-    yield "refused: an unknown version", partial(_answers, to, 404, "/versions/1000000", None)
-    yield "refused: an unknown model", partial(_answers, to, 404, "", None, "nobody")
+        yield f"refused: {what}", partial(_responds, server, 400, ":predict", body)
+    yield "refused: an unknown method", partial(_responds, server, 400, ":explain", {})
+    yield "refused: GET of predict", partial(_responds, server, 400, ":predict", None)
+    yield "refused: an unknown version", partial(_responds, server, 404, "/versions/1000000", None)
+    yield "refused: an unknown model", partial(_responds, server, 404, "", None, "nobody")
 
 
-def _newest(to: Target) -> int:
-    with Client(to.rest, to.model) as client:
+def _newest(server: Target) -> int:
+    with Client(server.rest, server.model) as client:
         return max(v.version for v in client.status() if v.state == "AVAILABLE")
 
 
-def _status(to: Target, path: str) -> None:
-    status, told = to.send(path)
-    assert status == 200, told
-    assert list(told) == ["model_version_status"], told
-    for version in told["model_version_status"]:
+def _status(server: Target, path: str) -> None:
+    status, body = server.send(path)
+    assert status == 200, body
+    assert list(body) == ["model_version_status"], body
+    for version in body["model_version_status"]:
         assert list(version) == ["version", "state", "status"], version
         assert isinstance(version["version"], str)
-    good = [v for v in told["model_version_status"] if v["state"] == "AVAILABLE"]
-    assert good and good[0]["status"] == {"error_code": "OK", "error_message": ""}, told
+    good = [v for v in body["model_version_status"] if v["state"] == "AVAILABLE"]
+    assert good and good[0]["status"] == {"error_code": "OK", "error_message": ""}, body
 
 
-def _metadata(to: Target) -> None:
-    status, told = to.send("/metadata")
-    assert status == 200, told
-    assert set(told) == {"model_spec", "metadata"}, list(told)
-    assert told["model_spec"]["name"] == to.model
-    signatures = told["metadata"]["signature_def"]["signature_def"]
+def _metadata(server: Target) -> None:
+    status, body = server.send("/metadata")
+    assert status == 200, body
+    assert set(body) == {"model_spec", "metadata"}, list(body)
+    assert body["model_spec"]["name"] == server.model
+    signatures = body["metadata"]["signature_def"]["signature_def"]
     assert DEFAULT_SIGNATURE in signatures, list(signatures)
     for entry in signatures[DEFAULT_SIGNATURE]["inputs"].values():
         assert set(entry) >= {"dtype", "tensor_shape", "name"}, entry
 
 
-def _column_form(to: Target) -> None:
-    status, told = to.send(":predict", to.columns())
-    assert status == 200, told
-    assert list(told) == ["outputs"], list(told)
-    outputs = told["outputs"] if len(to.default.outputs) > 1 else {"": told["outputs"]}
+def _column_form(server: Target) -> None:
+    status, body = server.send(":predict", server.columns())
+    assert status == 200, body
+    assert list(body) == ["outputs"], list(body)
+    outputs = body["outputs"] if len(server.default.outputs) > 1 else {"": body["outputs"]}
     assert all(len(values) == ROWS for values in outputs.values())
 
 
-def _row_form(to: Target) -> None:
-    status, told = to.send(":predict", to.rows())
-    assert status == 200, told
-    assert list(told) == ["predictions"], list(told)
-    assert len(told["predictions"]) == ROWS
-    if len(to.default.outputs) > 1:
-        columns = to.send(":predict", to.columns())[1]["outputs"]
+def _row_form(server: Target) -> None:
+    status, body = server.send(":predict", server.rows())
+    assert status == 200, body
+    assert list(body) == ["predictions"], list(body)
+    assert len(body["predictions"]) == ROWS
+    if len(server.default.outputs) > 1:
+        columns = server.send(":predict", server.columns())[1]["outputs"]
         for name, values in columns.items():
-            rows = [row[name] for row in told["predictions"]]
+            rows = [row[name] for row in body["predictions"]]
             assert np.allclose(rows, values, rtol=1e-5), (
                 f"{name}: {rows} by row, {values} by column"
             )
 
 
-def _same_as_default(to: Target, path: str) -> None:
-    assert to.send(path, to.rows()) == to.send(":predict", to.rows())
+def _same_as_default(server: Target, path: str) -> None:
+    assert server.send(path, server.rows()) == server.send(":predict", server.rows())
 
 
-def _default_signature(to: Target) -> None:
-    rows = to.rows()
-    assert to.send(":predict", {"instances": rows["instances"]}) == to.send(":predict", rows)
+def _default_signature(server: Target) -> None:
+    rows = server.rows()
+    unnamed = {"instances": rows["instances"]}
+    assert server.send(":predict", unnamed) == server.send(":predict", rows)
 
 
-def _bare(to: Target, signature: str) -> None:
-    status, told = to.send(":predict", to.rows(signature))
-    assert status == 200, told
-    assert not any(isinstance(value, dict) for value in told["predictions"]), told
-    status, told = to.send(":predict", to.columns(signature))
-    assert isinstance(told["outputs"], list), told
+def _single_output(server: Target, signature: str) -> None:
+    status, body = server.send(":predict", server.rows(signature))
+    assert status == 200, body
+    assert not any(isinstance(value, dict) for value in body["predictions"]), body
+    status, body = server.send(":predict", server.columns(signature))
+    assert isinstance(body["outputs"], list), body
 
 
-def _protocols_agree(to: Target) -> None:
-    with Client(to.rest, to.model) as rest, Client(to.grpc, to.model) as grpc:
-        ours, others = rest.predict(to.inputs), grpc.predict(to.inputs)
-    assert ours.keys() == others.keys()
-    for name, values in ours.items():
-        assert values.dtype == others[name].dtype
-        assert np.allclose(values, others[name], rtol=1e-5), name
+def _protocols_agree(server: Target) -> None:
+    with Client(server.rest, server.model) as rest, Client(server.grpc, server.model) as grpc:
+        rest_outputs, grpc_outputs = rest.predict(server.inputs), grpc.predict(server.inputs)
+    assert rest_outputs.keys() == grpc_outputs.keys()
+    for name, values in rest_outputs.items():
+        assert values.dtype == grpc_outputs[name].dtype
+        assert np.allclose(values, grpc_outputs[name], rtol=1e-5), name
 
 
-def _alone(to: Target, index: int) -> None:
-    with Client(to.grpc, to.model) as client:
-        together = client.predict(to.inputs)
-        alone = client.predict({n: v[index : index + 1] for n, v in to.inputs.items()})
+def _alone(server: Target, index: int) -> None:
+    with Client(server.grpc, server.model) as client:
+        together = client.predict(server.inputs)
+        alone = client.predict({n: v[index : index + 1] for n, v in server.inputs.items()})
     for name, values in alone.items():
         assert np.allclose(values[0], together[name][index], rtol=1e-4, atol=1e-5), name
 
 
-def _examples(to: Target, method: str, signature: str) -> None:
-    body = {"signature_name": signature, "examples": [{}, {}]}
-    status, told = to.send(f":{method}", body)
-    if status == 400:  # the model may need a feature
-        assert told["error"]
+def _examples(server: Target, method: str, signature: str) -> None:
+    request = {"signature_name": signature, "examples": [{}, {}]}
+    status, body = server.send(f":{method}", request)
+    if status == 400:  # the model may require a feature
+        assert body["error"]
         return
-    assert status == 200, told
-    assert list(told) == ["results"] and len(told["results"]) == 2, told
-    for result in told["results"]:
+    assert status == 200, body
+    assert list(body) == ["results"] and len(body["results"]) == 2, body
+    for result in body["results"]:
         if method == "regress":
             assert isinstance(result, float), result
         else:
             assert all(isinstance(t, str) and isinstance(s, float) for t, s in result), result
 
 
-def _answers(to: Target, expected: int, path: str, body: Any, model: str | None = None) -> None:
-    status, told = to.send(path, body, model=model)
-    assert status == expected, f"{status}: {told}"
-    assert list(told) == ["error"] and isinstance(told["error"], str) and told["error"], told
+def _responds(
+    server: Target, expected: int, path: str, body: Any, model: str | None = None
+) -> None:
+    status, response = server.send(path, body, model=model)
+    assert status == expected, f"{status}: {response}"
+    assert list(response) == ["error"], response
+    assert isinstance(response["error"], str) and response["error"], response
 
 
-def _refused(to: Target, url: str, arguments: dict[str, Any], code: Code) -> None:
-    with Client(url, **{"model": to.model, **arguments}) as client:
+def _refused(
+    server: Target,
+    url: str,
+    code: Code,
+    model: str | None = None,
+    version: int | None = None,
+    label: str | None = None,
+) -> None:
+    with Client(url, model or server.model, version, label=label) as client:
         try:
-            client.predict(to.inputs)
+            client.predict(server.inputs)
         except ServingError as error:
             assert error.code is code, error
             return
-    raise AssertionError("it was answered")
+    raise AssertionError("the request succeeded")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 1 if a case fails."""
-    parser = argparse.ArgumentParser(
-        prog="python -m serving.checks.conformance",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = parser_of(
+        "conformance", __doc__, rest_url="http://host:port", grpc_url="grpc://host:port"
     )
-    parser.add_argument("rest", metavar="REST_URL", help="http://host:port")
-    parser.add_argument("grpc", metavar="GRPC_URL", help="grpc://host:port")
-    parser.add_argument("model")
-    parser.add_argument("--input", action="append", default=[], metavar="NAME=VALUE|@FILE")
     args = parser.parse_args(arguments)
     try:
-        with Client(args.rest, args.model) as client:
+        with Client(args.rest_url, args.model) as client:
             signatures = client.metadata()
-        inputs = inputs_of(signatures[DEFAULT_SIGNATURE], ROWS, values_of(args.input))
-        listed = list(cases(Target(args.rest, args.grpc, args.model, signatures, inputs)))
+        inputs = example_inputs(signatures[DEFAULT_SIGNATURE], ROWS, parse_values(args.input))
+        target = Target(args.rest_url, args.grpc_url, args.model, signatures, inputs)
+        all_cases = list(cases(target))
     except (ServingError, OSError, ValueError, KeyError) as error:
-        print(f"FAILED  {args.rest}: no such model can be asked: {error!r}")
+        print(f"FAILED  {args.rest_url}: the model cannot be called: {error!r}")
         return 1
     failed = 0
-    for name, case in listed:
+    for name, case in all_cases:
         try:
             case()
             print(f"ok      {name}")
         except (AssertionError, ServingError, OSError, ValueError, KeyError, TypeError) as error:
             failed += 1
             print(f"FAILED  {name}: {str(error) or repr(error)}"[:400])
-    print(f"{len(listed)} cases, {failed} failed")
+    print(f"{len(all_cases)} cases, {failed} failed")
     return 1 if failed else 0
 
 

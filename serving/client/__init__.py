@@ -1,1 +1,1 @@
-"""Client."""
+"""A client of the embedded server and of TF Serving."""

@@ -1,4 +1,4 @@
-"""A client of the embedded server and of TF Serving, over REST or gRPC; imports no TensorFlow.
+"""A client of the embedded server and of TF Serving, over REST or gRPC, without TensorFlow.
 
 >>> client = Client("grpc://localhost:8500", "digits")         # doctest: +SKIP
 >>> client.predict({"image": [open("7.png", "rb").read()]})    # doctest: +SKIP
@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 import numpy as np
@@ -30,7 +29,7 @@ T = TypeVar("T")
 
 
 class Client:
-    """Asks one model of one server. Not for use from several threads at once."""
+    """Calls one model of one server. Do not share a client between threads."""
 
     def __init__(
         self,
@@ -45,22 +44,22 @@ class Client:
         token: str | None = None,
         ca: Path | None = None,
     ) -> None:
-        """Connects when first asked.
+        """The first call opens the connection.
 
         Args:
             url: `http://host:port` or `grpc://host:port`; with TLS `https://` or `grpcs://`.
-            model: its name.
-            version: the newest when None.
-            signature: which one `predict` calls; that of all tasks when None.
-            timeout_s: of each call, retries apart.
-            label: the version with this label, such as `stable`.
-            retries: further attempts at a call that found the server unavailable, each after twice
-                the pause of the one before; the first pause is a tenth of a second.
-            token: a bearer token that the server demands.
-            ca: a PEM file of the certificates to trust, instead of the system's.
+            model: the name of the model.
+            version: the version to call; None: the newest.
+            signature: the signature that `predict` calls; None: the one of all tasks.
+            timeout_s: of each attempt.
+            label: call the version with this label, such as `stable`.
+            retries: how often to repeat a call if the server is unavailable. The first pause is
+                0.1 s; each further pause is twice as long.
+            token: the bearer token, if the server needs one.
+            ca: a PEM file with the certificates to trust; None: the system's.
 
         Raises:
-            ValueError: another kind of URL, or a version as well as a label.
+            ValueError: another kind of URL, or both a version and a label.
         """
         scheme, separator, address = url.partition("://")
         address = address.rstrip("/")
@@ -69,66 +68,62 @@ class Client:
         if version is not None and label is not None:
             raise ValueError("Expected a version or a label, not both.")
         secure = scheme in ("https", "grpcs")
-        to = Endpoint(address, model, version, label, timeout_s, token, ca, secure)
+        endpoint = Endpoint(address, model, version, label, timeout_s, token, ca, secure)
         self._transport: Transport
         if scheme.startswith("http"):
-            self._transport = RestTransport(to)
+            self._transport = RestTransport(endpoint)
         else:
             from serving.client.grpc_transport import GrpcTransport
 
-            self._transport = GrpcTransport(to)
+            self._transport = GrpcTransport(endpoint)
         self._retries = retries
         self.signature = signature or DEFAULT_SIGNATURE
         self._signatures: dict[str, Signature] | None = None
 
     def predict(self, inputs: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
-        """Ask for answers.
+        """Call the signature.
 
         Args:
-            inputs: per input a batch: numbers, or text or bytes for string inputs. Numbers are
-                converted to the input's type.
+            inputs: a batch per input: numbers, or text or bytes for string inputs. Numbers are
+                converted to the type of the input.
 
         Returns:
-            Per output [batch, ...] in the output's type; strings are object arrays of bytes.
+            The outputs, [batch, ...] in the type of the output; strings are object arrays of bytes.
 
         Raises:
-            ServingError: with the server's code and message; INVALID_ARGUMENT also for inputs that
-                cannot be converted, UNAVAILABLE if the server cannot be reached,
-                DEADLINE_EXCEEDED after the timeout.
+            ServingError: with the server's code and message. INVALID_ARGUMENT: an input cannot be
+                converted. UNAVAILABLE: the server cannot be reached. DEADLINE_EXCEEDED: timeout.
         """
         signature = self._signature()
         arrays = {name: _convert(name, value, signature) for name, value in inputs.items()}
-        return self._trying(lambda: self._transport.predict(self.signature, signature, arrays))
+        return self._with_retries(
+            lambda: self._transport.predict(self.signature, signature, arrays)
+        )
 
     def status(self) -> list[VersionStatus]:
-        """The states of the model's versions, newest first. Raises ServingError."""
-        return self._trying(self._transport.status)
+        """The status of the model's versions, newest first. Raises ServingError."""
+        return self._with_retries(self._transport.status)
 
     def metadata(self) -> dict[str, Signature]:
         """The model's signatures by name. Raises ServingError."""
-        return self._trying(self._transport.metadata)
+        return self._with_retries(self._transport.metadata)
 
     @property
     def inputs(self) -> Mapping[str, TensorSpec]:
-        """What `predict` takes, by name. Raises ServingError."""
+        """The types and shapes of the inputs of `predict`. Raises ServingError."""
         return self._signature().inputs
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._transport.close()
 
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _trying(self, call: Callable[[], T]) -> T:
+    def _with_retries(self, call: Callable[[], T]) -> T:
         for attempt in range(self._retries):
             try:
                 return call()
@@ -151,18 +146,20 @@ class Client:
 
 
 def _convert(name: str, value: ArrayLike | Sequence[bytes], signature: Signature) -> np.ndarray:
-    """A batch in the type of the input; the server judges its shape."""
+    """Convert a batch to the type of the input. The server checks its shape."""
     if name not in signature.inputs:
         raise invalid(f"There is no input {name!r}. Inputs: {', '.join(sorted(signature.inputs))}")
-    kind = signature.inputs[name].data_type
-    array = np.asarray(value, dtype=object) if kind == STRING else np.asarray(value)
-    if kind == STRING:
+    data_type = signature.inputs[name].data_type
+    array = np.asarray(value, dtype=object) if data_type == STRING else np.asarray(value)
+    if data_type == STRING:
         flat = np.empty(array.size, object)
         flat[:] = [as_bytes(item) for item in array.ravel().tolist()]
         return flat.reshape(array.shape)
     try:
         if array.dtype.kind in "SU":
             raise ValueError
-        return array.astype(numpy_type(kind))
+        return array.astype(numpy_type(data_type))
     except (TypeError, ValueError):
-        raise invalid(f"Input {name!r} takes {type_name(kind)}. Received: {array.dtype}") from None
+        raise invalid(
+            f"Input {name!r} takes {type_name(data_type)}. Received: {array.dtype}"
+        ) from None

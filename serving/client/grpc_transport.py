@@ -1,4 +1,4 @@
-"""A client's calls as TF Serving's gRPC API."""
+"""Call a model through TF Serving's gRPC API."""
 
 from __future__ import annotations
 
@@ -22,38 +22,36 @@ _UNLIMITED = -1
 class GrpcTransport(Transport):
     """Keeps one channel open."""
 
-    def __init__(self, to: Endpoint) -> None:
-        self._to = to
-        self._url = f"{'grpcs' if to.secure else 'grpc'}://{to.address}"
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._url = f"{'grpcs' if endpoint.secure else 'grpc'}://{endpoint.address}"
         options = [
             ("grpc.max_receive_message_length", _UNLIMITED),
             ("grpc.max_send_message_length", _UNLIMITED),
         ]
-        if to.secure:
-            trusted = None if to.ca is None else to.ca.read_bytes()
+        if endpoint.secure:
+            trusted = None if endpoint.ca is None else endpoint.ca.read_bytes()
             credentials = grpc.ssl_channel_credentials(trusted)
-            self._channel = grpc.secure_channel(to.address, credentials, options)
+            self._channel = grpc.secure_channel(endpoint.address, credentials, options)
         else:
-            self._channel = grpc.insecure_channel(to.address, options)
-        self._metadata = [("authorization", f"Bearer {to.token}")] if to.token else None
+            self._channel = grpc.insecure_channel(endpoint.address, options)
+        self._metadata = [("authorization", f"Bearer {endpoint.token}")] if endpoint.token else None
 
     def predict(
         self, name: str, signature: Signature, inputs: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        """PredictionService.Predict."""
         request = protos.PredictRequest()
-        self._address_to(request)
+        self._set_model(request)
         request.model_spec.signature_name = name
         for key, array in inputs.items():
             fill(request.inputs[key], array)
-        response = self._ask(f"{_PREDICTION}/Predict", request, protos.PredictResponse)
+        response = self._call(f"{_PREDICTION}/Predict", request, protos.PredictResponse)
         return {key: to_numpy(tensor) for key, tensor in response.outputs.items()}
 
     def status(self) -> list[VersionStatus]:
-        """ModelService.GetModelStatus."""
         request = protos.GetModelStatusRequest()
-        self._address_to(request)
-        response = self._ask(f"{_MODEL}/GetModelStatus", request, protos.GetModelStatusResponse)
+        self._set_model(request)
+        response = self._call(f"{_MODEL}/GetModelStatus", request, protos.GetModelStatusResponse)
         return [
             VersionStatus(
                 entry.version,
@@ -65,44 +63,42 @@ class GrpcTransport(Transport):
         ]
 
     def metadata(self) -> dict[str, Signature]:
-        """PredictionService.GetModelMetadata."""
         request = protos.GetModelMetadataRequest(metadata_field=["signature_def"])
-        self._address_to(request)
-        response = self._ask(
+        self._set_model(request)
+        response = self._call(
             f"{_PREDICTION}/GetModelMetadata", request, protos.GetModelMetadataResponse
         )
-        found = protos.SignatureDefMap.FromString(response.metadata["signature_def"].value)
+        signatures = protos.SignatureDefMap.FromString(response.metadata["signature_def"].value)
         return {
             name: Signature(_specs(entry.inputs), _specs(entry.outputs))
-            for name, entry in found.signature_def.items()
+            for name, entry in signatures.signature_def.items()
             if not name.startswith("__saved_model_")
         }
 
     def close(self) -> None:
-        """End the connection."""
         self._channel.close()
 
-    def _address_to(self, request: Any) -> None:
-        request.model_spec.name = self._to.model
-        if self._to.label is not None:
-            request.model_spec.version_label = self._to.label
-        elif self._to.version is not None:
-            request.model_spec.version.value = self._to.version
+    def _set_model(self, request: Any) -> None:
+        request.model_spec.name = self._endpoint.model
+        if self._endpoint.label is not None:
+            request.model_spec.version_label = self._endpoint.label
+        elif self._endpoint.version is not None:
+            request.model_spec.version.value = self._endpoint.version
 
-    def _ask(self, method: str, request: Any, answer: Any) -> Any:
+    def _call(self, method: str, request: Any, response_class: Any) -> Any:
         call = self._channel.unary_unary(
             method,
             request_serializer=type(request).SerializeToString,
-            response_deserializer=answer.FromString,
+            response_deserializer=response_class.FromString,
         )
         try:
-            return call(request, timeout=self._to.timeout_s, metadata=self._metadata)
+            return call(request, timeout=self._endpoint.timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
             code = Code(error.code().value[0])
             if code is Code.UNAVAILABLE:
                 message = f"{self._url} cannot be reached: {error.details()}"
             elif code is Code.DEADLINE_EXCEEDED:
-                message = f"{self._url} did not answer within {self._to.timeout_s} s."
+                message = f"{self._url} did not respond within {self._endpoint.timeout_s} s."
             else:
                 message = str(error.details())
             raise ServingError(code, message) from None

@@ -1,4 +1,4 @@
-"""A client's calls as TF Serving's REST API."""
+"""Call a model through TF Serving's REST API."""
 
 from __future__ import annotations
 
@@ -17,31 +17,30 @@ from serving.wire.tensors import STRING, numpy_type, type_number
 
 
 class RestTransport(Transport):
-    """Keeps one connection open, and opens it again once if the server has closed it."""
+    """Keeps one connection open. If the server has closed it, it is opened again, once per call."""
 
-    def __init__(self, to: Endpoint) -> None:
-        self._url = f"{'https' if to.secure else 'http'}://{to.address}"
-        self._path = f"/v1/models/{to.model}"
-        if to.label is not None:
-            self._path += f"/labels/{to.label}"
-        elif to.version is not None:
-            self._path += f"/versions/{to.version}"
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._url = f"{'https' if endpoint.secure else 'http'}://{endpoint.address}"
+        self._path = f"/v1/models/{endpoint.model}"
+        if endpoint.label is not None:
+            self._path += f"/labels/{endpoint.label}"
+        elif endpoint.version is not None:
+            self._path += f"/versions/{endpoint.version}"
         self._headers = {"Content-Type": "application/json"}
-        if to.token is not None:
-            self._headers["Authorization"] = f"Bearer {to.token}"
-        self._connection = http.client.HTTPConnection(to.address, timeout=to.timeout_s)
-        if to.secure:
-            context = ssl.create_default_context(cafile=to.ca)
+        if endpoint.token is not None:
+            self._headers["Authorization"] = f"Bearer {endpoint.token}"
+        self._connection = http.client.HTTPConnection(endpoint.address, timeout=endpoint.timeout_s)
+        if endpoint.secure:
+            context = ssl.create_default_context(cafile=endpoint.ca)
             self._connection = http.client.HTTPSConnection(
-                to.address, timeout=to.timeout_s, context=context
+                endpoint.address, timeout=endpoint.timeout_s, context=context
             )
 
     def predict(
         self, name: str, signature: Signature, inputs: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        """In column form; the bare value of a single output gets its name back."""
-        outputs = self._ask("POST", ":predict", predict_body(name, inputs))["outputs"]
-        if len(signature.outputs) == 1:
+        outputs = self._call("POST", ":predict", predict_body(name, inputs))["outputs"]
+        if len(signature.outputs) == 1:  # then its value has no name
             outputs = dict.fromkeys(signature.outputs, outputs)
         return {
             key: _decode(values, signature.outputs[key].data_type)
@@ -49,7 +48,6 @@ class RestTransport(Transport):
         }
 
     def status(self) -> list[VersionStatus]:
-        """GET /v1/models/M."""
         return [
             VersionStatus(
                 int(entry["version"]),
@@ -57,30 +55,28 @@ class RestTransport(Transport):
                 entry["status"]["error_code"],
                 entry["status"]["error_message"],
             )
-            for entry in self._ask("GET", "")["model_version_status"]
+            for entry in self._call("GET", "")["model_version_status"]
         ]
 
     def metadata(self) -> dict[str, Signature]:
-        """GET /v1/models/M/metadata."""
-        found = self._ask("GET", "/metadata")["metadata"]["signature_def"]["signature_def"]
+        signatures = self._call("GET", "/metadata")["metadata"]["signature_def"]["signature_def"]
         return {
             name: Signature(_specs(entry["inputs"]), _specs(entry["outputs"]))
-            for name, entry in found.items()
+            for name, entry in signatures.items()
             if not name.startswith("__saved_model_")
         }
 
     def close(self) -> None:
-        """End the connection."""
         self._connection.close()
 
-    def _ask(self, method: str, suffix: str, body: bytes | None = None) -> Any:
-        status, answer = self._send(method, self._path + suffix, body)
+    def _call(self, method: str, suffix: str, body: bytes | None = None) -> Any:
+        status, response = self._send(method, self._path + suffix, body)
         try:
-            document = json.loads(answer)
+            document = json.loads(response)
         except ValueError:
             raise ServingError(
                 Code.UNKNOWN,
-                f"{self._url} answered {status} without JSON: is it a model server?",
+                f"{self._url} responded with status {status} and no JSON: is it a model server?",
             ) from None
         if status != 200:
             raise ServingError(Code.of_http(status), str(document.get("error", document)))
@@ -96,7 +92,7 @@ class RestTransport(Transport):
             self._connection.close()
             raise ServingError(
                 Code.DEADLINE_EXCEEDED,
-                f"{self._url} did not answer within {self._connection.timeout} s.",
+                f"{self._url} did not respond within {self._connection.timeout} s.",
             ) from None
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()

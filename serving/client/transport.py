@@ -1,4 +1,4 @@
-"""What a client's transports share: their interface, and the answers they give."""
+"""The interface of a client's transports, and the types of their results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a signature takes and answers."""
+    """The inputs and outputs of a signature by name."""
 
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
@@ -28,7 +28,10 @@ class Signature:
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """state: UNKNOWN, START, LOADING, AVAILABLE, UNLOADING or END. error_code: OK, or why."""
+    """state: UNKNOWN, START, LOADING, AVAILABLE, UNLOADING or END.
+
+    error_code: OK, or why the version could not be loaded.
+    """
 
     version: int
     state: str
@@ -38,10 +41,11 @@ class VersionStatus:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One model of one server. version, label: which of its versions, the newest if neither.
+    """One model of one server.
 
-    timeout_s: of each call. token: a bearer token. ca: PEM certificates to trust, instead of the
-    system's. secure: over TLS.
+    version, label: choose a version; by default the newest. timeout_s: of each call. token: a
+    bearer token. ca: a PEM file with the certificates to trust; None: the system's. secure: use
+    TLS.
     """
 
     address: str
@@ -55,17 +59,17 @@ class Endpoint:
 
 
 class Transport(ABC):
-    """One way to reach one model. All methods raise `ServingError`."""
+    """A protocol to call one model. All methods raise `ServingError`."""
 
     @abstractmethod
     def predict(
         self, name: str, signature: Signature, inputs: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        """Answers of the signature of this name; inputs have its types already."""
+        """The outputs of the signature `name`. The inputs have the right types already."""
 
     @abstractmethod
     def status(self) -> list[VersionStatus]:
-        """All versions, or the one asked for."""
+        """The status of the chosen version, or of all versions."""
 
     @abstractmethod
     def metadata(self) -> dict[str, Signature]:
@@ -73,4 +77,4 @@ class Transport(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""

@@ -1,6 +1,6 @@
-"""Docker Compose: TF Serving with Prometheus and Grafana, on this machine's loopback.
+"""Docker Compose files: TF Serving with Prometheus and Grafana, reachable from this machine only.
 
-`docker compose up`, or on a GPU `docker compose -f compose.yaml -f compose.gpu.yaml up`.
+On CPU: `docker compose up`. On a GPU: `docker compose -f compose.yaml -f compose.gpu.yaml up`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from serving.deploy.tf_serving import CONFIG_DIRECTORY, GRPC_PORT, REST_PORT, ar
 
 
 def base(model: str, directory: str, image: str) -> str:
-    """The file for CPU. directory: of the model's versions, on this machine."""
-    ask = f"GET /v1/models/{model} HTTP/1.0\\r\\n\\r\\n"
+    """The file for CPU. directory: the versions of the model, on this machine."""
+    request = f"GET /v1/models/{model} HTTP/1.0\\r\\n\\r\\n"
     healthy = (
-        f"exec 3<>/dev/tcp/127.0.0.1/{REST_PORT} && printf '{ask}' >&3 && grep -q AVAILABLE <&3"
+        f"exec 3<>/dev/tcp/127.0.0.1/{REST_PORT} && printf '{request}' >&3 && grep -q AVAILABLE <&3"
     )
-    return _dumped(
+    return _yaml(
         {
             "services": {
                 "serving": {
@@ -58,9 +58,9 @@ def base(model: str, directory: str, image: str) -> str:
 
 
 def gpu(image: str) -> str:
-    """What the file for CPU needs on top to run on one GPU."""
+    """The additions to the file for CPU that a GPU needs."""
     devices = [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
-    return _dumped(
+    return _yaml(
         {
             "services": {
                 "serving": {
@@ -73,5 +73,5 @@ def gpu(image: str) -> str:
     )
 
 
-def _dumped(document: dict[str, Any]) -> str:
+def _yaml(document: dict[str, Any]) -> str:
     return yaml.safe_dump(document, sort_keys=False, width=100)

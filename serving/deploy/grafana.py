@@ -13,7 +13,7 @@ _SOURCE = {"type": "prometheus", "uid": "prometheus"}
 
 
 def data_source() -> str:
-    """Provisioning: where the numbers come from."""
+    """The provisioning file of the data source."""
     source = {
         "name": "Prometheus",
         "uid": _SOURCE["uid"],
@@ -26,17 +26,22 @@ def data_source() -> str:
 
 
 def provider() -> str:
-    """Provisioning: where the dashboards lie."""
-    found = {"name": "models", "type": "file", "options": {"path": "/var/lib/grafana/dashboards"}}
-    return yaml.safe_dump({"apiVersion": 1, "providers": [found]}, sort_keys=False)
+    """The provisioning file of the dashboards' directory."""
+    provider = {
+        "name": "models",
+        "type": "file",
+        "options": {"path": "/var/lib/grafana/dashboards"},
+    }
+    return yaml.safe_dump({"apiVersion": 1, "providers": [provider]}, sort_keys=False)
 
 
 def dashboard(model: str) -> str:
-    """Traffic by status, failures, latency."""
+    """The dashboard: requests by status, failures, latency, servers."""
     latencies = [(prometheus.quantile(model, q), f"p{100 * q:g}") for q in (0.5, 0.9, 0.99)]
+    failures = [(prometheus.failure_rate(model), "failed")]
     panels = [
         _panel(0, "Requests per second", "reqps", [(prometheus.rate(model), "{{status}}")]),
-        _panel(1, "Share that fails", "percentunit", [(prometheus.failing(model), "failing")]),
+        _panel(1, "Share of failed requests", "percentunit", failures),
         _panel(2, "Latency", "s", latencies),
         _panel(3, "Server", "short", [('up{job="serving"}', "{{instance}}")]),
     ]
@@ -53,13 +58,13 @@ def dashboard(model: str) -> str:
     )
 
 
-def _panel(place: int, title: str, unit: str, queries: list[tuple[str, str]]) -> dict[str, Any]:
+def _panel(position: int, title: str, unit: str, queries: list[tuple[str, str]]) -> dict[str, Any]:
     return {
-        "id": place + 1,
+        "id": position + 1,
         "type": "timeseries",
         "title": title,
         "datasource": _SOURCE,
-        "gridPos": {"x": 12 * (place % 2), "y": 8 * (place // 2), "w": 12, "h": 8},
+        "gridPos": {"x": 12 * (position % 2), "y": 8 * (position // 2), "w": 12, "h": 8},
         "fieldConfig": {"defaults": {"unit": unit, "min": 0}, "overrides": []},
         "targets": [
             {"refId": chr(65 + i), "datasource": _SOURCE, "expr": query, "legendFormat": legend}

@@ -1,9 +1,9 @@
-"""All files of a deployment, for one model. Written again after a promotion, they follow labels.
+"""All files to deploy one model with TF Serving. Write them again whenever its labels move.
 
-compose.yaml            TF Serving on CPU, Prometheus and Grafana; with compose.gpu.yaml on a GPU
+compose.yaml            TF Serving on CPU, Prometheus and Grafana; add compose.gpu.yaml for a GPU
 kubernetes.cpu.yaml, kubernetes.gpu.yaml
-config/                 what TF Serving reads: models, batching, monitoring
-prometheus/, grafana/   what they read
+config/                 configuration of TF Serving: models, batching, monitoring
+prometheus/, grafana/   configuration of Prometheus and Grafana
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from serving.files import write_atomically
 
 @dataclass(frozen=True)
 class Deployment:
-    """What to deploy. model: its name. directory: that of its versions, on the machine that mounts
-    it. labels: versions by label; with any of them, the labelled versions are what is served.
-    image: TF Serving's, without a tag. tag, gpu_tag: of it.
+    """What to deploy.
+
+    model: its name. directory: its versions, on the machine that mounts them. labels: the version
+    of each label; if there are any, only labelled versions are served. image: the image of TF
+    Serving without a tag. tag, gpu_tag: tags of the image for CPU and GPU.
     """
 
     model: str
@@ -32,7 +34,7 @@ class Deployment:
 
 
 def files(deployment: Deployment) -> dict[str, str]:
-    """The content of every file, by its path in the kit."""
+    """The content of each file by its path in the kit."""
     config = {
         tf_serving.MODELS: tf_serving.models(deployment.model, deployment.labels),
         tf_serving.BATCHING: tf_serving.batching(),
@@ -54,12 +56,12 @@ def files(deployment: Deployment) -> dict[str, str]:
 
 
 def is_kit(directory: Path) -> bool:
-    """Whether a kit was written there."""
+    """Whether the directory holds a kit."""
     return (directory / "config" / tf_serving.MODELS).is_file()
 
 
 def write(deployment: Deployment, directory: Path) -> list[Path]:
-    """Write the kit; each file appears whole, so a server that polls its configuration may run.
+    """Write the kit. A running server may poll its configuration: each file is replaced at once.
 
     Returns:
         The files.

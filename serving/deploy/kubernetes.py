@@ -11,14 +11,14 @@ import yaml
 from serving.deploy.tf_serving import CONFIG_DIRECTORY, GRPC_PORT, METRICS, REST_PORT, arguments
 
 _LOAD_SECONDS = 300
-"""How long a model may take to load before its container is started again."""
+"""How long a model may take to load before Kubernetes restarts its container."""
 
 
 def manifests(model: str, image: str, config: Mapping[str, str], gpus: int) -> str:
-    """`kubectl apply -f`: everything for one model, from a volume that holds its versions.
+    """All objects for one model; a volume holds its versions. For `kubectl apply -f`.
 
-    gpus: of each replica. How many replicas there are follows the CPU's load, with or without GPUs:
-        of theirs, Kubernetes knows none by itself.
+    gpus: per replica. The number of replicas follows the load of the CPUs, also with GPUs, whose
+        load Kubernetes cannot see by itself.
     """
     name = _dns_label(model)
     labels = {"app": name}
@@ -41,7 +41,7 @@ def manifests(model: str, image: str, config: Mapping[str, str], gpus: int) -> s
                 "selector": {"matchLabels": labels},
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}},
                 "template": {
-                    "metadata": {"labels": labels, "annotations": _scraped()},
+                    "metadata": {"labels": labels, "annotations": _scrape_annotations()},
                     "spec": _pod(name, model, image, gpus),
                 },
             },
@@ -121,7 +121,7 @@ def _pod(name: str, model: str, image: str, gpus: int) -> dict[str, Any]:
     }
 
 
-def _scraped() -> dict[str, str]:
+def _scrape_annotations() -> dict[str, str]:
     return {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": str(REST_PORT),
@@ -130,7 +130,7 @@ def _scraped() -> dict[str, str]:
 
 
 def _dns_label(model: str) -> str:
-    """A name that Kubernetes takes for a service: RFC 1035, and short enough for suffixes."""
+    """A valid name for a Kubernetes service: an RFC 1035 label, short enough for suffixes."""
     name = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")
     return (name if name[:1].isalpha() else f"model-{name}")[:50].rstrip("-")
 

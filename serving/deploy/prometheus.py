@@ -1,4 +1,4 @@
-"""What Prometheus scrapes, and when it should wake somebody."""
+"""The configuration of Prometheus: what to scrape, and when to alert."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def config() -> str:
 
 
 def alerts(model: str) -> str:
-    """Rules: the server is down, more than one request in a hundred fails, answers are slow."""
+    """The alert rules: a server is down, over 1 % of the requests fail, responses are slow."""
     return yaml.safe_dump(
         {
             "groups": [
@@ -39,13 +39,13 @@ def alerts(model: str) -> str:
                         _rule("ServerDown", 'up{job="serving"} == 0', "The model server is down."),
                         _rule(
                             "RequestsFail",
-                            f"{failing(model)} > 0.01",
-                            "More than one request in a hundred fails.",
+                            f"{failure_rate(model)} > 0.01",
+                            "More than 1 % of the requests fail.",
                         ),
                         _rule(
-                            "SlowAnswers",
+                            "SlowResponses",
                             f"{quantile(model, 0.99)} > 1",
-                            "One answer in a hundred takes more than a second.",
+                            "The slowest 1 % of the requests take more than a second.",
                         ),
                     ],
                 }
@@ -61,14 +61,14 @@ def rate(model: str) -> str:
     return f'sum by (status) (rate({{__name__="{REQUESTS}",model_name="{model}"}}[1m]))'
 
 
-def failing(model: str) -> str:
-    """The share of requests that fail."""
-    every = f'__name__="{REQUESTS}",model_name="{model}"'
-    return f'sum(rate({{{every},status!="OK"}}[5m])) / sum(rate({{{every}}}[5m]))'
+def failure_rate(model: str) -> str:
+    """The share of failed requests."""
+    requests = f'__name__="{REQUESTS}",model_name="{model}"'
+    return f'sum(rate({{{requests},status!="OK"}}[5m])) / sum(rate({{{requests}}}[5m]))'
 
 
 def quantile(model: str, share: float) -> str:
-    """Seconds within which this share of requests is answered."""
+    """The latency in seconds that this share of the requests does not exceed."""
     name = f'__name__="{LATENCY}_bucket",model_name="{model}"'
     return f"histogram_quantile({share}, sum by (le) (rate({{{name}}}[5m]))) / 1e6"
 

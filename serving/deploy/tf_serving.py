@@ -1,4 +1,7 @@
-"""What TF Serving reads, and how it is started: https://www.tensorflow.org/tfx/serving/serving_config."""
+"""The command line and configuration files of TF Serving.
+
+See https://www.tensorflow.org/tfx/serving/serving_config.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ METRICS = "/monitoring/prometheus/metrics"
 
 
 def arguments() -> list[str]:
-    """The command line of the server; it looks for a changed `models.config` twice a minute."""
+    """The command line of the server. It reads `models.config` again every 30 seconds."""
     return [
         f"--port={GRPC_PORT}",
         f"--rest_api_port={REST_PORT}",
@@ -25,7 +28,7 @@ def arguments() -> list[str]:
 
 
 def models(model: str, labels: Mapping[str, int]) -> str:
-    """A `ModelServerConfig`: the newest version, or all labelled ones under their labels."""
+    """A `ModelServerConfig`: serve the labelled versions; the newest one if there are no labels."""
     lines = [f'name: "{model}"', f'base_path: "/models/{model}"', 'model_platform: "tensorflow"']
     if labels:
         chosen = " ".join(f"versions: {v}" for v in sorted(set(labels.values())))
@@ -37,7 +40,7 @@ def models(model: str, labels: Mapping[str, int]) -> str:
 
 
 def batching() -> str:
-    """`BatchingParameters`: requests wait at most 2 ms for others."""
+    """`BatchingParameters`: a batch waits at most 2 ms for more requests."""
     return (
         "max_batch_size { value: 64 }\n"
         "batch_timeout_micros { value: 2000 }\n"

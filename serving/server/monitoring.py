@@ -51,7 +51,7 @@ class Monitoring(Collector):
         self._batch_sizes = Histograms(_Histogram)
         self._lock = Lock()
 
-    def answered(
+    def count_request(
         self, model: str, api: str, entry: Literal["REST", "GRPC"], code: Code, seconds: float
     ) -> None:
         """Count a response. model: empty if the request named no model that is served."""
@@ -59,13 +59,13 @@ class Monitoring(Collector):
             self._requests[model, code.name] += 1
             self._latencies[model, api, entry].add(seconds * 1e6)
 
-    def loaded(self, model: str, code: Code, seconds: float) -> None:
+    def count_load(self, model: str, code: Code, seconds: float) -> None:
         """Count an attempt to load a version."""
         with self._lock:
             self._loads[model, code.name] += 1
             self._load_latencies[(model,)].add(seconds * 1e6)
 
-    def batched(self, rows: int) -> None:
+    def count_batch(self, rows: int) -> None:
         """Count a batch."""
         with self._lock:
             self._batch_sizes[()].add(rows)

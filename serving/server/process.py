@@ -149,7 +149,7 @@ def _bind(server: grpc.Server, options: argparse.Namespace) -> int:
 
 def _loader(options: argparse.Namespace, monitoring: Monitoring) -> Callable[[Path], SavedModel]:
     batching = batching_of(options)
-    batcher = None if batching is None else Batcher(batching, monitoring.batched)
+    batcher = None if batching is None else Batcher(batching, monitoring.count_batch)
 
     def load(path: Path) -> SavedModel:
         model = SavedModel(path, batcher)

@@ -195,11 +195,11 @@ class ServedModel:
             loaded = self._load_checked(path)
         except ServingError as error:
             _log.error("%s version %d cannot be loaded: %s", name, number, error)
-            self._monitoring.loaded(name, error.code, time.monotonic() - start)
+            self._monitoring.count_load(name, error.code, time.monotonic() - start)
             with self._changed:
                 version.state, version.error = State.END, error
             return
-        self._monitoring.loaded(name, Code.OK, time.monotonic() - start)
+        self._monitoring.count_load(name, Code.OK, time.monotonic() - start)
         with self._changed:
             version.loaded, version.state = loaded, State.AVAILABLE
         _log.info("%s version %d is available", name, number)

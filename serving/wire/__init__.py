@@ -1,1 +1,1 @@
-"""Wire."""
+"""What travels between client and server: tensors, messages and errors."""

@@ -1,7 +1,4 @@
-"""What can go wrong between a request and its answer, in the codes that gRPC and TF Serving share.
-
-ServingError
-"""
+"""The error of a failed request, with the status codes that gRPC and TF Serving share."""
 
 from __future__ import annotations
 
@@ -31,12 +28,12 @@ class Code(IntEnum):
 
     @property
     def http(self) -> int:
-        """The HTTP status that TF Serving answers with."""
+        """The HTTP status that TF Serving responds with."""
         return _HTTP[self]
 
     @classmethod
     def of_http(cls, status: int) -> Code:
-        """The most general code that is answered with this HTTP status; UNKNOWN if none is."""
+        """The most general code with this HTTP status; UNKNOWN if there is none."""
         return _OF_HTTP.get(status, cls.UNKNOWN)
 
 
@@ -75,10 +72,10 @@ _OF_HTTP = {
 
 
 class ServingError(Exception):
-    """A request failed: `code` says in which way, `message` why."""
+    """A request failed. code: the kind of failure. message: the reason."""
 
     def __init__(self, code: Code, message: str) -> None:
-        super().__init__(code, message)  # what pickle gives back to us
+        super().__init__(code, message)  # so that pickle can create it again
         self.code = code
         self.message = message
 
@@ -87,5 +84,5 @@ class ServingError(Exception):
 
 
 def invalid(message: str) -> ServingError:
-    """The request itself is wrong."""
+    """The error for a request that is wrong in itself."""
     return ServingError(Code.INVALID_ARGUMENT, message)

@@ -1,8 +1,8 @@
-"""The messages of TensorFlow and TF Serving that are needed without importing TensorFlow.
+"""The messages of TensorFlow and TF Serving that a client needs, without importing TensorFlow.
 
-`tensorflow_serving.apis` imports the TensorFlow package for its messages, which takes seconds.
-These have the same fields and numbers, so they are the same on the wire; they live in a descriptor
-pool of their own, so they never clash with the real ones in one process.
+`tensorflow_serving.apis` imports TensorFlow, which takes seconds. The messages here have the same
+fields and numbers, so their encoding is the same. They are in a separate descriptor pool, so both
+kinds can be used in one process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SCALARS = {
     "bytes": _FIELD.TYPE_BYTES,
 }
 
-# Enumerations are int32 here: the same on the wire. `*` repeats, `%` is a map from string.
+# Enumerations are int32: the encoding is the same. `*` is a repeated field, `%` a map from string.
 _MESSAGES = {
     "Dim": "int64 size=1; string name=2",
     "TensorShapeProto": "*Dim dim=2; bool unknown_rank=3",
@@ -59,31 +59,33 @@ _MESSAGES = {
 }
 
 
-def _set_type(field: descriptor_pb2.FieldDescriptorProto, kind: str) -> None:
-    if kind in _SCALARS:
-        field.type = _SCALARS[kind]
+def _set_type(field: descriptor_pb2.FieldDescriptorProto, type_name: str) -> None:
+    if type_name in _SCALARS:
+        field.type = _SCALARS[type_name]
     else:
         field.type = _FIELD.TYPE_MESSAGE
-        field.type_name = f".{kind}" if "." in kind else f".{_PACKAGE}.{kind}"
+        field.type_name = f".{type_name}" if "." in type_name else f".{_PACKAGE}.{type_name}"
 
 
 def _add_field(message: descriptor_pb2.DescriptorProto, declaration: str) -> None:
-    """Add one `kind name=number` to a message."""
-    kind, rest = declaration.split()
+    """Add one field, declared as `type name=number`, to a message."""
+    type_name, rest = declaration.split()
     name, number = rest.split("=")
     field = message.field.add(name=name, number=int(number), label=_FIELD.LABEL_OPTIONAL)
-    if kind[0] in "*%":
+    if type_name[0] in "*%":
         field.label = _FIELD.LABEL_REPEATED
-    if kind[0] == "%":
+    if type_name[0] == "%":
         entry = message.nested_type.add(
             name="".join(part.title() for part in name.split("_")) + "Entry"
         )
         entry.options.map_entry = True
-        for number_, (name_, kind_) in enumerate((("key", "string"), ("value", kind[1:])), 1):
-            _set_type(entry.field.add(name=name_, number=number_, label=1), kind_)
+        key = entry.field.add(name="key", number=1, label=_FIELD.LABEL_OPTIONAL)
+        _set_type(key, "string")
+        value = entry.field.add(name="value", number=2, label=_FIELD.LABEL_OPTIONAL)
+        _set_type(value, type_name[1:])
         _set_type(field, f"{_PACKAGE}.{message.name}.{entry.name}")
     else:
-        _set_type(field, kind.lstrip("*"))
+        _set_type(field, type_name.lstrip("*"))
 
 
 def _build() -> dict[str, Any]:
@@ -91,9 +93,9 @@ def _build() -> dict[str, Any]:
         name="rootstock/wire.proto", package=_PACKAGE, syntax="proto3"
     )
     pool = descriptor_pool.DescriptorPool()
-    for known in (any_pb2, wrappers_pb2):
-        pool.AddSerializedFile(known.DESCRIPTOR.serialized_pb)
-        file.dependency.append(known.DESCRIPTOR.name)
+    for imported in (any_pb2, wrappers_pb2):
+        pool.AddSerializedFile(imported.DESCRIPTOR.serialized_pb)
+        file.dependency.append(imported.DESCRIPTOR.name)
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
         for declaration in fields.split(";"):

@@ -1,7 +1,6 @@
-"""NumPy arrays to and from `tensorflow.TensorProto`, without TensorFlow.
+"""Convert NumPy arrays to and from `tensorflow.TensorProto`, without TensorFlow.
 
-Works on any message class that has TensorProto's fields: the real one and that of
-`serving.wire.protos`.
+This works with TensorFlow's message class and with the one of `serving.wire.protos`.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ import numpy as np
 from serving.wire.errors import invalid
 
 STRING = 7
-MOST_FILLED = 2**24
-"""Elements of a tensor that a few values may fill: a short message must not take all memory."""
-_NUMBERS = {  # DataType: (name, NumPy type, TensorProto's field for single values)
+MAX_FILLED = 2**24
+"""Largest tensor that one repeated value may fill: a short message must not use up the memory."""
+_NUMBERS = {  # DataType: (name, NumPy type, TensorProto's field for a list of values)
     1: ("DT_FLOAT", np.float32, "float_val"),
     2: ("DT_DOUBLE", np.float64, "double_val"),
     3: ("DT_INT32", np.int32, "int_val"),
@@ -34,10 +33,10 @@ _DATA_TYPES = {np.dtype(numpy): number for number, (_, numpy, _) in _NUMBERS.ite
 
 
 def data_type(array: np.ndarray) -> int:
-    """TensorFlow's DataType number of an array; text and bytes are strings.
+    """The DataType number of an array; text and bytes are DT_STRING.
 
     Raises:
-        ServingError: TensorFlow has no such type, or we do not send it.
+        ServingError: the type is not supported.
     """
     if array.dtype.kind in "OSU":
         return STRING
@@ -47,10 +46,10 @@ def data_type(array: np.ndarray) -> int:
 
 
 def numpy_type(number: int) -> np.dtype[Any]:
-    """The NumPy type of a DataType number; object (of bytes) for strings.
+    """The NumPy type of a DataType number; object (of bytes) for DT_STRING.
 
     Raises:
-        ServingError: a type that we do not receive.
+        ServingError: the type is not supported.
     """
     if number == STRING:
         return np.dtype(object)
@@ -70,12 +69,12 @@ def type_number(name: str) -> int:
     """The DataType number of DT_FLOAT, DT_STRING, …
 
     Raises:
-        ServingError: a type that we do not receive.
+        ServingError: the type is not supported.
     """
     if name == "DT_STRING":
         return STRING
-    for number, (known, _, _) in _NUMBERS.items():
-        if known == name:
+    for number, (number_name, _, _) in _NUMBERS.items():
+        if number_name == name:
             return number
     raise invalid(f"Tensors of data type {name} are not supported.")
 
@@ -94,7 +93,7 @@ def fill(proto: Any, array: np.ndarray) -> None:
 
 
 def as_bytes(value: str | bytes) -> bytes:
-    """A string element as TensorFlow holds it: bytes; text as UTF-8."""
+    """A string element as TensorFlow stores it; text is encoded as UTF-8."""
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, bytes):
@@ -103,12 +102,12 @@ def as_bytes(value: str | bytes) -> bytes:
 
 
 def to_numpy(proto: Any) -> np.ndarray:
-    """Read a TensorProto: raw content, or single values of which the last one fills the rest.
+    """Read a TensorProto: raw bytes, or a list of values whose last one fills the rest.
 
     Raises:
-        ServingError: an unsupported type, an unknown size, or values that do not fill the shape.
+        ServingError: an unsupported type, an unknown size, or too many or too few values.
     """
-    numpy = numpy_type(proto.dtype)
+    dtype = numpy_type(proto.dtype)
     shape = tuple(d.size for d in proto.tensor_shape.dim)
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise invalid("Expected a tensor of known shape.")
@@ -118,22 +117,22 @@ def to_numpy(proto: Any) -> np.ndarray:
         values[:] = list(proto.string_val)
     elif proto.tensor_content:
         content = proto.tensor_content
-        if len(content) != size * numpy.itemsize:
+        if len(content) != size * dtype.itemsize:
             raise invalid(
-                f"Expected {size * numpy.itemsize} bytes of tensor content for {numpy} of shape "
+                f"Expected {size * dtype.itemsize} bytes of tensor content for {dtype} of shape "
                 f"{list(shape)}. Received: {len(content)}"
             )
-        values = np.frombuffer(content, numpy.newbyteorder("<")).astype(numpy)
+        values = np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype)
     else:
         field = getattr(proto, _NUMBERS[proto.dtype][2])
-        if proto.dtype == 19:  # halves travel as their bits
+        if proto.dtype == 19:  # float16 values are sent as their bits
             values = np.array(field, np.uint16).view(np.float16)
         else:
-            values = np.array(field, dtype=numpy)
+            values = np.array(field, dtype=dtype)
     if 0 < len(values) < size:
-        if size > MOST_FILLED:
+        if size > MAX_FILLED:
             raise invalid(
-                f"Expected at most {MOST_FILLED} elements where one value fills a tensor."
+                f"Expected at most {MAX_FILLED} elements if one value fills a tensor."
                 f" Received: {size}"
             )
         values = np.concatenate([values, np.repeat(values[-1:], size - len(values))])

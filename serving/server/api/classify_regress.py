@@ -5,7 +5,7 @@ The checks and messages are those of its `classifier.cc`, `regressor.cc` and `mu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,29 +100,22 @@ def examples_of_json(document: Mapping[str, Any]) -> list[bytes]:
     return serialised
 
 
-def fill_classes(result: Any, classes: Classes) -> None:
-    """Fill a `ClassificationResult`."""
-    for row in classes.rows():
+def fill_classification(
+    model: SavedModel, signature: str, examples: Sequence[bytes], result: Any
+) -> None:
+    """Classify, and write the classes into a `ClassificationResult`."""
+    for row in classify(model, signature, examples).rows():
         classification = result.classifications.add()
         for label, score in row:
             classification.classes.add(label=label, score=score)
 
 
-def fill_values(result: Any, values: np.ndarray) -> None:
-    """Fill a `RegressionResult`."""
-    for value in values.tolist():
+def fill_regression(
+    model: SavedModel, signature: str, examples: Sequence[bytes], result: Any
+) -> None:
+    """Regress, and write the numbers into a `RegressionResult`."""
+    for value in regress(model, signature, examples).tolist():
         result.regressions.add(value=value)
-
-
-METHODS: Mapping[str, Callable[[SavedModel, str, Sequence[bytes], Any], None]] = {
-    CLASSIFY: lambda model, signature, examples, result: fill_classes(
-        result.classification_result, classify(model, signature, examples)
-    ),
-    REGRESS: lambda model, signature, examples, result: fill_values(
-        result.regression_result, regress(model, signature, examples)
-    ),
-}
-"""The methods of MultiInference by name; each fills an `InferenceResult`."""
 
 
 def _run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,13 +25,20 @@ from serving.server.api import classify_regress
 from serving.server.api.limits import Limits, TokenInterceptor
 from serving.server.models import Models
 from serving.server.policy import configs_of
-from serving.server.saved_model import DEFAULT_SIGNATURE
+from serving.server.saved_model import DEFAULT_SIGNATURE, SavedModel
 from serving.server.served_model import Target
 from serving.wire.errors import Code, ServingError, invalid
 from serving.wire.tensors import fill, to_numpy
 
+FillResult = Callable[[SavedModel, str, Sequence[bytes], Any], None]
+
 _log = logging.getLogger(__name__)
 _UNLIMITED = -1
+_INFERENCE_METHODS: Mapping[str, tuple[str, FillResult]] = {
+    classify_regress.CLASSIFY: ("classification_result", classify_regress.fill_classification),
+    classify_regress.REGRESS: ("regression_result", classify_regress.fill_regression),
+}
+"""The field of an `InferenceResult` and the function that fills it, by method of MultiInference."""
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
 
@@ -90,7 +97,7 @@ def _handler(
         except Exception as error:
             _log.exception("%s", api)
             code, message = Code.INTERNAL, repr(error)
-        models.monitoring.answered(name, api, "GRPC", code, time.perf_counter() - start)
+        models.monitoring.count_request(name, api, "GRPC", code, time.perf_counter() - start)
         if code is not Code.OK:
             context.abort(_STATUS[code], message)
         return response
@@ -125,23 +132,20 @@ def _predict(models: Models, request: Any) -> Any:
 
 
 def _classify(models: Models, request: Any) -> Any:
-    signature = request.model_spec.signature_name
-    with models.use(target := _target(request.model_spec)) as (version, model):
-        examples = classify_regress.examples_of(request.input)
-        classes = classify_regress.classify(model, signature, examples)
     response = classification_pb2.ClassificationResponse()
-    classify_regress.fill_classes(response.result, classes)
-    response.model_spec.CopyFrom(_spec(target, version, signature))
-    return response
+    return _infer(models, request, response, classify_regress.fill_classification)
 
 
 def _regress(models: Models, request: Any) -> Any:
+    response = regression_pb2.RegressionResponse()
+    return _infer(models, request, response, classify_regress.fill_regression)
+
+
+def _infer(models: Models, request: Any, response: Any, fill_result: FillResult) -> Any:
     signature = request.model_spec.signature_name
     with models.use(target := _target(request.model_spec)) as (version, model):
         examples = classify_regress.examples_of(request.input)
-        values = classify_regress.regress(model, signature, examples)
-    response = regression_pb2.RegressionResponse()
-    classify_regress.fill_values(response.result, values)
+        fill_result(model, signature, examples, response.result)
     response.model_spec.CopyFrom(_spec(target, version, signature))
     return response
 
@@ -159,11 +163,12 @@ def _multi_inference(models: Models, request: Any) -> Any:
     response = inference_pb2.MultiInferenceResponse()
     with models.use(target := _target(first)) as (version, model):
         for task, signature in zip(request.tasks, signatures, strict=True):
-            if task.method_name not in classify_regress.METHODS:
+            if task.method_name not in _INFERENCE_METHODS:
                 raise invalid(f"Unsupported signature method_name: {task.method_name}")
+            field, fill_result = _INFERENCE_METHODS[task.method_name]
             result = response.results.add()
             result.model_spec.CopyFrom(_spec(target, version, signature))
-            classify_regress.METHODS[task.method_name](model, signature, examples, result)
+            fill_result(model, signature, examples, getattr(result, field))
     return response
 
 

@@ -73,7 +73,7 @@ class _Rest:
         if match is not None:
             name, api = self._models.metric_label(match["model"]), match["method"].title()
             seconds = time.perf_counter() - start
-            self._models.monitoring.answered(name, api, "REST", code, seconds)
+            self._models.monitoring.count_request(name, api, "REST", code, seconds)
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, path: str, match: re.Match[str] | None) -> Response:

@@ -42,7 +42,7 @@ def deaf() -> Iterator[int]:
 def test_silence_is_a_missed_deadline(scheme: str, deaf: int) -> None:
     with (
         Client(f"{scheme}://127.0.0.1:{deaf}", "m", timeout_s=0.2) as client,
-        pytest.raises(ServingError, match=r"did not answer within 0.2 s") as caught,
+        pytest.raises(ServingError, match=r"did not respond within 0.2 s") as caught,
     ):
         client.status()
     assert caught.value.code is Code.DEADLINE_EXCEEDED

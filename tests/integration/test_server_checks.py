@@ -1,4 +1,4 @@
-"""The trials that any server can be put through, on the embedded one."""
+"""The checks of `serving.checks`, on the embedded server."""
 
 import json
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
 
     base = tmp_path_factory.mktemp("served")
 
-    def answer(raw: dict[str, Any]) -> dict[str, Any]:
+    def predict(raw: dict[str, Any]) -> dict[str, Any]:
         length = tf.cast(tf.strings.length(raw["text"]), tf.float32)
         return {"sure": tf.sigmoid(raw["age"])[:, None], "size": length[:, None]}
 
     inputs = [SignatureInput("age", "float32"), SignatureInput("text", "string")]
     meanings = [Classes("sure", ("no", "yes")), Value("size")]
-    export(answer, tf.Module(), inputs, ["sure", "size"], base / "exported", meanings)
+    export(predict, tf.Module(), inputs, ["sure", "size"], base / "exported", meanings)
     Directory(base).push("m", base / "exported", "d")
     options = ["--batch-rows", "8", "--max-body-bytes", "1000000"]
     with ServerProcess({"m": base / "m"}, base / "log", options) as server:
@@ -34,23 +34,24 @@ def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
 
 
 def test_malformed_requests_are_refused(urls: tuple[str, str]) -> None:
-    told = fuzz.fuzz(*urls, "m", {}, cases=400, seed=0)
-    assert sum(told.values()) == 400
-    assert len({kind for kind, _ in told}) >= 10
-    refused = sum(count for (_, answer), count in told.items() if answer not in ("200", "OK"))
+    counts = fuzz.fuzz(*urls, "m", {}, cases=400, seed=0)
+    assert sum(counts.values()) == 400
+    assert len({kind for kind, _ in counts}) >= 10
+    refused = sum(count for (_, status), count in counts.items() if status not in ("200", "OK"))
     assert refused > 300
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_load_is_measured(urls: tuple[str, str], which: int, capsys: Any) -> None:
-    arguments = [urls[which], "m", "--clients", "2", "--rows", "4", "--seconds", "0.3"]
+@pytest.mark.parametrize("protocol", [0, 1])
+def test_load_is_measured(urls: tuple[str, str], protocol: int, capsys: Any) -> None:
+    arguments = [urls[protocol], "m", "--clients", "2", "--rows", "4", "--seconds", "0.3"]
     assert load.main(arguments) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["failures"] == 0
-    assert told["rows_per_s"] > 0
-    assert 0 < told["p50_ms"] <= told["p99_ms"]
-    assert load.main([urls[which], "nobody"]) == 2
-    assert "Could not find" in (said := capsys.readouterr().err) or "Servable not found" in said
+    result = json.loads(capsys.readouterr().out)
+    assert result["failures"] == 0
+    assert result["rows_per_s"] > 0
+    assert 0 < result["p50_ms"] <= result["p99_ms"]
+    assert load.main([urls[protocol], "nobody"]) == 2
+    message = capsys.readouterr().err
+    assert "Could not find" in message or "Servable not found" in message
 
 
 def test_the_embedded_server_conforms(urls: tuple[str, str], capsys: Any) -> None:
@@ -60,7 +61,7 @@ def test_the_embedded_server_conforms(urls: tuple[str, str], capsys: Any) -> Non
     assert len(lines) > 30
 
 
-def test_a_server_that_does_not_conform_is_found_out(tmp_path: Path, capsys: Any) -> None:
+def test_a_server_that_does_not_conform_fails_the_check(tmp_path: Path, capsys: Any) -> None:
     import http.server
     import threading
 

@@ -1,4 +1,4 @@
-"""Values as text, by one rule wherever they are compared: keys, labels, categories."""
+"""Columns as strings or numbers."""
 
 from __future__ import annotations
 

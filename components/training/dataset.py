@@ -20,8 +20,8 @@ from components.training.length_groups import LengthGroups
 from components.training.sampling import Proportional, Sampling, order_of, sources
 from components.training.subset import known_from
 from components.transform.batches import ShardedRows, open_columns
-from models.inputs.augment import Augment
 from models.inputs.base import Stored
+from models.inputs.layers.augment import Augment
 from models.lazy import tf
 from models.tasks.base import Task, TaskTarget
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from components.training.sampling import AnySampling, Proportional
 from components.training.subset import Subset
 from models.config import STRICT
-from models.inputs.augment import Augment
+from models.inputs.layers.augment import Augment
 
 
 @dataclass(frozen=True, kw_only=True)

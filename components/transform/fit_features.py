@@ -14,8 +14,8 @@ from components.transform.fit.base import InputFit, TrainingColumn
 from components.transform.vocabularies import vocabularies
 from models.discovery import part
 from models.inputs.base import Feature, Input
-from models.inputs.encodings import AsTrained, Reading, as_trained
-from models.model_files import read_description
+from models.inputs.encodings import AsTrained, Reading
+from models.inputs.trained import as_trained, read_features
 
 
 def fit_features(
@@ -55,7 +55,7 @@ def trained_features(reading: AsTrained) -> tuple[Feature, ...]:
         RootstockError: its record is missing or cannot be read.
     """
     try:
-        return read_description(Path(reading.source)).features
+        return read_features(Path(reading.source))
     except (OSError, ValueError) as e:
         raise RootstockError(f"model.trunk: {e}") from e
 

@@ -10,8 +10,9 @@ from typing import Literal
 from models.config import STRICT
 from models.inputs.base import Feature, Input
 from models.inputs.encodings import AsTrained, Reading
+from models.inputs.trained import as_trained, read_features
 from models.lazy import keras
-from models.model_files import RECORD, SOURCE, WEIGHTS, Description, read_description
+from models.model_files import RECORD, SOURCE, WEIGHTS
 from models.trunks.base import Trunk, TrunkError
 
 
@@ -42,10 +43,8 @@ class Registry(Trunk):
         return tuple(str(path) for path in found if path.exists())
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
-        from models.inputs.encodings import as_trained
-
         try:
-            as_trained(inputs, self._description().features)
+            as_trained(inputs, self._features())
         except (TrunkError, ValueError) as e:
             return [str(e)]
         return []
@@ -58,8 +57,8 @@ class Registry(Trunk):
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         from models.multitask import build
 
-        directory, description = self._directory(), self._description()
-        ordered = _in_its_order(features, description.features, self.model)
+        directory, trained = self._directory(), self._features()
+        ordered = _in_its_order(features, trained, self.model)
         try:
             return build.read_trunk(directory, ordered, self.pretrained)
         except (OSError, ValueError) as e:
@@ -74,10 +73,10 @@ class Registry(Trunk):
     def kept_in(self, directory: Path) -> Registry:
         return replace(self, model=str(directory), store="", pretrained=False)
 
-    def _description(self) -> Description:
+    def _features(self) -> tuple[Feature, ...]:
         directory = self._directory()
         try:
-            return read_description(directory)
+            return read_features(directory)
         except (OSError, ValueError) as e:
             raise TrunkError(
                 f"trained model {directory}: its model.json cannot be read: {e}"

@@ -7,7 +7,7 @@ import pytest
 
 from components.training import dataset
 from components.training.dataset import Rows, evaluation_batches, training_batches
-from models.inputs.augment import Augment
+from models.inputs.layers.augment import Augment
 from models.lazy import tf
 
 N = 50

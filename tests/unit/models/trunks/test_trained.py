@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from models.inputs.categorical import CategoricalFeature
-from models.inputs.encodings import AsTrained, as_trained
+from models.inputs.encodings import AsTrained
 from models.inputs.image import ImageFeature, ImageInput
 from models.inputs.numeric import NumericFeature, NumericInput
 from models.inputs.text import TextFeature, TextInput
+from models.inputs.trained import as_trained
 from models.multitask.build import read_model
 from models.multitask.record import read_record
 from models.trunks.base import TrunkError

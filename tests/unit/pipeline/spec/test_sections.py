@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from components.errors import RootstockError
 from models.balancing.loss_based.uncertainty import Uncertainty
-from models.inputs.augment import Augment
+from models.inputs.layers.augment import Augment
 from models.tasks.multiclass import MulticlassTask
 from pipeline.spec.load import load_spec
 from pipeline.spec.sections import Spec

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from models.inputs.augment import Augment
+from models.inputs.layers.augment import Augment
 from models.lazy import tf
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (64, 9, 12, 3), np.uint8)

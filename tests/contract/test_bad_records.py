@@ -106,12 +106,12 @@ TYPED = {"arrow", "avro", "parquet", "sql"}
 """Their records have the types that the file or database says; a damaged file is an error."""
 
 
-def test_every_format_is_one_or_the_other() -> None:
+def test_every_format_is_either_typed_or_breakable() -> None:
     assert BREAKABLE.keys() | TYPED == readers().keys()
 
 
 @pytest.mark.parametrize("kind", BREAKABLE)
-def test_one_percent_is_quarantined_and_five_are_too_many(kind: str, tmp_path: Path) -> None:
+def test_one_percent_of_bad_records_is_quarantined_and_five_fail(kind: str, tmp_path: Path) -> None:
     for percent, broken in ((1, {70, 131}), (5, set(range(10, 200, 20)) | {15})):
         root = tmp_path / str(percent)
         (root / "in").mkdir(parents=True)

@@ -94,7 +94,7 @@ class TestEveryMethod:
             assert np.all(np.isfinite(combine(balancer, gradients, present)))
         assert all(np.all(np.isfinite(np.array(v, np.float64))) for v in balancer.variables)
 
-    def test_units_of_the_losses_do_not_matter(self, name: str) -> None:
+    def test_scaling_a_loss_does_not_change_the_direction(self, name: str) -> None:
         first = combine(make(name, 1, 1, 1), GRADIENTS)
         found = combine(make(name, 1, 1, 1), 1e-4 * GRADIENTS)
         np.testing.assert_allclose(found, 1e-4 * first, rtol=1e-4, atol=1e-9)
@@ -133,7 +133,7 @@ class TestEveryMethod:
 
 @pytest.mark.parametrize("name", sorted(NO_CONFLICT))
 @pytest.mark.parametrize("tasks", [2, 5, 8])
-def test_no_tasks_loss_rises(name: str, tasks: int) -> None:
+def test_the_update_increases_no_tasks_loss(name: str, tasks: int) -> None:
     random = np.random.default_rng(tasks)
     for _ in range(3):
         gradients = random.normal(size=(tasks, 12)) + 0.1

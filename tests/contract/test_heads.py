@@ -67,7 +67,7 @@ def shared_model() -> MultitaskModel:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_other_labels_of_one_task_change_its_figures_alone(
+def test_other_labels_of_one_task_change_only_its_metrics(
     shared_model: MultitaskModel, name: str
 ) -> None:
     """The canary: were heads crossed, another task's figures would move."""
@@ -81,7 +81,7 @@ def test_other_labels_of_one_task_change_its_figures_alone(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_task_alone_moves_no_other_head(name: str) -> None:
+def test_training_one_task_changes_no_other_head(name: str) -> None:
     missing = {"third": np.int32(-1)}
     others = {n: np.full_like(v, missing.get(n, np.nan)) for n, v in labels().items() if n != name}
     made = model()
@@ -102,7 +102,7 @@ def test_figures_do_not_depend_on_the_batches(shared_model: MultitaskModel) -> N
     assert small == pytest.approx(evaluated(shared_model, labels()), rel=1e-5)
 
 
-def test_the_loss_weighs_tasks_and_nothing_else(shared_model: MultitaskModel) -> None:
+def test_the_loss_is_the_weighted_sum_of_the_tasks(shared_model: MultitaskModel) -> None:
     found = evaluated(shared_model, labels())
     expected = sum(t.task.weight * found[f"{t.name}_loss"] for t in TARGETS)
     assert found["loss"] == pytest.approx(expected)

@@ -184,12 +184,12 @@ def test_units_travel_to_workers(reader: Reader) -> None:
         assert pickle.loads(pickle.dumps((reader, unit))) == (reader, unit)
 
 
-def test_path_is_no_part_of_identity_but_split_is(reader: Reader) -> None:
+def test_the_identity_of_a_reader_contains_its_split_but_not_its_path(reader: Reader) -> None:
     assert canonical(replace(reader, path="/elsewhere")) == canonical(reader)
     assert canonical(replace(reader, split="test")) != canonical(reader)
 
 
-def test_missing_and_empty_are_named(reader: Reader, tmp_path: Path) -> None:
+def test_missing_and_empty_sources_are_named(reader: Reader, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     for path in (tmp_path / "absent", empty):

@@ -50,7 +50,7 @@ def make_model(name, features, balancing=None, towers=()):  # type: ignore[no-un
 
 @schemes
 @inputs
-def test_every_task_trains_what_is_shared(name: str, features) -> None:  # type: ignore[no-untyped-def]
+def test_every_task_trains_the_shared_weights(name: str, features) -> None:  # type: ignore[no-untyped-def]
     model = make_model(name, features)
     for task in TASKS:
         with tf.GradientTape() as tape:
@@ -138,7 +138,7 @@ def test_one_task_alone_can_be_trained(name: str) -> None:
 
 @schemes
 @pytest.mark.parametrize("mode", [Frozen(), Lora(rank=2)], ids=lambda m: m.name)
-def test_transfer_modes_adapt_trunks_and_leave_the_scheme_free(name: str, mode: Transfer) -> None:
+def test_transfer_modes_adapt_only_the_trunk(name: str, mode: Transfer) -> None:
     model = make_model(name, COLUMNS)
     shapes = [w.shape for w in model.weights]
     trunk = [w for la in model.trunk._flatten_layers() if "." in la.name for w in la.weights]
@@ -159,7 +159,7 @@ def test_transfer_modes_adapt_trunks_and_leave_the_scheme_free(name: str, mode: 
 
 
 @schemes
-def test_what_a_whole_trunk_gives_can_be_computed_beforehand(name: str) -> None:
+def test_the_output_of_a_whole_trunk_can_be_computed_in_advance(name: str) -> None:
     model = make_model(name, COLUMNS)
     given = model.trunk(X[COLUMNS])
     assert isinstance(given, list) != SCHEMES[name].one_trunk

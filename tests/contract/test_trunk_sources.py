@@ -94,7 +94,7 @@ def test_groups_hold_every_weight_from_input_to_output(sample: Sample, trunk: ke
         assert numbers[-1] == max(numbers)
 
 
-def test_trainable_it_moves_and_frozen_it_does_not(sample: Sample, trunk: keras.Model) -> None:
+def test_weights_change_if_trainable_and_stay_if_frozen(sample: Sample, trunk: keras.Model) -> None:
     model, batch = with_head(trunk), prepared(sample)
     targets = np.linspace(5, 6, 6)[:, None]
     before = trunk.get_weights()
@@ -140,7 +140,7 @@ def test_a_frozen_group_stays(sample: Sample, trunk: keras.Model) -> None:
     assert any(not np.array_equal(before[v.path], v) for v in trunk.trainable_variables)
 
 
-def test_it_is_rebuilt_without_its_files(
+def test_it_can_be_rebuilt_without_its_files(
     sample: Sample, trunk: keras.Model, tmp_path: Path
 ) -> None:
     trunk.set_weights([w + np.asarray(0.01, w.dtype) for w in trunk.get_weights()])
@@ -160,7 +160,7 @@ def test_it_is_rebuilt_without_its_files(
 
 
 @pytest.mark.slow
-def test_published_it_answers_the_same_and_can_be_trained_on(
+def test_a_published_trunk_gives_the_same_outputs_and_can_be_trained(
     sample: Sample, trunk: keras.Model, tmp_path: Path
 ) -> None:
     expected = np.asarray(trunk(prepared(sample), training=False))
@@ -196,7 +196,9 @@ def test_published_it_answers_the_same_and_can_be_trained_on(
     np.testing.assert_allclose(again(given, training=False), expected, atol=1e-5)
 
 
-def test_exported_it_answers_the_same(sample: Sample, trunk: keras.Model, tmp_path: Path) -> None:
+def test_an_exported_trunk_gives_the_same_outputs(
+    sample: Sample, trunk: keras.Model, tmp_path: Path
+) -> None:
     """As the Trainer exports it: raw values in, one graph."""
     texts = tuple(f for f in sample.features if not isinstance(f, ImageFeature))
     preprocessing = Preprocessing(texts)
@@ -215,7 +217,7 @@ def test_exported_it_answers_the_same(sample: Sample, trunk: keras.Model, tmp_pa
     np.testing.assert_allclose(loaded.serve(raw), expected, atol=1e-5)
 
 
-def test_checks_pass_for_its_own_inputs_alone(sample: Sample) -> None:
+def test_checks_pass_only_for_inputs_that_it_can_read(sample: Sample) -> None:
     image: Input = ImageInput(name="photo", column="p", height=12, width=10)
     text: Input = TextInput(name="words", column="t")
     right, wrong = (image, text) if isinstance(sample.features[0], ImageFeature) else (text, image)
@@ -226,7 +228,9 @@ def test_checks_pass_for_its_own_inputs_alone(sample: Sample) -> None:
         assert sample.trunk.check((wrong,)) != []
 
 
-def test_its_files_count_by_content(sample: Sample, tmp_path: Path) -> None:
+def test_its_fingerprint_depends_on_the_content_of_its_files(
+    sample: Sample, tmp_path: Path
+) -> None:
     files = sample.trunk.files()
     assert files
     assert all(Path(f).exists() for f in files)

@@ -149,7 +149,7 @@ def test_paths_ignore_case_and_numbers_may_be_missing(
         ("/", None, 404, "Not found"),
     ],
 )
-def test_errors_are_tf_servings(
+def test_rest_errors_are_those_of_tf_serving(
     ask: Callable[..., tuple[int, Any]], path: str, body: Any, status: int, message: str
 ) -> None:
     answered, document = ask(path, body)
@@ -211,7 +211,7 @@ def request_of(**inputs: Any) -> Any:
     return request
 
 
-def test_official_stubs_are_answered(channel: grpc.Channel) -> None:
+def test_requests_from_the_official_grpc_stubs_are_answered(channel: grpc.Channel) -> None:
     import tensorflow as tf
     from tensorflow_serving.apis import (
         get_model_metadata_pb2,
@@ -292,7 +292,7 @@ def test_grpc_errors(
     assert message in caught.value.details()
 
 
-def test_batches_that_do_not_match_are_tensorflows_to_refuse(channel: grpc.Channel) -> None:
+def test_tensorflow_refuses_inputs_with_different_batch_sizes(channel: grpc.Channel) -> None:
     from tensorflow_serving.apis import prediction_service_pb2_grpc
 
     service = prediction_service_pb2_grpc.PredictionServiceStub(channel)
@@ -427,7 +427,7 @@ def start(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("option", ["--rest-port", "--grpc-port"])
-def test_a_taken_port_is_one_clear_line(base: Path, option: str) -> None:
+def test_a_port_in_use_is_explained_in_one_line(base: Path, option: str) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -449,7 +449,7 @@ def test_a_wrong_model_argument_is_explained(model: str) -> None:
     assert "NAME=BASE_PATH" in done.stderr or "model name" in done.stderr
 
 
-def test_it_announces_itself_and_stops_on_sigterm(base: Path) -> None:
+def test_it_prints_its_ports_and_stops_on_sigterm(base: Path) -> None:
     command = [sys.executable, "-m", "serving.server", "--model", f"m={base / 'm'}"]
     command += ["--rest-port", "0", "--grpc-port", "0"]
     with subprocess.Popen(
@@ -486,7 +486,7 @@ def test_it_says_loading_before_it_can_answer(base: Path, tmp_path: Path) -> Non
         assert server.wait(1)["rest"] == port
 
 
-def test_it_ends_with_whoever_started_it(base: Path, tmp_path: Path) -> None:
+def test_it_ends_when_its_parent_process_ends(base: Path, tmp_path: Path) -> None:
     code = (
         "import sys, os; from pathlib import Path\n"
         "from serving.server.launch import ServerProcess\n"

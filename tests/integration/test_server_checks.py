@@ -42,7 +42,9 @@ def test_malformed_requests_are_refused(urls: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("protocol", [0, 1])
-def test_load_is_measured(urls: tuple[str, str], protocol: int, capsys: Any) -> None:
+def test_the_load_check_measures_throughput(
+    urls: tuple[str, str], protocol: int, capsys: Any
+) -> None:
     arguments = [urls[protocol], "m", "--clients", "2", "--rows", "4", "--seconds", "0.3"]
     assert load.main(arguments) == 0
     result = json.loads(capsys.readouterr().out)

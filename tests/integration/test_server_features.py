@@ -186,7 +186,7 @@ def test_grpc_classify_regress_and_both(channel: grpc.Channel) -> None:
         service.MultiInference(both)
 
 
-def test_the_context_is_in_every_example(channel: grpc.Channel) -> None:
+def test_the_context_is_merged_into_every_example(channel: grpc.Channel) -> None:
     request = regression_pb2.RegressionRequest()
     request.model_spec.name, request.model_spec.signature_name = "m", "regress_size"
     given = request.input.example_list_with_context
@@ -203,7 +203,9 @@ def test_the_context_is_in_every_example(channel: grpc.Channel) -> None:
 # --- labels and configuration ---------------------------------------------------------------------
 
 
-def test_a_label_is_answered_by_its_version(ask: Ask, base: Path, models: Any) -> None:
+def test_a_request_with_a_label_reaches_the_labelled_version(
+    ask: Ask, base: Path, models: Any
+) -> None:
     body = {"signature_name": "size", "inputs": {"age": [1.0], "job": [""]}}
 
     def size(path: str) -> Any:
@@ -253,7 +255,7 @@ def test_models_are_reloaded_by_config(base: Path, models: Any, tmp_path: Path) 
 # --- batching -------------------------------------------------------------------------------------
 
 
-def test_requests_together_are_answered_each_its_own(ports: dict[str, int], ask: Ask) -> None:
+def test_batched_requests_get_their_own_answers(ports: dict[str, int], ask: Ask) -> None:
     def one(age: int) -> float:
         with Client(f"grpc://127.0.0.1:{ports['grpc']}", "m", signature="size") as client:
             rows = 1 + age % 3
@@ -269,7 +271,7 @@ def test_requests_together_are_answered_each_its_own(ports: dict[str, int], ask:
     assert runs < 40
 
 
-def test_a_bad_request_among_others_fails_alone(ports: dict[str, int]) -> None:
+def test_a_bad_request_in_a_batch_fails_alone(ports: dict[str, int]) -> None:
     def one(good: bool) -> str:
         address = f"http://127.0.0.1:{ports['rest']}"
         inputs: dict[str, Any] = {"age": [1.0], "job": ["" if good else b"\xff"]}
@@ -311,7 +313,7 @@ def batches(ask: Ask) -> tuple[int, int]:
 # --- limits, packing, metrics, health -------------------------------------------------------------
 
 
-def test_bodies_may_be_packed_both_ways(ask: Ask) -> None:
+def test_requests_and_responses_may_use_gzip(ask: Ask) -> None:
     body = json.dumps({"inputs": {"age": [1.0] * 500, "job": [""] * 500}}).encode()
     headers = {"Content-Encoding": "gzip", "Accept-Encoding": "gzip"}
     status, told, answer = ask("/v1/models/m:predict", gzip.compress(body), headers)
@@ -329,7 +331,9 @@ def test_bodies_may_be_packed_both_ways(ask: Ask) -> None:
         (b"{}", "br", 400),
     ],
 )
-def test_bodies_that_are_refused(ask: Ask, body: bytes, encoding: str, status: int) -> None:
+def test_oversized_and_broken_bodies_are_refused(
+    ask: Ask, body: bytes, encoding: str, status: int
+) -> None:
     answered, _, answer = ask("/v1/models/m:predict", body, {"Content-Encoding": encoding})
     assert answered == status
     assert json.loads(answer)["error"]
@@ -343,7 +347,7 @@ def test_a_message_over_the_limit_is_refused_over_grpc(ports: dict[str, int]) ->
     assert caught.value.code is Code.RESOURCE_EXHAUSTED
 
 
-def test_metrics_are_prometheus_text_under_tf_servings_names(ask: Ask) -> None:
+def test_metrics_have_the_names_of_tf_serving(ask: Ask) -> None:
     ask("/v1/models/m:predict", {"inputs": {"age": [1.0], "job": [""]}})
     ask("/v1/models/m:predict", {"inputs": 1})
     ask("/v1/models/unknown:predict", {"inputs": 1})
@@ -452,7 +456,7 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 20) -> None:
         time.sleep(0.05)
 
 
-def test_more_requests_than_may_be_pending_are_refused(base: Path, tmp_path: Path) -> None:
+def test_requests_beyond_the_pending_limit_are_refused(base: Path, tmp_path: Path) -> None:
     options = ["--max-pending", "1", "--batch-rows", "64", "--batch-wait-ms", "1500"]
     with ServerProcess({"m": base / "m"}, tmp_path / "log", options) as server:
         ports = server.wait(60)

@@ -40,7 +40,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(600)
-def test_a_killed_study_goes_on_and_finds_negative_transfer(project: Path) -> None:
+def test_a_killed_study_continues_and_finds_negative_transfer(project: Path) -> None:
     process = start(project, "study", "spec.yaml", "--workers", "2")
     end = time.monotonic() + 200
     while (
@@ -70,7 +70,7 @@ def test_a_killed_study_goes_on_and_finds_negative_transfer(project: Path) -> No
         assert list(spec.tasks) == tasks
 
 
-def test_an_interrupted_study_stops_at_once_and_goes_on(project: Path) -> None:
+def test_an_interrupted_study_stops_at_once_and_can_continue(project: Path) -> None:
     endless = ["--set", "store=store/endless", "--set", "training.epochs=100000"]
     store = project / "store" / "endless"
     for times, group in ((1, False), (3, True)):
@@ -82,7 +82,7 @@ def test_an_interrupted_study_stops_at_once_and_goes_on(project: Path) -> None:
         assert finished(store) == done
 
 
-def test_a_finished_study_is_told_again_without_tensorflow(project: Path) -> None:
+def test_a_finished_study_is_reported_again_without_tensorflow(project: Path) -> None:
     before = finished(project / "store")
     process = start(project, "study", "spec.yaml", timed=True)
     out, err = process.communicate(timeout=200)
@@ -92,7 +92,7 @@ def test_a_finished_study_is_told_again_without_tensorflow(project: Path) -> Non
     assert not [m for m in ("tensorflow", "keras", "mlflow", "apache_beam") if f" {m}\n" in err]
 
 
-def test_every_seed_can_have_a_split_of_its_own(project: Path) -> None:
+def test_resampled_splits_differ_between_seeds(project: Path) -> None:
     store = project / "store" / "resampled"
     own = ["study.splits=resampled", "study.seeds=2", "training.epochs=2", f"store={store}"]
     process = start(project, "study", "spec.yaml", *(w for o in own for w in ("--set", o)))
@@ -123,7 +123,7 @@ def test_advice_separates_the_tasks(project: Path) -> None:
     assert "<svg" in (advised / "advice.html").read_text()
 
 
-def test_tasks_may_have_a_label_column_in_common(project: Path) -> None:
+def test_tasks_may_share_a_label_column(project: Path) -> None:
     other = "tasks.down={kind: binary, label: up, positive: 0}"
     store = project / "store" / "common"
     own = [other, "study={}", "training.epochs=1", f"store={store}"]
@@ -134,7 +134,7 @@ def test_tasks_may_have_a_label_column_in_common(project: Path) -> None:
     assert trunk["scores"]["down"]["k-NN"] == trunk["scores"]["up"]["k-NN"]
 
 
-def test_an_arm_that_does_not_fit_is_told(project: Path) -> None:
+def test_an_invalid_arm_is_explained(project: Path) -> None:
     process = start(project, "study", "spec.yaml", "--set", "study.arms={a: {models: [[up]]}}")
     _, err = process.communicate(timeout=200)
     assert process.returncode == 2
@@ -142,7 +142,7 @@ def test_an_arm_that_does_not_fit_is_told(project: Path) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_trials_on_a_beam_runner_are_those_of_this_machine(project: Path) -> None:
+def test_trials_on_a_beam_runner_give_the_same_results(project: Path) -> None:
     less = ["--set", "study.seeds=2", "--set", "training.epochs=1", "--set", "store=store/beam"]
     beam = ["--beam", "direct_running_mode=multi_processing", "--beam", "direct_num_workers=2"]
     process = start(project, "study", "spec.yaml", *less, *beam)

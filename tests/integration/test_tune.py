@@ -39,7 +39,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def test_a_search_goes_on_after_a_kill_and_writes_a_spec_that_runs(project: Path) -> None:
+def test_a_killed_search_continues_and_writes_a_spec_that_runs(project: Path) -> None:
     killed = start(project, *TUNED)
     end = time.monotonic() + 240
     while len(finished(project / "store")) < 3 and time.monotonic() < end:
@@ -84,7 +84,7 @@ def test_a_search_goes_on_after_a_kill_and_writes_a_spec_that_runs(project: Path
     assert len(client.search_runs([experiment.experiment_id])) == 7
 
 
-def test_an_interrupted_search_stops_at_once_and_goes_on(project: Path) -> None:
+def test_an_interrupted_search_stops_at_once_and_can_continue(project: Path) -> None:
     endless = ["--set", "store=store/endless", "--set", "tune.space={training.epochs: [100000]}"]
     store = project / "store" / "endless"
     for times, group in ((1, False), (3, True)):

@@ -46,7 +46,9 @@ def test_different_keys_have_different_bytes(pairs: list[tuple[str | None, str |
     st.permutations(range(3)),
     st.floats(0.1, 0.9),
 )
-def test_a_row_has_its_split_by_itself(values: list[str], order: list[int], train: float) -> None:
+def test_the_split_of_a_row_does_not_depend_on_other_rows(
+    values: list[str], order: list[int], train: float
+) -> None:
     shares = HashSplits(train=train, val=(1 - train) / 2, test=(1 - train) / 2).shares
     rows = pa.RecordBatch.from_pydict({"a": pa.array(values)})
     whole = split_indices(rows, ["a"], shares).tolist()

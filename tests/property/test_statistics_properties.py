@@ -36,7 +36,9 @@ def of(kind: pa.DataType, text: bool, values: list[object]) -> Accumulator:
 @pytest.mark.parametrize("name", VALUES)
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_any_parts_in_any_order(name: str, data: st.DataObject) -> None:
+def test_merging_parts_in_any_order_gives_the_statistics_of_the_whole(
+    name: str, data: st.DataObject
+) -> None:
     kind, text, value = VALUES[name]
     values = data.draw(st.lists(st.none() | value, max_size=30))
     cuts = data.draw(st.lists(st.integers(0, len(values)), max_size=5))

@@ -70,7 +70,7 @@ def examples(store: Path) -> list[Path]:
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle(source: Path, tmp_path: Path) -> None:
+def test_a_killed_worker_leaves_nothing_half_published(source: Path, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     finished(start(source, whole))
     process = start(source, killed, pause=0.5)
@@ -87,7 +87,7 @@ def test_killed_in_the_middle(source: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_full_disk_in_the_middle(source: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing_half_published(source: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     told = finished(start(source, store, limit=20_000))
     assert "no space left on this disk" in told

@@ -76,14 +76,16 @@ def test_a_stage_runs_once_for_one_fingerprint(tmp_path: Path, counter: Path) ->
     assert (first.made.path / "text").read_text() == "a"
 
 
-def test_stages_run_beside_each_other(tmp_path: Path, counter: Path) -> None:
+def test_stages_can_run_in_parallel(tmp_path: Path, counter: Path) -> None:
     with runner(tmp_path) as run:
         future = run.start(Make("a", str(counter)), Nothing())
         run(Make("b", str(counter)), Nothing())
         assert (future.result().made.path / "text").read_text() == "a"
 
 
-def test_a_result_whose_outside_effect_is_gone_is_made_again(tmp_path: Path, counter: Path) -> None:
+def test_a_stage_runs_again_if_its_effect_outside_the_store_is_gone(
+    tmp_path: Path, counter: Path
+) -> None:
     with runner(tmp_path) as run:
         run(Make("a", str(counter)), Nothing())
         counter.unlink()
@@ -91,7 +93,7 @@ def test_a_result_whose_outside_effect_is_gone_is_made_again(tmp_path: Path, cou
     assert [r.cached for r in run.results] == [False, False]
 
 
-def test_a_passing_fault_is_tried_again_when_asked(tmp_path: Path, counter: Path) -> None:
+def test_a_transient_error_is_retried_if_requested(tmp_path: Path, counter: Path) -> None:
     with runner(tmp_path) as run, pytest.raises(OSError, match="hiccuped"):
         run(Make("a", str(counter), "once"), Nothing())
     counter.unlink()
@@ -100,7 +102,7 @@ def test_a_passing_fault_is_tried_again_when_asked(tmp_path: Path, counter: Path
     assert counter.read_text() == "xx"
 
 
-def test_what_the_user_must_mend_is_not_tried_again(tmp_path: Path, counter: Path) -> None:
+def test_errors_that_the_user_must_fix_are_not_retried(tmp_path: Path, counter: Path) -> None:
     with runner(tmp_path, retries=3) as run, pytest.raises(RootstockError, match="row 7"):
         run(Make("a", str(counter), "user"), Nothing())
     assert counter.read_text() == "x"
@@ -115,7 +117,7 @@ def test_explain_names_the_cause(tmp_path: Path, counter: Path) -> None:
     assert "Make: changed since its last result: parameter text" in out.getvalue()
 
 
-def test_the_tracker_is_told(tmp_path: Path, counter: Path) -> None:
+def test_the_tracker_gets_every_event(tmp_path: Path, counter: Path) -> None:
     tracker = JournalTracker(tmp_path / "runs" / "r", lambda _: None)
     with Runner(Store(tmp_path / "s"), tracker, LineDisplay(io.StringIO())) as run:
         run(Make("a", str(counter)), Nothing())

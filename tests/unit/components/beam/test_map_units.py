@@ -45,7 +45,7 @@ def test_an_attempt_after_a_crash_does_only_what_is_left(new_context: Make, tmp_
     assert log.read_text() == "1\n"
 
 
-def test_runners_that_there_are_not(new_context: Make, tmp_path: Path) -> None:
+def test_unknown_runners_are_explained(new_context: Make, tmp_path: Path) -> None:
     for name in ("FlingRunner", "nowhere.Runner"):
         context = replace(new_context("a"), beam=BeamOptions(name))
         with pytest.raises(RootstockError, match=rf"--runner {name}: .*docs/runners\.md"):
@@ -68,7 +68,7 @@ def test_threads_are_as_many_as_cores_and_units_at_most(
         assert context.observer.notes[-1] == note  # type: ignore[attr-defined]
 
 
-def test_a_full_disk_is_said(new_context: Make) -> None:
+def test_a_full_disk_is_reported(new_context: Make) -> None:
     with pytest.raises(OSError, match="No space left on device") as caught:
         map_units("x", [1, 2], full, new_context("a"))
     assert caught.value.errno == errno.ENOSPC
@@ -96,7 +96,7 @@ def test_a_worker_process_that_dies(new_context: Make, tmp_path: Path) -> None:
     assert list(map_units("x", [1, 2, 3, 4], work, context)) == [1, 4, 9, 16]
 
 
-def test_what_was_handed_over_is_made_again(new_context: Make, tmp_path: Path) -> None:
+def test_outputs_that_were_moved_away_are_computed_again(new_context: Make, tmp_path: Path) -> None:
     context = new_context("a")
     written, target = context.scratch / "files", context.output / "files"
     (written / "train").mkdir(parents=True)
@@ -110,7 +110,7 @@ def test_what_was_handed_over_is_made_again(new_context: Make, tmp_path: Path) -
     assert (tmp_path / "log").read_text() == "0\n0\n"
 
 
-def test_the_users_error_comes_through_and_is_tried_again(
+def test_an_error_in_the_input_is_reported_and_the_unit_is_tried_again(
     new_context: Make, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     work = partial(square, log=tmp_path / "log", refused=(7, 8))

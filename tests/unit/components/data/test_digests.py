@@ -16,14 +16,14 @@ def make_tree(root: Path) -> Path:
     return root
 
 
-def test_a_tree_is_its_names_and_bytes(tmp_path: Path) -> None:
+def test_the_digest_of_a_tree_depends_on_names_and_bytes(tmp_path: Path) -> None:
     one, two = make_tree(tmp_path / "one"), make_tree(tmp_path / "two")
     assert digest_tree(one) == digest_tree(two)
     (two / "b" / "c.txt").rename(two / "b" / "d.txt")
     assert digest_tree(one) != digest_tree(two)
 
 
-def test_a_source_is_its_content_wherever_it_lies(tmp_path: Path) -> None:
+def test_the_digest_of_a_source_does_not_depend_on_its_path(tmp_path: Path) -> None:
     index = tmp_path / "index"
     one, two = make_tree(tmp_path / "one"), make_tree(tmp_path / "two")
     assert digest_source(str(one), index) == digest_source(str(two), index)
@@ -59,7 +59,7 @@ def test_a_file_changed_within_a_clock_tick_is_read_again(tmp_path: Path) -> Non
     assert digest_source(str(file), index) != before
 
 
-def test_nothing_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_source_is_reported(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(RootstockError, match="holds no files"):
         digest_source(str(tmp_path / "empty"), tmp_path / "index")

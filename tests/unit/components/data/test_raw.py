@@ -28,7 +28,7 @@ ROWS = pa.table(
 
 
 @pytest.mark.parametrize("rows", [ROWS, ROWS.to_batches()[0]])
-def test_missing_values_become_what_the_model_takes_for_them(
+def test_missing_values_become_nan_or_empty_strings(
     rows: pa.Table | pa.RecordBatch,
 ) -> None:
     raw = raw_inputs(rows, FEATURES)
@@ -39,7 +39,7 @@ def test_missing_values_become_what_the_model_takes_for_them(
     np.testing.assert_array_equal(raw["n"], [2, np.nan])
 
 
-def test_columns_that_do_not_do() -> None:
+def test_unsuitable_columns_are_explained() -> None:
     numeric = NumericFeature(name="n", column="text", mean=0.0, deviation=1.0)
     with pytest.raises(RootstockError, match=r"input 'n' is numeric, but its column 'text'"):
         raw_inputs(ROWS, [numeric])

@@ -18,7 +18,7 @@ def test_key_is_length_and_value() -> None:
     assert key_bytes(rows, ["a", "b"]) == [b"1:x2:10", b"-1:2", b"0:-"]
 
 
-def test_equal_numbers_meet_whatever_their_type() -> None:
+def test_equal_numbers_of_different_types_have_the_same_key() -> None:
     whole = key_bytes(batch(a=pa.array([1, 1_000_000_000_000_000])), ["a"])
     assert key_bytes(batch(a=pa.array([1.0, 1e15])), ["a"]) == whole
     assert key_bytes(batch(a=pa.array(["1", "1000000000000000"])), ["a"]) == whole
@@ -46,7 +46,7 @@ def test_split_is_blake2b_against_cumulative_shares() -> None:
     assert np.allclose(np.bincount(chosen) / 1000, (0.5, 0.25, 0.25), atol=0.05)
 
 
-def test_a_share_of_nothing_gets_nothing() -> None:
+def test_a_split_with_share_zero_gets_no_rows() -> None:
     rows = batch(a=pa.array([str(i) for i in range(500)]))
     assert set(split_indices(rows, ["a"], (0.9, 0.0, 0.1))) == {0, 2}
     assert set(split_indices(rows, ["a"], (1.0, 0.0, 0.0))) == {0}

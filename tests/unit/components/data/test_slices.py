@@ -40,7 +40,7 @@ def test_ranges_hold_their_lower_edge():
     }
 
 
-def test_crosses_without_empty_ones():
+def test_combinations_of_columns_without_rows_are_left_out():
     assert rows_of(Slice(columns=("sex", "age"), edges={"age": (30,)})) == {
         "sex=f & age=..30": [0],
         "sex=f & age=missing": [3],
@@ -49,7 +49,7 @@ def test_crosses_without_empty_ones():
     }
 
 
-def test_more_values_than_anyone_reads_are_refused():
+def test_columns_with_too_many_values_are_refused():
     table = pa.table({"id": pa.array(range(101))})
     with pytest.raises(RootstockError, match=r"101 values.*give edges"):
         masks([Slice(columns=("id",))], table)
@@ -77,6 +77,6 @@ def test_columns_that_cannot_be_sliced_by_are_named(given, said):
         (Slice(columns=("a",), edges={"a": ()}), "ascending"),
     ],
 )
-def test_slices_that_make_no_sense_are_refused(given, said):
+def test_contradictory_slices_are_refused(given, said):
     with pytest.raises(RootstockError, match=said):
         check_slices([given])

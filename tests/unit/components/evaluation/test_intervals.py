@@ -19,7 +19,7 @@ TARGET = TaskTarget(task=BinaryTask(name="t", label="y"), classes=("negative", "
 
 @pytest.mark.parametrize("counted", [0, 1, 17, 39, 40])
 @pytest.mark.parametrize("level", [0.9, 0.99])
-def test_what_was_seen_counts_half_beyond_the_bounds_of_a_share(counted, level):
+def test_the_interval_of_a_share_is_mid_p(counted, level):
     found = of_share(counted, 40, level)
     tail = (1 - level) / 2
     if counted > 0:
@@ -32,7 +32,7 @@ def test_what_was_seen_counts_half_beyond_the_bounds_of_a_share(counted, level):
     assert whole.low <= found.low <= counted / 40 <= found.high <= whole.high
 
 
-def test_the_interval_of_paired_shares_is_that_of_a_table_with_one_more_of_either():
+def test_the_interval_of_paired_shares_adds_one_row_to_either_side():
     ours, theirs, rows = 13, 5, 62
     error = norm.ppf(0.975) * np.sqrt((ours + theirs) - (ours - theirs) ** 2 / rows) / rows
     found = of_paired_shares(12, 4, 60, 0.95)
@@ -55,7 +55,7 @@ def test_percentiles_are_those_of_the_defined_values_unless_too_few_are():
     assert percentile(np.append(values, np.full(9, np.nan)), 0.5) is None
 
 
-def test_intervals_hold_the_true_value_as_often_as_they_say():
+def test_intervals_have_their_nominal_coverage():
     """benchmarks/interval_coverage.py does this at length, for every metric."""
     truth, trials = {"accuracy": 0.8, "brier": 0.16}, 250
     held = dict.fromkeys(truth, 0)

@@ -68,13 +68,13 @@ def test_changes_against_the_champion(bounds, missed):
     assert [missed in line for line in told] == ([] if missed is None else [True])
 
 
-def test_without_a_champion_that_knows_the_task_changes_hold():
+def test_without_a_champion_for_the_task_change_thresholds_are_met():
     assert verdict(auc(min_change=0.1), {ALL: found(0.8)}, compared=()) == []
     told = verdict(auc(min_change=0.1), {ALL: found(0.8)})
     assert "undefined" in told[0]
 
 
-def test_any_slice_may_veto():
+def test_one_failing_slice_vetoes_the_push():
     slices = {ALL: found(0.9), "sex=f": found(0.8), "sex=m": found(0.6), "age=..30": found(0.5)}
     assert verdict(auc(min=0.7), slices) == []
     told = verdict(auc(min=0.7, slice="sex=*"), slices)
@@ -99,7 +99,7 @@ def test_a_slice_that_is_too_small_or_undefined_is_a_miss():
         ),
     ],
 )
-def test_thresholds_that_nothing_can_meet_are_refused(threshold, said):
+def test_thresholds_that_cannot_be_met_are_refused(threshold, said):
     with pytest.raises(RootstockError, match=said):
         check_thresholds(TASKS, [threshold])
 

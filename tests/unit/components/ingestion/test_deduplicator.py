@@ -57,7 +57,9 @@ def ids(outputs: DeduplicatorOutputs, split: str) -> list[int]:
     return list(outputs.examples.read(split).column("id").to_pylist())
 
 
-def test_copies_leave_training_before_evaluation(tmp_path: Path, new_context: Make) -> None:
+def test_copies_are_dropped_from_training_rather_than_from_test(
+    tmp_path: Path, new_context: Make
+) -> None:
     examples = written(
         tmp_path / "e",
         train=[{"id": i, "t": t} for i, t in enumerate(["Buy  now", "new", "new", None, ""])],
@@ -74,7 +76,7 @@ def test_copies_leave_training_before_evaluation(tmp_path: Path, new_context: Ma
     assert context.observer.figures["leaks"] == 1  # type: ignore[attr-defined]
 
 
-def test_without_drop_only_the_report_tells(tmp_path: Path, new_context: Make) -> None:
+def test_without_drop_duplicates_are_only_reported(tmp_path: Path, new_context: Make) -> None:
     examples = written(
         tmp_path / "e", train=[{"id": 1, "t": "a"}], test=[{"id": 2, "t": "a"}, {"id": 3, "t": "b"}]
     )
@@ -135,7 +137,7 @@ def test_plain_images_are_no_copies_of_each_other() -> None:
     assert groups(signatures(batch, ("image",), near=True), 0.9).tolist() == [0, 1, 2]
 
 
-def test_columns_that_do_not_do(tmp_path: Path, new_context: Make) -> None:
+def test_unsuitable_columns_are_explained(tmp_path: Path, new_context: Make) -> None:
     examples = written(tmp_path / "e", train=[{"id": 1, "t": "a"}])
     with pytest.raises(RootstockError, match=r"'text' is not a column of the examples"):
         run(examples, new_context("x"), columns=("text",))

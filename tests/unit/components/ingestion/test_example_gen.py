@@ -79,7 +79,7 @@ def test_figures(write: Callable[[str, str], CsvReader], new_context: Make) -> N
     assert context.observer.seen[-1] == (1, 1, "shards")  # type: ignore[attr-defined]
 
 
-def test_a_given_test_source_takes_the_whole_test_split(
+def test_a_source_with_a_split_gets_no_other_rows_in_it(
     write: Callable[[str, str], CsvReader], new_context: Make
 ) -> None:
     train, test = write("a.csv", numbered(0, 900)), write("b.csv", numbered(0, 50))
@@ -98,7 +98,7 @@ def test_key_keeps_groups_together(
     assert sum(len(g) for g in groups) == 40
 
 
-def test_sources_of_different_columns_meet(
+def test_sources_with_different_columns_are_united(
     write: Callable[[str, str], CsvReader], new_context: Make
 ) -> None:
     a, b = write("a.csv", "id,x\n1,1\n2,2\n"), write("b.csv", "id,x,y\n3,0.5,z\n")

@@ -81,7 +81,7 @@ def test_stratified_to_the_row(split: Callable[..., ExampleGenOutputs]) -> None:
     assert Counter(column(other, "test", "kind")) == counts[2]
 
 
-def test_a_group_is_not_torn_apart_by_strata(split: Callable[..., ExampleGenOutputs]) -> None:
+def test_stratification_keeps_groups_together(split: Callable[..., ExampleGenOutputs]) -> None:
     rows = "user,kind\n" + "".join(f"{i % 50},{'ab'[i % 2]}\n" for i in range(200))
     outputs = split(rows, HashSplits(stratify="kind"), ("user",))
     groups = [set(column(outputs, s, "user")) for s in SPLITS]
@@ -100,7 +100,7 @@ def test_a_group_is_not_torn_apart_by_strata(split: Callable[..., ExampleGenOutp
         ({"train": 0.5}, "add up to 1"),
     ],
 )
-def test_rules_that_do_not_do(given: dict[str, object], message: str) -> None:
+def test_invalid_split_rules_are_explained(given: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         SPEC.validate_python(given)
 

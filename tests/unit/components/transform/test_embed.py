@@ -116,7 +116,7 @@ def test_same_bytes_every_time_and_after_a_crash(
         assert digest_tree(first.path) == digest_tree(other.path)
 
 
-def test_a_trunk_that_cannot_be_built_is_told(
+def test_a_trunk_that_cannot_be_built_is_explained(
     text: tuple[Trunk, EmbedInputs, Feature], tmp_path: Path, new_context: Make
 ) -> None:
     trunk, inputs, _ = text

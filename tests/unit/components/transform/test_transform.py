@@ -156,7 +156,7 @@ def test_no_bin_is_empty(tmp_path: Path, new_context: Make, seed: int) -> None:
     assert set(train.tolist()) == set(range(2, feature.ids))
 
 
-def test_what_cannot_be_put_into_bins(tmp_path: Path, new_context: Make) -> None:
+def test_a_column_with_too_many_equal_values_has_no_bins(tmp_path: Path, new_context: Make) -> None:
     examples = written(tmp_path / "e", [pa.table({"x": [0] * 97 + [1, 2, 3]})], val=VAL_X)
     given = NumericInput(name="x", column="x", bins=10)
     with pytest.raises(RootstockError, match="too many rows hold its smallest value, 0"):

@@ -198,7 +198,7 @@ def test_famo_follows_algorithm_1(losses: np.ndarray) -> None:
         np.testing.assert_allclose(balancer.logits, logits, rtol=1e-3, atol=1e-6)
 
 
-def test_famo_turns_to_the_slower_task() -> None:
+def test_famo_favours_the_slower_task() -> None:
     balancer = built(FAMO(), 1, 1)
     assert isinstance(balancer, FAMOBalancer)
     before, after = np.array([1, 1], "float32"), np.array([0.5, 0.9], "float32")

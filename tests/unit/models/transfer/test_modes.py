@@ -62,7 +62,7 @@ def trained(adaptation: Adaptation) -> list[set[str]]:
     return found
 
 
-def test_all_modes_are_here() -> None:
+def test_every_mode_is_tested() -> None:
     assert set(MODES) == {
         "frozen",
         "fine_tune",
@@ -129,7 +129,7 @@ def test_linear_then_fine_tune_starts_the_trunk_late(model: Small) -> None:
     assert {p.first_step for p in adaptation.paces(7)[8:]} == {0}
 
 
-def test_gradual_thaws_from_output_to_input(model: Small) -> None:
+def test_gradual_unfreezes_from_output_to_input(model: Small) -> None:
     adaptation = Adaptation(Gradual(epochs_per_group=2), model)  # type: ignore[arg-type]
     assert [p.start for p in adaptation.phases] == [0, 2, 4]
     groups = [{n.partition(".")[0] for n in names} for names in trained(adaptation)]
@@ -202,7 +202,7 @@ def test_lora_takes_einsum_kernels_as_matrices(
     assert np.abs(np.asarray(layer(x)) - before).max() > 1e-3
 
 
-def test_lora_names_what_cannot_take_it(model: Small) -> None:
+def test_lora_names_layers_that_do_not_support_it(model: Small) -> None:
     with pytest.raises(TransferError, match=r"'quary' names no layer.*Conv2D: conv; Dense: dense"):
         Adaptation(Lora(targets=("quary",)), model)  # type: ignore[arg-type]
     with pytest.raises(TransferError, match=r"cannot take it: .*depthwise \(DepthwiseConv2D\)"):

@@ -52,7 +52,7 @@ def test_weights_that_do_not_fit_name_the_layer(tmp_path: Path) -> None:
     assert "no such file" in Applications(model="VGG16", weights=str(tmp_path / "x")).check(())[0]
 
 
-def test_what_there_is_not_is_told() -> None:
+def test_unknown_models_and_arguments_are_explained() -> None:
     with pytest.raises(TrunkError, match=r"no MobilNet. Expected one of: .*MobileNetV2"):
         Applications(model="MobilNet", pretrained=False).build((IMAGE,))
     with pytest.raises(TrunkError, match="only the MobileNets"):

@@ -183,7 +183,7 @@ def test_the_blocks_of_a_vision_transformer_are_groups(tmp_path: Path) -> None:
     assert sorted(grouped) == sorted(id(w) for w in trunk.weights)
 
 
-def test_what_does_not_fit_is_told(presets: Path, tmp_path: Path) -> None:
+def test_unsuitable_inputs_are_explained(presets: Path, tmp_path: Path) -> None:
     text, image = str(presets / "text"), str(presets / "image")
     with pytest.raises(TrunkError, match=r"expected TokensFeature. Received: ImageFeature"):
         KerasHub(preset=text).build((IMAGE,))

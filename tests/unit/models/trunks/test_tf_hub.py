@@ -58,7 +58,7 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"handle": "bert"}, (TEXT,), "no saved_model.pb"),
     ],
 )
-def test_what_does_not_fit_is_told(
+def test_unsuitable_inputs_are_explained(
     modules: Path, trunk: dict[str, str], features: tuple[Feature, ...], told: str
 ) -> None:
     paths = {k: str(modules / v) for k, v in trunk.items() if k in ("handle", "preprocess")}

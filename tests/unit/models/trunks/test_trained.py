@@ -106,7 +106,7 @@ def test_features_are_found_by_name_then_by_kind() -> None:
     assert IMAGE not in (subject, years)
 
 
-def test_a_pushed_model_in_another_form(store: Path) -> None:
+def test_a_pushed_model_with_another_export_is_found(store: Path) -> None:
     """The Exporter's artifact has what rebuilds the Keras model too."""
     trained_model(store / "Exporter/small/model")
     told = {"created": 5, "outputs": {"model": {"digest": "digest of small"}}}

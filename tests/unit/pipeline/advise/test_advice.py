@@ -53,7 +53,7 @@ def test_affinities_are_in_units_of_a_tasks_own_step() -> None:
     assert found.sure(1, 0)
 
 
-def test_noise_separates_nobody_and_harm_does() -> None:
+def test_only_significant_harm_separates_tasks() -> None:
     rng = np.random.default_rng(0)
     own = np.eye(2) * 0.1
     noise = own + rng.normal(0, 0.02, (10, 2, 2)) * (1 - np.eye(2))

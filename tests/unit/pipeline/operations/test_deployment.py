@@ -65,7 +65,7 @@ def test_a_canary_becomes_stable(spec, capsys):
     assert "no version is labelled 'beta'" in told(capsys, "promote", spec, "--from=beta", code=2)
 
 
-def test_going_back_makes_a_new_version_of_the_old_content(spec, capsys):
+def test_a_rollback_makes_a_new_version_of_the_old_content(spec, capsys):
     assert "version 3 is the model of version 1" in told(capsys, "rollback", spec)
     served = spec.parent / "served" / "little" / "3" / "saved_model.pb"
     assert served.read_text() == "first"
@@ -74,7 +74,7 @@ def test_going_back_makes_a_new_version_of_the_old_content(spec, capsys):
     assert "holds no version 9" in told(capsys, "rollback", spec, "--to=9", code=2)
 
 
-def test_going_back_says_which_labels_moved_and_what_tf_serving_needs(spec, capsys):
+def test_a_rollback_reports_moved_labels_and_what_tf_serving_needs(spec, capsys):
     said = told(capsys, "rollback", spec)
     assert "Labels that moved to it: canary, stable." in said
     assert "`rootstock deploy SPEC DIR` again" in said
@@ -89,14 +89,14 @@ def test_going_back_says_which_labels_moved_and_what_tf_serving_needs(spec, caps
     assert "deploy" not in said
 
 
-def test_going_back_after_a_promotion_passes_over_another_canary(spec, capsys):
+def test_a_rollback_after_a_promotion_skips_another_canary(spec, capsys):
     push(spec, "third")
     Directory(spec.parent / "served").label("little", "canary", 3)
     told(capsys, "promote", spec)
     assert "version 4 is the model of version 1" in told(capsys, "rollback", spec)
 
 
-def test_old_versions_go_when_going_back_and_when_served_again(spec, capsys):
+def test_old_versions_are_deleted_by_rollbacks_and_pushes(spec, capsys):
     two = ["--set", "push.keep=2"]
     push(spec, "third")
     told(capsys, "rollback", spec, *two)
@@ -109,7 +109,7 @@ def test_old_versions_go_when_going_back_and_when_served_again(spec, capsys):
     assert list(destination(loaded.push.destination).history("little")) == [5, 6]
 
 
-def test_a_run_says_where_the_model_is_that_it_found_pushed(spec):
+def test_a_run_reports_the_version_of_a_model_that_was_pushed_before(spec):
     loaded, _ = load_spec(spec, [], {})
     first, second = PushRecord("little", "first", 1), PushRecord("little", "second", 2)
     stable = replace(first, label="stable")
@@ -135,7 +135,7 @@ def test_a_run_says_where_the_model_is_that_it_found_pushed(spec):
     )
 
 
-def test_a_kit_goes_into_no_other_folder(spec, capsys):
+def test_a_deploy_kit_is_not_written_into_a_folder_with_other_files(spec, capsys):
     other = spec.parent / "other"
     other.mkdir()
     assert "kubernetes.cpu.yaml" in told(capsys, "deploy", spec, other)
@@ -158,7 +158,7 @@ def test_a_deploy_kit_follows_the_labels(spec, capsys):
     assert str(spec.parent / "served" / "little") in (kit / "compose.yaml").read_text()
 
 
-def test_without_models_it_is_said(spec, capsys):
+def test_commands_without_a_pushed_model_are_explained(spec, capsys):
     nowhere = ["--set", "push.destination=elsewhere"]
     assert "no model has been pushed yet" in told(capsys, "models", spec, *nowhere, code=2)
     assert "holds no version" in told(capsys, "rollback", spec, *nowhere, code=2)

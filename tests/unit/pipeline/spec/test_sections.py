@@ -98,7 +98,7 @@ def test_what_is_wrong_in_a_file_is_named_with_its_line(
     assert found and wrong in text.splitlines()[int(found[1]) - 1], str(error.value)
 
 
-def test_a_form_that_a_trunk_cannot_have() -> None:
+def test_an_export_that_the_trunk_does_not_support_is_refused() -> None:
     hub = "model.trunk={name: tf_hub, handle: m}"
     with pytest.raises(RootstockError, match=r"export.weights: a TF-Hub module keeps its weights"):
         load_spec(DIGITS, [hub, "export={weights: float16}"])
@@ -107,7 +107,7 @@ def test_a_form_that_a_trunk_cannot_have() -> None:
     load_spec(DIGITS, [hub, "export={xla: true}"])
 
 
-def test_two_mistakes_are_both_told() -> None:
+def test_two_mistakes_are_both_reported() -> None:
     with pytest.raises(RootstockError) as error:
         load_spec(DIGITS, ["training.epochs=0", "seed=-1"])
     assert len(str(error.value).splitlines()) == 2

@@ -95,7 +95,7 @@ def test_tasks(values: object, expected: dict[str, object]) -> None:
         ([b"x", b"y"], "--label y: the column holds binary values"),
     ],
 )
-def test_what_cannot_be_predicted(values: object, told: str) -> None:
+def test_columns_that_cannot_be_predicted_are_explained(values: object, told: str) -> None:
     with pytest.raises(RootstockError, match=told):
         guess_task(column(values), "y")
 
@@ -161,7 +161,7 @@ def test_folders_of_classes(
     assert spec["tasks"] == {"class": {"kind": "multiclass", "label": "class"}}
 
 
-def test_bad_starts_from_the_command_line(tmp_path: Path) -> None:
+def test_init_explains_what_it_cannot_do(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a,b\n1,x\n2,y\n3,x\n")
     (tmp_path / "rows.docx").write_text("?")
     for given, told in (

@@ -26,7 +26,7 @@ class Scale(Stage[Inputs, Inputs]):
 HERE = Examples(Path("/a"), "d1")
 
 
-def test_paths_and_unmarked_fields_are_not_identity() -> None:
+def test_paths_and_unmarked_fields_do_not_change_the_fingerprint() -> None:
     a = identify(Scale(place="x"), Inputs(HERE))
     b = identify(Scale(place="y"), Inputs(Examples(Path("/elsewhere"), "d1")))
     assert a == b

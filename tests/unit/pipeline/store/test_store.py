@@ -68,7 +68,7 @@ def test_a_stage_that_raises_file_not_found_is_not_tried_twice(tmp_path: Path) -
         raise FileNotFoundError
 
 
-def test_an_output_in_the_wrong_place_is_a_fault(tmp_path: Path) -> None:
+def test_an_output_in_the_wrong_place_is_an_internal_error(tmp_path: Path) -> None:
     store = Store(tmp_path).open()
     with store.attempt(ME) as place:
         outputs = write(place)
@@ -97,7 +97,7 @@ def _killed_while_writing(root: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_what_a_killed_process_leaves_is_never_read_and_swept(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_never_read_and_are_removed(tmp_path: Path) -> None:
     process = multiprocessing.get_context("spawn").Process(
         target=_killed_while_writing, args=(str(tmp_path),)
     )
@@ -128,7 +128,7 @@ def _two_writers(root: str, text: str) -> None:
         store.publish(ME, place, write(place, text), {}, 0.0)
 
 
-def test_two_writers_of_one_fingerprint_both_end_well(tmp_path: Path) -> None:
+def test_two_writers_of_one_fingerprint_both_succeed(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     both = [context.Process(target=_two_writers, args=(str(tmp_path), t)) for t in "ab"]
     for process in both:

@@ -46,7 +46,7 @@ def tracker(tmp_path):
     tracker.record(RunFinished(status="finished"))
 
 
-def test_what_is_told_can_be_read_back(tracker, tmp_path):
+def test_events_can_be_read_back(tracker, tmp_path):
     entry = Entry(
         identity=Identity("Trainer", "{}", {"examples": "Examples:ab"}, {}),
         outputs={"model": {"type": "TrainedModel", "digest": "cd"}},

@@ -35,7 +35,7 @@ def read(reader: CsvReader) -> tuple[pa.Table, list[BadRecord]]:
     return pa.Table.from_batches(batches, schema), bad
 
 
-def test_types_are_found_and_empty_is_null(write: Callable[..., Path]) -> None:
+def test_types_are_inferred_and_empty_values_are_null(write: Callable[..., Path]) -> None:
     file = write("i,f,b,s,code,none\n1,1.5,true,x,007,\n,2,False,,012,\n")
     table, bad = read(CsvReader(path=str(file)))
     assert bad == []
@@ -153,7 +153,7 @@ def test_codes_hex_and_large_integers_stay_text(write: Callable[..., Path]) -> N
         ("a,b\n1,2\n", {"types": {"c": "int"}}, r"types: no column 'c'\. Columns there: a, b"),
     ],
 )
-def test_headers_that_do_not_do(
+def test_unusable_headers_are_explained(
     write: Callable[..., Path], content: str, options: dict[str, object], message: str
 ) -> None:
     reader = CsvReader(path=str(write(content)), **options)  # type: ignore[arg-type]

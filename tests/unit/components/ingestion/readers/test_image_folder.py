@@ -49,7 +49,7 @@ def test_units_are_bounded_in_files_and_bytes(root: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP"])
-def test_formats_that_serve(kind: str) -> None:
+def test_supported_image_formats(kind: str) -> None:
     assert fault(encoded(kind)) == ""
 
 
@@ -63,7 +63,7 @@ def test_formats_that_serve(kind: str) -> None:
         (encoded("PNG")[:-30], "cannot be decoded"),
     ],
 )
-def test_images_that_do_not_serve(root: Path, content: bytes, reason: str) -> None:
+def test_broken_images_are_bad_records(root: Path, content: bytes, reason: str) -> None:
     (root / "cat" / "b.png").write_bytes(content)
     reader = ImageFolderReader(path=str(root))
     items = list(reader.read(reader.units(root)[0], reader.schema(root)))
@@ -73,7 +73,7 @@ def test_images_that_do_not_serve(root: Path, content: bytes, reason: str) -> No
     assert sum(i.num_rows for i in items if not isinstance(i, BadRecord)) == 2
 
 
-def test_layouts_that_do_not_do(root: Path, tmp_path: Path) -> None:
+def test_wrong_folder_layouts_are_explained(root: Path, tmp_path: Path) -> None:
     (root / "horse").mkdir()
     with pytest.raises(RootstockError, match=r"horse: holds no images"):
         ImageFolderReader(path=str(root)).peek()

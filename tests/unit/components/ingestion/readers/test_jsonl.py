@@ -33,7 +33,7 @@ def test_types_and_missing_keys(tmp_path: Path) -> None:
     ]
 
 
-def test_objects_inside_of_objects_are_columns(tmp_path: Path) -> None:
+def test_nested_objects_become_columns(tmp_path: Path) -> None:
     lines = '{"user": {"id": 1, "at": {"city": "Bonn"}}}\n{"user": {"id": 2}}\n'
     table, _ = read(reader(tmp_path, lines))
     assert table.to_pylist() == [

@@ -75,7 +75,7 @@ def test_avro_types(tmp_path: Path) -> None:
         AvroReader(path=str(file)).peek()
 
 
-def test_manifest_names_images_that_do_not_serve(
+def test_a_manifest_with_broken_images_names_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = io.BytesIO()
@@ -132,7 +132,7 @@ def test_rows_of_a_query(shop: str, tmp_path: Path) -> None:
         SqlReader(path=shop, query="SELECT * FROM absent").peek()
 
 
-def test_passwords_are_not_told() -> None:
+def test_passwords_do_not_appear_in_messages() -> None:
     source = SqlReader(path="nosuch://me:secret@host/shop", query="SELECT 1")
     with pytest.raises(RootstockError, match="driver") as caught:
         source.peek()

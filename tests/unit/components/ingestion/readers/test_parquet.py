@@ -51,13 +51,13 @@ def test_types_become_plain(tmp_path: Path) -> None:
     ]
 
 
-def test_files_of_different_columns_meet(tmp_path: Path) -> None:
+def test_files_with_different_columns_are_united(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "1.parquet")
     pq.write_table(pa.table({"b": ["x"], "a": [0.5]}), tmp_path / "2.parquet")
     assert read(tmp_path).to_pydict() == {"a": [1.0, 2.0, 0.5], "b": [None, None, "x"]}
 
 
-def test_types_that_do_not_meet_name_both_files(tmp_path: Path) -> None:
+def test_incompatible_types_name_both_files(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": [1]}), tmp_path / "1.parquet")
     pq.write_table(pa.table({"a": ["x"]}), tmp_path / "2.parquet")
     with pytest.raises(RootstockError, match=r"'a' is int64 in .*1\.parquet but string in .*2\."):
@@ -73,7 +73,7 @@ def test_row_groups_become_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert read(file).column("a").to_pylist() == list(range(50))
 
 
-def test_what_is_no_parquet_or_has_no_place(tmp_path: Path) -> None:
+def test_damaged_files_and_unsupported_types_are_explained(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(RootstockError, match=r"a\.parquet: is not a Parquet file"):
         read(tmp_path / "a.parquet")

@@ -49,7 +49,7 @@ def test_sources_without_spans_come_first(root: Path) -> None:
     assert resolved([plain]) == (plain,)
 
 
-def test_what_is_not_there_is_said(root: Path) -> None:
+def test_missing_spans_are_reported(root: Path) -> None:
     for pattern, spans, message in (
         ("week-{SPAN}/*", "all", r"no span is there"),
         ("day-{SPAN}/*", (5, 9), r"no span from 5 to 9\. Spans there: 1, 2\."),

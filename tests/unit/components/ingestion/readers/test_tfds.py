@@ -93,14 +93,14 @@ def test_part_version_and_directory(prepared: Path, tmp_path: Path) -> None:
     assert by_version.digest(tmp_path / "a") == by_directory.digest(tmp_path / "b")
 
 
-def test_what_is_not_there_is_named(prepared: Path) -> None:
+def test_missing_parts_of_a_data_set_are_named(prepared: Path) -> None:
     with pytest.raises(RootstockError, match=r"split 'val'.*pets-test.*pets-train"):
         TfdsReader(path="pets", part="val", data_dir="data").located(str(prepared)).peek()
     with pytest.raises(RootstockError, match="no prepared data set"):
         TfdsReader(path=str(prepared)).located("/").peek()
 
 
-def test_a_name_that_is_not_there(prepared: Path) -> None:
+def test_an_unknown_data_set_is_explained(prepared: Path) -> None:
     reader = TfdsReader(path="mnist:3.0.1", data_dir="data").located(str(prepared))
     with pytest.raises(RootstockError, match=r"tfds build mnist:3.0.1 --data_dir .*/data --file"):
         reader.peek()

@@ -29,7 +29,7 @@ def write(file: Path, records: list[bytes], compression: str = "") -> TFRecordRe
     return TFRecordReader(path=str(file))
 
 
-def test_what_tensorflow_writes(tmp_path: Path) -> None:
+def test_examples_written_by_tensorflow_are_read(tmp_path: Path) -> None:
     records = [
         example(id=[1], x=[0.5], word=["käse".encode()], image=[b"\xff\xd8"], tags=[b"a", b"b"]),
         example(id=[2], x=[], word=[], image=[b""], tags=[]),
@@ -49,7 +49,7 @@ def test_what_tensorflow_writes(tmp_path: Path) -> None:
         ]
 
 
-def test_our_framing_is_tensorflows(tmp_path: Path) -> None:
+def test_records_are_framed_like_tensorflows(tmp_path: Path) -> None:
     records = [b"", b"x" * 1000, example(id=[1])]
     write(tmp_path / "theirs", records)
     assert (tmp_path / "theirs").read_bytes() == b"".join(map(framed, records))

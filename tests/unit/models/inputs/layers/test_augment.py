@@ -44,7 +44,7 @@ def test_half_of_the_images_are_mirrored() -> None:
     ],
     ids=str,
 )
-def test_places_as_scipy_moves_them(augment: Augment) -> None:
+def test_pixels_move_like_scipys_affine_transform(augment: Augment) -> None:
     flip, right, down, turn, size, *_ = draws()
     height, width = IMAGES.shape[1:3]
     centre = np.array([(height - 1) / 2, (width - 1) / 2])
@@ -79,6 +79,6 @@ def test_the_seed_decides() -> None:
     assert not np.array_equal(changed(augment), changed(augment, tf.constant([7, 4], tf.int64)))
 
 
-def test_what_changes_nothing_is_refused() -> None:
+def test_an_augmentation_that_changes_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="augment changes nothing; expected one of flip"):
         Augment()

@@ -118,7 +118,7 @@ def test_keras_own_layers_adapt_to_batches_of_any_size(module: str) -> None:
         ("Bands", r"Bands: TypeError: .*edges"),
     ],
 )
-def test_layers_that_cannot_be_used(module: str, layer: str, message: str) -> None:
+def test_unusable_layers_are_explained(module: str, layer: str, message: str) -> None:
     options = {"factor": 2.0} if layer == "Forgetful" else {}
     given = LayerInput(name="x", column="x", module=module, layer=layer, options=options)
     with pytest.raises(LayerError, match=message):
@@ -143,7 +143,7 @@ def test_a_module_that_cannot_run(tmp_path: Path) -> None:
         ("x = 1\n", "has no class 'A'. It defines none"),
     ],
 )
-def test_what_is_seen_without_running_a_module(
+def test_a_module_is_checked_without_running_it(
     tmp_path: Path, content: str | None, message: str
 ) -> None:
     file = tmp_path / "layers.py"

@@ -133,7 +133,7 @@ def test_parts_of_dates() -> None:
         assert ids.max() < feature.ids
 
 
-def test_what_is_no_date_is_unknown_and_nothing_is_missing() -> None:
+def test_invalid_dates_are_unknown_and_empty_ones_missing() -> None:
     texts = tf.constant(["2024-02-30", "2024-13-01", "today", "", "2024-01-01", "2024-01-01 23:59"])
     assert date_part(texts, "day").numpy().tolist() == [31, 1, 1, 0, 2, 2]
     assert date_part(texts, "hour").numpy().tolist() == [1, 1, 1, 0, 1, 25]

@@ -82,7 +82,7 @@ def test_an_archive_with_new_content_is_another_module(tmp_path: Path) -> None:
         ({"other": b""}, "", f"no {MODEL}"),
     ],
 )
-def test_what_escapes_its_folder_or_is_no_module_is_refused(
+def test_archives_with_unsafe_paths_or_without_a_module_are_refused(
     tmp_path: Path, cache: Path, members: dict[str, bytes], link: str, told: str
 ) -> None:
     handle = archive(tmp_path / "bad.tgz", members, link)

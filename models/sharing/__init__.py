@@ -1,1 +1,1 @@
-"""How tasks share trunks. One file per scheme."""
+"""Sharing schemes: how tasks share trunks. One file per scheme."""

@@ -10,17 +10,17 @@ from pydantic import Field
 
 from models.config import STRICT
 from models.lazy import keras
-from models.sharing.base import Shared, Sharing, ends_of
+from models.sharing.base import Shared, Sharing, branch_inputs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adapters(Sharing):
-    """One trunk, with small layers of each task's own after every stage.
+    """One trunk with small task-specific layers (adapters) after every stage.
 
-    With a frozen pretrained trunk, tasks cannot disturb each other at all, and each adds a few
-    weights. From the second stage on, the trunk is computed once per task.
+    With a frozen pretrained trunk, tasks cannot interfere with each other, and each task adds only
+    a few weights. From the second stage on, the trunk is computed once per task.
 
-    width: of an adapter, between its two maps.
+    width: units of the bottleneck between an adapter's two layers.
     """
 
     __pydantic_config__ = STRICT
@@ -39,16 +39,16 @@ class Adapters(Sharing):
         x = walk.step()
         ends = []
         for task in tasks:
-            own, adapted, before = walk.fork(), x, first
+            task_walk, output, previous = walk.fork(), x, first
             for stage in others:
-                own.exchange(Adapter(task, before.name, self.width)(adapted))
-                adapted, before = own.step(), stage
-            ends.append(adapted)
-        given = ends_of(tasks, ends)
+                task_walk.replace_output(Adapter(task, previous.name, self.width)(output))
+                output, previous = task_walk.step(), stage
+            ends.append(output)
+        inputs = branch_inputs(tasks, ends)
         branches = {
-            task: Adapter(task, before.name, self.width)(end) for task, end in given.items()
+            task: Adapter(task, previous.name, self.width)(end) for task, end in inputs.items()
         }
         return Shared(
             keras.Model(trunk.input, ends, name="trunk"),
-            keras.Model(list(given.values()), branches),
+            keras.Model(list(inputs.values()), branches),
         )

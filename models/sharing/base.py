@@ -1,4 +1,4 @@
-"""What a sharing scheme is: one or more trunks, joined to a representation for each task."""
+"""Interface of sharing schemes: one or more trunks give one representation per task."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from models.balancing.base import Balancing, GradientBalancing
 from models.lazy import keras
 
 Widths = tuple[Annotated[int, Field(ge=1)], ...]
-"""Units of dense layers that follow each other."""
+"""Units of consecutive dense layers."""
 
 
 @dataclass(frozen=True)
 class Shared:
-    """The parts of a model before its heads.
+    """The parts of a model before its heads: trunk, then common layers, then one branch per task.
 
-    The cut before the branches is where a balancing method takes one gradient per task: one pass
-    back through all that tasks share then serves every task.
+    A balancing method takes one gradient per task at the inputs of the branches. One backward pass
+    through the shared parts then serves all tasks.
 
     trunk: from {feature name: [batch, ...]} to a representation [batch, width], or to a list of
-        tensors where the scheme takes trunks apart.
-    common: what tasks share beyond the trunk, from what the trunk gives to a list of tensors; None
-        for nothing.
+        tensors if the scheme splits trunks into stages.
+    common: layers after the trunk that tasks share, from the trunk's output to a list of tensors;
+        None without such layers.
     branches: from there to {task name: [batch, width]}.
     """
 
@@ -37,13 +37,12 @@ class Shared:
 
 @dataclass(frozen=True, kw_only=True)
 class Sharing(ABC):
-    """How tasks share trunks: a frozen dataclass with a literal `name`, in a file of its own.
+    """The spec of a sharing scheme: a frozen dataclass with a literal `name`, one per file.
 
-    towers: units of dense layers that each task has to itself, before its head.
-    one_trunk: whether the scheme begins where a whole trunk, built once, ends: what such a trunk
-        gives can be computed beforehand, published and reused.
-    gradients_meet: the first place, seen from the tasks, where the gradients of several are of the
-        same numbers; None if they never are.
+    towers: units of the dense layers that each task has for itself, before its head.
+    one_trunk: whether the scheme starts from the output of one whole trunk. Such an output can be
+        computed in advance, and such a trunk can be published and reused.
+    gradients_meet: where per-task gradients share a common tensor; None if they never do.
     """
 
     one_trunk: ClassVar[bool] = True
@@ -53,43 +52,45 @@ class Sharing(ABC):
 
     @abstractmethod
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
-        """Join as many trunks as the scheme needs to one representation per task.
+        """Build the trunks that the scheme needs, and the layers between them and the heads.
 
-        make_trunk: a new trunk, of weights of its own, each time.
+        make_trunk: returns a new trunk with its own weights.
 
         Raises:
-            ValueError: the trunk is not of a kind that the scheme can take apart.
+            ValueError: the scheme cannot split a trunk of this kind into stages.
         """
 
 
 def check_balancing(sharing: Sharing, balancing: Balancing) -> None:
-    """Refuse to balance gradients where they do not meet.
+    """Check that the method balances gradients at a tensor that the tasks share.
 
     Raises:
-        ValueError: see above.
+        ValueError: they share none, or another one.
     """
     if not isinstance(balancing, GradientBalancing) or sharing.gradients_meet == "representation":
         return
     if sharing.gradients_meet is None:
         raise ValueError(
-            f"balancing {balancing.name} looks at gradients of several tasks by the same weights,"
-            f" and sharing {sharing.name} has no such weights. Choose a method that looks at"
-            " losses, or another sharing."
+            f"balancing {balancing.name} compares the tasks' gradients of shared weights, but with"
+            f" sharing {sharing.name} tasks share no weights. Choose a loss-based method or another"
+            " sharing."
         )
     if balancing.at != sharing.gradients_meet:
         raise ValueError(
-            f"balancing {balancing.name}: with sharing {sharing.name}, tasks have no common"
-            f" {balancing.at}: set `at: {sharing.gradients_meet}`."
+            f"balancing {balancing.name}: with sharing {sharing.name}, tasks share no"
+            f" {balancing.at}. Set `at: {sharing.gradients_meet}`."
         )
 
 
-def representation_of(trunk: keras.Model) -> keras.KerasTensor:
-    """A symbolic input for what a trunk gives."""
+def representation_input(trunk: keras.Model) -> keras.KerasTensor:
+    """A symbolic input with the shape of the trunk's output."""
     return keras.Input(trunk.output.shape[1:], name="representation")
 
 
-def ends_of(tasks: tuple[str, ...], ends: list[keras.KerasTensor]) -> dict[str, keras.KerasTensor]:
-    """A symbolic input for what the trunk gives to each task."""
+def branch_inputs(
+    tasks: tuple[str, ...], ends: list[keras.KerasTensor]
+) -> dict[str, keras.KerasTensor]:
+    """A symbolic input for each task with the shape of the trunk output for this task."""
     return {
         task: keras.Input(end.shape[1:], name=f"{task}_end")
         for task, end in zip(tasks, ends, strict=True)
@@ -97,5 +98,5 @@ def ends_of(tasks: tuple[str, ...], ends: list[keras.KerasTensor]) -> dict[str, 
 
 
 def weighted_sum(weights: keras.KerasTensor, parts: keras.KerasTensor) -> keras.KerasTensor:
-    """[batch, width], of weights [batch, parts] and parts [batch, parts, width]."""
+    """Weighted sum of parts [batch, parts, width] with weights [batch, parts]: [batch, width]."""
     return keras.ops.einsum("bp,bpw->bw", weights, parts)

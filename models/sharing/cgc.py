@@ -16,10 +16,11 @@ from models.sharing.ple import PLE
 
 @dataclass(frozen=True, kw_only=True)
 class CGC(Sharing):
-    """Experts of each task beside shared ones, read through a gate per task: `ple` of one level.
+    """Shared and task-specific experts, combined by one gate per task: `ple` with one level.
 
-    shared_experts, task_experts: how many, in all and per task. widths: units of each expert's
-    layers.
+    shared_experts: number of experts that all tasks share. task_experts: number of experts per
+    task.
+    widths: units of each expert's layers.
     """
 
     __pydantic_config__ = STRICT

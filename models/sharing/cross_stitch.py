@@ -10,17 +10,19 @@ from pydantic import Field
 
 from models.config import STRICT
 from models.lazy import keras
-from models.sharing.base import Shared, Sharing, ends_of
+from models.sharing.base import Shared, Sharing, branch_inputs
 
 
 @dataclass(frozen=True, kw_only=True)
 class CrossStitch(Sharing):
-    """A trunk per task; after every stage, each takes a learned mixture of what all gave.
+    """One trunk per task; after every stage, each trunk continues with a learned mixture of all
+    trunks' outputs.
 
-    Costs a trunk for every task, in time and memory. Where it is not known what tasks should share,
-    the mixtures, which are reported, tell it.
+    Costs one trunk per task, in time and memory. The mixtures are reported: they show what the
+    tasks share.
 
-    own: a trunk's weight for itself at first (alpha_S); the others share the rest.
+    own: initial weight of a trunk's own output (the paper's alpha_S); the other trunks share the
+        rest equally.
     """
 
     __pydantic_config__ = STRICT
@@ -39,23 +41,24 @@ def stitched(
     tasks: tuple[str, ...],
     make_stitch: Callable[[str], keras.Layer],
 ) -> Shared:
-    """A trunk per task with a stitch after each stage, by name. The last one, of which every row
-    serves one task alone, stands in the branches.
+    """One trunk per task with a stitch layer after each stage.
+
+    The last stitch belongs to the branches, because each of its rows serves one task only.
+
+    make_stitch: returns the layer for the stage of this name.
     """
-    from models.trunks.stages import Walk, name_apart, steps
+    from models.trunks.stages import Walk, add_suffix, step_all
 
     trunks = [make_trunk() for _ in tasks]
     inputs = trunks[0].input
     for trunk, task in zip(trunks, tasks, strict=True):
-        name_apart(trunk, task)
+        add_suffix(trunk, task)
     walks = [Walk(trunk, inputs) for trunk in trunks]
     *others, last = walks[0].stages
     for stage in others:
-        for walk, x in zip(walks, make_stitch(stage.name)(steps(walks)), strict=True):
-            walk.exchange(x)
-    ends = steps(walks)
-    given = ends_of(tasks, ends)
-    branches = dict(zip(tasks, make_stitch(last.name)(list(given.values())), strict=True))
-    return Shared(
-        keras.Model(inputs, ends, name="trunk"), keras.Model(list(given.values()), branches)
-    )
+        for walk, x in zip(walks, make_stitch(stage.name)(step_all(walks)), strict=True):
+            walk.replace_output(x)
+    ends = step_all(walks)
+    tensors = list(branch_inputs(tasks, ends).values())
+    branches = dict(zip(tasks, make_stitch(last.name)(tensors), strict=True))
+    return Shared(keras.Model(inputs, ends, name="trunk"), keras.Model(tensors, branches))

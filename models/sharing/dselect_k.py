@@ -16,15 +16,15 @@ from models.sharing.mmoe import MMoE, gated
 
 @dataclass(frozen=True, kw_only=True)
 class DSelectK(MMoE):
-    """A mixture of experts (`mmoe`) whose gates come to choose at most `selected` experts.
+    """A mixture of experts (`mmoe`) whose gates learn to select at most `selected` experts.
 
-    A gate is a convex combination of selectors; each names an expert by the bits of its number
-    (section 3). Bits are smooth steps of linear maps of the example, or of free parameters where
-    `by_example` is false.
+    A gate is a convex combination of selectors. Each selector chooses one expert by the bits of its
+    number (section 3). A bit is a smooth step function of a linear map of the example.
 
-    experts: a power of two. selected: the paper's k. temperature: the width of the smooth step
-    (its gamma). entropy: the weight of the penalty that drives selectors to one expert (lambda,
-    equation 9).
+    experts: number of experts, a power of two. selected: the paper's k. temperature: width of the
+    smooth step (the paper's gamma). entropy: weight of the penalty that drives each selector to one
+    expert (lambda, equation 9). by_example: false for bits that are free parameters and do not
+    depend on the example.
     """
 
     __pydantic_config__ = STRICT
@@ -35,12 +35,18 @@ class DSelectK(MMoE):
     by_example: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse numbers of experts that bits cannot count."""
+        """Check the number of experts.
+
+        Raises:
+            ValueError: it is no power of two, or less than `selected`.
+        """
         if self.experts < 2 or self.experts & (self.experts - 1):
-            raise ValueError(f"dselect_k: experts must be 2, 4, 8 or so. Received: {self.experts}")
+            raise ValueError(
+                f"dselect_k: experts must be a power of two (2, 4, 8, …). Received: {self.experts}"
+            )
         if self.selected > self.experts:
             raise ValueError(
-                f"dselect_k: selected must be at most experts, {self.experts}. Received:"
+                f"dselect_k: selected must be at most experts ({self.experts}). Received:"
                 f" {self.selected}"
             )
 

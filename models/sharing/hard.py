@@ -8,13 +8,14 @@ from typing import Literal
 
 from models.config import STRICT
 from models.lazy import keras
-from models.sharing.base import Shared, Sharing, representation_of
+from models.sharing.base import Shared, Sharing, representation_input
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hard(Sharing):
-    """Every head reads the same representation. The cheapest scheme, and the one that makes the
-    most of related tasks.
+    """Every head reads the same representation.
+
+    The cheapest scheme, and the one that benefits most from related tasks.
     """
 
     __pydantic_config__ = STRICT
@@ -22,6 +23,6 @@ class Hard(Sharing):
 
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
         trunk = make_trunk()
-        representation = representation_of(trunk)
+        representation = representation_input(trunk)
         branches = keras.Model(representation, dict.fromkeys(tasks, representation))
         return Shared(trunk, branches)

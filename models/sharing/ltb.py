@@ -16,14 +16,15 @@ from models.sharing.cross_stitch import stitched
 
 @dataclass(frozen=True, kw_only=True)
 class LTB(Sharing):
-    """As many copies of each stage as there are tasks; each learns from which copy of the stage
-    before it goes on, so that tasks come to share a tree.
+    """Learns a tree of shared stages: each stage has one copy per task, and each copy learns which
+    copy of the previous stage to read.
 
-    Trains all copies together with the choices, where the paper first searches and then trains the
-    tree anew. Costs a trunk for every task. While a transfer mode holds the whole trunk, choices
-    inside it are not drawn: the likeliest train.
+    Costs one trunk per task. Difference from the paper: all copies are trained together with the
+    choices, where the paper first searches the tree and then trains it from scratch. While a
+    transfer mode freezes the whole trunk, choices inside it are not sampled: the most likely ones
+    are used.
 
-    temperature: of the draws at first; it falls with the root of the steps.
+    temperature: initial temperature of the sampling; it falls with the square root of the steps.
     """
 
     __pydantic_config__ = STRICT

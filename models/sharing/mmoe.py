@@ -10,17 +10,17 @@ from pydantic import Field
 
 from models.config import STRICT
 from models.lazy import keras
-from models.sharing.base import Shared, Sharing, Widths, representation_of, weighted_sum
+from models.sharing.base import Shared, Sharing, Widths, representation_input, weighted_sum
 
 
 @dataclass(frozen=True, kw_only=True)
 class MMoE(Sharing):
-    """Experts that all tasks share, read through a gate per task.
+    """Experts that all tasks share, combined by one gate per task.
 
-    The experts stand on the trunk, which may be pretrained; the gates read what the trunk gives.
-    Helps where tasks are related in part: a task can leave experts to others.
+    Experts and gates read the trunk's output; the trunk may be pretrained. Helps when tasks are
+    only partly related: a task can ignore experts that serve other tasks.
 
-    experts: how many. widths: units of each expert's layers.
+    experts: number of experts. widths: units of each expert's layers.
     """
 
     __pydantic_config__ = STRICT
@@ -43,12 +43,12 @@ def gated(
     tasks: tuple[str, ...],
     make_gate: Callable[[str], keras.Layer],
 ) -> Shared:
-    """Experts on a trunk, each task with a gate of its own."""
+    """Experts on a trunk, with one gate per task."""
     from models.sharing.layers.experts import Experts
 
-    representation = representation_of(trunk)
+    representation = representation_input(trunk)
     experts = Experts(scheme.experts, scheme.widths, name="experts")(representation)
     common = keras.Model(representation, [representation, experts], name="common")
-    read, offered = (keras.Input(t.shape[1:]) for t in common.outputs)
-    mixed = {task: weighted_sum(make_gate(task)(read), offered) for task in tasks}
-    return Shared(trunk, keras.Model([read, offered], mixed), common)
+    x, outputs = (keras.Input(t.shape[1:]) for t in common.outputs)
+    mixtures = {task: weighted_sum(make_gate(task)(x), outputs) for task in tasks}
+    return Shared(trunk, keras.Model([x, outputs], mixtures), common)

@@ -13,11 +13,13 @@ from models.sharing.base import Shared, Sharing
 
 @dataclass(frozen=True, kw_only=True)
 class MTAN(Sharing):
-    """One trunk; each task attends to what every stage gives, and hands it on to the next.
+    """One trunk; each task has an attention module per stage, which reads the stage's output and
+    the task's previous module.
 
-    A mask (equation 2) is read from, and applied to, what a stage gives at its end; the paper reads
-    it from the stage's first convolution. For trunks of images; columns have masks over features.
-    Costs two small convolutions for every task and stage, with feature maps kept for all.
+    For image trunks; with column inputs, the masks are over features. Costs two small convolutions
+    per task and stage, and memory for their feature maps. Difference from the paper: a mask
+    (equation 2) is computed from the output of a stage, where the paper uses the stage's first
+    convolution.
     """
 
     __pydantic_config__ = STRICT
@@ -29,47 +31,47 @@ class MTAN(Sharing):
 
         trunk = make_trunk()
         walk = Walk(trunk, trunk.input)
-        given = {stage.name: walk.step() for stage in walk.stages}
-        for stage, x in given.items():
+        outputs = {stage.name: walk.step() for stage in walk.stages}
+        for stage, x in outputs.items():
             if len(x.shape) not in (2, 4):
                 raise ValueError(
-                    f"sharing mtan: stage {stage!r} of the trunk gives {x.shape}. Expected feature"
-                    " maps [batch, height, width, channels] or features [batch, width]: choose"
-                    " another sharing for this trunk."
+                    f"sharing mtan: stage {stage!r} of the trunk has output shape {x.shape}."
+                    " Expected feature maps [batch, height, width, channels] or features [batch,"
+                    " width]. Choose another sharing for this trunk."
                 )
-        parts = [keras.Input(x.shape[1:]) for x in given.values()]
-        branches = {task: _attended(parts, task) for task in tasks}
-        whole = keras.Model(trunk.input, list(given.values()), name="trunk")
-        return Shared(whole, keras.Model(parts, branches))
+        inputs = [keras.Input(x.shape[1:]) for x in outputs.values()]
+        branches = {task: _attention_modules(inputs, task) for task in tasks}
+        whole = keras.Model(trunk.input, list(outputs.values()), name="trunk")
+        return Shared(whole, keras.Model(inputs, branches))
 
 
-def _attended(parts: Sequence[keras.KerasTensor], task: str) -> keras.KerasTensor:
-    """A task's way along the trunk."""
-    layers, handed = keras.layers, None
-    for i, part in enumerate(parts):
+def _attention_modules(stages: Sequence[keras.KerasTensor], task: str) -> keras.KerasTensor:
+    """The task's attention modules, one per stage output: the output of the last one."""
+    layers, previous = keras.layers, None
+    for i, stage in enumerate(stages):
         name = f"{task}_attention{i}"
-        read = part
-        if handed is not None:
-            handed = _fitted(handed, part, name)
-            read = layers.Concatenate(name=f"{name}_read")([part, handed])
-        channels = part.shape[-1]
-        mask = layers.Dense(channels, use_bias=False, name=f"{name}_first")(read)
+        x = stage
+        if previous is not None:
+            previous = _resized(previous, stage, name)
+            x = layers.Concatenate(name=f"{name}_read")([stage, previous])
+        channels = stage.shape[-1]
+        mask = layers.Dense(channels, use_bias=False, name=f"{name}_first")(x)
         mask = layers.BatchNormalization(momentum=0.9, name=f"{name}_scale")(mask)
         mask = layers.Dense(channels, name=f"{name}_second")(layers.ReLU()(mask))
-        handed = keras.ops.sigmoid(mask) * part
-    return handed
+        previous = keras.ops.sigmoid(mask) * stage
+    return previous
 
 
-def _fitted(handed: keras.KerasTensor, part: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """What the stage before handed on, with the size and channels of this one."""
-    layers, channels = keras.layers, part.shape[-1]
-    if len(part.shape) < len(handed.shape):
-        handed = keras.ops.mean(handed, axis=(1, 2))
-    if len(part.shape) == 2:
-        return layers.Dense(channels, activation="relu", name=f"{name}_hand")(handed)
-    height, width = part.shape[1:3]
-    strides = (max(handed.shape[1] // height, 1), max(handed.shape[2] // width, 1))
-    handed = layers.Conv2D(
+def _resized(previous: keras.KerasTensor, stage: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """The previous module's output, in the size and with the channels of this stage."""
+    layers, channels = keras.layers, stage.shape[-1]
+    if len(stage.shape) < len(previous.shape):
+        previous = keras.ops.mean(previous, axis=(1, 2))
+    if len(stage.shape) == 2:
+        return layers.Dense(channels, activation="relu", name=f"{name}_hand")(previous)
+    height, width = stage.shape[1:3]
+    strides = (max(previous.shape[1] // height, 1), max(previous.shape[2] // width, 1))
+    resized = layers.Conv2D(
         channels, 3, strides, padding="same", activation="relu", name=f"{name}_hand"
-    )(handed)
-    return handed[:, :height, :width]  # an odd side, halved, may be one longer
+    )(previous)
+    return resized[:, :height, :width]  # halving an odd side can leave one position more

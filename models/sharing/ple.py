@@ -10,19 +10,20 @@ from pydantic import Field
 
 from models.config import STRICT
 from models.lazy import keras
-from models.sharing.base import Shared, Sharing, Widths, representation_of, weighted_sum
+from models.sharing.base import Shared, Sharing, Widths, representation_input, weighted_sum
 
 
 @dataclass(frozen=True, kw_only=True)
 class PLE(Sharing):
-    """Levels of experts, some of which belong to one task and some to all.
+    """Several levels of shared and task-specific experts.
 
-    A task's gate reads its own experts and the shared ones; below the last level, a gate more reads
-    all experts for the shared experts of the next (equations 5 to 7). Experts stand on the trunk,
-    which may be pretrained. Helps where tasks conflict: what disturbs others can stay apart.
+    A task's gate combines the outputs of its own experts and the shared ones. Below the last level,
+    an additional gate combines all experts for the shared experts of the next level (equations 5 to
+    7). The experts read the trunk's output; the trunk may be pretrained. Helps when tasks conflict:
+    each task can keep features that would harm the others in its own experts.
 
-    shared_experts, task_experts: how many at each level, in all and per task. widths: units of each
-    expert's layers. levels: how many.
+    shared_experts: number of experts per level that all tasks share. task_experts: number of
+    experts per level and task. widths: units of each expert's layers. levels: number of levels.
     """
 
     __pydantic_config__ = STRICT
@@ -34,53 +35,56 @@ class PLE(Sharing):
 
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
         trunk = make_trunk()
-        representation = representation_of(trunk)
-        shared, given = representation, dict.fromkeys(tasks, representation)
+        representation = representation_input(trunk)
+        shared, by_task = representation, dict.fromkeys(tasks, representation)
         for i in range(1, self.levels):
             level = _Level(self, tasks, f"level{i}_")
-            shared, given = level.below(shared, given)
+            shared, by_task = level.inner(shared, by_task)
         last = _Level(self, tasks, f"level{self.levels}_" if self.levels > 1 else "")
-        read = list(given.values()) if self.levels > 1 else [representation]
-        common = keras.Model(representation, [*read, last.shared(shared)], name="common")
-        *inputs, offered = (keras.Input(t.shape[1:]) for t in common.outputs)
-        given = dict(zip(tasks, inputs if self.levels > 1 else inputs * len(tasks), strict=True))
-        branches = {task: last.read(task, given[task], offered) for task in tasks}
-        return Shared(trunk, keras.Model([*inputs, offered], branches), common)
+        outputs = list(by_task.values()) if self.levels > 1 else [representation]
+        common = keras.Model(representation, [*outputs, last.shared(shared)], name="common")
+        *inputs, shared = (keras.Input(t.shape[1:]) for t in common.outputs)
+        by_task = dict(zip(tasks, inputs if self.levels > 1 else inputs * len(tasks), strict=True))
+        branches = {task: last.combine(task, by_task[task], shared) for task in tasks}
+        return Shared(trunk, keras.Model([*inputs, shared], branches), common)
 
 
 SHARED = "shared."
-"""The owner of the shared experts: no task has a dot in its name."""
+"""Owner of the shared experts. No task has a dot in its name, so this cannot be a task."""
 
 
 class _Level:
-    """The experts and gates of one level. prefix: of their names."""
+    """The experts and gates of one level.
+
+    prefix: of the names of its layers.
+    """
 
     def __init__(self, scheme: PLE, tasks: tuple[str, ...], prefix: str) -> None:
         self.scheme, self.tasks, self.prefix = scheme, tasks, prefix
 
     def shared(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """What the shared experts offer."""
+        """Outputs of the shared experts: [batch, experts, width]."""
         return self._experts(SHARED, self.scheme.shared_experts, x)
 
-    def read(
-        self, task: str, x: keras.KerasTensor, offered: keras.KerasTensor
+    def combine(
+        self, task: str, x: keras.KerasTensor, shared: keras.KerasTensor
     ) -> keras.KerasTensor:
-        """What a task makes of its own experts and of those that the shared ones offer."""
-        return self._mixed(task, x, {task: self._own(task, x), SHARED: offered})
+        """The gated mixture of a task's own experts and of the shared experts' outputs `shared`."""
+        return self._mixture(task, x, {task: self._task_experts(task, x), SHARED: shared})
 
-    def below(
-        self, shared: keras.KerasTensor, given: dict[str, keras.KerasTensor]
+    def inner(
+        self, shared: keras.KerasTensor, by_task: dict[str, keras.KerasTensor]
     ) -> tuple[keras.KerasTensor, dict[str, keras.KerasTensor]]:
-        """What the level gives to the shared experts of the next, and to each task."""
-        offered = {task: self._own(task, x) for task, x in given.items()}
-        offered[SHARED] = self.shared(shared)
-        tasks = {
-            task: self._mixed(task, x, {k: offered[k] for k in (task, SHARED)})
-            for task, x in given.items()
+        """The inputs of the next level: for its shared experts, and for each task."""
+        outputs = {task: self._task_experts(task, x) for task, x in by_task.items()}
+        outputs[SHARED] = self.shared(shared)
+        mixtures = {
+            task: self._mixture(task, x, {k: outputs[k] for k in (task, SHARED)})
+            for task, x in by_task.items()
         }
-        return self._mixed(SHARED, shared, offered), tasks
+        return self._mixture(SHARED, shared, outputs), mixtures
 
-    def _own(self, task: str, x: keras.KerasTensor) -> keras.KerasTensor:
+    def _task_experts(self, task: str, x: keras.KerasTensor) -> keras.KerasTensor:
         return self._experts(task, self.scheme.task_experts, x)
 
     def _experts(self, owner: str, count: int, x: keras.KerasTensor) -> keras.KerasTensor:
@@ -88,11 +92,12 @@ class _Level:
 
         return Experts(count, self.scheme.widths, name=f"{self.prefix}{owner}_experts")(x)
 
-    def _mixed(
-        self, reader: str, x: keras.KerasTensor, offered: dict[str, keras.KerasTensor]
+    def _mixture(
+        self, reader: str, x: keras.KerasTensor, outputs: dict[str, keras.KerasTensor]
     ) -> keras.KerasTensor:
+        """The weighted sum of all experts' outputs, with weights from the gate of `reader`."""
         from models.sharing.layers.gate import Gate
 
-        sources = [f"{owner}{i}" for owner, e in offered.items() for i in range(e.shape[1])]
+        sources = [f"{owner}{i}" for owner, e in outputs.items() for i in range(e.shape[1])]
         gate = Gate(f"{self.prefix}{reader}", sources, name=f"{self.prefix}{reader}_gate")
-        return weighted_sum(gate(x), keras.ops.concatenate(list(offered.values()), axis=1))
+        return weighted_sum(gate(x), keras.ops.concatenate(list(outputs.values()), axis=1))

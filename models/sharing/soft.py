@@ -10,17 +10,17 @@ from pydantic import Field
 
 from models.config import STRICT
 from models.lazy import keras
-from models.sharing.base import Shared, Sharing, ends_of
+from models.sharing.base import Shared, Sharing, branch_inputs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Soft(Sharing):
-    """A trunk per task, all drawn towards their mean by a penalty on the squared distance.
+    """One trunk per task; a penalty pulls the weights of all trunks towards their mean.
 
-    Each task computes its own trunk: costs one for every task. Tasks meet in the weights alone, so
-    gradients have nothing to be balanced.
+    Costs one trunk per task. Tasks share no tensor, only the penalty on the weights, so
+    gradient-based balancing is not possible.
 
-    strength: of the penalty, on the sum over weights.
+    strength: factor of the penalty, the sum of squared distances of all weights from their means.
     """
 
     __pydantic_config__ = STRICT
@@ -31,17 +31,17 @@ class Soft(Sharing):
 
     def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
         from models.sharing.layers.tether import Tether
-        from models.trunks.stages import Walk, name_apart
+        from models.trunks.stages import Walk, add_suffix
 
         trunks = [make_trunk() for _ in tasks]
         inputs, ends = trunks[0].input, []
         for trunk, task in zip(trunks, tasks, strict=True):
-            name_apart(trunk, task)
+            add_suffix(trunk, task)
             walk = Walk(trunk, inputs)
             for _ in walk.stages:
                 end = walk.step()
             ends.append(end)
         ends = Tether(trunks, self.strength)(ends)
-        given = ends_of(tasks, ends)
-        branches = keras.Model(list(given.values()), given)
+        representations = branch_inputs(tasks, ends)
+        branches = keras.Model(list(representations.values()), representations)
         return Shared(keras.Model(inputs, ends, name="trunk"), branches)

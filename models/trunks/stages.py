@@ -1,4 +1,4 @@
-"""A trunk taken apart into stages, for schemes of sharing that act between them."""
+"""Splits a trunk into stages, for sharing schemes that act between stages."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from models.lazy import keras
 
 @dataclass(frozen=True)
 class Stage:
-    """Operations of a functional model in the order of computation; `output` is the last one's.
+    """Consecutive operations of a functional model, in the order of computation.
 
-    name: the layer group that it ends with.
+    name: of the layer group of the last operation. output: of the last operation.
     """
 
     name: str
@@ -22,9 +22,11 @@ class Stage:
 
 
 def stages_of(trunk: keras.Model) -> tuple[Stage, ...]:
-    """The stages of a trunk: it is cut after a layer group wherever all that was learned so far
-    goes on through one tensor, and every input has been read. Masks and the like may pass beside
-    it. One stage where there is no such place before the end.
+    """The stages of a trunk.
+
+    The trunk is cut after a layer group if all inputs have been read and only one tensor that
+    depends on weights is used afterwards. Tensors that do not depend on weights, such as masks, may
+    be used too. Without such a place before the end, the trunk is one stage.
     """
     nodes = [
         node
@@ -35,73 +37,73 @@ def stages_of(trunk: keras.Model) -> tuple[Stage, ...]:
     last_use = {id(t): i for i, node in enumerate(nodes) for t in node.input_tensors}
     last_use[id(trunk.output)] = len(nodes)
     groups = [_group(node.operation.name) for node in nodes]
-    learned, unread = set[int](), {id(t) for t in trunk.inputs}
+    weighted, unread = set[int](), {id(t) for t in trunk.inputs}  # weighted: depend on weights
     stages: list[Stage] = []
     begin, live, group = 0, set[int](), ""
     for i, node in enumerate(nodes):
         group = groups[i] or group
-        taken = {id(t) for t in node.input_tensors}
-        if getattr(node.operation, "weights", ()) or taken & learned:
-            learned |= {id(t) for t in node.outputs}
+        read = {id(t) for t in node.input_tensors}
+        if getattr(node.operation, "weights", ()) or read & weighted:
+            weighted |= {id(t) for t in node.outputs}
         live |= {id(t) for t in node.outputs}
         live = {t for t in live if last_use.get(t, -1) > i}
-        through = [t for t in node.outputs if id(t) in live]
+        outputs = [t for t in node.outputs if id(t) in live]
         last = i + 1 == len(nodes)
         following = next((g for g in groups[i + 1 :] if g), groups[i])
-        unread -= taken
+        unread -= read
         ends = last or (groups[i] not in ("", following) and not unread)
-        if ends and len(through) == 1 and live & learned == {id(through[0])}:
-            stages.append(Stage(group, tuple(nodes[begin : i + 1]), through[0]))
+        if ends and len(outputs) == 1 and live & weighted == {id(outputs[0])}:
+            stages.append(Stage(group, tuple(nodes[begin : i + 1]), outputs[0]))
             begin = i + 1
     return tuple(stages)
 
 
 class Walk:
-    """One way through a trunk, stage by stage; what a stage gave can be exchanged on the way.
+    """Runs a trunk stage by stage; the output of a stage can be replaced before the next one runs.
 
     It calls the trunk's own layers: several walks through one trunk share its weights.
     """
 
     def __init__(self, trunk: keras.Model, inputs: dict[str, keras.KerasTensor]) -> None:
-        """inputs: symbolic ones, by feature, to walk with in place of the trunk's own."""
+        """inputs: symbolic inputs by feature, used instead of the trunk's own."""
         self.stages = stages_of(trunk)
         if not self.stages:
             raise ValueError(
-                "This sharing takes the trunk apart, and the trunk has no weights in Keras layers"
-                " to take apart: choose another sharing."
+                "This sharing splits the trunk into stages, but the trunk has no Keras layers with"
+                " weights. Choose another sharing."
             )
-        self._now = {id(t): inputs[name] for name, t in trunk.input.items()}
+        self._values = {id(t): inputs[name] for name, t in trunk.input.items()}
         self._next = 0
 
     def fork(self) -> Walk:
-        """Another walk from here."""
+        """Another walk that continues from the current stage."""
         other = object.__new__(Walk)
-        other.stages, other._now, other._next = self.stages, dict(self._now), self._next
+        other.stages, other._values, other._next = self.stages, dict(self._values), self._next
         return other
 
     def step(self) -> keras.KerasTensor:
-        """What the next stage gives."""
+        """Run the next stage and return its output."""
         stage = self.stages[self._next]
         for node in stage.nodes:
-            args, kwargs = node.arguments.fill_in(self._now)
+            args, kwargs = node.arguments.fill_in(self._values)
             outputs = keras.tree.flatten(node.operation(*args, **kwargs))
-            self._now |= {id(t): x for t, x in zip(node.outputs, outputs, strict=True)}
+            self._values |= {id(t): x for t, x in zip(node.outputs, outputs, strict=True)}
         self._next += 1
-        return self._now[id(stage.output)]
+        return self._values[id(stage.output)]
 
-    def exchange(self, x: keras.KerasTensor) -> None:
-        """Go on with `x`, of the same shape, in place of what the last stage gave."""
-        self._now[id(self.stages[self._next - 1].output)] = x
+    def replace_output(self, x: keras.KerasTensor) -> None:
+        """Replace the output of the last stage by `x`, of the same shape."""
+        self._values[id(self.stages[self._next - 1].output)] = x
 
 
-def name_apart(trunk: keras.Model, suffix: str) -> None:
-    """Have the layers' names end differently: a model holds no two layers of one name."""
+def add_suffix(trunk: keras.Model, suffix: str) -> None:
+    """Append a suffix to all layer names: names of layers must be unique within a model."""
     for operation in trunk._operations:
         operation.name = f"{operation.name}_{suffix}"
 
 
-def steps(walks: Iterable[Walk]) -> list[keras.KerasTensor]:
-    """What the next stage gives on each of several walks."""
+def step_all(walks: Iterable[Walk]) -> list[keras.KerasTensor]:
+    """Run the next stage of each walk and return the outputs."""
     return [walk.step() for walk in walks]
 
 

@@ -1,1 +1,1 @@
-"""Keras layers of sharing schemes: apart, since specs import the schemes without Keras."""
+"""Keras layers of sharing schemes, kept apart because specs import the schemes without Keras."""

@@ -1,4 +1,4 @@
-"""The layer that adapts a trunk to a task. Importing this module imports Keras."""
+"""Adapter layer of one task. Importing this module imports Keras."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from models.sharing.layers.base import SharingLayer
 
 
 class Adapter(SharingLayer):
-    """x + up(relu(down(x))) along the last axis: at first the identity, as `up` starts at zero."""
+    """x + up(relu(down(x))) along the last axis; initially the identity, because `up` is zero."""
 
     private = True
 
@@ -16,7 +16,6 @@ class Adapter(SharingLayer):
         self.width = width
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Two matrices and a bias each."""
         size = shape[-1]
         self.down = self.add_weight((size, self.width), "glorot_uniform", name="down")
         self.down_bias = self.add_weight((self.width,), "zeros", name="down_bias")

@@ -1,4 +1,4 @@
-"""What layers of sharing schemes have in common. Importing this module imports Keras."""
+"""Base class of the layers of sharing schemes. Importing this module imports Keras."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from models.lazy import keras
 
 
 class SharingLayer(keras.layers.Layer):  # type: ignore[misc]
-    """A layer of a scheme; inside a trunk, it is no part of what a transfer mode adapts.
+    """A layer of a scheme. A transfer mode does not adapt it, even if it is inside a trunk.
 
-    private: whether one task alone goes through it.
+    private: whether only one task uses it.
     """
 
     private = False
 
     @property
     def undecayed(self) -> list[keras.Variable]:
-        """Its matrices that weight decay spares."""
+        """Matrices that are excluded from weight decay."""
         return []
 
     def figures(self) -> dict[str, float]:
-        """What to report after an epoch, by name: `gate/<reader>/<source>`, how much the reader
-        takes from the source.
+        """Values to report after an epoch, by name. `gate/<reader>/<source>` is the weight of the
+        source in the reader's mixture.
         """
         return {}
 
 
 def softmax(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Along the last axis, which may have size 1: Keras warns of that."""
+    """Softmax along the last axis. Keras's own warns when this axis has size 1."""
     return keras.ops.exp(x - keras.ops.logsumexp(x, axis=-1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Perceptrons side by side. Importing this module imports Keras."""
+"""Parallel multilayer perceptrons. Importing this module imports Keras."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from models.sharing.layers.base import SharingLayer
 
 
 class Experts(SharingLayer):
-    """Several perceptrons on one input, side by side: [batch, features] to [batch, experts, width].
+    """Several perceptrons on one input: [batch, features] to [batch, experts, width].
 
-    widths: units of each one's layers, of which each is followed by ReLU.
+    widths: units of each expert's layers; each layer is followed by ReLU.
     """
 
     def __init__(self, experts: int, widths: Sequence[int], name: str) -> None:
@@ -19,7 +19,7 @@ class Experts(SharingLayer):
         self.experts, self.widths = experts, tuple(widths)
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Kernels are one matrix for each expert, drawn as if it were alone."""
+        """Kernels are stacked, one matrix per expert, each initialised independently."""
         self.kernels, self.biases = [], []
         sizes = (shape[-1], *self.widths)
         for i, (size, width) in enumerate(zip(sizes, self.widths, strict=False)):
@@ -34,7 +34,7 @@ class Experts(SharingLayer):
         return list(self.biases)
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """The first layers are one product of matrices."""
+        """The first layers of all experts are computed as one matrix product."""
         ops = keras.ops
         first, *others = self.kernels
         flat = ops.reshape(ops.transpose(first, (1, 0, 2)), (first.shape[1], -1))
@@ -46,7 +46,7 @@ class Experts(SharingLayer):
 
 
 def _each(initializer: str) -> keras.initializers.Initializer:
-    """An initializer of stacked matrices, that draws each as if it were alone."""
+    """An initializer of stacked matrices that initialises each matrix independently."""
 
     def draw(shape: tuple[int, ...], dtype: str | None = None) -> keras.KerasTensor:
         one = keras.initializers.get(initializer)

@@ -1,4 +1,4 @@
-"""Weights of experts by example. Importing this module imports Keras."""
+"""Gate: weights of experts, computed per example. Importing this module imports Keras."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from models.lazy import keras
 from models.sharing.layers.base import SharingLayer, softmax
 
 MOMENTUM = 0.9
-"""Of the moving means that are reported: they follow some ten batches."""
+"""Of the reported moving averages, which cover about ten batches."""
 
 
 class Gate(SharingLayer):
-    """Weights of sources for one reader, by example: [batch, features] to [batch, sources].
+    """Weights of the sources for one reader, per example: [batch, features] to [batch, sources].
 
-    They sum to 1: a softmax of a linear map (Ma et al. 2018, KDD, equations 6 and 7). Keeps moving
-    means of them, to report.
+    The weights sum to 1: a softmax of a linear map (Ma et al. 2018, KDD, equations 6 and 7). Their
+    moving averages are kept for reports.
     """
 
     def __init__(self, reader: str, sources: Sequence[str], name: str) -> None:
@@ -25,17 +25,17 @@ class Gate(SharingLayer):
         self.reader, self.sources = reader, tuple(sources)
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """All sources count alike at first, on average."""
+        """Initially all sources have equal weight."""
         self.kernel = self.add_weight((shape[-1], len(self.sources)), "zeros", name="kernel")
         self.add_means()
 
     def add_means(self) -> None:
-        """Add the state that is reported."""
+        """Create the moving averages of the weights."""
         even = keras.initializers.Constant(1 / len(self.sources))
         self.means = self.add_weight((len(self.sources),), even, trainable=False, name="means")
 
     def weigh(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """The weights of the sources."""
+        """The weights of the sources [batch, sources]."""
         return softmax(x @ self.kernel)
 
     def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:

@@ -10,7 +10,7 @@ from models.sharing.layers.gate import Gate
 
 
 class Selector(Gate):
-    """Weights of experts, of which at most `selected` end up different from zero.
+    """A gate that learns to give at most `selected` experts a weight other than zero.
 
     temperature, entropy, by_example: see `models.sharing.dselect_k.DSelectK`.
     """
@@ -43,7 +43,7 @@ class Selector(Gate):
         self.add_means()
 
     def weigh(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Equations 4 to 6: selectors r, weighed by a softmax."""
+        """Equations 4 to 6: selectors r, weighted by a softmax."""
         ops = keras.ops
         codes, shares = self.codes.value, self.shares.value
         if self.by_example:
@@ -63,6 +63,6 @@ class Selector(Gate):
 
 
 def smooth_step(x: keras.KerasTensor, temperature: float) -> keras.KerasTensor:
-    """Equation 3: 0 up to -temperature / 2, 1 from temperature / 2, a cubic between."""
+    """Equation 3: 0 below -temperature / 2, 1 above temperature / 2, a cubic in between."""
     t = keras.ops.clip(x / temperature, -0.5, 0.5)
     return -2 * t**3 + 1.5 * t + 0.5

@@ -1,4 +1,4 @@
-"""Mixtures of what several trunks give. Importing this module imports Keras."""
+"""Mixtures of the outputs of several trunks. Importing this module imports Keras."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from models.sharing.layers.base import SharingLayer, softmax
 
 
 class Stitch(SharingLayer):
-    """A linear mixture for each task: tensors of one shape, by task, to as many.
+    """For each task, a linear mixture of all tasks' tensors, which have the same shape.
 
-    stage: after which it stands. own: a task's weight for its own tensor at first.
+    stage: the stage before it. own: initial weight of a task's own tensor.
     """
 
     def __init__(self, stage: str, tasks: Sequence[str], own: float) -> None:
@@ -21,7 +21,7 @@ class Stitch(SharingLayer):
         self.stage, self.tasks, self.own = stage, tuple(tasks), own
 
     def build(self, shapes: list[tuple[int | None, ...]]) -> None:
-        """One matrix, for all channels."""
+        """One mixing matrix for all channels."""
         count = len(self.tasks)
         others = (1 - self.own) / max(count - 1, 1)
         start = np.full((count, count), others) + np.eye(count) * (self.own - others)
@@ -34,7 +34,7 @@ class Stitch(SharingLayer):
         return list(self.trainable_variables)
 
     def mix(self, training: bool) -> keras.KerasTensor:
-        """Each task's weights of all tasks' tensors: [tasks, tasks]."""
+        """The mixing matrix [tasks, tasks]: row i has task i's weights of all tasks' tensors."""
         return keras.ops.convert_to_tensor(self.mixture)
 
     def call(self, xs: list[keras.KerasTensor], training: bool = False) -> list[keras.KerasTensor]:
@@ -42,28 +42,33 @@ class Stitch(SharingLayer):
         mixed = keras.ops.tensordot(mixture, keras.ops.stack(xs), 1)
         return list(keras.ops.unstack(mixed, len(xs)))
 
+    def reported(self) -> np.ndarray:
+        """The matrix [tasks, tasks] to report."""
+        return np.asarray(self.mix(False))
+
     def figures(self) -> dict[str, float]:
         return {
             f"gate/{self.stage}_{task}/{source}": float(value)
-            for task, row in zip(self.tasks, np.asarray(self.mix(False)), strict=True)
+            for task, row in zip(self.tasks, self.reported(), strict=True)
             for source, value in zip(self.tasks, row, strict=True)
         }
 
 
 class Branching(Stitch):
-    """A choice for each task: it goes on from what one of the trunks gave.
+    """For each task, a choice of one trunk, whose output it continues with.
 
-    While training, the choice is drawn (straight-through Gumbel-softmax, Guo et al. 2020, section
-    3.2) at a temperature that falls with the root of the steps; else it is the likeliest.
+    In training the choice is sampled (straight-through Gumbel-softmax, Guo et al. 2020, section
+    3.2) at a temperature that falls with the square root of the steps. Otherwise it is the most
+    likely one.
     """
 
     def __init__(self, stage: str, tasks: Sequence[str], temperature: float) -> None:
         super().__init__(stage, tasks, own=1.0)
         self.temperature = temperature
-        self.draws = keras.random.SeedGenerator()
+        self.random = keras.random.SeedGenerator()
 
     def build(self, shapes: list[tuple[int | None, ...]]) -> None:
-        """Every trunk is as likely as any other, but for a little that breaks ties."""
+        """All trunks are almost equally likely; a small bonus for the own trunk breaks ties."""
         count = len(self.tasks)
         self.logits = self.add_weight(
             (count, count), keras.initializers.Identity(0.01), name="logits"
@@ -71,27 +76,22 @@ class Branching(Stitch):
         self.steps = self.add_weight((), "zeros", trainable=False, name="steps")
 
     def mix(self, training: bool) -> keras.KerasTensor:
-        """One-hot rows."""
+        """Mixing matrix with one-hot rows."""
         ops = keras.ops
         logits = ops.convert_to_tensor(self.logits)
         if training:
             self.steps.assign_add(1.0)
-            uniform = keras.random.uniform(logits.shape, 1e-6, 1 - 1e-6, seed=self.draws)
+            uniform = keras.random.uniform(logits.shape, 1e-6, 1 - 1e-6, seed=self.random)
             temperature = self.temperature / ops.sqrt(1 + self.steps / STEPS)
             logits = (logits - ops.log(-ops.log(uniform))) / ops.maximum(temperature, 0.1)
         chosen = ops.one_hot(ops.argmax(logits, axis=-1), len(self.tasks), dtype="float32")
         soft = softmax(ops.cast(logits, "float32"))
         return chosen + soft - ops.stop_gradient(soft)
 
-    def figures(self) -> dict[str, float]:
-        """The probabilities of the choices."""
-        probabilities = np.asarray(softmax(self.logits.value))
-        return {
-            f"gate/{self.stage}_{task}/{source}": float(value)
-            for task, row in zip(self.tasks, probabilities, strict=True)
-            for source, value in zip(self.tasks, row, strict=True)
-        }
+    def reported(self) -> np.ndarray:
+        """The probabilities of the choices [tasks, tasks]."""
+        return np.asarray(softmax(self.logits.value))
 
 
 STEPS = 100.0
-"""Over which the temperature of `Branching` falls by the first factor of the root of 2."""
+"""After so many steps the temperature of `Branching` has fallen by a factor of sqrt(2)."""

@@ -9,12 +9,15 @@ from models.sharing.layers.base import SharingLayer
 
 
 class Tether(SharingLayer):
-    """Passes tensors on, and adds a loss: how far the trunks' weights are from their mean."""
+    """Returns its inputs unchanged, and adds the distance of the trunks' weights from their mean as
+    a loss.
+    """
 
     def __init__(self, trunks: Sequence[keras.Model], strength: float) -> None:
         super().__init__(name="tether")
         self.strength = strength
-        self._trunks: Callable[[], Sequence[keras.Model]] = lambda: trunks  # no parts of this layer
+        # Keras would make the trunks parts of this layer if it saw them.
+        self._trunks: Callable[[], Sequence[keras.Model]] = lambda: trunks
 
     def call(self, xs: list[keras.KerasTensor]) -> list[keras.KerasTensor]:
         ops = keras.ops

@@ -61,12 +61,12 @@ def test_a_bert_is_cut_after_every_layer(tmp_path: Path) -> None:
     assert names[-2:] == ["stage0", "stage1"]
 
 
-def test_what_a_stage_gave_can_be_exchanged() -> None:
+def test_the_output_of_a_stage_can_be_replaced() -> None:
     trunk = SCRATCH.build(COLUMNS)
     walk = Walk(trunk, trunk.input)
     walk.step()
     other = walk.fork()
-    walk.exchange(2 * walk.step())
+    walk.replace_output(2 * walk.step())
     other.step()
     both = keras.Model(trunk.input, [other.step(), walk.step()])
     x = {"x": np.array([1.0, -2.0], np.float32), "job": np.array([0, 2], np.int32)}

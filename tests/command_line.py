@@ -1,4 +1,4 @@
-"""`rootstock` in a process of its own: what it has finished, what it is at, and how it stops."""
+"""Runs `rootstock` in a separate process: what it has finished, what it is doing, how it stops."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def trained(store: Path) -> dict[str, int]:
 
 
 def train_on(process: subprocess.Popen[str], store: Path, short: int, trials: int) -> None:
-    """Wait until the short trials are over and so many others have trained five epochs more."""
+    """Wait until the short trials have ended and `trials` others have trained five more epochs."""
     before, now, end = trained(store), dict[str, int](), time.monotonic() + 200
     while (
         len(finished(store)) < short
@@ -61,7 +61,7 @@ def train_on(process: subprocess.Popen[str], store: Path, short: int, trials: in
 
 
 def stops(process: subprocess.Popen[str], times: int, group: bool) -> None:
-    """Interrupt it so many times, alone or as a terminal does, and see that it stops cleanly."""
+    """Interrupt the process `times` times, alone or with its group; it must stop cleanly."""
     with process:
         try:
             for _ in range(times):
@@ -82,7 +82,7 @@ def stops(process: subprocess.Popen[str], times: int, group: bool) -> None:
 
 
 def _session(leader: int) -> list[psutil.Process]:
-    """The living processes of a session."""
+    """The running processes of a session."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ProcessLookupError):

@@ -1,11 +1,11 @@
-"""A module of layers, as a user would write one beside a spec."""
+"""A module of layers, as a user would write it next to a spec."""
 
 LAYERS = '''\
 import keras
 
 
 class Bands(keras.layers.Layer):
-    """One-hot bands of numbers; a missing one is in none."""
+    """One-hot bands of numbers; a missing number is in no band."""
 
     def __init__(self, edges, **kwargs):
         super().__init__(**kwargs)
@@ -36,7 +36,7 @@ class Share(keras.layers.Layer):
 
 
 class Initial(keras.layers.Layer):
-    """First letters, those that are frequent in training, one-hot."""
+    """One-hot first letters that are frequent in training."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -57,11 +57,11 @@ class Initial(keras.layers.Layer):
 
 
 class Scaled(keras.layers.Normalization):
-    """As Keras has it."""
+    """Keras's own layer."""
 
 
 class Projected(keras.layers.Layer):
-    """With random weights, random numbers and layers within, which nothing adapts."""
+    """A layer without `adapt`, with random weights, random numbers and nested layers."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -75,7 +75,7 @@ class Projected(keras.layers.Layer):
 
 
 class Forgetful(keras.layers.Layer):
-    """What it is made with is lost."""
+    """A layer whose `get_config` loses its arguments."""
 
     def __init__(self, factor=1.0, **kwargs):
         super().__init__(**kwargs)

@@ -1,4 +1,4 @@
-"""Data of which it is known that sharing hurts."""
+"""Data for which sharing hurts by construction."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pandas as pd
 
 INPUTS = "\n".join(f"  x{i}: {{kind: numeric}}" for i in range(6))
 WEIGHTS = {"up": 1, "side": 30, "third": 30}
-"""In the joint loss: `side` and `third` take what they need, and leave `up` the rest."""
+"""Weights in the joint loss: `side` and `third` use the trunk, and `up` gets what is left."""
 
 
 def write_rows(directory: Path, rows: int = 900) -> None:
-    """`rows.csv`: each task is a signal of two inputs of its own, with some noise."""
+    """Write `rows.csv`: each task depends on two inputs of its own, with some noise."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(rows, 6))
     frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(6)])
@@ -24,7 +24,7 @@ def write_rows(directory: Path, rows: int = 900) -> None:
 
 
 def write_spec(directory: Path, tasks: tuple[str, ...], more: str = "") -> Path:
-    """A spec of these tasks with a trunk two units wide. more: further sections."""
+    """A spec of these tasks with a trunk two units wide. more: additional sections."""
     named = "\n".join(f"  {t}: {{kind: binary, label: {t}, weight: {WEIGHTS[t]}}}" for t in tasks)
     path = directory / "spec.yaml"
     path.write_text(f"""\

@@ -44,7 +44,7 @@ TEXTS = [
 
 @dataclass(frozen=True)
 class Sample:
-    """A trunk with the features it reads. files: what it starts from."""
+    """A trunk with its features. files: its pretrained files."""
 
     trunk: Trunk
     features: tuple[Feature, ...]
@@ -209,7 +209,7 @@ def tf1_module(directory: Path) -> None:
 
 
 def trained_model(directory: Path) -> None:
-    """A multitask model of ours on images."""
+    """A multitask model of Rootstock on images."""
     record = ModelRecord(
         features=(IMAGE,),
         targets=(
@@ -280,4 +280,4 @@ SAMPLES: dict[str, Callable[[Path], Sample]] = {
     "tf_hub bert": _tf_hub_bert,
     "registry": _registry,
 }
-"""A sample by the name of its source and, where a source has several, what it reads."""
+"""Samples by the name of the source, and by what they read if a source has several."""

@@ -1,4 +1,4 @@
-"""Broken records of every format that can have any: to quarantine, or past the limit an error."""
+"""Bad records of every format that can have some: quarantined, or an error beyond the limit."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ BREAKABLE: dict[str, Callable[[Path, Broken], Path]] = {
     "tfrecord": tfrecord_file,
 }
 TYPED = {"arrow", "avro", "parquet", "sql"}
-"""Their records have the types that the file or database says; a damaged file is an error."""
+"""Formats with typed records: they have no bad records, and a damaged file is an error."""
 
 
 def test_every_format_is_either_typed_or_breakable() -> None:

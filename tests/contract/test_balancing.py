@@ -1,4 +1,4 @@
-"""What every loss-balancing method must hold to; methods are found, not listed."""
+"""The contract of loss-based balancing methods, which are found by discovery."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METHODS = {
     if not issubclass(method, GradientBalancing)
 }
 DRAWN = {"rlw"}
-"""Methods whose weights are random: what holds for those on average is in their own tests."""
+"""Methods with random weights; their own tests check what holds on average."""
 
 
 def targets(*weights: float) -> tuple[TaskTarget, ...]:

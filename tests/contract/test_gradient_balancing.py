@@ -1,4 +1,4 @@
-"""What every method that balances gradients must hold to; methods are found, not listed."""
+"""The contract of gradient-based balancing methods, which are found by discovery."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ METHODS = {
 }
 GRADIENTS = np.array([[1.0, 0.2, -0.5], [-0.8, 0.9, 0.1], [0.3, 0.3, 0.7]])
 NO_CONFLICT = {"mgda", "upgrad", "dualproj", "nash_mtl", "fairgrad", "config", "imtl_g", "imtl"}
-"""To first order no task's loss rises, in problems where that can be."""
+"""Methods whose update increases no task's loss to first order, if such an update exists."""
 
 DIRECTED = {"pcd"}
-"""One task is primary, the first unless another is named."""
+"""Methods with a primary task, by default the first."""
 
 
 def make(name: str, *weights: float) -> GradientBalancer:

@@ -1,4 +1,4 @@
-"""What every head must hold to: the canary that each task is held to its own labels, and more."""
+"""The contract of heads, above all that each task learns from its own labels only."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def shared_model() -> MultitaskModel:
 def test_other_labels_of_one_task_change_only_its_metrics(
     shared_model: MultitaskModel, name: str
 ) -> None:
-    """The canary: were heads crossed, another task's figures would move."""
+    """If heads were mixed up, another task's metrics would change."""
     before = evaluated(shared_model, labels())
     after = evaluated(shared_model, labels() | {name: RNG.permutation(labels()[name])})
     moved = {key for key, value in after.items() if value != before[key]}
@@ -96,7 +96,7 @@ def test_training_one_task_changes_no_other_head(name: str) -> None:
 
 
 def test_figures_do_not_depend_on_the_batches(shared_model: MultitaskModel) -> None:
-    """Losses and metrics are those of all labelled rows, however these fall into batches."""
+    """Losses and metrics are those of all labelled rows, however the rows are batched."""
     data = tf.data.Dataset.from_tensor_slices((X, labels())).batch(7)
     small = shared_model.evaluate(data, verbose=0, return_dict=True)
     assert small == pytest.approx(evaluated(shared_model, labels()), rel=1e-5)

@@ -1,4 +1,4 @@
-"""What every sharing scheme must hold to; schemes are found, not listed."""
+"""The contract of sharing schemes, which are found by discovery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every source of pretrained trunks must hold to; a source without a sample fails."""
+"""The contract of sources of pretrained trunks; every source needs a sample."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def built(sample: Sample) -> tuple[keras.Model, list[np.ndarray]]:
-    """Its trunk, and the weights that it started with."""
+    """The trunk of the sample, and its initial weights."""
     trunk = sample.trunk.build(sample.features)
     return trunk, trunk.get_weights()
 
@@ -199,7 +199,7 @@ def test_a_published_trunk_gives_the_same_outputs_and_can_be_trained(
 def test_an_exported_trunk_gives_the_same_outputs(
     sample: Sample, trunk: keras.Model, tmp_path: Path
 ) -> None:
-    """As the Trainer exports it: raw values in, one graph."""
+    """Exported like a trained model: one graph from raw values."""
     texts = tuple(f for f in sample.features if not isinstance(f, ImageFeature))
     preprocessing = Preprocessing(texts)
     raw = {n: tf.constant(v) for n, v in sample.raw().items()}

@@ -1,4 +1,4 @@
-"""What every trunk trained from scratch must hold to; trunks are found, not listed.
+"""The contract of trunks trained from scratch, which are found by discovery.
 
 Those that start from pretrained files are in `test_trunk_sources.py`.
 """
@@ -36,7 +36,7 @@ SETS = [("image",), ("photo",), ("text",), ("size",), ("colour",), tuple(FEATURE
 
 
 def example(feature: Feature, rows: int) -> np.ndarray:
-    """Preprocessed values, as the features state them."""
+    """Preprocessed values of the features."""
     rng = np.random.default_rng(0)
     match feature:
         case ImageFeature():
@@ -99,7 +99,7 @@ def test_the_seed_decides_the_weights(name: str) -> None:
 
 @pytest.mark.parametrize("name", TRUNKS)
 def test_padding_does_not_change_a_text(name: str) -> None:
-    """The same words with more room behind them give the same representation."""
+    """The same words with more padding give the same representation."""
     outputs = []
     for length in (6, 9):
         keras.utils.set_random_seed(0)

@@ -1,4 +1,4 @@
-"""Duplicates, drift and skew from a spec to the message that a person reads."""
+"""Duplicates, drift and skew: from a spec to the message for the user."""
 
 from __future__ import annotations
 

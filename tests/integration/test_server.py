@@ -354,7 +354,7 @@ def test_client_errors(
 
 @pytest.fixture
 def own(tmp_path: Path, saved_model: Callable[[float], Path]) -> Iterator[tuple[Path, str]]:
-    """A server of its own: its base directory and its REST address."""
+    """A separate server: its base directory and its REST address."""
     Directory(tmp_path).push("m", saved_model(2.0), "two")
     with ServerProcess({"m": tmp_path / "m"}, tmp_path / "server.log") as server:
         yield tmp_path, f"http://127.0.0.1:{server.wait(60)['rest']}"

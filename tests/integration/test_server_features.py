@@ -302,7 +302,7 @@ def metrics(ask: Ask) -> dict[str, list[tuple[dict[str, str], float]]]:
 
 
 def batches(ask: Ask) -> tuple[int, int]:
-    """The number of batches so far, and of rows in them."""
+    """The number of batches so far, and of their rows."""
     name, samples = "batching_session:processed_batch_size", metrics(ask)
     if f"{name}_count" not in samples:
         return 0, 0

@@ -1,4 +1,4 @@
-"""A study and advice on data of which it is known that sharing hurts, through the command line."""
+"""A study and advice, through the command line, on data for which sharing hurts by construction."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ study:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three tasks that have nothing in common, in a trunk that is two units wide."""
+    """Three unrelated tasks in a trunk that is two units wide."""
     directory = tmp_path_factory.mktemp("planted")
     write_rows(directory)
     write_spec(directory, ("up", "side", "third"), STUDY)

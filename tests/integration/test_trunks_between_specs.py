@@ -1,4 +1,4 @@
-"""A trunk trained for one spec in another: by its name in MLflow, and as a TF-Hub module."""
+"""A trunk trained for one spec is used in another: by its name in MLflow, or as a TF-Hub module."""
 
 from __future__ import annotations
 

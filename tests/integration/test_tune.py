@@ -1,4 +1,4 @@
-"""A search through the command line: killed, gone on with, told to MLflow, and what it writes."""
+"""A search through the command line: killed, continued, recorded in MLflow, with its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold of data for any values: keys, splits, statistics, labels, delimited text."""
+"""Properties of data for any values: keys, splits, statistics, labels, delimited text."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_multilabel_rows_hold_their_labels(rows: list[set[str] | None]) -> None:
     st.sampled_from([",", "\t", ";"]),
 )
 def test_delimited_text_reads_what_csv_wrote(rows: list[list[str]], delimiter: str) -> None:
-    """Good rows come back as they were; every other row is a bad record with its line."""
+    """Good rows are read unchanged; every other row is a bad record with its line number."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(["p", "q"])

@@ -1,4 +1,4 @@
-"""A worker that dies, a disk that is full: nothing is half-published, and a rerun is whole."""
+"""After a killed worker or a full disk nothing is half-published, and the next run succeeds."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def start(source: Path, store: Path, limit: int = 0, pause: float = 0) -> subpro
 
 
 def finished(process: subprocess.Popen[str]) -> str:
-    """What it said at the end."""
+    """The last output of the process."""
     return process.communicate(timeout=120)[1]
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow's switches, as `models.lazy` leaves them."""
+"""The settings of TensorFlow that `models.lazy` makes."""
 
 from __future__ import annotations
 

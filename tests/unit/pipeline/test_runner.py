@@ -26,7 +26,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Make(Stage[Nothing, Made]):
-    """Writes `text`, and counts its runs in a file outside the store."""
+    """A stage that writes `text` and counts its runs in a file outside the store."""
 
     text: str
     counter: str

@@ -1,4 +1,4 @@
-"""Memory that is taken and given back counts; what was there before does not."""
+"""Memory that was used and released counts; memory in use before does not."""
 
 import sys
 

@@ -15,7 +15,7 @@ nan = np.nan
 
 
 def column(values: list[object], kind: pa.DataType | None = None) -> pa.ChunkedArray:
-    """In two chunks, as a table of several shards has it."""
+    """A column in two chunks, like that of a table with several shards."""
     array = pa.array(values, kind)
     return pa.chunked_array([array[:1], array[1:]])
 

@@ -1,4 +1,4 @@
-"""Batches of training: every row once an epoch, in an order that seed and epoch alone decide."""
+"""Training batches: every row once per epoch, in an order that depends only on seed and epoch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS = Rows(
 
 
 def order(batches: tf.data.Dataset) -> list[int]:
-    """Row numbers in the order of the batches, in which all columns agree."""
+    """Row numbers in the order of the batches; checks that all columns agree."""
     rows: list[int] = []
     for features, labels in batches:
         numbers = labels["t"].numpy()

@@ -1,4 +1,4 @@
-"""What a person is told before training."""
+"""Warnings and errors before training."""
 
 from __future__ import annotations
 

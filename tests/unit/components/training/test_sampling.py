@@ -1,4 +1,4 @@
-"""Rows that an epoch reads: how many of each source, in which order."""
+"""The rows that an epoch reads: how many of each source, in which order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Embed: what the trunk makes of every row, in the order of the rows."""
+"""Embed: the representation of every row, in the order of the rows."""
 
 from __future__ import annotations
 

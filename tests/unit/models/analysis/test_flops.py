@@ -1,4 +1,4 @@
-"""Operations counted by hand, and by the authors of MobileNetV2."""
+"""FLOPs compared with those counted by hand and by the authors of MobileNetV2."""
 
 from __future__ import annotations
 

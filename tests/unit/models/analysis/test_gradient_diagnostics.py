@@ -1,4 +1,4 @@
-"""Figures of gradients, against what they must be."""
+"""Diagnostics of gradients, compared with known values."""
 
 from __future__ import annotations
 

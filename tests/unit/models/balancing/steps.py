@@ -1,4 +1,4 @@
-"""Steps of a balancing method on losses given by hand."""
+"""Runs steps of a balancing method on given losses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.tasks.binary import BinaryTask
 
 
 def targets(*weights: float) -> tuple[TaskTarget, ...]:
-    """Tasks t0, t1, ... of these weights."""
+    """Tasks t0, t1, … with these weights."""
     return tuple(
         TaskTarget(task=BinaryTask(name=f"t{i}", label="l", weight=w))
         for i, w in enumerate(weights)

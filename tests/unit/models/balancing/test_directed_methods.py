@@ -27,7 +27,7 @@ on_problems = pytest.mark.parametrize("gradients", PROBLEMS.values(), ids=PROBLE
 
 
 def nearest_on_simplex(y: np.ndarray) -> np.ndarray:
-    """By bisection on the threshold, unlike the product's sorting."""
+    """By bisection on the threshold; the method itself sorts."""
     threshold = optimize.brentq(lambda t: np.maximum(y - t, 0).sum() - 1, y.min() - 1, y.max())
     return np.maximum(y - threshold, 0)
 

@@ -67,7 +67,7 @@ def mgda(g: np.ndarray) -> np.ndarray:
 
 
 def on_dual_cone(d: np.ndarray, g: np.ndarray) -> np.ndarray:
-    """The nearest vector that has no negative product with any row of g (Moreau)."""
+    """The nearest vector without a negative inner product with any row of g (Moreau)."""
     units = g / np.linalg.norm(g, axis=1, keepdims=True)
     return d + units.T @ optimize.nnls(units.T, -d)[0]
 
@@ -194,7 +194,7 @@ def test_it_is_the_formula_of_the_paper(
 
 
 def orders(balancer: GradientBalancer, tasks: int) -> np.ndarray:
-    """Those that the method will draw next."""
+    """The random numbers that the method will draw next."""
     state = balancer.random.state  # type: ignore[attr-defined]
     before = np.array(state)
     drawn = keras.random.uniform((tasks, tasks), seed=balancer.random)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Methods that follow the course of training, in steps and epochs of `fit`."""
+"""Methods whose state changes during training, in steps and epochs of `fit`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def losses(model: MultitaskModel) -> np.ndarray:
 
 @pytest.mark.parametrize("xla", [False, True])
 def test_famo_sees_the_losses_after_the_update(xla: bool) -> None:
-    """The compiler does not take the second forward pass for the first, which has equal inputs."""
+    """The compiler must not merge the two forward passes, which have the same inputs."""
     model = make_model(FAMO(), jit_compile=xla)
     assert isinstance(model.balancer, FAMOBalancer)
     expected = make_model(FAMO()).balancer

@@ -42,7 +42,7 @@ def weights_of(
     gradients: np.ndarray,
     present: np.ndarray | None = None,
 ) -> np.ndarray:
-    """[tasks]; checks that they make the combined gradient."""
+    """Weights [tasks]; checks that they give the combined gradient."""
     there = np.ones(len(losses)) if present is None else present
     given = there[:, None, None] * gradients
     flat = given.reshape(len(losses), -1)

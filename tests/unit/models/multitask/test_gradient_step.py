@@ -108,7 +108,7 @@ def test_conflicts_are_counted_over_pairs_with_gradients() -> None:
 
 
 def test_at_parameters_gramians_are_those_of_full_gradients() -> None:
-    """MGDA's update of the trunk, from gradients that plain backward passes give."""
+    """MGDA's update of the trunk, computed from plain backward passes."""
     model, other = make_model(MGDA(at="parameters")), make_model(Equal())
     shared = model.shared_variables(X)
     rows = []

@@ -18,7 +18,7 @@ OPTIMIZERS = {
 
 
 def plain(name: str, rate: float, first: int = 0) -> np.ndarray:
-    """A variable after plain steps from `first` on."""
+    """A variable after plain steps that begin at step `first`."""
     cls, arguments = OPTIMIZERS[name]
     v = keras.Variable(np.ones(3, "float32"))
     optimizer = cls(learning_rate=rate, **arguments)
@@ -67,7 +67,7 @@ def test_in_a_graph_with_a_schedule(name: str) -> None:
 @pytest.mark.parametrize("clip", [None, 0.5])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_rows_that_occur_twice_count_as_their_sum(name: str, clip: float | None) -> None:
-    """The gradient of an embedding comes in slices; plain Keras squares each by itself."""
+    """The gradient of an embedding comes in slices; plain Keras squares each slice separately."""
     import tensorflow as tf
 
     cls, arguments = OPTIMIZERS[name]

@@ -1,4 +1,4 @@
-"""Transfer modes on a small trunk: what trains, when, how fast, and what is left behind."""
+"""Transfer modes on a small trunk: what trains, when, how fast, and what remains afterwards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MODES: dict[str, Transfer] = {
 
 
 class Small:
-    """What `Adaptation` needs of a model: a trunk of three groups, and a head."""
+    """The part of a model that `Adaptation` needs: a trunk of three groups, and a head."""
 
     def __init__(self) -> None:
         keras.utils.set_random_seed(0)

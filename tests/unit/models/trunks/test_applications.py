@@ -1,4 +1,4 @@
-"""Weights that do not fit, and the names that there are."""
+"""Weights that do not fit the model, and unknown names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Presets: tokens as their own preprocessors make them, pooling, and what may be wrong."""
+"""Presets: tokens like those of their own preprocessors, pooling, and errors."""
 
 from __future__ import annotations
 

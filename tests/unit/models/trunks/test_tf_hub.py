@@ -1,4 +1,4 @@
-"""Modules that do not fit, hyperparameters, and modules that give features alone."""
+"""Unsuitable modules, hyperparameters, and modules that cannot be trained."""
 
 from __future__ import annotations
 

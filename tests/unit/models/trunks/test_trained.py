@@ -1,4 +1,4 @@
-"""Finding a trained model, and reading inputs as it did."""
+"""Finding a trained model, and reading inputs like it does."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_features_are_found_by_name_then_by_kind() -> None:
 
 
 def test_a_pushed_model_with_another_export_is_found(store: Path) -> None:
-    """The Exporter's artifact has what rebuilds the Keras model too."""
+    """The Exporter's artifact can also rebuild the Keras model."""
     trained_model(store / "Exporter/small/model")
     told = {"created": 5, "outputs": {"model": {"digest": "digest of small"}}}
     (store / "Exporter/small/artifact.json").write_text(json.dumps(told))

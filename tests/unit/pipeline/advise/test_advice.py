@@ -1,4 +1,4 @@
-"""From scores and affinities to advice."""
+"""Advice from scores and affinities."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LABELS = {"yes": CLASSES, "number": NUMBERS, "both": np.stack([CLASSES, 1 - CLAS
 
 
 def represented(signal: float) -> Represented:
-    """Features that tell the labels as loudly as `signal`."""
+    """Features that depend on the labels with strength `signal`."""
     told = np.stack([np.nan_to_num(CLASSES), NUMBERS], axis=1)
     noise = np.random.default_rng(1).normal(size=(200, 8))
     return Represented(np.concatenate([signal * told, noise], axis=1), LABELS)

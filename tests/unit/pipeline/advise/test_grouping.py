@@ -1,4 +1,4 @@
-"""The best grouping against every grouping."""
+"""The best grouping, compared with all groupings."""
 
 from __future__ import annotations
 

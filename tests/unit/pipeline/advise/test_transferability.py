@@ -1,4 +1,4 @@
-"""Transferability scores against independent computations, and where their order is known."""
+"""Transferability scores, compared with independent computations and with a known order."""
 
 from __future__ import annotations
 

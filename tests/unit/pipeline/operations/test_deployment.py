@@ -1,4 +1,4 @@
-"""Looking at pushed models, going back, promoting: as the command line does it."""
+"""Listing, rolling back and promoting pushed models through the command line."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ tracking: {backend: none}
 
 @pytest.fixture
 def spec(tmp_path: Path) -> Path:
-    """A spec of which two models have been pushed, the second one as a canary."""
+    """A spec with two pushed models, the second one as a canary."""
     saved = tmp_path / "saved_model"
     saved.mkdir()
     for digest in ("first", "second"):

@@ -1,4 +1,4 @@
-"""First specs for data, from a look at them."""
+"""First specs, made from a look at the data."""
 
 from __future__ import annotations
 

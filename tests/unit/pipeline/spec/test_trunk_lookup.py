@@ -1,4 +1,4 @@
-"""Registered versions as trained models in a store."""
+"""Finding registered versions as trained models in a store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture
 def uri(tmp_path: Path) -> str:
-    """A registry with version 1, `champion`, and version 2, of somebody else's."""
+    """A registry with version 1, the champion, and version 2, which Rootstock did not register."""
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client = mlflow.MlflowClient(uri, uri)
     client.create_registered_model("cats")

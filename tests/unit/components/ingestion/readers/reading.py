@@ -1,4 +1,4 @@
-"""Reading a source whole, as tests of readers do."""
+"""Reads a whole source, for tests of readers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from components.ingestion.readers.base import BadRecord
 
 
 def read(reader: Reader) -> tuple[pa.Table, list[BadRecord]]:
-    """Its rows and its bad records, in order."""
+    """The rows and bad records of a source, in order."""
     root = Path(reader.path)
     schema = reader.schema(root)
     batches: list[pa.RecordBatch] = []

@@ -1,4 +1,4 @@
-"""Against what TensorFlow Datasets itself writes and reads."""
+"""Compared with files that TensorFlow Datasets writes and reads."""
 
 from __future__ import annotations
 

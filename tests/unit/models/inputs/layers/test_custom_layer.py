@@ -43,7 +43,7 @@ def initial(module: str) -> LayerInput:
 
 
 def rebuilt(feature: LayerFeature) -> Preprocessing:
-    """From what is in a file alone."""
+    """Loaded from the files only."""
     adapter: TypeAdapter[Feature] = TypeAdapter(Feature)
     return Preprocessing([adapter.validate_json(adapter.dump_json(feature))])
 

@@ -1,4 +1,4 @@
-"""Losses against scikit-learn and NumPy, and the traps of plain Keras that they avoid."""
+"""Losses compared with scikit-learn and NumPy, and the pitfalls of plain Keras that they avoid."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_weight_of_an_unknown_class_is_refused() -> None:
 
 
 def test_losses_need_only_keras_ops() -> None:
-    """So that they also run on other backends: nothing in the module names TensorFlow."""
+    """So that losses also run on other backends, the module does not mention TensorFlow."""
     assert "tf" not in vars(losses)
     assert losses.ops is keras.ops
     assert isinstance(head_for(binary()), BinaryHead)

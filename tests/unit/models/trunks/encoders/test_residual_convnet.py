@@ -16,7 +16,7 @@ def convnet() -> keras.Model:
 
 
 def test_no_convolution_of_one_pixel_has_a_stride(convnet: keras.Model) -> None:
-    """Else oneDNN writes past its workspace where there are fewer than 16 input channels."""
+    """Otherwise oneDNN writes past its workspace if there are fewer than 16 input channels."""
     convolutions = [la for la in convnet.layers if isinstance(la, keras.layers.Conv2D)]
     pointwise = [la for la in convolutions if la.kernel_size == (1, 1)]
     names = ["image.stage1.block0_shortcut", "image.stage2.block0_shortcut"]

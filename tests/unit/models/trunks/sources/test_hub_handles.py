@@ -1,4 +1,4 @@
-"""From handles to directories: archives, URLs, and what may be wrong with them."""
+"""From handles to directories: archives, URLs and their errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """Serves `tmp_path`, whatever the query."""
+    """A server of the files in `tmp_path` that ignores the query."""
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)

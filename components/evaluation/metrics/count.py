@@ -1,0 +1,56 @@
+"""Metrics of count tasks. outputs [rows, 1]: the expected count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from components.data.arrow import np
+from components.evaluation.metrics.family import Family, Pictures, Share
+from components.evaluation.metrics.ranking import divided
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+@final
+class Count(Family):
+    """deviance: the mean Poisson deviance, 2 (y log(y / mu) - y + mu) for a count y and an
+    expected count mu. mae: in counts.
+    """
+
+    names = ("deviance", "mae")
+    reasons: Mapping[str, str] = {}
+    lower_is_better = frozenset({"deviance", "mae"})
+    relative_margin = frozenset({"deviance", "mae"})
+    without_interval: frozenset[str] = frozenset()
+    has_decision = False
+
+    def values(
+        self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
+    ) -> dict[str, Floats]:
+        true = labels.astype(np.float64)
+        expected = outputs[:, 0]
+        total = weights.sum(axis=1)
+        return {
+            "deviance": divided(weights @ _deviance(true, expected), total),
+            "mae": divided(weights @ np.abs(expected - true), total),
+        }
+
+    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
+        return {}
+
+    def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:
+        return Pictures()
+
+
+def _deviance(true: Floats, expected: Floats) -> Floats:
+    """[rows] Poisson deviances. Expected counts of 0 are taken as the smallest positive float32:
+    heads answer in float32, where the exponential of a very negative log-rate is 0.
+    """
+    positive = np.maximum(expected, np.finfo(np.float32).tiny)
+    log_ratio = np.log(np.maximum(true, 1.0) / positive)  # 0 log 0 is 0
+    return np.asarray(2 * (true * log_ratio - true + positive))

@@ -1,0 +1,24 @@
+"""Count tasks: how many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, final
+
+from models.tasks.base import Task
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class CountTask(Task):
+    """How many: a whole number of 0 or more. Encoded label: float32 [batch], or NaN for missing.
+
+    The answer is the expected count; the loss is that of Poisson regression with a log link.
+
+    label: the column that holds it. weight: of the task beside others.
+    """
+
+    kind: Literal["count"] = "count"
+    answer = "number"
+    serving_method = "regress"
+    has_squared_error = False

@@ -1,0 +1,62 @@
+"""The head of count tasks: one log-rate, for Poisson regression.
+
+The loss is half the unit deviance, y log(y / mu) - y + mu for a count y and a rate mu (McCullagh
+and Nelder, Generalized Linear Models, 1989, section 2.3), computed as y (mu / y - 1 - log(mu / y)),
+which loses no digits where mu is close to y. It is the negative log-likelihood less
+that of a perfect prediction: the gradients are the same, but it is never negative, as methods that
+balance by the size of losses assume.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from models.lazy import keras
+from models.tasks.base import TaskTarget
+from models.tasks.count import CountTask
+from models.tasks.heads.epoch_metrics import ratio
+from models.tasks.heads.head import Head, HeadBuilder
+
+
+@final
+class CountHead(Head):
+    """The logarithm of the expected count."""
+
+    directions = {"deviance": "min", "mae": "min"}  # noqa: RUF012 - declared in Head
+
+    def __init__(self, target: TaskTarget) -> None:
+        super().__init__(target, 1, 3)
+
+    def row_losses(
+        self, labels: keras.KerasTensor, outputs: keras.KerasTensor
+    ) -> keras.KerasTensor:
+        ops, log_rate = keras.ops, outputs[:, 0]
+        distance = log_rate - ops.log(ops.maximum(labels, 1.0))  # log(mu / y), for y > 0
+        half = ops.where(labels > 0, labels * (ops.expm1(distance) - distance), ops.exp(log_rate))
+        return ops.relu(half)  # rounding may leave it slightly below 0
+
+    def answer(self, outputs: keras.KerasTensor) -> keras.KerasTensor:
+        return keras.ops.exp(outputs)
+
+    def totals(
+        self,
+        labels: keras.KerasTensor,
+        outputs: keras.KerasTensor,
+        present: keras.KerasTensor,
+    ) -> keras.KerasTensor:
+        ops = keras.ops
+        deviance = 2.0 * self.row_losses(labels, outputs) * present
+        error = ops.abs(ops.exp(outputs[:, 0]) - labels) * present
+        return ops.stack([ops.sum(deviance), ops.sum(error), ops.sum(present)])
+
+    def metrics(self, totals: np.ndarray) -> dict[str, float]:
+        deviance, error, rows = totals
+        return {"deviance": ratio(deviance, rows), "mae": ratio(error, rows)}
+
+
+@final
+class CountHeadBuilder(HeadBuilder[CountTask]):
+    def build(self, task: CountTask, target: TaskTarget) -> CountHead:
+        return CountHead(target)

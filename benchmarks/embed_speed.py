@@ -50,7 +50,7 @@ def run_arm(args: argparse.Namespace, root: Path, embed: bool) -> Arm:
     }
     result = run(SPEC, [f"{k}={v}" for k, v in overrides.items()], {"DATA": args.data})
     store = Store(root)
-    history = json.loads((result.model.path / "history.json").read_text())["epochs"]
+    history = json.loads((result.trained.path / "history.json").read_text())["epochs"]
     evaluation = json.loads((result.evaluation.path / "evaluation.json").read_text())
     return Arm(
         embed_s=_latest(store, "Embed").seconds if embed else 0.0,

@@ -26,8 +26,9 @@ import numpy as np
 from components.stage import Silent
 from components.training.callbacks import EpochCallback
 from components.training.checkpoint import Checkpoint, Progress
-from components.training.dataset import Rows, training_batches
+from components.training.dataset import training_batches
 from components.training.optimizer import make_optimizer
+from components.training.rows import Rows
 from components.training.settings import Training
 from models.balancing.loss_based.equal import Equal
 from models.inputs.base import Feature

@@ -129,8 +129,15 @@ class Predictions(Artifact):
 
 @dataclass(frozen=True)
 class TrainedModel(Artifact):
-    """`saved_model/` for serving; `weights.npz`, `model.json` to rebuild the Keras model;
-    `history.json`; `expected.parquet`: raw examples beside the Keras model's answers to them.
+    """What rebuilds the Keras model: see `models.model_files`; and `history.json`: the figures of
+    every epoch.
+    """
+
+
+@dataclass(frozen=True)
+class ExportedModel(TrainedModel):
+    """What rebuilds the Keras model; `saved_model/`, which is served; and `expected.parquet`: raw
+    examples and the answers of the Keras model to them.
     """
 
     @property
@@ -138,10 +145,15 @@ class TrainedModel(Artifact):
         """The SavedModel directory."""
         return self.path / "saved_model"
 
+    @property
+    def expected(self) -> Path:
+        """The file of examples and answers: see `components.export.expected_outputs`."""
+        return self.path / "expected.parquet"
+
 
 @dataclass(frozen=True)
 class Champion(Artifact):
-    """The SavedModel that is served now; its digest is that of the `TrainedModel` it was."""
+    """The SavedModel that is served now; its digest is that of the model it was pushed from."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from components.artifacts import (
     Champion,
     Evaluation,
     Examples,
+    ExportedModel,
     Pushed,
     SourceFiles,
     Statistics,
@@ -30,7 +31,8 @@ from components.ingestion.span_merger import SpanMerger, SpanMergerInputs
 from components.inputs.kinds import kind_of
 from components.labels.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
-from components.training.trainer import Trainer, TrainerInputs
+from components.training.recipe import Recipe, TrainerInputs
+from components.training.trainer import Trainer
 from components.transform.embed import Embed, EmbedInputs
 from components.transform.transform import Transform, TransformInputs, TransformOutputs
 from components.validation.anomalies import errors, warnings
@@ -48,9 +50,10 @@ from serving.versions.history import champion_version, read_origin
 
 @dataclass(frozen=True)
 class Result:
-    """What a pipeline run leads to."""
+    """The outcome of a pipeline run."""
 
-    model: TrainedModel
+    trained: TrainedModel
+    model: ExportedModel
     evaluation: Evaluation
     blessings: tuple[Blessing, ...]
     pushed: Pushed
@@ -63,9 +66,9 @@ def pipeline(spec: Spec, run: Runner) -> Result:
         RootstockError: the data cannot be used as the spec says; finished stages are kept.
     """
     prepared = prepare(spec, run)
-    model = run(trainer(spec), prepared).model
-    if not (form := spec.export).as_trained:
-        model = run(Exporter(weights=form.weights, xla=form.xla), ExporterInputs(model)).model
+    trained, form = run(Trainer.of(recipe(spec)), prepared).model, spec.export
+    exporter = Exporter(weights=form.weights, xla=form.xla)
+    model = run(exporter, ExporterInputs(trained, prepared.examples)).model
     infra = run.start(
         InfraValidator(limits=spec.limits, tolerance=form.allowed), InfraValidatorInputs(model)
     )
@@ -91,7 +94,7 @@ def pipeline(spec: Spec, run: Runner) -> Result:
         ),
         PusherInputs(model, blessings),
     ).pushed
-    return Result(model, evaluated.evaluation, blessings, pushed)
+    return Result(trained, model, evaluated.evaluation, blessings, pushed)
 
 
 def prepare(spec: Spec, run: Runner) -> TrainerInputs:
@@ -157,9 +160,9 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
     )
 
 
-def trainer(spec: Spec) -> Trainer:
-    """The Trainer that `spec` asks for."""
-    return Trainer(
+def recipe(spec: Spec) -> Recipe:
+    """The model that `spec` asks for, and how it is trained."""
+    return Recipe(
         tasks=tuple(spec.tasks.values()),
         trunk=spec.model.trunk,
         sharing=spec.model.sharing,
@@ -255,7 +258,7 @@ def _embeddings(
     return run(Embed(trunk=trunk), inputs).embeddings
 
 
-def _champion(spec: Spec, model: TrainedModel) -> Champion | None:
+def _champion(spec: Spec, model: ExportedModel) -> Champion | None:
     """What a model is compared with: that served now, or the one before where it is that itself. A
     version on trial, such as a canary, is not what is served.
     """

@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.artifacts import Examples, TrainedModel
+from components.artifacts import Examples, ExportedModel
 from components.data.digests import digest_tree
 from components.export.expected_outputs import write_expected
-from components.training.trained_model import ModelRecord, save_record
 from models.balancing.loss_based.equal import Equal
 from models.inputs.categorical import CategoricalFeature
 from models.inputs.numeric import NumericFeature
+from models.multitask.record import ModelRecord, save_record
 from models.sharing.hard import Hard
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
@@ -49,8 +49,8 @@ def answers(raw: Mapping[str, np.ndarray], slope: float) -> dict[str, np.ndarray
     }
 
 
-def write_model(path: Path, slope: float = 1.0) -> TrainedModel:
-    """A `TrainedModel` that answers as `answers` does."""
+def write_model(path: Path, slope: float = 1.0) -> ExportedModel:
+    """An `ExportedModel` that answers as `answers` does."""
     import tensorflow as tf
 
     from serving.signatures import SignatureInput, export
@@ -83,7 +83,7 @@ def write_model(path: Path, slope: float = 1.0) -> TrainedModel:
         "job": np.array([b"cook", b"smith", b"poet"], object),
     }
     write_expected(path / "expected.parquet", raw, answers(raw, slope))
-    return TrainedModel(path, digest_tree(path))
+    return ExportedModel(path, digest_tree(path))
 
 
 def write_examples(path: Path, rows: Mapping[str, int], labels: bool = True) -> Examples:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from components.artifacts import Batches, Examples, Preprocessing
 from components.data.raw import raw_inputs
-from components.training.trainer import TrainerInputs
+from components.training.recipe import TrainerInputs
 from components.transform.batches import write_shard
 from components.transform.preprocessing_file import save_preprocessing
 from models.inputs.base import Feature

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from components.artifacts import Blessing, Champion, Evaluation, Examples, TrainedModel
+from components.artifacts import Blessing, Champion, Evaluation, Examples, ExportedModel
 from components.beam.map_units import map_units
 from components.data.arrow import np, pq
 from components.data.casting import numbers
@@ -23,10 +23,11 @@ from components.evaluation.evaluation_page import page
 from components.evaluation.intervals import Confidence
 from components.evaluation.metrics import DECISION, family_of
 from components.evaluation.thresholds import Check, Threshold, check_thresholds, judge
+from components.export.classes_file import read_classes
 from components.labels.encoding import encode
 from components.stage import Context, Observer, Stage
-from components.training.trained_model import load_record, read_classes
 from models.inputs.base import Feature
+from models.model_files import read_description
 from models.tasks.base import Task, TaskTarget
 from serving.wire.errors import ServingError
 
@@ -42,7 +43,7 @@ class EvaluatorInputs:
     served now, for thresholds on changes against it.
     """
 
-    model: TrainedModel
+    model: ExportedModel
     examples: Examples
     champion: Champion | None = None
 
@@ -79,7 +80,7 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
         """See `Stage.run`."""
         check_slices(self.slices)
         check_thresholds(self.tasks, self.thresholds, self.slices)
-        record = load_record(inputs.model)
+        record = read_description(inputs.model.path)
         examples, split = inputs.examples, _held_out(inputs.examples, context.observer)
         names = tuple(t.name for t in record.targets)
         ask = _Ask(str(inputs.model.saved_model), record.features, names, self.batch_size)

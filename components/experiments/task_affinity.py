@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from components.artifacts import Affinities
 from components.stage import Context, Stage
-from components.training.subset import chosen
-from components.training.trained_model import ModelRecord
-from components.training.trainer import Trainer, TrainerInputs
-from components.transform.preprocessing_file import load_preprocessing
+from components.training.recipe import Recipe, TrainerInputs
 from models.balancing.loss_based.equal import Equal
 from models.sharing.hard import Hard
 
@@ -36,56 +33,50 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
     """Trains one model for all tasks, with hard sharing, equal weights and all weights alike, and
     measures `models.analysis.task_affinity` at up to `MEASUREMENTS` of its steps.
 
-    trainer: tasks, trunk, training and seed.
+    recipe: tasks, trunk, training and seed; the rest does not count.
     """
 
-    trainer: Trainer
+    recipe: Recipe
 
     def uses(self, inputs: TrainerInputs) -> tuple[object, ...]:
-        return self.trainer.uses(inputs)
+        return self.recipe.trunk.made_of()
 
     def run(self, inputs: TrainerInputs, context: Context) -> AffinityOutputs:
         """See `Stage.run`."""
-        from components.training.dataset import load_splits, training_batches
+        from components.training.dataset import training_batches
         from components.training.optimizer import make_optimizer
+        from components.training.rows import load_training_data
         from models.analysis.task_affinity import Measured, effects_of
         from models.lazy import keras, tf
         from models.multitask.adaptation import Adaptation
         from models.multitask.build import build_model
 
-        asked = self.trainer.training
-        features = load_preprocessing(inputs.preprocessing)
-        splits = load_splits(inputs.examples, inputs.batches, features, self.trainer.tasks)
-        if asked.subset is not None:
-            splits = splits.only(chosen(asked.subset, splits.train.labels, splits.targets))
-        keras.utils.set_random_seed(self.trainer.seed)
-        record = ModelRecord(
-            features=features,
-            targets=splits.targets,
-            trunk=self.trainer.trunk,
-            sharing=Hard(),
-            balancing=Equal(),
+        recipe = replace(self.recipe, sharing=Hard(), balancing=Equal())
+        settings = recipe.training
+        features, data = load_training_data(
+            replace(inputs, embeddings=None), recipe.tasks, settings.subset
         )
-        model = build_model(record)
+        keras.utils.set_random_seed(recipe.seed)
+        model = build_model(recipe.record(features, data.targets))
         epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         batches = training_batches(
-            splits.train,
-            asked.batch_size,
-            self.trainer.seed,
+            data.train,
+            settings.batch_size,
+            recipe.seed,
             epoch,
-            asked.sampling,
-            steps=asked.steps_per_epoch,
-            augment=asked.augment,
+            settings.sampling,
+            steps=settings.steps_per_epoch,
+            augment=settings.augment,
         )
         steps = int(batches.cardinality())
         adaptation = Adaptation(None, model)
-        optimizer = make_optimizer(asked, steps, adaptation.paces(steps))
+        optimizer = make_optimizer(settings, steps, adaptation.paces(steps))
         optimizer.build(adaptation.variables)
         model.compile(optimizer)
         adaptation.enter(adaptation.phases[0])
         shared = list(model.trunk.trainable_variables)
         effects, step = effects_of(model, shared), tf.function(model.train_step, autograph=False)
-        total, found = steps * asked.epochs, list[Measured]()
+        total, found = steps * settings.epochs, list[Measured]()
         every = max(1, total // MEASUREMENTS)
         for done in range(total):
             if done % steps == 0:
@@ -110,7 +101,7 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
             found.append(effects(batch[0], batch[1], length))
             context.observer.progress(done + 1, total, "steps")
         told = {
-            "tasks": [t.name for t in splits.targets],
+            "tasks": [t.name for t in data.targets],
             "effects": _blocks([m.effects for m in found]),
             "cosines": _blocks([m.cosines for m in found]),
         }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from components.artifacts import Batches, Examples, TrialResult
+from components.artifacts import Examples, TrialResult
 from components.experiments.peak_memory import PeakMemory
 from components.experiments.trial_result import (
     Costs,
@@ -18,17 +18,14 @@ from components.experiments.trial_result import (
 )
 from components.labels.encoding import encode
 from components.stage import Context, Stage
-from components.training.subset import chosen
-from components.training.trained_model import ModelRecord
-from components.training.trainer import Trainer, TrainerInputs
-from components.transform.preprocessing_file import load_preprocessing
-from models.inputs.base import Stored
+from components.training.recipe import Recipe, TrainerInputs
 from models.tasks.base import Task, TaskTarget
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.training.dataset import Columns, Features, Rows, Splits
+    from components.training.rows import Columns, Features, Rows, TrainingData
+    from models.inputs.base import Feature
     from models.multitask.model import MultitaskModel
 
 BATCH_ROWS = 512
@@ -54,12 +51,12 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         nothing to teach: a control.
     """
 
-    trainer: Trainer
+    recipe: Recipe
     drawn_by: Task
     shuffled: tuple[str, ...] = ()
 
     def uses(self, inputs: TrainerInputs) -> tuple[object, ...]:
-        return self.trainer.uses(inputs)
+        return self.recipe.trunk.made_of()
 
     def run(self, inputs: TrainerInputs, context: Context) -> TrialOutputs:
         """See `Stage.run`. A trial that was killed goes on from its last checkpoint.
@@ -68,40 +65,27 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
             RootstockError: as the Trainer does.
         """
         from components.training import fit
-        from components.transform.batches import load_columns, stored_representation
+        from components.transform.batches import load_columns
 
-        features = load_preprocessing(inputs.preprocessing)
-        stored: tuple[Stored, ...] = features
-        given = inputs.batches
-        if inputs.embeddings is not None:
-            given, stored = inputs.embeddings, (stored_representation(inputs.embeddings),)
-        splits = self._splits(inputs.examples, given, stored)
-        record = ModelRecord(
-            features=features,
-            targets=splits.targets,
-            trunk=self.trainer.trunk,
-            sharing=self.trainer.sharing,
-            balancing=self.trainer.balancing,
-        )
+        recipe = self.recipe
+        features, data = self._data(inputs)
+        record = recipe.record(features, data.targets)
         resumed = any(context.scratch.iterdir())
         peak = PeakMemory()
         cpu = time.process_time()
-        settings = self.trainer.training
-        result = fit.train(
-            record, splits, self.trainer.transfer, settings, self.trainer.seed, context
-        )
+        result = fit.train(record, data, recipe.transfer, recipe.training, recipe.seed, context)
         cpu_seconds = None if resumed else time.process_time() - cpu
         memory = peak.mib()
         test = load_columns(inputs.batches, "test", features)
         answered: dict[str, tuple[Columns, Features]] = {
-            "train": (splits.train.labels, splits.train.features)
+            "train": (data.train.labels, data.train.features)
         }
-        if splits.val is not None:
-            answered["val"] = (splits.val.labels, splits.val.features)
-        answered["test"] = (_test_labels(splits.targets, inputs.examples), test)
+        if data.val is not None:
+            answered["val"] = (data.val.labels, data.val.features)
+        answered["test"] = (_test_labels(data.targets, inputs.examples), test)
         scored = _scored(result.model, answered)
         costs = Costs(
-            rows=len(splits.train),
+            rows=len(data.train),
             steps=result.steps_per_epoch * len(result.history),
             epochs=len(result.history),
             seconds=sum(epoch["seconds"] for epoch in result.history),
@@ -112,34 +96,34 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
             memory_mib=memory,
         )
         figures = TrialFigures(
-            tasks={t.name: task_figures(t, scored[t.name]) for t in splits.targets},
+            tasks={t.name: task_figures(t, scored[t.name]) for t in data.targets},
             costs=costs,
             history=tuple(result.history),
         )
         return TrialOutputs(save_figures(figures, context.output / "result"))
 
-    def _splits(self, examples: Examples, batches: Batches, stored: tuple[Stored, ...]) -> Splits:
+    def _data(self, inputs: TrainerInputs) -> tuple[tuple[Feature, ...], TrainingData]:
         """The chosen rows, with the labels of the model's tasks."""
-        from components.training.dataset import Splits, load_splits
+        from components.training.rows import TrainingData, load_training_data
 
-        own = self.trainer.tasks
+        own = self.recipe.tasks
         others = tuple(t for t in own if t.name != self.drawn_by.name)
-        splits = load_splits(examples, batches, stored, (self.drawn_by, *others))
-        if (subset := self.trainer.training.subset) is not None:
-            splits = splits.only(chosen(subset, splits.train.labels, splits.targets))
-        by_name = {t.name: t for t in splits.targets}
-        return Splits(
+        features, data = load_training_data(
+            inputs, (self.drawn_by, *others), self.recipe.training.subset
+        )
+        by_name = {t.name: t for t in data.targets}
+        return features, TrainingData(
             tuple(by_name[t.name] for t in own),
-            self._labelled(splits.train, 0),
-            splits.val and self._labelled(splits.val, 1),
+            self._labelled(data.train, 0),
+            data.val and self._labelled(data.val, 1),
         )
 
     def _labelled(self, rows: Rows, stream: int) -> Rows:
         """The rows with the labels of the model's tasks, in each other's places if shuffled."""
         import numpy as np
 
-        labels = {t.name: rows.labels[t.name] for t in self.trainer.tasks}
-        rng = np.random.default_rng([self.trainer.seed, stream])
+        labels = {t.name: rows.labels[t.name] for t in self.recipe.tasks}
+        rng = np.random.default_rng([self.recipe.seed, stream])
         for name in self.shuffled:
             labels[name] = rng.permutation(labels[name])
         return replace(rows, labels=labels)

@@ -1,26 +1,19 @@
-"""`expected.parquet` of a trained model: raw examples beside the Keras model's answers to them."""
+"""`expected.parquet` of an exported model: raw examples and the Keras model's answers to them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from components.artifacts import Examples
 from models.inputs.base import Feature
 
 if TYPE_CHECKING:
-    pass
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
 
 OUTPUT = "output:"
+EXPECTED_ROWS = 32
 
 
 def write_expected(path: Path, raw: dict[str, np.ndarray], outputs: dict[str, np.ndarray]) -> None:
@@ -67,11 +60,10 @@ def read_expected(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarr
     return raw, outputs
 
 
-EXPECTED_ROWS = 32
+def first_rows(examples: Examples, features: tuple[Feature, ...]) -> pa.RecordBatch:
+    """Up to `EXPECTED_ROWS` of the validation split, or of the training split if that is empty."""
+    import pyarrow.parquet as pq
 
-
-def _first_rows(examples: Examples, features: tuple[Feature, ...]) -> pa.RecordBatch:
-    """Up to `EXPECTED_ROWS` of the validation split, or of the training split where it is empty."""
     split = "val" if examples.shards("val") and examples.num_rows("val") else "train"
     columns = list(dict.fromkeys(f.column for f in features))
     shard = next(s for s in examples.shards(split) if pq.read_metadata(s).num_rows)

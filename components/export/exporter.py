@@ -1,4 +1,4 @@
-"""Exporter: a trained model's SavedModel in another form, smaller or compiled."""
+"""Exporter: the SavedModel of a trained model, in the form in which it is served."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.artifacts import TrainedModel
+from components.artifacts import Examples, ExportedModel, TrainedModel
 from components.errors import RootstockError
-from components.export.expected_outputs import read_expected
 from components.export.settings import Export, Weights
 from components.stage import Context, Stage
+from models.model_files import RECORD, SOURCE, WEIGHTS
+from models.multitask.build import specs_of
 from serving.wire.errors import ServingError
 
 if TYPE_CHECKING:
@@ -22,51 +23,63 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExporterInputs:
+    """examples: those that the model was trained with; some of them become warm-up requests."""
+
     model: TrainedModel
+    examples: Examples
 
 
 @dataclass(frozen=True)
 class ExporterOutputs:
-    """model: the same, but for its SavedModel."""
+    """model: what rebuilds the trained model, and its SavedModel."""
 
-    model: TrainedModel
+    model: ExportedModel
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exporter(Stage[ExporterInputs, ExporterOutputs]):
-    """Everything but the SavedModel is that of the model given."""
+    """Builds the served graph and records the answers that the Keras model gives to some examples.
 
-    weights: Weights
-    xla: bool
+    weights, xla: see `Export`.
+    """
+
+    weights: Weights = "float32"
+    xla: bool = False
+
+    def uses(self, inputs: ExporterInputs) -> tuple[object, ...]:
+        return specs_of(inputs.model.path)
 
     def run(self, inputs: ExporterInputs, context: Context) -> ExporterOutputs:
-        """See `Stage.run`.
+        """Write the SavedModel.
 
         Raises:
-            RootstockError: the model cannot take this form.
+            RootstockError: the model cannot have this form.
         """
+        from components.data.raw import raw_inputs
+        from components.export.expected_outputs import first_rows, write_expected
+        from components.export.keras_model import load_keras
         from components.export.saved_model import write_saved_model
-        from components.training.trained_model import load_keras
 
-        directory = context.output / "model"
-        shutil.copytree(
-            inputs.model.path,
-            directory,
-            copy_function=_linked,
-            ignore=lambda at, _: ["saved_model"] if Path(at) == inputs.model.path else [],
-        )
-        made = TrainedModel(directory)
-        raw, _ = read_expected(directory / "expected.parquet")
+        made = ExportedModel(context.output / "model")
+        made.path.mkdir()
+        for name in (RECORD, WEIGHTS):
+            _link(str(inputs.model.path / name), str(made.path / name))
+        if (source := inputs.model.path / SOURCE).exists():
+            shutil.copytree(source, made.path / SOURCE, copy_function=_link)
+        served = load_keras(inputs.model)
+        features = served.record.features
+        raw = raw_inputs(first_rows(inputs.examples, features), features)
+        answers = {task: answer.numpy() for task, answer in served(raw).items()}
+        write_expected(made.expected, raw, answers)
         form = Export(weights=self.weights, xla=self.xla)
-        write_saved_model(load_keras(inputs.model), raw, made.saved_model, form)
+        write_saved_model(served, raw, made.saved_model, form)
         if self.xla:
             _try_compiling(made.saved_model, {name: values[:1] for name, values in raw.items()})
-        for name, path in (("size_mb", made), ("before_mb", inputs.model)):
-            context.observer.figure(name, round(_size(path.saved_model) / 1e6, 3))
+        context.observer.figure("size_mb", round(_size(made.saved_model) / 1e6, 3))
         return ExporterOutputs(made)
 
 
-def _linked(source: str, target: str) -> None:
+def _link(source: str, target: str) -> None:
     """Artifacts never change, so a second name for a file is as good as a copy."""
     try:
         os.link(source, target)

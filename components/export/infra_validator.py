@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from components.artifacts import Blessing, TrainedModel
+from components.artifacts import Blessing, ExportedModel
 from components.errors import RootstockError
 from components.export.expected_outputs import read_expected
 from components.stage import Context, Stage
@@ -49,7 +49,7 @@ class ServingLimits:
 class InfraValidatorInputs:
     """model: with its SavedModel and the answers expected of it."""
 
-    model: TrainedModel
+    model: ExportedModel
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
         (output / "blessing.json").write_text(json.dumps(verdict, indent=2) + "\n")
         return InfraValidatorOutputs(Blessing(output))
 
-    def _try(self, model: TrainedModel, context: Context) -> _Findings:
+    def _try(self, model: ExportedModel, context: Context) -> _Findings:
         findings = _Findings()
         base = context.scratch / "served"
         shutil.rmtree(base, ignore_errors=True)
@@ -147,7 +147,7 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
         started = time.monotonic()
         log = context.scratch / "server.log"
         with ServerProcess({_MODEL: base}, log, ["--exit-on-failure"]) as server:
-            raw, expected = read_expected(model.path / "expected.parquet")
+            raw, expected = read_expected(model.expected)
             raw = {name: values[: self.examples] for name, values in raw.items()}
             expected = {name: values[: self.examples] for name, values in expected.items()}
             try:

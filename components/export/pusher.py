@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from components.artifacts import Blessing, Pushed, PushRecord, TrainedModel
+from components.artifacts import Blessing, ExportedModel, Pushed, PushRecord
 from components.errors import RootstockError
 from components.stage import Context, Stage
 from serving.versions.destination import destination
@@ -19,7 +19,7 @@ from serving.versions.labels import STABLE
 class PusherInputs:
     """model: to push. blessings: all of them have to be given."""
 
-    model: TrainedModel
+    model: ExportedModel
     blessings: tuple[Blessing, ...]
 
 
@@ -85,7 +85,7 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
             return False
         return not self.label or place.labels(self.model).get(self.label) == record.version
 
-    def _push(self, model: TrainedModel) -> tuple[int, str, bool]:
+    def _push(self, model: ExportedModel) -> tuple[int, str, bool]:
         """The version, its place, and whether it was made now. Before the first trial, what was
         served until then is labelled stable.
         """

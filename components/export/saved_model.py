@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from components.errors import RootstockError
-from components.training.trained_model import KerasModel, write_classes
+from components.export.classes_file import write_classes
+from components.export.keras_model import KerasModel
 from models.lazy import keras, tf
 from models.multitask.model import MultitaskModel
 from models.trunks.layers.trim_padding import trimming

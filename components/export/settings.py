@@ -34,8 +34,3 @@ class Export:
     def allowed(self) -> float:
         """The tolerance that holds."""
         return self.tolerance or (1e-5 if self.weights == "float32" else 0.01)
-
-    @property
-    def as_trained(self) -> bool:
-        """Whether the Trainer's own SavedModel is meant."""
-        return self.weights == "float32" and not self.xla

@@ -5,113 +5,18 @@ Importing this module imports TensorFlow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from components.artifacts import Batches, Examples
-from components.errors import RootstockError
-from components.labels.encoding import encode, labelled, resolve
+from components.labels.encoding import labelled
 from components.training.length_groups import LengthGroups
+from components.training.rows import IN_MEMORY_BYTES, Rows
 from components.training.sampling import Proportional, Sampling, order_of, sources
-from components.training.subset import known_from
-from components.transform.batches import ShardedRows, open_columns
-from models.inputs.base import Stored
+from components.transform.batches import ShardedRows
 from models.inputs.layers.augment import Augment
 from models.lazy import tf
-from models.tasks.base import Task, TaskTarget
-
-Columns = Mapping[str, np.ndarray]
-Features = Mapping[str, np.ndarray | ShardedRows]
-IN_MEMORY_BYTES = 2**31
-"""Arrays up to this size are copied into tensors; larger ones stay on disk, read batch by batch."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Arrays [rows, ...] of a split, by feature and by task."""
-
-    features: Features
-    labels: Columns
-
-    def __len__(self) -> int:
-        return len(next(iter(self.labels.values())))
-
-
-@dataclass(frozen=True)
-class Splits:
-    """What is trained on and what is watched; `val` is None where there are no such rows."""
-
-    targets: tuple[TaskTarget, ...]
-    train: Rows
-    val: Rows | None
-
-    def only(self, indices: np.ndarray) -> Splits:
-        """With some of the training rows, as if there were no others.
-
-        Raises:
-            RootstockError: none of them carries a task's label.
-        """
-        features = {name: values[indices] for name, values in self.train.features.items()}
-        labels = {name: values[indices] for name, values in self.train.labels.items()}
-        targets = tuple(known_from(labels[t.name], t) for t in self.targets)
-        return Splits(targets, Rows(features, labels), self.val)
-
-
-def load_splits(
-    examples: Examples, batches: Batches, features: tuple[Stored, ...], tasks: tuple[Task, ...]
-) -> Splits:
-    """Features, or what a trunk made of them, from `batches`; labels from `examples`, encoded.
-
-    Raises:
-        RootstockError: there are no training rows, or none of them carries a task's label.
-    """
-    if not examples.shards("train"):
-        raise RootstockError(
-            "The train split has no rows: give data.splits.train a larger share, or more data."
-        )
-    columns = {split: _label_columns(examples, split, tasks) for split in ("train", "val")}
-    targets = tuple(_target(task, columns["train"]) for task in tasks)
-
-    def rows(split: str) -> Rows | None:
-        count = examples.num_rows(split)
-        if not count:
-            return None
-        table = columns[split]
-        labels = {
-            t.name: encode(
-                t, table.column(t.task.label) if t.task.label in table.column_names else None, count
-            )
-            for t in targets
-        }
-        return Rows(open_columns(batches, split, features, IN_MEMORY_BYTES), labels)
-
-    train = rows("train")
-    assert train is not None
-    return Splits(targets, train, rows("val"))
-
-
-def _label_columns(examples: Examples, split: str, tasks: tuple[Task, ...]) -> pa.Table:
-    if not examples.shards(split):
-        return pa.table({})
-    there = pq.read_schema(examples.shards(split)[0]).names
-    wanted = dict.fromkeys(t.label for t in tasks if t.label in there)
-    return examples.read(split, list(wanted))
-
-
-def _target(task: Task, columns: pa.Table) -> TaskTarget:
-    if task.label in columns.column_names:
-        target = resolve(task, columns.column(task.label))
-        if target.labelled:
-            return target
-    raise RootstockError(
-        f"Task {task.name!r}: no training row has a value in label column {task.label!r}. Name the"
-        " column that holds the label, or remove the task."
-    )
 
 
 def training_batches(

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.artifacts import Examples, TrainedModel
-from components.data.raw import raw_inputs
 from components.errors import RootstockError
-from components.export.expected_outputs import _first_rows, write_expected
-from components.export.saved_model import write_saved_model
 from components.stage import Context
 from components.training.callbacks import EpochCallback, Monitor
 from components.training.checkpoint import Checkpoint
-from components.training.dataset import Rows, Splits, evaluation_batches, training_batches
+from components.training.dataset import evaluation_batches, training_batches
 from components.training.optimizer import _undecayed, make_optimizer
-from components.training.trained_model import (
-    ModelRecord,
-    load_keras,
-    save_record,
-    save_weights,
-)
+from components.training.rows import Rows, TrainingData
 from components.transform.batches import token_counts
-from models.analysis.flops import flops_per_example
 from models.analysis.gradient_diagnostics import inspector
 from models.balancing.base import GradientBalancer
 from models.inputs.representation import REPRESENTATION
@@ -37,6 +25,7 @@ from models.lazy import keras, tf
 from models.multitask.adaptation import Adaptation
 from models.multitask.build import build_model
 from models.multitask.model import MultitaskModel
+from models.multitask.record import ModelRecord
 from models.transfer.base import Phase, Transfer
 from models.trunks.layers.trim_padding import trimming
 
@@ -91,7 +80,7 @@ class Result:
 
 def train(
     record: ModelRecord,
-    splits: Splits,
+    data: TrainingData,
     transfer: Transfer | None,
     training: Training,
     seed: int,
@@ -109,12 +98,12 @@ def train(
     trims = trimming(model.trunk)
     for layer in trims:
         layer.enabled = not training.xla
-    given = splits.train.features
+    given = data.train.features
     grouped = training.group_by_length and trims and REPRESENTATION not in given
     lengths = token_counts(given, record.features) if grouped else None
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
     batches = training_batches(
-        splits.train,
+        data.train,
         training.batch_size,
         seed,
         epoch,
@@ -130,9 +119,7 @@ def train(
         notes.append("training.group_by_length does nothing: this trunk computes all padding.")
     for note in [*adaptation.notes, *notes]:
         context.observer.warn(note)
-    monitor = choose_monitor(
-        model, training.early_stopping, splits.val is not None, phases[-1].start
-    )
+    monitor = choose_monitor(model, training.early_stopping, data.val is not None, phases[-1].start)
     optimizer = make_optimizer(training, steps, adaptation.paces(steps))
     optimizer.exclude_from_weight_decay(var_list=_undecayed(model, adaptation.variables))
     optimizer.build(adaptation.variables)
@@ -147,12 +134,12 @@ def train(
         if len(progress.history) >= end or (monitor and monitor.stops(progress.history)):
             continue
         adaptation.enter(phase)
-        if training.gradient_figures and len(splits.targets) > 1:
-            report.inspect = partial(inspector(model), *_sample(splits.train, training.batch_size))
+        if training.gradient_figures and len(data.targets) > 1:
+            report.inspect = partial(inspector(model), *_sample(data.train, training.batch_size))
         model.make_train_function(force=True)
         model.fit(
             batches,
-            validation_data=splits.val and evaluation_batches(splits.val, EVALUATION_BATCH),
+            validation_data=data.val and evaluation_batches(data.val, EVALUATION_BATCH),
             initial_epoch=len(progress.history),
             epochs=end,
             shuffle=False,
@@ -248,7 +235,7 @@ def choose_monitor(
     if not validated:
         raise RootstockError(
             "training.early_stopping needs validation rows, and the val split is empty: give"
-            " data.splits.val a larger share, or remove early_stopping."
+            " data.data.val a larger share, or remove early_stopping."
         )
     if stopping.monitor not in more_is_better:
         raise RootstockError(
@@ -258,29 +245,3 @@ def choose_monitor(
     return Monitor(
         stopping.monitor, more_is_better[stopping.monitor], stopping.patience, first_epoch
     )
-
-
-def save(
-    result: Result, record: ModelRecord, examples: Examples, directory: Path
-) -> dict[str, float | int]:
-    """Write the artifact: see `components.artifacts.TrainedModel`. Gives the main figures."""
-    flops = flops_per_example(result.model, record.features)
-    directory.mkdir(parents=True, exist_ok=True)
-    save_record(record, directory)
-    save_weights(result.model, directory)
-    told = {
-        "epochs": result.history,
-        "best_epoch": result.best_epoch,
-        "kept_epoch": result.kept_epoch,
-        "parameters": int(result.model.count_params()),
-        "trainable_parameters": result.trainable_parameters,
-        "steps_per_epoch": result.steps_per_epoch,
-        "flops_per_example": flops,
-    }
-    (directory / "history.json").write_text(json.dumps(told, indent=1))
-    served = load_keras(TrainedModel(directory))
-    raw = raw_inputs(_first_rows(examples, record.features), record.features)
-    outputs = {task: np.asarray(answer) for task, answer in served(raw).items()}
-    write_expected(directory / "expected.parquet", raw, outputs)
-    write_saved_model(served, raw, directory / "saved_model")
-    return result.figures() | ({} if flops is None else {"flops_per_example": flops})

@@ -1,95 +1,83 @@
-"""Trainer: batches and labels in, a trained multitask model out."""
+"""Trainer: batches and labels in, the weights of a trained multitask model out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from components.artifacts import Batches, Examples, Preprocessing, SourceFiles, TrainedModel
+from components.artifacts import TrainedModel
 from components.stage import Context, Stage
-from components.training.settings import Training
-from components.training.subset import chosen
-from components.training.trained_model import ModelRecord
-from components.transform.preprocessing_file import load_preprocessing
-from models.balancing.base import Balancing
-from models.balancing.loss_based.equal import Equal
-from models.inputs.base import Stored
-from models.sharing.base import Sharing
-from models.sharing.hard import Hard
-from models.tasks.base import Task
-from models.transfer.base import Transfer
-from models.trunks.base import Trunk
-from models.trunks.scratch import Scratch
+from components.training.recipe import Recipe, TrainerInputs
+from models.multitask.record import ModelRecord, save_record
 
-
-@dataclass(frozen=True)
-class TrainerInputs:
-    """examples: for the labels. batches: their preprocessed features, row by row the same.
-
-    pretrained: the files that the trunk starts from, so that their content counts.
-    embeddings: what a frozen trunk makes of `batches`, row by row, where it is computed before.
-    """
-
-    examples: Examples
-    preprocessing: Preprocessing
-    batches: Batches
-    pretrained: tuple[SourceFiles, ...] = ()
-    embeddings: Batches | None = None
+if TYPE_CHECKING:
+    from components.training.fit import Result
 
 
 @dataclass(frozen=True)
 class TrainerOutputs:
-    """model: ready to serve and to rebuild."""
+    """model: the weights, and what is needed to rebuild the model."""
 
     model: TrainedModel
 
 
 @dataclass(frozen=True)
-class Trainer(Stage[TrainerInputs, TrainerOutputs]):
+class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
     """Trains one model for all tasks. Same inputs, parameters and machine: same model.
 
-    Trained on a GPU or with `mixed_precision`, it is served in float32 all the same.
-
-    transfer: how pretrained weights adapt; when absent, all weights train alike, as from scratch.
+    A model that is trained on a GPU or with `mixed_precision` is saved and served in float32.
     """
 
-    tasks: tuple[Task, ...]
-    trunk: Trunk = field(default_factory=Scratch)
-    sharing: Sharing = field(default_factory=Hard)
-    balancing: Balancing = field(default_factory=Equal)
-    transfer: Transfer | None = None
-    training: Training = field(default_factory=Training)
-    seed: int = 0
+    @classmethod
+    def of(cls, recipe: Recipe) -> Trainer:
+        """The Trainer of this recipe."""
+        return cls(**{f.name: getattr(recipe, f.name) for f in fields(Recipe)})
 
     def uses(self, inputs: TrainerInputs) -> tuple[object, ...]:
         return self.trunk.made_of()
 
     def run(self, inputs: TrainerInputs, context: Context) -> TrainerOutputs:
-        """See `Stage.run`. A run that was killed goes on from its last checkpoint.
+        """Train, or resume from the last checkpoint of a run that was killed.
 
         Raises:
-            RootstockError: a task has no labels, early stopping names no figure, training diverges.
+            RootstockError: a task has no labels, early stopping monitors a metric that the model
+                does not have, or training diverges.
         """
         from components.training import fit
-        from components.training.dataset import load_splits
-        from components.transform.batches import stored_representation
+        from components.training.rows import load_training_data
 
-        features = load_preprocessing(inputs.preprocessing)
-        stored: tuple[Stored, ...] = features
-        given = inputs.batches
-        if inputs.embeddings is not None:
-            given, stored = inputs.embeddings, (stored_representation(inputs.embeddings),)
-        splits = load_splits(inputs.examples, given, stored, self.tasks)
-        if self.training.subset is not None:
-            splits = splits.only(chosen(self.training.subset, splits.train.labels, splits.targets))
-        record = ModelRecord(
-            features=features,
-            targets=splits.targets,
-            trunk=self.trunk,
-            sharing=self.sharing,
-            balancing=self.balancing,
-        )
-        result = fit.train(record, splits, self.transfer, self.training, self.seed, context)
-        figures = fit.save(result, record, inputs.examples, context.output / "model")
-        for name, value in figures.items():
+        features, data = load_training_data(inputs, self.tasks, self.training.subset)
+        record = self.record(features, data.targets)
+        result = fit.train(record, data, self.transfer, self.training, self.seed, context)
+        model = TrainedModel(context.output / "model")
+        for name, value in _save(result, record, model.path).items():
             context.observer.figure(name, value)
-        return TrainerOutputs(TrainedModel(context.output / "model"))
+        return TrainerOutputs(model)
+
+
+def _save(result: Result, record: ModelRecord, directory: Path) -> dict[str, float | int]:
+    """Write the artifact: see `components.artifacts.TrainedModel`.
+
+    Returns:
+        The main figures.
+    """
+    from models.analysis.flops import flops_per_example
+    from models.multitask.build import save_weights
+
+    flops = flops_per_example(result.model, record.features)
+    directory.mkdir(parents=True, exist_ok=True)
+    save_record(record, directory)
+    save_weights(result.model, directory)
+    history = {
+        "epochs": result.history,
+        "best_epoch": result.best_epoch,
+        "kept_epoch": result.kept_epoch,
+        "parameters": int(result.model.count_params()),
+        "trainable_parameters": result.trainable_parameters,
+        "steps_per_epoch": result.steps_per_epoch,
+        "flops_per_example": flops,
+    }
+    (directory / "history.json").write_text(json.dumps(history, indent=1))
+    return result.figures() | ({} if flops is None else {"flops_per_example": flops})

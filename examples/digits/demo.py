@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from make_images import FOLDERS, make_images
 
-from components.training.trained_model import load_keras
+from components.export.keras_model import load_keras
 from pipeline.operations.publish import publish
 from pipeline.run import run
 from pipeline.spec.load import load_spec

@@ -54,12 +54,13 @@ def save_weights(model: MultitaskModel, directory: Path) -> None:
 
 
 def specs_of(directory: Path) -> tuple[object, ...]:
-    """The dataclasses that determine the layers of a trained model.
+    """The dataclasses that determine the layers of a trained model, those of its trunk included.
 
     Raises:
         OSError, ValueError: there is no record, or it cannot be read.
     """
-    return (read_record(directory),)
+    record = read_record(directory)
+    return (record, *record.trunk.made_of())
 
 
 def read_trunk(

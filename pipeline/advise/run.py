@@ -15,7 +15,7 @@ from components.errors import RootstockError
 from components.experiments.task_affinity import Affinity as AffinityStage
 from components.labels.encoding import encode, resolve
 from components.stage import BeamOptions
-from components.training.trainer import TrainerInputs
+from components.training.recipe import TrainerInputs
 from components.transform.batches import load_columns, stored_representation
 from components.transform.embed import Embed, EmbedInputs
 from models.tasks.base import Task
@@ -31,7 +31,7 @@ from pipeline.advise.advice import (
 )
 from pipeline.advise.report import html, markdown
 from pipeline.display import Quiet, display_for
-from pipeline.flow import trainer
+from pipeline.flow import recipe
 from pipeline.runner import Runner
 from pipeline.spec.runnable import runnable_specs
 from pipeline.store.store import Store
@@ -147,7 +147,7 @@ def _halved(given: Represented) -> tuple[Represented, Represented]:
 
 
 def _affinity(asked: Design, inputs: TrainerInputs, run: Runner) -> Affinity:
-    measured = run(AffinityStage(trainer=trainer(_own(asked).spec)), inputs).affinities
+    measured = run(AffinityStage(recipe=recipe(_own(asked).spec)), inputs).affinities
     return read_affinity(measured)
 
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from components.training.recipe import Recipe
 from components.training.settings import Training
-from components.training.trainer import Trainer
 from models.balancing.base import Balancing
 from models.balancing.loss_based.equal import Equal
 from models.balancing.loss_based.fixed import Fixed
 from models.sharing.hard import Hard
 from models.tasks.base import Task
-from pipeline.flow import trainer
+from pipeline.flow import recipe
 from pipeline.spec.load import load_spec
 from pipeline.spec.metrics import chosen_metrics
 from pipeline.spec.sections import Spec
@@ -76,8 +76,8 @@ def design(path: Path, overrides: Sequence[str], variables: Mapping[str, str]) -
     )
 
 
-def model_trainer(arm: PlannedArm, model: Model, training: Training, seed: int) -> Trainer:
-    """The Trainer of one model of an arm: what concerns other tasks is left out of its settings."""
+def model_recipe(arm: PlannedArm, model: Model, training: Training, seed: int) -> Recipe:
+    """The recipe of one model of an arm, without settings that concern other tasks only."""
     tasks = tuple(arm.spec.tasks[name] for name in model.tasks)
     stopping = training.early_stopping
     if stopping is not None and stopping.monitor != "val_loss":
@@ -86,7 +86,7 @@ def model_trainer(arm: PlannedArm, model: Model, training: Training, seed: int) 
             stopping = replace(stopping, monitor="val_loss")
     alone = len(tasks) == 1
     return replace(
-        trainer(arm.spec),
+        recipe(arm.spec),
         tasks=tasks,
         sharing=Hard() if alone else arm.spec.model.sharing,
         balancing=Equal() if alone else _narrowed(arm.spec.model.balancing, model.tasks),

@@ -13,15 +13,15 @@ from components.experiments.baseline import Baseline, BaselineInputs
 from components.experiments.trial import Trial
 from components.ingestion.splits import HashSplits
 from components.labels.encoding import resolve
+from components.training.recipe import TrainerInputs
 from components.training.settings import Training
 from components.training.subset import Subset
-from components.training.trainer import TrainerInputs
 from pipeline.flow import prepare
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec
 from pipeline.store.fingerprint import Identity, identify
 from pipeline.study.arms import Model, PlannedArm
-from pipeline.study.design import Design, model_trainer
+from pipeline.study.design import Design, model_recipe
 
 MAJORITY, CLASSICAL = "majority", "classical"
 
@@ -94,7 +94,7 @@ class Prepared:
         """The trial of one model."""
         training = self._training(arm.spec.training, fraction, seed)
         stage = Trial(
-            trainer=model_trainer(arm, model, training, self.design.spec.seed + seed),
+            recipe=model_recipe(arm, model, training, self.design.spec.seed + seed),
             drawn_by=self.design.drawn_by,
             shuffled=model.shuffled,
         )
@@ -113,7 +113,7 @@ class Prepared:
             subset=Subset(rows=min(self.rows, 8 * batch)),
         )
         stage = Trial(
-            trainer=model_trainer(arm, model, training, self.design.spec.seed),
+            recipe=model_recipe(arm, model, training, self.design.spec.seed),
             drawn_by=self.design.drawn_by,
         )
         return Job(Cell(arm.name, 0.0, 0), stage, self._inputs(arm, 0), model.judged)

@@ -66,7 +66,7 @@ def estimate(job: Job, paces: Mapping[str, Pace], rows: int) -> float:
     if isinstance(job.stage, Baseline):
         return BASELINE_S
     assert isinstance(job.stage, Trial)
-    training, pace = job.stage.trainer.training, paces[job.cell.arm]
+    training, pace = job.stage.recipe.training, paces[job.cell.arm]
     batches = training.steps_per_epoch or -(-rows // training.batch_size)
     return pace.apart + training.epochs * (batches * pace.step + pace.validation)
 

@@ -14,10 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.artifacts import TrainedModel
+from components.artifacts import ExportedModel
 from components.export.expected_outputs import read_expected
-from components.training.trained_model import load_record
 from models.inputs.base import Feature, RawType
+from models.model_files import read_description
 from models.tasks.base import TaskTarget
 from pipeline.tracking import served_model
 
@@ -31,14 +31,14 @@ MLFLOW_TYPES: Mapping[RawType, str] = {"bytes": "binary", "text": "string", "num
 REQUIREMENTS = ("mlflow", "tensorflow", "pandas", "numpy")
 
 
-def write_model(trained: TrainedModel, model_id: str, run_id: str, directory: Path) -> None:
+def write_model(trained: ExportedModel, model_id: str, run_id: str, directory: Path) -> None:
     """Fill an empty directory with an MLflow model, all but its `saved_model/`.
 
     It has the flavours `python_function` and `tensorflow`.
     """
     from mlflow.models import Model
 
-    record = load_record(trained)
+    record = read_description(trained.path)
     requirements = [f"{p}=={version(p)}" for p in REQUIREMENTS]
     (directory / "requirements.txt").write_text("\n".join(requirements) + "\n")
     (directory / "python_env.yaml").write_text(_python_env())
@@ -86,8 +86,8 @@ def signature_of(features: Sequence[Feature], targets: Sequence[TaskTarget]) -> 
     return ModelSignature(Schema(inputs), Schema(outputs))
 
 
-def _write_example(trained: TrainedModel, features: Sequence[Feature], file: Path) -> None:
-    raw, _ = read_expected(trained.path / "expected.parquet")
+def _write_example(trained: ExportedModel, features: Sequence[Feature], file: Path) -> None:
+    raw, _ = read_expected(trained.expected)
     names = [f.name for f in features]
     columns = [[_cell(f, v) for v in raw[f.name][:EXAMPLE_ROWS]] for f in features]
     example: Mapping[str, object] = {

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.artifacts import Pushed, TrainedModel
+from components.artifacts import ExportedModel, Pushed
 from pipeline.store.locks import locked
 from pipeline.tracking import registry
 from pipeline.tracking.base import Tracker
@@ -51,6 +51,7 @@ MOST_AT_ONCE = 100
 """Parameters, or tags, in one call."""
 
 LARGEST_FILE = 5_000_000
+MODELS = ("ExportedModel", "TrainedModel")
 KEPT = (".html", ".json", ".jsonl", ".pbtxt")
 
 
@@ -234,8 +235,8 @@ class MlflowTracker(Tracker):
 
         name = self.state.name
         for output in event.outputs.values():
-            if output.type == "TrainedModel":
-                trained = TrainedModel(Path(output.path), output.digest)
+            if _is_served(output):
+                trained = ExportedModel(Path(output.path), output.digest)
                 with locked(self.run.parent / ".models", wait=True):
                     made = registry.register(
                         self.client, name, self.state.experiment_id, run_id, trained
@@ -245,8 +246,8 @@ class MlflowTracker(Tracker):
                 told = {"rootstock.model_version": made.version}
                 self._log(self.state.runs[PIPELINE], tags=told)
                 self._link(run_id, outputs=[LoggedModelOutput(made.model_id, 0)])
-        used = [v.partition(":")[2] for v in event.inputs.values() if v.startswith("TrainedModel:")]
-        models = [self.state.models[d] for d in used if d in self.state.models]
+        used = [v.partition(":")[::2] for v in event.inputs.values()]
+        models = [self.state.models[d] for t, d in used if t in MODELS and d in self.state.models]
         self._link(run_id, inputs=[LoggedModelInput(m) for m in models])
         for output in event.outputs.values():
             if output.type == "Pushed":
@@ -276,6 +277,12 @@ class MlflowTracker(Tracker):
             record()
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError) as e:
             self.note(f"{what}: not recorded: {e!r}")
+
+
+def _is_served(output: Output) -> bool:
+    """Whether an artifact has a SavedModel. A Trainer of an older version exported one itself."""
+    trained = output.type == "TrainedModel" and (Path(output.path) / "saved_model").is_dir()
+    return output.type == "ExportedModel" or trained
 
 
 def _metrics(time: float, values: Mapping[str, float], step: int = 0) -> list[Metric]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.artifacts import TrainedModel
+from components.artifacts import ExportedModel
 from pipeline.tracking.logged_model import write_model
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Registered:
 
 
 def register(
-    client: MlflowClient, name: str, experiment_id: str, run_id: str, trained: TrainedModel
+    client: MlflowClient, name: str, experiment_id: str, run_id: str, trained: ExportedModel
 ) -> Registered:
     """The registered version of a trained model: logged and registered now if it is not yet."""
     if (known := find(client, name, trained.digest)) is not None:
@@ -117,7 +117,7 @@ def _ensure_registered_model(client: MlflowClient, name: str) -> None:
 
 
 def _logged_model(
-    client: MlflowClient, experiment_id: str, run_id: str, trained: TrainedModel
+    client: MlflowClient, experiment_id: str, run_id: str, trained: ExportedModel
 ) -> str:
     """Upload a model; one that an interrupted upload left is completed."""
     begun = client.search_logged_models(

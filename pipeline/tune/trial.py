@@ -15,7 +15,7 @@ from components.artifacts import TrialResult
 from components.errors import RootstockError
 from components.experiments.trial import Trial
 from components.experiments.trial_result import TrialFigures, load_figures
-from components.training.trainer import TrainerInputs
+from components.training.recipe import TrainerInputs
 from pipeline.display import Quiet
 from pipeline.flow import prepare
 from pipeline.runner import Runner
@@ -25,7 +25,7 @@ from pipeline.spec.trunk_lookup import with_trunk_looked_up
 from pipeline.store.fingerprint import identify
 from pipeline.store.store import Store
 from pipeline.study.arms import Model, PlannedArm
-from pipeline.study.design import model_trainer
+from pipeline.study.design import model_recipe
 from pipeline.tracking.base import Tracker
 from pipeline.tracking.events import Event, StageMetrics
 from pipeline.tune.objective import Objective
@@ -106,7 +106,7 @@ def train(spec: Spec, data: Runner, runner: Runner) -> Trained:
     arm = PlannedArm("tune", spec, (), (Model(tasks, tasks),))
     inputs: TrainerInputs = prepare(spec, data)
     stage = Trial(
-        trainer=model_trainer(arm, arm.models[0], spec.training, spec.seed),
+        recipe=model_recipe(arm, arm.models[0], spec.training, spec.seed),
         drawn_by=next(iter(spec.tasks.values())),
     )
     result: TrialResult = runner(stage, inputs).result

@@ -12,8 +12,9 @@ from PIL import Image
 
 from components.artifacts import Batches, Examples, TrainedModel
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.training.recipe import TrainerInputs
 from components.training.settings import Training
-from components.training.trainer import Trainer, TrainerInputs
+from components.training.trainer import Trainer
 from components.transform.embed import Embed, EmbedInputs
 from components.transform.transform import Transform, TransformInputs
 from models.transfer.frozen import Frozen
@@ -92,9 +93,9 @@ def test_the_pipeline_embeds_where_the_spec_lets_it(tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC)
     store = Store(tmp_path / "store")
-    computed = run(spec, ["model.transfer.embed=false"]).model
+    computed = run(spec, ["model.transfer.embed=false"]).trained
     assert store.latest("Embed") is None
-    embedded = run(spec).model
+    embedded = run(spec).trained
     assert store.latest("Embed") is not None
     assert embedded != computed
     assert_same(embedded, computed, given)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from components.artifacts import TrainedModel
+from components.artifacts import ExportedModel
 from components.export.expected_outputs import read_expected
 from serving.client.client import Client
 from serving.server.launch import ServerProcess
@@ -67,8 +67,8 @@ def call(project: Path, *arguments: str) -> tuple[int, str, str]:
 def test_a_layer_is_part_of_what_is_served(project: Path) -> None:
     code, out, err = call(project, "run", "spec.yaml")
     assert code == 0, err
-    model = TrainedModel(entry(project, "Trainer").path / "model")
-    raw, expected = read_expected(model.path / "expected.parquet")
+    model = ExportedModel(entry(project, "Exporter").path / "model")
+    raw, expected = read_expected(model.expected)
     (project / "layers.py").unlink()
     with ServerProcess({"own": project / "served" / "own"}, project / "server.log") as server:
         url = f"http://127.0.0.1:{server.wait(60)['rest']}"

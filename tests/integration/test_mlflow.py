@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.artifacts import Examples, TrainedModel
+from components.artifacts import Examples, ExportedModel
 from components.evaluation.evaluator import Evaluator, EvaluatorInputs
 from components.evaluation.thresholds import Threshold
 from components.export.pusher import Pusher, PusherInputs
@@ -75,7 +75,7 @@ class ExampleGen(Stage[Nothing, MadeExamples]):
 
 @dataclass(frozen=True)
 class MadeModel:
-    model: TrainedModel
+    model: ExportedModel
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Trainer(Stage[MadeExamples, MadeModel]):
         (context.output / "model" / "history.json").write_text(told)
         context.observer.figure("parameters", 1)
         context.observer.figure("val_income_auc", epochs[KEPT]["val_income_auc"])
-        return MadeModel(TrainedModel(context.output / "model"))
+        return MadeModel(ExportedModel(context.output / "model"))
 
 
 def started(tracker: JournalTracker, spec_text: str = "") -> None:

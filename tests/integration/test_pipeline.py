@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.artifacts import Pushed, TrainedModel
+from components.artifacts import ExportedModel, Pushed
 from components.export.expected_outputs import read_expected
 from pipeline.store.store import Store
 from serving.client.client import Client
@@ -52,6 +52,7 @@ STAGES = (
     "TaskStatisticsGen",
     "Transform",
     "Trainer",
+    "Exporter",
     "Evaluator",
     "InfraValidator",
     "Pusher",
@@ -102,8 +103,8 @@ def test_raw_rows_become_a_served_model(project: Path) -> None:
     assert code == 0, err
     assert "Pushed version 1" in out
     assert all(stage in out for stage in STAGES)
-    model = TrainedModel(entry(project, "Trainer").path / "model")
-    raw, expected = read_expected(model.path / "expected.parquet")
+    model = ExportedModel(entry(project, "Exporter").path / "model")
+    raw, expected = read_expected(model.expected)
     assert {n: e.shape[1] for n, e in expected.items()} == {
         "ripe": 1,
         "sort": 3,

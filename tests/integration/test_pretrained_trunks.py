@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +16,13 @@ import pytest
 from components.artifacts import Examples, TrainedModel
 from components.data.raw import raw_inputs
 from components.errors import RootstockError
+from components.export.exporter import Exporter, ExporterInputs
+from components.export.keras_model import load_keras
 from components.stage import Context
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.training.recipe import TrainerInputs
 from components.training.settings import Training
-from components.training.trained_model import load_keras
-from components.training.trainer import Trainer, TrainerInputs
+from components.training.trainer import Trainer
 from components.transform.batches import load_columns
 from components.transform.preprocessing_file import load_preprocessing
 from components.transform.transform import Transform, TransformInputs
@@ -75,14 +78,16 @@ def trained(trunk: Trunk, given: Examples, directory: Path, epochs: int = 16) ->
 
 
 def answers(model: TrainedModel, given: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """What the Keras model and the served one say of the validation rows."""
+    """What the Keras model and the served one predict for the validation rows."""
     rebuilt = load_keras(model)
     raw = raw_inputs(given.read("val"), rebuilt.record.features)
-    served = tf.saved_model.load(str(model.saved_model))
-    values = {n: tf.constant(v, tf.string) for n, v in raw.items()}
-    return np.asarray(rebuilt(raw)["spam"]), np.asarray(
-        served.signatures["serving_default"](**values)["spam"]
-    )
+    with TemporaryDirectory() as directory:
+        exported = Exporter().run(ExporterInputs(model, given), context(Path(directory))).model
+        served = tf.saved_model.load(str(exported.saved_model))
+        values = {n: tf.constant(v, tf.string) for n, v in raw.items()}
+        return np.asarray(rebuilt(raw)["spam"]), np.asarray(
+            served.signatures["serving_default"](**values)["spam"]
+        )
 
 
 @pytest.mark.slow

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from components.stage import Context
+from components.training.recipe import TrainerInputs
 from components.training.settings import EarlyStopping, Training
-from components.training.trainer import Trainer, TrainerInputs
+from components.training.trainer import Trainer
 from models.balancing.loss_based.uncertainty import Uncertainty
 from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch

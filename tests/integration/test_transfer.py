@@ -12,16 +12,18 @@ import pytest
 
 from components.artifacts import Examples
 from components.errors import RootstockError
+from components.export.keras_model import load_keras
 from components.stage import Context, Silent
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
-from components.training.dataset import load_splits
 from components.training.fit import Result, train
+from components.training.recipe import TrainerInputs
+from components.training.rows import load_rows
 from components.training.settings import EarlyStopping, Training
-from components.training.trained_model import ModelRecord, load_keras
-from components.training.trainer import Trainer, TrainerInputs
+from components.training.trainer import Trainer
 from components.transform.preprocessing_file import load_preprocessing
 from components.transform.transform import Transform, TransformInputs
 from models.discovery import methods
+from models.multitask.record import ModelRecord
 from models.transfer.base import Transfer
 from models.transfer.fine_tune import FineTune
 from models.transfer.frozen import Frozen
@@ -100,7 +102,7 @@ class Interrupting(Silent):
 def fitted(trainer: Trainer, inputs: TrainerInputs, directory: Path) -> Result:
     """The model that a Trainer would export."""
     features = load_preprocessing(inputs.preprocessing)
-    splits = load_splits(inputs.examples, inputs.batches, features, trainer.tasks)
+    splits = load_rows(inputs.examples, inputs.batches, features, trainer.tasks)
     record = ModelRecord(
         features=features,
         targets=splits.targets,

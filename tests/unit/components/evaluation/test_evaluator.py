@@ -5,18 +5,18 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from components.artifacts import Champion, Examples, TrainedModel
+from components.artifacts import Champion, Examples, ExportedModel
 from components.data.slices import Slice
 from components.errors import RootstockError
 from components.evaluation.evaluator import Evaluator, EvaluatorInputs
 from components.evaluation.thresholds import Threshold, check_thresholds
+from components.export.classes_file import write_classes
 from components.stage import Context, Silent
-from components.training.trained_model import write_classes
 from tests.small_model import TARGETS, TASKS, answers, write_examples, write_model
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory) -> TrainedModel:
+def model(tmp_path_factory) -> ExportedModel:
     return write_model(tmp_path_factory.mktemp("made") / "model")
 
 
@@ -160,9 +160,9 @@ def test_thresholds_that_make_no_sense_are_refused(threshold, said):
 
 def test_a_label_outside_the_training_classes_is_named(tmp_path, model, examples):
     other = replace(TASKS[1], label="job")
-    from components.training.trained_model import load_record, save_record
+    from models.multitask.record import read_record, save_record
 
-    record = load_record(model)
+    record = read_record(model.path)
     targets = (record.targets[0], replace(record.targets[1], task=other), record.targets[2])
     changed = tmp_path / "model"
     changed.mkdir()
@@ -170,7 +170,7 @@ def test_a_label_outside_the_training_classes_is_named(tmp_path, model, examples
     save_record(replace(record, targets=targets), changed)
     (tmp_path / "out").mkdir()
     with pytest.raises(RootstockError, match=r"cook|smith"):
-        evaluate(tmp_path / "out", TrainedModel(changed, "d"), examples)
+        evaluate(tmp_path / "out", ExportedModel(changed, "d"), examples)
 
 
 def test_slices_are_measured_by_themselves(tmp_path, model, examples):

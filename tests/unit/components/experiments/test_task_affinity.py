@@ -10,9 +10,9 @@ import pytest
 
 from components.experiments.task_affinity import Affinity
 from components.stage import Context
+from components.training.recipe import Recipe
 from components.training.sampling import RoundRobin
 from components.training.settings import Training
-from components.training.trainer import Trainer
 from models.trunks.scratch import Scratch
 from tests.trainer_data import COLUMNS_ONLY, TASKS, write_inputs
 
@@ -21,11 +21,11 @@ def effects(directory: Path, **options: object) -> np.ndarray:
     """Means [blocks, tasks, tasks] of a short run."""
     inputs = write_inputs(directory / "data", {"train": 150, "val": 40}, COLUMNS_ONLY)
     training = Training(epochs=2, batch_size=32, **options)  # type: ignore[arg-type]
-    trainer = Trainer(tasks=TASKS, trunk=Scratch(width=8), training=training)
+    recipe = Recipe(tasks=TASKS, trunk=Scratch(width=8), training=training)
     for name in ("output", "scratch"):
         (directory / name).mkdir()
     context = Context(directory / "output", directory / "scratch")
-    found = Affinity(trainer=trainer).run(inputs, context).affinities
+    found = Affinity(recipe=recipe).run(inputs, context).affinities
     told = json.loads((found.path / "affinities.json").read_text())
     assert told["tasks"] == [t.name for t in TASKS]
     return np.array(told["effects"], np.float64)

@@ -14,13 +14,14 @@ from components.evaluation.metrics import family_of, measure
 from components.experiments.baseline import Baseline, BaselineInputs, classical, features
 from components.experiments.trial import Trial
 from components.experiments.trial_result import REPLICATES, TrialFigures, load_figures
+from components.export.keras_model import load_keras
 from components.labels.base import of_kind
 from components.labels.encoding import encode, resolve
 from components.stage import Context
+from components.training.recipe import Recipe, TrainerInputs
 from components.training.settings import Training
 from components.training.subset import Subset, chosen
-from components.training.trained_model import load_keras
-from components.training.trainer import Trainer, TrainerInputs
+from components.training.trainer import Trainer
 from models.inputs.base import Input
 from models.inputs.categorical import CategoricalInput
 from models.inputs.image import ImageInput
@@ -52,9 +53,9 @@ def context(directory: Path) -> Context:
     return Context(directory / "output", directory / "scratch")
 
 
-def trainer(tasks: tuple[Task, ...] = TASKS, **options: object) -> Trainer:
+def recipe(tasks: tuple[Task, ...] = TASKS, **options: object) -> Recipe:
     settings: dict[str, object] = {"epochs": 3, "batch_size": 32, "learning_rate": 0.01}
-    return Trainer(tasks=tasks, trunk=SMALL, training=Training(**settings | options))  # type: ignore[arg-type]
+    return Recipe(tasks=tasks, trunk=SMALL, training=Training(**settings | options))  # type: ignore[arg-type]
 
 
 def tried(inputs: TrainerInputs, directory: Path, trial: Trial) -> TrialFigures:
@@ -64,8 +65,8 @@ def tried(inputs: TrainerInputs, directory: Path, trial: Trial) -> TrialFigures:
 def test_a_trial_has_the_figures_of_the_model_that_the_trainer_makes(
     inputs: TrainerInputs, tmp_path: Path
 ) -> None:
-    found = tried(inputs, tmp_path / "trial", Trial(trainer=trainer(), drawn_by=TASKS[0]))
-    made = trainer().run(inputs, context(tmp_path / "model")).model
+    found = tried(inputs, tmp_path / "trial", Trial(recipe=recipe(), drawn_by=TASKS[0]))
+    made = Trainer.of(recipe()).run(inputs, context(tmp_path / "model")).model
     model = load_keras(made)
     table = inputs.examples.read("test")
     answers = model(raw_inputs(table, FEATURES))
@@ -86,7 +87,7 @@ def test_a_trial_has_the_figures_of_the_model_that_the_trainer_makes(
 def test_resampled_figures_spread_about_the_plain_one(
     inputs: TrainerInputs, tmp_path: Path
 ) -> None:
-    found = tried(inputs, tmp_path, Trial(trainer=trainer(TASKS[1:2]), drawn_by=TASKS[1]))
+    found = tried(inputs, tmp_path, Trial(recipe=recipe(TASKS[1:2]), drawn_by=TASKS[1]))
     figures = found.tasks["tint"]
     samples = np.array(figures.resampled["log_loss"], np.float64)
     plain = figures.test["log_loss"]
@@ -100,21 +101,17 @@ def test_models_of_different_tasks_learn_from_the_same_rows(
 ) -> None:
     subset = Subset(rows=40, seed=3)
     drawn = [
-        Trial(trainer=trainer((task,), subset=subset), drawn_by=TASKS[0])._splits(
-            inputs.examples, inputs.batches, FEATURES
-        )
+        Trial(recipe=recipe((task,), subset=subset), drawn_by=TASKS[0])._data(inputs)[1]
         for task in TASKS
     ]
-    rows = [splits.train.features["x"] for splits in drawn]
+    rows = [data.train.features["x"] for data in drawn]
     assert all(np.array_equal(rows[0], other) for other in rows[1:])
-    assert [list(splits.train.labels) for splits in drawn] == [[t.name] for t in TASKS]
+    assert [list(data.train.labels) for data in drawn] == [[t.name] for t in TASKS]
 
 
 def test_shuffled_labels_are_those_of_the_same_rows_in_other_places(inputs: TrainerInputs) -> None:
     plain, shuffled = (
-        Trial(trainer=trainer(), drawn_by=TASKS[0], shuffled=names)
-        ._splits(inputs.examples, inputs.batches, FEATURES)
-        .train.labels
+        Trial(recipe=recipe(), drawn_by=TASKS[0], shuffled=names)._data(inputs)[1].train.labels
         for names in ((), ("tint",))
     )
     assert not np.array_equal(plain["tint"], shuffled["tint"])

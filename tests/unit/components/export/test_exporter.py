@@ -2,77 +2,124 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from components.artifacts import TrainedModel
+from components.artifacts import Examples, ExportedModel, TrainedModel
 from components.errors import RootstockError
-from components.export.expected_outputs import read_expected
+from components.export.expected_outputs import EXPECTED_ROWS, read_expected
 from components.export.exporter import Exporter, ExporterInputs
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs
+from components.export.keras_model import load_keras
 from components.export.settings import Export
 from components.stage import Context
 from components.training.settings import Training
 from components.training.trainer import Trainer
+from models.model_files import RECORD, WEIGHTS
 from serving.server.saved_model import SavedModel
-from tests.trainer_data import TASKS, write_inputs
+from tests.trainer_data import FEATURES, TASKS, write_inputs
 
 Make = Callable[[str], Context]
 
 
+@dataclass(frozen=True)
+class Trained:
+    model: TrainedModel
+    examples: Examples
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     directory = tmp_path_factory.mktemp("trained")
     for name in ("output", "scratch"):
         (directory / name).mkdir()
     context = Context(directory / "output", directory / "scratch")
     inputs = write_inputs(directory / "data", {"train": 40, "val": 12})
-    return Trainer(tasks=TASKS, training=Training(epochs=2)).run(inputs, context).model
+    made = Trainer(tasks=TASKS, training=Training(epochs=2)).run(inputs, context)
+    return Trained(made.model, inputs.examples)
 
 
-def exported(trained: TrainedModel, context: Context, weights: str, xla: bool) -> TrainedModel:
+@pytest.fixture(scope="module")
+def plain(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
+    """Exported in float32, not compiled."""
+    directory = tmp_path_factory.mktemp("plain")
+    return exported(trained, Context(directory, directory), "float32", False)
+
+
+def exported(trained: Trained, context: Context, weights: str, xla: bool) -> ExportedModel:
     stage = Exporter(weights=weights, xla=xla)  # type: ignore[arg-type]
-    return stage.run(ExporterInputs(trained), context).model
+    return stage.run(ExporterInputs(trained.model, trained.examples), context).model
 
 
-def size(model: TrainedModel) -> int:
+def size(model: ExportedModel) -> int:
     return sum(p.stat().st_size for p in (model.saved_model / "variables").iterdir())
 
 
-def difference(model: TrainedModel) -> float:
-    raw, expected = read_expected(model.path / "expected.parquet")
+def difference(model: ExportedModel) -> float:
+    raw, expected = read_expected(model.expected)
     served = SavedModel(model.saved_model)
     answers = served.predict("serving_default", raw)
     served.close()
     return max(float(np.abs(answers[t] - expected[t]).max()) for t in expected)
 
 
+def test_the_rebuilt_and_the_served_model_answer_alike(
+    trained: Trained, plain: ExportedModel
+) -> None:
+    raw, expected = read_expected(plain.expected)
+    assert set(raw) == {f.name for f in FEATURES}
+    assert {t: v.shape for t, v in expected.items()} == {
+        "bright": (12, 1),
+        "tint": (12, 2),
+        "words": (12, 2),
+        "value": (12, 1),
+    }
+    loaded = load_keras(trained.model)
+    for task, values in expected.items():
+        np.testing.assert_allclose(loaded(raw)[task], values, atol=1e-6)
+    assert difference(plain) < 1e-5
+    assert 0 < expected["value"].mean() < 20  # in the label's unit
+
+
+def test_what_rebuilds_the_model_goes_along(trained: Trained, plain: ExportedModel) -> None:
+    for name in (RECORD, WEIGHTS):
+        assert (plain.path / name).samefile(trained.model.path / name)
+
+
+def test_training_rows_are_expected_outputs_where_there_is_no_validation(
+    trained: Trained, new_context: Make, tmp_path: Path
+) -> None:
+    shutil.copytree(trained.examples.path / "train", tmp_path / "examples" / "train")
+    without = replace(trained, examples=Examples(tmp_path / "examples"))
+    made = exported(without, new_context("no val"), "float32", False)
+    assert len(read_expected(made.expected)[0]["x"]) == EXPECTED_ROWS
+
+
 @pytest.mark.parametrize("weights", ["float16", "bfloat16"])
 def test_half_the_size_and_nearly_the_same_answers(
-    trained: TrainedModel, new_context: Make, weights: str
+    trained: Trained, plain: ExportedModel, new_context: Make, weights: str
 ) -> None:
     made = exported(trained, new_context(weights), weights, False)
-    assert size(made) < 0.6 * size(trained)
+    assert size(made) < 0.6 * size(plain)
     steps = {"float16": 2.0**-11, "bfloat16": 2.0**-8}[weights]
     assert 0 < difference(made) < 100 * steps
-    assert difference(trained) < 1e-5
-    for name in ("weights.npz", "model.json", "history.json", "expected.parquet"):
-        assert (made.path / name).read_bytes() == (trained.path / name).read_bytes()
 
 
-def test_what_is_compiled_answers_the_same(trained: TrainedModel, new_context: Make) -> None:
+def test_what_is_compiled_answers_the_same(
+    trained: Trained, plain: ExportedModel, new_context: Make
+) -> None:
     made = exported(trained, new_context("xla"), "float32", True)
     assert difference(made) < 1e-5
     assert b"_XlaMustCompile" in (made.saved_model / "saved_model.pb").read_bytes()
-    assert b"_XlaMustCompile" not in (trained.saved_model / "saved_model.pb").read_bytes()
+    assert b"_XlaMustCompile" not in (plain.saved_model / "saved_model.pb").read_bytes()
 
 
-def test_the_infra_validator_holds_it_to_its_tolerance(
-    trained: TrainedModel, new_context: Make
-) -> None:
+def test_the_infra_validator_holds_it_to_its_tolerance(trained: Trained, new_context: Make) -> None:
     made = exported(trained, new_context("half"), "bfloat16", False)
     for tolerance, blessed in ((Export(weights="bfloat16").allowed * 10, True), (1e-7, False)):
         stage = InfraValidator(tolerance=tolerance, examples=4)
@@ -80,16 +127,16 @@ def test_the_infra_validator_holds_it_to_its_tolerance(
         assert found.blessed() == blessed, found.reasons()
 
 
-def test_weights_beyond_the_range(trained: TrainedModel, new_context: Make, tmp_path: Path) -> None:
-    with np.load(trained.path / "weights.npz") as file:
+def test_weights_beyond_the_range(trained: Trained, new_context: Make, tmp_path: Path) -> None:
+    with np.load(trained.model.path / WEIGHTS) as file:
         arrays = dict(file)
     largest = max(arrays, key=lambda name: arrays[name].ndim * 10**6 + arrays[name].size)
     arrays[largest] = np.full_like(arrays[largest], 1e5)
     broken = tmp_path / "broken"
     broken.mkdir()
-    for file_name in ("model.json", "expected.parquet"):
-        (broken / file_name).write_bytes((trained.path / file_name).read_bytes())
-    np.savez(broken / "weights.npz", **arrays)
+    shutil.copy(trained.model.path / RECORD, broken)
+    np.savez(broken / WEIGHTS, **arrays)
+    model = replace(trained, model=TrainedModel(broken))
     with pytest.raises(RootstockError, match=r"export\.weights: .* beyond the range of float16"):
-        exported(TrainedModel(broken), new_context("broken"), "float16", False)
-    exported(TrainedModel(broken), new_context("wide"), "bfloat16", False)
+        exported(model, new_context("broken"), "float16", False)
+    exported(model, new_context("wide"), "bfloat16", False)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.artifacts import TrainedModel
+from components.artifacts import ExportedModel
 from components.errors import RootstockError
 from components.export.expected_outputs import write_expected
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs, ServingLimits
@@ -56,7 +56,7 @@ def run(tmp_path: Path) -> Run:
         (tmp_path / "scratch").mkdir()
         context = Context(output, tmp_path / "scratch")
         stage = stage or InfraValidator()
-        outputs = stage.run(InfraValidatorInputs(TrainedModel(model, "d")), context)
+        outputs = stage.run(InfraValidatorInputs(ExportedModel(model, "d")), context)
         assert outputs.blessing.path == output / "blessing"
         verdict: dict[str, Any] = json.loads((output / "blessing" / "blessing.json").read_text())
         assert outputs.blessing.blessed() == verdict["blessed"]

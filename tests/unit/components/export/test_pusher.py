@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from components.artifacts import Blessing, TrainedModel
+from components.artifacts import Blessing, ExportedModel
 from components.errors import RootstockError
 from components.export.pusher import Pusher, PusherInputs, PusherOutputs
 from components.stage import Context, Silent
@@ -17,11 +17,11 @@ from serving.versions.labels import read_labels
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> TrainedModel:
+def model(tmp_path: Path) -> ExportedModel:
     saved = tmp_path / "model" / "saved_model"
     saved.mkdir(parents=True)
     (saved / "saved_model.pb").write_bytes(b"graph" * 1000)
-    return TrainedModel(tmp_path / "model", "digest-1")
+    return ExportedModel(tmp_path / "model", "digest-1")
 
 
 def blessing(root: Path, *reasons: str, name: str = "a") -> Blessing:
@@ -34,7 +34,7 @@ def blessing(root: Path, *reasons: str, name: str = "a") -> Blessing:
 
 def push(
     root: Path,
-    model: TrainedModel,
+    model: ExportedModel,
     *blessings: Blessing,
     destination: Path | None = None,
     label: str | None = None,
@@ -47,14 +47,14 @@ def push(
     return stage, outputs, json.loads((outputs.pushed.path / "pushed.json").read_text())
 
 
-def test_a_blessed_model_becomes_a_version(tmp_path: Path, model: TrainedModel) -> None:
+def test_a_blessed_model_becomes_a_version(tmp_path: Path, model: ExportedModel) -> None:
     _, _, record = push(tmp_path, model, blessing(tmp_path), blessing(tmp_path, name="b"))
     version = tmp_path / "served" / "digits" / "1"
     assert (record["version"], record["path"]) == (1, str(version))
     assert (version / "saved_model.pb").read_bytes() == b"graph" * 1000
 
 
-def test_without_every_blessing_nothing_goes(tmp_path: Path, model: TrainedModel) -> None:
+def test_without_every_blessing_nothing_goes(tmp_path: Path, model: ExportedModel) -> None:
     refused = blessing(tmp_path, "AUC 0.6 is below 0.7.", name="b")
     stage, outputs, record = push(tmp_path, model, blessing(tmp_path), refused)
     assert (record["version"], record["path"]) == (0, "")
@@ -63,19 +63,19 @@ def test_without_every_blessing_nothing_goes(tmp_path: Path, model: TrainedModel
     assert stage.still_valid(outputs)
 
 
-def test_the_same_model_keeps_its_version(tmp_path: Path, model: TrainedModel) -> None:
+def test_the_same_model_keeps_its_version(tmp_path: Path, model: ExportedModel) -> None:
     yes = blessing(tmp_path)
     versions = [push(tmp_path, model, yes)[2]["version"] for _ in range(2)]
-    other = TrainedModel(model.path, "digest-2")
+    other = ExportedModel(model.path, "digest-2")
     versions += [push(tmp_path, m, yes)[2]["version"] for m in (other, model)]
     assert versions == [1, 1, 2, 1]
 
 
 def test_what_was_served_is_stable_before_the_first_trial(
-    tmp_path: Path, model: TrainedModel
+    tmp_path: Path, model: ExportedModel
 ) -> None:
     yes = blessing(tmp_path)
-    trials = [TrainedModel(model.path, f"digest-{i}") for i in (2, 3)]
+    trials = [ExportedModel(model.path, f"digest-{i}") for i in (2, 3)]
     push(tmp_path, trials[0], yes, label="canary")
     assert read_labels(tmp_path / "served/digits").versions == {"canary": 1}
     shutil.rmtree(tmp_path / "served")
@@ -93,7 +93,7 @@ class Figures(Silent):
         self.told[name] = value
 
 
-def test_it_says_whether_the_version_was_there_before(tmp_path: Path, model: TrainedModel) -> None:
+def test_it_says_whether_the_version_was_there_before(tmp_path: Path, model: ExportedModel) -> None:
     told = []
     for attempt in "ab":
         (tmp_path / attempt).mkdir()
@@ -106,7 +106,7 @@ def test_it_says_whether_the_version_was_there_before(tmp_path: Path, model: Tra
     assert [figures.get("pushed") for figures in told] == [None, "before"]
 
 
-def test_it_is_valid_only_while_its_version_is_there(tmp_path: Path, model: TrainedModel) -> None:
+def test_it_is_valid_only_while_its_version_is_there(tmp_path: Path, model: ExportedModel) -> None:
     yes = blessing(tmp_path)
     stage, outputs, _ = push(tmp_path, model, yes)
     assert stage.still_valid(outputs)
@@ -118,14 +118,16 @@ def test_it_is_valid_only_while_its_version_is_there(tmp_path: Path, model: Trai
 
 
 def test_a_destination_that_cannot_be_made_is_explained(
-    tmp_path: Path, model: TrainedModel
+    tmp_path: Path, model: ExportedModel
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RootstockError, match=r"file/served: .*another push destination"):
         push(tmp_path, model, blessing(tmp_path), destination=tmp_path / "file" / "served")
 
 
-def test_a_destination_without_permission_is_explained(tmp_path: Path, model: TrainedModel) -> None:
+def test_a_destination_without_permission_is_explained(
+    tmp_path: Path, model: ExportedModel
+) -> None:
     if os.geteuid() == 0:  # root may write anywhere else
         destination = Path("/proc/rootstock")
     else:
@@ -139,13 +141,13 @@ def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path: Path) -> None:
     """The kernel's own limit on a file's size stands in for a full disk: the write fails."""
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from components.artifacts import Blessing, TrainedModel\n"
+        "from components.artifacts import Blessing, ExportedModel\n"
         "from components.export.pusher import Pusher, PusherInputs\n"
         "from components.stage import Context\n"
         "root = Path(sys.argv[1])\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "inputs = PusherInputs(TrainedModel(root / 'model', 'd'), ())\n"
+        "inputs = PusherInputs(ExportedModel(root / 'model', 'd'), ())\n"
         "Pusher(model='m', destination=str(root / 'served')).run(inputs, Context(root, root))\n"
     )
     saved = tmp_path / "model" / "saved_model"
@@ -160,7 +162,7 @@ def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path: Path) -> None:
     assert {p.name for p in (tmp_path / "served" / "m").iterdir()} == {".lock"}
 
 
-def test_an_impossible_name_is_explained(tmp_path: Path, model: TrainedModel) -> None:
+def test_an_impossible_name_is_explained(tmp_path: Path, model: ExportedModel) -> None:
     output = tmp_path / "output"
     output.mkdir()
     stage = Pusher(model="a/b", destination=str(tmp_path / "served"))

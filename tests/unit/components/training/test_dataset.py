@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from components.training import dataset
-from components.training.dataset import Rows, evaluation_batches, training_batches
+from components.training.dataset import evaluation_batches, training_batches
+from components.training.rows import Rows
 from models.inputs.layers.augment import Augment
 from models.lazy import tf
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from components.errors import RootstockError
-from components.training.dataset import Rows, training_batches
+from components.training.dataset import training_batches
+from components.training.rows import Rows
 from components.training.sampling import (
     Fixed,
     Proportional,

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.training.dataset import load_splits
-from components.training.trained_model import ModelRecord
+from components.training.rows import load_rows
 from models.analysis.task_affinity import effects_of
 from models.balancing.loss_based.equal import Equal
 from models.lazy import keras, tf
 from models.multitask.build import build_model
+from models.multitask.record import ModelRecord
 from models.multitask.train_step import batch_losses
 from models.sharing.hard import Hard
 from models.trunks.scratch import Scratch
@@ -25,7 +25,7 @@ def test_a_small_step_changes_losses_by_its_gradients_and_a_long_one_is_shortene
     tmp_path: Path,
 ) -> None:
     inputs = write_inputs(tmp_path, {"train": 64, "val": 8}, COLUMNS_ONLY)
-    splits = load_splits(inputs.examples, inputs.batches, COLUMNS_ONLY, TASKS)
+    splits = load_rows(inputs.examples, inputs.batches, COLUMNS_ONLY, TASKS)
     keras.utils.set_random_seed(0)
     record = ModelRecord(
         features=COLUMNS_ONLY,

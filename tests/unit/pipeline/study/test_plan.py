@@ -11,7 +11,7 @@ import yaml
 from components.artifacts import Batches, Examples, Preprocessing, TrialResult
 from components.errors import RootstockError
 from components.experiments.trial import Trial, TrialOutputs
-from components.training.trainer import TrainerInputs
+from components.training.recipe import TrainerInputs
 from models.trunks.scratch import Scratch
 from pipeline.spec.load import load_spec
 from pipeline.spec.runnable import runnable_specs
@@ -118,7 +118,7 @@ def test_every_fraction_gets_as_many_steps(tmp_path: Path) -> None:
     steps = set()
     for job in trials:
         assert isinstance(job.stage, Trial)
-        training = job.stage.trainer.training
+        training = job.stage.recipe.training
         rows = 450 if training.subset is None else training.subset.rows
         assert rows is not None
         batches = training.steps_per_epoch or -(-rows // training.batch_size)

@@ -1,0 +1,65 @@
+"""What to train and how: the parameters and inputs of every stage that trains a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from components.artifacts import Batches, Examples, Preprocessing, SourceFiles
+from components.training.settings import Training
+from models.balancing.base import Balancing
+from models.balancing.loss_based.equal import Equal
+from models.inputs.base import Feature
+from models.multitask.record import ModelRecord
+from models.sharing.base import Sharing
+from models.sharing.hard import Hard
+from models.tasks.base import Task, TaskTarget
+from models.transfer.base import Transfer
+from models.trunks.base import Trunk
+from models.trunks.scratch import Scratch
+
+
+@dataclass(frozen=True)
+class TrainerInputs:
+    """Data to train on.
+
+    examples: for the labels.
+    batches: the preprocessed features of `examples`, row by row.
+    pretrained: the files that the trunk starts from, so that their content counts.
+    embeddings: the representation of each row of `batches` by a frozen trunk, if precomputed.
+    """
+
+    examples: Examples
+    preprocessing: Preprocessing
+    batches: Batches
+    pretrained: tuple[SourceFiles, ...] = ()
+    embeddings: Batches | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One model for all `tasks`.
+
+    transfer: how pretrained weights adapt; when absent, all weights train alike, as from scratch.
+    seed: random seed for initialisation, shuffling and sampling.
+    """
+
+    tasks: tuple[Task, ...]
+    trunk: Trunk = field(default_factory=Scratch)
+    sharing: Sharing = field(default_factory=Hard)
+    balancing: Balancing = field(default_factory=Equal)
+    transfer: Transfer | None = None
+    training: Training = field(default_factory=Training)
+    seed: int = 0
+
+    def record(self, features: tuple[Feature, ...], targets: tuple[TaskTarget, ...]) -> ModelRecord:
+        """The model to build.
+
+        features: what the model reads. targets: of `tasks`, from the labels of the training rows.
+        """
+        return ModelRecord(
+            features=features,
+            targets=targets,
+            trunk=self.trunk,
+            sharing=self.sharing,
+            balancing=self.balancing,
+        )

@@ -1,0 +1,132 @@
+"""Rows to train on: features from batches, labels from examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.artifacts import Batches, Examples
+from components.errors import RootstockError
+from components.labels.encoding import encode, resolve
+from components.training.recipe import TrainerInputs
+from components.training.subset import Subset, chosen, known_from
+from components.transform.batches import ShardedRows, open_columns, stored_representation
+from components.transform.preprocessing_file import load_preprocessing
+from models.inputs.base import Feature, Stored
+from models.tasks.base import Task, TaskTarget
+
+Columns = Mapping[str, np.ndarray]
+Features = Mapping[str, np.ndarray | ShardedRows]
+IN_MEMORY_BYTES = 2**31
+"""Arrays up to this size are copied into tensors; larger ones stay on disk, read batch by batch."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Arrays [rows, ...] of a split, by feature and by task."""
+
+    features: Features
+    labels: Columns
+
+    def __len__(self) -> int:
+        return len(next(iter(self.labels.values())))
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Labelled rows of the training and the validation split; `val` is None if that is empty.
+
+    targets: of all tasks, as the training labels determine them.
+    """
+
+    targets: tuple[TaskTarget, ...]
+    train: Rows
+    val: Rows | None
+
+    def only(self, indices: np.ndarray) -> TrainingData:
+        """The same data with some of the training rows only.
+
+        Raises:
+            RootstockError: none of these rows has a label of some task.
+        """
+        features = {name: values[indices] for name, values in self.train.features.items()}
+        labels = {name: values[indices] for name, values in self.train.labels.items()}
+        targets = tuple(known_from(labels[t.name], t) for t in self.targets)
+        return TrainingData(targets, Rows(features, labels), self.val)
+
+
+def load_training_data(
+    inputs: TrainerInputs, tasks: tuple[Task, ...], subset: Subset | None
+) -> tuple[tuple[Feature, ...], TrainingData]:
+    """The features of a model and the rows to train it on: all of them, or a subset.
+
+    Rows hold the representation of a frozen trunk instead of features if it is among the inputs.
+
+    Raises:
+        RootstockError: there are no training rows, or none of them has a label of some task.
+    """
+    features = load_preprocessing(inputs.preprocessing)
+    batches: Batches = inputs.batches
+    stored: tuple[Stored, ...] = features
+    if inputs.embeddings is not None:
+        batches, stored = inputs.embeddings, (stored_representation(inputs.embeddings),)
+    data = load_rows(inputs.examples, batches, stored, tasks)
+    if subset is not None:
+        data = data.only(chosen(subset, data.train.labels, data.targets))
+    return features, data
+
+
+def load_rows(
+    examples: Examples, batches: Batches, features: tuple[Stored, ...], tasks: tuple[Task, ...]
+) -> TrainingData:
+    """Features, or what a trunk made of them, from `batches`; labels from `examples`, encoded.
+
+    Raises:
+        RootstockError: there are no training rows, or none of them carries a task's label.
+    """
+    if not examples.shards("train"):
+        raise RootstockError(
+            "The train split has no rows: give data.splits.train a larger share, or more data."
+        )
+    columns = {split: _label_columns(examples, split, tasks) for split in ("train", "val")}
+    targets = tuple(_target(task, columns["train"]) for task in tasks)
+
+    def rows(split: str) -> Rows | None:
+        count = examples.num_rows(split)
+        if not count:
+            return None
+        table = columns[split]
+        labels = {
+            t.name: encode(
+                t, table.column(t.task.label) if t.task.label in table.column_names else None, count
+            )
+            for t in targets
+        }
+        return Rows(open_columns(batches, split, features, IN_MEMORY_BYTES), labels)
+
+    train = rows("train")
+    assert train is not None
+    return TrainingData(targets, train, rows("val"))
+
+
+def _label_columns(examples: Examples, split: str, tasks: tuple[Task, ...]) -> pa.Table:
+    if not examples.shards(split):
+        return pa.table({})
+    there = pq.read_schema(examples.shards(split)[0]).names
+    wanted = dict.fromkeys(t.label for t in tasks if t.label in there)
+    return examples.read(split, list(wanted))
+
+
+def _target(task: Task, columns: pa.Table) -> TaskTarget:
+    if task.label in columns.column_names:
+        target = resolve(task, columns.column(task.label))
+        if target.labelled:
+            return target
+    raise RootstockError(
+        f"Task {task.name!r}: no training row has a value in label column {task.label!r}. Name the"
+        " column that holds the label, or remove the task."
+    )

@@ -4,10 +4,10 @@ An import counts wherever it stands, inside a function too, but not under `if TY
 are no code that runs. Two calls of `models.discovery` import modules that no statement names:
 
 - `part("package", Base, kind)` imports `package.<kind>`. It adds those modules for the kinds that
-  occur among the known values, or all modules of the package when none of its kinds occurs.
+  occur among the known values, or for all kinds of the package when none of them occurs.
 - `choice("package", Base)` and `methods("package", Base)` import a whole package, to turn text into
   objects. Objects that are known already bring their own modules; when no known value is a `Base`,
-  any class of the package may come out of a file, so all of its modules are added.
+  any class of the package may come out of a file, so all modules with such a class are added.
 """
 
 from __future__ import annotations
@@ -53,11 +53,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Module:
-    """What a source file says. digest: of its content, and of what it reads beside itself."""
+    """What a source file says.
+
+    digest: of its content, and of what it reads beside itself.
+    bases: qualified names of the bases of each class, by its name.
+    """
 
     digest: str
     imports: tuple[str, ...]
     calls: tuple[Call, ...]
+    bases: Mapping[str, tuple[str, ...]]
 
 
 def known(values: Iterable[Any]) -> Known:
@@ -98,15 +103,22 @@ def sources(start: frozenset[str], objects: Known) -> Mapping[str, str]:
 
 def _imported_by(call: Call, objects: Known) -> list[str]:
     """The modules that a call imports for these objects."""
-    if call.function == "part":
-        modules = list(_modules_in(call.package))
-        chosen = [m for m in modules if m.rpartition(".")[2] in objects.kinds]
-        return chosen or modules
-    return [] if call.base in objects.bases else list(_modules_in(call.package, deep=True))
+    if call.function != "part":
+        return [] if call.base in objects.bases else list(_family(call, deep=True))
+    modules = list(_family(call))
+    return [m for m in modules if m.rpartition(".")[2] in objects.kinds] or modules
 
 
-def _modules_in(package: str, deep: bool = False) -> Iterator[str]:
-    """The modules of a package; with `deep` those that `models.discovery.methods` looks into."""
+def _family(call: Call, deep: bool = False) -> Iterator[str]:
+    """The modules of a package that define a subclass; with `deep` those in its folders too."""
+    return (
+        module
+        for module in _modules_in(call.package, deep)
+        if any(_derives(f"{module}.{name}", call.base) for name in _read(module).bases)
+    )
+
+
+def _modules_in(package: str, deep: bool) -> Iterator[str]:
     for file in sorted(ROOT.joinpath(*package.split(".")).iterdir()):
         if file.suffix == ".py" and file.stem != "__init__":
             yield f"{package}.{file.stem}"
@@ -114,9 +126,24 @@ def _modules_in(package: str, deep: bool = False) -> Iterator[str]:
             yield from _modules_in(f"{package}.{file.name}", deep)
 
 
+def _derives(name: str, base: str) -> bool:
+    """Whether a class, by its qualified name, has `base` among its bases or theirs."""
+    module, _, own = name.rpartition(".")
+    if not _first_party(module) or file_of(module) is None:
+        return False
+    bases = _read(module).bases.get(own, ())
+    return base in bases or any(_derives(b, base) for b in bases)
+
+
+def _read(name: str) -> Module:
+    file = file_of(name)
+    assert file is not None, name
+    return read_module(name, file)
+
+
 @cache
 def read_module(name: str, file: Path) -> Module:
-    """What a module imports and which calls of `CALLS` it makes.
+    """What a module imports and defines, and which calls of `CALLS` it makes.
 
     Raises:
         ValueError: a call in `CALLS` does not name its package literally.
@@ -126,8 +153,9 @@ def read_module(name: str, file: Path) -> Module:
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     imports: set[str] = set()
     names: dict[str, str] = {}
-    calls: list[ast.Call] = []
-    for node in _nodes_that_run(ast.parse(code)):
+    calls: list[tuple[ast.Call, str]] = []
+    classes: dict[str, list[ast.expr]] = {}
+    for node, inside in _nodes_that_run(ast.parse(code)):
         if isinstance(node, ast.Import):
             imports.update(a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -138,10 +166,36 @@ def read_module(name: str, file: Path) -> Module:
             imports.update(f"{base}.{a.name}" for a in node.names)
             names |= {a.asname or a.name: f"{base}.{a.name}" for a in node.names}
         elif isinstance(node, ast.Call):
-            calls.append(node)
-    own = tuple(sorted(m for m in imports if _first_party(m)))
-    found = [c for node in calls if (c := _call(name, node, names)) is not None]
-    return Module(hashlib.sha256(code + data).hexdigest(), own, tuple(found))
+            calls.append((node, inside))
+        elif isinstance(node, ast.ClassDef):
+            classes[node.name] = node.bases
+
+    def qualified(expression: ast.expr, inside: str = "") -> str:
+        """The name of a class: `Base` of both `Base` and `Base[T]`, the class itself of `cls`."""
+        if isinstance(expression, ast.Subscript):
+            expression = expression.value
+        text = ast.unparse(expression)
+        return names.get(text, f"{name}.{inside if text == 'cls' else text}")
+
+    def found() -> Iterator[Call]:
+        for node, inside in calls:
+            function = names.get(node.func.id, "") if isinstance(node.func, ast.Name) else ""
+            where, _, function = function.rpartition(".")
+            if where == DISCOVERY and function in CALLS:
+                package, base = node.args[:2]
+                if not isinstance(package, ast.Constant):
+                    raise ValueError(
+                        f"{name}, line {node.lineno}: {ast.unparse(node)} must name its package"
+                        " literally, because fingerprints read it there."
+                    )
+                yield Call(function, str(package.value), qualified(base, inside))
+
+    return Module(
+        hashlib.sha256(code + data).hexdigest(),
+        tuple(sorted(m for m in imports if _first_party(m))),
+        tuple(found()),
+        {c: tuple(qualified(b) for b in bases) for c, bases in classes.items()},
+    )
 
 
 def _data_beside(file: Path) -> list[Path]:
@@ -149,32 +203,17 @@ def _data_beside(file: Path) -> list[Path]:
     return sorted(f for f in file.parent.glob(f"{file.stem}.*") if f.suffix in DATA_SUFFIXES)
 
 
-def _nodes_that_run(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under `if TYPE_CHECKING:`."""
-    waiting = [tree]
+def _nodes_that_run(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
+    """All nodes but those under `if TYPE_CHECKING:`, each with the name of the class around it."""
+    waiting = [(tree, "")]
     while waiting:
-        node = waiting.pop()
-        yield node
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            waiting += node.orelse
-        else:
-            waiting += ast.iter_child_nodes(node)
-
-
-def _call(module: str, node: ast.Call, names: Mapping[str, str]) -> Call | None:
-    """The call, if it is one in `CALLS`. names: qualified names by the names they go by here."""
-    function = names.get(node.func.id, "") if isinstance(node.func, ast.Name) else ""
-    where, _, function = function.rpartition(".")
-    if where != DISCOVERY or function not in CALLS:
-        return None
-    package = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
-    if not isinstance(package, str):
-        raise ValueError(
-            f"{module}, line {node.lineno}: {ast.unparse(node)} must name its package literally,"
-            " because fingerprints read it there."
-        )
-    base = ast.unparse(node.args[1]) if len(node.args) > 1 else ""
-    return Call(function, package, names.get(base, f"{module}.{base}"))
+        node, inside = waiting.pop()
+        yield node, inside
+        if isinstance(node, ast.ClassDef):
+            inside = node.name
+        only_types = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        children = node.orelse if only_types else ast.iter_child_nodes(node)  # type: ignore[attr-defined]
+        waiting += [(child, inside) for child in children]
 
 
 def file_of(module: str) -> Path | None:

@@ -74,6 +74,9 @@ def test_a_module_that_is_not_there_is_an_error(write: Write) -> None:
         sources(frozenset({"models.gone"}), NOTHING)
 
 
+PART_MODULES = {"models.a", "models.base", "models.p.bird", "models.p.fish", "models.wing"}
+
+
 @dataclass(frozen=True)
 class Bird:
     kind: Literal["bird"] = "bird"
@@ -86,10 +89,13 @@ class Nest:
 
 
 PARTS = {
-    "models/a.py": "from models.discovery import part\ndef f(k):\n    part('models.p', Base, k)\n",
-    "models/p/bird.py": "from models import wing\n",
-    "models/p/fish.py": "",
-    "models/p/deep/frog.py": "",
+    "models/a.py": "from models.base import Base\n"
+    "from models.discovery import part\ndef f(k):\n    part('models.p', Base, k)\n",
+    "models/base.py": "",
+    "models/p/bird.py": "from models import wing\nfrom models.base import Base\nclass B(Base): 0\n",
+    "models/p/fish.py": "from models.p.bird import B\nclass F(B[int]): 0\n",
+    "models/p/helper.py": "class Other: 0\n",
+    "models/p/deep/frog.py": "from models.base import Base as X\nclass Frog(X): 0\n",
     "models/wing.py": "",
 }
 
@@ -99,13 +105,13 @@ def test_a_part_counts_for_the_kinds_that_occur(write: Write) -> None:
     bird = known([Nest((Bird(),), kind="fish")])  # a kind that is no literal is not one
     assert bird.kinds == {"bird"}
     found = sources(frozenset({"models.a"}), bird)
-    assert set(found) == {"models.a", "models.p.bird", "models.wing"}
+    assert set(found) == {"models.a", "models.base", "models.p.bird", "models.wing"}
 
 
 def test_every_part_counts_when_no_kind_of_the_package_occurs(write: Write) -> None:
     write(PARTS)
     found = sources(frozenset({"models.a"}), NOTHING)
-    assert set(found) == {"models.a", "models.p.bird", "models.p.fish", "models.wing"}
+    assert set(found) == PART_MODULES
 
 
 @pytest.mark.parametrize("call", ["choice('models.p', Base)", "methods('models.p', Base, 'kind')"])
@@ -120,7 +126,6 @@ def test_a_choice_counts_whole_unless_an_object_of_the_family_is_known(
             "models/p/deep/__init__.py": "",
             "models/p/layers/__init__.py": "",
             "models/p/layers/conv.py": "",
-            "models/base.py": "",
         }
     )
     others = {"models.base", "models.a"}
@@ -142,3 +147,16 @@ def test_known_objects_bring_the_modules_of_their_types_and_bases() -> None:
     objects = known([{"a": [Hard()]}])
     assert objects.modules == {"models.sharing.hard"}
     assert {"models.sharing.hard.Hard", "models.sharing.base.Sharing"} <= objects.bases
+
+
+def test_a_class_may_choose_among_its_own_subclasses(write: Write) -> None:
+    write(
+        PARTS
+        | {
+            "models/base.py": "from models.discovery import choice\nclass Base:\n"
+            "    @classmethod\n    def all(cls):\n        return choice('models.p', cls)\n"
+        }
+    )
+    family = Known(frozenset(), frozenset({"models.base.Base"}), frozenset())
+    assert set(sources(frozenset({"models.base"}), family)) == {"models.base"}
+    assert "models.p.fish" in sources(frozenset({"models.base"}), NOTHING)

@@ -6,8 +6,9 @@ are no code that runs. Two calls of `models.discovery` import modules that no st
 - `part("package", Base, kind)` imports `package.<kind>`. It adds those modules for the kinds that
   occur among the known values, or for all kinds of the package when none of them occurs.
 - `choice("package", Base)` and `methods("package", Base)` import a whole package, to turn text into
-  objects. Objects that are known already bring their own modules; when no known value is a `Base`,
-  any class of the package may come out of a file, so all modules with such a class are added.
+  objects. Objects that are known already bring their own modules. When no known value is a `Base`,
+  any subclass may come out of a file, so their modules are added: those named like the kinds that
+  occur, or all.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from models.discovery import PARTS
+from models.inputs.base import Input
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_PARTY = ("components", "models", "serving", "pipeline")
@@ -34,7 +36,7 @@ class Known:
     """What is known of the objects that a stage works with: its parameters and what it `uses`.
 
     modules: that define their types. bases: qualified names of those types and of all their bases.
-    kinds: the values of their literal `kind` fields.
+    kinds: the values of their literal `kind` fields, and the kinds of features of inputs.
     """
 
     modules: frozenset[str]
@@ -72,7 +74,7 @@ def known(values: Iterable[Any]) -> Known:
     return Known(
         modules=frozenset(type(p).__module__ for p in parts if _first_party(type(p).__module__)),
         bases=frozenset(f"{t.__module__}.{t.__qualname__}" for t in types),
-        kinds=frozenset(kind for p in parts for kind in _literal_kind(p)),
+        kinds=frozenset(kind for p in parts for kind in _kinds(p)),
     )
 
 
@@ -103,17 +105,17 @@ def sources(start: frozenset[str], objects: Known) -> Mapping[str, str]:
 
 def _imported_by(call: Call, objects: Known) -> list[str]:
     """The modules that a call imports for these objects."""
-    if call.function != "part":
-        return [] if call.base in objects.bases else list(_family(call, deep=True))
+    if call.function != "part" and call.base in objects.bases:
+        return []
     modules = list(_family(call))
     return [m for m in modules if m.rpartition(".")[2] in objects.kinds] or modules
 
 
-def _family(call: Call, deep: bool = False) -> Iterator[str]:
-    """The modules of a package that define a subclass; with `deep` those in its folders too."""
+def _family(call: Call) -> Iterator[str]:
+    """The modules that define a subclass of the base, in the package and, but for parts, below."""
     return (
         module
-        for module in _modules_in(call.package, deep)
+        for module in _modules_in(call.package, deep=call.function != "part")
         if any(_derives(f"{module}.{name}", call.base) for name in _read(module).bases)
     )
 
@@ -243,8 +245,12 @@ def _dataclasses(value: Any) -> Iterator[Any]:
                 yield from _dataclasses(getattr(value, f.name))
 
 
-def _literal_kind(value: Any) -> Iterator[str]:
-    """The kind of an object whose class fixes it: `kind: Literal["image"] = "image"`."""
+def _kinds(value: Any) -> Iterator[str]:
+    """The kind of an object whose class fixes it, as in `kind: Literal["image"] = "image"`, and the
+    kinds of the features that Transform may make of it.
+    """
+    if isinstance(value, Input):
+        yield from value.feature_kinds
     for f in fields(value):
         if f.name == "kind" and f.default == value.kind:
             yield str(f.default)

@@ -160,3 +160,16 @@ def test_a_class_may_choose_among_its_own_subclasses(write: Write) -> None:
     family = Known(frozenset(), frozenset({"models.base.Base"}), frozenset())
     assert set(sources(frozenset({"models.base"}), family)) == {"models.base"}
     assert "models.p.fish" in sources(frozenset({"models.base"}), NOTHING)
+
+
+def test_kinds_of_features_of_an_input_count() -> None:
+    from models.inputs.text import TextInput
+
+    assert {"text", "tokens"} <= known([TextInput(name="t", column="t")]).kinds
+
+
+def test_a_choice_by_kind_counts_for_the_kinds_that_occur(write: Write) -> None:
+    write(PARTS | {"models/a.py": PARTS["models/a.py"].replace("part", "methods")})
+    assert set(sources(frozenset({"models.a"}), known([Bird()]))) == PART_MODULES - {
+        "models.p.fish"
+    }

@@ -27,7 +27,7 @@ from components.export.classes_file import read_classes
 from components.labels.encoding import encode
 from components.stage import Context, Observer, Stage
 from models.inputs.base import Feature
-from models.model_files import read_description
+from models.multitask.description import read_description
 from models.tasks.base import Task, TaskTarget
 from serving.wire.errors import ServingError
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from components.artifacts import ExportedModel
 from components.export.expected_outputs import read_expected
 from models.inputs.base import Feature, RawType
-from models.model_files import read_description
+from models.multitask.description import read_description
 from models.tasks.base import TaskTarget
 from pipeline.tracking import served_model
 

@@ -1,0 +1,29 @@
+"""What a trained model reads and predicts: the part of its record that needs no method's code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from models.inputs.base import Feature
+from models.model_files import RECORD
+from models.tasks.base import TaskTarget
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """The features and tasks of a trained model; `models.multitask.record` has the rest."""
+
+    features: tuple[Feature, ...]
+    targets: tuple[TaskTarget, ...]
+
+
+def read_description(directory: Path) -> Description:
+    """The description in the directory of a trained model, without importing TensorFlow.
+
+    Raises:
+        OSError, ValueError: there is none, or it cannot be read.
+    """
+    return TypeAdapter(Description).validate_json((directory / RECORD).read_bytes())

@@ -1,1 +1,1 @@
-"""Advice: what to try, in minutes instead of hours. A screen, never the verdict."""
+"""Advice: which trunk and task groups to try, in minutes. A screening, not a verdict."""

@@ -1,4 +1,4 @@
-"""From representations, labels and affinities to advice."""
+"""Advice from representations, labels and task affinities."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ROWS = 2000
-"""At most so many training rows, and half as many others for the probe."""
+"""Training rows that are used at most; half as many validation rows for the linear probe."""
 CLASSES = 10
-"""Of a multilabel task at most so many are looked at."""
+"""Classes of a multilabel task that are used at most."""
 SURE = 2.0
-"""Standard errors from zero."""
+"""Standard errors from zero at which the sign of an affinity counts."""
 
 
 @dataclass(frozen=True)
 class Represented:
-    """What a trunk makes of rows [rows, width], and their encoded labels by task."""
+    """A trunk's representation of rows, float [rows, width], and their encoded labels by task."""
 
     features: Floats
     labels: Mapping[str, np.ndarray]
@@ -36,9 +36,10 @@ class Represented:
 
 @dataclass(frozen=True)
 class TrunkScores:
-    """A candidate. scores: by task, then by score. rank: mean place over all of them, from 1.
+    """The scores of a candidate trunk.
 
-    firsts: share of the scores, over all tasks, by which it is the best.
+    fresh: whether its weights are random. scores: by task, then by score. rank: mean rank over all
+    scores and tasks, from 1. firsts: the share of scores by which it is the best.
     """
 
     name: str
@@ -49,11 +50,12 @@ class TrunkScores:
 
 
 @dataclass(frozen=True)
-class Affinity:
-    """What each task's steps do for each other's loss, in units of what its own steps do.
+class TaskAffinities:
+    """How much an optimizer step for one task changes the loss of another.
 
-    mean: [tasks, tasks], of row on column: 1 is as much as the task's own step, below 0 is harm.
-    error: standard error, over parts of training. cosine: of the gradients.
+    mean: [tasks, tasks], effect of row on column, relative to the effect of the column's own steps:
+        1 is as much, below 0 is harm.
+    error: standard error of `mean`, over parts of training. cosine: of the gradients.
     """
 
     tasks: tuple[str, ...]
@@ -68,17 +70,19 @@ class Affinity:
 
 @dataclass(frozen=True)
 class Advice:
-    """trunks: best first. affinity, grouping: None for one task. by_models: the best grouping for
-    each number of models at most.
+    """What to try.
+
+    trunks: best first. affinity, grouping: None for one task. by_models: the best grouping with at
+    most that many models.
     """
 
     trunks: tuple[TrunkScores, ...]
-    affinity: Affinity | None
+    affinity: TaskAffinities | None
     grouping: Grouping | None
     by_models: Mapping[int, Grouping]
 
     def groups(self) -> list[tuple[str, ...]]:
-        """The advised groups, by task name."""
+        """The advised groups, as names of tasks."""
         if self.affinity is None or self.grouping is None:
             return []
         names = self.affinity.tasks
@@ -88,7 +92,7 @@ class Advice:
 def score_trunk(
     name: str, fresh: bool, tasks: Sequence[Task], train: Represented, other: Represented
 ) -> TrunkScores:
-    """All scores of a candidate on all tasks. other: rows for the linear probe."""
+    """All scores of a candidate on all tasks. other: held-out rows for the linear probe."""
     scores = {}
     for task in tasks:
         columns = [
@@ -109,7 +113,7 @@ def score_trunk(
 def _scores(
     features: Floats, labels: np.ndarray, other: Floats, other_labels: np.ndarray
 ) -> dict[str, float]:
-    """Of one column of labels; empty if all its labelled rows are of one class.
+    """The scores for one column of labels; empty if all labelled rows have the same class.
 
     labels: int64 class codes or float64 numbers, as `components.labels` gives them.
     """
@@ -126,54 +130,56 @@ def _scores(
         if len(classes) < 2:
             return {}
     scores["k-NN"] = transferability.nearest_neighbours
-    found = {name: score(x, y) for name, score in scores.items()}
+    values = {name: score(x, y) for name, score in scores.items()}
     if len(y_other):
-        found["linear probe"] = transferability.linear_probe(x, y, x_other, y_other)
-    return found
+        values["linear probe"] = transferability.linear_probe(x, y, x_other, y_other)
+    return values
 
 
 def ranked(candidates: Sequence[TrunkScores]) -> tuple[TrunkScores, ...]:
-    """By mean place over all scores and tasks."""
-    places: dict[str, list[int]] = {c.name: [] for c in candidates}
+    """The candidates ordered by mean rank over all scores and tasks."""
+    ranks: dict[str, list[int]] = {c.name: [] for c in candidates}
     for task, scores in candidates[0].scores.items():
         for score in scores:
             order = sorted(candidates, key=lambda c: -c.scores[task][score])
-            for place, candidate in enumerate(order, 1):
-                places[candidate.name].append(place)
-    found = [
+            for rank, candidate in enumerate(order, 1):
+                ranks[candidate.name].append(rank)
+    with_ranks = [
         replace(
             c,
-            rank=float(np.mean(places[c.name])),
-            firsts=float(np.mean([place == 1 for place in places[c.name]])),
+            rank=float(np.mean(ranks[c.name])),
+            firsts=float(np.mean([rank == 1 for rank in ranks[c.name]])),
         )
         for c in candidates
     ]
-    return tuple(sorted(found, key=lambda c: c.rank))
+    return tuple(sorted(with_ranks, key=lambda c: c.rank))
 
 
-def affinity_of(tasks: Sequence[str], effects: Floats, cosines: Floats) -> Affinity:
-    """From means [blocks, tasks, tasks] over parts of training."""
+def affinity_of(tasks: Sequence[str], effects: Floats, cosines: Floats) -> TaskAffinities:
+    """From effects and cosines [blocks, tasks, tasks], each the mean over a block of steps."""
     whole = np.nanmean(effects, axis=0)
     own = np.diagonal(whole)
-    own = np.where(own > 0, own, np.inf)  # a task whose own steps do nothing has no affinities
+    own = np.where(own > 0, own, np.inf)  # without an effect of its own steps: affinities of 0
     parts = effects / own
     blocks = np.maximum((~np.isnan(parts)).sum(axis=0), 1)
     error = np.nanstd(parts, axis=0, ddof=1 if len(parts) > 1 else 0) / np.sqrt(blocks)
-    return Affinity(
+    return TaskAffinities(
         tuple(tasks), np.nan_to_num(whole / own), error, np.nan_to_num(np.nanmean(cosines, axis=0))
     )
 
 
-def advise(trunks: Sequence[TrunkScores], affinity: Affinity | None, models: int | None) -> Advice:
-    """models: at most so many may be served."""
+def advise(
+    trunks: Sequence[TrunkScores], affinity: TaskAffinities | None, models: int | None
+) -> Advice:
+    """The advice. models: the most models that may be served."""
     if affinity is None:
         return Advice(ranked(trunks), None, None, {})
-    doubtless = np.array(
+    certain = np.array(
         [
             [m if affinity.sure(i, j) else 0.0 for j, m in enumerate(row)]
             for i, row in enumerate(affinity.mean)
         ]
     )
-    by_models = {k: best_grouping(doubtless, k) for k in range(1, len(affinity.tasks) + 1)}
-    wanted = min(models or len(affinity.tasks), len(affinity.tasks))
-    return Advice(ranked(trunks), affinity, by_models[wanted], by_models)
+    by_models = {k: best_grouping(certain, k) for k in range(1, len(affinity.tasks) + 1)}
+    most = min(models or len(affinity.tasks), len(affinity.tasks))
+    return Advice(ranked(trunks), affinity, by_models[most], by_models)

@@ -1,4 +1,4 @@
-"""Which tasks should share a model, given what each does for the others."""
+"""Which tasks should share a model, given their affinities."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MODEL = 1e-9
-"""What a further model has to gain: of equal groupings, that with fewer models is better."""
+"""The gain that an additional model must bring: of equal groupings, fewer models win."""
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """groups: of task indices, each ascending. score: the sum over tasks of the mean affinity that
-    the other tasks of its group have to it; 0 for a task alone.
+    """A partition of tasks.
+
+    groups: of task indices, each ascending. score: the sum over tasks of the mean affinity of the
+    other tasks in the group to it; 0 for a task alone.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -25,11 +27,13 @@ class Grouping:
 
 
 def best_grouping(affinity: NDArray[np.float64], models: int | None = None) -> Grouping:
-    """The partition of tasks into at most `models` groups with the highest score (the objective of
-    Fifty et al. 2021, NeurIPS, section 3.2, over partitions), by branch and bound: exact.
+    """The partition of tasks into at most `models` groups with the highest score.
 
-    affinity: [tasks, tasks], how much row helps column; the diagonal does not count.
-    models: any number if None.
+    Exact, by branch and bound. The objective is that of Fifty et al. 2021, NeurIPS, section 3.2,
+    over partitions.
+
+    affinity: [tasks, tasks], how much row helps column; the diagonal is ignored. models: None
+    allows any number.
 
     Raises:
         ValueError: fewer than one model.
@@ -38,21 +42,21 @@ def best_grouping(affinity: NDArray[np.float64], models: int | None = None) -> G
     most = tasks if models is None else models
     if most < 1:
         raise ValueError(f"Expected at least one model. Received: {models}")
-    given = np.array(affinity, np.float64)
-    np.fill_diagonal(given, -np.inf)
-    hope = given.max(axis=0, initial=0.0)
-    np.fill_diagonal(given, 0.0)
+    others = np.array(affinity, np.float64)
+    np.fill_diagonal(others, -np.inf)
+    highest = others.max(axis=0, initial=0.0)
+    np.fill_diagonal(others, 0.0)
     best: list[Grouping] = []
 
     def extend(task: int, groups: list[list[int]]) -> None:
-        bound = sum(hope[task:]) + sum(_hope(given, g, task) for g in groups)
+        bound = sum(highest[task:]) + sum(_upper_bound(others, g, task) for g in groups)
         if best and bound - MODEL * len(groups) <= _worth(best[0]):
             return
         if task == tasks:
-            score = sum(score_of(given, g) for g in groups)
-            found = Grouping(tuple(tuple(g) for g in groups), float(score))
-            if not best or _worth(found) > _worth(best[0]):
-                best[:] = [found]
+            score = sum(score_of(others, g) for g in groups)
+            grouping = Grouping(tuple(tuple(g) for g in groups), float(score))
+            if not best or _worth(grouping) > _worth(best[0]):
+                best[:] = [grouping]
             return
         for group in groups:
             group.append(task)
@@ -66,16 +70,17 @@ def best_grouping(affinity: NDArray[np.float64], models: int | None = None) -> G
 
 
 def score_of(affinity: NDArray[np.float64], group: list[int]) -> float:
-    """The part of one group in a score."""
+    """What one group contributes to a score."""
     if len(group) == 1:
         return 0.0
     inside = affinity[np.ix_(group, group)]
     return float((inside.sum() - np.trace(inside)) / (len(group) - 1))
 
 
-def _hope(affinity: NDArray[np.float64], group: list[int], task: int) -> float:
-    """The most that the tasks of an open group can get once tasks from `task` on may join: for each
-    the best mean over its present partners and any of those to come.
+def _upper_bound(affinity: NDArray[np.float64], group: list[int], task: int) -> float:
+    """An upper bound of a group's score when tasks from `task` on may still join.
+
+    For each member, the best mean over its present partners and any of the tasks to come.
     """
     total = 0.0
     for member in group:

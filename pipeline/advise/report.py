@@ -1,4 +1,4 @@
-"""The advice in words."""
+"""The report of advice, as Markdown and as a page."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from components.pages import render
-from pipeline.advise.advice import Advice, Affinity
+from pipeline.advise.advice import Advice, TaskAffinities
 from pipeline.report.charts import HeatMap, heat_map
 from pipeline.report.tables import Table
 
-SCREEN = (
-    "This is a screen, not a verdict: scores on frozen features rank trunks for fine-tuning only"
-    " roughly, and affinities measured in training correlate weakly with what sharing really gains"
-    " (It's a Match!, 2023, arXiv:2301.02873). `rootstock study` measures it."
+SCREENING = (
+    "This is a screening, not a verdict. Scores on frozen features rank trunks only roughly for"
+    " fine-tuning, and affinities measured in training correlate only weakly with what sharing"
+    " gains (It's a Match!, 2023, arXiv:2301.02873). `rootstock study` measures the gain."
 )
 HOW_AFFINITY = (
-    "Row on column: what a step along one task's gradient does to another task's loss, in units of"
-    " what the other's own step does (after TAG, Fifty et al. 2021): 1 is as good as its own step,"
-    " below 0 is harm. An affinity within two standard errors of zero counts as none."
+    "Effect of row on column: how much a step along one task's gradient changes another task's"
+    " loss, relative to that task's own step (after TAG, Fifty et al. 2021). 1 is as good as its"
+    " own step; below 0 is harm. An affinity within two standard errors of zero counts as zero."
 )
 HOW_TRUNKS = (
-    "Each score is computed from one forward pass, higher is better; no one score is always right,"
-    " so trunks are ordered by their mean place over all scores and tasks."
+    "All scores come from one forward pass; higher is better. No single score is always right, so"
+    " trunks are ordered by their mean rank over all scores and tasks."
 )
 
 
 @dataclass(frozen=True)
 class AdvicePage:
-    """What the template reads. notes: on the whole, on trunks, on affinities."""
+    """The content of the page. notes: on screening, on trunks, on affinities."""
 
     title: str
     answers: Sequence[str]
@@ -38,19 +38,19 @@ class AdvicePage:
     groupings: Sequence[str]
 
 
-def markdown(found: Advice, name: str) -> str:
-    """The whole advice."""
-    parts = [f"# Advice: {name}", *_sentences(found), SCREEN]
-    if len(found.trunks) > 0:
-        parts += ["## Trunks", HOW_TRUNKS, *(t.markdown() for t in _trunks(found))]
-    if found.affinity is not None:
-        parts += ["## Affinities", HOW_AFFINITY, _matrix(found.affinity), *_groupings(found)]
+def markdown(advice: Advice, name: str) -> str:
+    """The report as Markdown."""
+    parts = [f"# Advice: {name}", *_sentences(advice), SCREENING]
+    if len(advice.trunks) > 0:
+        parts += ["## Trunks", HOW_TRUNKS, *(t.markdown() for t in _trunks(advice))]
+    if advice.affinity is not None:
+        parts += ["## Affinities", HOW_AFFINITY, _matrix(advice.affinity), *_groupings(advice)]
     return "\n\n".join(parts) + "\n"
 
 
-def html(found: Advice, name: str) -> str:
-    """The same as a page, with the affinities drawn."""
-    affinity, heat_maps = found.affinity, []
+def html(advice: Advice, name: str) -> str:
+    """The report as HTML, with charts of the affinities."""
+    affinity, heat_maps = advice.affinity, []
     if affinity is not None:
         heat_maps = [
             heat_map(affinity.tasks, affinity.mean.tolist(), "affinity of row on column"),
@@ -60,56 +60,57 @@ def html(found: Advice, name: str) -> str:
         __name__,
         AdvicePage(
             title=f"Advice: {name}",
-            answers=list(_sentences(found)),
-            notes=(SCREEN, HOW_TRUNKS, HOW_AFFINITY),
-            trunks=list(_trunks(found)),
+            answers=list(_sentences(advice)),
+            notes=(SCREENING, HOW_TRUNKS, HOW_AFFINITY),
+            trunks=list(_trunks(advice)),
             heat_maps=heat_maps,
-            groupings=list(_groupings(found)),
+            groupings=list(_groupings(advice)),
         ),
     )
 
 
-def _sentences(found: Advice) -> Iterator[str]:
-    best = found.trunks[0]
-    if len(found.trunks) > 1:
+def _sentences(advice: Advice) -> Iterator[str]:
+    best = advice.trunks[0]
+    if len(advice.trunks) > 1:
         yield (
-            f"**Start from the trunk of `{best.name}`**: it is first by {best.firsts:.0%} of the"
-            f" scores (mean place {best.rank:.1f} of {len(found.trunks)})."
+            f"**Start from the trunk of `{best.name}`**: it is the best by"
+            f" {100 * best.firsts:.0f} % of the scores (mean rank {best.rank:.1f} of"
+            f" {len(advice.trunks)})."
         )
-    groups, affinity = found.groups(), found.affinity
+    groups, affinity = advice.groups(), advice.affinity
     if affinity is None:
         return
     harms = [
-        f"`{one}` harms `{other}` while they train together: affinity"
+        f"`{one}` harms `{other}` when they are trained together: affinity"
         f" {affinity.mean[i, j]:+.2f} ± {affinity.error[i, j]:.2f}."
         for i, one in enumerate(affinity.tasks)
         for j, other in enumerate(affinity.tasks)
         if i != j and affinity.mean[i, j] < 0 and affinity.sure(i, j)
     ]
     if len(groups) == 1:
-        why = "though some harm others" if harms else "no task is measured to harm another"
+        why = "although some tasks harm others" if harms else "no task measurably harms another"
         yield f"**Train all tasks in one model**: {why}."
     elif len(groups) == len(affinity.tasks):
-        yield "**Train a model for each task**: none is measured to help another."
+        yield "**Train one model for each task**: no task measurably helps another."
     else:
-        told = "; ".join(" with ".join(f"`{t}`" for t in group) for group in groups)
-        yield f"**Train {len(groups)} models**: {told}."
+        listed = "; ".join(" with ".join(f"`{t}`" for t in group) for group in groups)
+        yield f"**Train {len(groups)} models**: {listed}."
     yield from harms
 
 
-def _trunks(found: Advice) -> Iterator[Table]:
-    for task, scores in found.trunks[0].scores.items():
+def _trunks(advice: Advice) -> Iterator[Table]:
+    for task, scores in advice.trunks[0].scores.items():
         lines = [
             [
                 t.name + (" (fresh weights)" if t.fresh else ""),
                 *(f"{t.scores[task][s]:.4f}" for s in scores),
             ]
-            for t in found.trunks
+            for t in advice.trunks
         ]
         yield Table([task, *scores], lines)
 
 
-def _matrix(affinity: Affinity) -> str:
+def _matrix(affinity: TaskAffinities) -> str:
     lines = [
         [
             name,
@@ -120,13 +121,14 @@ def _matrix(affinity: Affinity) -> str:
         ]
         for i, name in enumerate(affinity.tasks)
     ]
-    return Table(["step for, effect on", *affinity.tasks], lines).markdown()
+    return Table(["effect of step for / on", *affinity.tasks], lines).markdown()
 
 
-def _groupings(found: Advice) -> Iterator[str]:
-    if found.affinity is None:
+def _groupings(advice: Advice) -> Iterator[str]:
+    if advice.affinity is None:
         return
-    names = found.affinity.tasks
-    for models, grouping in found.by_models.items():
-        told = "; ".join("+".join(names[t] for t in g) for g in grouping.groups)
-        yield f"With {models} models at most: {told} (score {grouping.score:+.2f})."
+    names = advice.affinity.tasks
+    for models, grouping in advice.by_models.items():
+        listed = "; ".join("+".join(names[t] for t in g) for g in grouping.groups)
+        most = "1 model" if models == 1 else f"{models} models"
+        yield f"With at most {most}: {listed} (score {grouping.score:+.2f})."

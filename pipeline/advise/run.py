@@ -1,4 +1,4 @@
-"""`rootstock advise`: candidate trunks by one forward pass, task groups by one joint run."""
+"""`rootstock advise`: scores trunks with one forward pass, and task groups with one joint run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.artifacts import Affinities, Batches, Examples
 from components.data.arrow import np
 from components.data.atomic import write_whole
 from components.errors import RootstockError
-from components.experiments.task_affinity import Affinity as AffinityStage
+from components.experiments.task_affinity import Affinity
 from components.labels.encoding import encode, resolve
 from components.stage import BeamOptions
 from components.training.recipe import TrainerInputs
@@ -22,8 +22,8 @@ from models.tasks.base import Task
 from pipeline.advise.advice import (
     ROWS,
     Advice,
-    Affinity,
     Represented,
+    TaskAffinities,
     TrunkScores,
     advise,
     affinity_of,
@@ -47,69 +47,71 @@ def give_advice(
     models: int | None = None,
     beam: BeamOptions = BeamOptions(),  # noqa: B008 - frozen
 ) -> Path:
-    """Score the trunks of a spec's arms, measure its tasks' affinities, and write what to try.
+    """Score the trunks of a spec's arms, measure the task affinities, and write the report.
 
-    models: at most so many may be served.
+    models: the most models that may be served.
 
     Returns:
         The directory of the report.
 
     Raises:
-        RootstockError: the spec or its data is not as it must be.
+        RootstockError: the spec or its data is invalid.
     """
     if models is not None and models < 1:
         raise RootstockError(f"--models: expected at least one, received {models}.")
     variables = variables or {}
-    asked = design(path, overrides, variables)
-    store = Store(Path(asked.spec.store)).open()
+    planned_design = design(path, overrides, variables)
+    store = Store(Path(planned_design.spec.store)).open()
     with (
         contextlib.closing(display_for(sys.stderr)) as display,
         Runner(store, display=Quiet(), beam=beam) as runner,
     ):
-        display.line(f"{asked.spec.name}: preparing the data")
-        ready = prepared(asked, runner)
+        display.line(f"{planned_design.spec.name}: preparing the data")
+        ready = prepared(planned_design, runner)
         trunks = []
-        for arm in _candidates(asked):
-            display.line(f"What the trunk of {arm.name} makes of every row")
+        for arm in _candidates(planned_design):
+            display.line(f"{arm.name}: computing the trunk's representation of every row")
             trunks.append(_scored(arm, ready.inputs[arm.name, 0], runner))
         affinity = None
-        if len(asked.spec.tasks) > 1:
-            display.line("What tasks do for one another in one joint run")
-            affinity = _affinity(asked, ready.inputs[_own(asked).name, 0], runner)
-    found = advise(trunks, affinity, models)
-    directory = store.root / "advice" / asked.spec.name
+        if len(planned_design.spec.tasks) > 1:
+            display.line("Measuring task affinities in one joint training run")
+            affinity = _affinity(planned_design, ready.inputs[_own(planned_design).name, 0], runner)
+    advice = advise(trunks, affinity, models)
+    directory = store.root / "advice" / planned_design.spec.name
     directory.mkdir(parents=True, exist_ok=True)
-    files = _specs(found, asked, path, overrides, variables)
-    files |= {"advice.md": markdown(found, asked.spec.name), "advice.json": _data(found)}
-    files["advice.html"] = html(found, asked.spec.name)
+    files = _specs(advice, planned_design, path, overrides, variables)
+    files |= {"advice.md": markdown(advice, planned_design.spec.name), "advice.json": _data(advice)}
+    files["advice.html"] = html(advice, planned_design.spec.name)
     for name, text in files.items():
         write_whole(directory / name, text)
     print(files["advice.md"])
-    print(f"Try it:  rootstock study {directory / 'advised.yaml'}")
-    print(f"Run it:  rootstock run {directory / 'advised.yaml'}")
+    print(f"To check the advice: rootstock study {directory / 'advised.yaml'}")
+    print(f"To follow it: rootstock run {directory / 'advised.yaml'}")
     return directory
 
 
-def _candidates(asked: Design) -> list[PlannedArm]:
-    """An arm for each trunk that the arms start from."""
-    found: dict[str, PlannedArm] = {}
-    for arm in asked.compared:
-        found.setdefault(repr((arm.spec.model.trunk, arm.spec.inputs)), arm)
-    return list(found.values())
+def _candidates(planned_design: Design) -> list[PlannedArm]:
+    """One arm for each different trunk."""
+    by_trunk: dict[str, PlannedArm] = {}
+    for arm in planned_design.compared:
+        by_trunk.setdefault(repr((arm.spec.model.trunk, arm.spec.inputs)), arm)
+    return list(by_trunk.values())
 
 
-def _own(asked: Design) -> PlannedArm:
-    """The arm whose trunk is the spec's own, or else the first."""
-    own = [a for a in asked.compared if a.spec.model.trunk == asked.spec.model.trunk]
-    return (own or list(asked.compared))[0]
+def _own(planned_design: Design) -> PlannedArm:
+    """The arm with the spec's own trunk, or else the first arm."""
+    own = [
+        a for a in planned_design.compared if a.spec.model.trunk == planned_design.spec.model.trunk
+    ]
+    return (own or list(planned_design.compared))[0]
 
 
 def _scored(arm: PlannedArm, inputs: TrainerInputs, run: Runner) -> TrunkScores:
     trunk = arm.spec.model.trunk
     embeddings = inputs.embeddings
     if embeddings is None:
-        given = EmbedInputs(inputs.preprocessing, inputs.batches, inputs.pretrained)
-        embeddings = run(Embed(trunk=trunk), given).embeddings
+        embed_inputs = EmbedInputs(inputs.preprocessing, inputs.batches, inputs.pretrained)
+        embeddings = run(Embed(trunk=trunk), embed_inputs).embeddings
     tasks = tuple(arm.spec.tasks.values())
     train = _represented(inputs.examples, embeddings, tasks, "train", ROWS)
     if inputs.examples.num_rows("val"):
@@ -122,7 +124,7 @@ def _scored(arm: PlannedArm, inputs: TrainerInputs, run: Runner) -> TrunkScores:
 def _represented(
     examples: Examples, embeddings: Batches, tasks: Sequence[Task], split: str, most: int
 ) -> Represented:
-    """A random part of a split."""
+    """A random sample of a split's rows."""
     stored = stored_representation(embeddings)
     features = load_columns(embeddings, split, (stored,))[stored.name]
     columns = list(dict.fromkeys(t.label for t in tasks))
@@ -137,45 +139,45 @@ def _represented(
     )
 
 
-def _halved(given: Represented) -> tuple[Represented, Represented]:
-    even = np.arange(len(given.features)) % 2 == 0
+def _halved(whole: Represented) -> tuple[Represented, Represented]:
+    even = np.arange(len(whole.features)) % 2 == 0
     first, second = (
-        Represented(given.features[part], {name: y[part] for name, y in given.labels.items()})
+        Represented(whole.features[part], {name: y[part] for name, y in whole.labels.items()})
         for part in (even, ~even)
     )
     return first, second
 
 
-def _affinity(asked: Design, inputs: TrainerInputs, run: Runner) -> Affinity:
-    measured = run(AffinityStage(recipe=recipe(_own(asked).spec)), inputs).affinities
+def _affinity(planned_design: Design, inputs: TrainerInputs, run: Runner) -> TaskAffinities:
+    measured = run(Affinity(recipe=recipe(_own(planned_design).spec)), inputs).affinities
     return read_affinity(measured)
 
 
-def read_affinity(measured: Affinities) -> Affinity:
-    """The affinities of an artifact."""
-    told = json.loads((measured.path / "affinities.json").read_text())
-    effects, cosines = (np.array(told[k], np.float64) for k in ("effects", "cosines"))
-    return affinity_of(told["tasks"], effects, cosines)
+def read_affinity(measured: Affinities) -> TaskAffinities:
+    """Read the affinities in an artifact."""
+    content = json.loads((measured.path / "affinities.json").read_text())
+    effects, cosines = (np.array(content[k], np.float64) for k in ("effects", "cosines"))
+    return affinity_of(content["tasks"], effects, cosines)
 
 
 def _specs(
-    found: Advice,
-    asked: Design,
+    advice: Advice,
+    planned_design: Design,
     path: Path,
     overrides: Sequence[str],
     variables: Mapping[str, str],
 ) -> dict[str, str]:
-    """`advised.yaml`, whose study holds the advice against what it advises against; and a spec for
-    each advised model.
+    """`advised.yaml`, whose study compares the advice with its alternatives, and a spec for each
+    advised model.
     """
-    best = next(a for a in asked.arms if a.name == found.trunks[0].name)
+    best = next(a for a in planned_design.arms if a.name == advice.trunks[0].name)
     own = [*overrides, *best.overrides]
     arms: dict[str, object] = {"single": {"models": "each"}}
-    if (groups := found.groups()) and len(groups) < len(asked.spec.tasks):
+    if (groups := advice.groups()) and len(groups) < len(planned_design.spec.tasks):
         arms["advised"] = {"models": [list(g) for g in groups]}
-    if len(asked.spec.tasks) > 1 and len(groups) != 1:
+    if len(planned_design.spec.tasks) > 1 and len(groups) != 1:
         arms["multitask"] = {"models": "together"}
-    tasks = tuple(asked.spec.tasks)
+    tasks = tuple(planned_design.spec.tasks)
     study = {"arms": arms, "reference": None}
     (whole,) = runnable_specs(path, own, variables, [tasks], study).values()
     return {"advised.yaml": whole} | (
@@ -183,9 +185,9 @@ def _specs(
     )
 
 
-def _data(found: Advice) -> str:
-    affinity = found.affinity
-    told = {
+def _data(advice: Advice) -> str:
+    affinity = advice.affinity
+    content = {
         "trunks": [
             {
                 "arm": t.name,
@@ -194,7 +196,7 @@ def _data(found: Advice) -> str:
                 "firsts": t.firsts,
                 "scores": t.scores,
             }
-            for t in found.trunks
+            for t in advice.trunks
         ],
         "affinity": affinity
         and {
@@ -203,9 +205,9 @@ def _data(found: Advice) -> str:
             "error": affinity.error.tolist(),
             "cosine": affinity.cosine.tolist(),
         },
-        "groups": found.groups(),
+        "groups": advice.groups(),
         "by_models": {
-            k: {"groups": g.groups, "score": g.score} for k, g in found.by_models.items()
+            k: {"groups": g.groups, "score": g.score} for k, g in advice.by_models.items()
         },
     }
-    return json.dumps(told, indent=1)
+    return json.dumps(content, indent=1)

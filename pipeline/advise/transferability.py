@@ -1,7 +1,7 @@
-"""How well a trunk's representation suits a task, without training the trunk. NumPy and SciPy.
+"""Scores of how well a trunk's representation suits a task, without training the trunk.
 
-`features` are float [rows, width], what the trunk makes of rows. `labels` are int [rows], classes
-0 to k - 1, unless a score says that it takes numbers too. Higher is better for every score.
+`features`: float [rows, width], the trunk's representation. `labels`: int [rows], classes 0 to
+k - 1; some scores accept float labels of regression too. Higher is better for every score.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 ITERATIONS = 100
 NEIGHBOURS = 5
 ENERGY = 0.8
-"""Share of the variance that the components of NLEEP keep."""
+"""Share of the variance that the principal components of NLEEP keep."""
 COMPONENTS_PER_CLASS = 5
 
 
 def log_me(features: Floats, labels: np.ndarray) -> float:
-    """Logarithm of maximum evidence, per row, of a Bayesian linear model on the features; the mean
-    over one-against-all models for classes (You et al. 2021, ICML, algorithm 1; the fixed point of
-    You et al. 2022, JMLR 23). Takes numbers too.
+    """LogME: log of the maximum evidence, per row, of a Bayesian linear model on the features.
+
+    The mean over one-versus-rest models for classes; float labels are accepted (You et al. 2021,
+    ICML, algorithm 1; fixed point of You et al. 2022, JMLR 23).
     """
     targets = _one_hot(labels) if labels.dtype.kind in "iu" else np.asarray(labels)[:, None]
     left, singular, _ = np.linalg.svd(np.asarray(features, np.float64), full_matrices=False)
@@ -43,10 +44,10 @@ def log_me(features: Floats, labels: np.ndarray) -> float:
 
 
 def _evidence(spectrum: Floats, projected: Floats, squares: float, rows: int, width: int) -> float:
-    """Maximal evidence per row, over the precisions alpha of the weights and beta of the noise.
+    """Maximum log evidence per row, over the precisions alpha (weights) and beta (noise).
 
-    spectrum: squared singular values. projected: squared coordinates of the label in their basis.
-    squares: of the label in all.
+    spectrum: squared singular values. projected: squared coordinates of the labels in their basis.
+    squares: squared norm of the labels.
     """
     alpha = beta = 1.0
     apart = max(squares - float(projected.sum()), 0.0)
@@ -71,10 +72,9 @@ def _evidence(spectrum: Floats, projected: Floats, squares: float, rows: int, wi
 
 
 def leep(source: Floats, labels: Classes) -> float:
-    """Mean log-likelihood of the labels when they are read off a source model's answers
-    (Nguyen et al. 2020, ICML, equation 2).
+    """LEEP: mean log-likelihood of the labels given a source model's predictions.
 
-    source: [rows, source classes], probabilities.
+    Nguyen et al. 2020, ICML, equation 2. source: [rows, source classes], probabilities.
     """
     joint = _one_hot(labels).T @ source / len(labels)
     conditional = joint / np.maximum(joint.sum(axis=0), 1e-300)
@@ -82,8 +82,9 @@ def leep(source: Floats, labels: Classes) -> float:
 
 
 def n_leep(features: Floats, labels: Classes) -> float:
-    """LEEP for a trunk without a head: the source classes are the components of a Gaussian mixture
-    over the principal components (Li et al. 2021, CVPR, section 3.2).
+    """NLEEP: LEEP for a trunk without a head (Li et al. 2021, CVPR, section 3.2).
+
+    The source classes are the components of a Gaussian mixture on the principal components.
     """
     from sklearn.decomposition import PCA
     from sklearn.exceptions import ConvergenceWarning
@@ -93,14 +94,15 @@ def n_leep(features: Floats, labels: Classes) -> float:
     components = min(COMPONENTS_PER_CLASS * (int(labels.max()) + 1), max(2, len(labels) // 10))
     mixture = GaussianMixture(components, covariance_type="diag", random_state=0, max_iter=50)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a rough mixture does
+        warnings.simplefilter("ignore", ConvergenceWarning)  # an approximate mixture is enough
         mixture.fit(reduced)
     return leep(mixture.predict_proba(reduced), labels)
 
 
 def h_score(features: Floats, labels: Classes) -> float:
-    """Inter-class variance by feature redundancy, with a shrunk covariance (Bao et al. 2019, ICIP;
-    Ibrahim, Ponomareva and Mazumder 2022, ECML PKDD, section 3).
+    """H-score: between-class variance relative to the covariance of the features, shrunk.
+
+    Bao et al. 2019, ICIP; Ibrahim, Ponomareva and Mazumder 2022, ECML PKDD, section 3.
     """
     from sklearn.covariance import ledoit_wolf
 
@@ -113,8 +115,10 @@ def h_score(features: Floats, labels: Classes) -> float:
 
 
 def nearest_neighbours(features: Floats, labels: np.ndarray) -> float:
-    """Share of rows whose class most of their nearest other rows have, by cosine; for numbers, the
-    share of the variance that the neighbours' mean explains (Renggli et al. 2022, CVPR).
+    """Accuracy of leave-one-out k-nearest-neighbour prediction by cosine similarity.
+
+    For float labels, the share of variance explained by the neighbours' mean (Renggli et al. 2022,
+    CVPR).
     """
     length = np.linalg.norm(features, axis=1, keepdims=True)
     unit = features / np.maximum(length, 1e-12)
@@ -133,7 +137,7 @@ def nearest_neighbours(features: Floats, labels: np.ndarray) -> float:
 def linear_probe(
     features: Floats, labels: np.ndarray, test: Floats, test_labels: np.ndarray
 ) -> float:
-    """Accuracy of a linear model on rows it has not seen; for numbers, the variance explained."""
+    """Accuracy of a linear model on held-out rows; for float labels, the variance explained."""
     from sklearn.linear_model import LogisticRegression, RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -145,8 +149,10 @@ def linear_probe(
     return float(np.mean(probe.fit(features, labels).predict(test) == test_labels))
 
 
-def _explained(true: np.ndarray, said: np.ndarray) -> float:
-    return 1 - float(((true - said) ** 2).sum() / max(((true - true.mean()) ** 2).sum(), 1e-12))
+def _explained(true: np.ndarray, predicted: np.ndarray) -> float:
+    return 1 - float(
+        ((true - predicted) ** 2).sum() / max(((true - true.mean()) ** 2).sum(), 1e-12)
+    )
 
 
 def _one_hot(labels: np.ndarray) -> Floats:

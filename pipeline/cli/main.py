@@ -228,9 +228,11 @@ def _schema(args: argparse.Namespace) -> int:
 
 
 def _methods(args: argparse.Namespace) -> int:
-    from pipeline.cli.methods import described, listing, page
+    from pipeline.cli.methods import described, methods_list, page
 
-    print(page().rstrip() if args.markdown else described(args.name) if args.name else listing())
+    print(
+        page().rstrip() if args.markdown else described(args.name) if args.name else methods_list()
+    )
     return 0
 
 

@@ -70,7 +70,7 @@ def all_methods() -> list[Method]:
     ]
 
 
-def listing() -> str:
+def methods_list() -> str:
     """One line for each."""
     found = all_methods()
     width = max(len(m.name) for m in found)

@@ -1,1 +1,1 @@
-"""Evidence: does sharing or transferring help here, and what should be run?"""
+"""Studies: does multitask or transfer learning help on this data, and which model is best?"""

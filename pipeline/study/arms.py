@@ -1,4 +1,4 @@
-"""The arms of a study: their specs, their models, their controls."""
+"""The arms of a study (the alternatives that it compares), their models and their controls."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ from pipeline.spec.study import Arm, Study
 from pipeline.spec.trunk_lookup import with_trunk_looked_up
 
 WEIGHT = 3.0
-"""What a task's loss is multiplied by where constant weights are tuned, one task at a time."""
+"""Factor on the loss of one task, when constant weights are tuned one task at a time."""
 
 
 @dataclass(frozen=True)
-class Model:
-    """One model of an arm. judged: whose figures count. shuffled: tasks that teach nothing."""
+class ArmModel:
+    """One model of an arm.
+
+    judged: the tasks whose metrics count. shuffled: the tasks whose training labels are permuted.
+    """
 
     tasks: tuple[str, ...]
     judged: tuple[str, ...]
@@ -34,94 +37,98 @@ class Model:
 
 @dataclass(frozen=True)
 class PlannedArm:
-    """An arm with all that it needs.
+    """An arm with its spec and models.
 
-    overrides: keys of the spec that lead to `spec`. candidates: what it is chosen from by tuning;
-        it has the place of the first of them until then. control_of: the arm that this one
-        explains; empty for the arms that are compared. question: that a control answers.
+    overrides: the `--set` options that turn the study's spec into `spec`.
+    candidates: the alternatives among which tuning chooses; until then the arm equals the first.
+    control_of: for a control, the arm that it explains; empty for the arms that are compared.
+    question: what a control answers.
     """
 
     name: str
     spec: Spec
     overrides: tuple[str, ...]
-    models: tuple[Model, ...]
+    models: tuple[ArmModel, ...]
     candidates: tuple[PlannedArm, ...] = ()
     control_of: str = ""
     question: str = ""
 
     @property
     def pretrained(self) -> bool:
-        """Whether its trunk was trained before."""
+        """Whether its trunk starts from pretrained weights."""
         return self.spec.model.trunk.pretrained
 
     @property
     def shares(self) -> bool:
-        """Whether some model has several tasks."""
+        """Whether one of its models has several tasks."""
         return any(len(m.tasks) > 1 for m in self.models)
 
 
 def planned_arms(
     path: Path, overrides: Sequence[str], variables: Mapping[str, str]
 ) -> list[PlannedArm]:
-    """The arms of a spec file's study, without controls, the reference first.
+    """The arms of the study in a spec file, without controls; the reference arm comes first.
 
     Raises:
-        RootstockError: an arm is not as it must be.
+        RootstockError: an arm is invalid.
     """
     spec, _ = load_spec(path, overrides, variables)
     tasks, reference = tuple(spec.tasks), spec.study.reference
     arms = []
     for name, arm in (spec.study.arms or _default_arms(spec)).items():
-        models = tuple(Model(g, g) for g in _groups(arm, name, tasks))
+        models = tuple(ArmModel(g, g) for g in _groups(arm, name, tasks))
         candidates = []
         for i, chosen in enumerate(_combinations(arm)):
-            told = tuple(f"{key}={json.dumps(value)}" for key, value in chosen.items())
+            own_overrides = tuple(f"{k}={json.dumps(value)}" for k, value in chosen.items())
             try:
-                own, _ = load_spec(path, [*overrides, *told], variables)
+                own, _ = load_spec(path, [*overrides, *own_overrides], variables)
             except RootstockError as e:
                 raise RootstockError(f"{path}: study.arms.{name}: {e}") from e
             if tuple(own.tasks) != tasks or own.data != spec.data:
                 raise RootstockError(
-                    f"{path}: study.arms.{name}: an arm learns the same tasks from the same data."
-                    " Expected keys below `model`, `inputs` and `training`."
+                    f"{path}: study.arms.{name}: all arms must have the same tasks and data."
+                    " Expected only keys below `model`, `inputs` and `training`."
                 )
             own = with_trunk_looked_up(own)
             if wrong := own.model.trunk.check(tuple(own.inputs.values())):
                 where = f"study.arms.{name}: " if spec.study.arms else ""
                 raise RootstockError("\n".join(f"{path}: {where}model.trunk: {w}" for w in wrong))
-            candidates.append(PlannedArm(f"{name} {i + 1}", own, told, models))
+            candidates.append(PlannedArm(f"{name} {i + 1}", own, own_overrides, models))
         tuned = tuple(candidates) if len(candidates) > 1 else ()
         arms.append(replace(candidates[0], name=name, candidates=tuned))
     names = [a.name for a in arms]
     if reference is not None and reference not in names:
         raise RootstockError(
-            f"{path}: study.reference: no arm {reference!r}; expected one of {', '.join(names)}."
+            f"{path}: study.reference: expected one of {', '.join(names)}, received {reference!r}."
         )
     return sorted(arms, key=lambda a: a.name != (reference or names[0]))
 
 
 def _default_arms(spec: Spec) -> dict[str, Arm]:
-    """A model per task and one for all; with tuned constant weights too, which specialised
-    balancing seldom betters (Kurin et al. 2022 and Xin et al. 2022, NeurIPS); from scratch too.
+    """One model per task, and one model for all tasks.
+
+    Unless the spec balances tasks equally, a third arm has tuned constant loss weights, which
+    specialised balancing methods rarely beat (Kurin et al. 2022 and Xin et al. 2022, NeurIPS). With
+    a pretrained trunk, the same arms train from scratch too.
     """
     scratch = {"model.trunk": {"name": "scratch"}, "model.transfer": None}
     weights = [{"name": "equal"}] + [
         {"name": "fixed", "weights": {task: WEIGHT}} for task in spec.tasks
     ]
-    found: dict[str, Arm] = {}
+    arms: dict[str, Arm] = {}
     starts = {"_scratch": scratch, "": {}} if spec.model.trunk.pretrained else {"": {}}
     for suffix, changes in starts.items():
-        found[f"single{suffix}"] = Arm(models="each", set=changes)
+        arms[f"single{suffix}"] = Arm(models="each", set=changes)
         if len(spec.tasks) > 1:
-            found[f"multitask{suffix}"] = Arm(set=changes)
+            arms[f"multitask{suffix}"] = Arm(set=changes)
             if spec.model.balancing.name != "equal":
                 tune = {"model.balancing": tuple(weights)}
-                found[f"multitask_weighted{suffix}"] = Arm(set=changes, tune=tune)
-    return found
+                arms[f"multitask_weighted{suffix}"] = Arm(set=changes, tune=tune)
+    return arms
 
 
 def _combinations(arm: Arm) -> Iterator[dict[str, Any]]:
-    """What the arm sets, with each combination of the values that are tuned."""
+    """The keys that the arm sets, once for each combination of the tuned values."""
     for values in product(*arm.tune.values()):
         yield {**arm.set, **dict(zip(arm.tune, values, strict=True))}
 
@@ -134,14 +141,14 @@ def _groups(arm: Arm, name: str, tasks: tuple[str, ...]) -> tuple[tuple[str, ...
     named = [t for group in arm.models for t in group]
     if sorted(named) != sorted(tasks):
         raise RootstockError(
-            f"study.arms.{name}.models: expected groups that hold each of {', '.join(tasks)} once."
+            f"study.arms.{name}.models: expected each of {', '.join(tasks)} in exactly one group."
             f" Received {', '.join(named)}."
         )
     return tuple(tuple(t for t in tasks if t in group) for group in arm.models)
 
 
 def planned_controls(arms: list[PlannedArm], settings: Study) -> tuple[list[PlannedArm], list[str]]:
-    """The controls that the arms allow, and why others were left out."""
+    """The controls that are possible with these arms, and why others are not."""
     sharing = [a for a in arms if a.shares][:1]
     pretrained = [a for a in arms if a.pretrained][:1]
     controls, notes = [], []
@@ -165,36 +172,37 @@ def planned_controls(arms: list[PlannedArm], settings: Study) -> tuple[list[Plan
 
 
 def uneven_tuning(arms: Sequence[PlannedArm]) -> list[str]:
-    """What to know where arms are the best of different numbers of candidates."""
-    chosen = {arm.name: max(len(arm.candidates), 1) for arm in arms}
-    if len(set(chosen.values())) == 1:
+    """A note if arms are the best of different numbers of candidates: more candidates win more."""
+    counts = {arm.name: max(len(arm.candidates), 1) for arm in arms}
+    if len(set(counts.values())) == 1:
         return []
-    told = ", ".join(f"{name} of {count}" for name, count in chosen.items())
-    return [f"arms are the best of different numbers of candidates, and more is better: {told}"]
+    listed = ", ".join(f"{name} of {count}" for name, count in counts.items())
+    return [f"arms with more tuning candidates have an advantage: {listed}"]
 
 
 def _with_shuffled_labels(arm: PlannedArm) -> PlannedArm:
-    """For every task a model in which the other tasks teach nothing."""
+    """For every task a model in which the labels of all other tasks are permuted."""
     models = tuple(
-        Model(m.tasks, (t,), tuple(o for o in m.tasks if o != t))
+        ArmModel(m.tasks, (t,), tuple(o for o in m.tasks if o != t))
         for m in arm.models
         for t in m.tasks
     )
-    question = "Is it the other tasks' information, and not regularisation alone?"
+    question = "Is the gain due to the other tasks' labels, or only to regularisation?"
     return _control(arm, "shuffled", question, models, arm.spec)
 
 
 def _parameter_matched(arm: PlannedArm, trunk: Scratch) -> PlannedArm:
-    """A model per task, all of them together about as large as the arm's models."""
-    models = tuple(Model((t,), (t,)) for m in arm.models for t in m.tasks)
+    """One model per task; together they have about as many parameters as the arm's models."""
+    models = tuple(ArmModel((t,), (t,)) for m in arm.models for t in m.tasks)
     narrow = _narrow(trunk, len(models) / len(arm.models))
-    question = "Does sharing help when single models have no more parameters in all?"
+    question = "Does sharing still help when the single models have no more parameters in total?"
     return _control(arm, "split_up", question, models, _with_model(arm.spec, trunk=narrow))
 
 
 def _narrow(trunk: Scratch, parts: float) -> Scratch:
-    """A trunk of about a `parts`-th of the parameters: those of a layer grow with the square of its
-    width, those of an embedding with its width.
+    """A trunk with about 1 / `parts` of the parameters.
+
+    A layer's parameters grow with the square of its width, an embedding's linearly.
     """
 
     def narrow(width: int) -> int:
@@ -214,15 +222,15 @@ def _narrow(trunk: Scratch, parts: float) -> Scratch:
 
 
 def _with_random_trunk(arm: PlannedArm, trunk: Trunk) -> PlannedArm:
-    """The same architecture, with fresh weights that stay as they are."""
+    """The same architecture with random weights, frozen."""
     fresh = replace(trunk, pretrained=False)  # type: ignore[type-var]
-    question = "Is it the pretrained weights, and not the architecture alone?"
+    question = "Is the gain due to the pretrained weights, or only to the architecture?"
     spec = _with_model(arm.spec, trunk=fresh, transfer=Frozen())
     return _control(arm, "random_trunk", question, arm.models, spec)
 
 
 def _control(
-    arm: PlannedArm, suffix: str, question: str, models: tuple[Model, ...], spec: Spec
+    arm: PlannedArm, suffix: str, question: str, models: tuple[ArmModel, ...], spec: Spec
 ) -> PlannedArm:
     return PlannedArm(
         f"{arm.name}_{suffix}",

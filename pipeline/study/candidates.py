@@ -1,4 +1,4 @@
-"""Chooses among the candidates of an arm, on validation rows."""
+"""Chooses among the candidates of an arm, on validation data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEEDS = 2
 
 
 def candidate_jobs(prepared: Prepared, arm: PlannedArm) -> list[Job]:
-    """The trials of an arm's candidates: two seeds, all rows."""
+    """The trials of an arm's candidates: `SEEDS` seeds, all training rows."""
     largest = max(prepared.design.settings.fractions)
     return [
         prepared.job(candidate, model, largest, seed)
@@ -28,10 +28,10 @@ def candidate_jobs(prepared: Prepared, arm: PlannedArm) -> list[Job]:
 
 
 def tuned(prepared: Prepared, store: Store, workers: int, display: Display) -> Prepared:
-    """The same, with the best candidate of every arm in its place.
+    """The design in which every arm is its best candidate.
 
     Raises:
-        RootstockError: there are no validation rows to choose by.
+        RootstockError: there are no validation rows to choose with.
     """
     design, inputs = prepared.design, dict(prepared.inputs)
     chosen = {}
@@ -40,11 +40,11 @@ def tuned(prepared: Prepared, store: Store, workers: int, display: Display) -> P
             continue
         if not prepared.examples.num_rows("val"):
             raise RootstockError(
-                f"study.arms.{arm.name}.tune chooses by validation rows, and the val split is"
-                " empty: give data.splits.val a share."
+                f"study.arms.{arm.name}.tune needs validation rows, and the val split is empty."
+                " Give data.splits.val a share."
             )
         best = _best(prepared, arm, store, workers)
-        display.line(f"{arm.name}: tuned to {', '.join(best.overrides)}")
+        display.line(f"{arm.name}: tuning chose {', '.join(best.overrides)}")
         chosen[arm.name] = replace(best, name=arm.name)
         inputs |= {(arm.name, split): i for (n, split), i in inputs.items() if n == best.name}
     arms = [chosen.get(a.name, a) for a in design.arms if not a.control_of]
@@ -55,7 +55,7 @@ def tuned(prepared: Prepared, store: Store, workers: int, display: Display) -> P
 
 
 def _best(prepared: Prepared, arm: PlannedArm, store: Store, workers: int) -> PlannedArm:
-    """The candidate with the highest mean gain over the first, in margins."""
+    """The candidate with the highest mean gain over the first one, in units of the margin."""
     largest = max(prepared.design.settings.fractions)
     done = run_jobs(candidate_jobs(prepared, arm), store, workers)
     rows = {largest: prepared.rows_of(largest)}
@@ -63,7 +63,9 @@ def _best(prepared: Prepared, arm: PlannedArm, store: Store, workers: int) -> Pl
     first = arm.candidates[0]
 
     def gain(candidate: PlannedArm) -> float:
-        found = evidence.differences(candidate.name, first.name, largest, "val")
-        return float(np.mean([d.by_seed.mean() / d.margin for d in found])) if found else -np.inf
+        differences = evidence.differences(candidate.name, first.name, largest, "val")
+        if not differences:
+            return -np.inf
+        return float(np.mean([d.by_seed.mean() / d.margin for d in differences]))
 
     return max(arm.candidates, key=gain)

@@ -1,4 +1,4 @@
-"""What a study trains and asks: arms with their controls, baselines, seeds, claims."""
+"""The design of a study: arms with their controls, baselines, seeds and questions."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ from pipeline.spec.load import load_spec
 from pipeline.spec.metrics import chosen_metrics
 from pipeline.spec.sections import Spec
 from pipeline.spec.study import Study
-from pipeline.study.arms import Model, PlannedArm, planned_arms, planned_controls, uneven_tuning
+from pipeline.study.arms import ArmModel, PlannedArm, planned_arms, planned_controls, uneven_tuning
 from pipeline.study.claims import Claim, claims_of
 from pipeline.study.statistics import fewest_seeds
 
 
 @dataclass(frozen=True)
 class Design:
-    """All that is compared. arms: with controls, the reference first. metrics: by task."""
+    """What is compared.
+
+    arms: with controls; the reference arm is first. metrics: by task. notes: what the report says
+    about the design.
+    """
 
     spec: Spec
     settings: Study
@@ -38,25 +42,25 @@ class Design:
 
     @property
     def reference(self) -> str:
-        """The arm that others are measured against."""
+        """The name of the arm that the others are compared with."""
         return self.arms[0].name
 
     @property
     def compared(self) -> tuple[PlannedArm, ...]:
-        """The arms that could be recommended."""
+        """The arms without the controls: those that can be recommended."""
         return tuple(a for a in self.arms if not a.control_of)
 
     @property
     def drawn_by(self) -> Task:
-        """The task whose classes keep their proportions in fractions of the data."""
+        """The task whose class proportions are kept in fractions of the training data."""
         return next(iter(self.spec.tasks.values()))
 
 
 def design(path: Path, overrides: Sequence[str], variables: Mapping[str, str]) -> Design:
-    """The design of a spec file's study.
+    """The design of the study in a spec file.
 
     Raises:
-        RootstockError: the spec, or an arm of its study, is not as it must be.
+        RootstockError: the spec or an arm is invalid.
     """
     spec, _ = load_spec(path, overrides, variables)
     settings = spec.study
@@ -76,8 +80,8 @@ def design(path: Path, overrides: Sequence[str], variables: Mapping[str, str]) -
     )
 
 
-def model_recipe(arm: PlannedArm, model: Model, training: Training, seed: int) -> Recipe:
-    """The recipe of one model of an arm, without settings that concern other tasks only."""
+def model_recipe(arm: PlannedArm, model: ArmModel, training: Training, seed: int) -> Recipe:
+    """The recipe of one model of an arm, without the settings that concern other tasks."""
     tasks = tuple(arm.spec.tasks[name] for name in model.tasks)
     stopping = training.early_stopping
     if stopping is not None and stopping.monitor != "val_loss":

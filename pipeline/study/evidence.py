@@ -1,4 +1,4 @@
-"""The figures of all trials, by arm, fraction and seed."""
+"""The metrics and costs of all trials, by arm, fraction and seed."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scores:
-    """A cell's figures: by task, and the trials that they come from."""
+    """The metrics of a cell by task, and the trials that they come from."""
 
     tasks: Mapping[str, TaskFigures]
     trials: tuple[TrialFigures, ...]
 
     def total(self, cost: str) -> float:
-        """A cost of `Costs` over all models of the arm, one after the other: the largest of their
-        peaks of memory, the sum of all else; NaN where one is not known.
+        """A cost (a field of `Costs`) over all models of the arm.
+
+        The sum over models, but of memory peaks the largest; NaN if one of them is unknown.
         """
         values = [getattr(trial.costs, cost) for trial in self.trials]
         if None in values:
@@ -44,9 +45,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a study has found. cells: those of which every trial is there.
+    """The results of a study.
 
-    overlap: see `pipeline.study.jobs.Prepared`. versions: of the packages that trained.
+    rows: training rows by fraction. cells: only complete ones. overlap: see
+    `pipeline.study.jobs.Prepared`. versions: of the packages that trained.
     """
 
     design: Design
@@ -57,57 +59,57 @@ class Evidence:
 
     @property
     def fractions(self) -> list[float]:
-        """Of which there are results, ascending."""
+        """The fractions with results, ascending."""
         return sorted({cell.fraction for cell in self.cells})
 
     @property
     def comparable(self) -> bool:
-        """Whether the reference has two seeds at the largest fraction."""
-        there = self.fractions
-        return bool(there) and len(self.seeds(there[-1], self.design.reference)) > 1
+        """Whether the reference arm has at least two seeds at the largest fraction."""
+        fractions = self.fractions
+        return bool(fractions) and len(self.seeds(fractions[-1], self.design.reference)) > 1
 
     def arms(self) -> list[str]:
-        """Of which there are results, in the order of the design: arms, controls, baselines."""
-        there = {cell.arm for cell in self.cells}
-        named = [*(a.name for a in self.design.arms), *self.design.baselines]
-        return [name for name in named if name in there]
+        """The arms, controls and baselines with results, in the order of the design."""
+        present = {cell.arm for cell in self.cells}
+        names = [*(a.name for a in self.design.arms), *self.design.baselines]
+        return [name for name in names if name in present]
 
     def seeds(self, fraction: float, *arms: str) -> list[int]:
-        """The seeds of which all these arms have results."""
-        found = [
+        """The seeds for which all these arms have results."""
+        by_arm = [
             {c.seed for c in self.cells if (c.arm, c.fraction) == (arm, fraction)} for arm in arms
         ]
-        return sorted(set.intersection(*found)) if found else []
+        return sorted(set.intersection(*by_arm)) if by_arm else []
 
     def by_seed(
         self, arm: str, fraction: float, task: str, split: str = "test", metric: str = ""
     ) -> dict[int, float]:
-        """The task's metric, or another one, for the seeds for which it is defined."""
+        """The task's metric, or another one, by seed, where it is defined."""
         metric = metric or self.design.metrics[task]
-        found = {}
+        values = {}
         for seed in self.seeds(fraction, arm):
             figures: TaskFigures = self.cells[Cell(arm, fraction, seed)].tasks[task]
             by_split = {"train": figures.train, "val": figures.val, "test": figures.test}
             if (value := by_split[split].get(metric)) is not None:
-                found[seed] = value
-        return found
+                values[seed] = value
+        return values
 
     def values(self, arm: str, fraction: float, task: str, split: str = "test") -> Floats:
-        """float64 [seeds]: the task's metric, where it is defined."""
+        """float64 [seeds]: the task's metric for the seeds for which it is defined."""
         return np.array(list(self.by_seed(arm, fraction, task, split).values()), np.float64)
 
     def cost(self, arm: str, fraction: float, cost: str) -> float:
-        """Mean of an arm's total over the seeds of which it is known: see `Costs`."""
+        """Mean over seeds of an arm's total cost, where it is known. cost: a field of `Costs`."""
         cells = [self.cells[Cell(arm, fraction, s)] for s in self.seeds(fraction, arm)]
         known = [total for total in (c.total(cost) for c in cells) if not isnan(total)]
         return float(np.mean(known)) if known else nan
 
     def sign(self, task: str) -> int:
-        """1 where more of the task's metric is better, -1 where less is."""
+        """1 if higher values of the task's metric are better, -1 if lower ones are."""
         return sign(self.design.spec, task, self.design.metrics[task])
 
     def margin(self, task: str, fraction: float, split: str = "test") -> float:
-        """Below which a difference does not matter, in units of the metric."""
+        """The smallest difference that matters, in units of the metric."""
         margin = self.design.settings.margin
         family = family_of(self.design.spec.tasks[task].kind)
         if self.design.metrics[task] not in family.relative_margin:
@@ -119,8 +121,8 @@ class Evidence:
     def differences(
         self, arm: str, against: str, fraction: float, split: str = "test"
     ) -> list[Differences]:
-        """Of every task of which both have figures in at least two common seeds."""
-        found = []
+        """The differences of every task for which both arms share at least two seeds."""
+        all_differences = []
         for task in self.design.metrics:
             ours, theirs = (self.by_seed(a, fraction, task, split) for a in (arm, against))
             seeds = sorted(ours.keys() & theirs.keys())
@@ -128,49 +130,52 @@ class Evidence:
                 continue
             by_seed = np.array([self.sign(task) * (ours[s] - theirs[s]) for s in seeds])
             error = 0.0
-            if not self.overlap:  # else the rows differ by seed already
+            if not self.overlap:  # otherwise test rows differ by seed already
                 ours_by, theirs_by = (
                     self._samples(a, fraction, task, seeds, split) for a in (arm, against)
                 )
                 error = float(np.nanstd(ours_by - theirs_by, ddof=1))
             margin = self.margin(task, fraction, split)
-            found.append(Differences(task, by_seed, margin, error, self.overlap))
-        return found
+            all_differences.append(Differences(task, by_seed, margin, error, self.overlap))
+        return all_differences
 
     def _samples(
         self, arm: str, fraction: float, task: str, seeds: list[int], split: str
     ) -> Floats:
-        """float64 [replicates]: means over seeds of the task's metric on samples of the rows of
-        `val` or `test`.
+        """float64 [replicates]: mean over seeds of the task's metric on resampled rows of a split.
+
+        split: `val` or `test`.
         """
         metric = self.design.metrics[task]
         cells = [self.cells[Cell(arm, fraction, s)].tasks[task] for s in seeds]
         drawn = [c.resampled if split == "test" else c.resampled_val for c in cells]
         by_seed = np.array([d[metric] for d in drawn], np.float64)
-        found: Floats = by_seed.mean(axis=0)
-        return found
+        means: Floats = by_seed.mean(axis=0)
+        return means
 
     def gaps(self, arm: str, fraction: float, task: str) -> dict[int, float]:
-        """By seed, how much better the task does on the rows it was trained on than on test rows:
-        the measure of overfitting.
+        """The generalization gap by seed: how much better the metric is on training than test rows.
+
+        It measures overfitting.
         """
         train, test = (self.by_seed(arm, fraction, task, s) for s in ("train", "test"))
         return {s: self.sign(task) * (train[s] - test[s]) for s in train.keys() & test.keys()}
 
     def errors(self, arm: str, task: str) -> dict[int, Floats]:
-        """By training rows, the error on test rows [seeds]: the metric, or one less it."""
-        found = {}
+        """Test errors [seeds] by number of training rows: the metric, or 1 - metric."""
+        by_rows = {}
         seeds = set.intersection(*(set(self.by_seed(arm, f, task)) for f in self.fractions))
         for fraction in self.fractions if seeds else []:
             values = self.by_seed(arm, fraction, task)
             array = np.array([values[s] for s in sorted(seeds)], np.float64)
-            found[self.rows[fraction]] = array if self.sign(task) < 0 else 1 - array
-        return found
+            by_rows[self.rows[fraction]] = array if self.sign(task) < 0 else 1 - array
+        return by_rows
 
     def relative_gain(self, arm: str, against: str, fraction: float) -> Floats:
-        """Delta m in percent by seed, float64 [seeds]: the mean over tasks of the relative
-        difference, so signed that positive is better (Maninis et al. 2019, CVPR, equation 3;
-        Vandenhende et al. 2021, TPAMI, equation 5). Of the seeds for which all tasks are defined.
+        """Δm in percent, float64 [seeds]: mean relative difference over tasks; positive is better.
+
+        Maninis et al. 2019, CVPR, equation 3; Vandenhende et al. 2021, TPAMI, equation 5. Only
+        seeds for which the metrics of all tasks are defined.
         """
         gains: dict[int, list[float]] = {}
         for task in self.design.metrics:
@@ -180,29 +185,30 @@ class Evidence:
                 gains.setdefault(seed, []).append(
                     change / abs(theirs[seed]) if theirs[seed] else nan
                 )
-        whole = [np.mean(g) for _, g in sorted(gains.items()) if len(g) == len(self.design.metrics)]
-        return 100 * np.array(whole, np.float64)
+        tasks = len(self.design.metrics)
+        complete = [np.mean(g) for _, g in sorted(gains.items()) if len(g) == tasks]
+        return 100 * np.array(complete, np.float64)
 
 
 def gather(
     design: Design, rows: Mapping[float, int], done: Iterable[Done], overlap: float = 0.0
 ) -> Evidence:
-    """The evidence that finished jobs give: cells that lack a task are left out."""
+    """Collect the results of finished jobs; cells that lack a task are left out."""
     tasks: dict[Cell, dict[str, TaskFigures]] = {}
     trials: dict[Cell, list[TrialFigures]] = {}
     versions: dict[str, str] = {}
     for d in done:
-        figures = load_figures(result_of(d.entry))
+        trial = load_figures(result_of(d.entry))
         versions |= d.entry.versions
-        trials.setdefault(d.job.cell, []).append(figures)
-        tasks.setdefault(d.job.cell, {}).update({t: figures.tasks[t] for t in d.job.judged})
+        trials.setdefault(d.job.cell, []).append(trial)
+        tasks.setdefault(d.job.cell, {}).update({t: trial.tasks[t] for t in d.job.judged})
     return Evidence(
         design,
         rows,
         {
-            cell: Scores(found, tuple(trials[cell]))
-            for cell, found in tasks.items()
-            if len(found) == len(design.metrics)
+            cell: Scores(figures, tuple(trials[cell]))
+            for cell, figures in tasks.items()
+            if len(figures) == len(design.metrics)
         },
         overlap,
         versions,

@@ -1,4 +1,4 @@
-"""What the evidence says: verdicts by claim, and the arm to run."""
+"""Conclusions from the evidence: verdicts for every question, and the recommended arm."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.data.arrow import np
+from components.evaluation.intervals import Interval
 from pipeline.study import statistics
+from pipeline.study.arms import PlannedArm
 from pipeline.study.claims import Claim
 from pipeline.study.evidence import Evidence
-from pipeline.study.statistics import Interval
-from pipeline.study.verdict import Verdict, judge
+from pipeline.study.verdict import Verdict, reach_verdicts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A claim at a fraction. verdicts: of every task. gain: Delta m in percent and its interval
-    over seeds; None where it is undefined.
+    """The answer to a question at one fraction of the training rows.
+
+    verdicts: one for each task. gain: Δm in percent, gain_interval: over seeds; None if undefined.
     """
 
     claim: Claim
@@ -30,17 +32,18 @@ class Comparison:
 
     @property
     def worst(self) -> Verdict:
-        """Of the task that the arm does least for, in margins."""
+        """The verdict of the task with the lowest difference, in units of its margin."""
         return min(self.verdicts, key=lambda v: v.mean / v.margin)
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The arm to run.
+    """The recommended arm.
 
-    rival: the best of the other arms on validation rows. reason: why this one. confirmed: whether
-        it is not inferior to its rival on test rows, which took no part in choosing it; p: of that,
-        over all tasks.
+    rival: the best other arm on validation data. reason: a sentence.
+    confirmed: whether test data, which took no part in the choice, show that on no task `arm` is
+        worse than `rival` by more than the margin. p: of that test. task: the one with the largest
+        p-value. margin: of that task.
     """
 
     arm: str
@@ -48,24 +51,21 @@ class Recommendation:
     reason: str
     confirmed: bool
     p: float
+    task: str
+    margin: float
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that a report tells. comparisons: by claim, then by fraction, the largest first."""
+    """The content of a report. comparisons: by question, then by fraction, the largest first."""
 
     evidence: Evidence
     comparisons: tuple[Comparison, ...]
     recommendation: Recommendation | None
 
-    def of(self, claim: Claim, fraction: float) -> Comparison | None:
-        """The comparison of a claim at a fraction, where there is one."""
-        found = [c for c in self.comparisons if (c.claim, c.fraction) == (claim, fraction)]
-        return found[0] if found else None
 
-
-def findings(evidence: Evidence) -> Findings:
-    """Judge all claims, and choose an arm."""
+def draw_conclusions(evidence: Evidence) -> Findings:
+    """Answer all questions, and recommend an arm."""
     compared = [
         comparison
         for claim in evidence.design.claims
@@ -76,7 +76,7 @@ def findings(evidence: Evidence) -> Findings:
 
 
 def compare(evidence: Evidence, claim: Claim, fraction: float) -> Comparison | None:
-    """A claim at a fraction; None where there are fewer than two seeds to judge by."""
+    """Answer a question at a fraction; None if there are fewer than two seeds."""
     differences = evidence.differences(claim.arm, claim.against, fraction)
     if not differences:
         return None
@@ -86,7 +86,7 @@ def compare(evidence: Evidence, claim: Claim, fraction: float) -> Comparison | N
     return Comparison(
         claim,
         fraction,
-        judge(differences, alpha),
+        reach_verdicts(differences, alpha),
         float(gains.mean()) if defined else None,
         _interval(gains, alpha, evidence.overlap) if defined else None,
     )
@@ -97,13 +97,14 @@ def _interval(values: NDArray[np.float64], alpha: float, overlap: float) -> Inte
 
 
 def recommend(evidence: Evidence) -> Recommendation | None:
-    """The cheapest arm that validation rows do not tell from the best: on every task it is worse by
-    no more than the margin and one standard error (after the rule of Breiman et al. 1984,
-    Classification and Regression Trees, section 3.4.3). Test rows confirm it or not. None where
-    there are no validation rows or fewer than two seeds.
+    """The cheapest arm that is statistically indistinguishable from the best on validation data.
 
-    The best has the highest mean over tasks of (figure - reference's) / margin. Cheap is, in this
-    order: fewer models to serve, fewer parameters that train, less time to train.
+    Indistinguishable: on every task, worse by at most the margin and one standard error (after the
+    rule of Breiman et al. 1984, Classification and Regression Trees, section 3.4.3). Best: highest
+    mean over tasks of (metric - reference's metric) / margin. Cheapest: fewest models to serve,
+    then fewest trainable parameters, then shortest training.
+
+    None without validation rows or with fewer than two seeds.
     """
     fraction, reference = max(evidence.fractions), evidence.design.reference
     arms = [a for a in evidence.design.compared if len(evidence.seeds(fraction, a.name)) >= 2]
@@ -111,44 +112,59 @@ def recommend(evidence: Evidence) -> Recommendation | None:
     if len(gains.get(reference, ())) < len(evidence.design.metrics):
         return None
     order = sorted(gains, key=lambda n: -np.mean([d.by_seed.mean() / d.margin for d in gains[n]]))
-    best = order[0]
+    best = next(a for a in arms if a.name == order[0])
     chosen = min(
-        (a for a in arms if _near(evidence, a.name, best, fraction)),
+        (a for a in arms if _indistinguishable(evidence, a.name, best.name, fraction)),
         key=lambda a: (
             len(a.models),
             evidence.cost(a.name, fraction, "trainable_parameters"),
             evidence.cost(a.name, fraction, "seconds"),
         ),
-    ).name
-    if chosen == best:
-        rival = next((n for n in order if n != best), best)
-        reason = "it is best on validation rows, and no cheaper arm comes near it"
+    )
+    if chosen is best:
+        rival = next((name for name in order if name != best.name), best.name)
+        reason = "It is the best on validation data, and no cheaper arm matches it."
     else:
-        rival = best
-        reason = f"it is the cheapest of the arms near the best on validation rows, `{best}`"
-    return Recommendation(chosen, rival, reason, *_confirmed(evidence, chosen, rival))
+        rival, saving = best.name, _saving(evidence, chosen, best, fraction)
+        reason = f"On validation data it matches `{best.name}` (the best) {saving}."
+    return Recommendation(chosen.name, rival, reason, *_confirmed(evidence, chosen.name, rival))
 
 
-def _near(evidence: Evidence, arm: str, best: str, fraction: float) -> bool:
+def _indistinguishable(evidence: Evidence, arm: str, best: str, fraction: float) -> bool:
     return all(
         d.by_seed.mean() >= -(d.margin + d.error)
         for d in evidence.differences(arm, best, fraction, "val")
     )
 
 
-def _confirmed(evidence: Evidence, arm: str, against: str) -> tuple[bool, float]:
-    """Whether an arm is not inferior on test rows, on every task (an intersection of claims, so
-    the largest p-value counts, without a correction: Berger 1982, Technometrics 24).
+def _saving(evidence: Evidence, chosen: PlannedArm, best: PlannedArm, fraction: float) -> str:
+    """What is cheaper about the chosen arm."""
+    ours, theirs = (evidence.cost(a.name, fraction, "seconds") for a in (chosen, best))
+    if ours < theirs:
+        return f"at {100 * ours / theirs:.0f} % of the training time"
+    if len(chosen.models) < len(best.models):
+        models = "model" if len(chosen.models) == 1 else "models"
+        return f"with {len(chosen.models)} {models} instead of {len(best.models)}"
+    return "with fewer trainable parameters"
+
+
+def _confirmed(evidence: Evidence, arm: str, rival: str) -> tuple[bool, float, str, float]:
+    """Whether an arm is not inferior to its rival on test data, on every task.
+
+    An intersection-union test: the largest p-value decides, without a correction (Berger 1982,
+    Technometrics 24). Returns also that p-value, its task and the task's margin.
     """
-    if arm == against:
-        return True, 0.0
-    p = max(
-        statistics.not_inferior(
-            float(d.by_seed.mean()),
-            d.error,
-            len(d.by_seed),
-            d.margin,
-        )
-        for d in evidence.differences(arm, against, max(evidence.fractions))
+    if arm == rival:
+        return True, 0.0, "", 0.0
+    differences = evidence.differences(arm, rival, max(evidence.fractions))
+    p, weakest = max(
+        (
+            (
+                statistics.not_inferior(float(d.by_seed.mean()), d.error, len(d.by_seed), d.margin),
+                d,
+            )
+            for d in differences
+        ),
+        key=lambda pair: pair[0],
     )
-    return p <= evidence.design.settings.alpha, p
+    return p <= evidence.design.settings.alpha, p, weakest.task, weakest.margin

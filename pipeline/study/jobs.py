@@ -1,4 +1,4 @@
-"""The trials of a design: which stages to run, on what, and whose figures each gives."""
+"""The trials of a study: the stage and inputs of each, and the tasks whose metrics count."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.flow import prepare
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec
 from pipeline.store.fingerprint import Identity, identify
-from pipeline.study.arms import Model, PlannedArm
+from pipeline.study.arms import ArmModel, PlannedArm
 from pipeline.study.design import Design, model_recipe
 
 MAJORITY, CLASSICAL = "majority", "classical"
@@ -28,7 +28,7 @@ MAJORITY, CLASSICAL = "majority", "classical"
 
 @dataclass(frozen=True)
 class Cell:
-    """An arm at a fraction and a seed (from 0)."""
+    """An arm at a fraction of the training rows and a seed (counted from 0)."""
 
     arm: str
     fraction: float
@@ -37,7 +37,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Job:
-    """A trial. judged: the tasks whose figures count for the cell."""
+    """A trial: one model to train. judged: the tasks whose metrics count for the cell."""
 
     cell: Cell
     stage: Trial | Baseline
@@ -46,16 +46,16 @@ class Job:
 
     @cached_property
     def identity(self) -> Identity:
-        """Of the trial: arms that have a trial in common have it once."""
+        """The identity of the trial; a trial that two arms share runs once."""
         return identify(self.stage, self.inputs)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A design with its data.
+    """A design with prepared data.
 
-    inputs: of the Trainer, by arm and split; a control without any has those of the arm that it
-        explains. rows: of the first training split, or of the spec's own subset of it.
+    inputs: of the Trainer, by arm and number of the split; a control without entry uses those of
+        the arm that it explains. rows: training rows of the first split, or of the spec's subset.
     """
 
     design: Design
@@ -64,24 +64,25 @@ class Prepared:
 
     @property
     def examples(self) -> Examples:
-        """Of the first split."""
+        """The examples of the first split."""
         return self.inputs[self.design.arms[0].name, 0].examples
 
     @property
     def overlap(self) -> float:
-        """Test rows by training rows where every seed has a split of its own, else 0: see
-        `statistics.standard_error`.
+        """Test rows / training rows if every seed has its own split, else 0.
+
+        See `statistics.standard_error`.
         """
         if self.design.settings.splits == "one":
             return 0.0
         return self.examples.num_rows("test") / self.examples.num_rows("train")
 
     def rows_of(self, fraction: float) -> int:
-        """Training rows of a fraction."""
+        """The number of training rows of a fraction."""
         return max(1, round(fraction * self.rows))
 
     def jobs(self, fractions: tuple[float, ...], seeds: int) -> Iterator[Job]:
-        """All trials, seed by seed, so that whatever is left out leaves whole comparisons."""
+        """All trials, seed by seed, so that an early stop leaves complete comparisons."""
         for seed in range(seeds):
             for fraction in fractions:
                 for arm in self.design.arms:
@@ -90,7 +91,7 @@ class Prepared:
                 for name in self.design.baselines:
                     yield self._baseline(name, fraction, seed)
 
-    def job(self, arm: PlannedArm, model: Model, fraction: float, seed: int) -> Job:
+    def job(self, arm: PlannedArm, model: ArmModel, fraction: float, seed: int) -> Job:
         """The trial of one model."""
         training = self._training(arm.spec.training, fraction, seed)
         stage = Trial(
@@ -102,7 +103,7 @@ class Prepared:
         return Job(cell, stage, self._inputs(arm, seed), model.judged)
 
     def probe(self, arm: PlannedArm) -> Job:
-        """A short trial of an arm's largest model, to tell how long the others will take."""
+        """A short trial of an arm's largest model, to estimate the time of the others."""
         model = max(arm.models, key=lambda m: len(m.tasks))
         batch = arm.spec.training.batch_size
         training = replace(
@@ -136,18 +137,18 @@ class Prepared:
         return Job(Cell(name, fraction, seed), stage, inputs, tuple(spec.tasks))
 
     def _subset(self, training: Training, fraction: float, seed: int) -> Subset | None:
-        """The rows of a fraction: other ones for every seed, but for all rows."""
-        given = training.subset
-        start = 0 if given is None else given.seed
-        if given is not None and given.per_class is not None:
-            count = max(1, round(fraction * given.per_class))
+        """The training rows of a fraction: a different sample for every seed; None for all rows."""
+        whole = training.subset
+        start = 0 if whole is None else whole.seed
+        if whole is not None and whole.per_class is not None:
+            count = max(1, round(fraction * whole.per_class))
             return Subset(per_class=count, seed=start + seed)
-        if given is None and fraction == 1:
+        if whole is None and fraction == 1:
             return None
         return Subset(rows=self.rows_of(fraction), seed=start + seed)
 
     def _training(self, training: Training, fraction: float, seed: int) -> Training:
-        """As the spec has it, on a fraction of the rows, for as many steps if the budget says."""
+        """The spec's training on a fraction of the rows; with `budget: steps`, as many steps."""
         steps = training.steps_per_epoch
         if self.design.settings.budget == "steps" and steps is None and fraction < 1:
             steps = math.ceil(self.rows / training.batch_size)
@@ -156,10 +157,10 @@ class Prepared:
 
 
 def prepared(design: Design, run: Runner) -> Prepared:
-    """Run the data stages of every arm; what arms have in common runs once.
+    """Run the data stages of every arm; stages that arms share run once.
 
     Raises:
-        RootstockError: the data cannot be used, or there are no test rows.
+        RootstockError: the data is invalid, or there are no test rows.
     """
     specs = {arm.name: arm.spec for arm in design.arms if not arm.control_of}
     specs |= {c.name: c.spec for arm in design.arms for c in arm.candidates}
@@ -174,27 +175,28 @@ def prepared(design: Design, run: Runner) -> Prepared:
         for split in splits
         for name, spec in specs.items()
     }
-    found = Prepared(design, inputs, 0)
-    if not found.examples.shards("test") or not found.examples.num_rows("test"):
+    without_rows = Prepared(design, inputs, 0)
+    examples = without_rows.examples
+    if not examples.shards("test") or not examples.num_rows("test"):
         raise RootstockError(
-            "A study needs test rows, and the test split is empty: give data.splits.test a share."
+            "A study needs test rows, and the test split is empty. Give data.splits.test a share."
         )
-    return replace(found, rows=_rows(design, found.examples))
+    return replace(without_rows, rows=_rows(design, examples))
 
 
 def _with_split(spec: Spec, split: int) -> Spec:
-    """The spec with another split of its data; 0 is its own.
+    """The spec with a different split of its data. split: 0 is the spec's own.
 
     Raises:
-        RootstockError: its data is not split by hash.
+        RootstockError: the data is not split by hash.
     """
     if split == 0:
         return spec
     splits = spec.data.splits
     if not isinstance(splits, HashSplits) or any(s.split for s in spec.data.sources):
         raise RootstockError(
-            "study.splits: resampled needs data that is split by hash: no source with a `split` of"
-            " its own, and no other rule under data.splits. Expected `one` here."
+            "study.splits: `resampled` needs data that is split by hash: no source may have its own"
+            " `split`, and data.splits no other rule. Expected `one`."
         )
     other = replace(splits, seed=splits.seed + split)
     return spec.model_copy(update={"data": spec.data.model_copy(update={"splits": other})})

@@ -1,4 +1,4 @@
-"""How long a study will take, and what to leave out where that is too long."""
+"""How long a study will take, and what to leave out if that is too long."""
 
 from __future__ import annotations
 
@@ -18,23 +18,28 @@ from pipeline.study.statistics import fewest_seeds
 from pipeline.study.workers import Done
 
 BASELINE_S = 5.0
-"""What a baseline is taken to last: it is not tried beforehand."""
+"""Estimated time of a baseline."""
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How fast an arm's model trains, in seconds. apart: beside the epochs, compilation too."""
+class Timing:
+    """Training times of an arm's model, in seconds.
+
+    step: of an optimizer step. validation: of an epoch's validation. overhead: outside of epochs,
+    such as compilation.
+    """
 
     step: float
     validation: float
-    apart: float
+    overhead: float
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is trained. seconds: estimated, for what has no result yet. dropped: what is not.
+class StudyPlan:
+    """What will be trained.
 
-    tuning: trials by which arms are chosen among their candidates. jobs: the others.
+    tuning: trials that choose among the candidates of arms. jobs: all other trials. seconds:
+    estimate for the trials without result. dropped: what was left out.
     """
 
     prepared: Prepared
@@ -46,43 +51,43 @@ class Plan:
     dropped: tuple[str, ...] = ()
 
 
-def paces(arms: Iterable[PlannedArm], probes: Iterable[Done]) -> dict[str, Pace]:
-    """By arm; an arm's candidates have its own."""
-    found: dict[str, Pace] = {}
+def timings_of(arms: Iterable[PlannedArm], probes: Iterable[Done]) -> dict[str, Timing]:
+    """Timings by arm; an arm's candidates have the timing of the arm."""
+    timings: dict[str, Timing] = {}
     for done in probes:
         figures = load_figures(result_of(done.entry))
         last = figures.history[-1]
         steps = figures.costs.steps / figures.costs.epochs
-        found[done.job.cell.arm] = Pace(
+        timings[done.job.cell.arm] = Timing(
             step=last["train_seconds"] / steps,
             validation=last["seconds"] - last["train_seconds"],
-            apart=max(0.0, done.entry.seconds - figures.costs.epochs * last["seconds"]),
+            overhead=max(0.0, done.entry.seconds - figures.costs.epochs * last["seconds"]),
         )
-    return found | {c.name: found[arm.name] for arm in arms for c in arm.candidates}
+    return timings | {c.name: timings[arm.name] for arm in arms for c in arm.candidates}
 
 
-def estimate(job: Job, paces: Mapping[str, Pace], rows: int) -> float:
+def estimate(job: Job, timings: Mapping[str, Timing], rows: int) -> float:
     """Seconds that a job will take."""
     if isinstance(job.stage, Baseline):
         return BASELINE_S
     assert isinstance(job.stage, Trial)
-    training, pace = job.stage.recipe.training, paces[job.cell.arm]
+    training, timing = job.stage.recipe.training, timings[job.cell.arm]
     batches = training.steps_per_epoch or -(-rows // training.batch_size)
-    return pace.apart + training.epochs * (batches * pace.step + pace.validation)
+    return timing.overhead + training.epochs * (batches * timing.step + timing.validation)
 
 
 def plan(
     prepared: Prepared,
-    paces: Mapping[str, Pace],
+    timings: Mapping[str, Timing],
     store: Store,
     workers: int,
     minutes: float | None,
-) -> Plan:
-    """All that the design asks for, or what of it fits into so many minutes.
+) -> StudyPlan:
+    """The whole design, or the part of it that fits into `minutes`.
 
-    Left out, in this order, until it fits: fractions between the smallest and the largest;
-    controls; seeds beyond the fewest that can decide anything; the smallest fraction; further
-    seeds, down to two.
+    What is left out, in this order, until it fits: fractions between the smallest and the largest;
+    controls; seeds beyond the fewest that allow a verdict of helps or hurts; the smallest fraction;
+    more seeds, down to two.
     """
     design, dropped = prepared.design, list[str]()
     fractions, seeds = tuple(sorted(design.settings.fractions)), design.seeds
@@ -94,12 +99,13 @@ def plan(
         both = (*tuning, *jobs)
         left = {j.identity.fingerprint: j for j in both if store.find(j.identity) is None}
         times = [
-            finished.get(_alike(j)) or estimate(j, paces, prepared.rows_of(j.cell.fraction))
+            finished.get(_all_but_seed(j))
+            or estimate(j, timings, prepared.rows_of(j.cell.fraction))
             for j in left.values()
         ]
         seconds = sum(times) / workers
         if minutes is None or seconds <= 60 * minutes:
-            return Plan(prepared, tuning, jobs, fractions, seeds, seconds, tuple(dropped))
+            return StudyPlan(prepared, tuning, jobs, fractions, seeds, seconds, tuple(dropped))
         controls = tuple(a for a in prepared.design.arms if a.control_of)
         if len(fractions) > 2:
             middle = fractions[len(fractions) // 2]
@@ -116,25 +122,25 @@ def plan(
             fractions = fractions[1:]
         elif seeds > 2:
             seeds -= 1
-            dropped.append(f"seed {seeds + 1}: no verdict but `equivalent` can be reached")
+            dropped.append(f"seed {seeds + 1}: the only possible verdict is `equivalent`")
         else:
-            dropped.append("nothing more: this is the least that can be compared")
-            return Plan(prepared, tuning, jobs, fractions, seeds, seconds, tuple(dropped))
+            dropped.append("nothing more: this is the smallest possible study")
+            return StudyPlan(prepared, tuning, jobs, fractions, seeds, seconds, tuple(dropped))
 
 
 def _finished(prepared: Prepared, store: Store) -> dict[tuple[object, ...], float]:
-    """Seconds of trials that are there already, by what others are like: they tell more than a
-    pace.
+    """Median seconds of finished trials, by everything but the seed.
+
+    They predict other seeds better than a `Timing` does.
     """
-    design, found = prepared.design, dict[tuple[object, ...], list[float]]()
+    design, seconds = prepared.design, dict[tuple[object, ...], list[float]]()
     for job in prepared.jobs(design.settings.fractions, design.seeds):
         if (entry := store.find(job.identity)) is not None:
-            found.setdefault(_alike(job), []).append(entry.seconds)
-    return {like: median(seconds) for like, seconds in found.items()}
+            seconds.setdefault(_all_but_seed(job), []).append(entry.seconds)
+    return {key: median(values) for key, values in seconds.items()}
 
 
-def _alike(job: Job) -> tuple[object, ...]:
-    """Jobs that differ by their seed alone are alike."""
+def _all_but_seed(job: Job) -> tuple[object, ...]:
     return job.cell.arm, job.cell.fraction, job.judged
 
 

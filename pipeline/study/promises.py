@@ -1,5 +1,6 @@
-"""What sharing and transfer promise, held against the evidence: better answers, less time, less
-data, less overfitting.
+"""Four promises of sharing and transfer, checked against the evidence.
+
+Better predictions, less training time, less training data, less overfitting.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from pipeline.study.findings import Comparison
 from pipeline.study.jobs import Cell
 from pipeline.study.learning_curve import Needed, rows_needed
 from pipeline.study.speed import speed
-from pipeline.study.verdict import Differences, Verdict, judge
+from pipeline.study.verdict import Differences, Verdict, reach_verdicts
 
 Kept = Literal["kept", "broken", "undecided", "no difference"]
 
 FARTHEST = 10
-"""How many times the rows that were tried a learning curve is followed."""
+"""A learning curve is extrapolated to at most this many times the available rows."""
 
 
 @dataclass(frozen=True)
 class Promise:
-    """One of them, for one comparison. figures: what the answer rests on."""
+    """Whether one promise is kept in one comparison. figures: the evidence, as text."""
 
     name: str
     kept: Kept
@@ -33,15 +34,15 @@ class Promise:
 
 
 def promises(comparison: Comparison, evidence: Evidence) -> list[Promise]:
-    """All that the evidence can answer."""
+    """The promises that the evidence can check."""
     arm, against = comparison.claim.arm, comparison.claim.against
-    found = [
-        Promise("better answers", _kept(comparison.verdicts), _outcomes(comparison.verdicts)),
+    checked = [
+        Promise("better predictions", _kept(comparison.verdicts), _outcomes(comparison.verdicts)),
         less_time(evidence, arm, against, comparison.fraction),
         less_data(evidence, arm, against),
         less_overfitting(evidence, arm, against, comparison.fraction),
     ]
-    return [p for p in found if p is not None]
+    return [p for p in checked if p is not None]
 
 
 def _kept(verdicts: tuple[Verdict, ...]) -> Kept:
@@ -58,8 +59,9 @@ def _outcomes(verdicts: tuple[Verdict, ...]) -> str:
 
 
 def less_time(evidence: Evidence, arm: str, against: str, fraction: float) -> Promise | None:
-    """Seconds of training for all tasks, arm by against, with an interval over seeds; and until
-    what the reference ends with is reached.
+    """Training time of an arm / that of another, for all tasks, with an interval over seeds.
+
+    Also the time until the reference's final quality is reached.
     """
     seeds = evidence.seeds(fraction, arm, against)
     totals = [
@@ -80,16 +82,16 @@ def less_time(evidence: Evidence, arm: str, against: str, fraction: float) -> Pr
     ours, theirs = (speed(evidence, a, fraction) for a in (arm, against))
     if ours and theirs and ours.reached and theirs.reached:
         figures += (
-            f"; where `{evidence.design.reference}` ends after {ours.seconds:.1f} s and"
-            f" {ours.steps:,.0f} steps (in {ours.reached} of {ours.seeds} seeds), against"
-            f" {theirs.seconds:.1f} s and {theirs.steps:,.0f} steps ({theirs.reached} of"
-            f" {theirs.seeds})"
+            f"; reaches the final quality of `{evidence.design.reference}` after"
+            f" {ours.seconds:.1f} s and {ours.steps:,.0f} steps (in {ours.reached} of {ours.seeds}"
+            f" seeds), compared with {theirs.seconds:.1f} s and {theirs.steps:,.0f} steps (in"
+            f" {theirs.reached} of {theirs.seeds})"
         )
     return Promise("less time", kept, figures)
 
 
 def needed(evidence: Evidence, arm: str, against: str, task: str) -> Needed | None:
-    """Rows with which `arm` is as good as `against` with all."""
+    """Training rows with which `arm` is as good as `against` with all rows."""
     ours, theirs = evidence.errors(arm, task), evidence.errors(against, task)
     if not ours or not theirs:
         return None
@@ -98,22 +100,22 @@ def needed(evidence: Evidence, arm: str, against: str, task: str) -> Needed | No
 
 
 def less_data(evidence: Evidence, arm: str, against: str) -> Promise | None:
-    """Kept where every task needs fewer rows, broken where one needs more."""
-    found = {t: needed(evidence, arm, against, t) for t in evidence.design.metrics}
-    known = {task: n for task, n in found.items() if n is not None}
-    if len(known) < len(found):
+    """Kept if every task needs fewer rows, broken if one task needs more."""
+    tasks = evidence.design.metrics
+    by_task = {t: n for t in tasks if (n := needed(evidence, arm, against, t)) is not None}
+    if len(by_task) < len(tasks):
         return None
     tried = evidence.rows.values()
     rows = max(tried)
-    fewer = all(n.interval.high < rows for n in known.values())
-    more = any(n.interval.low > rows for n in known.values())
-    told = [f"{task} {_rows(n, min(tried), rows)} of {rows:,} rows" for task, n in known.items()]
+    fewer = all(n.interval.high < rows for n in by_task.values())
+    more = any(n.interval.low > rows for n in by_task.values())
+    texts = [f"{t} {_rows(n, min(tried), rows)} of {rows:,} rows" for t, n in by_task.items()]
     kept: Kept = "kept" if fewer else "broken" if more else "undecided"
-    return Promise("less data", kept, f"as good as `{against}` with all: " + "; ".join(told))
+    return Promise("less data", kept, f"to match `{against}` with all rows: " + "; ".join(texts))
 
 
 def _rows(n: Needed, fewest: int, most: int) -> str:
-    """No number below what was tried, nor where the curve would have to be followed far beyond."""
+    """Rows with their interval, but no numbers far outside of the sizes that were tried."""
     if n.rows > FARTHEST * most:
         return f"more than {FARTHEST * most:,}"
     if n.interval.high < fewest:
@@ -126,7 +128,7 @@ def _rows(n: Needed, fewest: int, most: int) -> str:
 
 
 def less_overfitting(evidence: Evidence, arm: str, against: str, fraction: float) -> Promise | None:
-    """By the generalisation gap: train less test, in units of the metric."""
+    """Whether the generalization gap (train - test, in units of the metric) is smaller."""
     differences = []
     for task in evidence.design.metrics:
         ours, theirs = (evidence.gaps(a, fraction, task) for a in (arm, against))
@@ -137,10 +139,10 @@ def less_overfitting(evidence: Evidence, arm: str, against: str, fraction: float
             differences.append(Differences(task, by_seed, margin, overlap=evidence.overlap))
     if not differences:
         return None
-    verdicts = judge(differences, evidence.design.settings.alpha)
-    told = ", ".join(
-        f"{v.task} {np.mean(list(evidence.gaps(arm, fraction, v.task).values())):.4f} against"
+    verdicts = reach_verdicts(differences, evidence.design.settings.alpha)
+    gaps = ", ".join(
+        f"{v.task} {np.mean(list(evidence.gaps(arm, fraction, v.task).values())):.4f} versus"
         f" {np.mean(list(evidence.gaps(against, fraction, v.task).values())):.4f}"
         for v in verdicts
     )
-    return Promise("less overfitting", _kept(verdicts), f"gap between train and test: {told}")
+    return Promise("less overfitting", _kept(verdicts), f"gap between train and test: {gaps}")

@@ -26,14 +26,14 @@ COSTS = (
 )
 
 
-def record(found: Findings, report: Path) -> None:
+def record(findings: Findings, report: Path) -> None:
     """Send a study to MLflow, with the directory of its report."""
-    evidence = found.evidence
+    evidence = findings.evidence
     children = [
         Child(_name(cell), _name(cell), dict(_figures(scores)), _params(cell, evidence))
         for cell, scores in evidence.cells.items()
     ]
-    recommended = found.recommendation
+    recommended = findings.recommendation
     group = Group(
         tag=STUDY,
         key=_digest(evidence),
@@ -41,7 +41,7 @@ def record(found: Findings, report: Path) -> None:
         child_tag=CELL,
         children=children,
         complete=True,
-        metrics=dict(_gains(found)),
+        metrics=dict(_gains(findings)),
         params={"reference": evidence.design.reference},
         tags={} if recommended is None else {"rootstock.recommended": recommended.arm},
     )
@@ -78,10 +78,10 @@ def _figures(scores: Scores) -> Iterator[tuple[str, float]]:
             yield cost, total
 
 
-def _gains(found: Findings) -> Iterator[tuple[str, float]]:
-    """Differences at the largest fraction, by what is compared."""
-    for c in found.comparisons:
-        if c.fraction == max(found.evidence.fractions):
+def _gains(findings: Findings) -> Iterator[tuple[str, float]]:
+    """Differences at the largest fraction, named by the two arms."""
+    for c in findings.comparisons:
+        if c.fraction == max(findings.evidence.fractions):
             where = f"{c.claim.arm}_against_{c.claim.against}"
             if c.gain is not None:
                 yield f"{where}.delta_m", c.gain

@@ -1,4 +1,4 @@
-"""`rootstock study`: plan, trials, evidence, report."""
+"""`rootstock study`: plan, run trials, draw conclusions, write the report."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pipeline.store.store import Store
 from pipeline.study.candidates import candidate_jobs, tuned
 from pipeline.study.design import design
 from pipeline.study.evidence import gather
-from pipeline.study.findings import Findings, findings
+from pipeline.study.findings import Findings, draw_conclusions
 from pipeline.study.jobs import Job, Prepared, prepared
-from pipeline.study.plan import Plan, paces, plan
+from pipeline.study.plan import StudyPlan, plan, timings_of
 from pipeline.study.record import record
-from pipeline.study.report import Affinities, markdown, write
+from pipeline.study.report import AffinityMatrix, markdown, write_report
 from pipeline.study.workers import IN_PROCESS, Done, run_jobs
 
 
@@ -36,32 +36,33 @@ def study(
     minutes: float | None = None,
     plan_only: bool = False,
 ) -> Path | None:
-    """Gather the evidence that a spec's study asks for, and report it.
+    """Run the study of a spec and write its report.
 
-    beam: where data stages run, and trials too if that is not this process. workers: trials at the
-    same time on this machine. minutes: what all may take; the plan says what is left out.
+    beam: the runner of data stages; trials run there too, unless it is this process. workers:
+    concurrent trials on this machine. minutes: time limit; the plan says what is left out.
 
     Returns:
-        The directory of the report; None if only the plan was asked for.
+        The directory of the report; None with `plan_only`.
 
     Raises:
-        RootstockError: the spec, its data or an arm is not as it must be.
+        RootstockError: the spec, its data or an arm is invalid.
     """
     began = time.monotonic()
     if workers < 1:
         raise RootstockError(f"--workers: expected at least one, received {workers}.")
-    asked = design(path, overrides, variables or {})
+    planned_design = design(path, overrides, variables or {})
+    spec = planned_design.spec
     display: Display = display_for(sys.stderr)
-    store = Store(Path(asked.spec.store)).open()
+    store = Store(Path(spec.store)).open()
     with contextlib.closing(display), Runner(store, display=Quiet(), beam=beam) as runner:
-        display.line(f"{asked.spec.name}: preparing the data of {len(asked.arms)} arms")
-        ready = prepared(asked, runner)
+        display.line(f"{spec.name}: preparing the data of {len(planned_design.arms)} arms")
+        ready = prepared(planned_design, runner)
     planned = _planned(ready, store, workers, minutes, began, display)
-    print(told(planned, workers, beam))
+    print(describe(planned, workers, beam))
     if plan_only:
         return None
     end = None if minutes is None else began + 60 * minutes
-    if beam != IN_PROCESS:  # it gives all results at the end: none is to be left out then
+    if beam != IN_PROCESS:  # all results come at the end, so none can be skipped
         end = None
     ready = tuned(planned.prepared, store, workers, display)
     jobs = tuple(ready.jobs(planned.fractions, planned.seeds))
@@ -70,40 +71,42 @@ def study(
     evidence = gather(ready.design, rows, done, ready.overlap)
     if not evidence.comparable:
         raise RootstockError(
-            "The time was over before two seeds of the reference arm were there. Run the same"
+            "The time was up before two seeds of the reference arm were finished. Run the same"
             " command again: finished trials are kept."
         )
-    found = findings(evidence)
-    directory = store.root / "studies" / asked.spec.name
-    changed = "".join(f"# --set {o}\n" for o in overrides)
-    advised = _affinities(store.root / "advice" / asked.spec.name / "advice.json")
-    write(found, changed + path.read_text(encoding="utf-8"), directory, advised)
-    print(markdown(found))
-    for file in _recommended(found, path, overrides, variables or {}, directory):
-        print(f"Run it: rootstock run {file}")
-    print(f"The report: {directory / 'report.html'}")
-    record(found, directory)
+    findings = draw_conclusions(evidence)
+    directory = store.root / "studies" / spec.name
+    options = "".join(f"# --set {o}\n" for o in overrides)
+    affinities = _affinities(store.root / "advice" / spec.name / "advice.json")
+    write_report(findings, options + path.read_text(encoding="utf-8"), directory, affinities)
+    print(markdown(findings))
+    for file in _recommended(findings, path, overrides, variables or {}, directory):
+        print(f"To train it: rootstock run {file}")
+    print(f"Report: {directory / 'report.html'}")
+    record(findings, directory)
     return directory
 
 
-def _affinities(advice: Path) -> Affinities | None:
-    """What `rootstock advise` has found, if it was asked."""
-    told = json.loads(advice.read_text())["affinity"] if advice.exists() else None
-    return told and Affinities(told["tasks"], told["mean"])
+def _affinities(advice: Path) -> AffinityMatrix | None:
+    """The affinities that `rootstock advise` measured, if it ran."""
+    if not advice.exists():
+        return None
+    affinity = json.loads(advice.read_text())["affinity"]
+    return affinity and AffinityMatrix(affinity["tasks"], affinity["mean"])
 
 
 def _recommended(
-    found: Findings,
+    findings: Findings,
     path: Path,
     overrides: Sequence[str],
     variables: Mapping[str, str],
     directory: Path,
 ) -> list[Path]:
     """Write the specs of the recommended arm, one for each of its models."""
-    if found.recommendation is None:
+    if findings.recommendation is None:
         return []
-    name = found.recommendation.arm
-    arm = next(a for a in found.evidence.design.arms if a.name == name)
+    name = findings.recommendation.arm
+    arm = next(a for a in findings.evidence.design.arms if a.name == name)
     specs = runnable_specs(
         path, [*overrides, *arm.overrides], variables, (m.tasks for m in arm.models)
     )
@@ -119,8 +122,8 @@ def _planned(
     minutes: float | None,
     began: float,
     display: Display,
-) -> Plan:
-    """The plan; short trials are run for its estimate unless every result is there."""
+) -> StudyPlan:
+    """The plan. Unless all results exist, short trials run first, to estimate the time."""
     everything = [
         *ready.jobs(tuple(sorted(ready.design.settings.fractions)), ready.design.seeds),
         *(job for arm in ready.design.arms for job in candidate_jobs(ready, arm)),
@@ -128,32 +131,32 @@ def _planned(
     if all(store.find(job.identity) is not None for job in everything):
         return plan(ready, {}, store, workers, None)
     probes = [ready.probe(arm) for arm in ready.design.arms]
-    display.line(f"Trying each of {len(probes)} arms for a moment, to estimate the time")
-    found = paces(ready.design.arms, run_jobs(probes, store, workers))
+    display.line(f"Short trials of {len(probes)} arms, to estimate the time")
+    timings = timings_of(ready.design.arms, run_jobs(probes, store, workers))
     left = None if minutes is None else max(0.0, minutes - (time.monotonic() - began) / 60)
-    return plan(ready, found, store, workers, left)
+    return plan(ready, timings, store, workers, left)
 
 
-def told(planned: Plan, workers: int, beam: BeamOptions = IN_PROCESS) -> str:
-    """The plan, for people."""
+def describe(planned: StudyPlan, workers: int, beam: BeamOptions = IN_PROCESS) -> str:
+    """The plan as text."""
     ready = planned.prepared
-    asked = ready.design
+    design = ready.design
     trials = {j.identity.fingerprint for j in (*planned.tuning, *planned.jobs)}
     rows = ", ".join(f"{ready.rows_of(f):,}" for f in planned.fractions)
-    how = f"with {workers} at a time" if beam == IN_PROCESS else "one after the other"
+    how = f"with {workers} at a time" if beam == IN_PROCESS else "one after another"
     lines = [
         f"Plan: {len(trials)} trials, about {planned.seconds / 60:.1f} minutes {how}.",
-        f"  arms       {', '.join(a.name for a in asked.arms if not a.control_of)}",
-        f"  controls   {', '.join(a.name for a in asked.arms if a.control_of) or 'none'}",
-        f"  baselines  {', '.join(asked.baselines) or 'none'}",
+        f"  arms       {', '.join(a.name for a in design.arms if not a.control_of)}",
+        f"  controls   {', '.join(a.name for a in design.arms if a.control_of) or 'none'}",
+        f"  baselines  {', '.join(design.baselines) or 'none'}",
         f"  rows       {rows} for training",
         f"  seeds      {planned.seeds}",
-        f"  tuning     {', '.join(a.name for a in asked.arms if a.candidates) or 'none'}",
-        f"  budget     the same {asked.settings.budget} for every fraction; every task gets as many"
-        " steps in every arm",
+        f"  tuning     {', '.join(a.name for a in design.arms if a.candidates) or 'none'}",
+        f"  budget     the same {design.settings.budget} for every fraction, and the same number of"
+        " steps per task in every arm",
     ]
-    lines += [f"  left out   {what}" for what in planned.dropped]
-    lines += [f"  note       {note}" for note in asked.notes]
+    lines += [f"  left out   {part}" for part in planned.dropped]
+    lines += [f"  note       {note}" for note in design.notes]
     return "\n".join(lines)
 
 
@@ -165,7 +168,7 @@ def _watched(
     display: Display,
     beam: BeamOptions,
 ) -> Iterator[Done]:
-    """The results as they come, told one by one; after `end`, those that are there already."""
+    """Yield the results as they come and print each; after `end`, only those that exist already."""
     cached = 0
     running = run_jobs(jobs, store, workers, beam)
     for count, done in enumerate(running, 1):
@@ -181,8 +184,8 @@ def _watched(
         if done.cached or end is None or time.monotonic() <= end:
             continue
         if count < len(jobs):
-            display.line(f"The time is over: {len(jobs) - count} trials are left out.")
+            display.line(f"The time is up: {len(jobs) - count} trials are left out.")
             running.close()
             return
     if cached:
-        display.line(f"{cached} of {len(jobs)} trials were there already.")
+        display.line(f"{cached} of {len(jobs)} trials were in the store already.")

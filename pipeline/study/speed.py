@@ -1,4 +1,4 @@
-"""How soon an arm gets where the reference ends."""
+"""How fast an arm reaches the final quality of the reference arm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.study.jobs import Cell
 
 @dataclass(frozen=True)
 class Speed:
-    """Means over the seeds in which every task reached its goal. reached: how many those are."""
+    """Means over the seeds in which every task reached its goal. reached: number of those seeds."""
 
     seconds: float
     steps: float
@@ -23,11 +23,13 @@ class Speed:
 
 
 def goals(evidence: Evidence, fraction: float) -> dict[str, tuple[str, float]]:
-    """By task, the figure of an epoch and the value to reach: no worse by more than the margin than
-    what the reference has on validation rows after its last epoch, on average. The loss where
-    epochs have no figure of the task's metric; its margin is a share.
+    """For each task, the name of a metric of an epoch and the value to reach.
+
+    The value is the mean over seeds of the reference's validation metric after its last epoch,
+    worsened by the margin. If epochs lack the task's metric, its loss is used, with a relative
+    margin.
     """
-    reference, found = evidence.design.reference, {}
+    reference, by_task = evidence.design.reference, {}
     for task, metric in evidence.design.metrics.items():
         last = [
             t.history[-1]
@@ -44,27 +46,27 @@ def goals(evidence: Evidence, fraction: float) -> dict[str, tuple[str, float]]:
         else:
             name = f"val_{task}_loss"
             goal = float(np.mean([e[name] for e in last])) * (1 + evidence.design.settings.margin)
-        found[task] = (name, goal)
-    return found
+        by_task[task] = (name, goal)
+    return by_task
 
 
 def speed(evidence: Evidence, arm: str, fraction: float) -> Speed | None:
-    """None for arms without epochs, or where there are no validation rows."""
+    """None for arms without epochs, or without validation rows."""
     wanted = goals(evidence, fraction)
     cells = [evidence.cells[Cell(arm, fraction, s)] for s in evidence.seeds(fraction, arm)]
     if not wanted or not all(t.history for c in cells for t in c.trials):
         return None
-    found = [r for r in (_reached(evidence, c, wanted) for c in cells) if r is not None]
-    if not found:
+    reached = [r for r in (_reached(evidence, c, wanted) for c in cells) if r is not None]
+    if not reached:
         return Speed(math.nan, math.nan, 0, len(cells))
-    seconds, steps = np.mean(found, axis=0)
-    return Speed(float(seconds), float(steps), len(found), len(cells))
+    seconds, steps = np.mean(reached, axis=0)
+    return Speed(float(seconds), float(steps), len(reached), len(cells))
 
 
 def _reached(
     evidence: Evidence, cell: Scores, wanted: Mapping[str, tuple[str, float]]
 ) -> tuple[float, float] | None:
-    """Seconds and steps until all tasks of all models were there, one model after the other."""
+    """Seconds and steps until all tasks reached their goals, training one model after another."""
     seconds, steps = 0.0, 0.0
     for trial in cell.trials:
         epochs = [_first(trial, *wanted[t], evidence.sign(t)) for t in trial.tasks]
@@ -77,7 +79,7 @@ def _reached(
 
 
 def _first(trial: TrialFigures, name: str, goal: float, sign: int) -> int | None:
-    """The first epoch whose figure reaches the goal."""
+    """Index of the first epoch that reaches the goal."""
     sign = -1 if name.endswith("_loss") else sign
     values = [sign * epoch[name] for epoch in trial.history]
     return next((i for i, v in enumerate(values) if v >= sign * goal), None)

@@ -1,17 +1,17 @@
-"""The statistics of paired comparisons, on SciPy.
+"""Statistics of paired comparisons, with SciPy.
 
-A comparison is a vector of differences, one per seed, between two arms that differ in one thing
-only: the same rows, the same seed. Everything here is symmetric in sign: positive is better.
+A comparison is a vector of differences between two arms, one per seed: both arms were trained on
+the same rows with the same seed. Positive differences are better.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.data.arrow import np
+from components.evaluation.intervals import Interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,36 +19,24 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 PERMUTATIONS = 100_000
-"""Sign-flips are enumerated up to this number (16 seeds), and drawn at random beyond."""
+"""Sign flips: all of them up to this number (16 seeds), a random sample above."""
 RESAMPLES = 10_000
 MOST_SEEDS = 1000
 POWER = 0.8
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A confidence interval."""
-
-    low: float
-    high: float
-
-    def holds(self, value: float) -> bool:
-        """Whether a value lies inside."""
-        return self.low <= value <= self.high
-
-
 def sign_flip(differences: Floats) -> float:
-    """Two-sided p-value of a mean of zero, the differences being symmetric about it.
+    """Two-sided p-value of the hypothesis that the differences are symmetric about zero.
 
-    All 2^n assignments of signs are equally likely then (Fisher 1935, The Design of Experiments,
-    section 21), so the test is exact, and the smallest p-value is 2 / 2^n.
+    Under it all 2^n assignments of signs are equally likely (Fisher 1935, The Design of
+    Experiments, section 21), so the test is exact. The smallest possible p-value is 2 / 2^n.
     """
     from scipy import stats
 
     if not np.any(differences):
         return 1.0
     rng = np.random.default_rng(0)
-    found = stats.permutation_test(
+    result = stats.permutation_test(
         (differences,),
         np.mean,
         permutation_type="samples",
@@ -56,27 +44,28 @@ def sign_flip(differences: Floats) -> float:
         n_resamples=PERMUTATIONS,
         rng=rng,
     )
-    return float(found.pvalue)
+    return float(result.pvalue)
 
 
 def fewest_seeds(tests: int, alpha: float) -> int:
-    """The fewest seeds with which a sign-flip test can be significant, Holm's correction over
-    `tests` tests included: 2 / 2^n <= alpha / tests. Six for one test at 5 %.
+    """The fewest seeds with which a sign-flip test can be significant.
+
+    With Holm's correction over `tests` tests: 2 / 2^n <= alpha / tests. Six for one test at 5 %.
     """
     return math.ceil(1 + math.log2(tests / alpha) - 1e-12)
 
 
 def bca(differences: Floats, alpha: float) -> Interval:
-    """Bias-corrected and accelerated bootstrap interval of the mean (Efron 1987, JASA 82).
+    """Bias-corrected and accelerated (BCa) bootstrap interval of the mean (Efron 1987, JASA 82).
 
-    It is too narrow for few seeds: see `t_interval`. Equal differences give an interval without
-    width.
+    It is too narrow for few seeds; `t_interval` is not. Equal differences give an interval of
+    width 0.
     """
     from scipy import stats
 
     if np.ptp(differences) == 0:
         return Interval(float(differences[0]), float(differences[0]))
-    found = stats.bootstrap(
+    interval = stats.bootstrap(
         (differences,),
         np.mean,
         confidence_level=1 - alpha,
@@ -84,23 +73,22 @@ def bca(differences: Floats, alpha: float) -> Interval:
         method="BCa",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return Interval(float(found.low), float(found.high))
+    return Interval(float(interval.low), float(interval.high))
 
 
 def standard_error(differences: Floats, overlap: float = 0.0) -> float:
-    """Of the mean of differences.
+    """The standard error of the mean difference.
 
-    overlap: test rows divided by training rows where every seed has a split of its own, whose
-        training rows are then partly those of the others: the variance is that of the mean times
-        1 + n * overlap (Nadeau and Bengio 2003, Machine Learning 52, equation 9). 0 where the test
-        rows are the same for all seeds.
+    overlap: 0 if all seeds use the same split. Otherwise test rows / training rows: splits share
+        training rows, so the variance of the mean grows by the factor 1 + n * overlap (Nadeau and
+        Bengio 2003, Machine Learning 52, equation 9).
     """
     n = len(differences)
     return float(np.sqrt((1 / n + overlap) * np.var(differences, ddof=1)))
 
 
 def t_interval(differences: Floats, alpha: float, error: float) -> Interval:
-    """Student's interval of the mean, given its standard error."""
+    """Student's t interval of the mean, given its standard error."""
     from scipy import stats
 
     mean = float(np.mean(differences))
@@ -109,7 +97,7 @@ def t_interval(differences: Floats, alpha: float, error: float) -> Interval:
 
 
 def t_test(mean: float, error: float, seeds: int) -> float:
-    """Two-sided p-value of a mean of zero."""
+    """Two-sided p-value of the hypothesis that the mean is zero."""
     from scipy import stats
 
     if error == 0:
@@ -118,14 +106,16 @@ def t_test(mean: float, error: float, seeds: int) -> float:
 
 
 def equivalence(mean: float, error: float, seeds: int, margin: float) -> float:
-    """p-value of a mean outside (-margin, margin): the larger of two one-sided tests
-    (Schuirmann 1987, J. Pharmacokinetics and Biopharmaceutics 15).
+    """p-value of the hypothesis that the mean is outside (-margin, margin).
+
+    The larger p-value of two one-sided tests (Schuirmann 1987, J. Pharmacokinetics and
+    Biopharmaceutics 15).
     """
     return max(not_inferior(mean, error, seeds, margin), not_inferior(-mean, error, seeds, margin))
 
 
 def not_inferior(mean: float, error: float, seeds: int, margin: float) -> float:
-    """p-value of a mean below -margin: one of the two tests of `equivalence`."""
+    """p-value of the hypothesis that the mean is below -margin: one test of `equivalence`."""
     from scipy import stats
 
     if error == 0:
@@ -134,7 +124,7 @@ def not_inferior(mean: float, error: float, seeds: int, margin: float) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values that hold for all tests together (Holm 1979, Scand. J. Statistics 6)."""
+    """p-values corrected for multiple tests (Holm 1979, Scand. J. Statistics 6)."""
     order = np.argsort(p_values, kind="stable")
     adjusted, highest = [0.0] * len(p_values), 0.0
     for rank, i in enumerate(order):
@@ -146,9 +136,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def seeds_to_tell_apart(
     mean: float, deviation: float, tests: int, alpha: float, overlap: float = 0.0
 ) -> int | None:
-    """Seeds with which a difference of this mean and standard deviation would be found in four of
-    five studies; None: more than `MOST_SEEDS`. By the paired t-test's power (noncentral t), at
-    least `fewest_seeds`. overlap: see `standard_error`.
+    """Seeds with which such a difference is significant in four of five studies.
+
+    By the power of the paired t-test (noncentral t); at least `fewest_seeds`. mean, deviation: of
+    the differences. overlap: see `standard_error`. None: more than `MOST_SEEDS`.
     """
     from scipy import stats
 
@@ -165,8 +156,9 @@ def seeds_to_tell_apart(
 def seeds_to_equate(
     mean: float, deviation: float, margin: float, tests: int, alpha: float, overlap: float = 0.0
 ) -> int | None:
-    """Seeds with which such a difference would be called equivalent in four of five studies; None:
-    more than `MOST_SEEDS`, or the mean lies outside the margin.
+    """Seeds with which such a difference is `equivalent` in four of five studies.
+
+    None: more than `MOST_SEEDS`, or the mean is outside the margin.
     """
     from scipy import stats
 

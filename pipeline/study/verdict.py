@@ -1,4 +1,4 @@
-"""From paired differences to a verdict on every task: helps, equivalent, hurts or undecided."""
+"""Verdicts from paired differences: helps, equivalent, hurts or undecided, for every task."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from components.data.arrow import np
+from components.evaluation.intervals import Interval
 from pipeline.study import statistics
-from pipeline.study.statistics import Interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,10 +18,10 @@ Outcome = Literal["helps", "equivalent", "hurts", "undecided"]
 
 @dataclass(frozen=True)
 class Differences:
-    """Of one task, arm less reference, so oriented that positive is better.
+    """The differences of one task, arm - reference, with the sign such that positive is better.
 
-    by_seed: float64 [seeds]. row_error: standard error of their mean that is due to the choice of
-        test rows, the same for all seeds. margin: below which a difference does not matter.
+    by_seed: float64 [seeds]. margin: smaller differences do not matter. row_error: the part of the
+    mean's standard error that comes from the choice of test rows (all seeds have the same ones).
     overlap: see `statistics.standard_error`.
     """
 
@@ -33,7 +33,7 @@ class Differences:
 
     @property
     def error(self) -> float:
-        """Standard error of the mean, over seeds and rows, whose effects add up."""
+        """Standard error of the mean, over seeds and test rows (the two variances add up)."""
         return float(
             np.hypot(statistics.standard_error(self.by_seed, self.overlap), self.row_error)
         )
@@ -41,15 +41,15 @@ class Differences:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the differences of one task say.
+    """The verdict on one task.
 
-    mean: of the differences. interval: of the mean, for other seeds and other test rows (Student).
-    bca: of the mean, for other seeds alone (bootstrap).
-    p_difference: of no difference, over the tasks together (Holm): the larger of the sign-flip
-        test's over seeds and the t-test's over seeds and rows. p_equivalence: of a difference
-        beyond the margin, over the tasks together.
-    more_seeds: in all, with which differences like these would be decided in four of five studies;
-        None where a thousand would not do, or it is decided.
+    mean: of the differences. interval: Student's t interval of the mean, for other seeds and other
+        test rows. bca: bootstrap interval of the mean, for other seeds only.
+    p_difference: of the hypothesis that there is no difference: the larger p-value of the sign-flip
+        test over seeds and the t-test over seeds and rows. p_equivalence: of the hypothesis that
+        the difference exceeds the margin. Both are corrected for the number of tasks (Holm).
+    more_seeds: total number of seeds with which such differences would be decided in four of five
+        studies; None if 1,000 are not enough, or if the verdict is not `undecided`.
     """
 
     task: str
@@ -65,17 +65,17 @@ class Verdict:
     more_seeds: int | None = None
 
 
-def judge(comparison: Sequence[Differences], alpha: float) -> tuple[Verdict, ...]:
-    """Verdicts on all tasks of one comparison, wrong with a probability of `alpha` at most.
+def reach_verdicts(comparison: Sequence[Differences], alpha: float) -> tuple[Verdict, ...]:
+    """Verdicts on all tasks of one comparison; the probability of any error is at most `alpha`.
 
-    `equivalent` where both one-sided tests against the margin are significant; else `helps` or
-    `hurts` where the difference is significant over seeds and over test rows; else `undecided`.
+    `equivalent` if both one-sided tests against the margin are significant; else `helps` or `hurts`
+    if the difference is significant over seeds and over test rows; else `undecided`.
     """
     errors = [d.error for d in comparison]
     means = [float(np.mean(d.by_seed)) for d in comparison]
     sizes = [len(d.by_seed) for d in comparison]
     flips = [statistics.sign_flip(d.by_seed) for d in comparison]
-    tests = [statistics.t_test(*given) for given in zip(means, errors, sizes, strict=True)]
+    tests = [statistics.t_test(*sample) for sample in zip(means, errors, sizes, strict=True)]
     different = statistics.holm([max(pair) for pair in zip(flips, tests, strict=True)])
     equal = statistics.holm(
         [
@@ -110,16 +110,17 @@ def _outcome(mean: float, different: float, equal: float, alpha: float) -> Outco
 
 
 def _more(d: Differences, tests: int, alpha: float) -> int | None:
-    """The seeds that the cheaper of the two decisions would take; the rows' share of the error
-    stays, so None where that alone is too large.
+    """The fewest seeds that would decide: difference or equivalence, whichever needs fewer.
+
+    More seeds do not reduce `row_error`: None if that alone is too large.
     """
     mean, deviation = float(np.mean(d.by_seed)), float(np.std(d.by_seed, ddof=1))
     room = max(abs(mean), d.margin - abs(mean))
     if d.row_error * 2 > room:
         return None
-    found = [
+    counts = [
         statistics.seeds_to_tell_apart(mean, deviation, tests, alpha, d.overlap),
         statistics.seeds_to_equate(mean, deviation, d.margin, tests, alpha, d.overlap),
     ]
-    needed = [max(n, len(d.by_seed) + 1) for n in found if n is not None]
+    needed = [max(n, len(d.by_seed) + 1) for n in counts if n is not None]
     return min(needed, default=None)

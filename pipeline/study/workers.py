@@ -1,4 +1,4 @@
-"""Runs trials in processes of their own, which are renewed now and then and die with this one."""
+"""Runs trials in worker processes, recycled periodically and terminated with the parent."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from pipeline.worker_pool import killed, worker_pool
 
 IN_PROCESS = BeamOptions()
 _one = threading.Lock()
-"""A process trains one model at a time, whatever its runner does: seeds are the process's."""
+"""A process trains one model at a time, whatever its runner does: seeds are global to it."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """A job and its published result. cached: by an earlier study."""
+    """A job and its published result. cached: an earlier study produced it."""
 
     job: Job
     entry: Entry
@@ -43,13 +43,13 @@ def run_jobs(
     workers: int,
     beam: BeamOptions = IN_PROCESS,
 ) -> Generator[Done, None, None]:
-    """Run the jobs that have no result yet, in about their order; each is given as it is done, or
-    all of them at the end where a Beam runner has them.
+    """Run the jobs that have no result yet, roughly in order, and yield each when it is done.
 
-    A trial that two arms have in common runs once. Closing the iterator leaves the jobs that have
-    not begun.
+    A trial that two arms share runs once. Closing the iterator skips the jobs that have not
+    started.
 
-    workers: processes on this machine. beam: a runner whose workers share the store's disk.
+    workers: processes on this machine. beam: a runner whose workers share the store's disk; with
+    it, all results are yielded at the end.
 
     Raises:
         RootstockError: a trial could not be trained as its arm says.
@@ -84,7 +84,7 @@ def run_jobs(
 
 
 def _on_beam(groups: list[list[Job]], store: Store, beam: BeamOptions) -> Iterator[Done]:
-    """What is killed goes on from the store: nothing is lost with Beam's own record."""
+    """Finished trials are in the store, so a killed study continues without Beam's own record."""
     from components.beam.map_units import map_units
 
     with TemporaryDirectory(prefix=".trials-", dir=store.root) as place:
@@ -101,7 +101,7 @@ def _run_unit(index: int, job: Job, *, store: Path) -> Entry:
 
 
 def _run(job: Job, store: Path) -> Entry:
-    """In a worker: a trial through the store, so that another study's worker waits for it."""
+    """In a worker: run a trial through the store, so that another study waits for its result."""
     from models.lazy import keras
 
     with _one:
@@ -109,8 +109,8 @@ def _run(job: Job, store: Path) -> Entry:
         try:
             return _entry_of(job, store)
         except RootstockError as e:
-            what = f"{job.cell.arm}, {'+'.join(job.judged)}, seed {job.cell.seed + 1}"
-            raise RootstockError(f"{what}: {e}") from None
+            trial = f"{job.cell.arm}, {'+'.join(job.judged)}, seed {job.cell.seed + 1}"
+            raise RootstockError(f"{trial}: {e}") from None
         except Exception:  # as text: not every exception survives pickling
             raise RuntimeError(traceback.format_exc()) from None
 

@@ -35,7 +35,7 @@ from pipeline.tracking.events import (
 )
 from pipeline.tracking.params import flat
 from pipeline.tracking.plots import plots_of
-from pipeline.tracking.state import State
+from pipeline.tracking.state import SyncState
 from serving.versions.labels import STABLE
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 RUN, STAGE = "rootstock.run_id", "rootstock.stage"
 PIPELINE = ""
-"""The stage under which `State.runs` keeps the run of the whole pipeline."""
+"""The stage under which `SyncState.runs` keeps the run of the whole pipeline."""
 
 LONGEST_TEXT = 500
 MOST_AT_ONCE = 100
@@ -65,7 +65,7 @@ class MlflowTracker(Tracker):
 
     client: MlflowClient
     run: Path
-    state: State
+    state: SyncState
     artifacts: Path | None
     note: Callable[[str], None]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SIGNATURE = "serving_default"
 
 
-class ServedModel:
+class PyfuncModel:
     """What `mlflow.pyfunc.load_model` wraps."""
 
     def __init__(self, saved_model: Path) -> None:
@@ -58,5 +58,5 @@ class ServedModel:
         )
 
 
-def _load_pyfunc(path: str) -> ServedModel:
-    return ServedModel(Path(path))
+def _load_pyfunc(path: str) -> PyfuncModel:
+    return PyfuncModel(Path(path))

@@ -12,7 +12,7 @@ from pipeline.tracking import journal
 
 
 @dataclass
-class State:
+class SyncState:
     """offset: bytes of the journal replayed. done: all of it, and no more will come.
 
     runs: MLflow run id by stage, that of the whole pipeline under "". datasets: what MLflow shows
@@ -29,18 +29,18 @@ class State:
     models: dict[str, str] = field(default_factory=dict)
 
 
-_JSON: TypeAdapter[State] = TypeAdapter(State)
+_JSON: TypeAdapter[SyncState] = TypeAdapter(SyncState)
 
 
-def load(run: Path, uri: str) -> State:
+def load_state(run: Path, uri: str) -> SyncState:
     """The state of a run towards the MLflow at `uri`; a new one if there is none."""
     try:
         return _JSON.validate_json(_file(run, uri).read_bytes())
     except (FileNotFoundError, ValueError):
-        return State()
+        return SyncState()
 
 
-def save(state: State, run: Path, uri: str) -> None:
+def save_state(state: SyncState, run: Path, uri: str) -> None:
     """Replace the state whole. One that is lost is made again: replaying is idempotent."""
     new = _file(run, uri).with_suffix(".new")
     new.write_bytes(_JSON.dump_json(state, indent=1))
@@ -50,7 +50,7 @@ def save(state: State, run: Path, uri: str) -> None:
 def pending(store: Path, uri: str) -> list[Path]:
     """The runs of a store that the MLflow at `uri` has not got wholly, oldest first."""
     runs = sorted(p.parent for p in (store / "runs").glob(f"*/{journal.FILE}"))
-    return [run for run in runs if not load(run, uri).done]
+    return [run for run in runs if not load_state(run, uri).done]
 
 
 def _file(run: Path, uri: str) -> Path:

@@ -22,7 +22,7 @@ from pipeline.store.locks import locked
 from pipeline.tracking import journal
 from pipeline.tracking.client import artifacts_of, connect
 from pipeline.tracking.events import Event, RunFinished, RunStarted, StageStarted
-from pipeline.tracking.state import State, load, save
+from pipeline.tracking.state import SyncState, load_state, save_state
 
 if TYPE_CHECKING:
     from pipeline.tracking.mlflow import MlflowTracker
@@ -44,7 +44,7 @@ def sync(run: Path, uri: str, patience_s: float = PATIENCE_S) -> int:
     with locked(run / "sync.lock", wait=False) as ours:
         if not ours:
             return BUSY
-        state = load(run, uri)
+        state = load_state(run, uri)
         if state.done:
             return DONE
         try:
@@ -55,7 +55,7 @@ def sync(run: Path, uri: str, patience_s: float = PATIENCE_S) -> int:
         return DONE
 
 
-def _follow(run: Path, uri: str, state: State, patience_s: float) -> None:
+def _follow(run: Path, uri: str, state: SyncState, patience_s: float) -> None:
     tracker: MlflowTracker | None = None
     finished = False
     while not finished:
@@ -69,7 +69,7 @@ def _follow(run: Path, uri: str, state: State, patience_s: float) -> None:
             _record(tracker, event, run, patience_s)
             finished = isinstance(event, RunFinished)
             state.offset = offset
-            save(state, run, uri)
+            save_state(state, run, uri)
         if not alive and not finished:
             if state.runs:
                 tracker = tracker or _insist(lambda: _connect(run, uri, state), run, patience_s)
@@ -78,10 +78,10 @@ def _follow(run: Path, uri: str, state: State, patience_s: float) -> None:
         if not finished:
             time.sleep(LOOK_EVERY_S)
     state.done = True
-    save(state, run, uri)
+    save_state(state, run, uri)
 
 
-def _connect(run: Path, uri: str, state: State) -> MlflowTracker:
+def _connect(run: Path, uri: str, state: SyncState) -> MlflowTracker:
     client = connect(uri)
     import mlflow
 

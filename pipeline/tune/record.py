@@ -8,13 +8,13 @@ from optuna.trial import FrozenTrial
 
 from pipeline.operations.record_group import record_group
 from pipeline.tracking.groups import Child, Group
-from pipeline.tune.report import Found
+from pipeline.tune.report import SearchResult
 from pipeline.tune.search import FIGURES, SECONDS, TEST
 
 SEARCH, TRIAL = "rootstock.search", "rootstock.trial"
 
 
-def record(found: Found, report: Path, name: str) -> None:
+def record(found: SearchResult, report: Path, name: str) -> None:
     """Send a search to MLflow, with the directory of its report. name: of its Optuna study."""
     children = [
         Child(

@@ -21,7 +21,7 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """A search that is over. base: figures of the spec as it is. trials: in order."""
 
     spec: Spec
@@ -53,7 +53,7 @@ class Found:
             return {}
 
 
-def as_json(found: Found) -> str:
+def as_json(found: SearchResult) -> str:
     """All of it."""
     told: dict[str, Any] = {
         "name": found.spec.name,
@@ -78,12 +78,12 @@ def as_json(found: Found) -> str:
     return json.dumps(told, indent=1)
 
 
-def markdown(found: Found) -> str:
+def markdown(found: SearchResult) -> str:
     """For people."""
     return "\n\n".join(_paragraphs(found)) + "\n"
 
 
-def _paragraphs(found: Found) -> Iterator[str]:
+def _paragraphs(found: SearchResult) -> Iterator[str]:
     count = {state: sum(t.state == state for t in found.trials) for state in TrialState}
     yield f"# Tuning of {found.spec.name}"
     yield (
@@ -110,7 +110,7 @@ def _paragraphs(found: Found) -> Iterator[str]:
         yield f"What makes the difference (shares): {shares}"
 
 
-def _test_gain(found: Found, trial: FrozenTrial) -> float | None:
+def _test_gain(found: SearchResult, trial: FrozenTrial) -> float | None:
     """The gain on test rows."""
     metrics = found.objective.metrics
     before = {t: found.base.tasks[t].test.get(m) for t, m in metrics.items()}
@@ -121,7 +121,7 @@ def _test_gain(found: Found, trial: FrozenTrial) -> float | None:
     return objective.gain({t: trial.user_attrs[TEST][t].get(m) for t, m in metrics.items()})
 
 
-def _comparison(found: Found, trial: FrozenTrial) -> Table:
+def _comparison(found: SearchResult, trial: FrozenTrial) -> Table:
     rows = []
     for task, metric in found.objective.metrics.items():
         figures = found.base.tasks[task]
@@ -136,7 +136,7 @@ def _comparison(found: Found, trial: FrozenTrial) -> Table:
     return Table(header, rows)
 
 
-def _best_trials(found: Found) -> Table:
+def _best_trials(found: SearchResult) -> Table:
     keys = list(found.spec.tune.space)
     rows = [
         [

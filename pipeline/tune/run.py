@@ -22,10 +22,10 @@ from pipeline.store.locks import locked
 from pipeline.store.store import Store
 from pipeline.tune.objective import against
 from pipeline.tune.record import record
-from pipeline.tune.report import Found, as_json, markdown
+from pipeline.tune.report import SearchResult, as_json, markdown
 from pipeline.tune.search import Search, over, overrides, revive
 from pipeline.tune.space import check_space
-from pipeline.tune.trial import Asked, Outcome, attempt, base
+from pipeline.tune.trial import Outcome, SpecSource, attempt, train_unchanged
 from pipeline.worker_pool import killed, worker_pool
 
 
@@ -62,7 +62,7 @@ def tune(
     directory = Store(Path(spec.store)).open().root / "tuning" / spec.name
     directory.mkdir(parents=True, exist_ok=True)
     display = display_for(sys.stderr)
-    asked = Asked(path, tuple(given), variables)
+    asked = SpecSource(path, tuple(given), variables)
     with (
         contextlib.closing(display),
         locked(directory / ".lock", wait=False) as ours,
@@ -72,7 +72,7 @@ def tune(
             raise RootstockError(f"{directory}: another `rootstock tune` is at work there.")
         try:
             display.line(f"{spec.name}: first the spec as it is")
-            start = pool.submit(base, asked).result()
+            start = pool.submit(train_unchanged, asked).result()
             objective = against(spec, start.figures)
             name = _name(spec, start.fingerprint)
             search = Search(directory / "trials.db", name, spec.tune, spec.seed)
@@ -89,7 +89,7 @@ def tune(
                 display.line(f"{count} of {spec.tune.trials}: {_told(outcome)}")
         except BrokenProcessPool as e:
             raise killed() from e
-    found = Found(spec, objective, start.figures, over(search.open()))
+    found = SearchResult(spec, objective, start.figures, over(search.open()))
     _write(found, asked, directory)
     record(found, directory, search.name)
     return directory
@@ -130,7 +130,7 @@ def _told(outcome: Outcome) -> str:
     return f"{tried}: {outcome.gain:+.2f} %, {outcome.seconds:.1f} s"
 
 
-def _write(found: Found, asked: Asked, directory: Path) -> None:
+def _write(found: SearchResult, asked: SpecSource, directory: Path) -> None:
     """The report, and the spec with what was found if that is better."""
     tuned = directory / "tuned.yaml"
     tuned.unlink(missing_ok=True)

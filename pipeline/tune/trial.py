@@ -24,7 +24,7 @@ from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import with_trunk_looked_up
 from pipeline.store.fingerprint import identify
 from pipeline.store.store import Store
-from pipeline.study.arms import Model, PlannedArm
+from pipeline.study.arms import ArmModel, PlannedArm
 from pipeline.study.design import model_recipe
 from pipeline.tracking.base import Tracker
 from pipeline.tracking.events import Event, StageMetrics
@@ -33,7 +33,7 @@ from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST, Search, overrid
 
 
 @dataclass(frozen=True)
-class Asked:
+class SpecSource:
     """A spec as the command line gives it."""
 
     path: Path
@@ -84,7 +84,7 @@ class Pruning(Tracker):
                 raise optuna.TrialPruned(f"pruned after epoch {event.step + 1}")
 
 
-def base(asked: Asked) -> Trained:
+def train_unchanged(asked: SpecSource) -> Trained:
     """The spec as it is.
 
     Raises:
@@ -92,18 +92,18 @@ def base(asked: Asked) -> Trained:
     """
     spec = asked.spec()
     with Runner(Store(Path(spec.store)), display=Quiet()) as runner:
-        return train(spec, runner, runner)
+        return train_spec(spec, runner, runner)
 
 
-def train(spec: Spec, data: Runner, runner: Runner) -> Trained:
-    """Run the data stages, then train a model of all tasks and measure it.
+def train_spec(spec: Spec, data: Runner, runner: Runner) -> Trained:
+    """Run the data stages, then train_spec a model of all tasks and measure it.
 
     Raises:
         RootstockError: the spec does not fit its data, or names what is not there.
     """
     spec = with_trunk_looked_up(spec)
     tasks = tuple(spec.tasks)
-    arm = PlannedArm("tune", spec, (), (Model(tasks, tasks),))
+    arm = PlannedArm("tune", spec, (), (ArmModel(tasks, tasks),))
     inputs: TrainerInputs = prepare(spec, data)
     stage = Trial(
         recipe=model_recipe(arm, arm.models[0], spec.training, spec.seed),
@@ -113,8 +113,8 @@ def train(spec: Spec, data: Runner, runner: Runner) -> Trained:
     return Trained(identify(stage, inputs).fingerprint, load_figures(result))
 
 
-def attempt(asked: Asked, search: Search, objective: Objective, number: int) -> Outcome:
-    """Draw parameters, train, tell the study. number: trials begun before this one.
+def attempt(asked: SpecSource, search: Search, objective: Objective, number: int) -> Outcome:
+    """Draw parameters, train_spec, tell the study. number: trials begun before this one.
 
     Raises:
         RuntimeError: what the trial raised, as text: not every exception survives pickling.
@@ -132,7 +132,7 @@ def attempt(asked: Asked, search: Search, objective: Objective, number: int) -> 
             Runner(store, display=Quiet()) as data,
             Runner(store, tracker=Pruning(trial, objective), display=Quiet()) as runner,
         ):
-            figures = train(spec, data, runner).figures
+            figures = train_spec(spec, data, runner).figures
     except optuna.TrialPruned as e:
         study.tell(trial, state=TrialState.PRUNED)
         return Outcome(told, None, 0.0, str(e))

@@ -33,8 +33,8 @@ from components.statistics.column_statistics import (
 )
 from pipeline.advise import report as advice_report
 from pipeline.advise.advice import TrunkScores, advise, affinity_of
-from pipeline.study.findings import findings
-from pipeline.study.report.page import Affinities
+from pipeline.study.findings import draw_conclusions
+from pipeline.study.report.page import AffinityMatrix
 from tests.unit.pipeline.study.figures import evidence
 
 study_page = importlib.import_module("pipeline.study.report.page")
@@ -97,8 +97,8 @@ def evaluation(directory: Path) -> str:
 
 def study(directory: Path) -> str:
     gains = {"single": {"up": 0.0, "side": 0.0}, "multitask": {"up": 0.05, "side": -0.05}}
-    affinities = Affinities((f"{SCRIPT}up", "side"), ((1.0, -0.4), (0.2, 1.0)))
-    return study_page.page(findings(evidence(directory, gains)), SCRIPT, affinities)
+    affinities = AffinityMatrix((f"{SCRIPT}up", "side"), ((1.0, -0.4), (0.2, 1.0)))
+    return study_page.page(draw_conclusions(evidence(directory, gains)), SCRIPT, affinities)
 
 
 def advice(directory: Path) -> str:

@@ -374,7 +374,7 @@ def test_dying_after_any_event_duplicates_nothing(recorded, tmp_path, uri):
     """Each event is replayed, then again with the state from before it, as after a kill."""
     c = client(uri)
     for run in recorded.runs:
-        state = states.State()
+        state = states.SyncState()
         for event, _ in read(run):
             before = copy.deepcopy(state)
             MlflowTracker(c, run, before, tmp_path, pytest.fail).record(event)
@@ -390,7 +390,7 @@ def test_kill_9_at_any_moment_duplicates_nothing(recorded, uri):
     for attempt in range(8):
         target = length * attempt // 8
         with start_sync(run, uri) as process:
-            while process.poll() is None and states.load(run, uri).offset <= target:
+            while process.poll() is None and states.load_state(run, uri).offset <= target:
                 time.sleep(0.005)
             time.sleep(rng.random() * 0.1)
             kills += process.poll() is None
@@ -407,7 +407,7 @@ def test_a_live_run_is_followed_and_a_killed_one_is_marked(tmp_path, uri):
     tracker.record(StageStarted(stage="Trainer", fingerprint="f"))
     with start_sync(tracker.run, uri) as process:
         tracker.record(StageMetrics(stage="Trainer", step=0, values={"loss": 1.0}))
-        wait_for(lambda: states.load(tracker.run, uri).offset == length_of(tracker.run))
+        wait_for(lambda: states.load_state(tracker.run, uri).offset == length_of(tracker.run))
         assert runs_by_stage(uri, tracker.run)["Trainer"].info.status == "RUNNING"
         assert sync(tracker.run, uri) == BUSY, "two processes must not replay one journal"
         tracker.record(StageMetrics(stage="Trainer", step=1, values={"loss": 0.5}))

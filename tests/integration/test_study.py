@@ -88,7 +88,7 @@ def test_a_finished_study_is_reported_again_without_tensorflow(project: Path) ->
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert finished(project / "store") == before
-    assert "Run `split`" in out
+    assert "**Recommendation: `split`.**" in out
     assert not [m for m in ("tensorflow", "keras", "mlflow", "apache_beam") if f" {m}\n" in err]
 
 
@@ -98,7 +98,7 @@ def test_resampled_splits_differ_between_seeds(project: Path) -> None:
     process = start(project, "study", "spec.yaml", *(w for o in own for w in ("--set", o)))
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
-    assert "For every seed the rows were split anew" in out
+    assert "Every seed has its own split" in out
     tests = {
         tuple(Examples(path / "examples", "").read("test", ["x0"]).column("x0").to_pylist())
         for path in (store / "ExampleGen").glob("[!.]*")
@@ -117,7 +117,7 @@ def test_advice_separates_the_tasks(project: Path) -> None:
     advised = project / "store/advice/planted"
     told = json.loads((advised / "advice.json").read_text())
     assert len(told["groups"]) > 1
-    assert "while they train together" in out
+    assert "when they are trained together" in out
     spec, _ = load_spec(advised / "advised.yaml")
     assert "multitask" in spec.study.arms
     assert "<svg" in (advised / "advice.html").read_text()
@@ -138,7 +138,7 @@ def test_an_invalid_arm_is_explained(project: Path) -> None:
     process = start(project, "study", "spec.yaml", "--set", "study.arms={a: {models: [[up]]}}")
     _, err = process.communicate(timeout=200)
     assert process.returncode == 2
-    assert "study.arms.a.models: expected groups that hold each of up, side, third once" in err
+    assert "study.arms.a.models: expected each of up, side, third in exactly one group" in err
 
 
 @pytest.mark.timeout(400)

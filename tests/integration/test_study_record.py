@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.spec.sections import Tracking
 from pipeline.spec.trunk_lookup import tracking_uri
-from pipeline.study.findings import findings
+from pipeline.study.findings import draw_conclusions
 from pipeline.study.record import record
-from pipeline.study.report import write
+from pipeline.study.report import write_report
 from tests.unit.pipeline.study.figures import evidence
 
 pytestmark = [
@@ -25,9 +25,9 @@ def test_a_study_is_a_run_with_a_child_for_every_cell(tmp_path: Path) -> None:
     nothing = {"up": 0.0, "side": 0.0}
     figures = evidence(tmp_path, {"single": nothing, "multitask": nothing}, seeds=2)
     spec = figures.design.spec.model_copy(update={"tracking": Tracking(backend="mlflow")})
-    found = findings(replace(figures, design=replace(figures.design, spec=spec)))
+    found = draw_conclusions(replace(figures, design=replace(figures.design, spec=spec)))
     directory = tmp_path / "report"
-    write(found, "name: planted", directory)
+    write_report(found, "name: planted", directory)
     for _ in range(2):
         record(found, directory)
     uri = tracking_uri(found.evidence.design.spec)

@@ -1,4 +1,4 @@
-"""The report for machines."""
+"""The report as JSON."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pipeline.study.findings import Findings
 from pipeline.study.promises import promises
 
 
-def data(found: Findings) -> str:
-    """JSON of the design, every figure and every verdict."""
-    evidence = found.evidence
+def data(findings: Findings) -> str:
+    """JSON of the design, all metrics and all verdicts."""
+    evidence = findings.evidence
     design = evidence.design
-    told: dict[str, Any] = {
+    content: dict[str, Any] = {
         "name": design.spec.name,
         "reference": design.reference,
         "metrics": dict(design.metrics),
@@ -30,10 +30,10 @@ def data(found: Findings) -> str:
             }
             for a in design.arms
         },
-        "recommendation": found.recommendation and asdict(found.recommendation),
+        "recommendation": findings.recommendation and asdict(findings.recommendation),
         "comparisons": [
             asdict(c) | {"promises": [asdict(p) for p in promises(c, evidence)]}
-            for c in found.comparisons
+            for c in findings.comparisons
         ],
         "trials": [
             {
@@ -47,11 +47,11 @@ def data(found: Findings) -> str:
             for cell, scores in evidence.cells.items()
         ],
     }
-    return json.dumps(_finite(told), indent=1, allow_nan=False)
+    return json.dumps(_finite(content), indent=1, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no infinity and no NaN: null stands for them."""
+    """JSON has no infinity and no NaN; they become null."""
     if isinstance(value, dict):
         return {k: _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The report as text."""
+"""The report as Markdown."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from pipeline.study.report.sentences import (
 )
 
 MAIN = ("sharing", "transfer", "both", "arm")
-"""Claims whose promises are told."""
+"""Kinds of questions for which the report checks promises."""
 
 
-def markdown(found: Findings) -> str:
-    """Verdicts first, then figures."""
-    evidence = found.evidence
-    parts = [f"# Study: {evidence.design.spec.name}", *headline(found)]
+def markdown(findings: Findings) -> str:
+    """The recommendation first, then verdicts, metrics and costs."""
+    evidence = findings.evidence
+    parts = [f"# Study: {evidence.design.spec.name}", *headline(findings)]
     largest = max(evidence.fractions, default=0)
-    for comparison in found.comparisons:
+    for comparison in findings.comparisons:
         if comparison.fraction == largest:
-            parts += list(_comparison(comparison, found))
-    parts += [_scores(found), _costs(found), "## How to read this", *method(found)]
+            parts += list(_comparison(comparison, findings))
+    parts += [_scores(findings), _costs(findings), "## How to read this", *method(findings)]
     return "\n\n".join(parts) + "\n"
 
 
-def _comparison(c: Comparison, found: Findings) -> Iterator[str]:
+def _comparison(c: Comparison, findings: Findings) -> Iterator[str]:
     yield f"## {c.claim.question} `{c.claim.arm}` against `{c.claim.against}`"
     yield overall(c)
-    yield "\n".join(f"- {verdict_sentence(v, c, found)}" for v in c.verdicts)
+    yield "\n".join(f"- {verdict_sentence(v, c, findings)}" for v in c.verdicts)
     lines = [
         [
             v.task,
-            found.evidence.design.metrics[v.task],
+            findings.evidence.design.metrics[v.task],
             f"**{v.outcome}**",
             f"{v.mean:+.4f}",
             f"{v.interval.low:+.4f} to {v.interval.high:+.4f}",
@@ -53,32 +53,32 @@ def _comparison(c: Comparison, found: Findings) -> Iterator[str]:
     header = ["task", "metric", "verdict", "difference", "interval", "BCa", "p (difference)"]
     yield Table([*header, "p (equivalence)", "margin"], lines).markdown()
     if c.claim.name in MAIN:
-        kept = [[p.name, p.kept, p.figures] for p in promises(c, found.evidence)]
-        yield Table(["promise", "", "figures"], kept).markdown()
+        kept = [[p.name, p.kept, p.figures] for p in promises(c, findings.evidence)]
+        yield Table(["promise", "", "evidence"], kept).markdown()
 
 
-def _scores(found: Findings) -> str:
-    evidence, lines = found.evidence, []
+def _scores(findings: Findings) -> str:
+    evidence, lines = findings.evidence, []
     for arm in evidence.arms():
         for task in evidence.design.metrics:
             spreads = [spread(evidence.values(arm, f, task)) for f in evidence.fractions]
-            lines.append([names_of(arm, found), task, evidence.design.metrics[task], *spreads])
+            lines.append([names_of(arm, findings), task, evidence.design.metrics[task], *spreads])
     rows = [f"{evidence.rows[f]:,} rows" for f in evidence.fractions]
     return "\n\n".join(
         [
-            "## Figures on the test rows",
+            "## Metrics on test rows",
             "Mean ± standard deviation over seeds.",
             Table(["arm", "task", "metric", *rows], lines).markdown(),
         ]
     )
 
 
-def _costs(found: Findings) -> str:
-    evidence = found.evidence
+def _costs(findings: Findings) -> str:
+    evidence = findings.evidence
     largest = max(evidence.fractions)
     lines = [
         [
-            names_of(arm, found),
+            names_of(arm, findings),
             f"{evidence.cost(arm, largest, 'seconds'):.1f}",
             f"{evidence.cost(arm, largest, 'cpu_seconds'):.1f}",
             f"{evidence.cost(arm, largest, 'trainable_parameters'):,.0f}",
@@ -88,13 +88,13 @@ def _costs(found: Findings) -> str:
         ]
         for arm in evidence.arms()
     ]
-    header = ["arm", "training s", "CPU s", "parameters that train", "parameters", "ms per answer"]
-    header.append("peak MiB")
+    header = ["arm", "training s", "CPU s", "trainable parameters", "parameters", "ms per row"]
+    header.append("peak MiB of training")
     return "\n\n".join(
         [
-            "## Costs, with all rows",
-            "Of all models of an arm together, one after the other; means over seeds. Peaks of"
-            " memory are those of training, over what the process had before.",
+            "## Costs with all training rows",
+            "Totals over the models of an arm, trained one after another; means over seeds. Peak"
+            " memory is that of training, on top of what the process used before.",
             Table(header, lines).markdown(),
         ]
     )

@@ -37,15 +37,15 @@ CALIBRATION = "calibration_error"
 PILLS = {"kept": "helps", "broken": "hurts", "no difference": "equivalent"}
 """The colour of a promise, as that of an outcome."""
 COSTS = {
-    "seconds": "seconds of training, all tasks",
+    "seconds": "seconds of training, all models",
     "parameters": "parameters of all models",
-    "latency_ms": "ms for the answers to one row",
+    "latency_ms": "ms to predict one row",
 }
 
 
 @dataclass(frozen=True)
-class Affinities:
-    """mean: [tasks, tasks], of row on column."""
+class AffinityMatrix:
+    """Affinities of tasks. mean: [tasks, tasks], effect of row on column."""
 
     tasks: Sequence[str]
     mean: Sequence[Sequence[float]]
@@ -53,7 +53,10 @@ class Affinities:
 
 @dataclass(frozen=True)
 class ComparisonCard:
-    """One comparison. verdicts: outcome and sentence by task. pills: of the promises."""
+    """One comparison.
+
+    verdicts: outcome and sentence for each task. promises: each with the CSS class of its pill.
+    """
 
     question: str
     overall: str
@@ -64,7 +67,7 @@ class ComparisonCard:
 
 @dataclass(frozen=True)
 class StudyPage:
-    """What the template reads. curves, training: charts by task."""
+    """The content of the page. curves, training: charts by task. rows: training rows in total."""
 
     title: str
     facts: str
@@ -83,47 +86,47 @@ class StudyPage:
     versions: str
 
 
-def page(found: Findings, spec_text: str, affinities: Affinities | None = None) -> str:
+def page(findings: Findings, spec_text: str, affinities: AffinityMatrix | None = None) -> str:
     """The page as HTML. affinities: those that `rootstock advise` measured, if it ran."""
-    evidence, largest = found.evidence, max(found.evidence.fractions)
+    evidence, largest = findings.evidence, max(findings.evidence.fractions)
     versions = evidence.versions.items()
     return render(
         __name__,
         StudyPage(
             title=f"Study: {evidence.design.spec.name}",
-            facts=_facts(found),
-            answers=headline(found),
+            facts=_facts(findings),
+            answers=headline(findings),
             rows=evidence.rows[largest],
-            comparisons=[_card(c, found) for c in found.comparisons if c.fraction == largest],
-            curves=list(_curves(found)) if len(evidence.fractions) > 1 else [],
+            comparisons=[_card(c, findings) for c in findings.comparisons if c.fraction == largest],
+            curves=list(_curves(findings)) if len(evidence.fractions) > 1 else [],
             reference=evidence.design.reference,
-            costs=list(_costs(found)),
-            scores=_scores(found),
-            cost_table=_cost_table(found),
-            training=list(_training(found)),
+            costs=list(_costs(findings)),
+            scores=_scores(findings),
+            cost_table=_cost_table(findings),
+            training=list(_training(findings)),
             affinities=None
             if affinities is None
             else heat_map(affinities.tasks, affinities.mean, "affinity of row on column"),
-            method=method(found),
+            method=method(findings),
             spec_text=spec_text,
             versions=", ".join(f"{name} {number}" for name, number in versions),
         ),
     )
 
 
-def _facts(found: Findings) -> str:
-    evidence = found.evidence
+def _facts(findings: Findings) -> str:
+    evidence = findings.evidence
     seeds = max(len(evidence.seeds(f, evidence.design.reference)) for f in evidence.fractions)
     rows = ", ".join(f"{evidence.rows[f]:,}" for f in evidence.fractions)
     return f"{len(evidence.design.metrics)} tasks, {seeds} seeds, {rows} training rows"
 
 
-def _card(c: Comparison, found: Findings) -> ComparisonCard:
-    kept = promises(c, found.evidence) if c.claim.name in MAIN else []
+def _card(c: Comparison, findings: Findings) -> ComparisonCard:
+    kept = promises(c, findings.evidence) if c.claim.name in MAIN else []
     return ComparisonCard(
         question=f"{c.claim.question} `{c.claim.arm}` against `{c.claim.against}`",
         overall=overall(c),
-        verdicts=[(v.outcome, verdict_sentence(v, c, found)) for v in c.verdicts],
+        verdicts=[(v.outcome, verdict_sentence(v, c, findings)) for v in c.verdicts],
         forests=[
             forest(
                 [Bar(v.task, v.mean, v.interval.low, v.interval.high, v.outcome) for v in verdicts],
@@ -137,24 +140,24 @@ def _card(c: Comparison, found: Findings) -> ComparisonCard:
 
 
 def _by_margin(c: Comparison) -> dict[float, list[Verdict]]:
-    """Verdicts that fit on one axis."""
+    """The verdicts by margin: those with the same margin share a chart."""
     groups: dict[float, list[Verdict]] = {}
     for v in c.verdicts:
         groups.setdefault(v.margin, []).append(v)
     return groups
 
 
-def _drawn_arms(found: Findings) -> list[str]:
-    """All but the majority class, which would leave the others no room."""
-    return [arm for arm in found.evidence.arms() if arm != MAJORITY]
+def _drawn_arms(findings: Findings) -> list[str]:
+    """All arms but the majority baseline, whose values would compress the axes."""
+    return [arm for arm in findings.evidence.arms() if arm != MAJORITY]
 
 
-def _curves(found: Findings) -> Iterator[tuple[str, Plot]]:
+def _curves(findings: Findings) -> Iterator[tuple[str, Plot]]:
     """Test metrics by training rows."""
-    evidence = found.evidence
+    evidence = findings.evidence
     for task, metric in evidence.design.metrics.items():
         series = []
-        for arm in _drawn_arms(found):
+        for arm in _drawn_arms(findings):
             points = []
             for fraction in evidence.fractions:
                 values = evidence.values(arm, fraction, task)
@@ -166,12 +169,12 @@ def _curves(found: Findings) -> Iterator[tuple[str, Plot]]:
             yield task, chart
 
 
-def _costs(found: Findings) -> Iterator[Plot]:
+def _costs(findings: Findings) -> Iterator[Plot]:
     """Quality by cost."""
-    evidence, largest = found.evidence, max(found.evidence.fractions)
+    evidence, largest = findings.evidence, max(findings.evidence.fractions)
     for cost, label in COSTS.items():
         series = []
-        for arm in _drawn_arms(found):
+        for arm in _drawn_arms(findings):
             gains = evidence.relative_gain(arm, evidence.design.reference, largest)
             x = evidence.cost(arm, largest, cost)
             if len(gains) and np.isfinite(gains).all() and x > 0:
@@ -180,11 +183,11 @@ def _costs(found: Findings) -> Iterator[Plot]:
             yield chart
 
 
-def _scores(found: Findings) -> Table:
-    evidence, largest = found.evidence, max(found.evidence.fractions)
+def _scores(findings: Findings) -> Table:
+    evidence, largest = findings.evidence, max(findings.evidence.fractions)
     rows = [
         [
-            names_of(arm, found),
+            names_of(arm, findings),
             task,
             metric,
             *(spread(evidence.values(arm, f, task)) for f in evidence.fractions),
@@ -199,27 +202,27 @@ def _scores(found: Findings) -> Table:
     return Table(header, rows)
 
 
-def _cost_table(found: Findings) -> Table:
-    evidence, largest = found.evidence, max(found.evidence.fractions)
+def _cost_table(findings: Findings) -> Table:
+    evidence, largest = findings.evidence, max(findings.evidence.fractions)
     columns = {
         "seconds": "training s",
         "cpu_seconds": "CPU s",
         "steps": "steps",
-        "trainable_parameters": "parameters that train",
+        "trainable_parameters": "trainable parameters",
         "parameters": "parameters",
         "latency_ms": "ms per row",
         "memory_mib": "peak MiB of training",
     }
     rows = [
-        [names_of(arm, found), *(f"{evidence.cost(arm, largest, c):,.4g}" for c in columns)]
+        [names_of(arm, findings), *(f"{evidence.cost(arm, largest, c):,.4g}" for c in columns)]
         for arm in evidence.arms()
     ]
     return Table(["arm", *columns.values()], rows)
 
 
-def _training(found: Findings) -> Iterator[tuple[str, Plot]]:
+def _training(findings: Findings) -> Iterator[tuple[str, Plot]]:
     """Validation losses of the first seed, by step."""
-    evidence, largest = found.evidence, max(found.evidence.fractions)
+    evidence, largest = findings.evidence, max(findings.evidence.fractions)
     for task in evidence.design.metrics:
         name, series = f"val_{task}_loss", []
         for arm in (a.name for a in evidence.design.compared):

@@ -65,6 +65,6 @@ def test_only_significant_harm_separates_tasks() -> None:
     assert apart.groups() == [("a",), ("b",)]
     one = advise([trunk], affinity_of(("a", "b"), harm, harm), 1)
     assert one.groups() == [("a", "b")]
-    assert "in one model**: though some harm others" in markdown(one, "planted")
+    assert "in one model**: although some tasks harm others" in markdown(one, "planted")
     assert "`a` harms `b`" in markdown(apart, "planted")
     assert advise([trunk], None, None).groups() == []

@@ -8,7 +8,7 @@ import pytest
 
 from components.errors import RootstockError
 from models.config import STRICT
-from pipeline.cli.methods import all_methods, described, listing, page
+from pipeline.cli.methods import all_methods, described, methods_list, page
 
 DOCS = Path(__file__).parents[4] / "docs"
 
@@ -20,7 +20,7 @@ def test_the_page_of_the_docs_is_up_to_date() -> None:
 
 @pytest.mark.parametrize("method", all_methods(), ids=lambda m: f"{m.family}-{m.name}")
 def test_every_method_says_what_it_is(method) -> None:  # type: ignore[no-untyped-def]
-    assert f"\n  {method.name} " in listing()
+    assert f"\n  {method.name} " in methods_list()
     assert len(method.description) > 40
     assert method.source.endswith(".")
     assert method.cls.__pydantic_config__ == STRICT

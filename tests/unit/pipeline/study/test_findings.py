@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.study.findings import Findings, findings
+from pipeline.study.findings import Findings, draw_conclusions
 from pipeline.study.jobs import Cell
 from pipeline.study.promises import promises
-from pipeline.study.report import Affinities, markdown, write
+from pipeline.study.report import AffinityMatrix, markdown, write_report
 from pipeline.study.report.page import page
 from tests.unit.pipeline.study.figures import evidence
 
@@ -27,7 +27,7 @@ NOTHING = {"up": 0.0, "side": 0.0}
 def harmful(tmp_path: Path) -> Findings:
     """Sharing helps `up` and harms `side`."""
     gains = {"single": NOTHING, "multitask": {"up": 0.05, "side": -0.05}}
-    return findings(evidence(tmp_path, gains))
+    return draw_conclusions(evidence(tmp_path, gains))
 
 
 def test_negative_transfer_is_named(harmful: Findings) -> None:
@@ -51,7 +51,7 @@ def test_the_arm_that_harms_no_task_is_recommended(harmful: Findings) -> None:
 
 
 def test_of_equivalent_arms_the_one_with_fewer_models_is_recommended(tmp_path: Path) -> None:
-    found = findings(evidence(tmp_path, {"single": NOTHING, "multitask": NOTHING}))
+    found = draw_conclusions(evidence(tmp_path, {"single": NOTHING, "multitask": NOTHING}))
     assert {v.outcome for v in found.comparisons[0].verdicts} == {"equivalent"}
     assert found.recommendation is not None
     assert (found.recommendation.arm, found.recommendation.confirmed) == ("multitask", True)
@@ -60,7 +60,7 @@ def test_of_equivalent_arms_the_one_with_fewer_models_is_recommended(tmp_path: P
 @pytest.mark.parametrize("ahead", [0.06, -0.06])
 def test_a_classical_model_that_is_better_is_named_first(tmp_path: Path, ahead: float) -> None:
     gains = {"single": NOTHING, "multitask": NOTHING, "classical": {"up": ahead, "side": -0.06}}
-    told = markdown(findings(evidence(tmp_path, gains)))
+    told = markdown(draw_conclusions(evidence(tmp_path, gains)))
     first = told[: told.index("## ")] if "## " in told else told
     found = re.search(
         r"\*\*The classical model is better\*\* than `multitask`: `up` by 0.0\d+\.", first
@@ -71,7 +71,9 @@ def test_a_classical_model_that_is_better_is_named_first(tmp_path: Path, ahead: 
 def test_too_few_seeds_are_told(tmp_path: Path) -> None:
     more = "study: {seeds: 3}"
     given = evidence(tmp_path, {"single": NOTHING, "multitask": NOTHING}, seeds=3, more=more)
-    assert "With 3 seeds no task can be found to be helped or hurt" in markdown(findings(given))
+    assert "3 seeds are too few for the verdicts helps and hurts" in markdown(
+        draw_conclusions(given)
+    )
 
 
 def test_one_seed_compares_nothing(tmp_path: Path) -> None:
@@ -83,9 +85,9 @@ def test_one_seed_compares_nothing(tmp_path: Path) -> None:
 def test_an_arm_that_learns_faster_needs_less_data(tmp_path: Path) -> None:
     better = {"up": 0.08, "side": 0.08}
     given = evidence(tmp_path, {"single": NOTHING, "multitask": better})
-    (comparison,) = [c for c in findings(given).comparisons if c.fraction == 1.0]
+    (comparison,) = [c for c in draw_conclusions(given).comparisons if c.fraction == 1.0]
     kept = {p.name: p.kept for p in promises(comparison, given)}
-    assert kept["better answers"] == "kept"
+    assert kept["better predictions"] == "kept"
     assert kept["less data"] == "kept"
     assert kept["less overfitting"] == "no difference"
 
@@ -93,7 +95,7 @@ def test_an_arm_that_learns_faster_needs_less_data(tmp_path: Path) -> None:
 def test_where_the_fewest_rows_are_enough_no_smaller_number_is_told(tmp_path: Path) -> None:
     better = {"up": 0.35, "side": 0.35}
     given = evidence(tmp_path, {"single": NOTHING, "multitask": better})
-    (comparison,) = [c for c in findings(given).comparisons if c.fraction == 1.0]
+    (comparison,) = [c for c in draw_conclusions(given).comparisons if c.fraction == 1.0]
     (data,) = [p for p in promises(comparison, given) if p.name == "less data"]
     assert data.kept == "kept"
     assert "up fewer than 45 of 450 rows; side fewer than 45 of 450 rows" in data.figures
@@ -130,7 +132,7 @@ class Tags(HTMLParser):
 
 
 def test_the_page_is_whole_and_needs_no_network(harmful: Findings) -> None:
-    affinities = Affinities(("up", "side"), ((1.0, -0.4), (0.2, 1.0)))
+    affinities = AffinityMatrix(("up", "side"), ((1.0, -0.4), (0.2, 1.0)))
     html, tags = page(harmful, "name: <planted>", affinities), Tags()
     tags.feed(html)
     assert not tags.open
@@ -143,7 +145,7 @@ def test_the_page_is_whole_and_needs_no_network(harmful: Findings) -> None:
 
 
 def test_the_report_for_machines_holds_every_trial(harmful: Findings, tmp_path: Path) -> None:
-    write(harmful, "name: planted", tmp_path / "report")
+    write_report(harmful, "name: planted", tmp_path / "report")
     told = json.loads((tmp_path / "report" / "study.json").read_text())
     assert len(told["trials"]) == 2 * 3 * 8
     assert told["recommendation"]["arm"] == "single"

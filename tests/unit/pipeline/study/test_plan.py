@@ -18,11 +18,11 @@ from pipeline.spec.runnable import runnable_specs
 from pipeline.store.store import Store
 from pipeline.study.design import Design, design
 from pipeline.study.jobs import Prepared
-from pipeline.study.plan import Pace, Plan, estimate, plan
+from pipeline.study.plan import StudyPlan, Timing, estimate, plan
 from tests.planted import write_spec
 
 TASKS = ("up", "side", "third")
-PACE = Pace(step=0.01, validation=0.0, apart=3.0)
+PACE = Timing(step=0.01, validation=0.0, overhead=3.0)
 
 
 def designed(directory: Path, more: str = "", *overrides: str) -> Design:
@@ -36,7 +36,7 @@ def ready(asked: Design, directory: Path) -> Prepared:
     return Prepared(asked, {(arm.name, 0): inputs for arm in asked.compared}, 450)
 
 
-def planned(directory: Path, minutes: float | None, more: str = "") -> Plan:
+def planned(directory: Path, minutes: float | None, more: str = "") -> StudyPlan:
     prepared = ready(designed(directory, more), directory)
     paces = {arm.name: PACE for arm in prepared.design.arms}
     return plan(prepared, paces, Store(directory / "store"), 1, minutes)
@@ -192,8 +192,11 @@ def test_specs_elsewhere_find_the_modules_of_layers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("study", "told"),
     [
-        ("arms: {a: {models: [[up]]}}", "expected groups that hold each of up, side, third once"),
-        ("reference: other", "no arm 'other'; expected one of single, multitask"),
+        ("arms: {a: {models: [[up]]}}", "expected each of up, side, third in exactly one group"),
+        (
+            "reference: other",
+            "study.reference: expected one of single, multitask, received 'other'",
+        ),
         ("metrics: {up: auk}", "study.metrics: up.auk: a binary task has no metric 'auk'"),
         ("arms: {a: {set: {tasks: {}}}}", "tasks"),
     ],

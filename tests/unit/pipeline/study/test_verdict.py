@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.study.verdict import Differences, judge
+from pipeline.study.verdict import Differences, reach_verdicts
 
 
 def comparison(
@@ -19,13 +19,13 @@ def comparison(
 
 def test_planted_differences_are_found() -> None:
     given = comparison([0.05, -0.05, 0.0], 0.002, 8, np.random.default_rng(0))
-    assert [v.outcome for v in judge(given, 0.05)] == ["helps", "hurts", "equivalent"]
+    assert [v.outcome for v in reach_verdicts(given, 0.05)] == ["helps", "hurts", "equivalent"]
 
 
 def test_where_nothing_differs_at_most_five_studies_in_a_hundred_say_otherwise() -> None:
     rng, wrong, studies = np.random.default_rng(0), 0, 100
     for _ in range(studies):
-        verdicts = judge(comparison([0.0] * 3, 0.02, 7, rng), 0.05)
+        verdicts = reach_verdicts(comparison([0.0] * 3, 0.02, 7, rng), 0.05)
         wrong += any(v.outcome in ("helps", "hurts") for v in verdicts)
     assert wrong / studies <= 0.05
 
@@ -33,13 +33,13 @@ def test_where_nothing_differs_at_most_five_studies_in_a_hundred_say_otherwise()
 def test_what_differs_by_the_margin_is_rarely_called_equivalent() -> None:
     rng, wrong, studies = np.random.default_rng(1), 0, 100
     for _ in range(studies):
-        verdicts = judge(comparison([0.01, -0.01], 0.004, 7, rng), 0.05)
+        verdicts = reach_verdicts(comparison([0.01, -0.01], 0.004, 7, rng), 0.05)
         wrong += any(v.outcome == "equivalent" for v in verdicts)
     assert wrong / studies <= 0.05
 
 
 def test_fewer_than_six_seeds_never_decide_that_one_arm_is_better() -> None:
-    (verdict,) = judge([Differences("a", np.array([5.0, 5.1, 5.2, 5.3, 5.4]), 0.01)], 0.05)
+    (verdict,) = reach_verdicts([Differences("a", np.array([5.0, 5.1, 5.2, 5.3, 5.4]), 0.01)], 0.05)
     assert verdict.outcome == "undecided"
     assert verdict.p_difference == pytest.approx(2 / 2**5)
     assert verdict.more_seeds == 6
@@ -47,7 +47,7 @@ def test_fewer_than_six_seeds_never_decide_that_one_arm_is_better() -> None:
 
 def test_a_difference_that_other_test_rows_might_not_show_is_undecided() -> None:
     by_seed = np.random.default_rng(0).normal(0.05, 0.002, 8)
-    (sure,) = judge([Differences("a", by_seed, 0.01)], 0.05)
-    (unsure,) = judge([Differences("a", by_seed, 0.01, row_error=0.04)], 0.05)
+    (sure,) = reach_verdicts([Differences("a", by_seed, 0.01)], 0.05)
+    (unsure,) = reach_verdicts([Differences("a", by_seed, 0.01, row_error=0.04)], 0.05)
     assert (sure.outcome, unsure.outcome) == ("helps", "undecided")
     assert unsure.more_seeds is None

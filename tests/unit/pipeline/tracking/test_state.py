@@ -1,7 +1,7 @@
 from pipeline.store.locks import locked
 from pipeline.tracking.events import RunFinished
 from pipeline.tracking.journal import JournalTracker
-from pipeline.tracking.state import State, load, pending, save
+from pipeline.tracking.state import SyncState, load_state, pending, save_state
 
 URI = "sqlite:///a.db"
 
@@ -10,8 +10,8 @@ def test_pending_runs_are_those_not_wholly_sent(tmp_path):
     for name in ("b", "a", "c"):
         tracker = JournalTracker(tmp_path / "runs" / name, print)
         tracker.record(RunFinished(status="finished"))
-    save(State(offset=1, done=True), tmp_path / "runs" / "a", URI)
-    save(State(offset=1), tmp_path / "runs" / "b", URI)
+    save_state(SyncState(offset=1, done=True), tmp_path / "runs" / "a", URI)
+    save_state(SyncState(offset=1), tmp_path / "runs" / "b", URI)
     assert [run.name for run in pending(tmp_path, URI)] == ["b", "c"]
     assert len(pending(tmp_path, "sqlite:///another.db")) == 3
 
@@ -21,12 +21,12 @@ def test_nothing_is_pending_in_a_store_without_runs(tmp_path):
 
 
 def test_state_survives_and_a_broken_one_is_begun_again(tmp_path):
-    state = State(offset=7, runs={"": "1", "Trainer": "2"}, datasets={"d": "{}"})
-    save(state, tmp_path, URI)
-    assert load(tmp_path, URI) == state
+    state = SyncState(offset=7, runs={"": "1", "Trainer": "2"}, datasets={"d": "{}"})
+    save_state(state, tmp_path, URI)
+    assert load_state(tmp_path, URI) == state
     for file in tmp_path.glob("sync-*"):
         file.write_text("{")
-    assert load(tmp_path, URI) == State()
+    assert load_state(tmp_path, URI) == SyncState()
 
 
 def test_a_lock_is_held_by_one(tmp_path):

@@ -15,7 +15,7 @@ from pipeline.spec.load import load_spec
 from pipeline.spec.tune import Tune
 from pipeline.tracking.events import StageMetrics
 from pipeline.tune.objective import Objective, against
-from pipeline.tune.report import Found, markdown
+from pipeline.tune.report import SearchResult, markdown
 from pipeline.tune.run import tune
 from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST, Search, over, overrides, revive
 from pipeline.tune.trial import Pruning
@@ -138,12 +138,12 @@ def test_a_report_says_what_chance_may_have_done(tmp_path: Path) -> None:
         for name, value in ((FIGURES, values), (TEST, values), (SECONDS, 1.5)):
             asked.set_user_attr(name, value)
         study.tell(asked, gain)
-    found = Found(spec, objective, figures(0.8, 0.8), study.trials)
+    found = SearchResult(spec, objective, figures(0.8, 0.8), study.trials)
     assert found.best is not None
     assert found.best.number == 1
     told = markdown(found)
     assert "+2.00 % on validation rows" in told
     assert "On test rows: +10.00 %. The best of many is too good by chance" in told
-    worse = Found(spec, objective, figures(0.8, 0.8), study.trials[:1])
+    worse = SearchResult(spec, objective, figures(0.8, 0.8), study.trials[:1])
     assert worse.best is None
     assert "No trial is better" in markdown(worse)

@@ -7,12 +7,12 @@ import os
 import pickle
 import shutil
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+from components.data.atomic import write_whole
 from components.errors import DISK_FULL, RootstockError
 from components.stage import BeamOptions, Context
 
@@ -199,9 +199,7 @@ class _Kept:
         file = _file(Path(self.directory), index)
         if isinstance(result, RootstockError | OSError):
             file = file.with_suffix(REFUSED)
-        new = file.with_name(f"{file.name}.{uuid.uuid4().hex}")
-        new.write_bytes(pickle.dumps(result))
-        new.replace(file)
+        write_whole(file, pickle.dumps(result))
 
 
 class _Progress:

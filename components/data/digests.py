@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from components.data.atomic import write_whole
 from components.errors import RootstockError
 
 RACY_NS = 2_000_000_000
@@ -71,9 +72,7 @@ def _remembered(base: str, files: Sequence[str], path: str, index: Path) -> dict
         seen[name] = [*(stamp if settled else [-1, -1, -1, -1]), digest]
     if changed or known.keys() != seen.keys():
         index.mkdir(parents=True, exist_ok=True)
-        new = memory.with_suffix(f".{os.getpid()}")
-        new.write_text(json.dumps(seen))
-        new.replace(memory)
+        write_whole(memory, json.dumps(seen))
     return {name: str(row[4]) for name, row in seen.items()}
 
 

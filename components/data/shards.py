@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from components.data.atomic import new_beside
 
 GROUP_ROWS = 1 << 16
 GROUP_BYTES = 1 << 25
@@ -28,7 +29,7 @@ class ShardWriter:
 
     def __init__(self, file: Path, schema: pa.Schema) -> None:
         self._file, self._schema = file, schema
-        self._new = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+        self._new = new_beside(file)
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0

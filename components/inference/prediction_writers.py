@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import uuid
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 
+from components.data.atomic import new_beside
 from components.data.shards import ShardWriter
 
 PredictionFormat = Literal["parquet", "jsonl", "tfrecord"]
@@ -46,7 +46,7 @@ class RowPredictions(PredictionWriter):
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._new = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+        self._new = new_beside(file)
         self._out = open(self._new, "wb")  # noqa: SIM115 - until `close`
 
     def write(self, batch: pa.RecordBatch) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final
 
 from components.data.arrow import np, pa, pc
 from components.data.casting import texts
+from components.errors import did_you_mean
 from components.labels.base import LabelColumn, Labels, LabelSample, Use
 from components.labels.classes import classifier, fit_classifier, listed, single_texts, unfit
 from models.tasks.base import TaskTarget
@@ -64,8 +64,8 @@ class BinaryLabels(Labels[BinaryTask]):
         if 0 < positives < total:
             return []
         values = [v for v, _ in counts]
-        matches = [m for p in task.positive for m in difflib.get_close_matches(p, values, 1)]
-        hint = f" Did you mean {matches[0]!r}?" if matches and not positives else ""
+        hints = [did_you_mean(p, values) for p in task.positive if not positives]
+        hint = next(filter(None, hints), "")
         which = "positive" if positives else "negative"
         expected = ", ".join(repr(p) for p in task.positive)
         return [

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from components.data.arrow import np, pa
 from components.data.casting import texts
-from components.errors import RootstockError
+from components.errors import RootstockError, did_you_mean
 from components.labels.base import LabelColumn, Shape, Use
 from models.tasks.base import Task
 
@@ -47,11 +46,9 @@ def not_in_domain(value: str, domain: Sequence[str], key: str | None) -> str:
 
     key: the task's field that declares the domain; None where it comes from the training split.
     """
-    matches = difflib.get_close_matches(value, domain, 1)
     shown = ", ".join(domain[:SHOWN]) + (", …" if len(domain) > SHOWN else "")
-    hint = f" Did you mean {matches[0]!r}?" if matches else ""
     where = f"the task's `{key}`" if key else "the classes of the training split"
-    return f"is not in {where} ({shown}).{hint}"
+    return f"is not in {where} ({shown}).{did_you_mean(value, domain)}"
 
 
 def unknown_label(

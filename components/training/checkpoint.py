@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from components.data.atomic import replacing
 from models.lazy import keras
 
 
@@ -41,12 +42,10 @@ class Checkpoint:
         arrays = {f"variable{i}": np.asarray(v) for i, v in enumerate(self._state())}
         arrays |= {f"best{i}": a for i, a in enumerate(progress.best)}
         arrays["history"] = np.frombuffer(json.dumps(progress.history).encode(), np.uint8)
-        beside = self.file.with_suffix(".partial")
-        with beside.open("wb") as stream:
+        with replacing(self.file) as new, new.open("wb") as stream:
             np.savez(stream, allow_pickle=False, **arrays)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(beside, self.file)
 
     def restore(self) -> Progress:
         """Set the variables; leaves them, with empty progress, where there is no checkpoint."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Batches, Preprocessing, SourceFiles
+from components.data.atomic import replacing
 from components.errors import RootstockError
 from components.stage import Context, Stage
 from components.transform.preprocessing_file import load_preprocessing
@@ -130,9 +130,8 @@ def embed_unit(index: int, unit: Unit, *, encoder: Encoder) -> None:
     representation = np.empty_like(encoded)
     representation[order] = encoded
     stored = Representation(width=representation.shape[1])
-    new = unit.target.with_name(f".{unit.target.name}.{uuid.uuid4().hex}")
-    write_shard(new, {REPRESENTATION: representation}, (stored,))
-    new.replace(unit.target)
+    with replacing(unit.target) as new:
+        write_shard(new, {REPRESENTATION: representation}, (stored,))
 
 
 @lru_cache(maxsize=1)

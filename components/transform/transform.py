@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.artifacts import Batches, Examples, Preprocessing, SourceFiles, Statistics
+from components.data.atomic import replacing
 from components.errors import RootstockError
 from components.stage import Context, Stage
 from components.statistics.column_statistics import load_statistics
@@ -62,10 +62,9 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         known = context.scratch / "preprocessing"
         if not known.exists():  # else a run that was killed has left it, beside shards made with it
             features = fit_features(self.inputs, self.reading, examples, train, context)
-            new = context.scratch / f".preprocessing-{uuid.uuid4().hex}"
-            new.mkdir()
-            save_preprocessing(features, new)
-            new.replace(known)
+            with replacing(known) as new:
+                new.mkdir()
+                save_preprocessing(features, new)
         features = load_preprocessing(Preprocessing(known))
 
         done = context.scratch / "batches"
@@ -113,9 +112,8 @@ def transform_shard(
             for name, values in answers.items():
                 found[name].append(values)
             rows += batch.num_rows
-    new = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    write_shard(new, {name: np.concatenate(parts) for name, parts in found.items()}, features)
-    new.replace(target)
+    with replacing(target) as new:
+        write_shard(new, {name: np.concatenate(parts) for name, parts in found.items()}, features)
     return rows
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from components.errors import did_you_mean
 from components.labels.base import LabelColumn, Shape, labels_of
 from components.statistics.column_statistics import (
     ColumnStatistics,
@@ -114,6 +114,5 @@ def _values(column: ColumnStatistics) -> ValueCounts:
 
 def absent(name: str, columns: Mapping[str, ColumnStatistics]) -> str:
     """A column that the examples lack."""
-    close = difflib.get_close_matches(name, columns, 1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(name, columns)
     return f"column {name!r} is not in the examples.{hint} Columns there: {', '.join(columns)}."

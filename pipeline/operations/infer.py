@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from components.artifacts import SourceFiles
+from components.data.atomic import replacing
 from components.data.digests import digest_tree
 from components.errors import RootstockError
 from components.inference.bulk_inferrer import BulkInferrer, BulkInferrerInputs
@@ -62,10 +63,8 @@ def infer(
                 tuple(SourceFiles(Path(s.path), s.digest(index)) for s in sources),
             ),
         )
-    new = output.with_name(f".{output.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(inferred.predictions.path, new)
-    new.rename(output)
+    with replacing(output) as new:
+        shutil.copytree(inferred.predictions.path, new)
     return int(dict(runner.results[-1].figures)["rows"])
 
 

@@ -1,53 +1,56 @@
-"""Messages."""
+"""Pydantic's errors about a spec, as sentences with file, line and key."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from typing import Any
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from components.errors import did_you_mean
 from pipeline.spec.sections import Spec
 from pipeline.spec.yaml_file import YamlFile
 
 
 def sentences(error: ValidationError, file: YamlFile) -> list[str]:
-    """One sentence for each thing that is wrong with a spec."""
-    found = []
-    for e in error.errors():
+    """One sentence for each problem of a spec."""
+    errors = error.errors()
+    result = []
+    for e in errors:
         if e["type"] == "too_short" and any(
-            o["loc"][: len(e["loc"])] == e["loc"] != o["loc"] for o in error.errors()
+            other["loc"][: len(e["loc"])] == e["loc"] != other["loc"] for other in errors
         ):
             continue  # pydantic counts only the valid items of a tuple
         where = _in_file(e["loc"], file.content)
-        told = e["msg"].removeprefix("Value error, ")
-        if e["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            known = _keys_beside(e["loc"])
-            told = f"unknown key{_close(str(where[-1]), known)} Known here: {', '.join(known)}."
-        elif e["type"] == "missing":
-            told = "is required and is not given"
-        elif e["type"] == "union_tag_invalid":
-            tags = str(e["ctx"]["expected_tags"]).replace("'", "").split(", ")
-            tag = str(e["ctx"]["tag"])
+        if e["type"] == "union_tag_invalid":
             where = (*where, str(e["ctx"]["discriminator"]).strip("'"))
-            told = f"{tag!r} is not known{_close(tag, tags)} Expected one of: {', '.join(tags)}."
-        elif e["type"] == "union_tag_not_found":
-            told = f"needs the key {e['ctx']['discriminator']}"
-        elif e["type"] == "tuple_type":
-            told = f"expected a list, such as [{e['input']}] (found {e['input']!r})"
-        elif e["type"] != "value_error":
-            told += f" (found {e['input']!r})"
         key = ".".join(map(str, where)) or "spec"
-        found.append(f"{file.place(where)}: {key}: {told}")
-    return list(dict.fromkeys(found))
+        result.append(f"{file.place(where)}: {key}: {_problem(e)}")
+    return list(dict.fromkeys(result))
 
 
-def _close(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, 1)
-    return f"; did you mean {close[0]!r}?" if close else "."
+def _problem(error: ErrorDetails) -> str:
+    """What is wrong with the value of a key."""
+    message, value = error["msg"].removeprefix("Value error, "), error["input"]
+    match error["type"]:
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            keys = _keys_beside(error["loc"])
+            hint = did_you_mean(str(error["loc"][-1]), keys)
+            return f"unknown key.{hint} Known here: {', '.join(keys)}."
+        case "missing":
+            return "is required and is not given"
+        case "union_tag_invalid":
+            tag, tags = str(error["ctx"]["tag"]), str(error["ctx"]["expected_tags"])
+            known = tags.replace("'", "").split(", ")
+            hint = did_you_mean(tag, known)
+            return f"{tag!r} is not known.{hint} Expected one of: {', '.join(known)}."
+        case "union_tag_not_found":
+            return f"needs the key {error['ctx']['discriminator']}"
+        case "tuple_type":
+            return f"expected a list, such as [{value}] (found {value!r})"
+        case "value_error":
+            return message
+    return f"{message} (found {value!r})"
 
 
 def _in_file(loc: tuple[str | int, ...], content: Any) -> tuple[str | int, ...]:

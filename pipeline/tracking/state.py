@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from components.data.atomic import write_whole
 from pipeline.tracking import journal
 
 
@@ -42,9 +43,7 @@ def load_state(run: Path, uri: str) -> SyncState:
 
 def save_state(state: SyncState, run: Path, uri: str) -> None:
     """Replace the state whole. One that is lost is made again: replaying is idempotent."""
-    new = _file(run, uri).with_suffix(".new")
-    new.write_bytes(_JSON.dump_json(state, indent=1))
-    new.replace(_file(run, uri))
+    write_whole(_file(run, uri), _JSON.dump_json(state, indent=1))
 
 
 def pending(store: Path, uri: str) -> list[Path]:

@@ -63,7 +63,7 @@ def test_a_valid_spec(project: Path) -> None:
     [
         (
             ["tasks.ripe.positve=1"],
-            r"--set tasks.ripe.positve=1: tasks.ripe.positve: unknown key; did you mean",
+            r"--set tasks.ripe.positve=1: tasks.ripe.positve: unknown key. Did you mean",
         ),
         (["data.sources.0.path=nowhere.csv"], r"nowhere\.csv"),
         (["inputs.size.column=siez"], r"inputs.size: 'siez' is not a column of .*rows.csv"),

@@ -17,6 +17,7 @@ from components.evaluation.metrics import family_of
 from components.ingestion.readers import readers
 from models.balancing.base import Balancing
 from models.discovery import methods
+from models.inputs.base import Input
 from models.sharing.base import Sharing
 from models.tasks.base import Task
 from models.transfer.base import Transfer
@@ -54,6 +55,10 @@ def blocks(page: Path, language: str) -> list[str]:
 def prose(page: Path) -> str:
     """A page without code."""
     return re.sub(r"```.*?```|`[^`]*`", "", text(page), flags=re.DOTALL)
+
+
+def flow() -> str:
+    return (ROOT / "pipeline" / "flow.py").read_text(encoding="utf-8")
 
 
 def ids(page: Path) -> str:
@@ -163,6 +168,26 @@ def test_the_page_on_evaluation_has_every_metric() -> None:
         row = re.search(rf"^\| {kind} \| (.*) \|$", text(Path("docs/evaluation.md")), re.MULTILINE)
         assert row, kind
         assert re.findall(r"`(\w+)`", row[1]) == [*family_of(kind).names], kind
+
+
+@pytest.mark.parametrize(
+    ("section", "kinds"),
+    [
+        ("tasks", [*methods("models.tasks", Task, "kind")]),
+        ("inputs", [*methods("models.inputs", Input, "kind")]),
+    ],
+)
+def test_readme_names_every_kind(section: str, kinds: list[str]) -> None:
+    row = re.search(rf"^\| `{section}` \|.*$", text(Path("README.md")), re.MULTILINE)
+    assert row
+    assert set(kinds) <= set(re.findall(r"`(\w+)`", row[0]))
+
+
+def test_the_diagram_has_every_stage_of_the_pipeline() -> None:
+    stages = set(re.findall(r"^from components\.\S+ import (\w+), \1Inputs", flow(), re.MULTILINE))
+    assert len(stages) > 10
+    (diagram, _) = blocks(Path("docs/architecture.md"), "mermaid")
+    assert stages - {"SpanMerger"} <= set(re.findall(r"\w+", diagram))
 
 
 def test_first_commands_of_the_readme_work(

@@ -25,9 +25,9 @@ class ModelRecord:
     sharing: SharingSpec
     balancing: BalancingSpec
 
-    def kept_in(self, directory: Path) -> ModelRecord:
+    def with_saved_files(self, directory: Path) -> ModelRecord:
         """The record of the same architecture, from what `save_record` kept in a directory."""
-        return replace(self, trunk=self.trunk.kept_in(directory / SOURCE))
+        return replace(self, trunk=self.trunk.with_saved_files(directory / SOURCE))
 
 
 def save_record(record: ModelRecord, directory: Path) -> None:
@@ -38,10 +38,10 @@ def save_record(record: ModelRecord, directory: Path) -> None:
     """
     source = directory / SOURCE
     source.mkdir()
-    record.trunk.keep(source)
+    record.trunk.save_files(source)
     if not any(source.iterdir()):
         source.rmdir()
-    text = _adapter().dump_json(record.kept_in(Path()), indent=1)
+    text = _adapter().dump_json(record.with_saved_files(Path()), indent=1)
     (directory / RECORD).write_bytes(text)
 
 
@@ -51,7 +51,7 @@ def read_record(directory: Path) -> ModelRecord:
     Raises:
         OSError, ValueError: there is none, or it cannot be read.
     """
-    return _adapter().validate_json((directory / RECORD).read_bytes()).kept_in(directory)
+    return _adapter().validate_json((directory / RECORD).read_bytes()).with_saved_files(directory)
 
 
 def _adapter() -> TypeAdapter[ModelRecord]:

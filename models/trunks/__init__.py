@@ -1,1 +1,1 @@
-"""Trunks: from preprocessed features to one representation. One file per source of trunks."""
+"""Trunks: networks from preprocessed features to one representation. One file per source."""

@@ -35,16 +35,16 @@ HOST = "https://storage.googleapis.com"
 
 @dataclass(frozen=True, kw_only=True)
 class Applications(Trunk):
-    """The convolutional part of a model, averaged over all positions; pixels are rescaled inside as
-    that model wants them.
+    """The convolutional part of a model, averaged over all positions. Pixels are rescaled inside,
+    as the model requires.
 
-    model: its class in `keras.applications`, such as MobileNetV2, EfficientNetB0 or ConvNeXtTiny.
-    weights: `imagenet`, which Keras keeps in `~/.keras/models` once it has downloaded it, or a
-        weights file of the model without its top.
+    model: class name in `keras.applications`, such as MobileNetV2, EfficientNetB0 or ConvNeXtTiny.
+    weights: `imagenet` (downloaded once to `~/.keras/models`), or a weights file of the model
+        without its top.
     alpha: width multiplier of the MobileNets.
-    side: height and width to resize images to, for images smaller than the model was trained on;
-        their own when absent.
-    pretrained: false for the same architecture with fresh weights.
+    side: height and width to resize images to, for images smaller than those the model was trained
+        on; without it they keep their size.
+    pretrained: false for the same architecture with random weights.
     """
 
     __pydantic_config__ = STRICT
@@ -56,9 +56,7 @@ class Applications(Trunk):
     pretrained: bool = True
 
     def files(self) -> tuple[str, ...]:
-        """See `Trunk.files`. The name and `alpha` identify the weights that Keras provides: it
-        checks their digest.
-        """
+        # Keras checks the digest of its own weights: the model's name and `alpha` identify them.
         return (self.weights,) if self.pretrained and self.weights != IMAGENET else ()
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
@@ -67,12 +65,12 @@ class Applications(Trunk):
             return wrong
         if self.weights != IMAGENET:
             if not os.path.isfile(self.weights):
-                wrong.append(f"{self.model}: weights {self.weights!r}: there is no such file.")
+                wrong.append(f"{self.model}: weights {self.weights!r}: no such file.")
             return wrong
         if not _cached(self.model) and (why := unreachable(HOST)):
             wrong.append(
-                f"{self.model}: its ImageNet weights are not in {_cache()}, and {why}. Give a file"
-                " under `weights`, or run it once where there is a network."
+                f"{self.model}: its ImageNet weights are not in {_cache()}, and {why}. Name a file"
+                " under `weights`, or run once with network access."
             )
         return wrong
 
@@ -82,8 +80,8 @@ class Applications(Trunk):
         sizes = {(self.side or f.height, self.side or f.width) for f in images}
         if len(sizes) > 1:
             raise TrunkError(
-                f"{self.model} reads images of one size. Received: {sorted(sizes)}. Expected"
-                " inputs of one size, or the trunk's `side`."
+                f"{self.model} reads images of one size. Received: {sorted(sizes)}. Give all inputs"
+                " the same size, or set the trunk's `side`."
             )
         side = sizes.pop()
         convnet = self._convnet(side)
@@ -93,20 +91,20 @@ class Applications(Trunk):
         encoded = [pooled(convnet.call(rescale(pixels(x, side))), "mean") for x in inputs.values()]
         return keras.Model(inputs, joined(encoded), name="trunk")
 
-    def kept_in(self, directory: Path) -> Applications:
+    def with_saved_files(self, directory: Path) -> Applications:
         return replace(self, weights=IMAGENET, pretrained=False)
 
     def _convnet(self, side: tuple[int, int]) -> keras.Model:
         """The model without its top."""
-        widened = {"alpha": self.alpha} if self.model.startswith("MobileNet") else {}
-        if self.alpha != 1 and not widened:
-            raise TrunkError(f"{self.model} has no `alpha`: only the MobileNets have one.")
+        multiplier = {"alpha": self.alpha} if self.model.startswith("MobileNet") else {}
+        if self.alpha != 1 and not multiplier:
+            raise TrunkError(f"{self.model} has no `alpha`; only the MobileNets do.")
         weights = IMAGENET if self.pretrained and self.weights == IMAGENET else None
         try:
             convnet = self._builder()(
-                include_top=False, weights=weights, input_shape=(*side, 3), **widened
+                include_top=False, weights=weights, input_shape=(*side, 3), **multiplier
             )
-        except Exception as e:  # a download fails in many ways; a wrong size is a ValueError
+        except Exception as e:  # downloads fail with many exceptions; a wrong size is a ValueError
             raise TrunkError(
                 f"keras.applications.{self.model} for images of {side[0]}x{side[1]}: {e}"
             ) from e
@@ -125,12 +123,14 @@ class Applications(Trunk):
         import h5py
 
         try:
-            with warnings.catch_warnings(action="error"):  # Keras skips what it does not find
+            with warnings.catch_warnings(
+                action="error"
+            ):  # Keras skips missing layers with a warning
                 convnet.load_weights(self.weights)
-        except Exception as e:  # Keras raises what it likes; find out what does not fit
+        except Exception as e:  # Keras raises many types; look for the layer that does not fit
             try:
                 with h5py.File(self.weights) as file:
-                    why = next(_misfits(convnet, file), str(e))
+                    why = next(_mismatches(convnet, file), str(e))
             except OSError as unreadable:
                 why = f"it cannot be read: {unreadable}"
             raise TrunkError(
@@ -138,8 +138,10 @@ class Applications(Trunk):
             ) from e
 
 
-def _misfits(model: keras.Model, file: Any) -> Iterator[str]:
-    """What does not fit, of a Keras 3 `.weights.h5` file or an older one, by layer."""
+def _mismatches(model: keras.Model, file: Any) -> Iterator[str]:
+    """Layers whose weights do not fit those in an HDF5 file of Keras 3 or 2, as sentences."""
+    import h5py
+
     stored = file.get("layers", file)
     by_name = {
         str(group["vars"].attrs.get("name", key)) if "vars" in group else key: group
@@ -151,12 +153,14 @@ def _misfits(model: keras.Model, file: Any) -> Iterator[str]:
         expected = sorted(tuple(w.shape) for w in layer.weights)
         group = by_name.get(layer.name)
         if group is None:
-            yield f"layer {layer.name!r}: expected weights {expected}. Found: no such layer."
+            yield f"layer {layer.name!r}: expected weights {expected}. Received: no such layer."
             continue
-        found: list[tuple[int, ...]] = []
-        group.visititems(lambda _, v, to=found: to.append(v.shape) if hasattr(v, "shape") else None)
-        if sorted(found) != expected:
-            yield f"layer {layer.name!r}: expected weights {expected}. Found: {sorted(found)}."
+        shapes: list[tuple[int, ...]] = []
+        group.visititems(
+            lambda _, v, to=shapes: to.append(v.shape) if isinstance(v, h5py.Dataset) else None
+        )
+        if sorted(shapes) != expected:
+            yield f"layer {layer.name!r}: expected weights {expected}. Received: {sorted(shapes)}."
 
 
 def _cache() -> Path:
@@ -164,7 +168,7 @@ def _cache() -> Path:
 
 
 def _cached(model: str) -> bool:
-    """Whether Keras's cache seems to hold the weights of a model without its top."""
+    """Whether Keras's cache seems to have the weights of a model without its top."""
 
     def plain(name: str) -> str:
         return re.sub("[^a-z0-9]", "", name.lower())

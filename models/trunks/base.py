@@ -1,4 +1,4 @@
-"""What a trunk is, whatever its source."""
+"""Interface of trunks, whatever their source."""
 
 from __future__ import annotations
 
@@ -11,64 +11,66 @@ from models.lazy import keras
 
 
 class TrunkError(ValueError):
-    """A trunk cannot be built as the spec says: what was expected, what there is, what to do."""
+    """A trunk cannot be built as specified: what was expected, what was received, what to do."""
 
 
 class Trunk(ABC):
-    """From preprocessed features to a representation that tasks share.
+    """The spec of a network from preprocessed features to a representation that tasks share.
 
-    A trunk is a frozen dataclass with a literal `name`, in a file of its own in `models/trunks`.
+    A trunk is a frozen dataclass with a literal `name`, one per file in `models/trunks`.
     """
 
     name: str
 
     @property
     def pretrained(self) -> bool:
-        """Whether `build` gives it weights that were trained before."""
+        """Whether `build` loads pretrained weights."""
         return False
 
     @abstractmethod
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         """A functional model from {feature name: [batch, ...]} to [batch, width] float.
 
-        Its inputs are shaped and typed as the features state; rescaling is inside.
-        Layers are named `<group>.<layer>`, and groups follow each other from input to output.
+        Its inputs have the shapes and dtypes of the features; rescaling is part of the model.
+        Layers are named `<group>.<layer>`, and groups are in order from input to output.
 
         Raises:
-            TrunkError: its pretrained files, or the features, are not what it needs.
+            TrunkError: the pretrained files or the features are not what the trunk needs.
         """
 
     def reading(self) -> Reading:
-        """How it wants its inputs prepared."""
+        """How the trunk needs its inputs prepared."""
         return Words()
 
     def files(self) -> tuple[str, ...]:
-        """The local files and directories whose content it starts from; downloads what is not yet
-        in its usual cache. The fields that name them are no part of its fingerprint: these are.
+        """The local files and directories with the pretrained weights. Downloads those that are not
+        in the source's usual cache.
+
+        Their content counts in the fingerprint, instead of the fields that name them.
 
         Raises:
-            TrunkError: they cannot be had.
+            TrunkError: they are missing and cannot be downloaded.
         """
         return ()
 
     def made_of(self) -> tuple[object, ...]:
-        """Dataclasses that `build` reads from files and whose own code it runs, so that it counts
-        in fingerprints as the code of the trunk does.
+        """The dataclasses that `build` reads from files. Their code runs, so it counts in
+        fingerprints like the code of the trunk.
         """
         return ()
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
-        """What would keep `build` from working, one sentence each, found without TensorFlow: what
-        is missing, unreadable, needs the network, or does not fit the inputs.
+        """Problems that would make `build` fail, one sentence each: missing or unreadable files, an
+        unreachable network, inputs that do not fit. Does not import TensorFlow.
         """
         return []
 
-    def keep(self, directory: Path) -> None:  # noqa: B027 - most trunks need nothing
-        """Write into an empty directory what `kept_in` needs besides the weights."""
+    def save_files(self, directory: Path) -> None:  # noqa: B027 - most trunks need no files
+        """Write what `with_saved_files` needs, except the weights, into an empty directory."""
 
-    def kept_in(self, directory: Path) -> Trunk:
-        """The trunk that builds the same architecture, with any weights, from what was kept: the
-        files that this one names may be gone.
+    def with_saved_files(self, directory: Path) -> Trunk:
+        """A trunk that builds the same architecture, with any weights, from what `save_files`
+        wrote. It works even after the files that this trunk names are deleted.
         """
         return self
 
@@ -79,8 +81,9 @@ def keras_input(feature: Feature) -> keras.KerasTensor:
 
 
 def layer_groups(trunk: keras.Model) -> dict[str, list[keras.Layer]]:
-    """The layers of a trunk by group, from input to output: the units of freezing. Every weight is
-    in one of them, and each of them has weights.
+    """The layers of a trunk by group, from input to output. Groups are the units of unfreezing.
+
+    Every weight belongs to exactly one group, and every group has weights.
     """
     groups: dict[str, list[keras.Layer]] = {}
     for layer in trunk.layers:

@@ -29,21 +29,21 @@ from models.trunks.sources.presets import check_preset, fetched_preset, is_text
 
 CONVERTER = "image_converter.json"
 PADDING_COUNTS = ("FNetBackbone", "XLNetBackbone")
-"""Text backbones of KerasHub 0.32 whose outputs at a token depend on how much padding follows."""
+"""Text backbones of KerasHub 0.32 whose output at a token depends on the padding after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KerasHub(Trunk):
-    """A preset by name (`bert_tiny_en_uncased`, `hf://user/model`, …) or directory, that of a
-    Hugging Face model too. Text is tokenised by the preset's own tokenizer, in the served graph.
+    """A preset, by name (`bert_tiny_en_uncased`, `hf://user/model`, …) or directory; also that of a
+    Hugging Face model. The preset's own tokenizer is part of the served model.
 
-    length: tokens per text, cut or padded; the `length` of an input counts words and does not
-        matter here.
-    pooling: of the last layer's outputs: the mean over the tokens or patches present, as sentence
-        encoders want it; `first`, that of the first token; or `pooled`, the layer that BERT trained
-        on top of the first token.
-    side: height and width to resize images to; the preset's own when absent.
-    pretrained: false for the same architecture with fresh weights.
+    length: tokens per text; longer texts are truncated, shorter ones padded. The `length` of an
+        input counts words and has no effect here.
+    pooling: how the outputs of the last layer become one vector. `mean`: the mean over all tokens
+        or patches, as sentence encoders do. `first`: the output of the first token. `pooled`: the
+        layer that BERT trained on top of the first token.
+    side: height and width to resize images to; by default the preset's own.
+    pretrained: false for the same architecture with random weights.
     """
 
     __pydantic_config__ = STRICT
@@ -79,18 +79,18 @@ class KerasHub(Trunk):
         if not isinstance(backbone.input, dict | list) and len(backbone.input.shape) == 4:
             return self._image_model(backbone, only(ImageFeature, features, self._what(backbone)))
         raise TrunkError(
-            f"{self._what(backbone)} reads {backbone.input}. Expected a backbone that reads text"
-            " alone or images alone."
+            f"{self._what(backbone)} reads {backbone.input}. Expected a backbone that reads only"
+            " text or only images."
         )
 
-    def keep(self, directory: Path) -> None:
+    def save_files(self, directory: Path) -> None:
         backbone = replace(self, pretrained=False)._backbone()
         (directory / CONFIG).write_text(json.dumps(keras.saving.serialize_keras_object(backbone)))
         if not isinstance(backbone.input, dict):
             converter = keras.saving.serialize_keras_object(self._converter(backbone))
             (directory / CONVERTER).write_text(json.dumps(converter))
 
-    def kept_in(self, directory: Path) -> KerasHub:
+    def with_saved_files(self, directory: Path) -> KerasHub:
         return replace(self, preset=str(directory), pretrained=False)
 
     def _what(self, backbone: keras.Model) -> str:
@@ -100,7 +100,7 @@ class KerasHub(Trunk):
         hub = load("keras_hub")
         try:
             return hub.models.Backbone.from_preset(self.preset, load_weights=self.pretrained)
-        except Exception as e:  # Keras, KerasHub and safetensors raise what they like
+        except Exception as e:  # Keras, KerasHub and safetensors raise many types
             raise TrunkError(f"preset {self.preset!r} cannot be loaded: {e}") from e
 
     def _text_model(
@@ -109,16 +109,16 @@ class KerasHub(Trunk):
         from models.trunks.layers.trim_padding import Trim
 
         outputs = backbone.output if isinstance(backbone.output, dict) else {"": backbone.output}
-        wanted = self._outputs()
-        output = next((outputs[name] for name in wanted if name in outputs), None)
+        names = self._output_names()
+        output = next((outputs[name] for name in names if name in outputs), None)
         if output is None:
             raise TrunkError(
-                f"{self._what(backbone)}: no output for pooling {self.pooling!r}. Outputs there:"
-                f" {', '.join(outputs)}. Expected another `pooling`."
+                f"{self._what(backbone)}: no output for pooling {self.pooling!r}. Available:"
+                f" {', '.join(outputs)}. Choose another `pooling`."
             )
-        given = {k: v for k, v in backbone.input.items() if "decoder" not in k}
+        encoder_inputs = {k: v for k, v in backbone.input.items() if "decoder" not in k}
         trims = type(backbone).__name__ not in PADDING_COUNTS
-        encoder = keras.Model(given, output)
+        encoder = keras.Model(encoder_inputs, output)
         name_groups(encoder, "embeddings")
         config = backbone.get_config()
         inputs, encoded = {}, []
@@ -129,12 +129,12 @@ class KerasHub(Trunk):
             if trims:
                 ids = Trim(feature.pad, f"trim_{feature.name}")(ids)
             present = _present(ids, feature)
-            values = {k: _token_input(k, ids, present) for k in given}
+            values = {k: _token_input(k, ids, present) for k in encoder_inputs}
             encoded.append(pooled(encoder.call(values), self.pooling, present))
         return keras.Model(inputs, joined(encoded), name="trunk")
 
-    def _outputs(self) -> tuple[str, ...]:
-        """Names of the output to take, the first there; "" is the only output."""
+    def _output_names(self) -> tuple[str, ...]:
+        """Names of the output to use, in order of preference; "" is the only output of a model."""
         if self.pooling == "pooled":
             return ("pooled_output",)
         return ("sequence_output", "encoder_sequence_output", "")
@@ -146,10 +146,10 @@ class KerasHub(Trunk):
             ("max_sequence_length", feature.length),
             ("vocabulary_size", feature.vocabulary_size),
         ):
-            there = config.get(key)
-            if isinstance(there, int) and there < needed:
+            limit = config.get(key)
+            if isinstance(limit, int) and limit < needed:
                 raise TrunkError(
-                    f"{self._what(backbone)}: its {key} is {there}, but input {feature.name!r}"
+                    f"{self._what(backbone)}: its {key} is {limit}, but input {feature.name!r}"
                     f" needs {needed}: "
                     + (
                         "lower the trunk's `length`."
@@ -162,14 +162,14 @@ class KerasHub(Trunk):
         self, backbone: keras.Model, features: tuple[ImageFeature, ...]
     ) -> keras.Model:
         if self.pooling == "pooled":
-            raise TrunkError(f"{self._what(backbone)}: pooling 'pooled' is for text.")
+            raise TrunkError(f"{self._what(backbone)}: pooling 'pooled' is for text only.")
         converter = self._converter(backbone)
         fixed = tuple(backbone.input.shape[1:3])
         side = (self.side, self.side) if self.side else converter.image_size
         if None not in fixed:
             if self.side and fixed != side:
                 raise TrunkError(
-                    f"{self._what(backbone)} takes images of {fixed[0]}x{fixed[1]} only. Received:"
+                    f"{self._what(backbone)} only reads images of {fixed[0]}x{fixed[1]}. Received:"
                     f" side {self.side}"
                 )
             side = fixed
@@ -185,33 +185,33 @@ class KerasHub(Trunk):
         return keras.Model(inputs, joined(encoded), name="trunk")
 
     def _converter(self, backbone: keras.Model) -> keras.layers.Layer:
-        """What the preset does to images: their size, scale and offset."""
+        """The preset's image preprocessing: size, scale and offset."""
         try:
             return load("keras_hub").layers.ImageConverter.from_preset(self.preset)
         except Exception as e:  # as in `_backbone`
             raise TrunkError(
-                f"{self._what(backbone)}: the range of pixels that it takes is not known: {e}\n"
+                f"{self._what(backbone)}: its pixel range is unknown: {e}\n"
                 f"Expected a preset saved with its image converter ({CONVERTER})."
             ) from e
 
 
 def _present(ids: keras.KerasTensor, feature: TokensFeature) -> keras.KerasTensor:
-    """int32 [batch, length]: 1 up to the last token that is not padding, else 0.
+    """Mask int32 [batch, length]: 1 up to the last token that is not padding, else 0.
 
-    Tokens in the text may have the id of padding: GPT-2's 0 is "!".
+    A token inside the text may have the padding id: in GPT-2, id 0 is "!".
     """
     ops = keras.ops
-    there = ops.cast(ops.not_equal(ids, feature.pad), "int32")
-    after = ops.flip(ops.cumsum(ops.flip(there, axis=1), axis=1), axis=1)
-    return ops.cast(ops.greater(after, 0), "int32")
+    not_padding = ops.cast(ops.not_equal(ids, feature.pad), "int32")
+    remaining = ops.flip(ops.cumsum(ops.flip(not_padding, axis=1), axis=1), axis=1)
+    return ops.cast(ops.greater(remaining, 0), "int32")
 
 
 def _token_input(
     name: str, ids: keras.KerasTensor, present: keras.KerasTensor
 ) -> keras.KerasTensor:
-    """The value of one of a backbone's inputs."""
+    """The value of the backbone input of this name."""
     if name.endswith("token_ids"):
         return ids
     if name.endswith("padding_mask"):
         return present
-    return keras.ops.zeros_like(ids)  # segment ids: all of one segment
+    return keras.ops.zeros_like(ids)  # segment ids: a text is one segment

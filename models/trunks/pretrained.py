@@ -1,4 +1,4 @@
-"""What sources of pretrained trunks share: one kind of input, layer groups, pooling."""
+"""Helpers for sources of pretrained trunks: input checks, layer groups, pixels, pooling."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ _STAGES = (
     r"expanded_conv_(\d+)",
     r"(?:layer|block|stage|stack|group|mixed|unit)s?_?(\d+)",
 )
-"""How architectures number their stages, the first pattern that fits a name first."""
+"""How architectures number their stages. The first pattern that matches a name counts."""
 
 
 def stage_of(name: str) -> int | None:
-    """The number of the stage or block that a layer's or variable's name tells, if it tells one."""
+    """The number of the stage or block in the name of a layer or variable; None if it has none."""
     for pattern in _STAGES:
-        if found := re.search(pattern, name):
-            return int(found[1])
+        if match := re.search(pattern, name):
+            return int(match[1])
     return None
 
 
 def name_groups(model: keras.Model, stem: str) -> None:
-    """Rename the layers of a functional model `<group>.<name>`: `stem`, then a group per stage.
+    """Rename the layers of a functional model to `<group>.<name>`: first `stem`, then one group per
+    stage.
 
-    A layer without a number belongs to the stage before it. Of a layer that holds the whole encoder
-    (that of ViT) its own layers are renamed.
+    A layer without a number belongs to the stage before it. If one layer contains the whole encoder
+    (as in ViT), its inner layers are renamed.
     """
     group = stem
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
-            continue  # numbered by how many there were in the process
+            continue  # its name depends on how many the process has created
         for part in _parts(layer):
             number = stage_of(part.name)
             group = group if number is None else f"stage{number}"
@@ -46,14 +47,14 @@ def name_groups(model: keras.Model, stem: str) -> None:
 
 
 def _parts(layer: keras.Layer) -> list[keras.Layer]:
-    """The numbered layers inside a layer without a number, with what lies between; or itself."""
+    """The inner layers of a layer that contains numbered ones but has no number; else itself."""
     parts = list(layer._flatten_layers(include_self=False, recursive=False))
     numbers = {stage_of(part.name) for part in parts} - {None}
     return parts if stage_of(layer.name) is None and len(numbers) > 1 else [layer]
 
 
 def only(kind: type[F], features: tuple[Feature, ...], trunk: str) -> tuple[F, ...]:
-    """The features, all of one kind.
+    """The features, which must all be of one kind.
 
     Raises:
         TrunkError: one is of another kind.
@@ -62,13 +63,13 @@ def only(kind: type[F], features: tuple[Feature, ...], trunk: str) -> tuple[F, .
         if not isinstance(f, kind):
             raise TrunkError(
                 f"{trunk}: input {f.name!r}: expected {kind.__name__}. Received:"
-                f" {type(f).__name__}. A pretrained trunk reads inputs of its own kind alone."
+                f" {type(f).__name__}. A pretrained trunk reads inputs of one kind only."
             )
     return features  # type: ignore[return-value]
 
 
 def check_images(inputs: tuple[Input, ...], trunk: str) -> list[str]:
-    """A sentence for each input that is no image."""
+    """One sentence per input that is not an image."""
     return [
         f"{trunk} reads images, but inputs.{i.name} is {i.kind}."
         for i in inputs
@@ -79,13 +80,13 @@ def check_images(inputs: tuple[Input, ...], trunk: str) -> list[str]:
 def pixels(
     image: keras.KerasTensor, side: tuple[int, int] | None, channels: int = 3
 ) -> keras.KerasTensor:
-    """float32 [batch, *side, channels], 0 to 255, of uint8 images; grey ones repeated.
+    """uint8 images as float32 [batch, *side, channels] from 0 to 255; grey images are repeated.
 
-    side: height and width to resize to; their own when None.
+    side: height and width to resize to; None keeps the size.
     """
     x = keras.ops.cast(image, "float32")
     if side is not None and side != tuple(image.shape[1:3]):
-        # The operation: Keras's Resizing layer puts every layer after it in training mode.
+        # Not Keras's Resizing layer: it puts all layers after it in training mode.
         x = keras.ops.image.resize(x, side, antialias=True)
     return x if x.shape[-1] == channels else keras.ops.repeat(x, channels, axis=-1)
 
@@ -93,8 +94,10 @@ def pixels(
 def pooled(
     x: keras.KerasTensor, how: str, present: keras.KerasTensor | None = None
 ) -> keras.KerasTensor:
-    """[batch, width] of [batch, ..., width]: the mean over all positions (those `present`, float
-    [batch, positions], where given), or the first one.
+    """Pools [batch, ..., width] to [batch, width]: the mean over all positions, or the first one.
+
+    how: `first`, or anything else for the mean. present: [batch, positions], 1 for the positions
+        that count in the mean; None for all.
     """
     if len(x.shape) == 2:
         return x
@@ -107,7 +110,7 @@ def pooled(
 
 
 def joined(encoded: list[keras.KerasTensor]) -> keras.KerasTensor:
-    """One representation of all inputs."""
+    """The representations of all inputs, concatenated."""
     if len(encoded) == 1:
         return encoded[0]
     return keras.layers.Concatenate(name="join")(encoded)

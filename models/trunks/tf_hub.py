@@ -1,4 +1,4 @@
-"""A module of TensorFlow Hub: any reusable SavedModel (TF2), or a signature of any other."""
+"""A module of TensorFlow Hub: any reusable SavedModel (TF2), or a signature of another one."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TfHub(Trunk):
-    """Images reach the module as float32 in [0, 1], in its own size; texts as strings, through its
-    preprocessing module if it has one. An output of higher rank is averaged over its positions.
+    """Images enter the module as float32 in [0, 1], in the module's size. Texts enter as strings,
+    through its preprocessing module if it has one. Outputs of higher rank are averaged over their
+    positions.
 
-    handle: a SavedModel directory, an archive of one, or a URL; URLs are cached in
-        `TFHUB_CACHE_DIR`, as the library does.
-    preprocess: handle of the module that makes the encoder's inputs of strings.
-    output: which output, of a module that has several; `pooled_output` or `default` when empty.
-    signature: to call a signature instead of the module: features alone, without training.
+    handle: a SavedModel directory, an archive of one, or a URL. Downloads are cached in
+        `TFHUB_CACHE_DIR`, as `tensorflow_hub` does.
+    preprocess: handle of the module that converts strings to the encoder's inputs.
+    output: name of the output to use; `pooled_output` or `default` when empty.
+    signature: name of a signature to call instead of the module; such a module cannot be trained.
     hyperparameters: fixed arguments of every call.
-    side: height and width to resize images to, for modules that take any.
+    side: height and width to resize images to, for modules that accept any size.
     """
 
     __pydantic_config__ = STRICT
@@ -63,7 +64,7 @@ class TfHub(Trunk):
         kinds = {i.kind for i in inputs}
         if not all(isinstance(i, ImageInput | TextInput) for i in inputs) or len(kinds) > 1:
             listed = ", ".join(f"inputs.{i.name} is {i.kind}" for i in inputs)
-            wrong.append(f"trunk tf_hub reads images or texts, one of the two, but {listed}.")
+            wrong.append(f"trunk tf_hub reads either images or texts, but {listed}.")
         return wrong
 
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
@@ -87,11 +88,11 @@ class TfHub(Trunk):
             encoded = self._encode_texts(module, list(inputs.values()))
         return keras.Model(inputs, joined(encoded), name="trunk")
 
-    def keep(self, directory: Path) -> None:
+    def save_files(self, directory: Path) -> None:
         for name, handle in self._named().items():
             shutil.copytree(module_directory(handle), directory / name)
 
-    def kept_in(self, directory: Path) -> TfHub:
+    def with_saved_files(self, directory: Path) -> TfHub:
         preprocess = str(directory / "preprocess") if self.preprocess else ""
         return replace(self, handle=str(directory / "handle"), preprocess=preprocess)
 
@@ -103,22 +104,22 @@ class TfHub(Trunk):
         return tuple(self._named().values())
 
     def _encode_image(self, module: AdoptedModule, image: keras.KerasTensor) -> keras.KerasTensor:
-        takes = module.takes
-        wanted = (
-            isinstance(takes, tf.TensorSpec) and takes.dtype.is_floating and takes.shape.rank == 4
+        spec = module.module_input_spec
+        reads_images = (
+            isinstance(spec, tf.TensorSpec) and spec.dtype.is_floating and spec.shape.rank == 4
         )
-        if not wanted:
-            raise self._misfit("float32 images [batch, height, width, channels]", takes)
-        _, height, width, channels = takes.shape
-        own = (self.side, self.side) if self.side else tuple(image.shape[1:3])
-        side = (height or own[0], width or own[1])
-        if self.side and side != own:
-            raise self._misfit(f"images of {self.side}x{self.side}, the trunk's `side`", takes)
+        if not reads_images:
+            raise self._mismatch("float32 images [batch, height, width, channels]", spec)
+        _, height, width, channels = spec.shape
+        default = (self.side, self.side) if self.side else tuple(image.shape[1:3])
+        side = (height or default[0], width or default[1])
+        if self.side and side != default:
+            raise self._mismatch(f"images of {self.side}x{self.side}, the trunk's `side`", spec)
         channels = channels or 3
         if channels < image.shape[-1]:
-            raise self._misfit(f"images of {image.shape[-1]} channels", takes)
+            raise self._mismatch(f"images of {image.shape[-1]} channels", spec)
         x = pixels(image, side, channels) / 255.0
-        return self._chosen(module(keras.ops.cast(x, takes.dtype.name)))
+        return self._representation(module(keras.ops.cast(x, spec.dtype.name)))
 
     def _encode_texts(
         self, module: AdoptedModule, texts: list[keras.KerasTensor]
@@ -127,67 +128,71 @@ class TfHub(Trunk):
 
         first = module
         if self.preprocess:
-            where = module_directory(self.preprocess)
-            first = AdoptedModule(where, self.preprocess, "preprocess", adopt=False)
-        takes = first.takes
-        is_text = isinstance(takes, tf.TensorSpec) and takes.dtype == tf.string
-        if not is_text or takes.shape.rank not in (1, None):
+            directory = module_directory(self.preprocess)
+            first = AdoptedModule(directory, self.preprocess, "preprocess", adopt=False)
+        spec = first.module_input_spec
+        is_text = isinstance(spec, tf.TensorSpec) and spec.dtype == tf.string
+        if not is_text or spec.shape.rank not in (1, None):
             hint = "" if self.preprocess else " Name its preprocessing module under `preprocess`."
-            raise self._misfit("strings [batch]", takes, hint)
+            raise self._mismatch("strings [batch]", spec, hint)
         if not self.preprocess:
-            return [self._chosen(module(x)) for x in texts]
-        return [self._chosen(module(self._fitting(module, first(x)))) for x in texts]
+            return [self._representation(module(x)) for x in texts]
+        prepared = [first(x) for x in texts]
+        for x in prepared:
+            self._check_prepared(module.module_input_spec, x)
+        return [self._representation(module(x)) for x in prepared]
 
-    def _fitting(self, module: AdoptedModule, given: object) -> object:
-        """The outputs of the preprocessing module, if the encoder takes such."""
-        takes = module.takes
-        expected = sorted(takes) if isinstance(takes, Mapping) else takes
-        found = sorted(given) if isinstance(given, Mapping) else given
-        if isinstance(takes, Mapping) != isinstance(given, Mapping) or (
-            isinstance(takes, Mapping) and expected != found
-        ):
-            raise self._misfit(f"the outputs of {self.preprocess!r}, {found}", takes)
-        return given
+    def _check_prepared(self, spec: object, prepared: object) -> None:
+        """Check that the preprocessing module's outputs are what the encoder expects.
 
-    def _chosen(self, outputs: object) -> keras.KerasTensor:
-        """[batch, width] of a module's outputs."""
+        Raises:
+            TrunkError: they are not.
+        """
+        expected = sorted(spec) if isinstance(spec, Mapping) else None
+        received = sorted(prepared) if isinstance(prepared, Mapping) else None
+        if expected != received:
+            outputs = prepared if received is None else received
+            raise self._mismatch(f"the outputs of {self.preprocess!r}, {outputs}", spec)
+
+    def _representation(self, outputs: object) -> keras.KerasTensor:
+        """The output to use, pooled to [batch, width]."""
         if isinstance(outputs, Mapping):
             names = [self.output] if self.output else ["pooled_output", "default"]
             names += [] if self.output or len(outputs) > 1 else list(outputs)
-            found = next((outputs[n] for n in names if n in outputs), None)
+            output = next((outputs[n] for n in names if n in outputs), None)
         else:
-            found = None if self.output else outputs
-        if found is None:
-            there = (
+            output = None if self.output else outputs
+        if output is None:
+            available = (
                 ", ".join(sorted(outputs)) if isinstance(outputs, Mapping) else "one without a name"
             )
             raise TrunkError(
                 f"module {self.handle!r}: expected output"
-                f" {self.output or 'pooled_output or default'!r}. Outputs there: {there}. Name one"
-                " under `output`."
+                f" {self.output or 'pooled_output or default'!r}. Available: {available}."
+                " Name one under `output`."
             )
-        if len(found.shape) < 2 or found.shape[-1] is None:
+        if len(output.shape) < 2 or output.shape[-1] is None:
             raise TrunkError(
                 f"module {self.handle!r}: expected an output [batch, …, width]. Received shape"
-                f" {tuple(found.shape)}"
+                f" {tuple(output.shape)}"
             )
-        return pooled(found, "mean")
+        return pooled(output, "mean")
 
-    def _misfit(self, received: str, takes: object, hint: str = "") -> TrunkError:
-        return TrunkError(f"module {self.handle!r} expects {takes}. Received: {received}.{hint}")
+    def _mismatch(self, received: str, spec: object, hint: str = "") -> TrunkError:
+        return TrunkError(f"module {self.handle!r} expects {spec}. Received: {received}.{hint}")
 
 
 def adopted(trunk: keras.Model) -> list[AdoptedModule]:
-    """The loaded modules in a trunk: a SavedModel of it has to track them."""
+    """The loaded modules in a trunk. A SavedModel of the trunk must track them."""
     from models.trunks.layers.hub_module import AdoptedModule
 
     return [la for la in trunk.layers if isinstance(la, AdoptedModule)]
 
 
 def why_frozen(trunk: keras.Model) -> str:
-    """Why a trunk cannot be trained; empty if it can."""
+    """Why a trunk cannot be trained; empty if it can be."""
     reasons = [
-        f"module {la.handle!r} gives features alone: {la.why_frozen}"
+        f"module {la.handle!r} cannot be trained: {la.why_frozen}"
         for la in adopted(trunk)
         if la.why_frozen
     ]

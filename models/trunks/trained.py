@@ -1,4 +1,4 @@
-"""The trunk of a model that was trained here, so that knowledge moves between tasks."""
+"""The trunk of a model that Rootstock trained, so that its knowledge transfers to other tasks."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ from models.trunks.base import Trunk, TrunkError
 
 @dataclass(frozen=True, kw_only=True)
 class Registry(Trunk):
-    """Reads its inputs exactly as that model did: with its vocabularies, means and image size.
+    """Reads its inputs exactly as that model did, with the same vocabularies, means and image size.
 
-    model: the directory of a trained model. In a spec also a pushed version, the directory of all
-        versions of a model (the newest counts), a store (the model trained last counts), or
-        `models:/name@alias` or `models:/name/version` in MLflow's registry: the pipeline looks up
-        the directory (`pipeline.spec.trunk_lookup`) before it builds anything.
-    store: where the model of a pushed or registered version lies; when empty, the store around that
-        version, or that of the spec.
-    pretrained: false for the same architecture with fresh weights.
+    model: the directory of a trained model. A spec may also name a pushed version, the directory of
+        all versions of a model (the newest is used), a store (the model trained last is used), or
+        `models:/name@alias` or `models:/name/version` in MLflow's registry.
+    store: the store with the model of a pushed or registered version; when empty, the store around
+        that version, or that of the spec.
+    pretrained: false for the same architecture with random weights.
     """
 
     __pydantic_config__ = STRICT
@@ -39,8 +38,8 @@ class Registry(Trunk):
         return AsTrained(source=str(self._directory()))
 
     def files(self) -> tuple[str, ...]:
-        found = (self._directory() / name for name in (RECORD, WEIGHTS, SOURCE))
-        return tuple(str(path) for path in found if path.exists())
+        paths = (self._directory() / name for name in (RECORD, WEIGHTS, SOURCE))
+        return tuple(str(path) for path in paths if path.exists())
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
         try:
@@ -58,19 +57,19 @@ class Registry(Trunk):
         from models.multitask import build
 
         directory, trained = self._directory(), self._features()
-        ordered = _in_its_order(features, trained, self.model)
+        ordered = _in_trained_order(features, trained, self.model)
         try:
             return build.read_trunk(directory, ordered, self.pretrained)
         except (OSError, ValueError) as e:
             raise TrunkError(f"trained model {self.model!r}: {e}") from e
 
-    def keep(self, directory: Path) -> None:
+    def save_files(self, directory: Path) -> None:
         model = self._directory()
         shutil.copy(model / RECORD, directory)
         if (model / SOURCE).exists():
             shutil.copytree(model / SOURCE, directory / SOURCE)
 
-    def kept_in(self, directory: Path) -> Registry:
+    def with_saved_files(self, directory: Path) -> Registry:
         return replace(self, model=str(directory), store="", pretrained=False)
 
     def _features(self) -> tuple[Feature, ...]:
@@ -85,24 +84,29 @@ class Registry(Trunk):
     def _directory(self) -> Path:
         directory = Path(self.model)
         if not (directory / RECORD).is_file():
-            raise TrunkError(f"{self.model!r} is no trained model: it holds no {RECORD}.")
+            raise TrunkError(f"{self.model!r} is no trained model: it has no {RECORD}.")
         return directory
 
 
-def _in_its_order(
-    given: tuple[Feature, ...], trained: tuple[Feature, ...], model: str
+def _in_trained_order(
+    features: tuple[Feature, ...], trained: tuple[Feature, ...], model: str
 ) -> tuple[Feature, ...]:
-    """The given features in the order of those that the model was trained with."""
-    left = sorted(given, key=lambda f: f.name)
+    """The features in the order of those that the model was trained with.
+
+    Raises:
+        TrunkError: a feature that the model reads is missing.
+    """
+    left = sorted(features, key=lambda f: f.name)
     ordered = []
     for feature in trained:
-        fitting = [f for f in left if replace(feature, name=f.name, column=f.column) == f]
-        if not fitting:
+        candidates = [f for f in left if replace(feature, name=f.name, column=f.column) == f]
+        if not candidates:
             raise TrunkError(
-                f"trained model {model!r} reads {feature.name!r} ({feature.kind}), and no input is"
-                f" prepared as it was. Inputs: {', '.join(f'{f.name} ({f.kind})' for f in given)}."
+                f"trained model {model!r} reads {feature.name!r} ({feature.kind}), but no input is"
+                " prepared in the same way. Inputs:"
+                f" {', '.join(f'{f.name} ({f.kind})' for f in features)}."
             )
-        best = next((f for f in fitting if f.name == feature.name), fitting[0])
+        best = next((f for f in candidates if f.name == feature.name), candidates[0])
         left.remove(best)
         ordered.append(best)
     return tuple(ordered)

@@ -147,11 +147,11 @@ def test_it_can_be_rebuilt_without_its_files(
     before = np.asarray(trunk(prepared(sample), training=False))
     kept = tmp_path / "kept"
     kept.mkdir()
-    sample.trunk.keep(kept)
+    sample.trunk.save_files(kept)
     moved = kept.rename(tmp_path / "moved")
     away = sample.files.rename(sample.files.with_name("away"))
     try:
-        again = sample.trunk.kept_in(moved).build(sample.features)
+        again = sample.trunk.with_saved_files(moved).build(sample.features)
     finally:
         away.rename(sample.files)
     again.set_weights(trunk.get_weights())

@@ -1,1 +1,1 @@
-"""Layers."""
+"""Keras layers of pretrained trunks. Importing their modules imports TensorFlow."""

@@ -1,8 +1,9 @@
 """A reusable SavedModel as a Keras layer that trains the module's own variables.
 
-`hub.KerasLayer` is a Keras 2 layer, and `keras.layers.TFSMLayer` fails on the names of real
-variables and knows neither `training` nor regularisation losses. Importing this module imports
-TensorFlow. See https://www.tensorflow.org/hub/reusable_saved_models for the interface.
+It replaces `hub.KerasLayer`, a Keras 2 layer, and `keras.layers.TFSMLayer`, which fails on the
+names of real variables and supports neither `training` nor regularisation losses. The interface of
+modules is https://www.tensorflow.org/hub/reusable_saved_models. Importing this module imports
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from models.lazy import keras, tf
 from models.trunks.base import TrunkError
 from models.trunks.pretrained import stage_of
 
-TF1_MARK = "tfhub_module.pb"
+TF1_FILE = "tfhub_module.pb"
+"""A file that only modules in TF1 Hub format have."""
+
 GROUPS = "layer_groups"
-"""The attribute under which our own published modules keep their variables by layer group."""
+"""The attribute of modules published by this package that has their variables by layer group."""
 
 
 class VariableGroup(keras.layers.Layer):  # type: ignore[misc]
-    """Variables of a module, adopted as Keras variables; not called."""
+    """Holds variables of a module as Keras variables. It is never called."""
 
     def __init__(self, name: str, variables: Iterable[tf.Variable], trainable: set[int]) -> None:
         super().__init__(name=name, dtype="float32")
@@ -42,12 +45,13 @@ class VariableGroup(keras.layers.Layer):  # type: ignore[misc]
 class AdoptedModule(keras.Model):  # type: ignore[misc]
     """Calls a loaded module. Its layers are the groups of the module's variables, in order.
 
-    Frozen (no group trainable), it runs in inference mode even while the model around it trains.
+    If no group is trainable, the module runs in inference mode even while the model around it
+    trains.
 
-    handle: for messages. signature: to call instead of the module itself: features alone, without
-        training. arguments: fixed hyperparameters of every call. adopt: whether its variables
-        become weights of the layer.
-    why_frozen: why it cannot be trained; empty if it can.
+    handle: for messages. signature: name of the signature to call instead of the module; then it
+        cannot be trained. arguments: fixed hyperparameters of every call. adopt: whether the
+        module's variables become weights of this model.
+    why_frozen: why the module cannot be trained; empty if it can be.
     """
 
     def __init__(
@@ -60,22 +64,22 @@ class AdoptedModule(keras.Model):  # type: ignore[misc]
         adopt: bool = True,
     ) -> None:
         super().__init__(name=name, dtype="float32")
-        tf1 = (directory / TF1_MARK).exists()
+        tf1 = (directory / TF1_FILE).exists()
         try:
-            # The module must live as long as its variables are used: hence the attribute.
+            # An attribute, because the module must live as long as its variables are used.
             self.module = tf.saved_model.load(str(directory), tags=[] if tf1 else None)
-        except Exception as e:  # a broken SavedModel fails in many ways
+        except Exception as e:  # broken SavedModels raise many types
             raise TrunkError(f"module {handle!r} cannot be loaded: {e}") from e
         self.handle, self.signature = handle, signature
         if tf1 and not signature:
             self.signature = "default"
         self.function = self._function()
         self.arguments = dict(arguments or {})
-        self.takes_training = not self.signature and "training" in self._parameters()
+        self.has_training_argument = not self.signature and "training" in self._parameters()
         self._check_arguments()
         trainable = () if self.signature else getattr(self.module, "trainable_variables", ())
         self.why_frozen = self._why_frozen(tf1, len(trainable)) if adopt else ""
-        self.losses_of_module = self._regularization() if adopt and not self.why_frozen else ()
+        self.regularization_losses = self._regularization() if adopt and not self.why_frozen else ()
         ids = {id(v) for v in trainable}
         self.groups = [
             VariableGroup(f"{group}.variables", variables, ids)
@@ -84,8 +88,8 @@ class AdoptedModule(keras.Model):  # type: ignore[misc]
         self.built = True
 
     @property
-    def takes(self) -> Any:
-        """The `tf.TensorSpec`, or the dict of them, that it takes."""
+    def module_input_spec(self) -> Any:
+        """The `tf.TensorSpec` of the module's input, or a dict of them."""
         if self.signature:
             named = self.function.structured_input_signature[1]
             return next(iter(named.values())) if len(named) == 1 else named
@@ -93,35 +97,35 @@ class AdoptedModule(keras.Model):  # type: ignore[misc]
         return positional[0] if positional else next(iter(named.values()))
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """The module's output or outputs."""
+        """The module's output, or a dict of outputs."""
         arguments = dict(self.arguments)
-        if self.takes_training:
+        if self.has_training_argument:
             arguments["training"] = bool(training) and bool(self.trainable_variables)
         if self.signature:
             names = list(self.function.structured_input_signature[1])
-            given = inputs if isinstance(inputs, Mapping) else {names[0]: inputs}
-            found = self.function(**given, **arguments)
+            named = inputs if isinstance(inputs, Mapping) else {names[0]: inputs}
+            outputs = self.function(**named, **arguments)
         else:
-            found = self.function(inputs, **arguments)
+            outputs = self.function(inputs, **arguments)
         if self.trainable_variables:
-            for loss in self.losses_of_module:
+            for loss in self.regularization_losses:
                 self.add_loss(loss())
-        return found
+        return outputs
 
     def _function(self) -> Any:
         signatures = getattr(self.module, "signatures", {})
         if self.signature:
             if self.signature not in signatures:
                 raise TrunkError(
-                    f"module {self.handle!r} has no signature {self.signature!r}. Signatures there:"
+                    f"module {self.handle!r} has no signature {self.signature!r}. Its signatures:"
                     f" {', '.join(signatures) or 'none'}."
                 )
             return signatures[self.signature]
         if callable(self.module) and getattr(self.module.__call__, "concrete_functions", None):
             return self.module.__call__
         raise TrunkError(
-            f"module {self.handle!r} is no reusable SavedModel: it has no `__call__`. For features"
-            f" without training name one of its signatures under `signature`:"
+            f"module {self.handle!r} is no reusable SavedModel: it has no `__call__`. To use it"
+            " without training it, name one of its signatures under `signature`:"
             f" {', '.join(signatures) or 'it has none'}."
         )
 
@@ -134,7 +138,7 @@ class AdoptedModule(keras.Model):  # type: ignore[misc]
         for name in self.arguments:
             if name not in known or name == "training":
                 raise TrunkError(
-                    f"module {self.handle!r} takes no hyperparameter {name!r}. Expected one of:"
+                    f"module {self.handle!r} has no hyperparameter {name!r}. Expected one of:"
                     f" {', '.join(k for k in known if k != 'training') or 'none'}."
                 )
 
@@ -143,17 +147,17 @@ class AdoptedModule(keras.Model):  # type: ignore[misc]
             return "it is in TF1 Hub format, which cannot be trained in TensorFlow 2"
         if self.signature:
             return f"it is called through its signature {self.signature!r}"
-        return "" if trainable else "it names no `trainable_variables`"
+        return "" if trainable else "it has no `trainable_variables`"
 
     def _regularization(self) -> tuple[Callable[[], tf.Tensor], ...]:
         return tuple(getattr(self.module, "regularization_losses", ()))
 
     def _groups(self) -> dict[str, list[tf.Variable]]:
-        """Variables by group, from input to output: as the module says, or as their names do."""
+        """Variables by group, from input to output: as the module states, or by their names."""
         variables = [v for v in getattr(self.module, "variables", ()) if v.dtype != tf.string]
-        named = getattr(self.module, GROUPS, None)
-        if named is not None:
-            return {key.partition(".")[2]: list(named[key]) for key in sorted(named)}
+        published = getattr(self.module, GROUPS, None)
+        if published is not None:
+            return {key.partition(".")[2]: list(published[key]) for key in sorted(published)}
         groups: dict[str, list[tf.Variable]] = {}
         group = "stem"
         for v in variables:

@@ -1,4 +1,4 @@
-"""Padding that no text of a batch needs, cut off before the encoder computes it.
+"""Cuts off the padding that all texts of a batch share, to save computation in the encoder.
 
 Importing this module imports TensorFlow.
 """
@@ -9,10 +9,10 @@ from models.lazy import keras, tf
 
 
 class Trim(keras.layers.Layer):  # type: ignore[misc]
-    """From int32 [batch, length] to [batch, longest], the longest text of the batch, at least 1.
+    """Shortens int32 [batch, length] to the length of the longest text in the batch, at least 1.
 
-    pad: the id after the end of a text. enabled: when false, the ids pass as they are; read when
-    the layer is called or traced. XLA needs it false, as it knows static shapes alone.
+    pad: the padding id. enabled: if false, the ids are returned unchanged; read when the layer is
+    called or traced. XLA needs false, because it only supports static shapes.
     """
 
     def __init__(self, pad: int, name: str) -> None:
@@ -20,7 +20,7 @@ class Trim(keras.layers.Layer):  # type: ignore[misc]
         self.pad, self.enabled = pad, True
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
-        """The ids up to the last that is not padding in all texts."""
+        """The ids up to the last column with a token that is not padding."""
         if not self.enabled or keras.config.backend() != "tensorflow":
             return ids
         used = tf.reduce_any(tf.not_equal(ids, self.pad), axis=0)
@@ -28,10 +28,10 @@ class Trim(keras.layers.Layer):  # type: ignore[misc]
         return ids[:, : tf.reduce_max(ends)]
 
     def compute_output_spec(self, ids: keras.KerasTensor) -> keras.KerasTensor:
-        """[batch, None], whether enabled or not."""
+        """[batch, None], even if not enabled."""
         return keras.KerasTensor((ids.shape[0], None), dtype=ids.dtype)
 
 
 def trimming(trunk: keras.Model) -> list[Trim]:
-    """The layers of a trunk that trim."""
+    """The `Trim` layers of a trunk."""
     return [la for la in trunk._flatten_layers() if isinstance(la, Trim)]

@@ -1,6 +1,6 @@
-"""From the handle of a TF-Hub module to its directory on this machine, without TensorFlow.
+"""Finds the local directory of a TF Hub module, downloading it if needed, without TensorFlow.
 
-The cache of downloads is `tensorflow_hub`'s own: what one has fetched the other finds.
+Downloads go to the cache of `tensorflow_hub`, so the two share their downloads.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ ARCHIVES = (".tar", ".tar.gz", ".tgz")
 
 
 def module_directory(handle: str) -> Path:
-    """The directory of a module, unpacked or downloaded into the cache where it is not here yet.
+    """The directory of a module. Archives and downloads are unpacked into the cache first.
 
     handle: a directory, an archive of one, or a URL of an archive.
 
     Raises:
-        TrunkError: there is none, or it is no SavedModel.
+        TrunkError: it is missing, cannot be downloaded, or is no SavedModel.
     """
-    found = _cached(handle)
-    if found is None:
-        found = _cache_entry(handle)
+    directory = _cached(handle)
+    if directory is None:
+        directory = _cache_entry(handle)
         if _is_url(handle):
-            _download(handle, found)
+            _download(handle, directory)
         else:
             with open(handle, "rb") as archive:
-                _unpack(archive, handle, found)
-    if wrong := _no_module(found, handle):
-        raise TrunkError(wrong)
-    return found
+                _unpack(archive, handle, directory)
+    if problem := _problem(directory, handle):
+        raise TrunkError(problem)
+    return directory
 
 
 def check_module(handle: str) -> list[str]:
-    """What keeps a module from being read, as `Trunk.check` says it."""
-    found = _cached(handle)
-    if found is not None:
-        return [wrong] if (wrong := _no_module(found, handle)) else []
+    """Problems that would keep a module from being read, as `Trunk.check` states them."""
+    directory = _cached(handle)
+    if directory is not None:
+        return [problem] if (problem := _problem(directory, handle)) else []
     if _is_url(handle):
         why = unreachable(handle)
         return [f"{why}, and it is not in the cache {_cache()}."] if why else []
@@ -60,12 +60,13 @@ def check_module(handle: str) -> list[str]:
     return [f"module {handle!r} is neither a directory nor a tar archive."]
 
 
-def _no_module(directory: Path, handle: str) -> str:
+def _problem(directory: Path, handle: str) -> str:
+    """Why a directory is no SavedModel; empty if it is one."""
     if (directory / MODEL).is_file():
         return ""
     files = sorted(p.name for p in directory.iterdir()) if directory.is_dir() else []
-    there = ", ".join(files[:8]) or "nothing"
-    return f"module {handle!r}: no {MODEL} in {directory}. Found there: {there}."
+    shown = ", ".join(files[:8]) or "nothing"
+    return f"module {handle!r}: expected {MODEL} in {directory}. Received: {shown}."
 
 
 def _is_url(handle: str) -> bool:
@@ -73,12 +74,12 @@ def _is_url(handle: str) -> bool:
 
 
 def _cache() -> Path:
-    given = os.environ.get("TFHUB_CACHE_DIR")
-    return Path(given) if given else Path(tempfile.gettempdir()) / "tfhub_modules"
+    directory = os.environ.get("TFHUB_CACHE_DIR")
+    return Path(directory) if directory else Path(tempfile.gettempdir()) / "tfhub_modules"
 
 
 def _cache_entry(handle: str) -> Path:
-    """Where a module belongs in the cache: by its URL, or by the content of its archive."""
+    """The directory of a module in the cache, named by its URL or the content of its archive."""
     if _is_url(handle):
         return _cache() / hashlib.sha1(handle.encode()).hexdigest()
     try:
@@ -92,7 +93,7 @@ def _cache_entry(handle: str) -> Path:
 
 
 def _cached(handle: str) -> Path | None:
-    """The directory of a module that needs neither unpacking nor downloading."""
+    """The directory of a module that needs neither unpacking nor downloading; else None."""
     if not _is_url(handle) and os.path.isdir(handle):
         return Path(handle)
     if not _is_url(handle) and not os.path.isfile(handle):
@@ -102,8 +103,8 @@ def _cached(handle: str) -> Path | None:
 
 
 def _download(handle: str, target: Path) -> None:
-    mark = "&" if "?" in handle else "?"
-    url = handle if handle.endswith(ARCHIVES) else f"{handle}{mark}tf-hub-format=compressed"
+    separator = "&" if "?" in handle else "?"
+    url = handle if handle.endswith(ARCHIVES) else f"{handle}{separator}tf-hub-format=compressed"
     try:
         with urllib.request.urlopen(url, timeout=60) as response, tempfile.TemporaryFile() as file:
             shutil.copyfileobj(response, file)
@@ -116,7 +117,7 @@ def _download(handle: str, target: Path) -> None:
 
 
 def _unpack(archive: IO[bytes], handle: str, target: Path) -> None:
-    """Unpack beside `target` and rename: what cannot be unpacked leaves nothing behind."""
+    """Unpack beside `target` and rename, so that a failure leaves nothing behind."""
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     new.mkdir(parents=True)
     try:
@@ -126,8 +127,8 @@ def _unpack(archive: IO[bytes], handle: str, target: Path) -> None:
                 tar.extract(member, new, filter="data")
         inner = [p for p in new.iterdir() if p.is_dir()]
         packed = inner[0] if not (new / MODEL).exists() and len(inner) == 1 else new
-        if wrong := _no_module(packed, handle):
-            raise TrunkError(wrong)
+        if problem := _problem(packed, handle):
+            raise TrunkError(problem)
         try:
             packed.rename(target)
         except OSError:
@@ -143,6 +144,6 @@ def _check_member(member: tarfile.TarInfo, handle: str) -> None:
     parts = Path(member.name).parts
     if Path(member.name).is_absolute() or ".." in parts or not (member.isfile() or member.isdir()):
         raise TrunkError(
-            f"module {handle!r}: its archive holds {member.name!r}, which is no plain file below"
-            " its own folder. It was not unpacked."
+            f"module {handle!r}: its archive contains {member.name!r}, which is no plain file"
+            " inside the archive's folder. The archive was not unpacked."
         )

@@ -1,4 +1,4 @@
-"""A trunk as a reusable SavedModel, which `tensorflow_hub.load` reads where there is no Rootstock.
+"""Publishes a trunk as a reusable SavedModel, which `tensorflow_hub.load` reads without Rootstock.
 
 The interface is https://www.tensorflow.org/hub/reusable_saved_models. Importing this module imports
 TensorFlow.
@@ -21,19 +21,19 @@ from models.trunks.tf_hub import adopted
 
 
 def publish(trunk: keras.Model, features: tuple[Feature, ...], directory: Path) -> None:
-    """Write `trunk`, built for `features`, into a new directory, all at once.
+    """Write `trunk`, built for `features`, into a new directory, atomically.
 
-    The module takes images as float32 [batch, height, width, channels] in [0, 1], numbers as
-    float32 [batch] and all else as strings [batch]; one feature as it is, several in a dict by
-    name. `training` defaults to False. It gives float32 [batch, width].
+    The module reads images as float32 [batch, height, width, channels] in [0, 1], numbers as
+    float32 [batch] and everything else as strings [batch]. A single feature is passed as it is,
+    several as a dict by name. `training` defaults to False. It returns float32 [batch, width].
 
     Raises:
-        FileExistsError: the directory is there.
+        FileExistsError: the directory exists.
     """
     if directory.exists():
-        raise FileExistsError(f"{directory} is there already: publish to a new directory.")
+        raise FileExistsError(f"{directory} exists already. Publish to a new directory.")
     named = published_inputs(features)
-    takes = next(iter(named.values())) if len(features) == 1 else named
+    input_spec = next(iter(named.values())) if len(features) == 1 else named
     preprocessing = Preprocessing(features)
 
     def call(inputs: tf.Tensor | Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
@@ -46,7 +46,7 @@ def publish(trunk: keras.Model, features: tuple[Feature, ...], directory: Path) 
     module = tf.train.Checkpoint()
     function = tf.function(call, autograph=False)
     for training in (False, True):
-        function.get_concrete_function(takes, training)
+        function.get_concrete_function(input_spec, training)
     module.__call__ = function
     module.variables = [v.value for v in trunk.variables]
     module.trainable_variables = [v.value for v in trunk.trainable_variables]
@@ -67,7 +67,7 @@ def publish(trunk: keras.Model, features: tuple[Feature, ...], directory: Path) 
 
 
 def _regularization_losses(trunk: keras.Model) -> list[Any]:
-    """TensorFlow functions without arguments, each of which gives a scalar."""
+    """TensorFlow functions without arguments; each returns a scalar loss."""
 
     def loss(variable: keras.Variable) -> Any:
         function = tf.function(lambda: variable.regularizer(variable.value), autograph=False)
@@ -75,4 +75,4 @@ def _regularization_losses(trunk: keras.Model) -> list[Any]:
         return function
 
     own = [loss(v) for v in trunk.trainable_variables if v.regularizer is not None]
-    return own + [f for la in adopted(trunk) for f in la.losses_of_module]
+    return own + [f for la in adopted(trunk) for f in la.regularization_losses]

@@ -1,4 +1,4 @@
-"""Downloading and checking the presets of KerasHub."""
+"""Downloads and checks KerasHub presets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HOSTS = {"kaggle": "https://www.kaggle.com", "hf": "https://huggingface.co"}
 
 
 def fetched_preset(preset: str) -> Path:
-    """The directory of a preset with all its files, downloaded by name where it is not here yet.
+    """The local directory of a preset with all its files. Downloads the preset if needed.
 
     Raises:
         TrunkError: there is no such preset, or it cannot be downloaded.
@@ -31,37 +31,37 @@ def fetched_preset(preset: str) -> Path:
             return Path(load("kagglehub").model_download(name))
         if scheme == "hf":
             return Path(load("huggingface_hub").snapshot_download(name))
-    except Exception as e:  # each hub raises exceptions of its own
+    except Exception as e:  # each hub has exceptions of its own
         raise TrunkError(f"preset {preset!r} cannot be downloaded: {e}") from e
     raise TrunkError(
-        f"preset {preset!r}: no such directory, and KerasHub knows no preset of that name."
-        f" Expected one of the names at https://keras.io/keras_hub/presets, `hf://user/model`,"
+        f"preset {preset!r}: no such directory, and KerasHub has no preset of that name."
+        " Expected one of the names at https://keras.io/keras_hub/presets, `hf://user/model`,"
         " `kaggle://user/model/keras/variation`, or a directory."
     )
 
 
 def check_preset(preset: str) -> list[str]:
-    """What keeps a preset from being read, as `Trunk.check` says it."""
+    """Problems that would keep a preset from being read, as `Trunk.check` states them."""
     here = local_preset(preset)
     if here is None:
         scheme = preset.rpartition("://")[0]
         if not scheme and (os.sep in preset or preset.startswith(".")):
-            return [f"preset {preset!r}: there is no such directory."]
+            return [f"preset {preset!r}: no such directory."]
         host = _HOSTS.get(scheme or "kaggle", "")
-        if why := unreachable(host) if host else f"{scheme}:// is not known":
+        if why := unreachable(host) if host else f"{scheme}:// is not supported":
             return [
-                f"preset {preset!r} is neither a directory nor in the cache of downloads, and"
-                f" {why}. Name a directory, or download it where there is a network."
+                f"preset {preset!r} is neither a directory nor in the download cache, and {why}."
+                " Name a directory, or download the preset with network access."
             ]
         return []
     if not (here / CONFIG).is_file():
-        return [f"preset {here}: it holds no {CONFIG}, so it is no preset of KerasHub's."]
+        return [f"preset {here}: it has no {CONFIG}, so it is no KerasHub preset."]
     if not any(any(here.glob(f"*{end}")) for end in (".weights.h5", ".safetensors", ".bin")):
-        return [f"preset {here}: it holds no weights (*.weights.h5 or *.safetensors)."]
+        return [f"preset {here}: it has no weights (*.weights.h5 or *.safetensors)."]
     return []
 
 
 def is_text(directory: Path) -> bool:
-    """Whether a preset holds a tokenizer."""
+    """Whether a preset has a tokenizer."""
     names = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "spiece.model")
     return any((directory / name).is_file() for name in names)

@@ -1,4 +1,4 @@
-"""Whether what a trunk needs from the network can be had."""
+"""Checks that a URL can be reached."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TIMEOUT_S = 3.0
 
 
 def unreachable(url: str) -> str:
-    """Why a URL cannot be read now; empty if it can."""
+    """Why a URL cannot be read now; empty if it can be."""
     request = urllib.request.Request(url, method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S):
@@ -17,6 +17,6 @@ def unreachable(url: str) -> str:
     except urllib.error.HTTPError as e:
         if e.code in (404, 410):
             return f"{url} does not exist (HTTP {e.code})"
-        return ""  # the host is there; it may refuse HEAD requests
+        return ""  # the host answers, but it may refuse HEAD requests
     except (OSError, ValueError) as e:
         return f"{url} cannot be reached ({getattr(e, 'reason', e)})"

@@ -207,7 +207,7 @@ def test_missing_parts_of_a_preset_are_named(presets: Path, tmp_path: Path) -> N
     with pytest.raises(TokenizerError, match=r"vocabulary.txt"):
         tokens_feature(trunk.reading(), "words", "t")  # type: ignore[arg-type]
     (copy / "model.weights.h5").unlink()
-    assert "holds no weights" in trunk.check(words)[0]
+    assert "has no weights" in trunk.check(words)[0]
     with pytest.raises(TrunkError, match="cannot be loaded"):
         trunk.build((feature(presets),))
     (copy / "config.json").unlink()

@@ -51,11 +51,11 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (
             {"handle": "bert/encoder", "preprocess": "bert/preprocess", "output": "nothing"},
             (TEXT,),
-            "Outputs there: .*pooled_output, sequence_output",
+            "Available: .*pooled_output, sequence_output",
         ),
         ({"handle": "image", "hyperparameters": {"warp": 1}}, (IMAGE,), "Expected one of: rate"),
         ({"handle": "image", "signature": "serve"}, (IMAGE,), "no signature 'serve'"),
-        ({"handle": "bert"}, (TEXT,), "no saved_model.pb"),
+        ({"handle": "bert"}, (TEXT,), "expected saved_model.pb"),
     ],
 )
 def test_unsuitable_inputs_are_explained(

@@ -72,7 +72,7 @@ def test_it_starts_from_the_trained_weights(store: Path) -> None:
 def test_inputs_prepared_otherwise_are_refused(store: Path) -> None:
     other = ImageFeature(name="photo", column="p", height=9, width=9, channels=3)
     trunk = Registry(model=str(store / "Trainer/new/model"))
-    with pytest.raises(TrunkError, match="no input is prepared as it was"):
+    with pytest.raises(TrunkError, match="no input is prepared in the same way"):
         trunk.build((other,))
     assert isinstance(trunk.reading(), AsTrained)
     images = tuple(ImageInput(name=n, column=n, height=1, width=1) for n in "ab")

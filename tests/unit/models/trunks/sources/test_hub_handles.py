@@ -79,7 +79,7 @@ def test_an_archive_with_new_content_is_another_module(tmp_path: Path) -> None:
         ({MODEL: b"", "../escaped": b"!"}, "", "'../escaped'"),
         ({MODEL: b"", "/tmp/escaped": b"!"}, "", "'/tmp/escaped'"),
         ({MODEL: b""}, "/etc", "'link'"),
-        ({"other": b""}, "", f"no {MODEL}"),
+        ({"other": b""}, "", f"expected {MODEL}"),
     ],
 )
 def test_archives_with_unsafe_paths_or_without_a_module_are_refused(
@@ -110,7 +110,7 @@ def test_a_missing_handle(tmp_path: Path) -> None:
     assert "No such file" in check_module(missing)[0]
     with pytest.raises(TrunkError, match="No such file"):
         module_directory(missing)
-    assert f"no {MODEL}" in check_module(str(tmp_path))[0]
+    assert f"expected {MODEL}" in check_module(str(tmp_path))[0]
 
 
 def test_a_url_is_downloaded_once(tmp_path: Path, cache: Path, url: str) -> None:

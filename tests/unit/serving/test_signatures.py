@@ -1,4 +1,4 @@
-"""Export: what is in the SavedModel, and what TensorFlow computes from it."""
+"""Export: the content of the SavedModel, and what TensorFlow computes from it."""
 
 import subprocess
 import sys
@@ -14,15 +14,15 @@ from serving.signatures import SignatureInput, export
 INPUTS = [
     SignatureInput("Age", "float32"),
     SignatureInput("a_a", "float32"),
-    SignatureInput("a-b", "float32"),  # TensorFlow would call it a_b, and swap it with a_a
+    SignatureInput("a-b", "float32"),  # TensorFlow would rename it to a_b and swap it with a_a
     SignatureInput("hours per week", "float32"),
     SignatureInput("größe", "string"),
 ]
 TASKS = ["over 50K", "married"]
 
 
-def answers(raw: dict[str, Any]) -> dict[str, Any]:
-    """Outputs that tell every input apart."""
+def predict(raw: dict[str, Any]) -> dict[str, Any]:
+    """Each input has its own effect on the outputs."""
     import tensorflow as tf
 
     size = tf.strings.to_number(raw["größe"])
@@ -35,7 +35,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import tensorflow as tf
 
     path = tmp_path_factory.mktemp("export") / "saved_model"
-    export(answers, tf.Module(), INPUTS, TASKS, path)
+    export(predict, tf.Module(), INPUTS, TASKS, path)
     return path
 
 
@@ -52,7 +52,7 @@ def test_signatures_inputs_and_outputs_keep_their_names(model: SavedModel) -> No
         assert signature.method_name == "tensorflow/serving/predict"
 
 
-def test_the_batch_size_is_open_everywhere(model: SavedModel) -> None:
+def test_the_batch_size_is_unknown_everywhere(model: SavedModel) -> None:
     for signature in model.signatures.values():
         for info in [*signature.inputs.values(), *signature.outputs.values()]:
             assert info.tensor_shape.dim[0].size == -1
@@ -61,15 +61,15 @@ def test_the_batch_size_is_open_everywhere(model: SavedModel) -> None:
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("name", ["serving_default", *TASKS])
-def test_every_input_reaches_its_place(model: SavedModel, name: str, batch: int) -> None:
+def test_every_input_reaches_its_output(model: SavedModel, name: str, batch: int) -> None:
     raw = {i.name: np.arange(batch, dtype=np.float32) + k for k, i in enumerate(INPUTS)}
     numbers = raw["größe"]
     raw["größe"] = np.array([f"{n}".encode() for n in numbers], object)
     parts = [raw["Age"], 10 * raw["a_a"], 100 * raw["a-b"], 1000 * raw["hours per week"], numbers]
     expected = {"over 50K": np.stack(parts, 1), "married": np.sum(parts, 0)}
-    answered = model.predict(name, raw)
-    assert answered.keys() == ({name} if name in TASKS else set(TASKS))
-    for task, values in answered.items():
+    outputs = model.predict(name, raw)
+    assert outputs.keys() == ({name} if name in TASKS else set(TASKS))
+    for task, values in outputs.items():
         np.testing.assert_allclose(values, expected[task], rtol=1e-6)
 
 
@@ -84,7 +84,7 @@ def test_no_device_is_pinned(path: Path) -> None:
     assert not [n.name for n in computing if "GPU" in n.device]
 
 
-def test_variables_and_tables_travel_with_the_model(tmp_path: Path) -> None:
+def test_variables_and_tables_are_saved_with_the_model(tmp_path: Path) -> None:
     import tensorflow as tf
 
     owner = tf.Module()
@@ -120,16 +120,16 @@ def test_what_cannot_be_served_is_refused(
 ) -> None:
     import tensorflow as tf
 
-    def answer(raw: dict[str, Any]) -> dict[str, Any]:
+    def predict(raw: dict[str, Any]) -> dict[str, Any]:
         x = raw["x"]
         return {"y": x, "sum": tf.reduce_sum(x), "fixed": tf.ensure_shape(x, [4])}
 
     with pytest.raises(ValueError, match=message):
-        export(answer, tf.Module(), inputs, tasks, tmp_path / "model")
+        export(predict, tf.Module(), inputs, tasks, tmp_path / "model")
 
 
 @pytest.mark.slow
-def test_text_operations_are_found_when_a_model_needs_them(tmp_path: Path) -> None:
+def test_text_operations_are_loaded_if_a_model_needs_them(tmp_path: Path) -> None:
     make = (
         "import sys, tensorflow as tf, tensorflow_text as text; from pathlib import Path\n"
         "from serving.signatures import SignatureInput, export\n"
@@ -137,7 +137,7 @@ def test_text_operations_are_found_when_a_model_needs_them(tmp_path: Path) -> No
         "    words = text.WhitespaceTokenizer().tokenize(raw['text'])\n"
         "    return {'words': words.row_lengths()}\n"
         "inputs = [SignatureInput('text', 'string')]\n"
-        "export(answer, tf.Module(), inputs, ['words'], Path(sys.argv[1]))\n"
+        "export(predict, tf.Module(), inputs, ['words'], Path(sys.argv[1]))\n"
     )
     use = (
         "import sys, numpy; from pathlib import Path\n"

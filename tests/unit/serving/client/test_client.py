@@ -1,4 +1,4 @@
-"""The client where there is no server to answer; where there is one: tests/integration."""
+"""The client without a model server: wrong URLs, timeouts, refused connections."""
 
 import socket
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 from serving.client.client import Client, Code, ServingError
 
 
-def test_it_imports_no_tensorflow() -> None:
+def test_the_client_imports_no_tensorflow() -> None:
     code = (
         "import sys, serving.client.client, serving.client.grpc_transport; "
         "sys.exit(any(m.startswith(('tensorflow', 'keras')) for m in sys.modules))"
@@ -30,8 +30,8 @@ def test_other_urls_are_refused(url: str) -> None:
 
 
 @pytest.fixture
-def deaf() -> Iterator[int]:
-    """A port that takes connections and never answers."""
+def silent_port() -> Iterator[int]:
+    """A port that accepts connections and never responds."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -39,9 +39,9 @@ def deaf() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
-def test_silence_is_a_missed_deadline(scheme: str, deaf: int) -> None:
+def test_no_response_is_a_missed_deadline(scheme: str, silent_port: int) -> None:
     with (
-        Client(f"{scheme}://127.0.0.1:{deaf}", "m", timeout_s=0.2) as client,
+        Client(f"{scheme}://127.0.0.1:{silent_port}", "m", timeout_s=0.2) as client,
         pytest.raises(ServingError, match=r"did not respond within 0.2 s") as caught,
     ):
         client.status()
@@ -49,7 +49,7 @@ def test_silence_is_a_missed_deadline(scheme: str, deaf: int) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
-def test_nobody_there_is_unavailable(scheme: str) -> None:
+def test_a_closed_port_is_unavailable(scheme: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"{scheme}://127.0.0.1:{unused.getsockname()[1]}"

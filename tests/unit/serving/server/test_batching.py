@@ -1,4 +1,4 @@
-"""Requests that come together run together, and nobody gets another's answer."""
+"""Simultaneous requests run together, and each gets its own outputs."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from serving.wire.errors import Code, ServingError, invalid
 
 
 class Model:
-    """Doubles its rows; negative ones are an error. Runs may be held up."""
+    """Doubles its rows; negative ones are an error. Runs wait until `go` is set."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -35,7 +35,7 @@ def ask(batcher: Batcher, model: Model, *values: float) -> list[float]:
     return list(doubled)
 
 
-def waiting_for(condition) -> None:
+def wait_for(condition) -> None:
     end = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < end
@@ -48,15 +48,15 @@ def test_a_lone_request_runs_at_once() -> None:
     assert model.sizes == [2]
 
 
-def test_what_comes_during_a_run_goes_together_in_the_next_ones() -> None:
+def test_requests_during_a_run_go_together_in_the_next_ones() -> None:
     model, batched = Model(), []
     batcher = Batcher(Batching(rows=4), batched.append)
     model.go.clear()
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(ask, batcher, model, 1)
-        waiting_for(lambda: model.sizes == [1])
+        wait_for(lambda: model.sizes == [1])
         others = [pool.submit(ask, batcher, model, i, i) for i in range(2, 7)]
-        waiting_for(lambda: batcher._queues["key"].rows == 10)
+        wait_for(lambda: batcher._queues["key"].rows == 10)
         model.go.set()
         assert first.result() == [2]
         assert [f.result() for f in others] == [[2 * i, 2 * i] for i in range(2, 7)]
@@ -64,13 +64,13 @@ def test_what_comes_during_a_run_goes_together_in_the_next_ones() -> None:
     assert batcher._queues == {}
 
 
-def test_a_request_larger_than_a_batch_runs_by_itself() -> None:
+def test_a_request_larger_than_a_batch_runs_alone() -> None:
     model = Model()
     assert len(ask(Batcher(Batching(rows=2)), model, *range(5))) == 5
     assert model.sizes == [5]
 
 
-def test_a_run_may_wait_for_more() -> None:
+def test_a_run_may_wait_for_more_requests() -> None:
     model = Model()
     batcher = Batcher(Batching(rows=3, wait_ms=5000))
     with ThreadPoolExecutor(3) as pool:
@@ -98,18 +98,18 @@ def test_a_full_queue_refuses() -> None:
     batcher = Batcher(Batching(rows=2, queue=2))
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(ask, batcher, model, 1)
-        waiting_for(lambda: model.sizes == [1])
+        wait_for(lambda: model.sizes == [1])
         second = pool.submit(ask, batcher, model, 2)
-        waiting_for(lambda: batcher._queues["key"].rows == 1)
+        wait_for(lambda: batcher._queues["key"].rows == 1)
         third = pool.submit(ask, batcher, model, 3)
-        waiting_for(lambda: batcher._queues["key"].rows == 2)
+        wait_for(lambda: batcher._queues["key"].rows == 2)
         with pytest.raises(ServingError, match="UNAVAILABLE: The batch scheduling queue"):
             ask(batcher, model, 4)
         model.go.set()
         assert (first.result(), second.result(), third.result()) == ([2], [4], [6])
 
 
-def test_a_fault_reaches_everybody_and_the_next_run_works() -> None:
+def test_an_exception_fails_the_whole_batch_but_not_the_next_one() -> None:
     batcher = Batcher(Batching(rows=2, wait_ms=5000))
 
     def broken(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
@@ -123,16 +123,18 @@ def test_a_fault_reaches_everybody_and_the_next_run_works() -> None:
         return "no error"
 
     with ThreadPoolExecutor(2) as pool:
-        assert all("a fault" in told for told in pool.map(one, [1, 2]))
+        assert all("a fault" in message for message in pool.map(one, [1, 2]))
     assert ask(batcher, Model(), 1, 2) == [2, 4]
 
 
-def test_outputs_without_the_inputs_rows_are_asked_one_by_one() -> None:
+def test_requests_run_alone_if_an_output_has_no_batch_axis() -> None:
     batcher = Batcher(Batching(rows=2, wait_ms=5000))
 
     def total(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
         return [arrays[0].sum(keepdims=True) * np.ones(3)]
 
     with ThreadPoolExecutor(2) as pool:
-        got = list(pool.map(lambda v: batcher("k", [np.array([v])], total)[0].tolist(), [1.0, 2.0]))
-    assert got == [[1.0] * 3, [2.0] * 3]
+        outputs = list(
+            pool.map(lambda v: batcher("k", [np.array([v])], total)[0].tolist(), [1.0, 2.0])
+        )
+    assert outputs == [[1.0] * 3, [2.0] * 3]

@@ -1,0 +1,82 @@
+"""The REST API over HTTP, in this process; tests/integration has more cases."""
+
+import gzip
+import http.client
+import json
+from typing import Any
+
+import pytest
+
+ROWS = [{"age": 0.0, "text": "abc"}, {"age": 0.0, "text": ""}]
+
+
+def send(
+    url: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+) -> tuple[int, http.client.HTTPMessage, bytes]:
+    connection = http.client.HTTPConnection(url.partition("://")[2], timeout=30)
+    encoded = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    try:
+        connection.request("GET" if body is None else "POST", path, encoded, headers or {})
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+    finally:
+        connection.close()
+
+
+def test_predict_classify_and_regress(urls: dict[str, str]) -> None:
+    for path, body, expected in (
+        (":predict", {"signature_name": "size", "instances": ROWS}, {"predictions": [3.0, 0.0]}),
+        (
+            "/versions/1:classify",
+            {"signature_name": "classify_sure", "examples": [{"age": 0.0}]},
+            {"results": [[["no", 0.5], ["yes", 0.5]]]},
+        ),
+        (
+            ":regress",
+            {"signature_name": "regress_size", "examples": [{"text": "ab"}]},
+            {"results": [2.0]},
+        ),
+    ):
+        status, _, response = send(urls["http"], f"/v1/models/m{path}", body)
+        assert (status, json.loads(response)) == (200, expected)
+
+
+def test_status_metadata_and_health(urls: dict[str, str]) -> None:
+    status, _, body = send(urls["http"], "/v1/models/m")
+    (version,) = json.loads(body)["model_version_status"]
+    assert (status, version["version"], version["state"]) == (200, "1", "AVAILABLE")
+    _, _, body = send(urls["http"], "/v1/models/m/metadata")
+    signatures = json.loads(body)["metadata"]["signature_def"]["signature_def"]
+    assert set(signatures) == {"serving_default", "sure", "size", "classify_sure", "regress_size"}
+    status, _, body = send(urls["http"], "/health")
+    assert (status, json.loads(body)) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "message"),
+    [
+        ("/v1/models/x:predict", {"instances": ROWS}, 404, "Latest(x)"),
+        ("/v1/models/m:predict", b"{", 400, "JSON Parse error"),
+        ("/v1/models/m:predict", b" " * 100_001, 413, "larger than 100000 bytes"),
+        ("/v1/models/m:classify", {"signature_name": 1, "examples": [{}]}, 400, "string value"),
+        ("/v1/models/m:explain", {}, 400, "Malformed request"),
+        ("/v1/models", None, 400, "Missing model name"),
+        (f"/v1/models/m/versions/{2**63}", None, 400, "Failed to convert version"),
+        ("/elsewhere", None, 404, "Not found: /elsewhere"),
+    ],
+)
+def test_errors(urls: dict[str, str], path: str, body: Any, status: int, message: str) -> None:
+    received, headers, response = send(urls["http"], path, body)
+    assert (received, headers["Content-Type"]) == (status, "application/json")
+    assert message in json.loads(response)["error"]
+
+
+def test_long_responses_are_compressed_for_clients_that_accept_it(urls: dict[str, str]) -> None:
+    body = {"instances": ROWS * 500}
+    _, headers, packed = send(
+        urls["http"], "/v1/models/m:predict", body, {"Accept-Encoding": "gzip"}
+    )
+    assert headers["Content-Encoding"] == "gzip"
+    _, headers, plain = send(urls["http"], "/v1/models/m:predict", body)
+    assert "Content-Encoding" not in headers
+    assert gzip.decompress(packed) == plain

@@ -217,7 +217,7 @@ def test_metrics_have_their_steps_and_system_metrics_mlflows_names(recorded):
     assert [m.value for m in system] == [12.5]
 
 
-def test_a_curve_has_the_points_of_its_epochs_alone(recorded):
+def test_a_curve_has_one_point_per_epoch(recorded):
     c = client(recorded.uri)
     trained, cached = (runs_by_stage(recorded.uri, run) for run in recorded.runs)
     points = [
@@ -315,7 +315,7 @@ def test_the_registered_model_answers_pandas_rows(recorded):
     assert model.metadata.metadata["classes"]["job_class"] == ["a", "b", "c"]
 
 
-def test_what_is_done_is_not_done_again(recorded):
+def test_a_synchronised_run_is_not_sent_again(recorded):
     before = record_of(recorded.uri)
     journal = (recorded.runs[0] / FILE).read_bytes()
     assert pending_names(recorded) == []
@@ -370,7 +370,7 @@ def record_of(uri: str) -> dict[str, object]:
     return told
 
 
-def test_dying_after_any_event_duplicates_nothing(recorded, tmp_path, uri):
+def test_a_crash_after_any_event_duplicates_nothing(recorded, tmp_path, uri):
     """Each event is replayed, then again with the state from before it, as after a kill."""
     c = client(uri)
     for run in recorded.runs:
@@ -435,7 +435,7 @@ def test_a_failed_stage_says_why(tmp_path, uri):
     assert runs["pipeline"].data.tags["rootstock.error"] == "Trainer: RootstockError: loss is NaN"
 
 
-def test_an_mlflow_that_is_down_loses_nothing(recorded, uri):
+def test_nothing_is_lost_while_mlflow_is_down(recorded, uri):
     run = recorded.runs[0]
     down = "http://127.0.0.1:9"
     journal = (run / FILE).read_bytes()
@@ -447,7 +447,7 @@ def test_an_mlflow_that_is_down_loses_nothing(recorded, uri):
     assert len(runs_by_stage(uri, run)) == 5
 
 
-def test_champion_moves_only_forward_and_candidate_follows_the_latest_run(tmp_path, uri):
+def test_the_champion_never_moves_back_and_the_candidate_is_the_latest_run(tmp_path, uri):
     first = run_pipeline(tmp_path, slope=1.0)
     second = run_pipeline(tmp_path, slope=2.0)
     unblessed = run_pipeline(tmp_path, slope=-1.0, least_auc=0.5)

@@ -92,7 +92,7 @@ def answers(model: TrainedModel, given: Examples) -> tuple[np.ndarray, np.ndarra
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source", ["keras_hub", "tf_hub"])
-def test_a_model_outlives_the_files_that_it_started_from(tmp_path: Path, source: str) -> None:
+def test_a_trained_model_does_not_need_its_pretrained_files(tmp_path: Path, source: str) -> None:
     files = tmp_path / "files"
     if source == "keras_hub":
         text_preset(files)
@@ -132,7 +132,7 @@ def test_raw_texts_pass_through_batches(tmp_path: Path) -> None:
     assert found.tolist() == [(t or "").encode() for t in texts]
 
 
-def test_a_preset_without_tokenizer_is_told_by_transform(tmp_path: Path) -> None:
+def test_transform_refuses_a_preset_without_a_tokenizer(tmp_path: Path) -> None:
     given = examples(tmp_path / "examples")
     (tmp_path / "files").mkdir()
     with pytest.raises(RootstockError, match=r"model\.trunk: preset .*no tokenizer"):

@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 
-def test_a_study_is_a_run_with_a_child_for_every_cell(tmp_path: Path) -> None:
+def test_a_study_is_one_mlflow_run_with_a_child_run_per_trial(tmp_path: Path) -> None:
     nothing = {"up": 0.0, "side": 0.0}
     figures = evidence(tmp_path, {"single": nothing, "multitask": nothing}, seeds=2)
     spec = figures.design.spec.model_copy(update={"tracking": Tracking(backend="mlflow")})

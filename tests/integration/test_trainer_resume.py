@@ -56,7 +56,7 @@ def outcome(directory: Path) -> tuple[list[dict[str, float]], list[np.ndarray]]:
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_like_one_that_was_not(tmp_path: Path) -> None:
+def test_a_killed_training_gives_the_same_result_after_resuming(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, SIZES)
     train(inputs, tmp_path / "whole", TRAINER)
 
@@ -87,7 +87,7 @@ def test_a_killed_run_ends_like_one_that_was_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_after_its_last_epoch_is_not_trained_on(tmp_path: Path) -> None:
+def test_a_run_killed_after_its_last_epoch_trains_no_further(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, {"train": 60, "val": 20})
     stopping = EarlyStopping(monitor="val_bright_auc", patience=1)
     for training in (

@@ -165,14 +165,16 @@ def test_interrupted_resumed_exported_and_read_again(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["lora", "bias_only"])
-def test_modes_for_keras_layers_refuse_a_module(mode: str, module: Case, tmp_path: Path) -> None:
+def test_modes_for_keras_layers_refuse_a_tf_hub_module(
+    mode: str, module: Case, tmp_path: Path
+) -> None:
     trainer = Trainer(tasks=TASKS, trunk=module.trunk, transfer=MODES[mode], training=TRAINING)
     with pytest.raises(RootstockError, match=mode):
         fitted(trainer, module.inputs, tmp_path)
 
 
 @pytest.mark.slow
-def test_regularisation_losses_count(tmp_path: Path) -> None:
+def test_regularisation_losses_are_part_of_the_loss(tmp_path: Path) -> None:
     """The objective of a step is the tasks' loss and what a module and L2-SP add to it."""
     image_module(tmp_path / "module", channels=3)
     trunk = TfHub(handle=str(tmp_path / "module"), side=4)
@@ -187,7 +189,7 @@ def test_regularisation_losses_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_patience_waits_for_the_last_phase(bert: Case, tmp_path: Path) -> None:
+def test_early_stopping_waits_for_the_last_phase(bert: Case, tmp_path: Path) -> None:
     stopping = EarlyStopping(monitor="val_loss", patience=1)
     training = replace(TRAINING, epochs=6, learning_rate=1e-9, early_stopping=stopping)
     transfer = LinearThenFineTune(head_epochs=4)
@@ -196,7 +198,7 @@ def test_patience_waits_for_the_last_phase(bert: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_lora_names_the_layers_there_are(bert: Case, tmp_path: Path) -> None:
+def test_lora_lists_the_layers_if_a_target_is_unknown(bert: Case, tmp_path: Path) -> None:
     lora = Lora(targets=("nothing",))
     trainer = Trainer(tasks=TASKS, trunk=bert.trunk, transfer=lora, training=TRAINING)
     with pytest.raises(RootstockError, match=r"'nothing' names no layer .*EinsumDense: .*query"):
@@ -204,7 +206,7 @@ def test_lora_names_the_layers_there_are(bert: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_phases_that_are_never_reached_are_said(bert: Case, tmp_path: Path) -> None:
+def test_a_warning_names_phases_that_are_never_reached(bert: Case, tmp_path: Path) -> None:
     told: list[str] = []
 
     class Listening(Silent):
@@ -219,7 +221,7 @@ def test_phases_that_are_never_reached_are_said(bert: Case, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_a_module_without_training_gives_features_alone(given: Examples, tmp_path: Path) -> None:
+def test_a_module_that_cannot_train_can_only_be_frozen(given: Examples, tmp_path: Path) -> None:
     text_module(tmp_path / "module")
     trunk = TfHub(handle=str(tmp_path / "module"), signature="serving_default")
     inputs = prepared(trunk, given, tmp_path)

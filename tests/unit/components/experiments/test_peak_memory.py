@@ -12,7 +12,7 @@ MIB = 2**17
 """float64 values."""
 
 
-def test_the_peak_is_over_what_was_there_before() -> None:
+def test_the_peak_is_relative_to_the_memory_in_use_before() -> None:
     kept = np.ones(64 * MIB)
     peak = PeakMemory()
     quiet = peak.mib()

@@ -68,7 +68,7 @@ def difference(model: ExportedModel) -> float:
     return max(float(np.abs(answers[t] - expected[t]).max()) for t in expected)
 
 
-def test_the_rebuilt_and_the_served_model_answer_alike(
+def test_the_rebuilt_and_the_served_model_give_the_same_predictions(
     trained: Trained, plain: ExportedModel
 ) -> None:
     raw, expected = read_expected(plain.expected)
@@ -101,7 +101,7 @@ def test_training_rows_are_expected_outputs_where_there_is_no_validation(
 
 
 @pytest.mark.parametrize("weights", ["float16", "bfloat16"])
-def test_half_the_size_and_nearly_the_same_answers(
+def test_small_weights_halve_the_size_and_barely_change_predictions(
     trained: Trained, plain: ExportedModel, new_context: Make, weights: str
 ) -> None:
     made = exported(trained, new_context(weights), weights, False)
@@ -110,7 +110,7 @@ def test_half_the_size_and_nearly_the_same_answers(
     assert 0 < difference(made) < 100 * steps
 
 
-def test_what_is_compiled_answers_the_same(
+def test_a_compiled_model_gives_the_same_predictions(
     trained: Trained, plain: ExportedModel, new_context: Make
 ) -> None:
     made = exported(trained, new_context("xla"), "float32", True)
@@ -127,7 +127,9 @@ def test_the_infra_validator_holds_it_to_its_tolerance(trained: Trained, new_con
         assert found.blessed() == blessed, found.reasons()
 
 
-def test_weights_beyond_the_range(trained: Trained, new_context: Make, tmp_path: Path) -> None:
+def test_weights_beyond_the_range_of_float16_are_refused(
+    trained: Trained, new_context: Make, tmp_path: Path
+) -> None:
     with np.load(trained.model.path / WEIGHTS) as file:
         arrays = dict(file)
     largest = max(arrays, key=lambda name: arrays[name].ndim * 10**6 + arrays[name].size)

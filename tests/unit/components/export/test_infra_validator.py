@@ -86,7 +86,9 @@ def test_a_model_that_answers_as_keras_does_is_blessed(run: Run, trained: Path) 
     assert 0 < verdict["latency_ms"]["rest"] < 1000
 
 
-def test_a_single_answer_off_is_found_everywhere(run: Run, trained: Path, tmp_path: Path) -> None:
+def test_one_wrong_prediction_is_found_over_every_protocol(
+    run: Run, trained: Path, tmp_path: Path
+) -> None:
     from components.export.expected_outputs import read_expected
 
     wide = read_expected(trained / "expected.parquet")[1]["wide"].copy()
@@ -99,7 +101,9 @@ def test_a_single_answer_off_is_found_everywhere(run: Run, trained: Path, tmp_pa
         assert "task 'wide': answers differ from Keras by up to 0.001" in reason
 
 
-def test_only_the_examples_asked_for_are_compared(run: Run, trained: Path, tmp_path: Path) -> None:
+def test_only_the_requested_number_of_examples_is_compared(
+    run: Run, trained: Path, tmp_path: Path
+) -> None:
     from components.export.expected_outputs import read_expected
 
     wide = read_expected(trained / "expected.parquet")[1]["wide"].copy()
@@ -115,9 +119,7 @@ def test_other_tasks_and_shapes_are_not_blessed(run: Run, trained: Path, tmp_pat
     assert "no signature 'third'" in text
 
 
-def test_answers_that_are_no_numbers_are_not_blessed(
-    run: Run, trained: Path, tmp_path: Path
-) -> None:
+def test_non_finite_predictions_are_not_blessed(run: Run, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "model")
     ages = np.full(20, -5, np.float32)
     outputs = {"wide": np.zeros((20, 2)), "log": np.full((20, 1), np.nan)}

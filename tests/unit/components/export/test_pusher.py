@@ -54,7 +54,7 @@ def test_a_blessed_model_becomes_a_version(tmp_path: Path, model: ExportedModel)
     assert (version / "saved_model.pb").read_bytes() == b"graph" * 1000
 
 
-def test_without_every_blessing_nothing_goes(tmp_path: Path, model: ExportedModel) -> None:
+def test_without_every_blessing_nothing_is_pushed(tmp_path: Path, model: ExportedModel) -> None:
     refused = blessing(tmp_path, "AUC 0.6 is below 0.7.", name="b")
     stage, outputs, record = push(tmp_path, model, blessing(tmp_path), refused)
     assert (record["version"], record["path"]) == (0, "")
@@ -71,7 +71,7 @@ def test_the_same_model_keeps_its_version(tmp_path: Path, model: ExportedModel) 
     assert versions == [1, 1, 2, 1]
 
 
-def test_what_was_served_is_stable_before_the_first_trial(
+def test_before_the_first_canary_the_served_version_becomes_stable(
     tmp_path: Path, model: ExportedModel
 ) -> None:
     yes = blessing(tmp_path)

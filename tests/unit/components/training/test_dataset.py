@@ -33,7 +33,7 @@ def order(batches: tf.data.Dataset) -> list[int]:
 
 
 @pytest.mark.parametrize("limit", [0, 2**31], ids=["disk", "memory"])
-def test_the_order_is_of_seed_and_epoch(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_depends_on_seed_and_epoch(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset, "IN_MEMORY_BYTES", limit)
     epoch = tf.Variable(0, dtype=tf.int64)
     batches = training_batches(ROWS, 16, 7, epoch)
@@ -55,7 +55,7 @@ def test_the_last_batch_is_kept() -> None:
     assert int(batches.cardinality()) == 4
 
 
-def test_epochs_of_so_many_steps_go_on_through_the_rows() -> None:
+def test_epochs_of_a_fixed_number_of_steps_continue_through_the_rows() -> None:
     epoch = tf.Variable(0, dtype=tf.int64)
     batches = training_batches(ROWS, 16, 7, epoch, steps=4)
     assert int(batches.cardinality()) == 4

@@ -26,7 +26,7 @@ LABELS = {
 GROUPS = {"cat": np.arange(8), "dog": np.array([8, 9, 11])}
 
 
-def test_sources_are_told_by_the_labels_there() -> None:
+def test_sources_are_distinguished_by_their_labels() -> None:
     found = sources({name: ~np.isnan(values) for name, values in LABELS.items()})
     assert {k: list(v) for k, v in found.items()} == {k: list(v) for k, v in GROUPS.items()}
     both = sources({"a": np.array([True, True, False]), "b": np.array([True, False, True])})
@@ -54,7 +54,7 @@ def test_temperature_is_the_papers_formula() -> None:
     assert shares["a"] / shares["b"] == pytest.approx(5)
 
 
-def test_a_source_is_gone_through_before_it_begins_again() -> None:
+def test_a_source_is_read_completely_before_it_repeats() -> None:
     order = order_of(Temperature(temperature=1e9), GROUPS, 4, seed=1)
     read = np.concatenate([order(epoch) for epoch in range(6)])
     for rows in GROUPS.values():
@@ -70,7 +70,7 @@ def test_round_robin_takes_batches_in_turns() -> None:
         assert np.isin(batch, list(GROUPS.values())[i % 2]).all()
 
 
-def test_shares_of_sources_that_are_not_there() -> None:
+def test_shares_of_unknown_sources_are_refused() -> None:
     with pytest.raises(RootstockError, match=r"sampling\.of.*cat, dog.*Received: cat, horse"):
         order_of(Fixed(of={"cat": 1, "horse": 1}), GROUPS, 2, 0)
 

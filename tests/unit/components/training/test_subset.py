@@ -94,7 +94,7 @@ def test_the_seed_alone_decides() -> None:
     assert first[0] == first[1] != first[2]
 
 
-def test_more_than_there_are() -> None:
+def test_a_subset_larger_than_the_data_is_refused() -> None:
     labels = spam(87, 13)
     with pytest.raises(RootstockError, match=r"rows: 101 asked for.*Expected 100 at most"):
         chosen(Subset(rows=101), labels, (SPAM,))
@@ -103,7 +103,7 @@ def test_more_than_there_are() -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"rows": 3, "per_class": 3}])
-def test_a_spec_gives_one_of_the_two(given: dict[str, int]) -> None:
+def test_rows_and_per_class_exclude_each_other(given: dict[str, int]) -> None:
     with pytest.raises(ValidationError, match="one of `rows` and `per_class`"):
         TypeAdapter(Subset).validate_python(given)
 

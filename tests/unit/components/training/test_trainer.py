@@ -111,7 +111,7 @@ def test_it_learns_every_task(trained: Trained) -> None:
     assert last["val_value_rmse"] < 1.5  # the label's deviation is 3
 
 
-def test_it_tells_steps_epochs_and_figures(trained: Trained) -> None:
+def test_it_reports_steps_epochs_and_figures(trained: Trained) -> None:
     steps = math.ceil(SIZES["train"] / 32)
     assert trained.told.steps[-1] == (12 * steps, 12 * steps, "steps")
     assert sorted(done for done, *_ in trained.told.steps) == [d for d, *_ in trained.told.steps]
@@ -202,7 +202,9 @@ def test_without_validation_rows(tmp_path: Path) -> None:
         ({"learning_rate": 1e30, "optimizer": "sgd"}, "Training diverged: the loss of epoch"),
     ],
 )
-def test_what_the_user_can_mend(tmp_path: Path, options: dict[str, object], message: str) -> None:
+def test_problems_that_the_user_can_fix_are_explained(
+    tmp_path: Path, options: dict[str, object], message: str
+) -> None:
     inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
     with pytest.raises(RootstockError, match=message):
         quick(**options).run(inputs, context(tmp_path))
@@ -243,7 +245,7 @@ def test_what_would_be_ignored_is_refused(settings: dict[str, object], message: 
         TypeAdapter(Training).validate_python(settings)
 
 
-def test_grouping_by_length_that_saves_nothing_is_told(tmp_path: Path) -> None:
+def test_a_warning_says_that_grouping_by_length_saves_nothing(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
     with pytest.raises(AssertionError, match="group_by_length does nothing"):
         quick(group_by_length=True).run(inputs, context(tmp_path))

@@ -57,7 +57,7 @@ def test_effective_rank_is_that_of_the_singular_values() -> None:
     assert float(effective_rank(rows @ rows.T)) == pytest.approx(expected, rel=1e-3)
 
 
-def test_plain_training_is_told_of_conflicts() -> None:
+def test_plain_training_reports_conflicts() -> None:
     model = make_model(Equal(), "ab")
     weights = [np.array(w) for w in model.weights]
     head = next(la for la in model.towers.layers if la.name == "a.head")

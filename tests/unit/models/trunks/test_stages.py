@@ -37,7 +37,7 @@ SCRATCH = Scratch(width=8, image=ResidualConvnet(widths=(4, 6)))
     ],
     ids=["image", "columns", "text", "both"],
 )
-def test_a_trunk_is_cut_where_all_goes_through_one_tensor(
+def test_stages_end_where_everything_passes_through_one_tensor(
     features: tuple[Feature, ...], names: list[str]
 ) -> None:
     stages = [stage.name for stage in stages_of(SCRATCH.build(features))]
@@ -45,7 +45,7 @@ def test_a_trunk_is_cut_where_all_goes_through_one_tensor(
 
 
 @pytest.mark.parametrize("source", SAMPLES)
-def test_pretrained_trunks_are_walked_through(source: str, tmp_path: Path) -> None:
+def test_pretrained_trunks_can_be_run_stage_by_stage(source: str, tmp_path: Path) -> None:
     sample = SAMPLES[source](tmp_path / "files")
     trunk = sample.trunk.build(sample.features)
     walk = Walk(trunk, trunk.input)

@@ -18,7 +18,7 @@ def test_the_page_of_the_docs_is_up_to_date() -> None:
     assert (DOCS / "spec.md").read_text() == page(), told
 
 
-def test_links_of_the_page_lead_somewhere() -> None:
+def test_links_of_the_page_exist() -> None:
     headings = {
         name: set(re.findall(r"^#+ (.*)$", (DOCS / name).read_text(), re.MULTILINE))
         for name in ("spec.md", "methods.md")
@@ -40,13 +40,15 @@ def test_links_of_the_page_lead_somewhere() -> None:
         ("", [None] * 4),
     ],
 )
-def test_what_a_docstring_says_of_keys(docstring: str, expected: list[str | None]) -> None:
+def test_descriptions_of_keys_are_read_from_docstrings(
+    docstring: str, expected: list[str | None]
+) -> None:
     found = key_descriptions(docstring, dict.fromkeys("abcd"))
     assert [found.get(key) for key in "abcd"] == expected
     assert "e" not in found
 
 
-def test_editors_are_told_about_keys() -> None:
+def test_the_json_schema_describes_keys() -> None:
     parts = json_schema()["$defs"]
     told = {
         ("Training", "clip_norm"): "largest norm of the whole gradient.",

@@ -32,7 +32,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     write({})
 
 
-def test_everything_imported_counts_wherever_the_import_stands(write: Write) -> None:
+def test_every_import_counts_wherever_it_is(write: Write) -> None:
     write(
         {
             "models/__init__.py": "",

@@ -68,7 +68,7 @@ def test_a_classical_model_that_is_better_is_named_first(tmp_path: Path, ahead: 
     assert (found is not None) == (ahead > 0)
 
 
-def test_too_few_seeds_are_told(tmp_path: Path) -> None:
+def test_a_report_says_that_there_are_too_few_seeds(tmp_path: Path) -> None:
     more = "study: {seeds: 3}"
     given = evidence(tmp_path, {"single": NOTHING, "multitask": NOTHING}, seeds=3, more=more)
     assert "3 seeds are too few for the verdicts helps and hurts" in markdown(
@@ -92,7 +92,7 @@ def test_an_arm_that_learns_faster_needs_less_data(tmp_path: Path) -> None:
     assert kept["less overfitting"] == "no difference"
 
 
-def test_where_the_fewest_rows_are_enough_no_smaller_number_is_told(tmp_path: Path) -> None:
+def test_if_the_fewest_rows_suffice_the_report_says_fewer_than(tmp_path: Path) -> None:
     better = {"up": 0.35, "side": 0.35}
     given = evidence(tmp_path, {"single": NOTHING, "multitask": better})
     (comparison,) = [c for c in draw_conclusions(given).comparisons if c.fraction == 1.0]
@@ -131,7 +131,7 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_is_whole_and_needs_no_network(harmful: Findings) -> None:
+def test_the_page_is_complete_and_needs_no_network(harmful: Findings) -> None:
     affinities = AffinityMatrix(("up", "side"), ((1.0, -0.4), (0.2, 1.0)))
     html, tags = page(harmful, "name: <planted>", affinities), Tags()
     tags.feed(html)

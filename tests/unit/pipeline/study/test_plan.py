@@ -67,14 +67,14 @@ def test_single_models_split_the_parameters_of_the_shared_one(tmp_path: Path) ->
     assert parts == pytest.approx(whole, rel=0.02)
 
 
-def test_a_balancing_method_is_held_against_tuned_weights(tmp_path: Path) -> None:
+def test_a_balancing_method_is_compared_with_tuned_weights(tmp_path: Path) -> None:
     asked = designed(tmp_path, "", "model.balancing=uncertainty")
     (weighted,) = [a for a in asked.arms if a.candidates]
     assert weighted.name == "multitask_weighted"
     assert len(weighted.candidates) == 1 + len(TASKS)
 
 
-def test_arms_of_different_numbers_of_candidates_are_told(tmp_path: Path) -> None:
+def test_a_note_says_that_arms_have_different_numbers_of_candidates(tmp_path: Path) -> None:
     arm = "tuned: {tune: {training.learning_rate: [0.001, 0.003]}}"
     uneven = designed(tmp_path, f"study: {{arms: {{plain: {{}}, {arm}}}}}").notes
     assert "plain of 1, tuned of 2" in uneven[0]
@@ -82,7 +82,7 @@ def test_arms_of_different_numbers_of_candidates_are_told(tmp_path: Path) -> Non
     assert designed(tmp_path, f"study: {{arms: {{{arm}, {other}}}}}").notes == uneven[1:]
 
 
-def test_a_pretrained_trunk_is_held_against_scratch(tmp_path: Path) -> None:
+def test_a_pretrained_trunk_is_compared_with_training_from_scratch(tmp_path: Path) -> None:
     (tmp_path / "pretrained.weights.h5").touch()
     trunk = "{name: applications, model: MobileNetV2, weights: pretrained.weights.h5}"
     inputs = "{photo: {kind: image, height: 32, width: 32}}"
@@ -126,7 +126,7 @@ def test_every_fraction_gets_as_many_steps(tmp_path: Path) -> None:
     assert len(steps) == 1
 
 
-def test_what_does_not_fit_is_left_out_in_order_and_said(tmp_path: Path) -> None:
+def test_trials_beyond_the_time_limit_are_left_out_in_order_and_named(tmp_path: Path) -> None:
     whole = planned(tmp_path, None)
     assert not whole.dropped
     middle = planned(tmp_path, whole.seconds / 60 * 0.9)
@@ -143,7 +143,7 @@ def test_what_does_not_fit_is_left_out_in_order_and_said(tmp_path: Path) -> None
     assert whole.seconds > middle.seconds > less.seconds > least.seconds
 
 
-def test_finished_trials_tell_how_long_others_like_them_take(tmp_path: Path) -> None:
+def test_finished_trials_give_the_time_of_similar_ones(tmp_path: Path) -> None:
     prepared = ready(designed(tmp_path), tmp_path)
     paces = {arm.name: PACE for arm in prepared.design.arms}
     store = Store(tmp_path / "store").open()
@@ -201,6 +201,6 @@ def test_specs_elsewhere_find_the_modules_of_layers(tmp_path: Path) -> None:
         ("arms: {a: {set: {tasks: {}}}}", "tasks"),
     ],
 )
-def test_a_study_that_cannot_be_is_refused(tmp_path: Path, study: str, told: str) -> None:
+def test_an_impossible_study_is_refused(tmp_path: Path, study: str, told: str) -> None:
     with pytest.raises(RootstockError, match=re.escape(told)):
         designed(tmp_path, f"study: {{{study}}}")

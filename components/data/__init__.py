@@ -1,1 +1,1 @@
-"""Data."""
+"""Reading, converting and identifying data: what several stages need."""

@@ -1,4 +1,4 @@
-"""Arrow and NumPy, imported when first used: reading a spec must not wait for them."""
+"""Arrow and NumPy, imported on first use, so that reading a spec does not wait for them."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from models.values import text_of
 def texts(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Values as strings by `models.values.text_of`; null and NaN become null.
 
-    Only distinct values cost Python time.
+    Only distinct values are converted in Python, so the cost does not grow with the rows.
     """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_string(array.type) or pa.types.is_null(array.type):
@@ -22,10 +22,10 @@ def texts(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def numbers(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """float64 values of a numeric or boolean column, the nearest ones; null becomes NaN.
+    """A numeric or boolean column as the nearest float64 values; null becomes NaN.
 
     Raises:
-        pa.ArrowInvalid: text that is no number.
+        pa.ArrowInvalid: the column holds text that is not a number.
     """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_boolean(array.type):

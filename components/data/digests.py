@@ -14,7 +14,7 @@ from components.data.atomic import write_whole
 from components.errors import RootstockError
 
 RACY_NS = 2_000_000_000
-"""A file changed this shortly before it was read may change again within one clock tick."""
+"""A file that changed this shortly before it was read may change again within one clock tick."""
 
 
 def digest_file(path: Path) -> str:
@@ -30,13 +30,13 @@ def digest_tree(root: Path) -> str:
 
 
 def digest_source(path: str, index: Path) -> str:
-    """Digest of a raw file, directory or glob pattern, by content.
+    """Digest of the content of a raw file, of a directory, or of the files of a glob pattern.
 
-    Files whose size, times and inode are those of an earlier call are not read again: `index` (a
-    directory) remembers them, as git's index does.
+    index: a directory that remembers digests, as git's index does. Files whose size, times and
+        inode have not changed since an earlier call are not read again.
 
     Raises:
-        RootstockError: nothing is there.
+        RootstockError: no file matches.
     """
     base, files = _files(path)
     seen = _remembered(base, files, path, index)
@@ -46,15 +46,18 @@ def digest_source(path: str, index: Path) -> str:
 
 
 def digest_files(base: Path, files: Sequence[str], index: Path) -> str:
-    """Digest of some files below `base`, by content; as `digest_source` otherwise."""
+    """Digest of the content of some files below `base`. index: as in `digest_source`."""
     return _combine(_remembered(str(base), files, str(base / files[0]), index))
 
 
 def _remembered(base: str, files: Sequence[str], path: str, index: Path) -> dict[str, str]:
-    """Digest by file. path: what the memory is called after."""
-    memory = index / f"{hashlib.sha256(os.path.abspath(path).encode()).hexdigest()[:16]}.json"
+    """Digest by file name, from the index where nothing has changed.
+
+    path: what `index_file` is named after.
+    """
+    index_file = index / f"{hashlib.sha256(os.path.abspath(path).encode()).hexdigest()[:16]}.json"
     try:
-        known: dict[str, list[int | str]] = json.loads(memory.read_text())
+        known: dict[str, list[int | str]] = json.loads(index_file.read_text())
     except (FileNotFoundError, ValueError):
         known = {}
     seen: dict[str, list[int | str]] = {}
@@ -72,24 +75,24 @@ def _remembered(base: str, files: Sequence[str], path: str, index: Path) -> dict
         seen[name] = [*(stamp if settled else [-1, -1, -1, -1]), digest]
     if changed or known.keys() != seen.keys():
         index.mkdir(parents=True, exist_ok=True)
-        write_whole(memory, json.dumps(seen))
+        write_whole(index_file, json.dumps(seen))
     return {name: str(row[4]) for name, row in seen.items()}
 
 
 def _files(path: str) -> tuple[str, list[str]]:
-    """The directory that names are relative to, and the sorted names of all files."""
+    """The directory that names are relative to, and the sorted names of all matching files."""
     if os.path.isfile(path):
         return os.path.dirname(path) or ".", [os.path.basename(path)]
     if os.path.isdir(path):
-        found = [os.path.join(d, f) for d, _, names in os.walk(path) for f in names]
+        paths = [os.path.join(d, f) for d, _, names in os.walk(path) for f in names]
         base = path
     else:
-        found = [f for f in glob.glob(path, recursive=True) if os.path.isfile(f)]
+        paths = [f for f in glob.glob(path, recursive=True) if os.path.isfile(f)]
         base = os.path.dirname(path.split("*")[0].split("?")[0].split("[")[0]) or "."
-    if not found:
-        what = "holds no files" if os.path.isdir(path) else "does not exist"
-        raise RootstockError(f"{path}: {what}. Expected a file, a directory or a glob pattern.")
-    return base, sorted(os.path.relpath(f, base) for f in found)
+    if not paths:
+        problem = "holds no files" if os.path.isdir(path) else "does not exist"
+        raise RootstockError(f"{path}: {problem}. Expected a file, a directory or a glob pattern.")
+    return base, sorted(os.path.relpath(f, base) for f in paths)
 
 
 def _combine(digests: dict[str, str]) -> str:

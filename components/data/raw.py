@@ -1,4 +1,4 @@
-"""Raw columns as a model takes them: what training, evaluation and a served request share."""
+"""Raw columns as a model takes them, in training, in evaluation and in a served request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def raw_inputs(
     A missing string is "", a missing number is NaN.
 
     Raises:
-        RootstockError: a column is not there or is of a type that the feature cannot read.
+        RootstockError: a column is missing, or the feature cannot read its type.
     """
     return {f.name: _raw(rows, f) for f in features}
 

@@ -1,4 +1,4 @@
-"""The split of a row: a hash of its key, so that it never changes when data grows."""
+"""Splits by a hash of each row's key: a row stays in its split when the data grows."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ import pyarrow.compute as pc
 def split_indices(
     batch: pa.RecordBatch, key: Sequence[str], shares: Sequence[float], seed: int = 0
 ) -> np.ndarray:
-    """Which of the splits with these shares each row belongs to: int64 [rows].
+    """The index of each row's split, among splits with these shares: int64 [rows].
 
-    The first 8 bytes of BLAKE2b over the key's values, as a fraction of 2^64, against the
-    cumulative shares. Equal keys always meet, whatever the column types of their sources.
+    The first 8 bytes of BLAKE2b over the key's values, as a fraction of 2^64, are compared with the
+    cumulative shares. Rows with equal keys share a split, whatever the column types of their
+    sources.
     """
     bounds = np.cumsum(np.asarray(shares, np.float64) / sum(shares))[:-1]
     return np.searchsorted(bounds, key_fractions(batch, key, seed), side="right")
 
 
 def key_fractions(batch: pa.RecordBatch, key: Sequence[str], seed: int = 0) -> np.ndarray:
-    """The hash of each row's key as a fraction: float64 [rows] in [0, 1); another one by seed."""
+    """The hash of each row's key and the seed, as a fraction: float64 [rows] in [0, 1)."""
     salt = seed.to_bytes(hashlib.blake2b.SALT_SIZE, "little")
     digests = b"".join(
         hashlib.blake2b(k, digest_size=8, salt=salt).digest() for k in key_bytes(batch, key)
@@ -33,7 +34,7 @@ def key_fractions(batch: pa.RecordBatch, key: Sequence[str], seed: int = 0) -> n
 
 
 def key_bytes(batch: pa.RecordBatch, key: Sequence[str]) -> list[bytes]:
-    """One byte string per row, different for different values: each value after its length."""
+    """One byte string per row: each value after its length, so that different rows differ."""
     parts = [part for name in key for part in _parts(batch.column(name))]
     joined = pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.binary()))
     return joined.to_pylist()  # type: ignore[no-any-return]

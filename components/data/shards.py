@@ -1,4 +1,4 @@
-"""Writing shards of examples: a Parquet file for each split that a unit of reading has rows in."""
+"""Writing shards of examples, which are Parquet files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROUP_BYTES = 1 << 25
 
 
 def linked(source: Path, target: Path) -> None:
-    """The same file under another name; a copy where the disk has no links."""
+    """Give a file a second name; copy it if the file system has no hard links."""
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)
@@ -25,7 +25,7 @@ def linked(source: Path, target: Path) -> None:
 
 
 class ShardWriter:
-    """Collects batches until they make a row group; the file appears whole or not at all."""
+    """Collects batches into row groups. The file appears when it is closed."""
 
     def __init__(self, file: Path, schema: pa.Schema) -> None:
         self._file, self._schema = file, schema
@@ -46,7 +46,7 @@ class ShardWriter:
             self._flush()
 
     def close(self) -> None:
-        """Publish the file; none if there are no rows."""
+        """Make the file appear; there is none if it would have no rows."""
         if self.rows:
             self._flush()
             assert self._writer is not None

@@ -1,4 +1,4 @@
-"""Slices: rows of like values in some columns, each measured by itself."""
+"""Slices: groups of rows with equal values in some columns, each evaluated separately."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _AND = " & "
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """A slice for each value of a column, or for each combination of values of several.
+    """One slice for each value of a column, or for each combination of the values of several.
 
-    columns: of the examples; they need not be inputs.
-    edges: for columns of numbers, ascending: rows below the first edge, from each edge up to the
-        next, and from the last one on.
+    columns: columns of the examples, which need not be inputs.
+    edges: for columns of numbers, in ascending order. `age: [30, 50]` makes three slices: below 30,
+        from 30 to below 50, and from 50 on.
     """
 
     __pydantic_config__ = STRICT
@@ -39,7 +39,11 @@ class Slice:
 
 
 def check_slices(slices: Sequence[Slice]) -> None:
-    """Refuse slices that make no sense, before anything runs. Raises RootstockError."""
+    """Check slices before anything runs.
+
+    Raises:
+        RootstockError: a slice makes no sense.
+    """
     for position, s in enumerate(slices):
         where = f"evaluation.slices.{position}"
         if len(set(s.columns)) < len(s.columns):
@@ -57,20 +61,20 @@ def masks(slices: Sequence[Slice], rows: pa.Table) -> dict[str, Mask]:
     """[rows] by slice name, such as `sex=Female & age=30..50`; only slices that have rows.
 
     Raises:
-        RootstockError: a column is not there, cannot be sliced by, or has too many values.
+        RootstockError: a column is missing, cannot be sliced by, or has too many values.
     """
-    found: dict[str, Mask] = {}
+    by_name: dict[str, Mask] = {}
     for s in slices:
         values = [_values(column, s.edges.get(column), rows) for column in s.columns]
         for combination in product(*(v.items() for v in values)):
             inside = np.logical_and.reduce([mask for _, mask in combination])
             if inside.any():
-                found[_AND.join(name for name, _ in combination)] = inside
-    return found
+                by_name[_AND.join(name for name, _ in combination)] = inside
+    return by_name
 
 
 def columns_of(slices: Sequence[Slice]) -> list[str]:
-    """All columns that slices need, each once."""
+    """The columns that slices read, without duplicates."""
     return list(dict.fromkeys(column for s in slices for column in s.columns))
 
 
@@ -83,7 +87,7 @@ def _values(column: str, edges: tuple[float, ...] | None, rows: pa.Table) -> dic
         return _ranges(column, edges, values)
     if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
         raise RootstockError(
-            f"evaluation.slices: {column!r} holds {values.type}, which has no values to slice by."
+            f"evaluation.slices: {column!r} holds {values.type}, which cannot be sliced by."
         )
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_nan(values), None, values)
@@ -108,5 +112,5 @@ def _ranges(column: str, edges: tuple[float, ...], values: pa.Array) -> dict[str
     ends = [f"{e:g}" for e in edges]
     names = [f"..{ends[0]}", *map("..".join, pairwise(ends)), f"{ends[-1]}.."]
     place = np.where(np.isnan(sizes), -1, np.searchsorted(edges, sizes, side="right"))
-    found = {f"{column}={name}": place == i for i, name in enumerate(names)}
-    return {**found, f"{column}={MISSING}": place == -1}
+    ranges = {f"{column}={name}": place == i for i, name in enumerate(names)}
+    return {**ranges, f"{column}={MISSING}": place == -1}

@@ -12,17 +12,17 @@ from typing import Protocol
 
 
 class ByteStream(Protocol):
-    """What records are read from."""
+    """A stream of bytes that records are read from."""
 
     def read(self, size: int) -> bytes: ...
 
 
 class DamagedFile(Exception):
-    """Nothing after this place can be read."""
+    """The rest of the file cannot be read."""
 
 
 def read_records(stream: ByteStream) -> Iterator[bytes | None]:
-    """Every record in order; None for one whose checksum does not fit.
+    """Every record in order; None for a record whose checksum is wrong.
 
     Raises:
         DamagedFile: the file is cut off, or the length of a record is damaged.
@@ -33,20 +33,20 @@ def read_records(stream: ByteStream) -> Iterator[bytes | None]:
         size = struct.unpack("<Q", header[:8])[0]
         body = stream.read(size + 4)
         if len(body) < size + 4:
-            raise DamagedFile("the file ends inside of a record")
+            raise DamagedFile("the file ends inside a record")
         record, crc = body[:size], struct.unpack("<I", body[size:])[0]
         yield record if masked_crc(record) == crc else None
 
 
 def framed(record: bytes) -> bytes:
-    """A record as it stands in a file."""
+    """A record with its framing."""
     size = struct.pack("<Q", len(record))
     crcs = [struct.pack("<I", masked_crc(part)) for part in (size, record)]
     return size + crcs[0] + record + crcs[1]
 
 
 def masked_crc(data: bytes) -> int:
-    """CRC-32C, rotated and shifted so that checksums of checksums stay apart."""
+    """CRC-32C, rotated and shifted so that a checksum of data with checksums is no weaker."""
     import google_crc32c
 
     crc: int = google_crc32c.value(data)

@@ -1,1 +1,1 @@
-"""Statistics."""
+"""Statistics of columns, and the stage that computes them."""

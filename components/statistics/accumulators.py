@@ -1,7 +1,6 @@
-"""Mergeable statistics of columns: add arrays, merge those of other shards, read the result.
+"""Statistics of columns in the making: add arrays, merge other shards, read the result.
 
-Everything is a function of the sequence of `add` and `merge` calls, with no randomness, so equal
-shards merged in equal order give equal bytes.
+Nothing is random: the same shards, merged in the same order, give the same bytes.
 """
 
 from __future__ import annotations
@@ -34,21 +33,21 @@ PERCENTILES = [i / 100 for i in range(101)]
 
 
 class Accumulator(ABC):
-    """Statistics of one column in the making."""
+    """Collects the statistics of one column."""
 
     def __init__(self, name: str, kind: pa.DataType) -> None:
         self.name, self.type = name, str(kind)
         self.present = self.missing = 0
 
     def add(self, column: pa.Array) -> None:
-        """Take in the rows of one batch."""
+        """Add the rows of one batch."""
         values = column.drop_null()
         self.missing += len(column) - len(values)
         self.present += len(values)
         self._add(values)
 
     def merge(self, other: Self) -> None:
-        """Take in what `other` has seen, as if after the rows seen here."""
+        """Add the rows that `other` has seen, after those seen here."""
         self.present += other.present
         self.missing += other.missing
         self._merge(other)
@@ -273,7 +272,7 @@ class BytesAccumulator(Accumulator):
 def accumulator(field: pa.Field, image: bool, text: bool) -> Accumulator:
     """The accumulator for a column of examples.
 
-    image, text: whether the user said that it holds images or text.
+    image, text: whether the column is declared to hold images or texts.
     """
     kind = field.type
     cls: type[Accumulator]

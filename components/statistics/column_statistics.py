@@ -1,4 +1,4 @@
-"""What is known of every column of a split: the typed content of a `Statistics` artifact."""
+"""The statistics of every column of a split: the typed content of a `Statistics` artifact."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FILE = "statistics.json"
 
 @dataclass(frozen=True, kw_only=True)
 class ValueCounts:
-    """Exact counts of values as text, most frequent first, then by value.
+    """Exact counts of values as text, most frequent first, ties in the order of the values.
 
-    truncated: there were too many distinct values to count, and none are kept.
+    truncated: there were too many distinct values to count; none are kept.
     """
 
     counts: tuple[tuple[str, int], ...] = ()
@@ -27,7 +27,7 @@ class ValueCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """Of a size in each row, such as the length of a text; all 0 without rows."""
+    """The range of a size over all rows, such as the length of texts; all 0 if there are none."""
 
     minimum: float = 0.0
     mean: float = 0.0
@@ -35,20 +35,30 @@ class Range:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NumericColumn:
-    """Integers, floats or booleans (as 0 and 1). All moments are over finite values.
+class Column:
+    """What the statistics of every column have.
 
-    present, missing: rows; NaN is missing. type: of the column, as Arrow spells it.
-    deviation: of the population. log_mean, log_deviation: of sign(x)·log(1 + |x|).
-    percentiles: from minimum to maximum, 101: exact up to some thousand rows, then to about 0.1 %
-        of the rank.
+    type: its Arrow type. present, missing: numbers of rows; NaN is missing.
     """
 
-    kind: Literal["numeric"] = "numeric"
+    kind: str
     name: str
     type: str
     present: int = 0
     missing: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumericColumn(Column):
+    """Integers, floats or booleans (as 0 and 1). All figures are over finite values.
+
+    deviation: standard deviation of the population. log_mean, log_deviation: of
+        sign(x)·log(1 + |x|).
+    percentiles: 101 values from minimum to maximum; exact for up to some thousand rows, then within
+        about 0.1 % of the rank.
+    """
+
+    kind: Literal["numeric"] = "numeric"
     infinite: int = 0
     zeros: int = 0
     mean: float = 0.0
@@ -67,60 +77,46 @@ class NumericColumn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StringColumn:
-    """Strings that are compared as wholes: categories and labels. characters: of each."""
+class StringColumn(Column):
+    """Strings that are compared as a whole: categories and labels. characters: length of each."""
 
     kind: Literal["string"] = "string"
-    name: str
-    type: str
-    present: int = 0
-    missing: int = 0
     characters: Range = Range()
     values: ValueCounts = ValueCounts()
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextColumn:
-    """Text to be read. distinct: estimated from 1,024 minimal hashes (about 3 %)."""
+class TextColumn(Column):
+    """Texts. distinct: number of different texts, estimated from the 1,024 smallest hashes (error
+    about 3 %).
+    """
 
     kind: Literal["text"] = "text"
-    name: str
-    type: str
-    present: int = 0
-    missing: int = 0
     characters: Range = Range()
     words: Range = Range()
     distinct: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListColumn:
-    """Lists. lengths: of each; values: of their elements; empty: lists of no elements."""
+class ListColumn(Column):
+    """Lists. lengths: elements of each; values: counts of elements; empty: lists without any."""
 
     kind: Literal["list"] = "list"
-    name: str
-    type: str
-    present: int = 0
-    missing: int = 0
     empty: int = 0
     lengths: Range = Range()
     values: ValueCounts = ValueCounts()
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageColumn:
+class ImageColumn(Column):
     """Encoded images. heights, widths: in pixels; formats, modes: rows by Pillow's names.
 
-    channel_means, channel_deviations: red, green and blue, 0 to 255, over all pixels (grey images
-        count as three equal channels); empty without images. unreadable: images whose header says
-        what they are and whose pixels cannot be read.
+    channel_means, channel_deviations: of red, green and blue, 0 to 255, over all pixels; a grey
+        image counts as three equal channels; empty if there are no images.
+    unreadable: images with a valid header whose pixels cannot be read.
     """
 
     kind: Literal["image"] = "image"
-    name: str
-    type: str
-    present: int = 0
-    missing: int = 0
     heights: Range = Range()
     widths: Range = Range()
     formats: ValueCounts = ValueCounts()
@@ -131,14 +127,10 @@ class ImageColumn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BytesColumn:
-    """Bytes that nobody said are images. sizes: in bytes."""
+class BytesColumn(Column):
+    """Bytes that no input declares to be images. sizes: in bytes."""
 
     kind: Literal["bytes"] = "bytes"
-    name: str
-    type: str
-    present: int = 0
-    missing: int = 0
     sizes: Range = Range()
 
 
@@ -150,7 +142,7 @@ ColumnStatistics = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class SplitStatistics:
-    """rows: of the split. columns: by name, in the order of the examples."""
+    """rows: in the split. columns: by name, in the order of the examples."""
 
     name: str
     rows: int
@@ -162,8 +154,8 @@ _SPLITS: TypeAdapter[tuple[SplitStatistics, ...]] = TypeAdapter(tuple[SplitStati
 
 def load_statistics(artifact: Statistics) -> dict[str, SplitStatistics]:
     """Statistics by split, in the order train, val, test."""
-    found = _SPLITS.validate_json((artifact.path / FILE).read_bytes())
-    return {split.name: split for split in found}
+    splits = _SPLITS.validate_json((artifact.path / FILE).read_bytes())
+    return {split.name: split for split in splits}
 
 
 def save_statistics(splits: tuple[SplitStatistics, ...], directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""Colours of images: mean and deviation of every channel over all pixels, exact and mergeable."""
+"""Mean and standard deviation of the colour channels over all pixels, exact and mergeable."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 LEVELS = np.arange(256)
 REDUCED_ABOVE = 256
-"""Pixels of a side: JPEG files larger than this are read at a half, quarter or eighth of their size
-(not below this), which is many times faster; their deviation is a little smaller for it.
+"""Side in pixels. Larger JPEG files are read at a half, a quarter or an eighth of their size, but
+not smaller than this. That is many times faster, and makes the deviation slightly smaller.
 """
 
 
 class Channels:
-    """Whole sums, so that any order of images gives the same figures. Channels: RGB, 0 to 255."""
+    """Sums of integers, so that the order of images makes no difference. RGB, 0 to 255."""
 
     def __init__(self) -> None:
         self.pixels = 0
@@ -26,10 +26,10 @@ class Channels:
         self._squares = [0, 0, 0]
 
     def add(self, image: Image.Image) -> None:
-        """Take in the pixels of an image that was opened and not read.
+        """Add the pixels of an image that was opened and not read.
 
         Raises:
-            OSError, SyntaxError, ValueError: Pillow cannot read them; nothing is taken in.
+            OSError, SyntaxError, ValueError: Pillow cannot read them; nothing is added.
         """
         image.draft("RGB", (REDUCED_ABOVE, REDUCED_ABOVE))
         if image.mode.startswith("I;16"):
@@ -41,19 +41,19 @@ class Channels:
             self._squares[channel] += int(count @ LEVELS**2)
 
     def merge(self, other: Self) -> None:
-        """Take in what `other` has seen."""
+        """Add the pixels that `other` has seen."""
         self.pixels += other.pixels
         self._sums = [a + b for a, b in zip(self._sums, other._sums, strict=True)]
         self._squares = [a + b for a, b in zip(self._squares, other._squares, strict=True)]
 
     @property
     def means(self) -> tuple[float, ...]:
-        """Empty without pixels."""
+        """Of each channel; empty if there are no pixels."""
         return tuple(s / self.pixels for s in self._sums) if self.pixels else ()
 
     @property
     def deviations(self) -> tuple[float, ...]:
-        """Of the population; empty without pixels."""
+        """Of the population; empty if there are no pixels."""
         if not self.pixels:
             return ()
         pairs = zip(self._sums, self._squares, strict=True)

@@ -1,4 +1,4 @@
-"""StatisticsGen: what every column of every split holds, in one pass over the shards."""
+"""StatisticsGen: describes every column of every split in one pass over the shards."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class StatisticsGenOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class StatisticsGen(Stage[StatisticsGenInputs, StatisticsGenOutputs]):
-    """images, texts: columns to describe as such; all others are described by their Arrow type.
+    """Computes counts, moments, quantiles and the like.
 
-    slices: rows to describe by themselves too, under `<split>: <slice>`.
+    images, texts: columns to describe as images or texts; the Arrow type decides for all others.
+    slices: rows to describe separately as well, under `<split>: <slice>`.
     """
 
     images: tuple[str, ...] = ()
@@ -45,10 +46,10 @@ class StatisticsGen(Stage[StatisticsGenInputs, StatisticsGenOutputs]):
         splits = inputs.examples.splits()
         shards = [(split, file) for split in splits for file in inputs.examples.shards(split)]
         work = partial(shard_statistics, images=self.images, texts=self.texts, slices=self.slices)
-        found = map_units("statistics", [file for _, file in shards], work, context)
+        parts = map_units("statistics", [file for _, file in shards], work, context)
 
         merged: dict[str, dict[str, list[Accumulator]]] = {split: {} for split in splits}
-        for (split, _), part in zip(shards, found, strict=True):
+        for (split, _), part in zip(shards, parts, strict=True):
             _merge(merged[split], part)
         result = []
         for split in splits:
@@ -79,10 +80,11 @@ def shard_statistics(
     texts: tuple[str, ...],
     slices: tuple[Slice, ...],
 ) -> dict[str, list[Accumulator]]:
-    """One accumulator per column over all rows of a shard, under "", and over those of each slice.
+    """One accumulator per column: for all rows of a shard under "", and for each slice under its
+    name.
 
     Raises:
-        RootstockError: a column of a slice is not there, or has too many values.
+        RootstockError: a column of a slice is missing, or has too many values.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -95,17 +97,17 @@ def shard_statistics(
         def columns() -> list[Accumulator]:
             return [accumulator(f, f.name in images, f.name in texts) for f in shard.schema_arrow]
 
-        found = {"": columns()}
+        by_slice = {"": columns()}
         for group in range(shard.num_row_groups):
             for batch in shard.read_row_group(group).to_batches():
                 inside = masks(slices, pa.Table.from_batches([batch])) if slices else {}
                 parts = {name: batch.filter(pa.array(mask)) for name, mask in inside.items()}
                 for name, part in {"": batch, **parts}.items():
                     for column, array in zip(
-                        found.setdefault(name, columns()), part.columns, strict=True
+                        by_slice.setdefault(name, columns()), part.columns, strict=True
                     ):
                         column.add(array)
-    return found
+    return by_slice
 
 
 def _merge(merged: dict[str, list[Accumulator]], part: dict[str, list[Accumulator]]) -> None:

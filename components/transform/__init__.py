@@ -1,1 +1,1 @@
-"""Transform."""
+"""Features from examples, and what a frozen trunk computes of them."""

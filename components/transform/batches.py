@@ -1,4 +1,4 @@
-"""`Batches` in files: features, or what a trunk makes of them, as memory-mapped NumPy arrays."""
+"""Reading and writing `Batches`: preprocessed columns in Arrow files, as memory-mapped arrays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.inputs.base import Stored
 from models.inputs.representation import Representation
 
 _COUNTED = 1 << 16
-"""Rows whose tokens are counted at a time."""
+"""Number of rows whose tokens are counted at a time."""
 
 
 def shards(batches: Batches, split: str) -> list[Path]:
@@ -20,13 +20,13 @@ def shards(batches: Batches, split: str) -> list[Path]:
 
 
 def num_rows(file: Path) -> int:
-    """Rows of a shard."""
+    """The number of rows of a shard."""
     with pa.memory_map(str(file)) as mapped:
         return int(pa.ipc.open_file(mapped).get_batch(0).num_rows)
 
 
 def stored_representation(embeddings: Batches) -> Representation:
-    """What the batches of the Embed stage hold, for `load_columns`."""
+    """The column that the batches of the Embed stage hold, for `load_columns`."""
     file = next(f for split in SPLITS for f in shards(embeddings, split))
     with pa.memory_map(str(file)) as mapped:
         (column,) = pa.ipc.open_file(mapped).schema
@@ -34,7 +34,7 @@ def stored_representation(embeddings: Batches) -> Representation:
 
 
 class ShardedRows:
-    """Rows [rows, …] of several memory-mapped shards: only those that are asked for are read."""
+    """An array [rows, …] over several memory-mapped shards; indexing reads only those rows."""
 
     def __init__(self, parts: Sequence[np.ndarray]) -> None:
         self._parts = parts
@@ -49,18 +49,18 @@ class ShardedRows:
     def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
-        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        result = np.empty((len(rows), *self.shape[1:]), self.dtype)
         shards = np.searchsorted(self._starts, rows, side="right") - 1
         for shard in np.unique(shards):
             here = shards == shard
-            found[here] = self._parts[shard][rows[here] - self._starts[shard]]
-        return found
+            result[here] = self._parts[shard][rows[here] - self._starts[shard]]
+        return result
 
 
 def open_columns(
     batches: Batches, split: str, features: tuple[Stored, ...], most_bytes: int
 ) -> dict[str, np.ndarray | ShardedRows]:
-    """As `load_columns`, but the shards of a split of more than `most_bytes` are not joined."""
+    """As `load_columns`, but shards are not joined if the split has more than `most_bytes`."""
     parts = [read_shard(file, features) for file in shards(batches, split)]
     size = sum(column.nbytes for part in parts for column in part.values())
     if len(parts) < 2 or size <= most_bytes:
@@ -71,10 +71,9 @@ def open_columns(
 def load_columns(
     batches: Batches, split: str, features: tuple[Stored, ...]
 ) -> dict[str, np.ndarray]:
-    """Arrays [rows, …] by feature name, without a copy where the split is one shard.
+    """Arrays [rows, …] by feature name, with the shapes and dtypes that the features state.
 
-    Shapes and dtypes are those of the preprocessed features: see their classes.
-    The arrays are read-only where they are views of the files.
+    A split of one shard is not copied: its arrays are read-only views of the file.
     """
     return _joined([read_shard(file, features) for file in shards(batches, split)], features)
 
@@ -84,11 +83,11 @@ def _joined(
 ) -> dict[str, np.ndarray]:
     if len(parts) == 1:
         return parts[0]
-    found = {}
+    joined = {}
     for feature in features:
         empty = np.empty((0, *feature.shape), row_dtype(feature))
-        found[feature.name] = np.concatenate([empty, *(p[feature.name] for p in parts)])
-    return found
+        joined[feature.name] = np.concatenate([empty, *(p[feature.name] for p in parts)])
+    return joined
 
 
 def read_shard(file: Path, features: tuple[Stored, ...]) -> dict[str, np.ndarray]:
@@ -96,16 +95,16 @@ def read_shard(file: Path, features: tuple[Stored, ...]) -> dict[str, np.ndarray
     with pa.memory_map(str(file)) as mapped:
         reader = pa.ipc.open_file(mapped)
         batch = reader.get_batch(0)
-    found = {}
+    columns = {}
     for feature in features:
         shape, dtype = feature.shape, row_dtype(feature)
         column = batch.column(feature.name)
         if feature.dtype == "string":
-            found[feature.name] = column.to_numpy(zero_copy_only=False)
+            columns[feature.name] = column.to_numpy(zero_copy_only=False)
             continue
         values = np.frombuffer(column.buffers()[-1], dtype)
-        found[feature.name] = values.reshape(len(column), *shape)
-    return found
+        columns[feature.name] = values.reshape(len(column), *shape)
+    return columns
 
 
 def write_shard(file: Path, columns: dict[str, np.ndarray], features: tuple[Stored, ...]) -> None:
@@ -136,7 +135,7 @@ def row_dtype(feature: Stored) -> np.dtype:
 def token_counts(
     columns: Mapping[str, np.ndarray | ShardedRows], features: Sequence[Stored]
 ) -> np.ndarray:
-    """int64 [rows]: the tokens of each row in all its texts, without padding."""
+    """int64 [rows]: the number of tokens in all texts of each row, without padding."""
     rows = len(next(iter(columns.values())))
     counts = np.zeros(rows, np.int64)
     for feature in features:

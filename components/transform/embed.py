@@ -1,4 +1,4 @@
-"""Embed: what a frozen trunk makes of every row, once instead of every epoch."""
+"""Embed: runs a frozen trunk on every row once, instead of in every epoch."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     import numpy as np
 
 SPLITS = ("train", "val")
-"""Those that the Trainer reads: the Evaluator judges the served graph, trunk and all."""
+"""The splits that the Trainer reads. The Evaluator runs the whole served graph instead."""
 UNIT_ROWS = 1024
-"""Rows that are sorted, computed and kept together: a killed run loses no more."""
+"""Number of rows that are sorted, computed and saved together; a killed run loses at most these."""
 BATCH_ROWS = 64
 
 
 @dataclass(frozen=True)
 class EmbedInputs:
-    """batches: preprocessed as `preprocessing` says. pretrained: the files that the trunk starts
-    from, so that their content counts.
+    """batches: preprocessed by `preprocessing`. pretrained: the files of the trunk, so that their
+    content counts in the fingerprint.
     """
 
     preprocessing: Preprocessing
@@ -55,7 +55,7 @@ class Embed(Stage[EmbedInputs, EmbedOutputs]):
         return self.trunk.made_of()
 
     def run(self, inputs: EmbedInputs, context: Context) -> EmbedOutputs:
-        """See `Stage.run`.
+        """Compute the representations.
 
         Raises:
             RootstockError: the trunk cannot be built.
@@ -85,7 +85,7 @@ class Embed(Stage[EmbedInputs, EmbedOutputs]):
 
 @dataclass(frozen=True)
 class Unit:
-    """Rows `start` to `stop` of a shard, and where what the trunk makes of them is written."""
+    """Rows `start` to `stop` of a shard, and the file to write their representations to."""
 
     source: Path
     start: int
@@ -95,7 +95,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Encoder:
-    """What a worker builds once. key: of the attempt; equal keys mean equal trunks."""
+    """What a worker builds once. key: of the attempt; equal keys mean the same trunk."""
 
     key: str
     trunk: Trunk = field(compare=False)
@@ -114,8 +114,9 @@ def _units(batches: Batches, done: Path) -> Iterator[Unit]:
 
 
 def embed_unit(index: int, unit: Unit, *, encoder: Encoder) -> None:
-    """Write the representation of a unit's rows, which are computed shortest text first: a trunk
-    that trims padding then has little of it to compute.
+    """Write the representations of a unit's rows.
+
+    Rows are sorted by length, so that a trunk that trims padding computes little of it.
     """
     import numpy as np
 
@@ -136,7 +137,7 @@ def embed_unit(index: int, unit: Unit, *, encoder: Encoder) -> None:
 
 @lru_cache(maxsize=1)
 def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
-    """From features [batch, ...] to float32 [batch, width].
+    """A function from features [batch, ...] to float32 [batch, width].
 
     Raises:
         RootstockError: the trunk cannot be built.
@@ -145,7 +146,7 @@ def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]
 
     from models.lazy import keras
 
-    keras.utils.set_random_seed(0)  # of weights that the trunk's files lack
+    keras.utils.set_random_seed(0)  # for weights that the trunk's files lack
     try:
         trunk = encoder.trunk.build(encoder.features)
     except TrunkError as e:
@@ -153,7 +154,7 @@ def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]
 
     specs = {f.name: tf.TensorSpec([None, *f.shape], f.dtype) for f in encoder.features}
     encode = tf.function(
-        lambda given: tf.cast(trunk(given, training=False), tf.float32),
+        lambda batch: tf.cast(trunk(batch, training=False), tf.float32),
         input_signature=[specs],
         autograph=False,
     )

@@ -1,4 +1,4 @@
-"""Inputs into features: the state of each one's preprocessing, from training data."""
+"""Turning inputs into features: the state of the preprocessing comes from the training split."""
 
 from __future__ import annotations
 

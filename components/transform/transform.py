@@ -1,4 +1,4 @@
-"""Transform: the state of the features from training data, and every split preprocessed with it."""
+"""Transform: fits the preprocessing to the training split, and applies it to every split."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ BATCH_ROWS = 1024
 
 @dataclass(frozen=True)
 class TransformInputs:
-    """pretrained: the files that `Transform.reading` reads. modules: those of inputs with layers.
-    Both so that their content counts.
+    """The files are inputs so that their content counts in the fingerprint.
+
+    pretrained: what `Transform.reading` reads. modules: the user's files of inputs.
     """
 
     examples: Examples
@@ -43,7 +44,7 @@ class TransformOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Transform(Stage[TransformInputs, TransformOutputs]):
-    """Applies the TensorFlow graph that the served model holds, once instead of every epoch.
+    """Runs the preprocessing graph of the served model once, instead of in every epoch.
 
     reading: how the trunk wants its inputs prepared.
     """
@@ -59,13 +60,13 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
 
         examples = inputs.examples
         train = load_statistics(inputs.statistics)["train"]
-        known = context.scratch / "preprocessing"
-        if not known.exists():  # else a run that was killed has left it, beside shards made with it
+        fitted = context.scratch / "preprocessing"
+        if not fitted.exists():  # a run that was killed leaves it, with shards made from it
             features = fit_features(self.inputs, self.reading, examples, train, context)
-            with replacing(known) as new:
+            with replacing(fitted) as new:
                 new.mkdir()
                 save_preprocessing(features, new)
-        features = load_preprocessing(Preprocessing(known))
+        features = load_preprocessing(Preprocessing(fitted))
 
         done = context.scratch / "batches"
         shards = [
@@ -76,8 +77,8 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         for split in examples.splits():
             (done / split).mkdir(parents=True, exist_ok=True)
         work = partial(transform_shard, features=features)
-        found = map_units("transform", shards, work, context, threads=1)  # TensorFlow has its own
-        rows = sum(found)
+        # One thread per worker: TensorFlow has threads of its own.
+        rows = sum(map_units("transform", shards, work, context, threads=1))
 
         preprocessing, batches = context.output / "preprocessing", context.output / "batches"
         preprocessing.mkdir()
@@ -93,7 +94,7 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
 def transform_shard(
     index: int, item: tuple[str, Path, Path], *, features: tuple[Feature, ...]
 ) -> int:
-    """Preprocess one shard of examples into one file of batches; the number of its rows."""
+    """Preprocess one shard of examples into one file of batches, and return its number of rows."""
     import numpy as np
     import pyarrow.parquet as pq
 
@@ -101,29 +102,32 @@ def transform_shard(
 
     split, source, target = item
     apply = _preprocessing(features)
-    found: dict[str, list[Any]] = {f.name: [] for f in features}
+    columns: dict[str, list[Any]] = {f.name: [] for f in features}
     rows = 0
     with pq.ParquetFile(source) as shard:
-        columns = list(dict.fromkeys(f.column for f in features))
-        for batch in shard.iter_batches(BATCH_ROWS, columns=columns):
+        names = list(dict.fromkeys(f.column for f in features))
+        for batch in shard.iter_batches(BATCH_ROWS, columns=names):
             place = f"{split}, shard {source.stem}"
-            answers = _applied(apply, batch, features, place, rows)
-            _check_rows(answers, features, place, rows)
-            for name, values in answers.items():
-                found[name].append(values)
+            preprocessed = _applied(apply, batch, features, place, rows)
+            _check_rows(preprocessed, features, place, rows)
+            for name, values in preprocessed.items():
+                columns[name].append(values)
             rows += batch.num_rows
     with replacing(target) as new:
-        write_shard(new, {name: np.concatenate(parts) for name, parts in found.items()}, features)
+        write_shard(new, {name: np.concatenate(parts) for name, parts in columns.items()}, features)
     return rows
 
 
 def _applied(
     apply: Any, batch: pa.RecordBatch, features: tuple[Feature, ...], place: str, before: int
 ) -> dict[str, Any]:
-    """Preprocessed arrays of a batch; an error names the first row that cannot be preprocessed.
+    """Preprocessed arrays of a batch.
+
+    before: rows of the shard before the batch.
 
     Raises:
-        RootstockError: TensorFlow cannot decode an image that passed ExampleGen.
+        RootstockError: TensorFlow cannot decode an image that passed ExampleGen; the message names
+            the row.
     """
     import tensorflow as tf
 
@@ -149,10 +153,10 @@ def _applied(
 
 
 def _check_rows(
-    answers: dict[str, Any], features: tuple[Feature, ...], place: str, before: int
+    columns: dict[str, Any], features: tuple[Feature, ...], place: str, before: int
 ) -> None:
     for f in features:
-        if (invalid := f.invalid_row(answers[f.name])) is not None:
+        if (invalid := f.invalid_row(columns[f.name])) is not None:
             row, problem = invalid
             raise RootstockError(
                 f"examples, {place}, row {before + row}: inputs.{f.name}: {problem}"
@@ -161,7 +165,7 @@ def _check_rows(
 
 @lru_cache(maxsize=2)
 def _preprocessing(features: tuple[Feature, ...]) -> Any:
-    """The preprocessing as one traced function, made once per process."""
+    """The preprocessing as a traced function, built once per process."""
     import tensorflow as tf
 
     from models.inputs.layers.preprocessing import Preprocessing

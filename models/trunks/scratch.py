@@ -1,4 +1,4 @@
-"""A trunk trained from scratch: an encoder for each kind of input, concatenated."""
+"""A trunk trained from scratch: one encoder per kind of input, joined by concatenation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Scratch(Trunk):
     """Randomly initialised encoders, joined by a dense layer.
 
     width: of the representation. dropout: rate on the representation.
-    image, text, columns: the encoder for inputs of that kind.
+    image, text: the encoders of images and texts. columns: the encoder of all other inputs.
     """
 
     __pydantic_config__ = STRICT

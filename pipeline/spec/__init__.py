@@ -1,1 +1,1 @@
-"""Spec."""
+"""Reading, checking and writing specs."""

@@ -1,4 +1,4 @@
-"""What columns look like from their first rows: the inputs and tasks that specs make of them."""
+"""Guesses of inputs and tasks from the first rows of a column, for `rootstock init`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Part = dict[str, Any]
 
 
 def guess_input(name: str, column: pa.ChunkedArray) -> Part | str:
-    """The input that a column would be, or why it is left out."""
+    """The input for a column, or a phrase that says why the column is left out."""
     if column.null_count == len(column):
         return "no values in its first rows"
     guesses = [guess for kind in all_kinds() if (guess := kind.guess(name, column)) is not None]
@@ -28,10 +28,10 @@ def guess_input(name: str, column: pa.ChunkedArray) -> Part | str:
 
 
 def guess_task(column: pa.ChunkedArray, label: str) -> Part:
-    """The task whose label is a column.
+    """The task that predicts a column.
 
     Raises:
-        RootstockError: it holds nothing that a task could predict.
+        RootstockError: no task could predict its values.
     """
     sample = _sample(column)
     for kind in methods("models.tasks", Task, "kind"):

@@ -1,4 +1,4 @@
-"""Load."""
+"""Reads spec files."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
-from pydantic import (
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import TypeAdapter, ValidationError
 
 from components.errors import RootstockError
 from components.ingestion.readers import Reader, Source
@@ -25,10 +22,10 @@ def load_spec(
     overrides: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
 ) -> tuple[Spec, YamlFile]:
-    """Read and check a spec file; also gives the file itself, for the record.
+    """Read and check a spec file.
 
     Raises:
-        RootstockError: naming file, line and field, what was expected and what was found.
+        RootstockError: the message names file, line and key, what was expected and what was found.
     """
     file = read_yaml(path, overrides, variables or {})
     try:
@@ -42,7 +39,7 @@ def parse_source(text: str) -> Reader:
     """A source from YAML; its path is relative to the current directory.
 
     Raises:
-        RootstockError: it is not one.
+        RootstockError: it is not a source.
     """
     try:
         source: Reader = TypeAdapter(Source).validate_python(yaml.safe_load(text))
@@ -69,7 +66,7 @@ def _with_absolute_paths(spec: Spec, base: Path) -> Spec:
         update={"destination": place if "://" in place else absolute(place)}
     )
     model = spec.model.model_copy(update={"trunk": located(spec.model.trunk, str(base))})
-    inputs = {name: located(given, str(base)) for name, given in spec.inputs.items()}
+    inputs = {name: located(i, str(base)) for name, i in spec.inputs.items()}
     return spec.model_copy(
         update={
             "data": data,

@@ -1,4 +1,4 @@
-"""Which metric speaks for a task where models are compared."""
+"""The metric by which models are compared on each task."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pipeline.spec.sections import Spec
 
 
 def chosen_metrics(spec: Spec, section: str, named: Mapping[str, str]) -> dict[str, str]:
-    """By task: the one named, else the first of the task's kind.
+    """The metric of each task: the one named for it, else the first of its kind.
 
     Raises:
-        RootstockError: `<section>.metrics` names a task or a metric that there is not.
+        RootstockError: `<section>.metrics` names an unknown task or metric.
     """
     tasks = tuple(spec.tasks.values())
     for task, metric in named.items():
@@ -26,5 +26,5 @@ def chosen_metrics(spec: Spec, section: str, named: Mapping[str, str]) -> dict[s
 
 
 def sign(spec: Spec, task: str, metric: str) -> int:
-    """1 where more of the metric is better, -1 where less is."""
+    """1 if larger values of the metric are better, -1 if smaller ones are."""
     return -1 if metric in family_of(spec.tasks[task].kind).lower_is_better else 1

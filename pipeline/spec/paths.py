@@ -1,4 +1,4 @@
-"""Paths in specs, which start at the spec's own directory."""
+"""Relative paths in specs start at the directory of the spec."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 def located(part: T, base: str) -> T:
-    """A dataclass whose relative paths, in fields marked `metadata={"path": True}`, start at
-    `base`.
+    """The dataclass with absolute paths in the fields that are marked `metadata={"path": True}`.
 
-    Such a field may also hold a name or a URL: a relative path is what begins with a dot or `~`,
-    or exists below `base`. One that is marked `"file": True` as well holds nothing but paths.
+    base: where relative paths start. A field that is also marked `"file": True` always holds a
+        path. Others may hold a name or a URL instead: a value is a path if it begins with `.`, `~`
+        or `/`, or exists below `base`.
     """
 
     def absolute(value: str, always: bool) -> str:

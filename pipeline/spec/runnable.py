@@ -1,4 +1,4 @@
-"""A spec that runs as it is, from a spec and the models that an arm makes."""
+"""Specs for the models of a study's arm, each of which can be run on its own."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ def runnable_specs(
     models: Iterable[tuple[str, ...]],
     study: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
-    """YAML by file name: one for each model of these tasks, with absolute paths.
+    """Specs as YAML by file name, with absolute paths.
 
-    study: what to change in the section of that name, which is left out if None.
+    models: the tasks of each model. study: keys to change in the `study` section; None removes the
+        section.
     """
     spec, _ = load_spec(path, overrides, variables)
-    found = {}
+    specs = {}
     for tasks in models:
         file = read_yaml(path, overrides, variables)
         content: dict[str, Any] = dict(file.content)
         _without_secrets(content, file.text)
         content.pop("tune", None)
-        asked = content.pop("study", None) or {}
-        content |= {} if study is None else {"study": {**asked, **study}}
-        whole = len(tasks) == len(spec.tasks)
-        name = spec.name if whole else f"{spec.name}-{'-'.join(tasks)}"
+        section = content.pop("study", None) or {}
+        content |= {} if study is None else {"study": {**section, **study}}
+        has_all = len(tasks) == len(spec.tasks)
+        name = spec.name if has_all else f"{spec.name}-{'-'.join(tasks)}"
         content["name"] = name
         content["tasks"] = {t: content["tasks"][t] for t in tasks}
         content["thresholds"] = [t for t in content.get("thresholds") or () if t["task"] in tasks]
@@ -45,21 +46,21 @@ def runnable_specs(
         content["store"] = spec.store
         content["push"] = {"destination": spec.push.destination}
         _located(_part(content, "model").get("trunk"), spec.model.trunk)
-        for key, given in spec.inputs.items():
-            _located(content["inputs"][key], given)
-        found[f"{name}.yaml"] = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    return found
+        for key, input_spec in spec.inputs.items():
+            _located(content["inputs"][key], input_spec)
+        specs[f"{name}.yaml"] = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return specs
 
 
 def _located(content: Any, part: Any) -> None:
-    """Give a part of the spec, as the file has it, the absolute paths that were made of its own."""
+    """Replace the paths in a part of the YAML by the absolute ones of the object read from it."""
     paths = {f.name for f in fields(part) if f.metadata.get("path")}
     for key in paths & set(content if isinstance(content, dict) else ()):
         content[key] = getattr(part, key)
 
 
 def _narrow(content: dict[str, Any], tasks: tuple[str, ...]) -> None:
-    """Leave out of the model and its training what concerns other tasks."""
+    """Remove what concerns other tasks from the sections `model` and `training`."""
     model = content.get("model") or {}
     if len(tasks) == 1:
         content["model"] = {k: v for k, v in model.items() if k not in ("balancing", "sharing")}
@@ -77,7 +78,7 @@ def _narrow(content: dict[str, Any], tasks: tuple[str, ...]) -> None:
 
 
 def _without_secrets(content: dict[str, Any], text: str) -> None:
-    """Leave variables in URLs as the file has them: they may hold passwords."""
+    """Keep variables in URLs unexpanded, because they may hold passwords."""
     written = (yaml.safe_load(text).get("data") or {}).get("sources") or []
     sources = content["data"]["sources"]
     for source, raw in zip(sources, written, strict=False):
@@ -100,5 +101,5 @@ def _absolute(content: dict[str, Any], base: Path) -> None:
 
 
 def _part(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = content.get(key)
-    return found if isinstance(found, Mapping) else {}
+    section = content.get(key)
+    return section if isinstance(section, Mapping) else {}

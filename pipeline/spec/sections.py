@@ -1,4 +1,4 @@
-"""The spec: one YAML file that says what data, which tasks and which method; frozen and typed."""
+"""The sections of a spec: one YAML file that names data, inputs, tasks and methods."""
 
 from __future__ import annotations
 
@@ -39,18 +39,20 @@ else:
     TransferSpec = choice("models.transfer", Transfer)
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
-"""Names become directories, output names and signatures."""
+"""Names become names of directories, outputs and signatures."""
 
 
 class Part(BaseModel):
-    """A section of the spec: frozen, unknown keys refused."""
+    """A section of the spec. Unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Duplicates(Part):
-    """Rows that are equal in `columns`, or whose first column is nearly the same; see
-    `components.ingestion.deduplicator`.
+    """How to find duplicate rows: see `components.ingestion.deduplicator`.
+
+    columns: rows that are equal in all of them are duplicates. near: also rows whose values of the
+        first column are at least this similar. drop: remove them, instead of only reporting them.
     """
 
     columns: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -61,11 +63,13 @@ class Duplicates(Part):
 class Data(Part):
     """Where examples come from and how they are split.
 
-    key: columns that identify an example, whose hash decides its split; each format's own if empty.
-    max_bad_fraction: share of unreadable records that may be quarantined before ingestion fails.
-    schema_file: a curated `schema.pbtxt` to hold the data to; inferred when absent.
-    previous: an earlier span, to find drift from. serving: what a served model was asked, to find
-        skew from. max_shift: of columns for which the schema has no comparator.
+    key: columns that identify an example. The hash of their values decides its split. By default
+        each format has its own key.
+    max_bad_fraction: largest share of unreadable records; ingestion fails above it.
+    schema_file: a curated `schema.pbtxt` that the data is checked against; inferred when absent.
+    previous: data of an earlier span, to detect drift. serving: requests to a served model, to
+        detect skew. max_shift: threshold for columns without a comparator in the schema.
+    duplicates: look for duplicate rows.
     """
 
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
@@ -80,10 +84,10 @@ class Data(Part):
 
 
 class Model(Part):
-    """Trunk, how tasks share it, and how their losses are balanced.
+    """The trunk, how tasks share it, and how their losses are balanced.
 
-    transfer: how the weights of a pretrained trunk adapt: `fine_tune` when absent. Other trunks
-        then train as a whole.
+    transfer: how the weights of a pretrained trunk are adapted; `fine_tune` when absent. A trunk
+        that is not pretrained is trained as a whole.
     """
 
     trunk: TrunkSpec = Field(default={"name": "scratch"}, validate_default=True)
@@ -104,10 +108,13 @@ class Model(Part):
 
 
 class Evaluation(Part):
-    """How a model is measured: on which slices of the rows, and how surely.
+    """How a model is evaluated.
 
-    min_slice_rows: slices with fewer labelled rows are left out. weight: a column of row weights.
-    decisions: by task, above which probability the answer is yes; 0.5 elsewhere.
+    slices: groups of rows that are also evaluated separately. min_slice_rows: slices with fewer
+        labelled rows are left out. confidence: of the intervals around metrics.
+    weight: a column of row weights.
+    decisions: decision threshold by task: the probability above which the answer is yes; 0.5 by
+        default.
     """
 
     slices: tuple[Slice, ...] = ()
@@ -118,10 +125,10 @@ class Evaluation(Part):
 
 
 class Push(Part):
-    """Where blessed models go: `<destination>/<spec name>/<version>/`.
+    """Where models that pass all checks are pushed: `<destination>/<spec name>/<version>/`.
 
-    destination: a directory, or a URL that fsspec knows (`s3://…`, `gs://…`). keep: how many
-    versions stay there; all when absent. label: of the pushed version, such as `canary`.
+    destination: a directory, or a URL that fsspec supports (`s3://…`, `gs://…`). keep: number of
+        newest versions to keep; all when absent. label: of the pushed version, such as `canary`.
     """
 
     destination: str = ".rootstock/serving"
@@ -132,8 +139,8 @@ class Push(Part):
 class Tracking(Part):
     """Where runs are recorded.
 
-    uri: of MLflow's tracking server; SQLite in the store when absent. experiment: the spec's name
-        when absent.
+    uri: of MLflow's tracking server; a SQLite file in the store when absent. experiment: its name
+        in MLflow; the spec's name when absent.
     """
 
     backend: Literal["mlflow", "none"] = "mlflow"
@@ -142,10 +149,11 @@ class Tracking(Part):
 
 
 class Spec(Part):
-    """A whole pipeline. Relative paths are relative to the spec file.
+    """A whole pipeline. Relative paths start at the directory of the spec file.
 
-    name: of the model, where it is pushed and served. seed: of all that is drawn.
-    store: where artifacts are kept, which runs share.
+    name: of the model, under which it is pushed and served. seed: random seed for initialisation,
+        shuffling and sampling.
+    store: directory of the artifacts, which runs share.
     """
 
     name: Name
@@ -168,7 +176,7 @@ class Spec(Part):
     @model_validator(mode="before")
     @classmethod
     def _names_from_keys(cls, value: Any) -> Any:
-        """Inputs and tasks are named by their keys; an input's column defaults to its name."""
+        """The keys of inputs and tasks are their names; an input's column defaults to its name."""
         if not isinstance(value, dict):
             return value
         filled = dict(value)
@@ -193,7 +201,7 @@ class Spec(Part):
     def _there_are_images_to_augment(self) -> Spec:
         images = any(isinstance(i, ImageInput) for i in self.inputs.values())
         if self.training.augment is not None and not images:
-            raise ValueError("training.augment changes images, and no input is one")
+            raise ValueError("training.augment changes images, but no input is an image")
         return self
 
     @model_validator(mode="after")
@@ -215,11 +223,11 @@ class Spec(Part):
     @model_validator(mode="after")
     def _labels_are_not_inputs(self) -> Spec:
         for task in self.tasks.values():
-            for name, given in self.inputs.items():
-                if given.column == task.label:
+            for name, spec in self.inputs.items():
+                if spec.column == task.label:
                     raise ValueError(
                         f"input {name!r} reads column {task.label!r}, which is the label of task"
-                        f" {task.name!r}: the model would be told the answer"
+                        f" {task.name!r}: the model would see the answer"
                     )
         for name in self.evaluation.decisions:
             kind = self.tasks[name].kind if name in self.tasks else None

@@ -1,4 +1,4 @@
-"""`rootstock init`: a first spec for data, from a look at its first rows."""
+"""`rootstock init`: writes a first spec for a data set, guessed from its first rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.spec.load import load_spec
 from pipeline.spec.validate import validate
 
 ROWS = 50_000
-"""How many rows are looked at: some files are sorted by what is to be predicted."""
+"""Number of rows that are read. They are many because some files are sorted by their label."""
 COMPRESSED = (".gz", ".bz2", ".zst")
 FORMATS = {
     ".csv": "csv",
@@ -41,38 +41,40 @@ FOLDERS = {
     ".txt": "text_folder",
     ".eml": "mail",
 }
-"""Formats of folders of classes, by the files in them."""
+"""Formats of folders with a subfolder per class, by the suffix of the files in them."""
 SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
 class Starter:
-    """A spec in YAML, and what there is to say of it."""
+    """A spec in YAML, and notes on it for the user."""
 
     text: str
     notes: tuple[str, ...]
 
 
 def write_starter(data: Path, labels: Sequence[str], target: Path) -> tuple[str, ...]:
-    """Write a spec for data, which is valid; what to know of it.
+    """Write a valid spec for some data, and return notes on it for the user.
 
-    labels: columns to predict; of folders of classes, the class when empty.
+    labels: columns to predict. It may be empty for folders of classes, where the class is
+        predicted.
 
     Raises:
-        RootstockError: the spec is there already; the data cannot be read; a label is none of its
-            columns, or none is given.
+        RootstockError: `target` exists; the data cannot be read; there is no label, or one that is
+            not a column.
     """
     if target.exists():
-        raise RootstockError(f"{target} is there already. Name another file with --output.")
-    made = starter(data, labels, target.resolve().parent)
-    target.write_text(made.text, encoding="utf-8")
-    if wrong := validate(load_spec(target)[0]):
-        raise RootstockError("\n".join([f"{target} is a beginning, and has to be mended:", *wrong]))
-    return made.notes
+        raise RootstockError(f"{target} exists already. Name another file with --output.")
+    first_spec = starter(data, labels, target.resolve().parent)
+    target.write_text(first_spec.text, encoding="utf-8")
+    if problems := validate(load_spec(target)[0]):
+        message = f"{target} was written, but has to be corrected before it can run:"
+        raise RootstockError("\n".join([message, *problems]))
+    return first_spec.notes
 
 
 def starter(data: Path, labels: Sequence[str], base: Path) -> Starter:
-    """See `write_starter`. base: the directory that paths in the spec start from."""
+    """The spec that `write_starter` writes. base: the directory at which its paths start."""
     sources = list(_sources(data.absolute(), base))
     reader: Reader = TypeAdapter(Source).validate_python(sources[0])
     table = reader.located(str(base)).peek(ROWS)
@@ -81,7 +83,7 @@ def starter(data: Path, labels: Sequence[str], base: Path) -> Starter:
     columns = ", ".join(table.column_names)
     if not labels:
         raise RootstockError(
-            f"{data}: which columns are to be predicted? Name each with --label. Columns there:"
+            f"{data}: which columns should be predicted? Name each with --label. Columns there:"
             f" {columns}."
         )
     if unknown := next((c for c in labels if c not in table.column_names), None):
@@ -91,17 +93,17 @@ def starter(data: Path, labels: Sequence[str], base: Path) -> Starter:
     for name in table.column_names:
         if name in labels or (folder and name in ("class", "path")):
             continue
-        found = guess_input(name, table.column(name))
-        if isinstance(found, str):
-            notes.append(f"left out {name}: {found}")
+        guess = guess_input(name, table.column(name))
+        if isinstance(guess, str):
+            notes.append(f"left out {name}: {guess}")
         else:
-            inputs[_name(name)] = found | ({} if _name(name) == name else {"column": name})
+            inputs[_name(name)] = guess | ({} if _name(name) == name else {"column": name})
     if not inputs:
         raise RootstockError(f"{data}: no column is left to predict from. " + "; ".join(notes))
-    given = {s.get("split") for s in sources}
+    held_out = {s["split"] for s in sources if "split" in s}
     content: dict[str, Any] = {
         "name": re.sub(r"^[^A-Za-z]+|[^A-Za-z0-9_-]+", "", _stem(data)) or "first",
-        "data": {"sources": sources, **_splits(given)},
+        "data": {"sources": sources, **_splits(held_out)},
         "inputs": inputs,
         "tasks": tasks,
         "training": {"epochs": 10, "early_stopping": {"monitor": "val_loss"}},
@@ -110,7 +112,7 @@ def starter(data: Path, labels: Sequence[str], base: Path) -> Starter:
 
 
 def _sources(data: Path, base: Path) -> Iterator[dict[str, Any]]:
-    """As a spec has them; a folder of train and test is a source for each."""
+    """The sources of the spec. A folder with subfolders such as train and test has one for each."""
     parts = [data / s for s in SPLITS if (data / s).is_dir()] if data.is_dir() else []
     for part in parts if len(parts) > 1 else [data]:
         source = _source(part)
@@ -128,7 +130,7 @@ def _source(data: Path) -> dict[str, Any]:
         return {"format": FOLDERS[suffix], "path": str(data)}
     if suffix not in FORMATS:
         raise RootstockError(
-            f"{data / names[0] if data.is_dir() else data}: `init` does not know such files."
+            f"{data / names[0] if data.is_dir() else data}: `init` cannot read such files."
             f" Expected {', '.join(FORMATS)} (also compressed), or folders of images, .txt or .eml"
             " files by class. Other sources: docs/readers.md."
         )
@@ -146,25 +148,24 @@ def _dialect(file: Path) -> dict[str, str]:
     with file.open(encoding="utf-8", errors="replace") as opened:
         header = opened.readline()
     try:
-        found = csv.Sniffer().sniff(header, delimiters=",;\t|").delimiter
+        delimiter = csv.Sniffer().sniff(header, delimiters=",;\t|").delimiter
     except csv.Error:  # one column
         return {}
-    return {} if found == "," else {"delimiter": found}
+    return {} if delimiter == "," else {"delimiter": delimiter}
 
 
-def _splits(given: set[str | None]) -> dict[str, Any]:
-    """Shares of rows for the splits that no source is."""
-    if not given - {None}:
+def _splits(held_out: set[str]) -> dict[str, Any]:
+    """How to split the rows of the other sources, if some sources are a whole split."""
+    if not held_out:
         return {}
-    left = {"train": 0.9, "val": 0.0 if "val" in given else 0.1, "test": 0.0}
-    left["train"] = 1.0 - left["val"]
-    if "test" not in given:
-        left = {"train": 0.8, "val": 0.0, "test": 0.2}
-    return {"splits": left}
+    if "test" not in held_out:
+        return {"splits": {"train": 0.8, "val": 0.0, "test": 0.2}}
+    val = 0.0 if "val" in held_out else 0.1
+    return {"splits": {"train": 1.0 - val, "val": val, "test": 0.0}}
 
 
 def _name(column: str) -> str:
-    """Of a column, as inputs and tasks may be called."""
+    """The name of an input or task for a column: without characters that names cannot have."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", re.sub(r"^[^A-Za-z]+", "", column)) or "column"
 
 
@@ -173,6 +174,6 @@ def _stem(data: Path) -> str:
 
 
 def _written(content: dict[str, Any], notes: Sequence[str], rows: int) -> str:
-    lines = [f"# Guessed from {rows:,} rows by `rootstock init`: look it over. Keys: docs/spec.md."]
+    lines = [f"# Guessed from {rows:,} rows by `rootstock init`: check it. Keys: docs/spec.md."]
     lines += [f"# {note}" for note in notes]
     return "\n".join(lines) + "\n" + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

@@ -1,4 +1,4 @@
-"""The `study` section of a spec: what is compared, on how much data, how often."""
+"""The `study` section of a spec: which ways of training to compare, and how."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One way of making models for all tasks.
+    """One way of training models for all tasks.
 
-    models: `each` is a model per task, `together` one model for all of them; or groups of tasks, a
-        model each.
+    models: `each` trains one model per task, `together` one model for all tasks; or a list of
+        groups of tasks, with one model per group.
     set: keys of the spec that this arm changes, dotted as for `--set`: `model.trunk: scratch`.
-    tune: lists of values by key. The combination that is best on validation rows, over two seeds
-        with all rows, is the arm's. To be fair, give every arm about as many.
+    tune: lists of values by key. The arm uses the combination that is best on validation data, over
+        two seeds and all training rows. For a fair comparison, give every arm about as many
+        combinations.
     """
 
     __pydantic_config__ = STRICT
@@ -34,24 +35,24 @@ class Arm:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """How `rootstock study` gathers its evidence.
+    """What `rootstock study` compares.
 
-    arms: by name. When none are given: a model per task and one for all; one for all with tuned
-        constant weights too, where the spec balances otherwise; and all of them from scratch too,
-        where its trunk is pretrained.
-    reference: the arm that the others are measured against: the first when absent.
-    fractions: of the training rows, each lying within the larger ones.
-    seeds: how many, each for initialisation, order and choice of rows; the fewest with which a
-        verdict on every task is possible when absent.
-    splits: `one` for all seeds; `resampled` gives every seed a split of its own, so that verdicts
-        are about other training and test rows too, and are harder to reach.
-    budget: `steps` gives every fraction as many optimizer steps as all rows get; `epochs` gives it
-        as many epochs.
-    metrics: by task; the first of its kind (`components/evaluation/metrics`) where absent.
-    margin: differences smaller than this do not matter: in units of the metric, or as a share of
-        the reference's figure for errors and losses, which have no scale of their own.
-    alpha: the rate of false verdicts that is accepted, over all tasks of a comparison together.
-    baselines: models without deep learning. controls: arms that show what a gain is due to.
+    arms: ways of training, by name. The default compares one model per task with one model for all
+        tasks. It adds one for all tasks with tuned constant weights if the spec uses another
+        balancing method, and all of these from scratch if the trunk is pretrained.
+    reference: the arm that the others are compared with; the first when absent.
+    fractions: shares of the training rows; smaller samples are part of larger ones.
+    seeds: number of repetitions, each with its own initialisation, order and sample of rows. The
+        default is the smallest number that can give a verdict on every task.
+    splits: `one` for all seeds; `resampled` draws a new split for every seed. Verdicts then also
+        hold for other training and test rows, and are harder to reach.
+    budget: `steps` trains every fraction for as many optimizer steps as all rows; `epochs` trains
+        it for as many epochs.
+    metrics: by task; the first of its kind (`components/evaluation/metrics`) when absent.
+    margin: differences smaller than this do not matter. It is in units of the metric; for errors
+        and losses, which have no fixed scale, it is a share of the reference's value.
+    alpha: accepted probability of a false verdict, over all tasks of a comparison together.
+    baselines: models without deep learning. controls: arms that show what causes a gain.
     """
 
     __pydantic_config__ = STRICT

@@ -1,11 +1,12 @@
-"""From a version in MLflow's registry to the trained model in a store."""
+"""Finds the trained model that a registry trunk names: in a store, pushed, or in MLflow."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from components.errors import RootstockError
 from models.trunks.base import Trunk, TrunkError
@@ -13,23 +14,27 @@ from models.trunks.trained import Registry
 from pipeline.spec.sections import Spec
 from pipeline.tracking.registry import DIGEST
 
+MLFLOW = "models:/"
+ORIGIN = Path("assets.extra/rootstock.json")
+"""The file of a pushed version that names the model that was pushed."""
+
 
 def tracking_uri(spec: Spec) -> str:
-    """Where the MLflow record of this spec's runs is."""
+    """The URI of the MLflow that records runs of this spec."""
     return spec.tracking.uri or f"sqlite:///{Path(spec.store) / 'mlflow.db'}"
 
 
 def with_trunk_looked_up(spec: Spec) -> Spec:
-    """`spec` with a trunk that names files alone; see `looked_up`."""
+    """The spec with its trunk from `looked_up`."""
     trunk = looked_up(spec.model.trunk, Path(spec.store), tracking_uri(spec))
     model = spec.model.model_copy(update={"trunk": trunk})
     return spec.model_copy(update={"model": model})
 
 
 def looked_up(trunk: Trunk, store: Path, tracking_uri: str) -> Trunk:
-    """The trunk itself; a registry trunk with the directory of its trained model as `model`.
+    """The trunk, where `model` of a registry trunk is the directory of its trained model.
 
-    A `models:/` address without a store of its own is looked for in `store`.
+    store: where the model of a `models:/` address lies, if the trunk names no store.
 
     Raises:
         RootstockError: there is no such model, or it is not in the store.
@@ -43,13 +48,13 @@ def looked_up(trunk: Trunk, store: Path, tracking_uri: str) -> Trunk:
             raise RootstockError(f"model.trunk: {e}") from e
     place = Path(trunk.store) if trunk.store else store
     digest = _digest(trunk.model, tracking_uri)
-    found = model_of_digest(place, digest)
-    if found is None:
+    directory = model_of_digest(place, digest)
+    if directory is None:
         raise RootstockError(
             f"model.trunk: {trunk.model} is the model {digest}, which is not in the store {place}."
             " Name the store that it was trained in under model.trunk.store."
         )
-    return replace(trunk, model=str(found), store="")
+    return replace(trunk, model=str(directory), store="")
 
 
 def _digest(uri: str, tracking_uri: str) -> str:
@@ -77,41 +82,34 @@ def _digest(uri: str, tracking_uri: str) -> str:
     return str(version.tags[DIGEST])
 
 
-MLFLOW = "models:/"
-
-
-ORIGIN = Path("assets.extra/rootstock.json")
-"""Where a pushed version says which model it is."""
-
-
 def find_model(model: str, store: str = "") -> Path:
-    """The directory of a trained model; see `Registry`.
+    """The directory of a trained model. model, store: as in `Registry`.
 
     Raises:
-        TrunkError: there is none.
+        TrunkError: there is no such model.
     """
     if model.startswith(MLFLOW):
-        raise TrunkError(f"{model}: it has to be looked up in MLflow first.")
+        raise TrunkError(f"{model}: such an address has to be looked up in MLflow first.")
     path = Path(model)
     if (path / "model.json").is_file():
         return path
     if (path / "Trainer").is_dir():
-        newest = max(_models(path, "Trainer"), key=lambda told: told[0], default=None)
+        newest = max(_models(path, "Trainer"), key=lambda model: model.created, default=None)
         if newest is None:
             raise TrunkError(f"store {model}: no model has been trained in it.")
-        return newest[1]
+        return newest.directory
     versions = [d for d in path.glob("[0-9]*") if d.name.isdigit() and (d / ORIGIN).is_file()]
     pushed = max(versions, key=lambda d: int(d.name), default=path)
     if not (pushed / ORIGIN).is_file():
         raise TrunkError(
-            f"{model!r} is no trained model. Expected the directory of one (it holds model.json), a"
+            f"{model!r} is not a trained model. Expected its directory (with model.json), a"
             " pushed version or the directory of its versions, or a store."
         )
     digest = json.loads((pushed / ORIGIN).read_text())["digest"]
     stores = [Path(store)] if store else [d for d in pushed.parents if (d / "Trainer").is_dir()]
     for place in stores:
-        if (found := model_of_digest(place, digest)) is not None:
-            return found
+        if (directory := model_of_digest(place, digest)) is not None:
+            return directory
     places = ", ".join(map(str, stores)) or "a directory above it"
     raise TrunkError(
         f"{pushed} was pushed from the model {digest}, which is not in {places}. Name its store"
@@ -120,15 +118,21 @@ def find_model(model: str, store: str = "") -> Path:
 
 
 def model_of_digest(store: Path, digest: str) -> Path | None:
-    """The directory of the trained model in a store that has this digest."""
+    """The directory of the trained model with this digest in a store; None if there is none."""
     models = (m for stage in ("Trainer", "Exporter") for m in _models(store, stage))
-    return next((path for _, path, found in models if found == digest), None)
+    return next((m.directory for m in models if m.digest == digest), None)
 
 
-def _models(store: Path, stage: str) -> list[tuple[float, Path, str]]:
-    """When each model that a stage made was published, where it lies, and its digest."""
-    found = []
+class _Model(NamedTuple):
+    """A model that a stage has published. created: as its `artifact.json` has it."""
+
+    created: float
+    directory: Path
+    digest: str
+
+
+def _models(store: Path, stage: str) -> Iterator[_Model]:
     for file in store.glob(f"{stage}/[!.]*/artifact.json"):
-        told: dict[str, Any] = json.loads(file.read_text())
-        found.append((told["created"], file.parent / "model", told["outputs"]["model"]["digest"]))
-    return found
+        artifact: dict[str, Any] = json.loads(file.read_text())
+        digest = artifact["outputs"]["model"]["digest"]
+        yield _Model(artifact["created"], file.parent / "model", digest)

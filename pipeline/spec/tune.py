@@ -1,4 +1,4 @@
-"""The `tune` section of a spec: which fields to find values for, and how."""
+"""The `tune` section of a spec: which keys to search values for, and how."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pydantic import Field
 from models.config import STRICT
 
 SECTIONS = ("model", "training", "inputs")
-"""Those whose fields can be searched: other ones change what is asked, not how it is learned."""
+"""Sections whose keys can be tuned. Other sections change the problem, not how it is learned."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """Numbers from `low` to `high`, both included; whole ones if both are whole.
+    """Numbers from `low` to `high`, both included; integers if both are integers.
 
-    log: whether a tenth and ten times as much are as far away.
+    log: search on a logarithmic scale.
     """
 
     __pydantic_config__ = STRICT
@@ -27,11 +27,10 @@ class Range:
     log: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a range that holds nothing."""
         if not self.low < self.high:
             raise ValueError(f"low must be below high. Received {self.low} and {self.high}")
         if self.log and self.low <= 0:
-            raise ValueError(f"a range with `log` begins above 0. Received {self.low}")
+            raise ValueError(f"with `log`, low must be above 0. Received {self.low}")
 
 
 Choices = Annotated[tuple[Any, ...], Field(min_length=1)]
@@ -41,11 +40,11 @@ Choices = Annotated[tuple[Any, ...], Field(min_length=1)]
 class Tune:
     """How `rootstock tune` searches.
 
-    space: by key of the spec, dotted as for `--set`: a list of values, or a range.
-    trials: models to train, beside the one that the spec describes.
-    metrics: by task; the first of its kind (`components/evaluation/metrics`) where absent.
+    space: a list of values or a range for each key of the spec, dotted as for `--set`.
+    trials: number of models to train, besides the one that the spec describes.
+    metrics: by task; the first of its kind (`components/evaluation/metrics`) when absent.
     sampler: `tpe` learns from earlier trials (Bergstra et al. 2011, NeurIPS); `random` does not.
-    pruning: stop a trial which after an epoch is worse than the median of the others was then.
+    pruning: stop a trial that is worse than the median of the other trials at the same epoch.
     """
 
     __pydantic_config__ = STRICT
@@ -56,10 +55,8 @@ class Tune:
     pruning: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse keys that a model's training does not depend on."""
         for key in self.space:
             if key.split(".")[0] not in SECTIONS:
                 raise ValueError(
-                    f"tune.space: {key!r} is not below one of {', '.join(SECTIONS)}, which are what"
-                    " can be tuned"
+                    f"tune.space: {key!r} cannot be tuned; expected a key of {', '.join(SECTIONS)}"
                 )

@@ -1,4 +1,4 @@
-"""A spec file as text: YAML with environment variables, overrides, and the line of every key."""
+"""Reads YAML with environment variables and overrides, and remembers the line of every key."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ Where = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class YamlFile:
-    """The content of a YAML file. lines: 1-based line by key path, and overrides: what was set over
-    it, for messages.
+    """The content of a YAML file.
+
+    lines: line number by key path, from 1. overrides: the text of `--set` by key path.
     """
 
     path: Path
@@ -30,8 +31,8 @@ class YamlFile:
     overrides: Mapping[Where, str]
 
     def place(self, where: Where) -> str:
-        """`file:line` of a key, or of its nearest parent that the file holds; `--set …` of one that
-        was set over it.
+        """Where a key was set: `file:line` of the key or its nearest parent in the file, or
+        `--set …`.
         """
         ends = range(len(where), 0, -1)
         for end in ends:
@@ -49,8 +50,8 @@ def read_yaml(path: Path, overrides: Sequence[str], variables: Mapping[str, str]
     overrides: `a.b=value` each, the value in YAML, applied after the file.
 
     Raises:
-        RootstockError: not there, not YAML, not a mapping, a key given twice, an unset variable,
-            or an override that does not fit.
+        RootstockError: the file is missing, is not YAML or not a mapping; it has a key twice or an
+            unset variable; an override does not fit.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -76,7 +77,7 @@ def _index(node: yaml.Node | None, where: Where, lines: dict[Where, int], path: 
             here = (*where, key.value)
             if here in lines:
                 raise RootstockError(
-                    f"{path}:{key.start_mark.line + 1}: key {key.value!r} is given twice; the first"
+                    f"{path}:{key.start_mark.line + 1}: key {key.value!r} occurs twice; the first"
                     f" is in line {lines[here]}. Keep one."
                 )
             lines[here] = key.start_mark.line + 1
@@ -88,7 +89,7 @@ def _index(node: yaml.Node | None, where: Where, lines: dict[Where, int], path: 
 
 
 def _apply(content: Any, override: str) -> Where:
-    """Set a key; its path."""
+    """Set a key, and return its path."""
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RootstockError(f"--set {override}: expected key.path=value, as in training.epochs=3.")

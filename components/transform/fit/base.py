@@ -21,7 +21,7 @@ CleanedColumn = tuple[str, tuple[Cleaning, ...]]
 class TrainingColumn:
     """What the training split says about the column of an input.
 
-    words: of its texts, most frequent first, if `InputFit.counted` asked for them.
+    words: of its texts, most frequent first, if `InputFit.counted` names a column.
     reading: how the trunk wants its inputs prepared.
     """
 
@@ -35,7 +35,7 @@ class InputFit(ABC, Generic[I]):
     """The subclass of a kind lies in the module of that name in `components.transform.fit`."""
 
     def counted(self, spec: I, reading: Reading) -> CleanedColumn | None:
-        """The texts whose words `fit` needs; None if it needs none."""
+        """The column whose words `fit` needs to have counted; None if it needs none."""
         return None
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Images as they might have been: what training sees instead of the same ones in every epoch."""
+"""Random image augmentation."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 @dataclass(frozen=True, kw_only=True)
 class Augment:
-    """How much training images may be changed, at random and anew in each epoch; what comes in from
-    beyond an edge mirrors the image. Evaluation and serving see images as they are.
+    """Random changes of training images, drawn again in each epoch. Pixels from beyond an edge are
+    mirrored. Evaluation and serving use the images as they are.
 
-    flip: left to right, half of them. shift: at most, in both directions, as a share of a side.
-    rotate: at most, in degrees. zoom: at most, in and out, as a share.
-    brightness: at most, up and down, as a share of full brightness. contrast: at most, up and down,
-        as a share of the distance from the image's mean.
+    flip: mirror half of the images left to right. shift: largest shift in both directions, as a
+        share of the side. rotate: largest rotation in degrees. zoom: largest zoom, in and out, as a
+        share.
+    brightness: largest change up or down, as a share of full brightness. contrast: largest change
+        up or down of a pixel's distance from the mean of its image, as a share.
     """
 
     __pydantic_config__ = STRICT
@@ -34,19 +35,17 @@ class Augment:
     contrast: Share = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what does nothing."""
         if not any(vars(self).values()):
             raise ValueError(
-                "augment changes nothing; expected one of flip, shift, rotate, zoom, brightness and"
-                " contrast"
+                "augment changes nothing: set flip, shift, rotate, zoom, brightness or contrast"
             )
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Changed images.
+        """Augment a batch.
 
         Args:
             images: uint8 [batch, height, width, channels].
-            seed: int64 [2]; the same one gives the same images.
+            seed: int64 [2]; the same seed gives the same images.
         """
         drawn = tf.random.stateless_uniform([tf.shape(images)[0], 7], seed, -1.0, 1.0)
         flips, *moves, brighter, stronger = tf.unstack(drawn, axis=1)
@@ -78,8 +77,9 @@ class Augment:
         turn: tf.Tensor,
         size: tf.Tensor,
     ) -> tf.Tensor:
-        """From places in the changed image to those in the given one: float32 [batch, 8], as
-        `ImageProjectiveTransformV3` takes them. All draws are float32 [batch], from -1 to 1.
+        """The maps from output pixels to input pixels: float32 [batch, 8], as
+        `ImageProjectiveTransformV3` takes them. All arguments but `shape` are random numbers:
+        float32 [batch], from -1 to 1.
         """
         height, width = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
         mirror = tf.where(flips < 0, -1.0, 1.0) if self.flip else tf.ones_like(flips)

@@ -1,8 +1,4 @@
-"""A Keras layer of the user's own: from its file to a self-contained feature, and from there to a
-graph.
-
-Importing this module imports nothing heavy; building and loading layers imports TensorFlow.
-"""
+"""Makes a self-contained feature of a user's Keras layer, and loads the layer from the feature."""
 
 from __future__ import annotations
 
@@ -27,68 +23,70 @@ from models.inputs.layer import LayerFeature, LayerInput, read_module
 from models.lazy import keras, tf
 
 _ARCHIVE_ONLY = "metadata.json"
-"""Of a Keras archive: when it was saved, and by which version."""
+"""The member of a Keras archive that holds its date and Keras's version."""
 
 
 class LayerError(ValueError):
-    """The user's layer cannot be used: what is wrong with it, and what is expected."""
+    """The user's layer cannot be used; the message says what is wrong and what is expected."""
 
 
-def layer_feature(given: LayerInput, values: Callable[[], Iterable[np.ndarray]]) -> LayerFeature:
-    """The layer of an input, adapted if it can be, as a feature: the same one each time.
+def layer_feature(spec: LayerInput, values: Callable[[], Iterable[np.ndarray]]) -> LayerFeature:
+    """The layer of an input as a feature, adapted if it has `adapt`. Equal inputs and values give
+    equal features.
 
-    values: the training split's raw values that are not missing, in arrays [rows], as often as it
-        is called.
+    values: each call gives the raw values of the training split, without missing ones, in arrays
+        [rows].
 
     Raises:
-        LayerError: the module, the layer, its adaptation or its answers are not as expected.
+        LayerError: the module or the layer cannot be used, or the layer's output is not as
+            expected.
     """
     try:
-        source = read_module(given.module)
+        source = read_module(spec.module)
     except (OSError, ValueError) as e:
-        raise LayerError(f"module {given.module!r}: {e}") from e
-    place, kind = f"{given.module}: {given.layer}", _dtype(given.reads)
+        raise LayerError(f"module {spec.module!r}: {e}") from e
+    place, dtype = f"{spec.module}: {spec.layer}", _dtype(spec.reads)
     keras.utils.clear_session()  # its counters of names and seeds are saved with layers
     keras.utils.set_random_seed(0)
-    cls: Any = _defined(source, given.module).get(given.layer)
+    cls: Any = _defined(source, spec.module).get(spec.layer)
     if not (inspect.isclass(cls) and issubclass(cls, keras.layers.Layer)):
-        raise LayerError(f"{place} is no class of a `keras.layers.Layer`.")
-    raw = keras.Input((1,), dtype=kind.name, name="raw")
+        raise LayerError(f"{place} is not a subclass of `keras.layers.Layer`.")
+    raw = keras.Input((1,), dtype=dtype.name, name="raw")
     try:
-        layer: Any = cls(**{"name": "layer", **given.options})
+        layer: Any = cls(**{"name": "layer", **spec.options})
         if hasattr(layer, "adapt"):
-            spec = tf.TensorSpec([None, 1], kind)
+            signature = tf.TensorSpec([None, 1], dtype)
             layer.adapt(
                 tf.data.Dataset.from_generator(
-                    lambda: (part[:, None] for part in values()), output_signature=spec
+                    lambda: (part[:, None] for part in values()), output_signature=signature
                 )
             )
         model = keras.Model(raw, layer(raw), name="layer_input")
         files = _saved(model)
-    except Exception as e:  # the user's code and Keras raise what they like
-        raise LayerError(f"{place}: {_told(e)}") from e
+    except Exception as e:  # the user's code and Keras may raise any exception
+        raise LayerError(f"{place}: {_message(e)}") from e
     shape = model.output_shape
     if not (isinstance(shape, tuple) and len(shape) == 2 and shape[1]):
         raise LayerError(
-            f"{place} gives {shape}. Expected [batch, width] numbers, the width known beforehand."
+            f"{place} gives {shape}. Expected [batch, width] numbers, with a fixed width."
         )
     feature = LayerFeature(
-        name=given.name,
-        column=given.column,
-        reads=given.reads,
+        name=spec.name,
+        column=spec.column,
+        reads=spec.reads,
         width=shape[1],
         source=source,
-        layer=given.layer,
+        layer=spec.layer,
         files=files,
     )
-    _check_same(model, feature, next(iter(values()), np.empty(0, kind.as_numpy_dtype)), place)
+    _check_same(model, feature, next(iter(values()), np.empty(0, dtype.as_numpy_dtype)), place)
     return feature
 
 
 def load_layer(feature: LayerFeature) -> keras.Model:
     """The layer of a feature, as a model from raw [batch, 1] to [batch, width].
 
-    It runs the user's code.
+    This runs the user's code.
     """
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as members:
@@ -103,23 +101,26 @@ def load_layer(feature: LayerFeature) -> keras.Model:
 
 
 def _check_same(model: keras.Model, feature: LayerFeature, some: np.ndarray, place: str) -> None:
-    """Hold the layer that comes back from its files against the one that went in."""
+    """Check that the layer gives the same numbers after it is saved and loaded.
+
+    some: raw values [rows] to compare them on.
+    """
     missing = np.array([np.nan if feature.reads == "number" else ""], some.dtype)
     raw = tf.constant(np.concatenate([some, missing])[:, None], _dtype(feature.reads))
-    told = (
+    problem = (
         "It is not the same when it is saved and read back. Expected a `get_config` that gives all"
         " arguments of its constructor, and state in weights or in layers of Keras."
     )
     try:
         before, after = (np.asarray(m(raw, training=False)) for m in (model, load_layer(feature)))
     except Exception as e:  # as above
-        raise LayerError(f"{place}: {_told(e)}\n{told}") from e
+        raise LayerError(f"{place}: {_message(e)}\n{problem}") from e
     if not np.array_equal(before, after, equal_nan=True):
-        raise LayerError(f"{place}: {told}")
+        raise LayerError(f"{place}: {problem}")
 
 
 def _saved(model: keras.Model) -> tuple[StateFile, ...]:
-    """The members of a Keras archive that say the same whenever it is saved."""
+    """The members of a Keras archive of a model that do not depend on when it is saved."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "layer.keras"
         model.save(file)
@@ -140,12 +141,12 @@ def _defined(source: str, place: str) -> dict[str, Any]:
     try:
         exec(compile(source, file, "exec", dont_inherit=True), vars(module))
     except Exception as e:
-        raise LayerError(f"{place}: {_told(e)}") from e
+        raise LayerError(f"{place}: {_message(e)}") from e
     return {n: v for n, v in vars(module).items() if getattr(v, "__module__", None) == name}
 
 
-def _told(error: Exception) -> str:
-    """An error's kind and text, without the colours that Keras gives it."""
+def _message(error: Exception) -> str:
+    """An error's type and text, without the terminal colours that Keras adds."""
     return re.sub(r"(\x1b|\\x1b)\[[0-9;]*m", "", f"{type(error).__name__}: {error}")
 
 

@@ -1,4 +1,4 @@
-"""Where a KerasHub preset lies on this machine, found without KerasHub or TensorFlow."""
+"""Finds KerasHub presets on this machine, without importing KerasHub or TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ CONFIG = "config.json"
 
 
 def local_preset(preset: str) -> Path | None:
-    """The directory of a preset: its own, or where an earlier download put it."""
+    """The directory of a preset: the one that it names, or that of an earlier download."""
     scheme, _, handle = preset.rpartition("://")
     if not scheme and os.path.isdir(preset):
         return Path(preset)
     if scheme in ("", "kaggle"):
         cache = Path(os.environ.get("KAGGLEHUB_CACHE") or "~/.cache/kagglehub").expanduser()
-        found = cache.glob(f"models/{handle if scheme else f'keras/*/keras/{handle}'}/**/{CONFIG}")
-        # A download that was cut off has no marker beside it.
+        configs = cache.glob(
+            f"models/{handle if scheme else f'keras/*/keras/{handle}'}/**/{CONFIG}"
+        )
+        # A download that was interrupted has no marker file beside it.
         whole = [
-            f.parent for f in found if f.parent.with_name(f"{f.parent.name}.complete").exists()
+            f.parent for f in configs if f.parent.with_name(f"{f.parent.name}.complete").exists()
         ]
         return max(whole, key=_version, default=None)
     if scheme == "hf":

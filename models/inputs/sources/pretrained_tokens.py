@@ -1,6 +1,6 @@
-"""Pretrained tokenizers: from a preset to a self-contained feature, and from there to a graph.
+"""Makes a self-contained feature of a pretrained tokenizer.
 
-Importing this module imports nothing heavy; calling its functions imports KerasHub.
+Importing this module is cheap; calling its functions imports KerasHub.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from models.lazy import keras, load
 
 
 class TokenizerError(ValueError):
-    """The tokenizer of a preset cannot be read: what was expected, and what is there."""
+    """The tokenizer of a preset cannot be read."""
 
 
 def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
     """The tokenizer of a preset, with its files, as a feature.
 
     Raises:
-        TokenizerError: the preset is not there, is no text model, or lacks its vocabulary.
+        TokenizerError: the preset is missing, is not a text model, or lacks its vocabulary.
     """
     hub = load("keras_hub")
     try:
@@ -36,7 +36,7 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
                 StateFile(name=f.name, content=base64.b64encode(f.read_bytes()).decode())
                 for f in sorted(Path(directory).iterdir())
             )
-    except Exception as e:  # KerasHub and its tokenizer libraries raise what they like
+    except Exception as e:  # KerasHub and its tokenizer libraries may raise any exception
         raise TokenizerError(
             f"preset {reading.preset!r}: no tokenizer can be read from it: {e}\n"
             "Expected a KerasHub preset of a text model with its tokenizer, or a Hugging Face"
@@ -61,19 +61,19 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
 
 
 def _own_config(tokenizer: keras.layers.Layer) -> dict[str, object]:
-    """What distinguishes the tokenizer; its vocabulary is in its files."""
+    """The settings of the tokenizer, without its vocabulary, which is in its files."""
     left_out = {"name", "trainable", "dtype", "vocabulary", "merges", "proto", "config_file"}
     return {k: v for k, v in tokenizer.get_config().items() if k not in left_out}
 
 
 def _strips_accents(preset: str) -> bool:
-    """Whether a Hugging Face BERT tokenizer drops accents: by default those that ignore case do,
-    which KerasHub does not carry over.
+    """Whether a Hugging Face BERT tokenizer drops accents. By default those that ignore case do;
+    KerasHub does not convert this setting.
     """
     here = local_preset(preset)
     file = None if here is None else here / "tokenizer_config.json"
     if file is None or not file.is_file():
         return False
-    told = json.loads(file.read_text())
-    stripped = told.get("strip_accents")
-    return bool(told.get("do_lower_case", False) if stripped is None else stripped)
+    config = json.loads(file.read_text())
+    stripped = config.get("strip_accents")
+    return bool(config.get("do_lower_case", False) if stripped is None else stripped)

@@ -13,9 +13,9 @@ from models.lazy import keras
 
 @dataclass(frozen=True, kw_only=True)
 class TextEncoder:
-    """Word embeddings and a convolution over neighbouring words, pooled over the words present.
+    """Word embeddings and a convolution over neighbouring words, pooled over the words of the text.
 
-    embedding: width of a word. filters: width of the convolution. window: words that it sees.
+    embedding: width of a word's vector. filters: width of the convolution. window: its words.
     """
 
     __pydantic_config__ = STRICT
@@ -29,13 +29,13 @@ class TextEncoder:
         Padding (id 0) reaches neither the mean of embeddings nor the maximum of the convolution.
         """
         layers = keras.layers
-        there = keras.ops.expand_dims(keras.ops.not_equal(words, 0), -1)
+        present = keras.ops.expand_dims(keras.ops.not_equal(words, 0), -1)
         embedded = layers.Embedding(vocabulary, self.embedding, name=f"{name}.words.embedding")(
             words
         )
-        there = keras.ops.cast(there, embedded.dtype)
-        embedded = embedded * there
-        count = keras.ops.maximum(keras.ops.sum(there, axis=1), 1)
+        present = keras.ops.cast(present, embedded.dtype)
+        embedded = embedded * present
+        count = keras.ops.maximum(keras.ops.sum(present, axis=1), 1)
         mean = keras.ops.sum(embedded, axis=1) / count
         seen = layers.Conv1D(
             self.filters,
@@ -44,5 +44,5 @@ class TextEncoder:
             activation="relu",
             name=f"{name}.convolution.conv",
         )(embedded)
-        strongest = keras.ops.max(seen * there, axis=1)
+        strongest = keras.ops.max(seen * present, axis=1)
         return layers.Concatenate(name=f"{name}.convolution.join")([mean, strongest])

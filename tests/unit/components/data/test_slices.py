@@ -59,7 +59,7 @@ def test_columns_with_too_many_values_are_refused():
     ("given", "said"),
     [
         (Slice(columns=("nowhere",)), "no column 'nowhere'"),
-        (Slice(columns=("list",)), "no values to slice by"),
+        (Slice(columns=("list",)), "cannot be sliced by"),
         (Slice(columns=("sex",), edges={"sex": (1.0,)}), "need numbers"),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_pushed_version_away_from_its_store(store: Path, tmp_path: Path) -> No
     assert find_model(str(pushed), str(store)) == store / "Trainer/old/model"
     with pytest.raises(TrunkError, match="under `store`"):
         find_model(str(pushed))
-    with pytest.raises(TrunkError, match="is no trained model"):
+    with pytest.raises(TrunkError, match="is not a trained model"):
         find_model(str(tmp_path / "nothing"))
     (tmp_path / "empty/Trainer").mkdir(parents=True)
     with pytest.raises(TrunkError, match="no model has been trained"):

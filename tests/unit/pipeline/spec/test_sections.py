@@ -68,7 +68,7 @@ def test_methods_are_objects_and_names_come_from_keys() -> None:
         ("data.sources=[]", "data.sources: .* at least 1 item"),
         ("thresholds=[{task: x, metric: auc}]", r"no task 'x'; expected one of \['digit'"),
         ("name=3d", r"^--set name=3d: name: .* \(found '3d'\)"),
-        ("inputs.class={kind: categorical}", "the label of task 'digit': the model would be told"),
+        ("inputs.class={kind: categorical}", "the label of task 'digit': the model would see the answer"),
         ("data.splits={train: 0.5, val: 0.1}", "add up to 1"),
     ],
 )
@@ -158,7 +158,7 @@ def test_only_images_are_augmented() -> None:
     for overrides, told in (
         (["training.augment={}"], "training.augment: augment changes nothing"),
         (["training.augment={spin: 3}"], "training.augment.spin: unknown key"),
-        (["training.augment={flip: true}", "inputs={t: {kind: text}}"], "no input is one"),
+        (["training.augment={flip: true}", "inputs={t: {kind: text}}"], "no input is an image"),
     ):
         with pytest.raises(RootstockError, match=told):
             load_spec(DIGITS, overrides)

@@ -133,7 +133,7 @@ def test_a_table(tmp_path: Path, suffix: str) -> None:
         "churn_": {"kind": "binary", "label": "churn?", "positive": "yes"},
         "spend": {"kind": "regression", "label": "spend"},
     }
-    with pytest.raises(RootstockError, match="is there already"):
+    with pytest.raises(RootstockError, match="exists already"):
         write_starter(file, ["churn?"], tmp_path / "spec.yaml")
 
 
@@ -167,11 +167,11 @@ def test_init_explains_what_it_cannot_do(tmp_path: Path) -> None:
     for given, told in (
         (
             ["rows.csv"],
-            "to be predicted? Name each with --label. Columns there: a, b.",
+            "should be predicted? Name each with --label. Columns there: a, b.",
         ),
         (["rows.csv", "--label", "c"], "--label c: no such column in rows.csv. Columns: a, b."),
         (["none.csv", "--label", "b"], "none.csv: does not exist"),
-        (["rows.docx", "--label", "b"], "`init` does not know such files"),
+        (["rows.docx", "--label", "b"], "`init` cannot read such files"),
     ):
         command = [sys.executable, "-X", "importtime", "-m", "pipeline.cli.main", "init", *given]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -32,7 +32,7 @@ def test_lines_variables_and_overrides(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "overrides", "told"),
     [
-        ("a: 1\nb: 2\na: 3\n", (), "s.yaml:3: key 'a' is given twice; the first is in line 1"),
+        ("a: 1\nb: 2\na: 3\n", (), "s.yaml:3: key 'a' occurs twice; the first is in line 1"),
         ("a: [1", (), "not valid YAML"),
         ("- a\n", (), "expected a mapping"),
         ("a: ${NOWHERE_SET}\n", (), r"s.yaml:1: a uses \$\{NOWHERE_SET\}, which is not set"),

@@ -113,7 +113,7 @@ def test_keras_own_layers_adapt_to_batches_of_any_size(module: str) -> None:
     [
         ("Sequence", r"Sequence gives \(None, 2, 3\). Expected \[batch, width\] numbers"),
         ("Broken", r"Broken: KeyError: [^\x1b]*no such thing(?!.*x1b)"),
-        ("NotALayer", r"NotALayer is no class of a `keras.layers.Layer`"),
+        ("NotALayer", r"NotALayer is not a subclass of `keras.layers.Layer`"),
         ("Forgetful", r"Forgetful: It is not the same when .*Expected a `get_config`"),
         ("Bands", r"Bands: TypeError: .*edges"),
     ],

@@ -37,7 +37,7 @@ def settings(**given: object) -> Tune:
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        ({"data.key": ["a"]}, "'data.key' cannot be tuned; expected a key of model, training, inputs"),
+        ({"data.key": ["a"]}, "'data.key' cannot be tuned; expected a key of model"),
         ({"training.epochs": {"low": 3, "high": 3}}, "low must be below high"),
         ({"training.clip_norm": {"low": 0, "high": 3, "log": True}}, "low must be above 0"),
         ({"training.epochs": []}, "at least 1 item"),

@@ -1,1 +1,1 @@
-"""Evaluation."""
+"""Evaluation: metrics, their confidence intervals, and thresholds."""

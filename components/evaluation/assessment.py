@@ -1,4 +1,4 @@
-"""What a task's answers are worth, in all and slice by slice, with what chance may have added."""
+"""Metrics of a task on all rows and per slice, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 ALL = ""
-"""The name of the slice that holds all rows."""
+"""The slice of all rows."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """From the champion's value of a metric to the candidate's, on the same rows.
+    """How a metric differs between candidate and champion, on the same rows.
 
     value: candidate minus champion. interval: paired: both are measured on the same resamples.
     """
@@ -43,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Assessment:
-    """One task on one slice. intervals, changes: by metric, where there are any."""
+    """One task on one slice. intervals, changes: by metric; metrics without one are left out."""
 
     metrics: TaskMetrics
     intervals: Mapping[str, Interval] = field(default_factory=dict)
@@ -52,10 +52,10 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Answers:
-    """A task's labels and answers, row by row.
+    """A task's labels, and what candidate and champion answer, row by row.
 
-    labels: as `models.tasks.base` encodes them. candidate, champion: float [rows, width].
-    weights: [rows]. decision: probabilities above it count as yes.
+    labels: encoded as `models.tasks` states. candidate, champion: float [rows, width].
+    weights: [rows]. decision: probabilities above it count as positive.
     """
 
     target: TaskTarget
@@ -66,7 +66,7 @@ class Answers:
     decision: float
 
     def on(self, rows: Mask) -> Answers:
-        """Those of some rows."""
+        """The same for some of the rows."""
         return Answers(
             self.target,
             self.labels[rows],
@@ -80,14 +80,14 @@ class Answers:
 def assess(
     answers: Answers, slices: Mapping[str, Mask], min_rows: int, confidence: Confidence
 ) -> dict[str, Assessment]:
-    """By slice name; `ALL` first, then the slices with at least `min_rows` labelled rows."""
+    """Assessments by slice: `ALL` first, then the slices with at least `min_rows` labelled rows."""
     family = family_of(answers.target.task.kind)
     known = labelled(answers.labels)
-    there = answers.on(known)
+    labelled_rows = answers.on(known)
     kept = {name: rows[known] for name, rows in slices.items()}
     kept = {name: rows for name, rows in kept.items() if rows.sum() >= max(min_rows, 1)}
-    groups = {ALL: np.ones(len(there.labels), bool), **kept}
-    parts = {name: there.on(rows) for name, rows in groups.items()}
+    groups = {ALL: np.ones(len(labelled_rows.labels), bool), **kept}
+    parts = {name: labelled_rows.on(rows) for name, rows in groups.items()}
     measured = {name: _measure(part, part.candidate) for name, part in parts.items()}
     champions = {
         name: _measure(part, part.champion)
@@ -99,7 +99,7 @@ def assess(
         for name, metrics in measured.items()
         if any(value is not None for value in metrics.values.values())
     }
-    own, paired = _resampled(family, there, sampled, confidence)
+    own, paired = _resampled(family, labelled_rows, sampled, confidence)
     level = confidence.level
     return {
         name: Assessment(
@@ -116,8 +116,8 @@ def assess(
 def _resampled(
     family: Family, answers: Answers, groups: Mapping[str, Mask], confidence: Confidence
 ) -> tuple[dict[str, dict[str, Floats]], dict[str, dict[str, Floats]]]:
-    """Bootstrap values [replicates] by slice and metric: the candidate's, and their differences to
-    the champion's on the same resamples.
+    """Bootstrap values [replicates] by slice and metric: the candidate's own, and the candidate's
+    minus the champion's on the same resamples.
     """
     own: dict[str, list[dict[str, Floats]]] = {name: [] for name in groups}
     paired: dict[str, list[dict[str, Floats]]] = {name: [] for name in groups}
@@ -125,11 +125,11 @@ def _resampled(
     for counts in resamples(len(answers.labels), confidence):
         weights = counts if answers.weights is None else counts * answers.weights
         for name, part in parts.items():
-            drawn = weights[:, groups[name]]
-            values = family.values(part.labels, part.candidate, drawn, part.decision)
+            of_slice = weights[:, groups[name]]
+            values = family.values(part.labels, part.candidate, of_slice, part.decision)
             own[name].append(values)
             if part.champion is not None and np.isfinite(part.champion).all():
-                others = family.values(part.labels, part.champion, drawn, part.decision)
+                others = family.values(part.labels, part.champion, of_slice, part.decision)
                 paired[name].append({m: values[m] - others[m] for m in values})
     return (
         {name: _joined(blocks) for name, blocks in own.items()},
@@ -152,21 +152,21 @@ def _intervals(
     replicates: Mapping[str, Floats],
     level: float,
 ) -> dict[str, Interval]:
-    """Those of shares for shares of rows of equal weight, of the bootstrap for the others."""
+    """Exact intervals for shares of unweighted rows, bootstrap intervals for other metrics."""
     shares = _shares(family, part, part.candidate)
-    found: dict[str, Interval] = {}
+    intervals: dict[str, Interval] = {}
     for metric, values in replicates.items():
         if metrics.values[metric] is None or metric in family.without_interval:
             continue
         if (share := shares.get(metric)) is not None:
-            found[metric] = of_share(int(share.counted.sum()), int(share.among.sum()), level)
+            intervals[metric] = of_share(int(share.counted.sum()), int(share.among.sum()), level)
         elif (interval := percentile(values, level)) is not None:
-            found[metric] = interval
-    return found
+            intervals[metric] = interval
+    return intervals
 
 
 def _shares(family: Family, part: Answers, outputs: Floats) -> Mapping[str, Share]:
-    """None where rows weigh differently."""
+    """The metrics that are shares of rows; empty if rows have weights."""
     return {} if part.weights is not None else family.shares(part.labels, outputs, part.decision)
 
 
@@ -178,11 +178,13 @@ def _changes(
     differences: Mapping[str, Floats],
     level: float,
 ) -> dict[str, Change]:
-    """The interval of shares where both are of the same rows, that of the bootstrap elsewhere."""
+    """Differences per metric. Shares of the same rows get the interval for paired shares, other
+    metrics the bootstrap interval.
+    """
     if champion is None or part.champion is None:
         return {}
     ours, theirs = (_shares(family, part, o) for o in (part.candidate, part.champion))
-    found = {}
+    changes = {}
     for metric, value in candidate.values.items():
         other = champion.values[metric]
         if value is not None and other is not None:
@@ -193,8 +195,8 @@ def _changes(
                     if metric in ours and (ours[metric].among == theirs[metric].among).all()
                     else percentile(differences[metric], level)
                 )
-            found[metric] = Change(value - other, other, interval)
-    return found
+            changes[metric] = Change(value - other, other, interval)
+    return changes
 
 
 def _of_pair(ours: Share, theirs: Share, level: float) -> Interval:

@@ -1,4 +1,4 @@
-"""Evaluator: what the served model is worth on held-out examples, and whether that is enough."""
+"""Evaluator: metrics of the exported model on held-out examples, checked against thresholds."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _ANSWERS, _CHAMPION = "answers", "champion"
 
 @dataclass(frozen=True)
 class EvaluatorInputs:
-    """model: judged as it will be served. examples: raw, with their labels. champion: what is
-    served now, for thresholds on changes against it.
+    """model: evaluated as it will be served. examples: raw, with their labels. champion: the model
+    served now, for thresholds on changes.
     """
 
     model: ExportedModel
@@ -58,13 +58,13 @@ class EvaluatorOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
-    """Answers the test split with the exported model and measures each task on its labelled rows.
+    """Predicts the test split with the exported model and measures each task on its labelled rows.
 
-    Where there is no test split it takes the validation split, and says so. A model whose answers
-    are not finite numbers is not blessed, whatever the thresholds.
+    Without a test split it uses the validation split, with a warning. A model whose answers are
+    not all finite numbers is not blessed, whatever the thresholds.
 
     min_slice_rows: slices with fewer labelled rows are left out. weight: a column of row weights.
-    decisions: by task, above which probability the answer is yes (0.5 elsewhere).
+    decisions: by task, the probability above which an answer counts as positive (default 0.5).
     """
 
     tasks: tuple[Task, ...]
@@ -77,47 +77,46 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
     batch_size: Annotated[int, Field(ge=1)] = 256
 
     def run(self, inputs: EvaluatorInputs, context: Context) -> EvaluatorOutputs:
-        """See `Stage.run`."""
         check_slices(self.slices)
         check_thresholds(self.tasks, self.thresholds, self.slices)
         record = read_description(inputs.model.path)
         examples, split = inputs.examples, _held_out(inputs.examples, context.observer)
         names = tuple(t.name for t in record.targets)
-        ask = _Ask(str(inputs.model.saved_model), record.features, names, self.batch_size)
-        answers = _asked(_ANSWERS, ask, examples, split, context)
+        predict = _Predict(str(inputs.model.saved_model), record.features, names, self.batch_size)
+        answers = _predicted(_ANSWERS, predict, examples, split, context)
         champions: dict[str, np.ndarray] = {}
         classes: Mapping[str, tuple[str, ...]] = {}
         broken = [t for t in names if not np.isfinite(answers[t]).all()]
         reasons = [f"{split}: answers of task {t!r} are not all finite numbers" for t in broken]
         if inputs.champion is not None:
             try:
-                ask = replace(ask, saved_model=str(inputs.champion.path))
-                champions = _asked(_CHAMPION, ask, examples, split, context)
+                predict = replace(predict, saved_model=str(inputs.champion.path))
+                champions = _predicted(_CHAMPION, predict, examples, split, context)
                 classes = read_classes(inputs.champion.path)
             except RootstockError as e:
                 reasons.append(f"The champion cannot be compared: {e}")
         slices = masks(self.slices, examples.read(split, columns_of(self.slices)))
-        alike = {
+        comparable = {
             t.name: champions[t.name]
             for t in record.targets
             if t.name in champions
             and champions[t.name].shape == answers[t.name].shape
             and classes.get(t.name, t.classes) == t.classes
         }
-        assessed = self._assessed(record.targets, examples, split, answers, alike, slices)
-        for name, found in assessed.items():
-            metrics = found[ALL].metrics
+        assessed = self._assessed(record.targets, examples, split, answers, comparable, slices)
+        for name, by_slice in assessed.items():
+            metrics = by_slice[ALL].metrics
             main = family_of(metrics.kind).names[0]
             if (value := metrics.values[main]) is not None:
                 context.observer.figure(f"{name}.{main}", value)
         checks = judge(self.thresholds, assessed, split, champions.keys())
-        reasons += [check.said for check in checks if not check.met]
+        reasons += [check.message for check in checks if not check.met]
         report = {
             "split": split,
             "rows": examples.num_rows(split),
             "level": self.confidence.level,
             "champion": inputs.champion.digest if inputs.champion else None,
-            "tasks": {name: _told(found[ALL]) for name, found in assessed.items()},
+            "tasks": {name: _document(by_slice[ALL]) for name, by_slice in assessed.items()},
             "slices": _by_slice(assessed, slices),
         }
         return _written(report, checks, reasons, context.output)
@@ -131,10 +130,10 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
         champions: Mapping[str, np.ndarray],
         slices: Mapping[str, np.ndarray],
     ) -> dict[str, dict[str, Assessment]]:
-        """By task, then by slice. champions: answers to the same question, class by class."""
-        weights, found = self._weights(examples, split), {}
+        """Assessments by task, then by slice. champions: answers for the same classes."""
+        weights, assessed = self._weights(examples, split), {}
         for target in targets:
-            given = Answers(
+            task_answers = Answers(
                 target,
                 _labels(target, examples, split),
                 answers[target.name],
@@ -142,8 +141,10 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
                 weights,
                 self.decisions.get(target.name, DECISION),
             )
-            found[target.name] = assess(given, slices, self.min_slice_rows, self.confidence)
-        return found
+            assessed[target.name] = assess(
+                task_answers, slices, self.min_slice_rows, self.confidence
+            )
+        return assessed
 
     def _weights(self, examples: Examples, split: str) -> np.ndarray | None:
         if self.weight is None:
@@ -160,8 +161,8 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
 
 
 @dataclass(frozen=True)
-class _Ask:
-    """Answers a shard of examples with a SavedModel."""
+class _Predict:
+    """Predicts a shard of examples with a SavedModel."""
 
     saved_model: str
     features: tuple[Feature, ...]
@@ -169,23 +170,23 @@ class _Ask:
     batch_size: int
 
     def __call__(self, index: int, shard: Path) -> dict[str, np.ndarray]:
-        """float32 [rows, width] by task; tasks that the model does not answer are left out."""
+        """float32 [rows, width] by task; tasks that the model lacks are left out."""
         from serving.server.saved_model import DEFAULT_SIGNATURE
 
         try:
             model = _loaded(self.saved_model)
-            takes = model.signatures[DEFAULT_SIGNATURE].inputs.keys()
+            accepted = model.signatures[DEFAULT_SIGNATURE].inputs.keys()
         except (ServingError, KeyError) as e:
-            raise RootstockError(f"{self.saved_model} cannot be asked: {e}") from e
+            raise RootstockError(f"{self.saved_model} cannot be loaded for predictions: {e}") from e
         parts: list[dict[str, np.ndarray]] = []
         columns = sorted({f.column for f in self.features})
         for batch in pq.ParquetFile(shard).iter_batches(self.batch_size, columns=columns):
             raw = raw_inputs(batch, self.features)
             try:
-                given = {name: values for name, values in raw.items() if name in takes}
-                parts.append(model.predict(DEFAULT_SIGNATURE, given))
+                payload = {name: values for name, values in raw.items() if name in accepted}
+                parts.append(model.predict(DEFAULT_SIGNATURE, payload))
             except ServingError as e:
-                raise RootstockError(f"{self.saved_model} does not answer: {e}") from e
+                raise RootstockError(f"{self.saved_model} cannot predict: {e}") from e
         return {t: np.concatenate([p[t] for p in parts]) for t in self.tasks if t in parts[0]}
 
 
@@ -196,14 +197,14 @@ def _loaded(saved_model: str) -> SavedModel:
     return SavedModel(Path(saved_model))
 
 
-def _asked(
-    name: str, ask: _Ask, examples: Examples, split: str, context: Context
+def _predicted(
+    name: str, predict: _Predict, examples: Examples, split: str, context: Context
 ) -> dict[str, np.ndarray]:
-    """float32 [rows, width] by task: the SavedModel's answers to the raw rows of a split."""
+    """float32 [rows, width] by task: the SavedModel's answers for the raw rows of a split."""
     shards = [s for s in examples.shards(split) if pq.read_metadata(s).num_rows]
     rows = [pq.read_metadata(s).num_rows for s in shards]
     try:
-        parts = map_units(name, shards, ask, context, rows)
+        parts = map_units(name, shards, predict, context, rows)
     finally:
         _loaded.cache_clear()
     return {task: np.concatenate([p[task] for p in parts]) for task in parts[0]}
@@ -215,7 +216,8 @@ def _held_out(examples: Examples, observer: Observer) -> str:
         if split in splits and examples.num_rows(split):
             if split != "test":
                 observer.warn(
-                    f"there is no test split: measured on {split!r}, which tuned training"
+                    f"there is no test split: metrics are measured on split {split!r}, which was"
+                    " used during training"
                 )
             return split
     raise RootstockError(
@@ -226,29 +228,31 @@ def _held_out(examples: Examples, observer: Observer) -> str:
 
 def _labels(target: TaskTarget, examples: Examples, split: str) -> np.ndarray:
     name = target.task.label
-    there = name in pq.read_schema(examples.shards(split)[0]).names
-    column = examples.read(split, [name]).column(name) if there else None
+    exists = name in pq.read_schema(examples.shards(split)[0]).names
+    column = examples.read(split, [name]).column(name) if exists else None
     return encode(target, column, examples.num_rows(split))
 
 
 def _by_slice(
     assessed: Mapping[str, Mapping[str, Assessment]], slices: Mapping[str, np.ndarray]
 ) -> dict[str, object]:
-    """Every slice with its rows; a task is left out where too few of them carry its label."""
+    """Every slice with its row count; tasks with too few labelled rows in a slice are left out."""
     return {
         name: {
             "rows": int(rows.sum()),
             "tasks": {
-                task: _told(found[name]) for task, found in assessed.items() if name in found
+                task: _document(slices_of[name])
+                for task, slices_of in assessed.items()
+                if name in slices_of
             },
         }
         for name, rows in slices.items()
     }
 
 
-def _told(assessment: Assessment) -> dict[str, object]:
-    told = asdict(assessment)
-    return {**told.pop("metrics"), **told}
+def _document(assessment: Assessment) -> dict[str, object]:
+    fields = asdict(assessment)
+    return {**fields.pop("metrics"), **fields}
 
 
 def _written(
@@ -265,8 +269,8 @@ def _written(
     blessing.mkdir()
     _write(evaluation / "evaluation.json", report)
     _write(blessing / "blessing.json", verdict)
-    told = [json.loads(json.dumps(document)) for document in (report, verdict)]
-    (evaluation / "evaluation.html").write_text(page(*told), encoding="utf-8")
+    parsed = [json.loads(json.dumps(document)) for document in (report, verdict)]
+    (evaluation / "evaluation.html").write_text(page(*parsed), encoding="utf-8")
     return EvaluatorOutputs(Evaluation(evaluation), Blessing(blessing))
 
 

@@ -1,4 +1,4 @@
-"""How far a metric may be from its true value: confidence intervals."""
+"""Confidence intervals of metrics."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _MOST_UNDEFINED = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Confidence:
-    """How intervals are made.
+    """How confidence intervals are computed.
 
-    level: the share of intervals that hold the true value. replicates: of the bootstrap; 0: no
-    intervals. seed: of its weights.
+    level: the share of intervals that contain the true value. replicates: of the bootstrap; 0 for
+    no intervals. seed: of the bootstrap.
     """
 
     __pydantic_config__ = STRICT
@@ -43,15 +43,15 @@ class Interval:
 
 
 def of_share(counted: int, total: int, level: float) -> Interval:
-    """The mid-P interval of a share of rows: by the binomial distribution, of which the number that
-    was seen counts half (H. Lancaster, JASA 56, 1961; A. Agresti and A. Gottard, Comput. Stat. Data
-    Anal. 51, 2007). Clopper and Pearson's interval counts it whole, and is too wide.
+    """The mid-P interval of a share of rows: a binomial interval in which the observed count has
+    half its probability (H. Lancaster, JASA 56, 1961; A. Agresti and A. Gottard, Comput. Stat. Data
+    Anal. 51, 2007). The Clopper-Pearson interval gives it the whole probability and is too wide.
     """
     from scipy.optimize import brentq
     from scipy.special import betainc
 
     def beyond(share: float, least: int) -> float:
-        """How likely so many rows at least are."""
+        """The probability of at least so many rows."""
         if least <= 0 or least > total:
             return float(least <= 0)
         return float(betainc(least, total - least + 1, share))
@@ -69,9 +69,9 @@ def of_share(counted: int, total: int, level: float) -> Interval:
 def of_paired_shares(ours: int, theirs: int, total: int, level: float) -> Interval:
     """The interval of a difference between two shares of the same rows: the adjusted Wald interval
     of D. Bonett and R. Price (J. Educ. Behav. Stat. 37, 2012), which M. Fagerland, S. Lydersen and
-    P. Laake (Stat. Med. 33, 2014) recommend. That of the bootstrap is too narrow for few rows.
+    P. Laake (Stat. Med. 33, 2014) recommend. The bootstrap interval is too narrow for few rows.
 
-    ours, theirs: rows that one of the two shares alone counts. total: of which both are shares.
+    ours, theirs: rows that only one of the two shares counts. total: the denominator of both.
     """
     from scipy.special import ndtri
 

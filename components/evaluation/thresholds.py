@@ -1,4 +1,4 @@
-"""What a model has to reach: values, and changes against the model that is served now."""
+"""Thresholds: what a model must reach, in value or compared with the model served now."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _MISSED: Mapping[Meets, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """What a task's metric must reach.
+    """Bounds that a task's metric must stay within.
 
-    min, max: bounds of its value. min_change, max_change: bounds of its change against the champion
-        (candidate minus champion), both measured on the same rows; they hold where there is no
-        champion, or none that knows the task.
-    slice: on which rows: all of them by default; a slice by its name (`sex=Female & age=30..50`);
-        or a pattern, such as `sex=*` or `*`, for every slice that has enough rows.
-    meets: what has to be within the bounds: the measured value, the whole confidence interval
-        (`certainly`), or a part of it (`possibly`: only a significant miss is one).
+    min, max: bounds of the metric's value. min_change, max_change: bounds of its change against the
+        champion, the model served now (candidate minus champion, on the same rows). They are met if
+        there is no champion, or if the champion does not have the task.
+    slice: the rows: all of them by default; a slice by its name (`sex=Female & age=30..50`); or a
+        pattern, such as `sex=*` or `*`, for every slice that has enough rows.
+    meets: what must be within the bounds: the measured value, the whole confidence interval
+        (`certainly`), or a part of it (`possibly`: only a significant miss counts).
     """
 
     __pydantic_config__ = STRICT
@@ -48,13 +48,13 @@ class Threshold:
 
     @property
     def compares(self) -> bool:
-        """Whether it speaks of a champion."""
+        """Whether it has bounds on the change against the champion."""
         return self.min_change is not None or self.max_change is not None
 
 
 @dataclass(frozen=True)
 class Check:
-    """One bound held against one slice. value: None where undefined. said: a sentence."""
+    """One bound on one slice. value: None where undefined. message: the result as a sentence."""
 
     task: str
     metric: str
@@ -65,16 +65,16 @@ class Check:
     min: float | None
     max: float | None
     met: bool
-    said: str
+    message: str
 
 
 def check_thresholds(
     tasks: Sequence[Task], thresholds: Sequence[Threshold], slices: Sequence[Slice] = ()
 ) -> None:
-    """Refuse thresholds that nothing can meet, before anything is trained.
+    """Refuse thresholds that no model can meet, before anything is trained.
 
     Raises:
-        RootstockError: a task, metric or slice that is not there, or no bound or an empty range.
+        RootstockError: an unknown task, metric or slice, no bound, or an empty range.
     """
     kinds = {t.name: t.kind for t in tasks}
     for t in thresholds:
@@ -107,9 +107,9 @@ def judge(
     split: str,
     compared: Container[str],
 ) -> list[Check]:
-    """Hold every threshold against every slice that it speaks of.
+    """Check every threshold on every slice that it names.
 
-    assessed: by task, then by slice. compared: the tasks that the champion answers too.
+    assessed: by task, then by slice. compared: the tasks that the champion has too.
     """
     return [
         check
@@ -123,31 +123,33 @@ def _checks(
 ) -> Iterator[Check]:
     names = [n for n in assessed if n == t.slice or (n != ALL and fnmatchcase(n, t.slice))]
     if not names:
-        said = f"{split}: {t.task}.{t.metric}: no slice {t.slice!r} has enough labelled rows"
-        yield Check(t.task, t.metric, t.slice, "value", None, None, t.min, t.max, False, said)
+        message = f"{split}: {t.task}.{t.metric}: no slice {t.slice!r} has enough labelled rows"
+        yield Check(t.task, t.metric, t.slice, "value", None, None, t.min, t.max, False, message)
     for name in names:
-        found = assessed[name]
+        assessment = assessed[name]
         where = f"{split}: {t.task}.{t.metric}" + (f" where {name}" if name != ALL else "")
-        value, interval = found.metrics.values[t.metric], found.intervals.get(t.metric)
+        value, interval = assessment.metrics.values[t.metric], assessment.intervals.get(t.metric)
         if t.min is not None or t.max is not None:
-            reason = found.metrics.undefined.get(t.metric, "")
-            met, said = _held(where, value, interval, t.min, t.max, t.meets, reason)
-            yield Check(t.task, t.metric, name, "value", value, interval, t.min, t.max, met, said)
+            reason = assessment.metrics.undefined.get(t.metric, "")
+            met, message = _held(where, value, interval, t.min, t.max, t.meets, reason)
+            yield Check(
+                t.task, t.metric, name, "value", value, interval, t.min, t.max, met, message
+            )
         if t.compares and compared:
-            change = found.changes.get(t.metric)
+            change = assessment.changes.get(t.metric)
             low, high = t.min_change, t.max_change
             value = change.value if change else None
             interval = change.interval if change else None
-            met, said = _held(
+            met, message = _held(
                 f"{where}: its change against the champion",
                 value,
                 interval,
                 low,
                 high,
                 t.meets,
-                "it is undefined for one of the two, or the champion knows other classes",
+                "it is undefined for one of the two models, or their classes differ",
             )
-            yield Check(t.task, t.metric, name, "change", value, interval, low, high, met, said)
+            yield Check(t.task, t.metric, name, "change", value, interval, low, high, met, message)
 
 
 def _held(
@@ -159,19 +161,19 @@ def _held(
     meets: Meets,
     reason: str,
 ) -> tuple[bool, str]:
-    """Whether a value is within bounds, and a sentence about it."""
+    """Whether a value is within bounds, and the result as a sentence."""
     if value is None:
         return False, f"{where} is undefined: {reason}"
-    told = f"{where} is {value:.6g}"
+    message = f"{where} is {value:.6g}"
     least = greatest = value
     if meets != "measured":
         if interval is None:
-            return False, f"{told}, without a confidence interval: too few rows to say"
-        told += f" [{interval.low:.6g}, {interval.high:.6g}]"
+            return False, f"{message}, without a confidence interval: too few rows"
+        message += f" [{interval.low:.6g}, {interval.high:.6g}]"
         least, greatest = interval.low, interval.high
     below, above = (least, greatest) if meets != "possibly" else (greatest, least)
     if low is not None and below < low:
-        return False, f"{told}, {_MISSED[meets]}below the threshold {low:g}"
+        return False, f"{message}, {_MISSED[meets]}below the threshold {low:g}"
     if high is not None and above > high:
-        return False, f"{told}, {_MISSED[meets]}above the threshold {high:g}"
-    return True, f"{told}, within its bounds"
+        return False, f"{message}, {_MISSED[meets]}above the threshold {high:g}"
+    return True, f"{message}, within its bounds"

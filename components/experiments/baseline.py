@@ -1,4 +1,4 @@
-"""Baseline: models without deep learning, on the same rows and judged alike."""
+"""Baseline: classical models on the same rows, measured with the same metrics."""
 
 from __future__ import annotations
 
@@ -51,9 +51,10 @@ class BaselineOutputs:
 class Baseline(Stage[BaselineInputs, BaselineOutputs]):
     """A scikit-learn model for each task.
 
-    model: `majority` answers the training rows' class shares, or their mean; `classical` is what
-        is usually strong and cheap: words weighted by TF-IDF and a linear model for text, a linear
-        model on pixels for images, gradient boosting for columns.
+    model: `majority` predicts the class shares of the training rows, or the mean of their labels.
+        `classical` is usually strong and cheap: a linear model on TF-IDF weighted words for text, a
+        linear model on pixels for images, gradient boosting for other columns.
+    drawn_by: the task whose classes a subset keeps in proportion.
     """
 
     model: Literal["majority", "classical"]
@@ -64,26 +65,25 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
     seed: int = 0
 
     def run(self, inputs: BaselineInputs, context: Context) -> BaselineOutputs:
-        """See `Stage.run`."""
         examples = inputs.examples
         splits = [s for s in ("train", "val", "test") if examples.shards(s)]
         tables = {s: examples.read(s) for s in splits if examples.num_rows(s)}
         targets = [resolve(t, tables["train"].column(t.label)) for t in self.tasks]
         tables["train"] = tables["train"].take(self._rows(tables["train"]))
-        given = {split: features(self.inputs, table) for split, table in tables.items()}
-        found: dict[str, TaskFigures] = {}
+        columns = {split: features(self.inputs, table) for split, table in tables.items()}
+        by_task: dict[str, TaskFigures] = {}
         peak = PeakMemory()
         seconds = cpu_seconds = latency = 0.0
-        for i, whole in enumerate(targets):
-            labels = {s: _labels(whole, table) for s, table in tables.items()}
-            target = known_from(labels["train"], whole)
+        for i, of_all_rows in enumerate(targets):
+            labels = {s: _labels(of_all_rows, table) for s, table in tables.items()}
+            target = known_from(labels["train"], of_all_rows)
             began, cpu = time.perf_counter(), time.process_time()
-            answer = self._fitted(target, given["train"], labels["train"])
+            predict = self._fitted(target, columns["train"], labels["train"])
             seconds += time.perf_counter() - began
             cpu_seconds += time.process_time() - cpu
-            scored: Scored = {s: (labels[s], answer(given[s])) for s in tables}
-            found[target.name] = task_figures(target, scored)
-            latency += _latency(answer, given["test"])
+            scored: Scored = {s: (labels[s], predict(columns[s])) for s in tables}
+            by_task[target.name] = task_figures(target, scored)
+            latency += _latency(predict, columns["test"])
             context.observer.progress(i + 1, len(self.tasks), "tasks")
         costs = Costs(
             rows=tables["train"].num_rows,
@@ -94,7 +94,7 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
             latency_ms=latency,
             memory_mib=peak.mib(),
         )
-        figures = TrialFigures(tasks=found, costs=costs)
+        figures = TrialFigures(tasks=by_task, costs=costs)
         return BaselineOutputs(save_figures(figures, context.output / "result"))
 
     def _rows(self, train: pa.Table) -> np.ndarray:
@@ -115,9 +115,7 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
 
 
 def features(inputs: tuple[Input, ...], table: pa.Table) -> pd.DataFrame:
-    """One column for each value that a model without deep learning reads, by `<input>` or, of
-    pixels, `<input>.<index>`.
-    """
+    """The columns that a classical model reads: `<input>`, or `<input>.<index>` for pixels."""
     import pandas as pd
 
     parts = [kind_of(i).baseline_columns(i, table.column(i.column)) for i in inputs]
@@ -136,17 +134,17 @@ def classical(inputs: tuple[Input, ...], labels: Labels[Any], seed: int) -> Any:
 
 
 def _labels(target: TaskTarget, table: pa.Table) -> np.ndarray:
-    there = target.task.label in table.column_names
-    column = table.column(target.task.label) if there else None
+    exists = target.task.label in table.column_names
+    column = table.column(target.task.label) if exists else None
     return encode(target, column, table.num_rows)
 
 
-def _latency(answer: Predict, given: pd.DataFrame) -> float:
-    """Milliseconds to answer one row: the median, after a first call."""
-    answer(given[:1])
-    taken = []
+def _latency(predict: Predict, rows: pd.DataFrame) -> float:
+    """Milliseconds to predict one row: the median, without the first call."""
+    predict(rows[:1])
+    seconds = []
     for _ in range(TIMED_CALLS):
         began = time.perf_counter()
-        answer(given[:1])
-        taken.append(time.perf_counter() - began)
-    return 1000 * float(np.median(taken))
+        predict(rows[:1])
+        seconds.append(time.perf_counter() - began)
+    return 1000 * float(np.median(seconds))

@@ -32,8 +32,8 @@ class LabelColumn:
 
     split: its name. type: of the column, as Arrow spells it.
     present: rows with a value. infinite: rows with an infinite number.
-    counts: rows by value as text, most frequent first; empty where `truncated`: there are too many
-        distinct values to count.
+    counts: rows by value as text, most frequent first; empty if `truncated`: too many distinct
+        values to count.
     minimum, mean, deviation: of the finite numbers; 0 for other columns.
     """
 
@@ -78,7 +78,7 @@ class Labels(ABC, Generic[T]):
     def encode(
         self, task: T, classes: tuple[str, ...], column: pa.ChunkedArray | None, num_rows: int
     ) -> np.ndarray:
-        """Encoded labels of `num_rows` rows; all missing where there is no column.
+        """Encoded labels of `num_rows` rows; all missing if the column is None.
 
         Raises:
             RootstockError: a value is not a label of the task; names value and row.

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, final
 
 from components.data.arrow import np, pa, pc
 from components.data.casting import texts
-from components.errors import did_you_mean
+from components.errors import did_you_mean, listed
 from components.labels.base import LabelColumn, Labels, LabelSample, Use
-from components.labels.classes import classifier, fit_classifier, listed, single_texts, unfit
+from components.labels.classes import classifier, fit_classifier, single_texts, unfit
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
 
@@ -70,7 +70,7 @@ class BinaryLabels(Labels[BinaryTask]):
         expected = ", ".join(repr(p) for p in task.positive)
         return [
             f"all {total} labels of train in column {task.label!r} are {which}: positive is"
-            f" {expected}, and the values there are {listed(counts)}.{hint}"
+            f" {expected}, and the column holds {listed(counts)}.{hint}"
         ]
 
     def combinations(self, task: BinaryTask, column: pa.Array) -> pa.Array:
@@ -92,8 +92,8 @@ class BinaryLabels(Labels[BinaryTask]):
         return lambda rows: predict(rows)[:, 1:]
 
     def guess(self, sample: LabelSample) -> Mapping[str, Any] | None:
-        """Two distinct values. Yes is the one that usually means it, else the larger number or the
-        rarer text.
+        """Two distinct values. Positive is the one that usually means yes, else the larger number
+        or the rarer text.
         """
         counts = sample.counts
         if sample.shape not in ("text", "numbers") or sample.fractions or len(counts) != 2:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.data.arrow import np, pa
 from components.data.casting import texts
-from components.errors import RootstockError, did_you_mean
+from components.errors import RootstockError, did_you_mean, listed
 from components.labels.base import LabelColumn, Shape, Use
 from models.tasks.base import Task
 
@@ -98,12 +98,6 @@ def without_examples(classes: Sequence[str], in_train: Set[str | None]) -> list[
         for name in classes
         if name not in in_train
     ]
-
-
-def listed(counts: Sequence[tuple[str, int]], most: int = 5) -> str:
-    """Some values with their row counts, as text."""
-    shown = ", ".join(f"{v!r} ({n} rows)" for v, n in counts[:most])
-    return shown + (f" and {len(counts) - most} more" if len(counts) > most else "")
 
 
 def classifier(use: Use, seed: int) -> Any:

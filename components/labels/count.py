@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 from components.data.arrow import np, pa
-from components.errors import RootstockError
+from components.errors import RootstockError, listed
 from components.labels import numbers
 from components.labels.base import LabelColumn, Labels, LabelSample, Use
-from components.labels.classes import listed
 from models.tasks.base import TaskTarget
 from models.tasks.count import CountTask
 

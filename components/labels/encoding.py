@@ -26,7 +26,7 @@ def counted(target: TaskTarget, encoded: np.ndarray) -> TaskTarget:
 
 
 def encode(target: TaskTarget, column: pa.ChunkedArray | None, num_rows: int) -> np.ndarray:
-    """Encoded labels of `num_rows` rows; all missing where there is no column.
+    """Encoded labels of `num_rows` rows; all missing if the column is None.
 
     Raises:
         RootstockError: a value lies outside the classes; names value and row.

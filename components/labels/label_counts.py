@@ -1,4 +1,4 @@
-"""Labels of several tasks counted together: add rows, merge other shards, read the result."""
+"""Label counts of several tasks, and of their combinations. Counts of shards can be merged."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ MAX_COMBINATIONS = 100_000
 
 
 class LabelCounts:
-    """Exact, and the same in whatever order rows and shards come."""
+    """Exact counts. The order of rows and shards does not change the result."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self.tasks = tuple(tasks)
         self.rows = 0
         self.labelled = [0 for _ in tasks]
-        self.alone: list[Counter[str]] = [Counter() for _ in tasks]
+        self.single: list[Counter[str]] = [Counter() for _ in tasks]
         self.together: Counter[tuple[str | None, ...]] | None = Counter()
 
     def add(self, rows: pa.Table) -> None:
-        """Take in rows whose labels have been validated; a column that is not there is missing."""
+        """Count rows with validated labels. Labels of a column that is absent are missing."""
         self.rows += len(rows)
         names = [str(i) for i in range(len(self.tasks))]
         labels = pa.table([_combinations(t, rows) for t in self.tasks], names)
         for i, (name, task) in enumerate(zip(names, self.tasks, strict=True)):
             for pair in labels.column(name).drop_null().value_counts().to_pylist():
                 self.labelled[i] += pair["counts"]
-                for single in labels_of(task).members(pair["values"]):
-                    self.alone[i][single] += pair["counts"]
+                for member in labels_of(task).members(pair["values"]):
+                    self.single[i][member] += pair["counts"]
         if self.together is not None:
             counted = labels.group_by(names, use_threads=False).aggregate([([], "count_all")])
             *keys, counts = (counted.column(n).to_pylist() for n in [*names, "count_all"])
@@ -50,10 +50,10 @@ class LabelCounts:
             self._limit()
 
     def merge(self, other: Self) -> None:
-        """Take in what `other` has seen."""
+        """Add the counts of other rows."""
         self.rows += other.rows
         self.labelled = [a + b for a, b in zip(self.labelled, other.labelled, strict=True)]
-        for mine, theirs in zip(self.alone, other.alone, strict=True):
+        for mine, theirs in zip(self.single, other.single, strict=True):
             mine.update(theirs)
         if self.together is None or other.together is None:
             self.together = None
@@ -62,7 +62,7 @@ class LabelCounts:
             self._limit()
 
     def result(self, name: str) -> SplitTasks:
-        """name: of the split."""
+        """The counts as statistics of a split of that name."""
         together = self.together
         complete = None
         if together is not None:
@@ -70,7 +70,7 @@ class LabelCounts:
         return SplitTasks(
             name=name,
             rows=self.rows,
-            tasks=tuple(map(self._balance, self.tasks, self.labelled, self.alone)),
+            tasks=tuple(map(self._balance, self.tasks, self.labelled, self.single)),
             pairs=self._pairs(together) if together is not None else (),
             complete=complete,
         )
@@ -85,15 +85,15 @@ class LabelCounts:
         )
 
     def _pairs(self, together: Counter[tuple[str | None, ...]]) -> tuple[CoOccurrence, ...]:
-        found = []
+        pairs = []
         for i, j in combinations(range(len(self.tasks)), 2):
             counts: Counter[tuple[str, str]] = Counter()
             for key, count in together.items():
                 a, b = key[i], key[j]
                 if a is not None and b is not None:
                     counts[a.replace(JOINED, ", "), b.replace(JOINED, ", ")] += count
-            found.append(co_occurrence(self.tasks[i].name, self.tasks[j].name, counts))
-        return tuple(found)
+            pairs.append(co_occurrence(self.tasks[i].name, self.tasks[j].name, counts))
+        return tuple(pairs)
 
     def _limit(self) -> None:
         if self.together is not None and len(self.together) > MAX_COMBINATIONS:

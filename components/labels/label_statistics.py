@@ -1,4 +1,4 @@
-"""What is known of the labels of every task: the typed content of a `TaskStatistics` artifact."""
+"""Label counts per task and pair of tasks: the typed content of a `TaskStatistics` artifact."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ FILE = "tasks.json"
 
 @dataclass(frozen=True, kw_only=True)
 class LabelBalance:
-    """Of one task. classes: labelled rows by class, most first; each label of a multilabel task by
-    itself; empty for regression.
+    """Label counts of one task.
+
+    classes: labelled rows by class, most frequent first. Every label of a multilabel task counts by
+        itself. Empty for tasks without classes.
     """
 
     task: str
@@ -30,13 +32,14 @@ class LabelBalance:
 
 @dataclass(frozen=True, kw_only=True)
 class CoOccurrence:
-    """Of two tasks. both: rows that carry labels of both; all below is of these rows.
+    """Labels of two tasks together.
 
-    counts: rows by class of `a` and class of `b`, most first; a set of labels counts as a class,
-        and any number as `number`.
-    association: Cramér's V, from 0 for independent labels to 1 where one follows from the other
-        (H. Cramér, Mathematical Methods of Statistics, 1946, section 21.9); None where a task has
-        fewer than two classes here, and for regression.
+    both: rows with labels of both tasks. The other fields describe these rows.
+    counts: rows by class of `a` and class of `b`, most frequent first. A set of labels counts as
+        one class, and any number as `number`.
+    association: Cramér's V, from 0 for independent labels to 1 if one label determines the other
+        (H. Cramér, Mathematical Methods of Statistics, 1946, section 21.9). None if a task has
+        fewer than two classes in these rows, as tasks with numbers always do.
     """
 
     a: str
@@ -48,9 +51,11 @@ class CoOccurrence:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitTasks:
-    """rows: of the split. complete: rows that carry the labels of all tasks.
+    """Label counts of one split.
 
-    pairs: empty, and `complete` None, where there are too many combinations of labels to count.
+    rows: all rows of the split. complete: rows with labels of all tasks.
+    pairs: of tasks. If there are too many combinations of labels to count, `pairs` is empty and
+        `complete` is None.
     """
 
     name: str
@@ -61,7 +66,7 @@ class SplitTasks:
 
 
 def co_occurrence(a: str, b: str, counts: Mapping[tuple[str, str], int]) -> CoOccurrence:
-    """counts: rows by class of `a` and class of `b`."""
+    """The co-occurrence of two tasks. counts: rows by class of `a` and class of `b`."""
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return CoOccurrence(
         a=a,
@@ -73,8 +78,8 @@ def co_occurrence(a: str, b: str, counts: Mapping[tuple[str, str], int]) -> CoOc
 
 
 def cramers_v(counts: Mapping[tuple[str, str], int]) -> float | None:
-    """Cramér's V of a contingency table, without correction for its bias; None where a side has
-    fewer than two values.
+    """Cramér's V of a contingency table, without bias correction; None if a side has fewer than two
+    values.
     """
     rows: Counter[str] = Counter()
     columns: Counter[str] = Counter()
@@ -92,9 +97,9 @@ _SPLITS: TypeAdapter[tuple[SplitTasks, ...]] = TypeAdapter(tuple[SplitTasks, ...
 
 
 def load_task_statistics(artifact: TaskStatistics) -> dict[str, SplitTasks]:
-    """By split and, as `<split>: <slice>`, by slice."""
-    found = _SPLITS.validate_json((artifact.path / FILE).read_bytes())
-    return {split.name: split for split in found}
+    """Statistics by split, and by slice under `<split>: <slice>`."""
+    splits = _SPLITS.validate_json((artifact.path / FILE).read_bytes())
+    return {split.name: split for split in splits}
 
 
 def save_task_statistics(splits: tuple[SplitTasks, ...], directory: Path) -> None:

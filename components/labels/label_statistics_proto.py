@@ -1,4 +1,4 @@
-"""Labels as TensorFlow Metadata's proto: each task a feature, each pair a crossed feature."""
+"""Label statistics as a TensorFlow Metadata proto: a feature per task, a cross per pair."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_PAIRS = 10_000
 
 
 def to_proto(splits: tuple[SplitTasks, ...]) -> pb.DatasetFeatureStatisticsList:
-    """One dataset per split. Lift, P(a, b) / (P(a) P(b)), as the proto's comments define it."""
+    """One dataset per split. Lift is P(a, b) / (P(a) P(b)), as the proto's comments define it."""
     from tensorflow_metadata.proto.v0 import statistics_pb2 as pb
 
     result = pb.DatasetFeatureStatisticsList()
@@ -42,8 +42,8 @@ def to_proto(splits: tuple[SplitTasks, ...]) -> pb.DatasetFeatureStatisticsList:
 
 
 def _lift(lift: pb.LiftStatistics, pair: CoOccurrence) -> None:
-    """Of every class of one task with every class of the other; where those are too many, of the
-    pairs that occur.
+    """Lift of every class of one task with every class of the other, or of the pairs that occur
+    if there are more than `MOST_PAIRS`.
     """
     xs: Counter[str] = Counter()
     occurring: dict[str, dict[str, int]] = {}

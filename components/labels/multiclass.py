@@ -106,7 +106,7 @@ class MulticlassLabels(Labels[MulticlassTask]):
         return fit_classifier(make, features, self.class_codes(labels), classes)
 
     def guess(self, sample: LabelSample) -> Mapping[str, Any] | None:
-        """Three or more distinct texts, or whole numbers if there are few of them."""
+        """Three or more distinct texts, or three to 20 distinct whole numbers."""
         most = {"text": MOST_CLASSES, "numbers": sample.most_classes}
         fits = 2 < len(sample.counts) <= most.get(sample.shape, 0)
         return {} if fits and not sample.fractions else None

@@ -1,4 +1,4 @@
-"""TaskStatisticsGen: how many labels each task has, of which classes, and which it shares."""
+"""TaskStatisticsGen: label counts per task, per class, and per pair of tasks."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class TaskStatisticsGenOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskStatisticsGen(Stage[TaskStatisticsGenInputs, TaskStatisticsGenOutputs]):
-    """Reads label columns only, of labels that have been validated.
+    """Reads the label columns only, and expects validated labels.
 
-    slices: rows to count by themselves too, under `<split>: <slice>`.
+    slices: rows that are also counted separately, under `<split>: <slice>`.
     """
 
     tasks: tuple[Task, ...]
@@ -45,10 +45,10 @@ class TaskStatisticsGen(Stage[TaskStatisticsGenInputs, TaskStatisticsGenOutputs]
         splits = inputs.examples.splits()
         shards = [(split, file) for split in splits for file in inputs.examples.shards(split)]
         work = partial(count_labels, tasks=self.tasks, slices=self.slices)
-        found = map_units("labels", [file for _, file in shards], work, context)
+        per_shard = map_units("labels", [file for _, file in shards], work, context)
 
         merged: dict[tuple[str, str], LabelCounts] = {}
-        for (split, _), parts in zip(shards, found, strict=True):
+        for (split, _), parts in zip(shards, per_shard, strict=True):
             for name, counts in parts.items():
                 if (split, name) in merged:
                     merged[split, name].merge(counts)
@@ -73,10 +73,10 @@ class TaskStatisticsGen(Stage[TaskStatisticsGenInputs, TaskStatisticsGenOutputs]
 def count_labels(
     index: int, file: Path, *, tasks: tuple[Task, ...], slices: tuple[Slice, ...]
 ) -> dict[str, LabelCounts]:
-    """The counts over all rows of a shard, under "", and over those of each slice.
+    """Counts over all rows of a shard, under "", and over the rows of each slice.
 
     Raises:
-        RootstockError: a column of a slice is not there, or has too many values.
+        RootstockError: a slice's column does not exist, or has too many values.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -84,14 +84,14 @@ def count_labels(
     from components.data.slices import masks
     from components.labels.label_counts import LabelCounts
 
-    found = {"": LabelCounts(tasks)}
+    counts = {"": LabelCounts(tasks)}
     with pq.ParquetFile(file) as shard:
-        wanted = {t.label for t in tasks}.union(columns_of(slices))
-        columns = [name for name in shard.schema_arrow.names if name in wanted]
+        needed = {t.label for t in tasks}.union(columns_of(slices))
+        columns = [name for name in shard.schema_arrow.names if name in needed]
         for batch in shard.iter_batches(columns=columns):
             rows = pa.Table.from_batches([batch])
             inside = masks(slices, rows) if slices else {}
-            found[""].add(rows)
+            counts[""].add(rows)
             for name, mask in inside.items():
-                found.setdefault(name, LabelCounts(tasks)).add(rows.filter(pa.array(mask)))
-    return found
+                counts.setdefault(name, LabelCounts(tasks)).add(rows.filter(pa.array(mask)))
+    return counts

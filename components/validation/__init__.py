@@ -1,1 +1,1 @@
-"""Validation."""
+"""Validation: whether examples fit the schema and the tasks."""

@@ -1,4 +1,4 @@
-"""Anomalies: what is found wrong with examples, its TFX proto, and sentences for people."""
+"""Anomalies: problems of the examples, as a TFX proto and as sentences."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ FILE = "anomalies.pbtxt"
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong.
+    """One problem.
 
-    subject: a column name, or `inputs.<name>` or `tasks.<name>`. column: the column concerned.
-    type: the name of an `AnomalyInfo.Type`. sentence: says all of it by itself.
+    subject: a column name, `inputs.<name>` or `tasks.<name>`. column: the affected column.
+    type: the name of an `AnomalyInfo.Type`. sentence: describes the problem completely.
     """
 
     subject: str
@@ -28,12 +28,12 @@ class Finding:
 
 
 def errors(anomalies: Anomalies) -> list[str]:
-    """What makes the data unusable, one sentence each; empty when all is well."""
+    """Problems that make the data unusable, one sentence each."""
     return _sentences(anomalies, "ERROR")
 
 
 def warnings(anomalies: Anomalies) -> list[str]:
-    """What a person should know although training can go on, one sentence each."""
+    """Problems that do not prevent training, one sentence each."""
     return _sentences(anomalies, "WARNING")
 
 
@@ -66,11 +66,11 @@ def _sentences(anomalies: Anomalies, severity: str) -> list[str]:
     from tensorflow_metadata.proto.v0 import anomalies_pb2
 
     text = (anomalies.path / FILE).read_text(encoding="utf-8")
-    found = text_format.Parse(text, anomalies_pb2.Anomalies())
-    wanted = anomalies_pb2.AnomalyInfo.Severity.Value(severity)
+    anomalies_proto = text_format.Parse(text, anomalies_pb2.Anomalies())
+    level = anomalies_pb2.AnomalyInfo.Severity.Value(severity)
     return [
         reason.description
-        for _, info in sorted(found.anomaly_info.items())
-        if info.severity == wanted
+        for _, info in sorted(anomalies_proto.anomaly_info.items())
+        if info.severity == level
         for reason in info.reason
     ]

@@ -1,4 +1,4 @@
-"""How far two distributions of a column are apart."""
+"""Distances between two distributions of a column."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import numpy as np
 
 
 def l_infinity(a: Mapping[str, int], b: Mapping[str, int]) -> tuple[float, str]:
-    """The largest difference between the shares of a value, and that value; 0 and "" for none.
+    """The largest difference between a value's shares, and that value; 0 and "" without values.
 
     a, b: counts by value.
     """
     totals = max(sum(a.values()), 1), max(sum(b.values()), 1)
-    apart = {v: abs(a.get(v, 0) / totals[0] - b.get(v, 0) / totals[1]) for v in {*a, *b}}
-    if not apart:
+    differences = {v: abs(a.get(v, 0) / totals[0] - b.get(v, 0) / totals[1]) for v in {*a, *b}}
+    if not differences:
         return 0.0, ""
-    value = max(sorted(apart), key=lambda v: apart[v])
-    return apart[value], value
+    value = max(sorted(differences), key=lambda v: differences[v])
+    return differences[value], value
 
 
 def jensen_shannon(a: Sequence[float], b: Sequence[float]) -> float:
     """The Jensen-Shannon divergence of two distributions, in bits: from 0 to 1 (J. Lin, "Divergence
     measures based on the Shannon entropy", 1991, equation 4.1).
 
-    a, b: quantiles at equal steps of rank, between which values are taken for evenly spread; equal
-        ones hold their whole step.
+    a, b: quantiles at equal steps of rank. Values are taken to be uniform between two quantiles;
+        equal quantiles hold the mass of their whole step.
     """
     edges = np.unique(np.concatenate([a, b]))
     p, q = _masses(np.asarray(a), edges), _masses(np.asarray(b), edges)
@@ -34,7 +34,7 @@ def jensen_shannon(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def _masses(quantiles: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The share of each edge and of each interval between edges; together 1."""
+    """The probability of each edge and of each interval between edges; they add up to 1."""
     values, first, counts = np.unique(quantiles, return_index=True, return_counts=True)
     steps = max(len(quantiles) - 1, 1)
     below, upto = first / steps, (first + counts - 1) / steps
@@ -53,5 +53,5 @@ def _masses(quantiles: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def _divergence(p: np.ndarray, q: np.ndarray) -> float:
-    there = p > 0
-    return float(np.sum(p[there] * np.log2(p[there] / q[there])))
+    positive = p > 0
+    return float(np.sum(p[positive] * np.log2(p[positive] / q[positive])))

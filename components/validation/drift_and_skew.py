@@ -1,9 +1,9 @@
-"""Drift from an earlier span, and skew between training and serving: columns that changed.
+"""Drift from an earlier span, and skew between training and serving data.
 
 A threshold comes from the schema, as TensorFlow Data Validation reads it: `drift_comparator` or
 `skew_comparator` of a feature, with `infinity_norm` for values and `jensen_shannon_divergence` for
-numbers. Exceeding one of those is an error. A feature without one is held to a common threshold,
-and exceeding that is a warning.
+numbers. Exceeding such a threshold is an error. Features without one have a common threshold;
+exceeding that is a warning.
 """
 
 from __future__ import annotations
@@ -32,22 +32,24 @@ _OTHER = {"drift": "the previous span", "skew": "serving"}
 
 def shift_findings(
     shift: Shift,
-    here: SplitStatistics,
-    there: SplitStatistics,
+    current: SplitStatistics,
+    reference: SplitStatistics,
     schema: schema_pb2.Schema,
     threshold: float,
 ) -> Iterator[Finding]:
-    """Columns of `here` whose values are distributed otherwise in `there`.
+    """Columns whose distribution differs from the reference.
 
-    threshold: of columns for which the schema has none.
+    current: of the training split. reference: of the previous span, or of serving.
+
+    threshold: for columns without a threshold in the schema.
     """
     features = {f.name: f for f in schema.feature}
-    for name, column in here.columns.items():
-        other = there.columns.get(name)
+    for name, column in current.columns.items():
+        other = reference.columns.get(name)
         if other is None or other.kind != column.kind:
-            continue  # that is the schema's matter
+            continue  # the schema checks report it
         feature = features.get(name, schema_pb2.Feature())
-        for distance, kind, told in _distances(column, other):
+        for distance, kind, cause in _distances(column, other):
             limit, curated = _limit(feature, shift, kind, threshold)
             if distance > limit:
                 yield Finding(
@@ -55,29 +57,29 @@ def shift_findings(
                     column=name,
                     severity="ERROR" if curated else "WARNING",
                     type=f"COMPARATOR_{kind}_HIGH",
-                    sentence=f"column {name!r} {shift}s from {_OTHER[shift]}: {told}, a distance of"
-                    f" {distance:.3g} ({_SPOKEN[kind]}). Expected at most {limit:g}"
+                    sentence=f"column {name!r} {shift}s from {_OTHER[shift]}: {cause}: a distance"
+                    f" of {distance:.3g} ({_NAMES[kind]}). Expected at most {limit:g}"
                     f"{_HINT.format(shift=shift, norm=_NORMS[kind]) if not curated else ''}.",
                 )
 
 
-_SPOKEN = {"L_INFTY": "L-infinity", "JENSEN_SHANNON_DIVERGENCE": "Jensen-Shannon, in bits"}
+_NAMES = {"L_INFTY": "L-infinity", "JENSEN_SHANNON_DIVERGENCE": "Jensen-Shannon, in bits"}
 _NORMS = {"L_INFTY": "infinity_norm", "JENSEN_SHANNON_DIVERGENCE": "jensen_shannon_divergence"}
 _HINT = "; set {shift}_comparator.{norm}.threshold of its feature in the schema to choose another"
 
 
 def _distances(a: ColumnStatistics, b: ColumnStatistics) -> Iterator[tuple[float, str, str]]:
-    """Distances, their kinds, and what they come from."""
+    """Distances, their kinds, and their causes in words."""
     present = [{"present": c.present, "missing": c.missing} for c in (a, b)]
     missing, _ = l_infinity(*present)
     shares = [c.missing / max(c.present + c.missing, 1) for c in (a, b)]
-    yield missing, "L_INFTY", f"missing in {shares[0]:.1%} of rows here and {shares[1]:.1%} there"
+    yield missing, "L_INFTY", f"missing in {shares[0]:.1%} of rows, against {shares[1]:.1%}"
     if not a.present or not b.present:
         return
     if isinstance(a, NumericColumn) and isinstance(b, NumericColumn):
         if a.deciles and b.deciles:
-            told = f"mean {a.mean:.4g} here and {b.mean:.4g} there"
-            yield jensen_shannon(a.deciles, b.deciles), "JENSEN_SHANNON_DIVERGENCE", told
+            cause = f"mean {a.mean:.4g}, against {b.mean:.4g}"
+            yield jensen_shannon(a.deciles, b.deciles), "JENSEN_SHANNON_DIVERGENCE", cause
     elif isinstance(a, StringColumn | ListColumn) and isinstance(b, StringColumn | ListColumn):
         if not a.values.truncated and not b.values.truncated:
             yield _values(dict(a.values.counts), dict(b.values.counts))
@@ -93,20 +95,24 @@ def _distances(a: ColumnStatistics, b: ColumnStatistics) -> Iterator[tuple[float
 def _values(a: dict[str, int], b: dict[str, int]) -> tuple[float, str, str]:
     distance, value = l_infinity(a, b)
     shares = [counts.get(value, 0) / max(sum(counts.values()), 1) for counts in (a, b)]
-    return distance, "L_INFTY", f"{value!r} is {shares[0]:.1%} here and {shares[1]:.1%} there"
+    return (
+        distance,
+        "L_INFTY",
+        f"{value!r} is {shares[0]:.1%} of values, against {shares[1]:.1%}",
+    )
 
 
 def _change(what: str, a: Range, b: Range) -> tuple[float, str, str]:
     """The change of a mean relative to the larger one."""
     larger = max(abs(a.mean), abs(b.mean))
     change = abs(a.mean - b.mean) / larger if larger else 0.0
-    return change, "L_INFTY", f"mean {what} {a.mean:.4g} here and {b.mean:.4g} there"
+    return change, "L_INFTY", f"mean {what} {a.mean:.4g}, against {b.mean:.4g}"
 
 
 def _limit(
     feature: schema_pb2.Feature, shift: Shift, kind: str, default: float
 ) -> tuple[float, bool]:
-    """The threshold of a feature, and whether the schema says it."""
+    """The threshold of a feature, and whether the schema sets it."""
     comparator = getattr(feature, f"{shift}_comparator")
     if comparator.HasField(_NORMS[kind]):
         return float(getattr(comparator, _NORMS[kind]).threshold), True

@@ -1,4 +1,4 @@
-"""ExampleValidator: where the examples depart from the schema or do not serve the tasks."""
+"""ExampleValidator: whether the examples fit the schema, the inputs and the tasks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExampleValidatorInputs:
-    """previous: of an earlier span. serving: of what a served model was asked."""
+    """previous: of an earlier span. serving: of requests to a served model."""
 
     statistics: Statistics
     schema: Schema
@@ -35,10 +35,10 @@ class ExampleValidatorOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleValidator(Stage[ExampleValidatorInputs, ExampleValidatorOutputs]):
-    """Publishes what it finds and raises nothing: whoever runs it decides.
+    """Publishes the problems that it finds. It does not raise: the caller decides what to do.
 
-    max_shift: drift and skew of columns for which the schema has no threshold.
-    weight: the column of row weights that the evaluation reads.
+    max_shift: threshold of drift and skew for columns without one in the schema.
+    weight: the evaluation's column of row weights.
     """
 
     inputs: tuple[Input, ...]
@@ -67,7 +67,7 @@ class ExampleValidator(Stage[ExampleValidatorInputs, ExampleValidatorOutputs]):
         findings = [
             *schema_findings(splits, schema),
             *chain.from_iterable(shifted),
-            *(f for given in self.inputs for f in input_findings(given, splits)),
+            *(f for spec in self.inputs for f in input_findings(spec, splits)),
             *(f for task in self.tasks for f in task_findings(task, splits)),
             *(weight_findings(self.weight, splits) if self.weight is not None else ()),
         ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from components.errors import listed
 from components.inputs.kinds import kind_of
-from components.labels.classes import listed
 from components.statistics.column_statistics import (
     ColumnStatistics,
     NumericColumn,

@@ -20,10 +20,10 @@ def load_schema(artifact: Schema) -> schema_pb2.Schema:
 
 
 def parse_schema(text: str, place: str) -> schema_pb2.Schema:
-    """A schema from its text form; `place` is where it comes from, for the message.
+    """A schema from its text form. place: where the text comes from, for error messages.
 
     Raises:
-        RootstockError: it does not parse.
+        RootstockError: the text is not a schema.
     """
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2

@@ -1,4 +1,4 @@
-"""Columns of every split against a schema."""
+"""Checks of every split's columns against a schema."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.labels.classes import listed
+from components.errors import listed
 from components.statistics.column_statistics import (
     ColumnStatistics,
     ListColumn,
@@ -23,7 +23,7 @@ _TYPES = {schema_pb2.INT: "whole numbers", schema_pb2.FLOAT: "numbers", schema_p
 def schema_findings(
     splits: Mapping[str, SplitStatistics], schema: schema_pb2.Schema
 ) -> Iterator[Finding]:
-    """Missing and new columns, types, presence, number of values and domains, split by split."""
+    """Missing and new columns, wrong types, presence, list lengths and domains, per split."""
     domains = {d.name: d for d in schema.string_domain}
     known = {f.name for f in schema.feature}
     for feature in schema.feature:
@@ -57,7 +57,7 @@ def _column_findings(
     split: SplitStatistics,
     domains: Mapping[str, schema_pb2.StringDomain],
 ) -> Iterator[Finding]:
-    if (found := _type_of(column)) != feature.type and (found, feature.type) != (
+    if (actual := _type_of(column)) != feature.type and (actual, feature.type) != (
         schema_pb2.INT,
         schema_pb2.FLOAT,
     ):
@@ -81,7 +81,7 @@ def _column_findings(
         yield _finding(
             feature,
             "FEATURE_TYPE_LOW_NUMBER_PRESENT",
-            f"is there in {column.present} rows of {split.name}. Expected at least"
+            f"has values in {column.present} rows of {split.name}. Expected at least"
             f" {presence.min_count}.",
         )
     if isinstance(column, ListColumn) and column.present:
@@ -164,11 +164,13 @@ def _type_of(column: ColumnStatistics) -> int:
     return int(schema_pb2.BYTES)
 
 
-def _finding(feature: schema_pb2.Feature, kind: str, told: str, severity: str = "ERROR") -> Finding:
+def _finding(
+    feature: schema_pb2.Feature, kind: str, problem: str, severity: str = "ERROR"
+) -> Finding:
     return Finding(
         subject=feature.name,
         column=feature.name,
         severity="WARNING" if severity == "WARNING" else "ERROR",
         type=kind,
-        sentence=f"column {feature.name!r} {told}",
+        sentence=f"column {feature.name!r} {problem}",
     )

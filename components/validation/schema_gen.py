@@ -1,4 +1,4 @@
-"""SchemaGen: the schema that the data is held to, curated by the user or inferred."""
+"""SchemaGen: the schema of the data, curated by the user or inferred."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
 
 MAX_DOMAIN = 100
-"""Distinct strings that a column may have to get a domain."""
+"""Columns with more distinct strings get no domain."""
 
 
 @dataclass(frozen=True)
 class SchemaGenInputs:
-    """curated: a `schema.pbtxt` to use as it is."""
+    """curated: a `schema.pbtxt` to use unchanged."""
 
     statistics: Statistics
     curated: SourceFiles | None = None
@@ -43,10 +43,10 @@ class SchemaGenOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class SchemaGen(Stage[SchemaGenInputs, SchemaGenOutputs]):
-    """Infers types, presence and domains from all splits, unless a schema is given.
+    """Infers types, presence and domains from all splits, unless there is a curated schema.
 
-    So an inferred schema always fits the data it comes from; it is there to be curated, and then
-    to hold later data to it.
+    An inferred schema always fits its own data. It is a draft: curate it, then check later data
+    against it.
     """
 
     def run(self, inputs: SchemaGenInputs, context: Context) -> SchemaGenOutputs:
@@ -70,7 +70,7 @@ class SchemaGen(Stage[SchemaGenInputs, SchemaGenOutputs]):
 
 
 def infer(splits: Sequence[SplitStatistics]) -> schema_pb2.Schema:
-    """A schema that all splits satisfy: type, presence and domain of every column."""
+    """A schema that all splits fit: type, presence and domain of every column."""
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     schema = schema_pb2.Schema()
@@ -112,8 +112,8 @@ def _infer_feature(feature: schema_pb2.Feature, columns: list[ColumnStatistics])
     elif isinstance(first, StringColumn):
         counts = [c.values for c in columns if isinstance(c, StringColumn)]
         values = sorted({v for c in counts for v, _ in c.counts})
-        seldom = len(values) * 2 > sum(c.present for c in columns)
-        if values and len(values) <= MAX_DOMAIN and not seldom:
+        mostly_unique = len(values) * 2 > sum(c.present for c in columns)
+        if values and len(values) <= MAX_DOMAIN and not mostly_unique:
             feature.string_domain.name = feature.name
             feature.string_domain.value.extend(values)
 

@@ -1,4 +1,4 @@
-"""Whether the examples can teach what the spec asks: inputs that can be read, labels that vary."""
+"""Checks of the label columns: whether the examples can teach the tasks."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Splits = Mapping[str, SplitStatistics]
 
 
 def task_findings(task: Task, splits: Splits) -> Iterator[Finding]:
-    """Labels that are absent, outside their domain, or all the same; classes without examples."""
+    """Labels that are missing, outside their domain or all the same; classes without examples."""
     train = splits["train"].columns
     error = Finding(subject=f"tasks.{task.name}", column=task.label, sentence="")
     warning = replace(error, severity="WARNING")
     where = f"tasks.{task.name}:"
     column = train.get(task.label)
     if column is None:
-        told = f"{where} label {absent(task.label, train)}"
-        yield replace(error, type="SCHEMA_MISSING_COLUMN", sentence=told)
+        sentence = f"{where} label {absent(task.label, train)}"
+        yield replace(error, type="SCHEMA_MISSING_COLUMN", sentence=sentence)
         return
     labels = labels_of(task)
     columns = {name: _label_column(name, s.columns[task.label]) for name, s in splits.items()}
@@ -52,24 +52,26 @@ def task_findings(task: Task, splits: Splits) -> Iterator[Finding]:
 
 
 def weight_findings(weight: str, splits: Splits) -> Iterator[Finding]:
-    """Row weights of the evaluation that are no numbers, missing, or below 0."""
+    """Row weights of the evaluation that are not numbers, missing, or below 0."""
     train = splits["train"].columns
     error = Finding(subject="evaluation.weight", column=weight, sentence="")
     evaluated = next((s for n in ("test", "val") if (s := splits.get(n)) and s.rows), None)
     column = (evaluated or splits["train"]).columns.get(weight)
     if column is None:
-        told = f"evaluation.weight: {absent(weight, train)}"
-        yield replace(error, type="SCHEMA_MISSING_COLUMN", sentence=told)
+        sentence = f"evaluation.weight: {absent(weight, train)}"
+        yield replace(error, type="SCHEMA_MISSING_COLUMN", sentence=sentence)
     elif not isinstance(column, NumericColumn):
-        told = f"evaluation.weight: column {weight!r} holds {column.type} values. Expected numbers."
-        yield replace(error, type="UNEXPECTED_DATA_TYPE", sentence=told)
+        sentence = (
+            f"evaluation.weight: column {weight!r} holds {column.type} values. Expected numbers."
+        )
+        yield replace(error, type="UNEXPECTED_DATA_TYPE", sentence=sentence)
     elif evaluated and (column.missing or column.infinite or column.minimum < 0):
         yield replace(
             error,
             type="INVALID_DOMAIN_SPECIFICATION",
             sentence=f"evaluation.weight: column {weight!r} of {evaluated.name} has"
             f" {column.missing} missing and {column.infinite} infinite values, and"
-            f" {column.minimum:g} as its smallest. Expected a finite number of 0 or more in every"
+            f" a minimum of {column.minimum:g}. Expected a finite number of 0 or more in every"
             " row.",
         )
 
@@ -102,10 +104,6 @@ _SHAPES: Mapping[type[ColumnStatistics], Shape] = {
 }
 
 
-def _counts(column: ColumnStatistics) -> list[tuple[str, int]]:
-    return list(_values(column).counts)
-
-
 def _values(column: ColumnStatistics) -> ValueCounts:
     if isinstance(column, StringColumn | NumericColumn | ListColumn):
         return column.values
@@ -113,6 +111,6 @@ def _values(column: ColumnStatistics) -> ValueCounts:
 
 
 def absent(name: str, columns: Mapping[str, ColumnStatistics]) -> str:
-    """A column that the examples lack."""
+    """How a sentence goes on about a column that the examples lack."""
     hint = did_you_mean(name, columns)
     return f"column {name!r} is not in the examples.{hint} Columns there: {', '.join(columns)}."

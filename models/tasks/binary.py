@@ -12,12 +12,11 @@ from models.values import Texts, Weights
 @final
 @dataclass(frozen=True, kw_only=True)
 class BinaryTask(Task):
-    """Yes or no. Encoded label: float32 [batch], 1.0, 0.0, or NaN for missing.
+    """Yes or no. Encoded label: float32 [batch]: 1.0, 0.0, or NaN for missing.
 
-    label: the column that holds it. positive: label values that mean yes; every other value present
-        means no.
-    weight: of the task beside others.
-    class_weight: "balanced", or weights under "negative" and "positive".
+    label: the label column. positive: label values that mean yes; any other value means no.
+    weight: of the task's loss, relative to other tasks.
+    class_weight: "balanced", or weights for "negative" and "positive".
     """
 
     kind: Literal["binary"] = "binary"

@@ -13,9 +13,9 @@ from models.tasks.base import Task
 class CountTask(Task):
     """How many: a whole number of 0 or more. Encoded label: float32 [batch], or NaN for missing.
 
-    The answer is the expected count; the loss is that of Poisson regression with a log link.
+    The prediction is the expected count. The loss is that of Poisson regression with a log link.
 
-    label: the column that holds it. weight: of the task beside others.
+    label: the label column. weight: of the task's loss, relative to other tasks.
     """
 
     kind: Literal["count"] = "count"

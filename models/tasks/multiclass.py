@@ -12,13 +12,13 @@ from models.values import Renaming, Texts, Weights
 @final
 @dataclass(frozen=True, kw_only=True)
 class MulticlassTask(Task):
-    """One of several classes. Encoded label: int32 [batch], the class index, or -1 for missing.
+    """One of several classes. Encoded label: int32 [batch]: the class index, or -1 for missing.
 
-    label: the column that holds it. weight: of the task beside others.
-    classes: in index order; found in the training split, sorted, when empty.
-    map: label value to class, for a class derived from another column; values it lacks are an
-        error, so that no label is lost in silence.
-    class_weight: "balanced", or a weight by class (others 1).
+    label: the label column. weight: of the task's loss, relative to other tasks.
+    classes: in index order; if empty, the values of the training split, sorted.
+    map: from label value to class, to derive classes from another column, such as `{"8": two}`. A
+        value that is not in the map is an error.
+    class_weight: "balanced", or a weight per class (default 1).
     """
 
     kind: Literal["multiclass"] = "multiclass"

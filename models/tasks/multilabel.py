@@ -12,12 +12,13 @@ from models.values import Texts, Weights
 @final
 @dataclass(frozen=True, kw_only=True)
 class MultilabelTask(Task):
-    """Any number of labels. The column holds a list, or text split at `separator`; an empty list
-    means none of them. Encoded label: float32 [batch, classes] of 0.0 and 1.0, or a row of NaN.
+    """Any number of labels per row. The column holds lists, or text that is split at `separator`;
+    an empty list means that no label applies. Encoded label: float32 [batch, classes]: 1.0, 0.0, or
+    a row of NaN for missing.
 
-    label: the column that holds it. weight: of the task beside others.
-    classes: in index order; found in the training split, sorted, when empty.
-    class_weight: "balanced", or a weight by label (others 1): of the loss where it is there.
+    label: the label column. weight: of the task's loss, relative to other tasks.
+    classes: in index order; if empty, the labels of the training split, sorted.
+    class_weight: "balanced", or a weight per label (default 1) for the rows that have it.
     """
 
     kind: Literal["multilabel"] = "multilabel"

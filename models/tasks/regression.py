@@ -13,11 +13,11 @@ from models.tasks.base import Task
 class RegressionTask(Task):
     """A number. Encoded label: float32 [batch], in the label's own unit, or NaN for missing.
 
-    The head predicts in that unit too; the loss works on the standardised label, so that tasks in
+    Predictions are in that unit too. The loss is computed on standardised labels, so that tasks in
     different units can share a trunk.
 
-    label: the column that holds it. weight: of the task beside others.
-    loss: "mse" or "huber" (on the standardised scale, threshold 1).
+    label: the label column. weight: of the task's loss, relative to other tasks.
+    loss: "mse", or "huber" with threshold 1 on the standardised scale.
     """
 
     kind: Literal["regression"] = "regression"

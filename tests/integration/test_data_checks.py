@@ -56,7 +56,7 @@ def test_shifts_warn_and_curated_thresholds_stop(
     told = capfd.readouterr().err
     assert sum(prepared.examples.num_rows(s) for s in prepared.examples.splits()) == 150
     assert "column 'kind' drifts from the previous span: " in told
-    assert "column 'words' skews from serving: mean words 3 here and 1 there" in told
+    assert "column 'words' skews from serving: mean words 3, against 1" in told
     assert "column 'kind' skews" not in told
 
     (tmp_path / "schema.pbtxt").write_text(CURATED)

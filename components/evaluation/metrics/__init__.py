@@ -56,10 +56,10 @@ def measure(
 
     Args:
         target: the task and its classes.
-        labels: encoded as `models.tasks.base` states, missing ones included.
-        outputs: probabilities, or values for regression: [rows, width] or [rows].
+        labels: encoded as `models.tasks` states, missing ones included.
+        outputs: probabilities or numbers, as the task's head answers: [rows, width] or [rows].
         weights: [rows] of the rows, not negative; all 1 when None.
-        decision: probabilities above it count as yes (binary and multilabel).
+        decision: probabilities above it count as positive, where the kind has a decision.
     """
     kind, family = target.task.kind, family_of(target.task.kind)
     outputs = np.asarray(outputs, np.float64)
@@ -67,11 +67,11 @@ def measure(
     weights = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
     known = labelled(labels)
     labels, outputs, weights = labels[known], outputs[known], weights[known]
-    broken = int((~np.isfinite(outputs)).any(axis=1).sum())
-    if not len(labels) or broken or not weights.sum():
+    not_finite = int((~np.isfinite(outputs)).any(axis=1).sum())
+    if not len(labels) or not_finite or not weights.sum():
         reason = "no row carries the label"
-        if broken:
-            reason = f"{broken} answers are not finite numbers"
+        if not_finite:
+            reason = f"{not_finite} answers are not finite numbers"
         elif len(labels):
             reason = "all rows have weight 0"
         return TaskMetrics(
@@ -82,8 +82,8 @@ def measure(
             values=dict.fromkeys(family.names),
             undefined=dict.fromkeys(family.names, reason),
         )
-    found = family.values(labels, outputs, weights[None, :], decision)
-    values = {n: None if np.isnan(found[n][0]) else float(found[n][0]) for n in family.names}
+    exact = family.values(labels, outputs, weights[None, :], decision)
+    values = {n: None if np.isnan(exact[n][0]) else float(exact[n][0]) for n in family.names}
     pictures = family.pictures(labels, outputs, decision)
     return TaskMetrics(
         task=target.name,

@@ -1,4 +1,4 @@
-"""Metrics of yes-or-no tasks. outputs [rows, 1]: the probability of yes."""
+"""Metrics of binary tasks. outputs [rows, 1]: the probability of the positive class."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Binary(Family):
     reasons = {  # noqa: RUF012 - a constant
         "auc": "the labelled rows are all of one class",
         "auprc": "no labelled row is positive",
-        "f1": "no labelled row is positive, and none is predicted so",
+        "f1": "no labelled row is positive, and none is predicted positive",
         "precision": "no row is predicted positive",
         "recall": "no labelled row is positive",
         "specificity": "no labelled row is negative",
@@ -54,9 +54,9 @@ class Binary(Family):
         self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
     ) -> dict[str, Floats]:
         yes, p = labels > 0.5, outputs[:, 0]
-        said = p > decision
+        predicted = p > decision
         total = weights.sum(axis=1)
-        hits, claims, positives = weights @ (yes & said), weights @ said, weights @ yes
+        hits, claims, positives = weights @ (yes & predicted), weights @ predicted, weights @ yes
         curve = Ranking.of(yes, p, weights)
         best, threshold = curve.best_f1()
         return {
@@ -66,11 +66,11 @@ class Binary(Family):
                 weights @ -np.log(np.where(yes, clipped(p), clipped(1 - p))), total
             ),
             "brier": divided(weights @ (p - yes) ** 2, total),
-            "accuracy": divided(weights @ (yes == said), total),
+            "accuracy": divided(weights @ (yes == predicted), total),
             "f1": divided(2 * hits, claims + positives),
             "precision": divided(hits, claims),
             "recall": divided(hits, positives),
-            "specificity": divided(weights @ ~(yes | said), weights @ ~yes),
+            "specificity": divided(weights @ ~(yes | predicted), weights @ ~yes),
             "best_f1": best,
             "best_f1_threshold": threshold,
             "precision_at_recall_90": curve.precision_at_recall(RECALL),
@@ -78,12 +78,12 @@ class Binary(Family):
         }
 
     def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
-        yes, said = labels > 0.5, outputs[:, 0] > decision
+        yes, predicted = labels > 0.5, outputs[:, 0] > decision
         return {
-            "accuracy": Share.of(yes == said),
-            "precision": Share.of(yes, among=said),
-            "recall": Share.of(said, among=yes),
-            "specificity": Share.of(~said, among=~yes),
+            "accuracy": Share.of(yes == predicted),
+            "precision": Share.of(yes, among=predicted),
+            "recall": Share.of(predicted, among=yes),
+            "specificity": Share.of(~predicted, among=~yes),
         }
 
     def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:

@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 DECISION = 0.5
-"""Probabilities above it count as yes."""
+"""Probabilities above it count as positive."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """Which rows a metric counts, among which: both bool [rows]."""
+    """The rows that a metric counts, and among which: both bool [rows]."""
 
     counted: Mask
     among: Mask
 
     @classmethod
     def of(cls, counted: Mask, among: Mask | None = None) -> Share:
-        """Among all rows, or some; others are not counted."""
+        """The share of `counted` among all rows, or among some."""
         among = np.ones(len(counted), bool) if among is None else among
         return cls(counted & among, among)
 
@@ -67,7 +67,7 @@ class Family(ABC):
     @property
     @abstractmethod
     def lower_is_better(self) -> frozenset[str]:
-        """The metrics of which less is better."""
+        """The metrics for which a lower value is better."""
 
     @property
     @abstractmethod
@@ -91,7 +91,7 @@ class Family(ABC):
     @property
     @abstractmethod
     def has_decision(self) -> bool:
-        """Whether answers are probabilities of yes, so that a decision threshold applies."""
+        """Whether a decision threshold applies: answers are probabilities of independent labels."""
 
     @abstractmethod
     def values(
@@ -100,7 +100,8 @@ class Family(ABC):
         """By name [k] float64, NaN where undefined.
 
         labels: [rows] or [rows, classes], none missing. outputs: [rows, width], all finite.
-        weights: float64 [k, rows], not negative. decision: probabilities above it count as yes.
+        weights: float64 [k, rows], not negative.
+        decision: probabilities above it count as positive.
         """
 
     @abstractmethod
@@ -125,13 +126,13 @@ def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> tuple[tu
 
 
 def clipped(p: Floats) -> Floats:
-    """Probabilities that have a logarithm; the margin is float32's, which heads answer in."""
+    """Probabilities with a finite logarithm: float32's epsilon away from 0 and 1."""
     margin = np.finfo(np.float32).eps
     return np.clip(p, margin, 1 - margin)
 
 
 def mean_of_defined(values: Floats) -> Floats:
-    """[k] means over the last axis of the values that are defined; NaN where none is."""
+    """[k] means over the last axis, without NaN; NaN where all are NaN."""
     defined = ~np.isnan(values)
     count = defined.sum(axis=-1)
     total = np.where(defined, values, 0.0).sum(axis=-1)

@@ -1,4 +1,4 @@
-"""Metrics of one-of-several tasks. outputs [rows, classes]: probabilities."""
+"""Metrics of multiclass tasks. outputs [rows, classes]: probabilities."""
 
 from __future__ import annotations
 
@@ -49,37 +49,37 @@ class Multiclass(Family):
     def values(
         self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
     ) -> dict[str, Floats]:
-        true, said = labels.astype(np.int64), outputs.argmax(axis=1)
-        right, classes = true == said, np.arange(outputs.shape[1])
+        true, predicted = labels.astype(np.int64), outputs.argmax(axis=1)
+        correct, classes = true == predicted, np.arange(outputs.shape[1])
         total = weights.sum(axis=1)
         of_class = (true[:, None] == classes).astype(np.float64)
         members = weights @ of_class
-        hits = weights @ (of_class * right[:, None])
-        claims = weights @ (said[:, None] == classes).astype(np.float64)
+        hits = weights @ (of_class * correct[:, None])
+        claims = weights @ (predicted[:, None] == classes).astype(np.float64)
         aucs = [Ranking.of(true == c, outputs[:, c], weights).auc() for c in classes]
-        chosen = outputs[np.arange(len(true)), true] / outputs.sum(axis=1)
+        of_true_class = outputs[np.arange(len(true)), true] / outputs.sum(axis=1)
         return {
-            "accuracy": divided(weights @ right, total),
+            "accuracy": divided(weights @ correct, total),
             "balanced_accuracy": mean_of_defined(divided(hits, members)),
             "macro_f1": mean_of_defined(divided(2 * hits, claims + members)),
             "macro_auc": mean_of_defined(np.stack(aucs, axis=1)),
-            "log_loss": divided(weights @ -np.log(clipped(chosen)), total),
+            "log_loss": divided(weights @ -np.log(clipped(of_true_class)), total),
             **{
                 f"top_{k}_accuracy": divided(weights @ _within(k, true, outputs), total)
                 if k < len(classes)
                 else np.full(len(weights), np.nan)
                 for k in TOP
             },
-            "calibration_error": calibration_error(outputs.max(axis=1), right, weights),
+            "calibration_error": calibration_error(outputs.max(axis=1), correct, weights),
         }
 
     def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
         true = labels.astype(np.int64)
-        found = {"accuracy": Share.of(true == outputs.argmax(axis=1))}
+        shares = {"accuracy": Share.of(true == outputs.argmax(axis=1))}
         for k in TOP:
             if k < outputs.shape[1]:
-                found[f"top_{k}_accuracy"] = Share.of(_within(k, true, outputs))
-        return found
+                shares[f"top_{k}_accuracy"] = Share.of(_within(k, true, outputs))
+        return shares
 
     def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:
         predicted = outputs.argmax(axis=1)
@@ -90,8 +90,8 @@ class Multiclass(Family):
 
 
 def _within(k: int, true: NDArray[np.int64], outputs: Floats) -> NDArray[np.bool_]:
-    """Whether the true class is among the k likeliest; of equal ones the later class is likelier,
-    as for scikit-learn.
+    """Bool [rows]: whether the true class is among the k most likely ones. Of equally likely
+    classes the later one comes first, as in scikit-learn.
     """
     own = outputs[np.arange(len(true)), true][:, None]
     later = np.arange(outputs.shape[1]) > true[:, None]

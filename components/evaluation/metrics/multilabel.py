@@ -1,4 +1,4 @@
-"""Metrics of any-number-of-labels tasks. outputs [rows, classes]: a probability for each class."""
+"""Metrics of multilabel tasks. outputs [rows, classes]: a probability for each class."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Multilabel(Family):
     def values(
         self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
     ) -> dict[str, Floats]:
-        yes, said = labels > 0.5, outputs > decision
+        yes, predicted = labels > 0.5, outputs > decision
         total = weights.sum(axis=1)
-        hits = weights @ (yes & said).astype(np.float64)
-        either = weights @ (yes.astype(np.float64) + said)
+        hits = weights @ (yes & predicted).astype(np.float64)
+        either = weights @ (yes.astype(np.float64) + predicted)
         curves = [Ranking.of(yes[:, c], outputs[:, c], weights) for c in range(yes.shape[1])]
         every = Ranking.of(yes.ravel(), outputs.ravel(), np.repeat(weights, yes.shape[1], axis=1))
         return {
@@ -60,8 +60,8 @@ class Multilabel(Family):
             ),
             "micro_f1": divided(2 * hits.sum(axis=1), either.sum(axis=1)),
             "macro_f1": mean_of_defined(divided(2 * hits, either)),
-            "exact_match": divided(weights @ (yes == said).all(axis=1), total),
-            "hamming_loss": divided(weights @ (yes != said).mean(axis=1), total),
+            "exact_match": divided(weights @ (yes == predicted).all(axis=1), total),
+            "hamming_loss": divided(weights @ (yes != predicted).mean(axis=1), total),
         }
 
     def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:

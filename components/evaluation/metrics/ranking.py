@@ -1,4 +1,4 @@
-"""How well scores put the positive rows first: ROC and precision-recall curves and their areas."""
+"""How well scores rank positive rows above negative ones: ROC and precision-recall curves."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ CURVE_POINTS = 101
 
 @dataclass(frozen=True)
 class Ranking:
-    """Weights above each distinct score, from the highest score down, for k weightings of the rows.
+    """Cumulative weights by score, from the highest score down, for k weightings of the rows.
 
-    thresholds: float64 [points], the scores.
-    hits, claims: float64 [k, points], the weight of positives and of rows at or above each.
+    thresholds: float64 [points], the distinct scores.
+    hits, claims: float64 [k, points], the weight of true positives and of predicted positives, if
+        rows at or above each score are predicted positive.
     """
 
     thresholds: Floats
@@ -29,7 +30,7 @@ class Ranking:
 
     @staticmethod
     def of(yes: NDArray[np.bool_], scores: Floats, weights: Floats) -> Ranking:
-        """Rank rows. yes [rows]: which are positive; scores [rows]; weights [k, rows]."""
+        """Rank rows. yes: bool [rows], which are positive. scores: [rows]. weights: [k, rows]."""
         order = np.argsort(-scores, kind="stable")
         ranked = scores[order]
         last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
@@ -39,7 +40,7 @@ class Ranking:
         return Ranking(ranked[last], hits, claims)
 
     def auc(self) -> Floats:
-        """[k] areas under the ROC curve; NaN unless there are both classes."""
+        """[k] areas under the ROC curve; NaN unless both classes occur."""
         misses = self.claims - self.hits
         false_rates, true_rates = _shares(misses), _shares(self.hits)
         zero = np.zeros((len(misses), 1))
@@ -48,12 +49,12 @@ class Ranking:
         ).astype(np.float64)
 
     def average_precision(self) -> Floats:
-        """[k] areas under the precision-recall curve, as sums of steps; NaN without positives."""
-        gained = np.diff(_shares(self.hits), axis=1, prepend=0)
-        return np.asarray((gained * self._precision()).sum(axis=1))
+        """[k] average precisions: the precision-recall area by steps; NaN without positives."""
+        steps = np.diff(_shares(self.hits), axis=1, prepend=0)
+        return np.asarray((steps * self._precision()).sum(axis=1))
 
     def best_f1(self) -> tuple[Floats, Floats]:
-        """[k] highest F1 values, and their thresholds: scores at or above count as positive.
+        """[k] highest F1 values, and the thresholds that reach them.
 
         NaN without positives.
         """
@@ -71,8 +72,8 @@ class Ranking:
         )
 
     def roc(self) -> tuple[tuple[float, float], ...]:
-        """(false positive rate, true positive rate) of the first weighting, thinned; empty with one
-        class only.
+        """(false positive rate, true positive rate) of the first weighting, thinned; empty if only
+        one class occurs.
         """
         false_rates, true_rates = _shares(self.claims - self.hits)[0], _shares(self.hits)[0]
         if np.isnan(false_rates[-1]) or np.isnan(true_rates[-1]):

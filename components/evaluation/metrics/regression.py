@@ -1,4 +1,4 @@
-"""Metrics of numbers. outputs [rows, 1], in the label's unit."""
+"""Metrics of regression tasks. outputs [rows, 1], in the label's unit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 EQUAL = 1e-12
-"""Labels of a smaller variance, as a share of their squared range, are equal but for rounding."""
+"""Below this variance, as a share of their squared range, labels are equal up to rounding."""
 
 
 @final

@@ -1,4 +1,4 @@
-"""How far stated confidence is from the share of answers that are right."""
+"""Calibration: how far confidence is from the share of predictions that are correct."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Bin:
-    """Predictions of like confidence. accuracy: their share that is right (binary: positive)."""
+    """Predictions of similar confidence. accuracy: the share that is correct (binary: positive)."""
 
     count: int
     confidence: float
     accuracy: float
 
 
-def reliability(confidence: Floats, right: NDArray[np.bool_]) -> tuple[Bin, ...]:
-    """Equal-width bins of confidence, empty ones left out."""
+def reliability(confidence: Floats, correct: NDArray[np.bool_]) -> tuple[Bin, ...]:
+    """Equal-width bins of confidence, without the empty ones."""
     place = _places(confidence)
     return tuple(
         Bin(
             int(inside.sum()),
             float(confidence[inside].mean()),
-            float(right[inside].mean()),
+            float(correct[inside].mean()),
         )
         for b in range(BINS)
         if (inside := place == b).any()
     )
 
 
-def calibration_error(confidence: Floats, right: NDArray[np.bool_], weights: Floats) -> Floats:
+def calibration_error(confidence: Floats, correct: NDArray[np.bool_], weights: Floats) -> Floats:
     """[k] expected calibration errors: Naeini, Cooper and Hauskrecht (AAAI 2015), section 3.
 
-    confidence, right: [rows]. weights: [k, rows].
+    confidence, correct: [rows]. weights: [k, rows].
     """
     inside = (_places(confidence)[:, None] == np.arange(BINS)).astype(np.float64)
-    gap = weights @ (inside * (confidence - right)[:, None])
+    gap = weights @ (inside * (confidence - correct)[:, None])
     return divided(np.abs(gap).sum(axis=1), weights.sum(axis=1))
 
 

@@ -1,8 +1,8 @@
-"""Metrics from additive totals: a vector per batch, summed over an epoch, read once at its end.
+"""Metrics from additive totals: a vector per batch, summed over an epoch, read at its end.
 
-A histogram of logits takes the place of Keras's 200 thresholds: updating it costs one scatter-add,
-its bins are fine where probabilities are near 0 and 1, and totals of batches, replicas and workers
-simply add up.
+A histogram of logits replaces Keras's 200 thresholds. Updating it costs one scatter-add, its bins
+stay narrow where probabilities are near 0 or 1, and the totals of batches, replicas and workers
+can be added.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from models.lazy import keras
 
 BINS = 1024
 LARGEST_LOGIT = 16.0
-"""Logits beyond are counted in the outermost bins: probabilities within 1e-7 of 0 or 1."""
+"""Larger logits count in the outermost bins: probabilities within 1e-7 of 0 or 1."""
 
 
 def logit_histogram(
     labels: keras.KerasTensor, logits: keras.KerasTensor, present: keras.KerasTensor
 ) -> keras.KerasTensor:
-    """Counts float32 [2 x BINS]: logits of negatives, then of positives.
+    """Counts, float32 [2 x BINS]: of the logits of negative rows, then of positive rows.
 
     labels: [batch] of 0 and 1. logits: float32 [batch]. present: float32 [batch], 0 or 1.
     """
@@ -31,7 +31,7 @@ def logit_histogram(
 
 
 def auc(histogram: np.ndarray) -> float:
-    """Area under the ROC curve; logits within a bin count as ties. NaN without both classes.
+    """Area under the ROC curve; logits in the same bin are ties. NaN unless both classes occur.
 
     histogram: [2, BINS].
     """
@@ -42,12 +42,12 @@ def auc(histogram: np.ndarray) -> float:
 
 
 def accuracy(histogram: np.ndarray) -> float:
-    """Share of rows on the right side of probability 0.5. histogram: [2, BINS]."""
+    """Share of rows on the correct side of probability 0.5. histogram: [2, BINS]."""
     negatives, positives = histogram
-    right = negatives[: BINS // 2].sum() + positives[BINS // 2 :].sum()
-    return ratio(right, histogram.sum())
+    correct = negatives[: BINS // 2].sum() + positives[BINS // 2 :].sum()
+    return ratio(correct, histogram.sum())
 
 
 def ratio(total: float, count: float) -> float:
-    """Quotient of a total and its count; NaN where nothing was counted."""
+    """A total divided by its count; NaN if the count is 0."""
     return float(total / count) if count else float("nan")

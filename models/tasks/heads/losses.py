@@ -14,7 +14,7 @@ ops = keras.ops
 
 
 def masked_mean(rows: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
-    """Mean of `rows` [batch] where `present` [batch] (float32, 0 or 1); 0 where none is."""
+    """Mean of `rows` [batch] where `present` [batch] (float32, 0 or 1) is 1; 0 if it never is."""
     return ops.sum(rows * present) / ops.maximum(ops.sum(present), 1.0)
 
 
@@ -46,8 +46,8 @@ def categorical_crossentropy(
 ) -> keras.KerasTensor:
     """-log p(label) [batch] from int labels [batch] and logits [batch, classes]."""
     log_probabilities = ops.log_softmax(logits, axis=-1)
-    chosen = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-    return -ops.sum(chosen * log_probabilities, axis=-1)
+    one_hot = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    return -ops.sum(one_hot * log_probabilities, axis=-1)
 
 
 def squared_error(labels: keras.KerasTensor, predictions: keras.KerasTensor) -> keras.KerasTensor:

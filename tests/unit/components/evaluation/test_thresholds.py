@@ -26,7 +26,7 @@ def verdict(threshold: Threshold, slices: dict[str, Assessment], compared=("t",)
     """What is missed."""
     checks = judge([threshold], {"t": slices}, "test", compared)
     assert checks or threshold.compares
-    return [c.said for c in checks if not c.met]
+    return [c.message for c in checks if not c.met]
 
 
 def auc(**bounds) -> Threshold:

@@ -183,4 +183,4 @@ def test_label_sets_are_not_kept_where_there_are_too_many(monkeypatch: pytest.Mo
     counts = LabelCounts([MultilabelTask(name="tags", label="tags")])
     counts.add(pa.table({"tags": [[f"t{i}", f"t{j}"] for i in range(20) for j in range(20)]}))
     assert counts.together is None
-    assert len(counts.alone[0]) == 20
+    assert len(counts.single[0]) == 20

@@ -101,7 +101,7 @@ def test_sentences_say_what_changed_and_what_to_do() -> None:
     here, there = split(strings({"a": 50, "b": 50})), split(strings({"a": 80, "b": 20}))
     [finding] = shift_findings("skew", here, there, schema_pb2.Schema(), 0.1)
     assert finding.sentence == (
-        "column 'c' skews from serving: 'a' is 50.0% here and 80.0% there, a distance of 0.3"
+        "column 'c' skews from serving: 'a' is 50.0% of values, against 80.0%: a distance of 0.3"
         " (L-infinity). Expected at most 0.1; set skew_comparator.infinity_norm.threshold of its"
         " feature in the schema to choose another."
     )

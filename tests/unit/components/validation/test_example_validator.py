@@ -106,7 +106,7 @@ def test_row_weights(validate: Callable[..., Anomalies], weight: str, message: s
         (
             BinaryTask(name="t", label="kind", positive=("cta",)),
             "tasks.t: all 4 labels of train in column 'kind' are negative: positive is 'cta', and"
-            " the values there are 'cat' (2 rows), 'bird' (1 rows), 'dog' (1 rows)."
+            " the column holds 'cat' (2 rows), 'bird' (1 rows), 'dog' (1 rows)."
             " Did you mean 'cat'?",
         ),
         (

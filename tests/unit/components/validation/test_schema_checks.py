@@ -47,7 +47,7 @@ def findings(column: ColumnStatistics, schema: str) -> list[Finding]:
             F,
             "type: FLOAT presence { min_count: 10 }",
             "FEATURE_TYPE_LOW_NUMBER_PRESENT",
-            "is there in 9 rows of val. Expected at least 10",
+            "has values in 9 rows of val. Expected at least 10",
         ),
         (
             S,

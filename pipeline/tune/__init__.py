@@ -1,1 +1,1 @@
-"""`rootstock tune`: better values for the fields of a spec."""
+"""`rootstock tune`: a search for better values of the fields of a spec."""

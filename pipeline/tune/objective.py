@@ -1,4 +1,4 @@
-"""What a trial is worth: how much better than the spec as it is, over all tasks."""
+"""The objective of a search: the gain of a trial over the original spec, over all tasks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ Values = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class Objective:
-    """metrics: by task. signs: 1 where more of it is better, else -1. base: what the spec as it is
-    has on validation rows.
+    """Gain over the original spec on validation data.
+
+    metrics: by task. signs: 1 if higher values are better, else -1. base: the original spec's
+    values.
     """
 
     metrics: Mapping[str, str]
@@ -25,8 +27,9 @@ class Objective:
     base: Mapping[str, float]
 
     def gain(self, values: Values) -> float | None:
-        """The mean over tasks of the relative gain in percent (Δm: Maninis et al. 2019, CVPR,
-        equation 4); None where a task has no value.
+        """Mean relative gain over tasks in percent (Δm: Maninis et al. 2019, CVPR, equation 4).
+
+        None if the metric of a task is undefined.
         """
         gains = []
         for task, base in self.base.items():
@@ -37,22 +40,22 @@ class Objective:
         return float(np.mean(gains))
 
     def of_epoch(self, figures: Mapping[str, float]) -> float | None:
-        """The same after an epoch; None where epochs do not have the metrics."""
+        """The gain after an epoch; None if epochs lack the metrics."""
         return self.gain({t: figures.get(f"val_{t}_{m}") for t, m in self.metrics.items()})
 
 
-def against(spec: Spec, base: TrialFigures) -> Objective:
-    """The objective against a trial of the spec as it is.
+def objective_for(spec: Spec, base: TrialFigures) -> Objective:
+    """The objective of a search. base: the metrics of the original spec.
 
     Raises:
-        RootstockError: it has no figures on validation rows.
+        RootstockError: a task has no metric on validation rows.
     """
     metrics = chosen_metrics(spec, "tune", spec.tune.metrics)
     signs = {t: sign(spec, t, m) for t, m in metrics.items()}
-    found = {t: base.tasks[t].val.get(m) for t, m in metrics.items()}
-    if missing := [t for t, value in found.items() if value is None]:
+    values = {t: base.tasks[t].val.get(m) for t, m in metrics.items()}
+    if missing := [t for t, value in values.items() if value is None]:
         raise RootstockError(
-            f"tune chooses by validation rows, and tasks {', '.join(missing)} have no figure there:"
-            " give data.splits.val a larger share."
+            "tune compares trials on validation rows, and these tasks have no metric there:"
+            f" {', '.join(missing)}. Give data.splits.val a larger share."
         )
-    return Objective(metrics, signs, {t: v for t, v in found.items() if v is not None})
+    return Objective(metrics, signs, {t: v for t, v in values.items() if v is not None})

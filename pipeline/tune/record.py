@@ -14,7 +14,7 @@ from pipeline.tune.search import FIGURES, SECONDS, TEST
 SEARCH, TRIAL = "rootstock.search", "rootstock.trial"
 
 
-def record(found: SearchResult, report: Path, name: str) -> None:
+def record(result: SearchResult, report: Path, name: str) -> None:
     """Send a search to MLflow, with the directory of its report. name: of its Optuna study."""
     children = [
         Child(
@@ -24,28 +24,28 @@ def record(found: SearchResult, report: Path, name: str) -> None:
             params=trial.params,
             tags={"rootstock.state": trial.state.name.lower()},
         )
-        for trial in found.trials
+        for trial in result.trials
     ]
-    best = found.best
+    best = result.best
     group = Group(
         tag=SEARCH,
         key=name,
-        name=f"tune {found.spec.name}",
+        name=f"tune {result.spec.name}",
         child_tag=TRIAL,
         children=children,
         complete=False,
         metrics={} if best is None else {"gain": best.value or 0.0},
         tags={} if best is None else {"rootstock.best": str(best.number + 1)},
     )
-    record_group(found.spec, group, report)
+    record_group(result.spec, group, report)
 
 
 def _figures(trial: FrozenTrial) -> dict[str, float]:
     """Gain, seconds, and metrics on validation and test rows."""
-    found = {} if trial.value is None else {"gain": trial.value}
+    values = {} if trial.value is None else {"gain": trial.value}
     if (seconds := trial.user_attrs.get(SECONDS)) is not None:
-        found["seconds"] = seconds
+        values["seconds"] = seconds
     for split, name in (("val", FIGURES), ("test", TEST)):
-        for task, values in trial.user_attrs.get(name, {}).items():
-            found |= {f"{split}.{task}.{m}": v for m, v in values.items() if v is not None}
-    return found
+        for task, metrics in trial.user_attrs.get(name, {}).items():
+            values |= {f"{split}.{task}.{m}": v for m, v in metrics.items() if v is not None}
+    return values

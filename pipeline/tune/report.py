@@ -1,4 +1,4 @@
-"""What a search has found, for people and for programs."""
+"""The report of a search, as Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from components.experiments.trial_result import TrialFigures
 from pipeline.report.tables import Table
 from pipeline.spec.sections import Spec
 from pipeline.tune.objective import Objective
-from pipeline.tune.search import FIGURES, REASON, SECONDS, STARTUP, TEST, overrides
+from pipeline.tune.search import FIGURES, REASON, SECONDS, STARTUP, TEST, as_overrides
 
 SHOWN = 5
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A search that is over. base: figures of the spec as it is. trials: in order."""
+    """A finished search. base: metrics of the original spec. trials: in order."""
 
     spec: Spec
     objective: Objective
@@ -31,100 +31,100 @@ class SearchResult:
 
     @cached_property
     def ranked(self) -> list[FrozenTrial]:
-        """The trials that were trained to the end, the best first."""
-        whole = [t for t in self.trials if t.state == TrialState.COMPLETE]
-        return sorted(whole, key=lambda t: (-(t.value or 0.0), t.number))
+        """The trials that were trained to the end, best first."""
+        complete = [t for t in self.trials if t.state == TrialState.COMPLETE]
+        return sorted(complete, key=lambda t: (-(t.value or 0.0), t.number))
 
     @property
     def best(self) -> FrozenTrial | None:
-        """The best trial, if it is better than the spec as it is."""
+        """The best trial, if it is better than the original spec."""
         return next((t for t in self.ranked if (t.value or 0.0) > 0), None)
 
     @cached_property
     def importances(self) -> dict[str, float]:
-        """By field, the share of what trials differ by (fANOVA: Hutter et al. 2014, ICML)."""
+        """The share of the gain's variance due to each field (fANOVA: Hutter et al. 2014, ICML)."""
         if len(self.ranked) <= STARTUP or len(self.spec.tune.space) < 2:
             return {}
         study = optuna.create_study(direction="maximize")
         study.add_trials(self.ranked)
         try:
             return optuna.importance.get_param_importances(study)
-        except (RuntimeError, ValueError):  # all trials are worth the same
+        except (RuntimeError, ValueError):  # all trials have the same gain
             return {}
 
 
-def as_json(found: SearchResult) -> str:
-    """All of it."""
-    told: dict[str, Any] = {
-        "name": found.spec.name,
-        "metrics": dict(found.objective.metrics),
-        "base": dict(found.objective.base),
-        "best": None if found.best is None else found.best.number,
-        "importances": found.importances,
+def as_json(result: SearchResult) -> str:
+    """The report as JSON."""
+    content: dict[str, Any] = {
+        "name": result.spec.name,
+        "metrics": dict(result.objective.metrics),
+        "base": dict(result.objective.base),
+        "best": None if result.best is None else result.best.number,
+        "importances": result.importances,
         "trials": [
             {
                 "number": t.number,
                 "state": t.state.name.lower(),
-                "overrides": overrides(t.params, found.spec.tune),
+                "overrides": as_overrides(t.params, result.spec.tune),
                 "gain": t.value if t.state == TrialState.COMPLETE else None,
                 "validation": t.user_attrs.get(FIGURES),
                 "test": t.user_attrs.get(TEST),
                 "seconds": t.user_attrs.get(SECONDS),
                 "reason": t.user_attrs.get(REASON),
             }
-            for t in found.trials
+            for t in result.trials
         ],
     }
-    return json.dumps(told, indent=1)
+    return json.dumps(content, indent=1)
 
 
-def markdown(found: SearchResult) -> str:
-    """For people."""
-    return "\n\n".join(_paragraphs(found)) + "\n"
+def markdown(result: SearchResult) -> str:
+    """The report as Markdown."""
+    return "\n\n".join(_paragraphs(result)) + "\n"
 
 
-def _paragraphs(found: SearchResult) -> Iterator[str]:
-    count = {state: sum(t.state == state for t in found.trials) for state in TrialState}
-    yield f"# Tuning of {found.spec.name}"
+def _paragraphs(result: SearchResult) -> Iterator[str]:
+    count = {state: sum(t.state == state for t in result.trials) for state in TrialState}
+    yield f"# Tuning of {result.spec.name}"
     yield (
-        f"{len(found.trials)} trials: {count[TrialState.COMPLETE]} trained to the end,"
+        f"{len(result.trials)} trials: {count[TrialState.COMPLETE]} trained to the end,"
         f" {count[TrialState.PRUNED]} pruned, {count[TrialState.FAIL]} failed."
     )
-    if found.best is None:
-        yield "No trial is better on validation rows than the spec as it is."
+    if result.best is None:
+        yield "No trial is better than the original spec on validation data."
     else:
-        settings = ", ".join(overrides(found.best.params, found.spec.tune))
-        gain = f"{found.best.value:+.2f} % on validation rows, the mean over tasks"
+        settings = ", ".join(as_overrides(result.best.params, result.spec.tune))
+        gain = f"{result.best.value:+.2f} % on validation data (mean over tasks)"
         yield f"Best: {settings}: {gain}."
-        if test_gain := _test_gain(found, found.best):
+        if test_gain := _test_gain(result, result.best):
             yield (
-                f"On test rows: {test_gain:+.2f} %. The best of many is too good by chance on the"
-                " rows that chose it; test rows had no part in that."
+                f"On test data: {test_gain:+.2f} %. The validation gain is optimistic because it is"
+                " the best of many trials; test data took no part in the choice."
             )
-        yield _comparison(found, found.best).markdown()
-    if found.ranked:
-        yield f"The best {min(SHOWN, len(found.ranked))}:"
-        yield _best_trials(found).markdown()
-    if found.importances:
-        shares = ", ".join(f"{key} {share:.2f}" for key, share in found.importances.items())
-        yield f"What makes the difference (shares): {shares}"
+        yield _comparison(result, result.best).markdown()
+    if result.ranked:
+        yield f"The best {min(SHOWN, len(result.ranked))} trials:"
+        yield _best_trials(result).markdown()
+    if result.importances:
+        shares = ", ".join(f"{key} {share:.2f}" for key, share in result.importances.items())
+        yield f"Importance of the fields (shares of the variance): {shares}"
 
 
-def _test_gain(found: SearchResult, trial: FrozenTrial) -> float | None:
-    """The gain on test rows."""
-    metrics = found.objective.metrics
-    before = {t: found.base.tasks[t].test.get(m) for t, m in metrics.items()}
+def _test_gain(result: SearchResult, trial: FrozenTrial) -> float | None:
+    """The gain on test data; None if the original spec has no test metrics."""
+    metrics = result.objective.metrics
+    before = {t: result.base.tasks[t].test.get(m) for t, m in metrics.items()}
     if any(v is None for v in before.values()):
         return None
-    there = {t: v for t, v in before.items() if v is not None}
-    objective = Objective(metrics, found.objective.signs, there)
+    base = {t: v for t, v in before.items() if v is not None}
+    objective = Objective(metrics, result.objective.signs, base)
     return objective.gain({t: trial.user_attrs[TEST][t].get(m) for t, m in metrics.items()})
 
 
-def _comparison(found: SearchResult, trial: FrozenTrial) -> Table:
+def _comparison(result: SearchResult, trial: FrozenTrial) -> Table:
     rows = []
-    for task, metric in found.objective.metrics.items():
-        figures = found.base.tasks[task]
+    for task, metric in result.objective.metrics.items():
+        figures = result.base.tasks[task]
         values = [
             figures.val.get(metric),
             trial.user_attrs[FIGURES][task].get(metric),
@@ -132,12 +132,12 @@ def _comparison(found: SearchResult, trial: FrozenTrial) -> Table:
             trial.user_attrs[TEST][task].get(metric),
         ]
         rows.append([task, metric, *("" if v is None else f"{v:.4f}" for v in values)])
-    header = ["task", "metric", "validation: as it is", "tuned", "test: as it is", "tuned"]
+    header = ["task", "metric", "validation: original", "tuned", "test: original", "tuned"]
     return Table(header, rows)
 
 
-def _best_trials(found: SearchResult) -> Table:
-    keys = list(found.spec.tune.space)
+def _best_trials(result: SearchResult) -> Table:
+    keys = list(result.spec.tune.space)
     rows = [
         [
             str(t.number + 1),
@@ -145,7 +145,7 @@ def _best_trials(found: SearchResult) -> Table:
             f"{t.user_attrs[SECONDS]:.1f}",
             *(_short(t.params.get(key)) for key in keys),
         ]
-        for t in found.ranked[:SHOWN]
+        for t in result.ranked[:SHOWN]
     ]
     return Table(["trial", "gain", "seconds", *keys], rows)
 

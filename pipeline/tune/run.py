@@ -1,4 +1,4 @@
-"""`rootstock tune`: search, tell, write the spec that is best."""
+"""`rootstock tune`: search, report, and write the best spec."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from pipeline.spec.runnable import runnable_specs
 from pipeline.spec.sections import Spec
 from pipeline.store.locks import locked
 from pipeline.store.store import Store
-from pipeline.tune.objective import against
+from pipeline.tune.objective import objective_for
 from pipeline.tune.record import record
 from pipeline.tune.report import SearchResult, as_json, markdown
-from pipeline.tune.search import Search, over, overrides, revive
+from pipeline.tune.search import Search, as_overrides, finished_trials, requeue_interrupted
 from pipeline.tune.space import check_space
 from pipeline.tune.trial import Outcome, SpecSource, attempt, train_unchanged
 from pipeline.worker_pool import killed, worker_pool
@@ -31,80 +31,79 @@ from pipeline.worker_pool import killed, worker_pool
 
 def tune(
     path: Path,
-    given: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
     workers: int = 1,
     minutes: float | None = None,
 ) -> Path:
-    """Search the space of a spec file's `tune` section; what is there already is not done again.
+    """Search the space in the `tune` section of a spec file; finished trials are not repeated.
 
-    given: overrides of the spec. workers: trials at the same time; with several, the order in which
-    they end decides what the search learns, and so what it tries. minutes: after which no trial
-    begins.
+    workers: concurrent trials. With several, the search depends on the order in which they finish,
+    so it is not reproducible. minutes: no trial starts after this time.
 
     Returns:
         The directory of the report.
 
     Raises:
-        RootstockError: the spec, its data or its space is not as it must be.
+        RootstockError: the spec, its data or its search space is invalid.
     """
     began = time.monotonic()
     if workers < 1:
         raise RootstockError(f"--workers: expected at least one, received {workers}.")
     variables = variables or {}
-    spec, _ = load_spec(path, given, variables)
+    spec, _ = load_spec(path, overrides, variables)
     if not spec.tune.space:
         raise RootstockError(
-            f"{path}: `tune` names nothing to tune. Expected for instance\n"
+            f"{path}: `tune.space` is empty. Expected, for example,\n"
             "tune:\n  space:\n    training.learning_rate: {low: 0.0003, high: 0.01, log: true}"
         )
-    check_space(path, spec, given, variables)
+    check_space(path, spec, overrides, variables)
     directory = Store(Path(spec.store)).open().root / "tuning" / spec.name
     directory.mkdir(parents=True, exist_ok=True)
     display = display_for(sys.stderr)
-    asked = SpecSource(path, tuple(given), variables)
+    source = SpecSource(path, tuple(overrides), variables)
     with (
         contextlib.closing(display),
         locked(directory / ".lock", wait=False) as ours,
         worker_pool(workers) as pool,
     ):
         if not ours:
-            raise RootstockError(f"{directory}: another `rootstock tune` is at work there.")
+            raise RootstockError(f"{directory}: another `rootstock tune` of this spec is running.")
         try:
-            display.line(f"{spec.name}: first the spec as it is")
-            start = pool.submit(train_unchanged, asked).result()
-            objective = against(spec, start.figures)
+            display.line(f"{spec.name}: training the original spec first")
+            start = pool.submit(train_unchanged, source).result()
+            objective = objective_for(spec, start.figures)
             name = _name(spec, start.fingerprint)
             search = Search(directory / "trials.db", name, spec.tune, spec.seed)
             end = None if minutes is None else began + 60 * minutes
-            done = revive(search.open())
+            done = requeue_interrupted(search.open())
             if done:
                 display.line(_already(done, spec.tune.trials))
 
             def submit(number: int) -> Future[Outcome]:
-                return pool.submit(attempt, asked, search, objective, number)
+                return pool.submit(attempt, source, search, objective, number)
 
             outcomes = _outcomes(submit, range(done, spec.tune.trials), workers, end)
             for count, outcome in enumerate(outcomes, done + 1):
-                display.line(f"{count} of {spec.tune.trials}: {_told(outcome)}")
+                display.line(f"{count} of {spec.tune.trials}: {_describe(outcome)}")
         except BrokenProcessPool as e:
             raise killed() from e
-    found = SearchResult(spec, objective, start.figures, over(search.open()))
-    _write(found, asked, directory)
-    record(found, directory, search.name)
+    result = SearchResult(spec, objective, start.figures, finished_trials(search.open()))
+    _write(result, source, directory)
+    record(result, directory, search.name)
     return directory
 
 
 def _name(spec: Spec, fingerprint: str) -> str:
-    """Of the Optuna study: of what trials are measured against, and from where they are drawn."""
-    told = repr((fingerprint, sorted(spec.tune.space.items()), sorted(spec.tune.metrics.items())))
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    """The name of the Optuna study: a hash of the original spec, its data and the search space."""
+    key = repr((fingerprint, sorted(spec.tune.space.items()), sorted(spec.tune.metrics.items())))
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def _outcomes(
     submit: Callable[[int], Future[Outcome]], numbers: range, workers: int, end: float | None
 ) -> Iterator[Outcome]:
-    """Trials of these numbers as they end, until all have or the time is over."""
+    """Run the trials with these numbers and yield each outcome; stop when the time is up."""
     running: set[Future[Outcome]] = set()
     left = iter(numbers)
     while True:
@@ -119,29 +118,29 @@ def _outcomes(
 
 def _already(done: int, trials: int) -> str:
     if done >= trials:
-        return f"Nothing is left to try: {done} trials were there already."
-    return f"{done} of {trials} trials were there already."
+        return f"Nothing is left to try: {done} trials are finished already."
+    return f"{done} of {trials} trials are finished already."
 
 
-def _told(outcome: Outcome) -> str:
-    tried = ", ".join(outcome.overrides)
+def _describe(outcome: Outcome) -> str:
+    settings = ", ".join(outcome.overrides)
     if outcome.gain is None:
-        return f"{tried}: {outcome.said}"
-    return f"{tried}: {outcome.gain:+.2f} %, {outcome.seconds:.1f} s"
+        return f"{settings}: {outcome.reason}"
+    return f"{settings}: {outcome.gain:+.2f} %, {outcome.seconds:.1f} s"
 
 
-def _write(found: SearchResult, asked: SpecSource, directory: Path) -> None:
-    """The report, and the spec with what was found if that is better."""
+def _write(result: SearchResult, source: SpecSource, directory: Path) -> None:
+    """Write the report and, if a trial is better than the original spec, its spec."""
     tuned = directory / "tuned.yaml"
     tuned.unlink(missing_ok=True)
-    if found.best is not None:
-        told = overrides(found.best.params, found.spec.tune)
+    if result.best is not None:
+        best = as_overrides(result.best.params, result.spec.tune)
         (text,) = runnable_specs(
-            asked.path, [*asked.overrides, *told], asked.variables, [tuple(found.spec.tasks)]
+            source.path, [*source.overrides, *best], source.variables, [tuple(result.spec.tasks)]
         ).values()
         write_whole(tuned, text)
-    write_whole(directory / "tuning.json", as_json(found))
-    write_whole(directory / "report.md", markdown(found))
-    print(markdown(found))
-    if found.best is not None:
-        print(f"Run it: rootstock run {tuned}")
+    write_whole(directory / "tuning.json", as_json(result))
+    write_whole(directory / "report.md", markdown(result))
+    print(markdown(result))
+    if result.best is not None:
+        print(f"To train it: rootstock run {tuned}")

@@ -1,4 +1,4 @@
-"""The search's memory: an Optuna study in SQLite, which goes on where it was left."""
+"""The state of a search: an Optuna study in SQLite, so that a killed search can continue."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from optuna.trial import TrialState
 from pipeline.spec.tune import Range, Tune
 
 GAIN, FIGURES, TEST, REASON, SECONDS = "gain", "figures", "test", "reason", "seconds"
-"""Attributes of a trial: figures on validation and test rows by task, and why it failed."""
-MEANT = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+"""Attributes of a trial: metrics on validation and test rows by task, and why it failed."""
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 STARTUP = 5
-"""Trials before pruning and learning from them begin."""
+"""Trials before pruning and the TPE sampler start to use earlier trials."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """Where the memory lies. name: of the Optuna study: searches of other spaces, or against
-    another spec, have other names.
+    """A search and the SQLite file of its state.
+
+    name: of the Optuna study. A search of another space or of another spec has another name.
     """
 
     file: Path
@@ -38,7 +39,7 @@ class Search:
     seed: int
 
     def open(self, number: int = 0) -> optuna.Study:
-        """The study. number: trials begun before, so that no two draw the same."""
+        """Open the study. number: trials started before; it gives each trial its own seed."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.file.parent.mkdir(parents=True, exist_ok=True)
         seed = self.seed + number
@@ -56,26 +57,26 @@ class Search:
         )
 
     def distributions(self) -> dict[str, BaseDistribution]:
-        """Of Optuna, by key of the spec."""
+        """The search space as Optuna's distributions, by key of the spec."""
         return {key: _distribution(space) for key, space in self.settings.space.items()}
 
 
-def revive(study: optuna.Study) -> int:
-    """Queue again what was running when a search was killed; how many trials are over."""
+def requeue_interrupted(study: optuna.Study) -> int:
+    """Queue again the trials that a killed search left running; count the finished ones."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
         study.enqueue_trial(trial.params, skip_if_exists=False)
-    return len(over(study))
+    return len(finished_trials(study))
 
 
-def over(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """The trials that came to an end, not those that were killed."""
-    trials = study.get_trials(deepcopy=False, states=MEANT)
+def finished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """The trials that ended by themselves, without those that were killed."""
+    trials = study.get_trials(deepcopy=False, states=ENDED)
     return [t for t in trials if t.state != TrialState.FAIL or REASON in t.user_attrs]
 
 
-def overrides(params: Mapping[str, Any], settings: Tune) -> tuple[str, ...]:
-    """A trial's parameters, as for `--set`; fractions to four digits."""
+def as_overrides(params: Mapping[str, Any], settings: Tune) -> tuple[str, ...]:
+    """A trial's parameters as `--set` options; fractions with four significant digits."""
     return tuple(
         f"{key}={_number(value) if isinstance(settings.space[key], Range) else value}"
         for key, value in params.items()

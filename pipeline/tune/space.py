@@ -1,4 +1,4 @@
-"""Whether a spec can take the values that its `tune` section would give it."""
+"""Checks that the search space of a spec's `tune` section fits the spec."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from pipeline.spec.sections import Spec
 from pipeline.spec.tune import Range
 
 
-def check_space(path: Path, spec: Spec, given: Sequence[str], variables: Mapping[str, str]) -> None:
-    """Every key is one of the spec, and takes the values it may get; so do the metrics.
+def check_space(
+    path: Path, spec: Spec, overrides: Sequence[str], variables: Mapping[str, str]
+) -> None:
+    """Check that every key exists and accepts its values, and that the metrics exist.
+
+    overrides: of the spec.
 
     Raises:
-        RootstockError: one does not.
+        RootstockError: a key, value or metric is invalid.
     """
     chosen_metrics(spec, "tune", spec.tune.metrics)
     for key, space in spec.tune.space.items():
         for value in (space.low, space.high) if isinstance(space, Range) else space:
             try:
-                load_spec(path, [*given, f"{key}={json.dumps(value)}"], variables)
+                load_spec(path, [*overrides, f"{key}={json.dumps(value)}"], variables)
             except RootstockError as e:
                 raise RootstockError(f"{path}: tune.space.{key}: {json.dumps(value)}: {e}") from e

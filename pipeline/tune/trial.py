@@ -1,4 +1,4 @@
-"""One trial of a search, in a process of its own."""
+"""One trial of a search, in its own process."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from pipeline.study.design import model_recipe
 from pipeline.tracking.base import Tracker
 from pipeline.tracking.events import Event, StageMetrics
 from pipeline.tune.objective import Objective
-from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST, Search, overrides
+from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST, Search, as_overrides
 
 
 @dataclass(frozen=True)
 class SpecSource:
-    """A spec as the command line gives it."""
+    """A spec file with the options of the command line."""
 
     path: Path
     overrides: tuple[str, ...]
     variables: Mapping[str, str]
 
     def spec(self, more: tuple[str, ...] = ()) -> Spec:
-        """The spec with some fields changed."""
+        """Load the spec with more overrides."""
         return load_spec(self.path, [*self.overrides, *more], self.variables)[0]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """fingerprint: of the trial, so of the spec and its data."""
+    """A finished training. fingerprint: of the trial, so of the spec and its data."""
 
     fingerprint: str
     figures: TrialFigures
@@ -55,16 +55,16 @@ class Trained:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended. gain: None where it was pruned or failed. said: the reason then."""
+    """How a trial ended. gain: None if it was pruned or failed, for the reason `reason`."""
 
     overrides: tuple[str, ...]
     gain: float | None
     seconds: float
-    said: str = ""
+    reason: str = ""
 
 
 class Pruning(Tracker):
-    """Tells Optuna what every epoch was worth, and ends the training that is not worth it."""
+    """Reports every epoch to Optuna, and stops the training of an unpromising trial."""
 
     def __init__(self, trial: optuna.Trial, objective: Objective) -> None:
         self.trial, self.objective = trial, objective
@@ -84,22 +84,22 @@ class Pruning(Tracker):
                 raise optuna.TrialPruned(f"pruned after epoch {event.step + 1}")
 
 
-def train_unchanged(asked: SpecSource) -> Trained:
-    """The spec as it is.
+def train_unchanged(source: SpecSource) -> Trained:
+    """Train the original spec.
 
     Raises:
         RootstockError: it cannot be trained.
     """
-    spec = asked.spec()
+    spec = source.spec()
     with Runner(Store(Path(spec.store)), display=Quiet()) as runner:
         return train_spec(spec, runner, runner)
 
 
 def train_spec(spec: Spec, data: Runner, runner: Runner) -> Trained:
-    """Run the data stages, then train_spec a model of all tasks and measure it.
+    """Run the data stages, then train and evaluate one model of all tasks.
 
     Raises:
-        RootstockError: the spec does not fit its data, or names what is not there.
+        RootstockError: the spec does not fit its data, or names something that does not exist.
     """
     spec = with_trunk_looked_up(spec)
     tasks = tuple(spec.tasks)
@@ -113,20 +113,20 @@ def train_spec(spec: Spec, data: Runner, runner: Runner) -> Trained:
     return Trained(identify(stage, inputs).fingerprint, load_figures(result))
 
 
-def attempt(asked: SpecSource, search: Search, objective: Objective, number: int) -> Outcome:
-    """Draw parameters, train_spec, tell the study. number: trials begun before this one.
+def attempt(source: SpecSource, search: Search, objective: Objective, number: int) -> Outcome:
+    """Draw parameters, train, and report to the Optuna study. number: trials started before.
 
     Raises:
-        RuntimeError: what the trial raised, as text: not every exception survives pickling.
+        RuntimeError: an unexpected error, as text, because some exceptions cannot be pickled.
     """
     from models.lazy import keras
 
     keras.backend.clear_session()
     study = search.open(number)
     trial = study.ask(search.distributions())
-    told = overrides(trial.params, search.settings)
+    overrides = as_overrides(trial.params, search.settings)
     try:
-        spec = asked.spec(told)
+        spec = source.spec(overrides)
         store = Store(Path(spec.store))
         with (
             Runner(store, display=Quiet()) as data,
@@ -135,25 +135,25 @@ def attempt(asked: SpecSource, search: Search, objective: Objective, number: int
             figures = train_spec(spec, data, runner).figures
     except optuna.TrialPruned as e:
         study.tell(trial, state=TrialState.PRUNED)
-        return Outcome(told, None, 0.0, str(e))
+        return Outcome(overrides, None, 0.0, str(e))
     except RootstockError as e:
-        return _failed(study, trial, told, str(e))
+        return _failed(study, trial, overrides, str(e))
     except Exception:
         raise RuntimeError(traceback.format_exc()) from None
     _keep(trial, figures)
     gain = objective.gain({t: figures.tasks[t].val.get(m) for t, m in objective.metrics.items()})
     if gain is None:
-        return _failed(study, trial, told, "it has no figure on validation rows for some task")
+        return _failed(study, trial, overrides, "a task has no metric on validation rows")
     study.tell(trial, gain)
-    return Outcome(told, gain, figures.costs.seconds)
+    return Outcome(overrides, gain, figures.costs.seconds)
 
 
 def _failed(
-    study: optuna.Study, trial: optuna.Trial, told: tuple[str, ...], reason: str
+    study: optuna.Study, trial: optuna.Trial, overrides: tuple[str, ...], reason: str
 ) -> Outcome:
     trial.set_user_attr(REASON, reason)
     study.tell(trial, state=TrialState.FAIL)
-    return Outcome(told, None, 0.0, reason)
+    return Outcome(overrides, None, 0.0, reason)
 
 
 def _keep(trial: optuna.Trial, figures: TrialFigures) -> None:

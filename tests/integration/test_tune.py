@@ -60,7 +60,7 @@ def test_a_killed_search_continues_and_writes_a_spec_that_runs(project: Path) ->
     (best,) = (t for t in told["trials"] if t["number"] == told["best"])
     assert best["gain"] == max(t["gain"] for t in told["trials"] if t["gain"] is not None)
     assert best["gain"] > 0, "a trunk two units wide can be bettered"
-    assert "Run it: rootstock run" in out
+    assert "To train it: rootstock run" in out
 
     check = [sys.executable, "-m", "pipeline.cli.main", "validate", str(directory / "tuned.yaml")]
     subprocess.run(check, check=True, cwd=project)
@@ -80,7 +80,7 @@ def test_a_killed_search_continues_and_writes_a_spec_that_runs(project: Path) ->
     _, err = again.communicate(timeout=300)
     assert again.returncode == 0, err
     assert finished(project / "store") == after
-    assert "Nothing is left to try: 6 trials were there already." in err
+    assert "Nothing is left to try: 6 trials are finished already." in err
     assert len(client.search_runs([experiment.experiment_id])) == 7
 
 
@@ -92,5 +92,5 @@ def test_an_interrupted_search_stops_at_once_and_can_continue(project: Path) -> 
         train_on(process, store, short=1, trials=1)
         done = finished(store)
         stops(process, times, group)
-        assert len(done) == 1, "the spec as it is"
+        assert len(done) == 1, "the original spec"
         assert finished(store) == done

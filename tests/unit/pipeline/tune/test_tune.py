@@ -14,10 +14,19 @@ from components.experiments.trial_result import TrialFigures
 from pipeline.spec.load import load_spec
 from pipeline.spec.tune import Tune
 from pipeline.tracking.events import StageMetrics
-from pipeline.tune.objective import Objective, against
+from pipeline.tune.objective import Objective, objective_for
 from pipeline.tune.report import SearchResult, markdown
 from pipeline.tune.run import tune
-from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST, Search, over, overrides, revive
+from pipeline.tune.search import (
+    FIGURES,
+    REASON,
+    SECONDS,
+    TEST,
+    Search,
+    as_overrides,
+    finished_trials,
+    requeue_interrupted,
+)
 from pipeline.tune.trial import Pruning
 from tests.planted import write_spec
 from tests.unit.pipeline.study.figures import task_figures, trial
@@ -51,7 +60,7 @@ def test_spaces_that_cannot_be_searched(space: dict[str, object], message: str) 
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ("", "names nothing to tune"),
+        ("", "tune.space` is empty"),
         ("tune: {space: {training.epoch: [1, 2]}}", r"training\.epoch: 1: .*epoch"),
         ("tune: {space: {training.epochs: {low: 0, high: 2}}}", r"training\.epochs: 0: .*greater"),
         ("tune: {space: {training.epochs: [1]}, metrics: {up: mae}}", "tune.metrics: .*mae"),
@@ -76,9 +85,9 @@ def test_a_search_draws_from_its_space_and_goes_on_where_it_was(tmp_path: Path) 
     assert all(0.001 <= p["training.learning_rate"] <= 0.1 for p in drawn)
     assert len({p["training.learning_rate"] for p in drawn}) == 20
     assert {p["model.sharing"] for p in drawn} == {'"hard"', '{"name": "mmoe", "experts": 2}'}
-    told = overrides({**drawn[0], "training.learning_rate": 0.01234567}, search.settings)
+    told = as_overrides({**drawn[0], "training.learning_rate": 0.01234567}, search.settings)
     assert "training.learning_rate=0.01235" in told
-    assert len(over(search.open())) == 20
+    assert len(finished_trials(search.open())) == 20
     again = Search(tmp_path / "t.db", "s", settings(sampler="random"), seed=3)
     assert again.open().ask(again.distributions()).params == drawn[0]
 
@@ -90,9 +99,9 @@ def test_what_ran_when_a_search_was_killed_is_tried_again(tmp_path: Path) -> Non
     failed = study.ask(search.distributions())
     failed.set_user_attr(REASON, "does not fit")
     study.tell(failed, state=TrialState.FAIL)
-    assert revive(search.open()) == 1
+    assert requeue_interrupted(search.open()) == 1
     assert search.open(5).ask(search.distributions()).params == lost.params
-    assert len(over(search.open())) == 1
+    assert len(finished_trials(search.open())) == 1
 
 
 def figures(up: float, side: float) -> TrialFigures:
@@ -101,7 +110,7 @@ def figures(up: float, side: float) -> TrialFigures:
 
 def test_a_gain_is_the_mean_relative_one(tmp_path: Path) -> None:
     spec, _ = load_spec(write_spec(tmp_path, ("up", "side"), "tune: {metrics: {side: log_loss}}"))
-    objective = against(spec, figures(0.8, 0.5))
+    objective = objective_for(spec, figures(0.8, 0.5))
     assert objective.metrics == {"up": "auc", "side": "log_loss"}
     assert objective.base == {"up": 0.8, "side": 0.5}
     assert objective.gain({"up": 0.88, "side": 0.4}) == pytest.approx((10 + 20) / 2)
@@ -128,7 +137,7 @@ def test_a_report_says_what_chance_may_have_done(tmp_path: Path) -> None:
     spec, _ = load_spec(
         write_spec(tmp_path, ("up", "side"), "tune: {space: {training.epochs: [1, 2]}}")
     )
-    objective = against(spec, figures(0.8, 0.8))
+    objective = objective_for(spec, figures(0.8, 0.8))
     study = optuna.create_study(direction="maximize")
     for gain, test in ((-1.0, 0.7), (2.0, 0.88)):
         asked = study.ask(
@@ -142,8 +151,8 @@ def test_a_report_says_what_chance_may_have_done(tmp_path: Path) -> None:
     assert found.best is not None
     assert found.best.number == 1
     told = markdown(found)
-    assert "+2.00 % on validation rows" in told
-    assert "On test rows: +10.00 %. The best of many is too good by chance" in told
+    assert "+2.00 % on validation data" in told
+    assert "On test data: +10.00 %. The validation gain is optimistic" in told
     worse = SearchResult(spec, objective, figures(0.8, 0.8), study.trials[:1])
     assert worse.best is None
     assert "No trial is better" in markdown(worse)

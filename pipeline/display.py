@@ -1,4 +1,4 @@
-"""Progress for people: bars with rates and time left on a terminal, plain lines in a log."""
+"""Progress: bars with rates and remaining time on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 LINE_EVERY_S = 5.0
 MOST_FIGURES = 5
-"""Of a stage, in the closing table."""
+"""Figures of a stage in the closing table."""
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """One row of the closing table. seconds: spent now, so next to nothing when cached."""
+    """One row of the closing table. seconds: spent by this run, so about 0 if cached."""
 
     stage: str
     cached: bool
@@ -32,28 +32,28 @@ class StageResult:
 
 
 class Display(ABC):
-    """Where stages show how far they are. Methods may be called from several threads."""
+    """Shows the progress of stages. Several threads may call it at once."""
 
     @abstractmethod
     def line(self, text: str) -> None:
-        """Print a line that stays."""
+        """Print a permanent line."""
 
     @abstractmethod
     def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None:
-        """A running stage has finished `done` of `total` units."""
+        """Show that a running stage has finished `done` of `total` units."""
 
     @abstractmethod
     def finished(self, stage: str) -> None:
-        """A stage has no more progress to show."""
+        """Remove the progress of a stage that has ended."""
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         return
 
 
 @dataclass
 class LineDisplay(Display):
-    """Plain lines, at most one each few seconds for a stage."""
+    """Plain lines; for each stage at most one every `LINE_EVERY_S` seconds."""
 
     out: TextIO = field(default_factory=lambda: sys.stderr)
     _began: dict[str, float] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class LineDisplay(Display):
 
 
 class BarDisplay(Display):
-    """Live bars on a terminal."""
+    """Progress bars on a terminal."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -126,12 +126,12 @@ class BarDisplay(Display):
 
 
 def display_for(out: TextIO) -> Display:
-    """Bars if a person is watching `out`, lines otherwise."""
+    """Bars if `out` is a terminal, lines otherwise."""
     return BarDisplay() if out.isatty() else LineDisplay(out)
 
 
 def summary(results: Sequence[StageResult], store: Path) -> str:
-    """The closing table: stage, cached or time, main figures, where in the store the result is."""
+    """The closing table: stage, time or `cached`, main figures, location of the result."""
     rows = [
         [
             r.stage,

@@ -63,7 +63,7 @@ def run(
         result = pipeline(given, runner)
     print(summary(runner.results, store.root))
     print(f"\n{_outcome(spec, result, runner.results[-1], serve)}")
-    print(f"{time.monotonic() - began:.1f} s in all.", end=" ")
+    print(f"Total time: {time.monotonic() - began:.1f} s.", end=" ")
     cached = all(r.cached for r in runner.results)
     print(_record(path, spec, syncing, WAIT_FOR_MLFLOW_S if wait and not cached else 0.0))
     return result
@@ -116,10 +116,10 @@ def _start_sync(directory: Path, spec: Spec) -> subprocess.Popen[bytes]:
 
 
 def synchronise(spec: Spec) -> None:
-    """Tell MLflow about every recorded run that it has not got as yet, and say which.
+    """Send every recorded run that MLflow does not have yet, and print which.
 
     Raises:
-        RootstockError: it could not be told.
+        RootstockError: MLflow did not accept a run.
     """
     uri = tracking_uri(spec)
     left = pending(Path(spec.store), uri)
@@ -151,20 +151,21 @@ def _flatten(prefix: str, value: object, into: dict[str, Param]) -> None:
 
 
 def _outcome(spec: Spec, result: Result, pusher: StageResult, serve: bool) -> str:
-    told = result.pushed.load()
-    if not told.pushed:
-        return "Not pushed: " + "; ".join(told.reasons)
+    record = result.pushed.load()
+    if not record.pushed:
+        return "Not pushed: " + "; ".join(record.reasons)
     if pusher.cached or "pushed" in dict(pusher.figures):
-        return pushed_before(spec, told, serve)
-    labelled = f", labelled {told.label!r}" if told.label else ""
-    return f"Pushed version {told.version} to {told.path}{labelled}"
+        return pushed_before(spec, record, serve)
+    label = f", with label {record.label!r}" if record.label else ""
+    return f"Pushed version {record.version} to {record.path}{label}"
 
 
 def _record(path: Path, spec: Spec, syncing: subprocess.Popen[bytes] | None, wait: float) -> str:
     if syncing is None:
-        return "No record was kept."
+        return "The run was not recorded (tracking.backend is none)."
     with contextlib.suppress(subprocess.TimeoutExpired):
         if wait and syncing.wait(wait) != 0:
-            return f"MLflow lacks this run as yet; send it with: rootstock sync {path}"
-    where = spec.tracking.uri or f"rootstock ui {path}"
-    return f"The record: {where}"
+            return f"MLflow does not have this run yet. To send it: rootstock sync {path}"
+    if spec.tracking.uri:
+        return f"Recorded in MLflow at {spec.tracking.uri}"
+    return f"To see it in MLflow: rootstock ui {path}"

@@ -1,4 +1,4 @@
-"""Worker pool."""
+"""A pool of worker processes for trials."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from components.errors import RootstockError
 
 TRIALS_PER_PROCESS = 25
-"""TensorFlow gives no memory back."""
+"""Workers are replaced after so many trials, because TensorFlow does not free its memory."""
 
 
 def worker_pool(workers: int) -> ProcessPoolExecutor:
-    """Processes that share the cores, are renewed now and then, and die with this one."""
+    """Worker processes that share the cores; recycled periodically, terminated with the parent."""
     return ProcessPoolExecutor(
         workers,
         _Context(),
@@ -28,12 +28,12 @@ def worker_pool(workers: int) -> ProcessPoolExecutor:
 
 
 class _Process(SpawnProcess):
-    """A process that no interrupt reaches, not even while it starts: they are the parent's."""
+    """A process that gets no interrupts, even while it starts: the parent handles them."""
 
     def start(self) -> None:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            super().start()  # it inherits what is blocked
+            super().start()  # it inherits the blocked signals
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -43,19 +43,19 @@ class _Context(SpawnContext):
 
 
 def killed() -> RootstockError:
-    """What to tell people where a worker was killed."""
+    """The error to raise when a worker was killed."""
     return RootstockError(
-        "A trial's process was killed, perhaps for want of memory. Run the same command again:"
-        " finished trials are kept; with fewer --workers it takes less memory."
+        "The process of a trial was killed, perhaps because memory ran out. Run the same command"
+        " again: finished trials are kept. Fewer --workers need less memory."
     )
 
 
 def _begin_worker(parent: int, threads: int) -> None:
-    """Share the cores with the others, and do not outlive the parent."""
+    """Use only this worker's share of the cores, and end with the parent."""
     for library in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
         os.environ[library] = str(threads)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.disable(logging.WARNING)  # such as of TensorFlow, that it traces many models
+    logging.disable(logging.WARNING)  # such as TensorFlow's about tracing many models
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
 
 

@@ -76,7 +76,7 @@ def stops(process: subprocess.Popen[str], times: int, group: bool) -> None:
                 os.killpg(process.pid, signal.SIGKILL)
     assert not left, "a process was left behind"
     assert process.returncode == 130, err
-    assert err.endswith("rootstock: interrupted; run the same command to go on from here\n")
+    assert err.endswith("rootstock: interrupted; run the same command again to continue\n")
     assert err.count("interrupted") == 1
     assert not any(word in err for word in ("Traceback", "Error", "Warning")), err
 

@@ -1,4 +1,4 @@
-"""Arguments that several commands take."""
+"""Arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def spec_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("spec", type=Path, help="the YAML file")
+    parser.add_argument("spec", type=Path, help="the YAML spec file")
     parser.add_argument(
         "--set",
         dest="overrides",
@@ -17,13 +17,15 @@ def spec_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A.B=VALUE",
         help="override a key of the spec",
     )
-    parser.add_argument("--data", type=os.path.abspath, help="what ${DATA} stands for in the spec")
+    parser.add_argument("--data", type=os.path.abspath, help="value of ${DATA} in the spec")
 
 
 def beam_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--runner", default="FnApiRunner", help="Beam runner (default: in process)")
     parser.add_argument(
-        "--beam", action="append", default=[], metavar="KEY=VALUE", help="an option of the runner"
+        "--runner", default="FnApiRunner", help="Beam runner (default: this process)"
+    )
+    parser.add_argument(
+        "--beam", action="append", default=[], metavar="KEY=VALUE", help="option of the Beam runner"
     )
 
 

@@ -1,6 +1,7 @@
-"""One Ctrl-C ends a command and all that it started, within seconds; more of them change nothing.
+"""One Ctrl-C ends a command and all processes that it started, within seconds.
 
-Whatever is killed goes on from the store, so nothing needs to be waited for.
+More Ctrl-C change nothing. A killed command continues from the store, so nothing has to be waited
+for.
 """
 
 from __future__ import annotations
@@ -17,43 +18,44 @@ from types import FrameType
 
 EXIT_CODE = 130
 GRACE_S = 1.5
-"""For a command to end by itself: to close its records and give the terminal back."""
+"""Time for a command to end by itself: to close its journal and restore the terminal."""
 
-_heard = threading.Event()
-_untold = threading.Lock()
+_interrupted = threading.Event()
+_not_printed = threading.Lock()
 
 
 def listen() -> None:
-    """Raise KeyboardInterrupt at the first interrupt only, and see to it that the process ends.
+    """Raise KeyboardInterrupt at the first interrupt only, and make sure that the process ends.
 
-    A process that was started to ignore interrupts goes on ignoring them.
+    A process that was started with interrupts ignored keeps ignoring them.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _hear)
+        signal.signal(signal.SIGINT, _on_interrupt)
         threading.Thread(target=_end, daemon=True).start()
 
 
 @contextlib.contextmanager
 def outranking() -> Iterator[None]:
-    """What goes wrong after an interrupt, as with processes that were ended, is the interrupt."""
+    """Turn errors after an interrupt, such as those of terminated workers, into the interrupt."""
     try:
         yield
     except Exception as e:
-        if _heard.is_set():
+        if _interrupted.is_set():
             raise KeyboardInterrupt from e
         raise
 
 
-def tell() -> None:
-    """Say, once, that the command was interrupted."""
-    if _untold.acquire(blocking=False):
+def print_once() -> None:
+    """Print, once, that the command was interrupted."""
+    if _not_printed.acquire(blocking=False):
         show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # a display may have hidden it
-        told = f"{show_cursor}rootstock: interrupted; run the same command to go on from here\n"
-        os.write(sys.stderr.fileno(), told.encode())  # the stream's own lock may be held
+        message = "rootstock: interrupted; run the same command again to continue\n"
+        text = f"{show_cursor}{message}"
+        os.write(sys.stderr.fileno(), text.encode())  # the stream's own lock may be held
 
 
 def end_children() -> None:
-    """End what this process has started, but not what is to outlive it in a session of its own."""
+    """End the processes that this one started, except those with a session of their own."""
     import psutil
 
     session = os.getsid(0)
@@ -63,21 +65,21 @@ def end_children() -> None:
                 child.terminate()  # multiprocessing's resource tracker ignores it, and tidies up
 
 
-def _hear(number: int, frame: FrameType | None) -> None:
-    if not _heard.is_set():
-        _heard.set()
-        logging.disable()  # what an interrupt breaks, Beam and its threads tell at length
+def _on_interrupt(number: int, frame: FrameType | None) -> None:
+    if not _interrupted.is_set():
+        _interrupted.set()
+        logging.disable()  # Beam and its threads log errors at length after an interrupt
         threading.excepthook = lambda _: None
         raise KeyboardInterrupt
 
 
 def _end() -> None:
-    _heard.wait()
+    _interrupted.wait()
     try:
         end_children()
         time.sleep(GRACE_S)
         end_children()
     finally:
         with contextlib.suppress(OSError):
-            tell()
+            print_once()
         os._exit(EXIT_CODE)

@@ -1,4 +1,7 @@
-"""The command line. Exit codes: 0 done, 1 our fault, 2 yours to mend, 130 interrupted."""
+"""The command line.
+
+Exit codes: 0 success, 1 internal error, 2 problem in your spec or data, 130 interrupted.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,10 @@ from pipeline.cli import interrupts
 from pipeline.cli.arguments import beam_arguments, spec_arguments, variables
 from pipeline.cli.serving import add_commands
 
+EXIT_CODES = (
+    "Exit codes: 0 success, 1 internal error, 2 problem in your spec or data, 130 interrupted."
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `rootstock`."""
@@ -34,14 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"rootstock: {line}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        interrupts.tell()
+        interrupts.print_once()
         return interrupts.EXIT_CODE
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception:
         traceback.print_exc()
-        print("rootstock: this is a fault of Rootstock, not of your input", file=sys.stderr)
+        print(
+            "rootstock: internal error: a bug in Rootstock, not in your spec or data",
+            file=sys.stderr,
+        )
         return 1
 
 
@@ -49,11 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rootstock",
         description="Multitask and transfer learning pipelines: one trunk, many task heads.",
+        epilog=EXIT_CODES,
     )
     parser.add_argument("--version", action="version", version=version("rootstock"))
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    init = commands.add_parser("init", help="write a first spec for data, from a look at it")
+    init = commands.add_parser("init", help="write a starter spec for a data file or folder")
     init.add_argument("source", type=Path, metavar="DATA", help="a file, or a folder of files")
     init.add_argument(
         "--label", action="append", default=[], metavar="COLUMN", help="a column to predict"
@@ -61,34 +72,36 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--output", type=Path, default=Path("spec.yaml"), help="default: spec.yaml")
     init.set_defaults(command=_init)
 
-    run = commands.add_parser("run", help="run the pipeline of a spec, reusing what is cached")
+    run = commands.add_parser("run", help="run the pipeline of a spec; cached results are reused")
     spec_arguments(run)
     beam_arguments(run)
-    run.add_argument("--explain", action="store_true", help="say why stages run again")
-    run.add_argument("--retries", type=int, default=0, help="further attempts at a failed stage")
+    run.add_argument("--explain", action="store_true", help="print why stages run again")
+    run.add_argument("--retries", type=int, default=0, help="extra attempts for a failed stage")
     run.add_argument(
-        "--no-wait", action="store_true", help="do not wait for MLflow to have the record"
+        "--no-wait", action="store_true", help="do not wait until MLflow has the record"
     )
     run.set_defaults(command=_run)
 
     study = commands.add_parser(
-        "study", help="measure whether sharing and transferring help, task by task"
+        "study", help="measure for each task whether sharing and transfer help"
     )
     spec_arguments(study)
     study.add_argument("--plan", action="store_true", help="print the plan and stop")
-    study.add_argument("--max-minutes", type=float, help="fit the study into so much time")
-    study.add_argument("--workers", type=int, default=1, help="trials at the same time")
+    study.add_argument(
+        "--max-minutes", type=float, help="time limit; the plan leaves out what does not fit"
+    )
+    study.add_argument("--workers", type=int, default=1, help="concurrent trials")
     beam_arguments(study)
     study.set_defaults(command=_study)
 
-    tune = commands.add_parser("tune", help="find better values for fields of a spec")
+    tune = commands.add_parser("tune", help="search for better values of fields of a spec")
     spec_arguments(tune)
-    tune.add_argument("--max-minutes", type=float, help="begin no trial after these")
-    tune.add_argument("--workers", type=int, default=1, help="trials at the same time")
+    tune.add_argument("--max-minutes", type=float, help="start no trial after this time")
+    tune.add_argument("--workers", type=int, default=1, help="concurrent trials")
     tune.set_defaults(command=_tune)
 
     advise = commands.add_parser(
-        "advise", help="say in minutes which trunk and which task groups to try"
+        "advise", help="suggest in minutes which trunk and which task groups to try"
     )
     spec_arguments(advise)
     advise.add_argument("--models", type=int, help="the most models that may be served")
@@ -99,19 +112,21 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_validate)
 
     schema = commands.add_parser("schema", help="print the JSON Schema of specs, for editors")
-    schema.add_argument("--markdown", action="store_true", help="as a page, as docs have it")
+    schema.add_argument("--markdown", action="store_true", help="print Markdown (docs/spec.md)")
     schema.set_defaults(command=_schema)
 
     listed = commands.add_parser("methods", help="list the methods that a spec can choose from")
-    listed.add_argument("name", nargs="?", help="say all about this one")
-    listed.add_argument("--markdown", action="store_true", help="all about all, as docs have it")
+    listed.add_argument("name", nargs="?", help="describe this method")
+    listed.add_argument(
+        "--markdown", action="store_true", help="describe all in Markdown (docs/methods.md)"
+    )
     listed.set_defaults(command=_methods)
 
     add_commands(commands)
 
-    infer = commands.add_parser("infer", help="ask a pushed model about all rows of files")
+    infer = commands.add_parser("infer", help="predict all rows of files with a pushed model")
     spec_arguments(infer)
-    infer.add_argument("paths", nargs="*", help="files, read as the first source of SPEC is")
+    infer.add_argument("paths", nargs="*", help="files in the format of the first source in SPEC")
     infer.add_argument(
         "--source",
         action="append",
@@ -121,24 +136,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     infer.add_argument("--output", type=Path, required=True, help="a new directory")
     infer.add_argument("--as", dest="kind", choices=("parquet", "jsonl", "tfrecord"))
-    infer.add_argument("--keep", default="", metavar="COLUMN,…", help="columns beside predictions")
-    infer.add_argument("--model-version", type=int, help="default: the latest")
+    infer.add_argument(
+        "--keep",
+        default="",
+        metavar="COLUMN,…",
+        help="input columns to copy beside the predictions",
+    )
+    infer.add_argument("--model-version", type=int, help="default: the newest")
     beam_arguments(infer)
     infer.set_defaults(command=_infer)
 
     publish = commands.add_parser(
-        "publish", help="write the pushed model's trunk as a TF-Hub module, to start others from"
+        "publish", help="export the pushed model's trunk as a TF Hub module, for other specs"
     )
     spec_arguments(publish)
-    publish.add_argument("directory", type=Path, help="where to; a new directory")
+    publish.add_argument("directory", type=Path, help="a new directory")
     publish.set_defaults(command=_publish)
 
-    ui = commands.add_parser("ui", help="open the MLflow UI on the runs of a spec")
+    ui = commands.add_parser("ui", help="open the MLflow UI with the runs of a spec")
     spec_arguments(ui)
     ui.add_argument("--port", type=int, default=5000)
     ui.set_defaults(command=_ui)
 
-    sync = commands.add_parser("sync", help="send recorded runs to MLflow that it has not got yet")
+    sync = commands.add_parser("sync", help="send the recorded runs that MLflow does not have yet")
     spec_arguments(sync)
     sync.set_defaults(command=_sync)
     return parser
@@ -193,8 +213,8 @@ def _init(args: argparse.Namespace) -> int:
     from pipeline.spec.starter import write_starter
 
     notes = write_starter(args.source, args.label, args.output)
-    after = f"Look it over, then: rootstock run {args.output}"
-    print("\n".join([f"Wrote {args.output}.", *notes, after]))
+    next_step = f"Review it, then: rootstock run {args.output}"
+    print("\n".join([f"Wrote {args.output}.", *notes, next_step]))
     return 0
 
 
@@ -203,8 +223,8 @@ def _validate(args: argparse.Namespace) -> int:
     from pipeline.spec.validate import validate
 
     spec, _ = load_spec(args.spec, args.overrides, variables(args))
-    if wrong := validate(spec):
-        raise RootstockError("\n".join(wrong))
+    if problems := validate(spec):
+        raise RootstockError("\n".join(problems))
     if spec.tune.space:
         from pipeline.tune.space import check_space
 
@@ -253,15 +273,15 @@ def _infer(args: argparse.Namespace) -> int:
 
 
 def _publish(args: argparse.Namespace) -> int:
-    from pipeline.operations.publish import publish
+    from pipeline.operations.publish import publish_trunk_of
     from pipeline.spec.load import load_spec
 
     spec, _ = load_spec(args.spec, args.overrides, variables(args))
-    publish(spec, args.directory)
+    publish_trunk_of(spec, args.directory)
     print(
-        f"{args.directory}: the trunk of {spec.name}. Start another spec from it with\n"
+        f"{args.directory}: the trunk of {spec.name}. To use it in another spec:\n"
         f"model: {{trunk: {{name: tf_hub, handle: {args.directory.absolute()}}}}}\n"
-        "or load it anywhere with tensorflow_hub.load."
+        "Or load it anywhere with tensorflow_hub.load."
     )
     return 0
 
@@ -289,9 +309,9 @@ def _sync(args: argparse.Namespace) -> int:
 
 
 def command() -> None:
-    """The process of `rootstock`: leaves by itself, without the destructors of native libraries.
+    """The process of `rootstock`. It exits without the destructors of native libraries.
 
-    Threads with which Arrow reads ahead may still run at the exit, and then abort it now and then
+    Arrow's read-ahead threads may still run at exit, and then sometimes abort the process
     ("terminate called without an active exception", apache/arrow#34314).
     """
     interrupts.listen()

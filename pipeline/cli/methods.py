@@ -1,4 +1,4 @@
-"""The methods that a spec can choose from, as a list to read: made of their own docstrings."""
+"""The methods that a spec can choose from, described by their own docstrings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from components.errors import RootstockError
+from components.errors import RootstockError, did_you_mean
 from models.balancing.base import Balancing
 from models.discovery import methods
 from models.sharing.base import Sharing
@@ -22,12 +22,12 @@ FAMILIES: dict[str, tuple[str, type[Any]]] = {
     "balancing": ("models.balancing", Balancing),
     "transfer": ("models.transfer", Transfer),
 }
-"""By the key of `model` in a spec that takes them: package and base class."""
+"""Package and base class, by the key of `model` in a spec."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method as a reader meets it. family: key of `model`. source: its title and paper."""
+    """A method. family: key of `model`."""
 
     family: str
     name: str
@@ -35,30 +35,30 @@ class Method:
 
     @property
     def source(self) -> str:
-        """The first line of its module's docstring."""
+        """Its title and paper: the first paragraph of its module's docstring."""
         return (sys.modules[self.cls.__module__].__doc__ or "").partition("\n\n")[0].strip()
 
     @property
     def description(self) -> str:
-        """Its class's docstring."""
+        """The docstring of its class."""
         return inspect.cleandoc(self.cls.__doc__ or "")
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Defaults of its parameters; None where one must be given."""
-        found = {}
+        """The defaults of its parameters; None for a required one."""
+        defaults = {}
         for field in dataclasses.fields(self.cls):
             default = field.default
             if field.default_factory is not dataclasses.MISSING:
                 default = field.default_factory()
-            found[field.name] = None if default is dataclasses.MISSING else default
-        found.pop("name")
-        return found
+            defaults[field.name] = None if default is dataclasses.MISSING else default
+        defaults.pop("name")
+        return defaults
 
     def text(self) -> str:
-        """All there is to say, in Markdown."""
-        given = json.dumps({"name": self.name} | self.parameters, default=dataclasses.asdict)
-        return f"{self.source}\n\n{self.description}\n\n    {self.family}: {given}"
+        """Title, description and defaults, in Markdown."""
+        example = json.dumps({"name": self.name} | self.parameters, default=dataclasses.asdict)
+        return f"{self.source}\n\n{self.description}\n\n    {self.family}: {example}"
 
 
 def all_methods() -> list[Method]:
@@ -71,35 +71,38 @@ def all_methods() -> list[Method]:
 
 
 def methods_list() -> str:
-    """One line for each."""
-    found = all_methods()
-    width = max(len(m.name) for m in found)
+    """One line for each method."""
+    every_method = all_methods()
+    width = max(len(m.name) for m in every_method)
     lines = []
     for family in FAMILIES:
         lines += ["", f"model.{family}:"]
-        lines += [f"  {m.name:{width}}  {m.source}" for m in found if m.family == family]
+        lines += [f"  {m.name:{width}}  {m.source}" for m in every_method if m.family == family]
     return "\n".join(lines[1:])
 
 
 def described(name: str) -> str:
-    """All about the methods of that name.
+    """The description of the methods of that name.
 
     Raises:
         RootstockError: there is none.
     """
-    found = [m for m in all_methods() if m.name == name]
-    if not found:
-        known = ", ".join(sorted({m.name for m in all_methods()}))
-        raise RootstockError(f"there is no method {name!r}. Expected one of: {known}.")
-    return "\n\n".join(m.text() for m in found)
+    matches = [m for m in all_methods() if m.name == name]
+    if not matches:
+        known = sorted({m.name for m in all_methods()})
+        hint = did_you_mean(name, known)
+        raise RootstockError(
+            f"There is no method {name!r}.{hint} Expected one of: {', '.join(known)}."
+        )
+    return "\n\n".join(m.text() for m in matches)
 
 
 def page() -> str:
-    """docs/methods.md."""
+    """The page docs/methods.md."""
     parts = [
         "# Methods",
-        "What `model` in a spec can choose from. `rootstock methods --markdown > docs/methods.md`"
-        " writes this page. A parameter that is `null` has no default.",
+        "The methods that `model` in a spec can choose from. A parameter shown as `null` is"
+        " required. `rootstock methods --markdown > docs/methods.md` writes this page.",
     ]
     for family in FAMILIES:
         parts.append(f"## model.{family}")

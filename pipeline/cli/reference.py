@@ -1,5 +1,6 @@
-"""Every key of a spec: as JSON Schema for editors, and as a page to read; made of the docstrings of
-the classes that a spec is read into.
+"""The reference of all keys of a spec, as JSON Schema and as a page.
+
+Descriptions come from the docstrings of the classes that a spec is parsed into.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ _METHODS = {
     for m in all_methods()
     for key in (m.cls.__name__, f"{m.cls.__module__.replace('.', '__')}__{m.cls.__name__}")
 }
-"""Names of methods by those of their definitions: one that two classes share has its module too."""
+"""Names of methods by the names of their definitions, with the module if two classes share one."""
 
 
 def json_schema() -> Schema:
-    """The JSON Schema of specs, in which keys have the descriptions that their classes give."""
+    """The JSON Schema of specs, with the descriptions of keys from their classes."""
     schema = Spec.model_json_schema()
     parts = schema["$defs"]
     for part in (schema, *parts.values()):
@@ -44,37 +45,39 @@ def _describe(part: Schema, docstring: str) -> None:
 
 
 def _subclasses(cls: type[Any]) -> Iterator[type[Any]]:
-    for found in cls.__subclasses__():
-        yield found
-        yield from _subclasses(found)
+    for subclass in cls.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
 
 
 def key_descriptions(docstring: str, keys: Mapping[str, object]) -> dict[str, str]:
-    """What a docstring says of keys, each after `key: ` or `key, other: ` where a sentence begins;
-    what follows a blank line belongs to none.
+    """The descriptions of keys in a docstring.
+
+    A description starts a sentence with `key: ` or `key, other: ` and ends at the next one or at a
+    blank line.
     """
     if not keys:
         return {}
     names = "|".join(map(re.escape, keys))
     begins = re.compile(rf"(?:^|(?<=\.)\s+)((?:{names})(?:, (?:{names}))*): ", re.MULTILINE)
-    found: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     for paragraph in docstring.split("\n\n"):
         marks = list(begins.finditer(paragraph))
         ends = [*(m.start() for m in marks[1:]), len(paragraph)]
         for mark, end in zip(marks, ends, strict=False):
             text = " ".join(paragraph[mark.end() : end].split())
-            found |= dict.fromkeys(mark.group(1).split(", "), text)
-    return found
+            descriptions |= dict.fromkeys(mark.group(1).split(", "), text)
+    return descriptions
 
 
 def page() -> str:
-    """docs/spec.md."""
+    """The page docs/spec.md."""
     schema = json_schema()
     parts = [
         "# Every key of a spec",
-        "`rootstock schema --markdown > docs/spec.md` writes this page; `rootstock schema` prints"
-        " the same as JSON Schema, for editors. The methods of `model` are in"
-        " [methods.md](methods.md).",
+        "The methods of `model` are in [methods.md](methods.md). `rootstock schema` prints the same"
+        " as JSON Schema, for editors; `rootstock schema --markdown > docs/spec.md` writes this"
+        " page.",
         *_section("The spec", schema),
     ]
     for name, part in sorted(schema["$defs"].items()):
@@ -85,8 +88,8 @@ def page() -> str:
 
 def _section(title: str, part: Schema) -> Iterator[str]:
     yield f"## {title}"
-    told = part.get("description", "").split("\n\n")[0]
-    yield " ".join(told.split())
+    summary = part.get("description", "").split("\n\n")[0]
+    yield " ".join(summary.split())
     rows = ["| key | value | default | |", "|---|---|---|---|"]
     for key, value in part["properties"].items():
         default = "required" if key in part.get("required", ()) else _default(value)
@@ -96,14 +99,14 @@ def _section(title: str, part: Schema) -> Iterator[str]:
 
 
 def _default(value: Schema) -> str:
-    """Nothing where the section that the key holds has defaults of its own."""
+    """The default as code; empty for a section, whose keys have their own defaults."""
     if "default" not in value or isinstance(value["default"], dict):
         return ""
     return f"`{json.dumps(value['default'], ensure_ascii=False)}`"
 
 
 def _kind(value: Schema) -> str:
-    """What a key takes, in a few words."""
+    """The type of a key, in a few words."""
     if "$ref" in value:
         name = value["$ref"].rpartition("/")[2].rpartition("__")[2]
         if (method := _METHODS.get(value["$ref"].rpartition("/")[2])) is not None:

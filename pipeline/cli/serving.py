@@ -1,4 +1,4 @@
-"""The commands about pushed models: serve, push, go back, promote, deploy, list, ask."""
+"""The commands for pushed models: serve, push, rollback, promote, deploy, models, predict."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.errors import RootstockError
+from components.errors import RootstockError, did_you_mean
 from pipeline.cli.arguments import spec_arguments, variables
 
 if TYPE_CHECKING:
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add them to the command line."""
+    """Add the commands to the command line."""
     serve = commands.add_parser("serve", help="serve the pushed model over REST and gRPC")
     spec_arguments(serve)
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--rest-port", type=int, default=8501)
     serve.add_argument("--grpc-port", type=int, default=8500)
     serve.add_argument(
-        "--batch-rows", type=int, default=32, help="of requests that come together, run at once"
+        "--batch-rows", type=int, default=32, help="most rows of concurrent requests in one batch"
     )
     serve.set_defaults(command=_serve)
 
-    push = commands.add_parser("push", help="run what is not cached, and serve the model of SPEC")
+    push = commands.add_parser("push", help="run what is not cached, and push the model")
     spec_arguments(push)
     push.add_argument("--label", help="give the version a label, such as canary")
     push.set_defaults(command=_push)
 
-    rollback = commands.add_parser("rollback", help="serve the model that was served before")
+    rollback = commands.add_parser("rollback", help="serve the previous model again")
     spec_arguments(rollback)
-    rollback.add_argument("--to", type=int, metavar="VERSION", help="go back to this version")
+    rollback.add_argument("--to", type=int, metavar="VERSION", help="roll back to this version")
     rollback.set_defaults(command=_rollback)
 
     promote = commands.add_parser("promote", help="make the canary the stable version")
@@ -45,17 +45,17 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     promote.set_defaults(command=_promote)
 
     deploy = commands.add_parser(
-        "deploy", help="write files to serve the pushed model: Compose, Kubernetes, monitoring"
+        "deploy", help="write files to deploy the pushed model: Compose, Kubernetes, monitoring"
     )
     spec_arguments(deploy)
-    deploy.add_argument("directory", type=Path, help="where to")
+    deploy.add_argument("directory", type=Path, help="output directory")
     deploy.set_defaults(command=_deploy)
 
-    models = commands.add_parser("models", help="list the versions that were pushed")
+    models = commands.add_parser("models", help="list the pushed versions")
     spec_arguments(models)
     models.set_defaults(command=_models)
 
-    predict = commands.add_parser("predict", help="ask a running server")
+    predict = commands.add_parser("predict", help="send one example to a running server")
     predict.add_argument("model", help="the model's name: `name` in its spec")
     predict.add_argument(
         "inputs",
@@ -65,10 +65,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     predict.add_argument("--url", default="http://127.0.0.1:8501", help="http(s):// or grpc(s)://")
     predict.add_argument("--label", help="the version with this label, such as stable")
-    predict.add_argument("--signature", help="a task's name: only that task's answer")
-    predict.add_argument("--retries", type=int, default=3, help="while the server is unavailable")
+    predict.add_argument("--signature", help="a task's name, to predict only that task")
+    predict.add_argument(
+        "--retries", type=int, default=3, help="retries while the server is unavailable"
+    )
     predict.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS")
-    predict.add_argument("--token-file", type=Path, help="holds the token that the server demands")
+    predict.add_argument("--token-file", type=Path, help="file with the server's access token")
     predict.add_argument("--ca", type=Path, help="PEM certificates to trust")
     predict.set_defaults(command=_predict)
 
@@ -88,7 +90,9 @@ def _serve(args: argparse.Namespace) -> int:
         )
     base = Path(spec.push.destination) / spec.name
     if not base.is_dir():
-        raise RootstockError(f"{base}: no model has been pushed yet. Do: rootstock run {args.spec}")
+        raise RootstockError(
+            f"{base}: no model has been pushed yet. First run: rootstock run {args.spec}"
+        )
     command = [sys.executable, "-m", "serving.server", "--model", f"{spec.name}={base}"]
     command += ["--host", args.host]
     command += ["--rest-port", str(args.rest_port), "--grpc-port", str(args.grpc_port)]
@@ -100,11 +104,11 @@ def _push(args: argparse.Namespace) -> int:
     from pipeline.run import run
 
     overrides = [*args.overrides, *([f"push.label={args.label}"] if args.label else [])]
-    given = variables(args)
-    result = run(args.spec, overrides=overrides, variables=given, serve=not args.label)
-    told = result.pushed.load()
-    if not told.pushed:
-        raise RootstockError("Not pushed: " + "; ".join(told.reasons))
+    values = variables(args)
+    result = run(args.spec, overrides=overrides, variables=values, serve=not args.label)
+    record = result.pushed.load()
+    if not record.pushed:
+        raise RootstockError("Not pushed: " + "; ".join(record.reasons))
     return 0
 
 
@@ -141,11 +145,12 @@ def _predict(args: argparse.Namespace) -> int:
     from serving.wire.errors import Code
     from serving.wire.tensors import STRING
 
-    named = [_named(text) for text in args.inputs]
-    given = dict(named)
-    if len(given) < len(named):
-        twice = next(n for n, _ in named if [m for m, _ in named].count(n) > 1)
-        raise RootstockError(f"{twice}: given twice. Expected one value of each input.")
+    pairs = [_name_and_text(text) for text in args.inputs]
+    texts = dict(pairs)
+    if len(texts) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RootstockError(f"{twice}: received several values. Expected one for each input.")
     try:
         client = Client(
             args.url,
@@ -158,24 +163,26 @@ def _predict(args: argparse.Namespace) -> int:
             ca=args.ca,
         )
         known = client.inputs
-        if absent := next((n for n in given if n not in known), None):
+        if unknown := next((n for n in texts if n not in known), None):
             raise RootstockError(
-                f"{absent}: the model has no such input. Inputs: {', '.join(sorted(known))}."
+                f"{unknown}: the model has no such input.{did_you_mean(unknown, known)}"
+                f" Inputs: {', '.join(sorted(known))}."
             )
-        inputs = {n: [_value(n, v, known[n].data_type == STRING)] for n, v in given.items()}
-        answers = client.predict(inputs)
+        inputs = {n: [_value(n, v, known[n].data_type == STRING)] for n, v in texts.items()}
+        predictions = client.predict(inputs)
     except ServingError as e:
-        told = f"{args.url}: {e}"
+        message = f"{args.url}: {e}"
         if e.code is Code.UNAVAILABLE:
-            told += " Is a server running there? `rootstock serve SPEC` starts one."
-        raise RootstockError(told) from e
+            message += " Is a server running there? `rootstock serve SPEC` starts one."
+        raise RootstockError(message) from e
     except (ValueError, OSError) as e:
         raise RootstockError(f"{args.url}: {e}") from e
-    print(json.dumps({name: answer[0].tolist() for name, answer in answers.items()}, indent=2))
+    first_rows = {name: values[0].tolist() for name, values in predictions.items()}
+    print(json.dumps(first_rows, indent=2))
     return 0
 
 
-def _named(text: str) -> tuple[str, str]:
+def _name_and_text(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
         raise RootstockError(f"{text}: expected INPUT=VALUE, such as image=@cat.jpg")
@@ -183,7 +190,7 @@ def _named(text: str) -> tuple[str, str]:
 
 
 def _value(name: str, text: str, is_text: bool) -> bytes | float | str:
-    """What an input is told: `@FILE` is the bytes of a file, a number where it takes numbers."""
+    """The value of an input: `@FILE` for the bytes of a file, a number for a numeric input."""
     if text.startswith("@"):
         try:
             return Path(text[1:]).read_bytes()

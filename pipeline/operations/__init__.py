@@ -1,1 +1,1 @@
-"""Operations."""
+"""What operators do with pushed models."""

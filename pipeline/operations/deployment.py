@@ -1,4 +1,4 @@
-"""What operators do with pushed models: look at them, label them, go back to an earlier one."""
+"""Operations on pushed models: list, label, roll back, deploy."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from serving.versions.destination import destination
 from serving.versions.history import Origin, digest_of, same_model
 from serving.versions.labels import CANARY, STABLE, on_trial
 
-_PINNED = "TF Serving is told versions by number: for it, do `rootstock deploy SPEC DIR` again."
+_PINNED = (
+    "TF Serving is configured by version numbers: run `rootstock deploy SPEC DIR` again to update"
+    " it."
+)
 
 
 def versions_table(spec: Spec) -> str:
-    """The versions of a spec's model, newest first.
+    """A table of the versions of a spec's model, newest first.
 
     Raises:
         RootstockError: there are none, or the destination cannot be read.
@@ -38,14 +41,14 @@ def versions_table(spec: Spec) -> str:
         if origin and origin.restores:
             notes.append(f"restores {origin.restores}")
         named = ", ".join(label for label, v in labels.items() if v == version)
-        told = (origin.pushed_at, origin.digest[:12]) if origin else ("", "of others")
-        rows.append([str(version), named, *told, "; ".join(notes)])
+        pushed = (origin.pushed_at, origin.digest[:12]) if origin else ("", "unknown origin")
+        rows.append([str(version), named, *pushed, "; ".join(notes)])
     table = Table(["version", "labels", "pushed", "model", ""], rows)
     return f"{place.location(spec.name)}\n{table.text()}"
 
 
 def rollback(spec: Spec, to: int | None) -> str:
-    """Serve an earlier model again, and tell MLflow; what was done, in sentences.
+    """Serve an earlier model again and update MLflow; returns what was done, in sentences.
 
     Raises:
         RootstockError: there is no such version, or the destination cannot be written.
@@ -53,21 +56,21 @@ def rollback(spec: Spec, to: int | None) -> str:
     with _explained(spec) as place:
         version, restored = place.rollback(spec.name, to, spec.push.keep)
         known, labels = place.history(spec.name), place.labels(spec.name)
-    _tell_registry(spec, known, labels, version)
-    told = [
-        f"{place.location(spec.name, version)}: version {version} is the model of version"
+    _update_registry(spec, known, labels, version)
+    sentences = [
+        f"{place.location(spec.name, version)}: version {version} contains the model of version"
         f" {restored}."
     ]
     if moved := [label for label, v in labels.items() if v == version]:
-        told.append(f"Labels that moved to it: {', '.join(moved)}.")
+        sentences.append(f"Labels that moved to it: {', '.join(moved)}.")
     if STABLE in labels and STABLE not in moved:
-        told.append(f"{STABLE!r} stays at version {labels[STABLE]}.")
-    told.append("Servers that watch the directory pick it up now.")
-    return " ".join([*told, *([_PINNED] if labels else [])])
+        sentences.append(f"{STABLE!r} stays at version {labels[STABLE]}.")
+    sentences.append("Servers that watch the directory load it now.")
+    return " ".join([*sentences, *([_PINNED] if labels else [])])
 
 
 def promote(spec: Spec, source: str = CANARY, target: str = STABLE) -> str:
-    """Give the label `target` to the version labelled `source`, and tell MLflow.
+    """Move the label `target` to the version with the label `source`, and update MLflow.
 
     Raises:
         RootstockError: no version has that label, or the destination cannot be written.
@@ -76,14 +79,14 @@ def promote(spec: Spec, source: str = CANARY, target: str = STABLE) -> str:
         labels = place.labels(spec.name)
         if source not in labels:
             raise RootstockError(
-                f"{place.location(spec.name)}: no version is labelled {source!r}."
-                f" Labels there: {', '.join(labels) or 'none'}."
+                f"{place.location(spec.name)}: no version has the label {source!r}."
+                f" Existing labels: {', '.join(labels) or 'none'}."
             )
         version = place.label(spec.name, target, labels[source])
         known, labels = place.history(spec.name), place.labels(spec.name)
     if target == STABLE:
-        _tell_registry(spec, known, labels, version)
-    return f"{place.location(spec.name, version)}: version {version} is {target!r} now. {_PINNED}"
+        _update_registry(spec, known, labels, version)
+    return f"{place.location(spec.name, version)}: version {version} is now {target!r}. {_PINNED}"
 
 
 def write_kit(spec: Spec, directory: Path) -> str:
@@ -97,20 +100,21 @@ def write_kit(spec: Spec, directory: Path) -> str:
             raise RootstockError(f"{place.location(spec.name)}: no model has been pushed yet.")
         if "://" in (where := place.location(spec.name)) and not where.startswith("file://"):
             raise RootstockError(
-                f"{where}: the deploy kit mounts a directory. Sync the object store to one, and"
-                " name it under push.destination."
+                f"{where}: the deploy kit mounts a directory. Copy the object store to a directory"
+                " and set push.destination to it."
             )
         deployment = Deployment(spec.name, where, place.labels(spec.name))
     try:
         if directory.is_dir() and any(directory.iterdir()) and not is_kit(directory):
             raise RootstockError(
-                f"{directory} holds other files: name a new directory, or one of an earlier deploy."
+                f"{directory} contains other files. Use a new directory, or that of an earlier"
+                " deploy."
             )
         files = write(deployment, directory)
     except OSError as e:
         raise RootstockError(f"{directory}: cannot be written ({e.strerror or e}).") from e
     return (
-        f"{directory}: {len(files)} files. Start one of\n"
+        f"{directory}: {len(files)} files. Start one of:\n"
         f"docker compose -f {directory}/compose.yaml up\n"
         f"docker compose -f {directory}/compose.yaml -f {directory}/compose.gpu.yaml up\n"
         f"kubectl apply -f {directory}/kubernetes.cpu.yaml\n"
@@ -119,21 +123,21 @@ def write_kit(spec: Spec, directory: Path) -> str:
 
 
 def serve_newest(spec: Spec, version: int) -> int:
-    """Make sure that this version's model is what servers take by default; the version it has."""
+    """Make this version's model the one that is served by default; returns its newest version."""
     with _explained(spec) as place:
         known = place.history(spec.name)
         if same_model(known, version, max(known)):
             return max(known)
         newest = place.push_again(spec.name, version, spec.push.keep)
         known, labels = place.history(spec.name), place.labels(spec.name)
-    _tell_registry(spec, known, labels, newest)
+    _update_registry(spec, known, labels, newest)
     return newest
 
 
-def pushed_before(spec: Spec, told: PushRecord, serve: bool) -> str:
-    """Where a model is served that a run found pushed, in a sentence.
+def pushed_before(spec: Spec, record: PushRecord, serve: bool) -> str:
+    """Where a model is served that was pushed by an earlier run, in a sentence.
 
-    serve: by default, if it is not.
+    record: of the earlier push. serve: make it the version that is served by default.
 
     Raises:
         RootstockError: the destination cannot be read or written.
@@ -141,22 +145,23 @@ def pushed_before(spec: Spec, told: PushRecord, serve: bool) -> str:
     with _explained(spec) as place:
         known, labels = place.history(spec.name), place.labels(spec.name)
     newest = max(known)
-    served = same_model(known, told.version, newest)
-    if told.label == STABLE and told.version != newest:
-        _tell_registry(spec, known, labels, told.version)
+    served = same_model(known, record.version, newest)
+    if record.label == STABLE and record.version != newest:
+        _update_registry(spec, known, labels, record.version)
     if serve and not served:
-        again = serve_newest(spec, told.version)
+        again = serve_newest(spec, record.version)
         return (
-            f"Version {told.version} holds this model already; it is served by default again,"
+            f"Version {record.version} already contains this model; it is served by default again,"
             f" as version {again}."
         )
-    if told.label:
-        holds = f"Version {told.version} ({told.label}) holds this model already"
+    if record.label:
+        version = f"Version {record.version} ({record.label})"
     else:
-        holds = f"Version {newest if served else told.version} holds this model already"
-    if served and (told.version == newest or not told.label):
-        return f"{holds} and is served by default."
-    return f"{holds}; version {newest}{', the same model,' if served else ''} is served by default."
+        version = f"Version {newest if served else record.version}"
+    if served and (record.version == newest or not record.label):
+        return f"{version} already contains this model and is served by default."
+    which = f"version {newest}, the same model," if served else f"version {newest}"
+    return f"{version} already contains this model; {which} is served by default."
 
 
 @contextlib.contextmanager
@@ -169,12 +174,12 @@ def _explained(spec: Spec) -> Iterator[Destination]:
         raise RootstockError(f"{spec.push.destination}: {e.strerror or e}.") from e
 
 
-def _tell_registry(
+def _update_registry(
     spec: Spec, known: Mapping[int, Origin | None], labels: Mapping[str, int], version: int
 ) -> None:
-    """Move MLflow's aliases; what is served is changed whether MLflow can be told or not.
+    """Move MLflow's aliases to the served model. A failure is only printed.
 
-    version: the one that is served now; pushes until the newest one are older news.
+    version: the one that is served now. Records of earlier pushes do not move the aliases back.
     """
     if spec.tracking.backend == "none":
         return
@@ -191,4 +196,4 @@ def _tell_registry(
             trials = {digest_of(known, tried) for tried in on_trial(labels)}
             registry.end_trial(client, spec.name, trials)
     except MlflowException as e:
-        print(f"rootstock: {uri} was not told: {e.message}", file=sys.stderr)
+        print(f"rootstock: MLflow at {uri} was not updated: {e.message}", file=sys.stderr)

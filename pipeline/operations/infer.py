@@ -1,4 +1,4 @@
-"""A pushed model's answers to files of any format."""
+"""Batch prediction of files of any format with a pushed model."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def infer(
     version: int | None = None,
     beam: BeamOptions = BeamOptions(),  # noqa: B008 - frozen
 ) -> int:
-    """Write the predictions of a pushed version, the latest by default, into a new directory.
+    """Write the predictions of a pushed version, by default the newest, into a new directory.
 
     Returns:
         The number of rows.
 
     Raises:
-        RootstockError: no model has been pushed, the directory is there already, or the sources
+        RootstockError: no model has been pushed, the directory exists already, or the sources
             cannot be read.
     """
     if output.exists():
-        raise RootstockError(f"{output} is there already: name a new directory for predictions.")
+        raise RootstockError(f"{output} already exists. Name a new directory for the predictions.")
     store = Store(Path(spec.store)).open()
     model = _pushed(spec, version, store.root / "served")
     index = Path(spec.store) / "sources"
@@ -69,7 +69,7 @@ def infer(
 
 
 def like_the_first(spec: Spec, path: str) -> Reader:
-    """A path read as the spec's first source is."""
+    """A source like the spec's first one, with another path."""
     return replace(spec.data.sources[0], path=path, split=None).located(str(Path.cwd()))
 
 
@@ -81,7 +81,7 @@ def _pushed(spec: Spec, version: int | None, cache: Path) -> Path:
     chosen = max(known) if version is None else version
     if chosen not in known:
         raise RootstockError(
-            f"{place.location(spec.name)}: no version {chosen}. Versions there:"
+            f"{place.location(spec.name)}: no version {chosen}. Existing versions:"
             f" {', '.join(map(str, known))}."
         )
     return place.fetch(spec.name, chosen, cache)

@@ -1,4 +1,4 @@
-"""The trunk of a spec's pushed model as a TF-Hub module, for other specs and other programs."""
+"""Exports the trunk of a pushed model as a TF Hub module, for other specs and programs."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from pipeline.spec.trunk_lookup import find_model
 from serving.versions.history import version_numbers
 
 
-def publish(spec: Spec, directory: Path) -> None:
-    """Write the trunk of the latest pushed model as a reusable SavedModel.
+def publish_trunk_of(spec: Spec, directory: Path) -> None:
+    """Write the trunk of the newest pushed model as a reusable SavedModel.
 
     See `models.trunks.sources.hub_publish`.
 
-    directory: new; directories above it are made.
+    directory: a new one; missing parents are created.
 
     Raises:
-        RootstockError: it is there already or cannot be written, no model has been pushed, or the
-            pushed one is no longer in the store.
+        RootstockError: the directory exists already or cannot be written, no model has been pushed,
+            or the pushed one is no longer in the store.
     """
     if directory.exists():
-        raise RootstockError(f"{directory} is there already: name a new directory to publish to.")
+        raise RootstockError(f"{directory} already exists. Name a new directory.")
     pushed = Path(spec.push.destination) / spec.name
     if not version_numbers(pushed):
-        raise RootstockError(f"{pushed}: no model has been pushed yet: run the spec first.")
+        raise RootstockError(f"{pushed}: no model has been pushed yet. Run the spec first.")
     try:
         model = find_model(str(pushed), spec.store)
     except TrunkError as e:
@@ -39,8 +39,8 @@ def publish(spec: Spec, directory: Path) -> None:
     record = read_record(model)
     if not record.sharing.one_trunk:
         raise RootstockError(
-            f"model.sharing {record.sharing.name} takes trunks apart: there is no trunk to publish."
-            " Train with another sharing."
+            f"model.sharing {record.sharing.name} has no single trunk that could be published."
+            " Train with another sharing method."
         )
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from components.errors import RootstockError
+from components.errors import RootstockError, did_you_mean
 from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk
 from models.trunks.scratch import Scratch
@@ -100,6 +100,7 @@ def planned_arms(
     if reference is not None and reference not in names:
         raise RootstockError(
             f"{path}: study.reference: expected one of {', '.join(names)}, received {reference!r}."
+            + did_you_mean(reference, names)
         )
     return sorted(arms, key=lambda a: a.name != (reference or names[0]))
 

@@ -1,1 +1,1 @@
-"""What is told about a run: trackers, the journal they write, and its replay to MLflow."""
+"""Records of runs: trackers, the journal on disk, and MLflow."""

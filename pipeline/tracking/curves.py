@@ -1,4 +1,4 @@
-"""Which figures of a stage are points of curves over epochs, and where on them."""
+"""The epoch that a trained model was kept from."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 
 def kept_epoch(artifacts: Iterable[Path]) -> tuple[int, Collection[str]]:
-    """Index of the epoch whose weights a trained model has, and what that epoch has figures of.
+    """The index of the epoch whose weights a trained model has, and the names of its metrics.
 
-    artifacts: a stage's. No names where none of them is a trained model, or it is gone.
+    artifacts: directories of a stage's outputs. No names if none of them is a trained model.
     """
     for directory in artifacts:
         with contextlib.suppress(OSError, ValueError, KeyError):
-            told = json.loads((directory / "history.json").read_text())
-            kept: int = told["kept_epoch"]
-            return kept, told["epochs"][kept].keys()
+            history = json.loads((directory / "history.json").read_text())
+            kept: int = history["kept_epoch"]
+            return kept, history["epochs"][kept].keys()
     return 0, ()

@@ -1,4 +1,4 @@
-"""Examples as MLflow's data sets: name, digest, place, columns, counts."""
+"""Examples as MLflow data sets: name, digest, location, columns and counts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from components.artifacts import Examples
 from pipeline.tracking.events import Output
 
 CONSUMED: Mapping[str, str] = {"Trainer": "training", "Evaluator": "evaluation"}
-"""What stages use examples for, as MLflow calls it."""
+"""MLflow's word for what a stage uses examples for."""
 
 DIGEST_LENGTH = 36
-"""Of a data set, in MLflow's tables; ours is longer and kept in the tags."""
+"""Characters of a data set's digest in MLflow's tables; tags hold our longer digest."""
 
 
 def describe(name: str, output: Output, figures: Mapping[str, float | int | str]) -> dict[str, str]:
-    """The fields of an `mlflow.entities.Dataset`."""
+    """The fields of an `mlflow.entities.Dataset`. figures: more counts for its profile."""
     import pyarrow.parquet as pq
 
     examples = Examples(Path(output.path), output.digest)

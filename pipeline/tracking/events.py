@@ -117,7 +117,7 @@ class StageFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class SystemSample:
-    """What the machine is doing: values by MLflow's names, without their `system/`."""
+    """The load of the machine: values by MLflow's names, without the prefix `system/`."""
 
     kind: Literal["system"] = "system"
     time: float = field(default_factory=now)
@@ -151,14 +151,14 @@ def _adapter() -> TypeAdapter[Event]:
 
 
 def to_line(event: Event) -> bytes:
-    """The event as one line of JSON, with its newline."""
+    """The event as one line of JSON, with the newline."""
     return _adapter().dump_json(event) + b"\n"
 
 
 def from_line(line: bytes) -> Event:
-    """The event that a line holds.
+    """Parse a line.
 
     Raises:
-        ValueError: the line is not a whole event.
+        ValueError: the line is not a complete event.
     """
     return _adapter().validate_json(line)

@@ -1,7 +1,8 @@
-"""The journal: a run's record on local disk, written as things happen, and reading it.
+"""The journal: the record of a run on local disk, written during the run.
 
-`<store>/runs/<run id>/journal.jsonl`. The writer holds a lock on the file for as long as it lives,
-so a reader can tell a running run from a killed one; the kernel lets go however the writer dies.
+`<store>/runs/<run id>/journal.jsonl`. The writer holds a lock on the file while it lives, so a
+reader can distinguish a running run from a killed one: the kernel releases the lock when the writer
+dies.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ FILE = "journal.jsonl"
 
 
 def new_run(store: Path) -> Path:
-    """The directory for a new run: its name is the run's id, and ids sort by time."""
+    """The directory of a new run. Its name is the run's id; ids sort by time."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     return store / "runs" / f"{stamp}-{uuid.uuid4().hex[:6]}"
 
 
 class JournalTracker(Tracker):
-    """Appends every event to a journal at once, so that a killed process loses none.
+    """Appends every event to a journal immediately, so that a killed process loses none.
 
-    A journal that cannot be written does not stop the run: `warn` is told, once.
+    A journal that cannot be written does not stop the run: `warn` gets one message.
     """
 
     def __init__(self, run: Path, warn: Callable[[str], None]) -> None:
@@ -45,7 +46,7 @@ class JournalTracker(Tracker):
         self._warn = warn
         self._lock = threading.Lock()
         self._file: int | None = None
-        self._whole = True  # whether the last line was written to its end
+        self._complete = True  # whether the last line was written completely
         self._warned = False
 
     def record(self, event: Event) -> None:
@@ -64,12 +65,12 @@ class JournalTracker(Tracker):
             try:
                 if self._file is None:
                     self._file = self._open()
-                if not self._whole:
+                if not self._complete:
                     line = b"\n" + line
-                self._whole = False
+                self._complete = False
                 while line:
                     line = line[os.write(self._file, line) :]
-                self._whole = True
+                self._complete = True
                 if durable:
                     os.fsync(self._file)
             except OSError as e:
@@ -85,9 +86,9 @@ class JournalTracker(Tracker):
 
 
 def read(run: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
-    """The events of a journal from a byte offset on, each with the offset behind it.
+    """The events of a journal from a byte offset on, each with the offset after it.
 
-    A line that is not whole yet ends the reading; one that never became whole is passed over.
+    Reading stops at a last line without newline. Other incomplete lines are skipped.
     """
     with open(run / FILE, "rb") as file:
         file.seek(offset)
@@ -100,7 +101,7 @@ def read(run: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
 
 
 def writer_lives(run: Path) -> bool:
-    """Whether the process that writes this journal is still there."""
+    """Whether the process that writes this journal is still running."""
     with open(run / FILE, "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

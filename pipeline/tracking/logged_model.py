@@ -1,7 +1,7 @@
-"""A trained model as MLflow keeps one: the SavedModel with signature, requirements and example.
+"""A trained model in MLflow's format: the SavedModel with signature, requirements and example.
 
-Written by hand: MLflow's own `log_model` infers requirements by loading the model in a new process,
-which takes longer than a small training; and nothing here imports TensorFlow.
+Without MLflow's `log_model`, which infers requirements by loading the model in a new process: that
+takes longer than a small training, and here nothing imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ REQUIREMENTS = ("mlflow", "tensorflow", "pandas", "numpy")
 
 
 def write_model(trained: ExportedModel, model_id: str, run_id: str, directory: Path) -> None:
-    """Fill an empty directory with an MLflow model, all but its `saved_model/`.
+    """Write an MLflow model, except its `saved_model/`, into an empty directory.
 
-    It has the flavours `python_function` and `tensorflow`.
+    The model has the flavours `python_function` and `tensorflow`.
     """
     from mlflow.models import Model
 

@@ -1,7 +1,7 @@
-"""Replays events to MLflow: a run for the pipeline, a child run for each stage.
+"""Sends events to MLflow: a run for the pipeline, a child run for each stage.
 
-Every step may be repeated without a trace: runs are found again by their tags, metrics carry the
-journal's times, models their digests. So a replay that dies is simply begun again.
+Sending an event twice has the same effect as once: runs are found by their tags, metrics have the
+journal's times, models their digests. So an interrupted transfer simply starts again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ PIPELINE = ""
 
 LONGEST_TEXT = 500
 MOST_AT_ONCE = 100
-"""Parameters, or tags, in one call."""
+"""Most parameters, or tags, in one request."""
 
 LARGEST_FILE = 5_000_000
 MODELS = ("ExportedModel", "TrainedModel")
@@ -59,8 +59,9 @@ KEPT = (".html", ".json", ".jsonl", ".pbtxt")
 class MlflowTracker(Tracker):
     """Sends the events of one run to MLflow.
 
-    artifacts: where a new experiment keeps its files; the tracking server decides when None.
-    note: is told what cannot be recorded although MLflow answers, such as a file that is gone.
+    artifacts: where a new experiment keeps its files; None leaves it to the tracking server.
+    note: gets a message for what cannot be recorded although MLflow answers, such as a missing
+    file.
     """
 
     client: MlflowClient
@@ -73,7 +74,7 @@ class MlflowTracker(Tracker):
         """Send one event.
 
         Raises:
-            Exception: MLflow's and its transports' own, when it cannot be reached or refuses.
+            Exception: MLflow's own, when it cannot be reached or refuses.
         """
         match event:
             case RunStarted():
@@ -97,7 +98,7 @@ class MlflowTracker(Tracker):
                 self.end(event.status.upper(), event.time)
 
     def end(self, status: str, time: float | None = None) -> None:
-        """End the run, and those of its stages that have not ended, with an MLflow status."""
+        """End the run, and its stages that have not ended, with a status of MLflow."""
         for stage, run_id in sorted(self.state.runs.items(), reverse=True):
             running = self.client.get_run(run_id).info.status == "RUNNING"
             if stage == PIPELINE or running:
@@ -147,8 +148,10 @@ class MlflowTracker(Tracker):
     def _figures(
         self, run_id: str, event: StageFinished, figures: Mapping[str, float]
     ) -> list[Metric]:
-        """A stage's figures, but none of which the run has a curve; where it has none, because the
-        stage was cached, what an epoch has figures of is at the epoch that was kept.
+        """A stage's figures, except those for which the run already has a curve.
+
+        If it has no curves, because the stage was cached, metrics of epochs get the step of the
+        epoch that was kept.
         """
         known = self.client.get_run(run_id).data.metrics
         kept, names = kept_epoch(Path(o.path) for o in event.outputs.values())
@@ -168,11 +171,11 @@ class MlflowTracker(Tracker):
     def _find_or_create(self, stage: str, time: float, name: str, tags: Mapping[str, str]) -> str:
         if stage not in self.state.runs:
             stage_tag = stage or "pipeline"
-            found = self.client.search_runs(
+            known = self.client.search_runs(
                 [self.state.experiment_id],
                 f"tags.`{RUN}` = '{self.run.name}' and tags.`{STAGE}` = '{stage_tag}'",
             )
-            made = found or [
+            made = known or [
                 self.client.create_run(
                     self.state.experiment_id, _ms(time), {**tags, STAGE: stage_tag}, name
                 )
@@ -187,19 +190,19 @@ class MlflowTracker(Tracker):
         params: Mapping[str, Param] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """All in as few calls as MLflow's limits allow."""
+        """Log everything in as few requests as MLflow's limits allow."""
         from mlflow.entities import Param as MlflowParam
         from mlflow.entities import RunTag
 
-        told = [MlflowParam(_key(k), str(v)[:LONGEST_TEXT]) for k, v in (params or {}).items()]
-        told_tags = [RunTag(_key(k), v[:LONGEST_TEXT]) for k, v in (tags or {}).items()]
-        self.client.log_batch(run_id, metrics, told[:MOST_AT_ONCE], told_tags[:MOST_AT_ONCE])
-        for start in range(MOST_AT_ONCE, max(len(told), len(told_tags)), MOST_AT_ONCE):
+        ps = [MlflowParam(_key(k), str(v)[:LONGEST_TEXT]) for k, v in (params or {}).items()]
+        ts = [RunTag(_key(k), v[:LONGEST_TEXT]) for k, v in (tags or {}).items()]
+        self.client.log_batch(run_id, metrics, ps[:MOST_AT_ONCE], ts[:MOST_AT_ONCE])
+        for start in range(MOST_AT_ONCE, max(len(ps), len(ts)), MOST_AT_ONCE):
             end = start + MOST_AT_ONCE
-            self.client.log_batch(run_id, (), told[start:end], told_tags[start:end])
+            self.client.log_batch(run_id, (), ps[start:end], ts[start:end])
 
     def _files(self, run_id: str, name: str, output: Output) -> None:
-        """The small files of an artifact that people and tools read, and figures of them."""
+        """Upload the small files of an artifact, and plots of them."""
         directory = Path(output.path)
         for file in sorted(directory.iterdir()):
             if file.suffix in KEPT and file.stat().st_size <= LARGEST_FILE:
@@ -224,8 +227,8 @@ class MlflowTracker(Tracker):
             described = describe(f"{self.state.name}.examples", output, event.figures)
             self.state.datasets[output.digest] = json.dumps(described)
         if made:
-            told = inputs([o.digest for o in made])
-            self.client.log_inputs(self.state.runs[PIPELINE], told)
+            outputs = inputs([o.digest for o in made])
+            self.client.log_inputs(self.state.runs[PIPELINE], outputs)
         digests = [v.partition(":")[2] for v in event.inputs.values() if v.startswith("Examples:")]
         if read := [d for d in digests if d in self.state.datasets]:
             self.client.log_inputs(run_id, inputs(read))
@@ -243,8 +246,8 @@ class MlflowTracker(Tracker):
                     )
                     registry.make_candidate(self.client, name, made.version, self.state.started)
                 self.state.models[trained.digest] = made.model_id
-                told = {"rootstock.model_version": made.version}
-                self._log(self.state.runs[PIPELINE], tags=told)
+                tags = {"rootstock.model_version": made.version}
+                self._log(self.state.runs[PIPELINE], tags=tags)
                 self._link(run_id, outputs=[LoggedModelOutput(made.model_id, 0)])
         used = [v.partition(":")[::2] for v in event.inputs.values()]
         models = [self.state.models[d] for t, d in used if t in MODELS and d in self.state.models]
@@ -254,7 +257,7 @@ class MlflowTracker(Tracker):
                 self._pushed(Pushed(Path(output.path), output.digest))
 
     def _link(self, run_id: str, inputs: list[Any] | None = None, outputs: Any = None) -> None:
-        """Tie a run to models, each once."""
+        """Link a run to models, each once."""
         known = self.client.get_run(run_id)
         if outputs and not (known.outputs and known.outputs.model_outputs):
             self.client.log_outputs(run_id, outputs)
@@ -262,17 +265,17 @@ class MlflowTracker(Tracker):
             self.client.log_inputs(run_id, models=inputs)
 
     def _pushed(self, pushed: Pushed) -> None:
-        told, name = pushed.load(), self.state.name
-        if told.pushed:
+        record, name = pushed.load(), self.state.name
+        if record.pushed:
             with locked(self.run.parent / ".models", wait=True):
-                known = registry.find(self.client, name, told.digest)
+                known = registry.find(self.client, name, record.digest)
                 if known is not None:
-                    served = told.label in (None, STABLE)
+                    served = record.label in (None, STABLE)
                     move = registry.make_champion if served else registry.make_challenger
-                    move(self.client, name, known.version, told.version)
+                    move(self.client, name, known.version, record.version)
 
     def _optional(self, what: str, record: Callable[[], None]) -> None:
-        """Go on without something whose files are gone or not as expected."""
+        """Record something, or note why it cannot be: its files are missing or invalid."""
         try:
             record()
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError) as e:

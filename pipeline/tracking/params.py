@@ -1,4 +1,4 @@
-"""A stage's parameters as people compare them: plain values under dotted names."""
+"""A stage's parameters for comparison in MLflow: plain values by dotted name."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pipeline.tracking.events import Param
 
 
 def flat(canonical: object, path: str = "") -> dict[str, Param]:
-    """Values by dotted path, from a canonical form (`pipeline.store.fingerprint`).
+    """Flatten a canonical form (`pipeline.store.fingerprint`) to values by dotted path.
 
-    Elements of a list are called by their `name` if they have one; a list of plain values is one
-    value.
+    Example: `{"training": {"epochs": 3}}` gives `training.epochs`. Elements of a list are named by
+    their `name` field if they have one. A list of plain values is one value.
     """
     if not isinstance(canonical, dict | list):
         return {path: canonical if isinstance(canonical, str | bool) else ""}

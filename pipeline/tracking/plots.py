@@ -1,4 +1,4 @@
-"""Figures for the record: learning curves, confusion matrices, reliability and ranking curves."""
+"""Plots for MLflow: learning curves, confusion matrices, reliability and ranking curves."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PANELS: dict[str, Callable[[str], bool]] = {
     "weights of the tasks": lambda name: name.endswith("_weight"),
     NORMS: lambda name: name.endswith("_gradient_norm"),
     "agreement of the tasks' gradients": lambda name: name in AGREEMENT,
-    "gates: what each reader takes": lambda name: name.startswith("gate/"),
+    "gates: weights of the experts": lambda name: name.startswith("gate/"),
 }
-"""The figures of `tasks_together.png`, by title of the panel that shows them."""
+"""The metrics in `tasks_together.png`, by title of their panel."""
 
 
 def plots_of(directory: Path) -> Iterator[tuple[str, Figure]]:
-    """Figures of what an artifact holds, with their file names; none for most."""
+    """Plots of an artifact's content, with their file names; most artifacts have none."""
     if (history := directory / "history.json").is_file():
         epochs = json.loads(history.read_text())["epochs"]
         yield from learning_curves(epochs)
@@ -36,7 +36,7 @@ def plots_of(directory: Path) -> Iterator[tuple[str, Figure]]:
 
 
 def task_plots(task: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
-    """Figures of one task's `components.evaluation.metrics.TaskMetrics`, read from JSON."""
+    """Plots of one task's `components.evaluation.metrics.TaskMetrics`, read from JSON."""
     name = task["task"]
     if task["confusion"]:
         yield f"confusion_{name}.png", _confusion(name, task["confusion"], task["classes"])
@@ -51,7 +51,7 @@ def task_plots(task: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
 
 
 def learning_curves(epochs: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, Figure]]:
-    """One figure for each metric of each task, with its training and validation series."""
+    """One plot for each metric of each task, with training and validation values."""
     names = [
         n.removeprefix("val_")
         for n in epochs[0]
@@ -68,8 +68,9 @@ def learning_curves(epochs: Sequence[Mapping[str, float]]) -> Iterator[tuple[str
 
 
 def gradient_panels(epochs: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, Figure]]:
-    """One figure of how tasks train together, of what there is: their weights, the norms and the
-    agreement of their gradients, and the gates of the sharing scheme.
+    """One plot of the joint training of tasks, with a panel for each kind of metric that exists.
+
+    Task weights, norms and agreement of gradients, and gates of the sharing method.
     """
     from matplotlib.figure import Figure
 
@@ -146,8 +147,8 @@ def _curve(name: str, points: Sequence[Sequence[float]], x: str, y: str) -> Figu
 def _figure(title: str, room: float = 0.15) -> tuple[Figure, Axes]:
     """A figure without pyplot: no window system, no state shared between threads.
 
-    room: share of the figure that is left for what is written left of and below the axes. Fixed,
-    because automatic layout draws everything twice.
+    room: the share of the figure left of and below the axes, for labels. Fixed, because automatic
+    layout draws everything twice.
     """
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Trained models in MLflow's registry: one version per content, found again by its digest."""
+"""Trained models in MLflow's registry: one version per content, identified by its digest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PUSHED_VERSION = "rootstock.pushed_version"
 
 @dataclass(frozen=True)
 class Registered:
-    """A version in the registry, and the logged model that it is."""
+    """A version in the registry, and its logged model."""
 
     version: str
     model_id: str
@@ -31,7 +31,7 @@ class Registered:
 def register(
     client: MlflowClient, name: str, experiment_id: str, run_id: str, trained: ExportedModel
 ) -> Registered:
-    """The registered version of a trained model: logged and registered now if it is not yet."""
+    """The registered version of a trained model; it is logged and registered if necessary."""
     if (known := find(client, name, trained.digest)) is not None:
         return known
     _ensure_registered_model(client, name)
@@ -48,21 +48,21 @@ def register(
 
 
 def find(client: MlflowClient, name: str, digest: str) -> Registered | None:
-    """The version that holds the model of this digest."""
-    found = client.search_model_versions(f"name = '{name}' and tags.`{DIGEST}` = '{digest}'")
-    if not found:
+    """The version with the model of this digest."""
+    matches = client.search_model_versions(f"name = '{name}' and tags.`{DIGEST}` = '{digest}'")
+    if not matches:
         return None
-    first = min(found, key=lambda v: int(v.version))
+    first = min(matches, key=lambda v: int(v.version))
     return Registered(str(first.version), str(first.tags[MODEL]))
 
 
 def make_candidate(client: MlflowClient, name: str, version: str, since: float) -> None:
-    """Alias `candidate`: the model of the latest run. since: when that run started."""
+    """Alias `candidate`: the model of the latest run. since: the start of that run."""
     _move_alias(client, name, "candidate", version, CANDIDATE_SINCE, since)
 
 
 def make_champion(client: MlflowClient, name: str, version: str, pushed_version: int) -> None:
-    """Alias `champion`: the model that is served; `previous`: the one that was before it."""
+    """Alias `champion`: the served model; alias `previous`: the champion before it."""
     before = client.get_registered_model(name).aliases.get("champion")
     moved = _move_alias(client, name, "champion", version, PUSHED_VERSION, pushed_version)
     if moved and before is not None and str(before) != version:
@@ -70,8 +70,9 @@ def make_champion(client: MlflowClient, name: str, version: str, pushed_version:
 
 
 def make_challenger(client: MlflowClient, name: str, version: str, pushed_version: int) -> None:
-    """Alias `challenger`: the model that was pushed under a label, to be tried; never the champion,
-    whose record may arrive again.
+    """Alias `challenger`: the model that was pushed with a label, as a canary.
+
+    Never the champion, because its record may arrive a second time.
     """
     if str(client.get_registered_model(name).aliases.get("champion")) == version:
         return
@@ -79,7 +80,10 @@ def make_challenger(client: MlflowClient, name: str, version: str, pushed_versio
 
 
 def end_trial(client: MlflowClient, name: str, trials: Collection[str]) -> None:
-    """No alias `challenger` for a model that is not on trial any more. trials: their digests."""
+    """Remove the alias `challenger` from a model that is no longer on trial.
+
+    trials: digests of the models that still are.
+    """
     challenger = client.get_registered_model(name).aliases.get("challenger")
     if challenger is not None:
         version = client.get_model_version(name, str(challenger))
@@ -90,7 +94,7 @@ def end_trial(client: MlflowClient, name: str, trials: Collection[str]) -> None:
 def _move_alias(
     client: MlflowClient, name: str, alias: str, version: str, tag: str, order: float
 ) -> bool:
-    """Point an alias at a version, unless it already points at a later one; whether it does.
+    """Move an alias to a version, unless it already points to a later one; return whether it moved.
 
     Records may arrive late and in any order.
     """
@@ -119,13 +123,13 @@ def _ensure_registered_model(client: MlflowClient, name: str) -> None:
 def _logged_model(
     client: MlflowClient, experiment_id: str, run_id: str, trained: ExportedModel
 ) -> str:
-    """Upload a model; one that an interrupted upload left is completed."""
-    begun = client.search_logged_models(
+    """Upload a model, or complete an interrupted upload."""
+    started = client.search_logged_models(
         [experiment_id], f"tags.`{DIGEST}` = '{trained.digest}'", max_results=1
     )
     logged = (
-        begun[0]
-        if begun
+        started[0]
+        if started
         else client.create_logged_model(
             experiment_id, "model", run_id, tags={DIGEST: trained.digest}
         )

@@ -1,7 +1,7 @@
-"""Answers pandas rows with a SavedModel: the loader that MLflow finds inside a logged model.
+"""Predicts pandas rows with a SavedModel: the loader module inside a logged MLflow model.
 
-It is copied there, so that the model can be loaded where Rootstock is not installed: it imports
-nothing of ours.
+It is copied into the model, so that the model can be loaded where Rootstock is not installed.
+Therefore it imports nothing from Rootstock.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ SIGNATURE = "serving_default"
 
 
 class PyfuncModel:
-    """What `mlflow.pyfunc.load_model` wraps."""
+    """The object that `mlflow.pyfunc.load_model` wraps."""
 
     def __init__(self, saved_model: Path) -> None:
         import tensorflow as tf
         from tensorflow.core.protobuf import saved_model_pb2
 
         self._loaded = tf.saved_model.load(str(saved_model))
-        self._answer = self._loaded.signatures[SIGNATURE]
+        self._predict = self._loaded.signatures[SIGNATURE]
         saved = saved_model_pb2.SavedModel.FromString((saved_model / "saved_model.pb").read_bytes())
         inputs = saved.meta_graphs[0].signature_def[SIGNATURE].inputs
-        # TensorFlow takes "capital-gain" under another keyword; the signature knows both names.
+        # TensorFlow renames "capital-gain" to a valid keyword; the signature has both names.
         self._arguments = {
             name: (info.name.removeprefix(f"{SIGNATURE}_").removesuffix(":0"), info.dtype)
             for name, info in inputs.items()
         }
 
     def predict(self, data: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """A row of answers for each row of inputs, a column for each task.
+        """One row of predictions for each row of inputs, one column for each task.
 
         A missing text, category or number may be None or NaN.
         """
@@ -48,7 +48,7 @@ class PyfuncModel:
                 feeds[argument] = tf.constant(values, tf.string, shape=[len(data)])
             else:
                 feeds[argument] = tf.constant(pd.to_numeric(column), tf.float32)
-        outputs = {name: value.numpy() for name, value in self._answer(**feeds).items()}
+        outputs = {name: value.numpy() for name, value in self._predict(**feeds).items()}
         return pd.DataFrame(
             {
                 name: (value.ravel() if value.size == len(data) else value.tolist())

@@ -1,4 +1,4 @@
-"""How far each run's journal has been replayed to each MLflow, kept beside the journal."""
+"""How much of a run's journal each MLflow has received, kept beside the journal."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from pipeline.tracking import journal
 
 @dataclass
 class SyncState:
-    """offset: bytes of the journal replayed. done: all of it, and no more will come.
+    """How much was sent.
 
-    runs: MLflow run id by stage, that of the whole pipeline under "". datasets: what MLflow shows
-    of a data set, by digest. models: MLflow model id by digest.
+    offset: bytes of the journal that were sent. done: the journal is complete, and all of it was
+    sent. runs: MLflow run id by stage; that of the whole pipeline under "". datasets: MLflow's
+    description of a data set, by digest. models: MLflow model id, by digest.
     """
 
     offset: int = 0
@@ -34,7 +35,7 @@ _JSON: TypeAdapter[SyncState] = TypeAdapter(SyncState)
 
 
 def load_state(run: Path, uri: str) -> SyncState:
-    """The state of a run towards the MLflow at `uri`; a new one if there is none."""
+    """The state of a run for the MLflow at `uri`; a new one if there is none."""
     try:
         return _JSON.validate_json(_file(run, uri).read_bytes())
     except (FileNotFoundError, ValueError):
@@ -42,12 +43,12 @@ def load_state(run: Path, uri: str) -> SyncState:
 
 
 def save_state(state: SyncState, run: Path, uri: str) -> None:
-    """Replace the state whole. One that is lost is made again: replaying is idempotent."""
+    """Replace the state atomically. A lost state does no harm: sending twice changes nothing."""
     write_whole(_file(run, uri), _JSON.dump_json(state, indent=1))
 
 
 def pending(store: Path, uri: str) -> list[Path]:
-    """The runs of a store that the MLflow at `uri` has not got wholly, oldest first."""
+    """The runs of a store that the MLflow at `uri` does not have completely, oldest first."""
     runs = sorted(p.parent for p in (store / "runs").glob(f"*/{journal.FILE}"))
     return [run for run in runs if not load_state(run, uri).done]
 

@@ -1,9 +1,9 @@
-"""Sends a run's journal to MLflow, while it is written or later.
+"""Sends a run's journal to MLflow, during the run or later.
 
 `python -m pipeline.tracking.sync <store>/runs/<run id> --tracking-uri URI`
 
-Exit codes: 0 MLflow has the whole run, 1 it has not (why is in `sync.log`; run it again), 3 another
-process is at it.
+Exit codes: 0 MLflow has the whole run, 1 it does not (see `sync.log`, and run it again), 3 another
+process is sending it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ DONE, INCOMPLETE, BUSY = 0, 1, 3
 LOOK_EVERY_S = 0.25
 LONGEST_PAUSE_S = 30.0
 PATIENCE_S = 10.0
-"""How long to go on trying, once the run itself has ended."""
+"""How long to retry after the run itself has ended."""
 
 
 def sync(run: Path, uri: str, patience_s: float = PATIENCE_S) -> int:
     """Send a journal until its run has ended, or its writer is dead, and all of it is sent.
 
     Returns:
-        DONE, INCOMPLETE or BUSY. Calling it again goes on from where it stopped.
+        DONE, INCOMPLETE or BUSY. The next call continues where this one stopped.
     """
     with locked(run / "sync.lock", wait=False) as ours:
         if not ours:
@@ -59,10 +59,10 @@ def _follow(run: Path, uri: str, state: SyncState, patience_s: float) -> None:
     tracker: MlflowTracker | None = None
     finished = False
     while not finished:
-        alive = journal.writer_lives(run)  # asked first: what it wrote before it died is read below
+        alive = journal.writer_lives(run)  # first, so that all it wrote before dying is read below
         for event, offset in journal.read(run, state.offset):
             if state.offset == 0 and not isinstance(event, RunStarted):
-                _note(run, "the journal lacks its beginning: there is nothing to tell MLflow about")
+                _note(run, "the journal lacks its first event: there is nothing to send to MLflow")
                 finished = True
                 break
             tracker = tracker or _insist(lambda: _connect(run, uri, state), run, patience_s)
@@ -103,10 +103,10 @@ def _record(tracker: MlflowTracker, event: Event, run: Path, patience_s: float) 
 
 
 def _insist(act: Callable[[], T], run: Path, patience_s: float) -> T:
-    """Try until it succeeds, or until the run has been over for a while.
+    """Try until it succeeds, or until `patience_s` after the end of the run.
 
     Raises:
-        Exception: that of the last attempt.
+        Exception: of the last attempt.
     """
     pause, ended = 1.0, None
     while True:
@@ -124,7 +124,7 @@ def _insist(act: Callable[[], T], run: Path, patience_s: float) -> T:
 
 
 def _foreign(error: Exception) -> bool:
-    """Whether it comes from MLflow or from what lies under it, and not from a fault of ours."""
+    """Whether the error comes from MLflow or its database or network, not from a bug here."""
     return isinstance(error, OSError) or type(error).__module__.split(".")[0] in (
         "mlflow",
         "sqlalchemy",
@@ -132,7 +132,7 @@ def _foreign(error: Exception) -> bool:
 
 
 def _refused(error: Exception) -> bool:
-    """Whether MLflow was reached and will never take this."""
+    """Whether MLflow was reached and will never accept this."""
     return getattr(error, "error_code", "") in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
 
 
@@ -142,7 +142,7 @@ def _note(run: Path, text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; keeps out of the way of the run that it reports on."""
+    """Entry point. Runs with low priority, so as not to slow down the run that it sends."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="<store>/runs/<run id>")
     parser.add_argument("--tracking-uri", required=True)

@@ -1,4 +1,4 @@
-"""Samples what the machine is doing, every few seconds, while a run goes on."""
+"""Samples the load of the machine every few seconds during a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVERY_S = 5.0
 
 @contextlib.contextmanager
 def sampling(tracker: Tracker, every_s: float = EVERY_S) -> Iterator[None]:
-    """Tell `tracker` about processor, memory, disk and network until the block ends."""
+    """Record processor, memory, disk and network load until the block ends."""
     done = threading.Event()
     thread = threading.Thread(target=_sample, args=(tracker, every_s, done), daemon=True)
     thread.start()
@@ -28,7 +28,7 @@ def sampling(tracker: Tracker, every_s: float = EVERY_S) -> Iterator[None]:
 
 
 def _sample(tracker: Tracker, every_s: float, done: threading.Event) -> None:
-    psutil.cpu_percent()  # the first call has nothing to compare with
+    psutil.cpu_percent()  # the first call only sets the starting point
     network = psutil.net_io_counters()
     while not done.wait(every_s):
         values = _machine()
@@ -40,7 +40,7 @@ def _sample(tracker: Tracker, every_s: float, done: threading.Event) -> None:
 
 
 def _machine() -> dict[str, float]:
-    """By MLflow's names, so that its UI shows them among the system metrics."""
+    """Values by MLflow's names, so that its UI shows them as system metrics."""
     memory, disk = psutil.virtual_memory(), psutil.disk_usage(".")
     return {
         "cpu_utilization_percentage": psutil.cpu_percent(),
@@ -53,7 +53,7 @@ def _machine() -> dict[str, float]:
 
 
 def _process_memory() -> int:
-    """Bytes resident in this process and its children."""
+    """Resident bytes of this process and its children."""
     own = psutil.Process()
     total = 0
     for process in [own, *own.children(recursive=True)]:

@@ -122,7 +122,7 @@ def test_raw_rows_become_a_served_model(project: Path) -> None:
     code, out, err = run(project, timed=True)
     assert code == 0
     assert out.count("cached") == len(STAGES), out
-    assert "Version 1 holds this model already and is served by default." in out
+    assert "Version 1 already contains this model and is served by default." in out
     assert "Pushed" not in out
     assert "| tensorflow\n" not in err
     assert "| mlflow\n" not in err

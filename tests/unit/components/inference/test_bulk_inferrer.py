@@ -132,7 +132,7 @@ def test_from_the_command_line(
     assert first["id"] == 0
     assert first["predicted_age"] == pytest.approx(40 + 10 * HOURS[0])
     assert main(command) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 def test_what_is_no_model(people: CsvReader, new_context: Make, tmp_path: Path) -> None:

@@ -46,4 +46,4 @@ def test_a_command_that_holds_on_is_ended_with_what_it_started() -> None:
             process.kill()
             os.kill(outliving, signal.SIGKILL)
     assert process.returncode == 130
-    assert err == "rootstock: interrupted; run the same command to go on from here\n"
+    assert err == "rootstock: interrupted; run the same command again to continue\n"

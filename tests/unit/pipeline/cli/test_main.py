@@ -117,7 +117,7 @@ def test_an_empty_folder_and_an_empty_class(project: Path) -> None:
 def test_serving_before_anything_was_pushed(project: Path) -> None:
     done = rootstock("serve", "spec.yaml", cwd=project)
     assert done.returncode == 2
-    assert "no model has been pushed yet. Do: rootstock run" in done.stderr
+    assert "no model has been pushed yet. First run: rootstock run" in done.stderr
 
 
 def test_nobody_answers(tmp_path: Path) -> None:
@@ -128,6 +128,6 @@ def test_nobody_answers(tmp_path: Path) -> None:
     done = rootstock("predict", "m", "x=1", "x=2", "--url", "http://127.0.0.1:9", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (
         2,
-        "rootstock: x: given twice. Expected one value of each input.",
+        "rootstock: x: received several values. Expected one for each input.",
     )
     assert "tensorflow" not in done.imported

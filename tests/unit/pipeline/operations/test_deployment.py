@@ -60,17 +60,17 @@ def test_models_are_listed_newest_first(spec, capsys):
 
 
 def test_a_canary_becomes_stable(spec, capsys):
-    assert "version 2 is 'stable' now" in told(capsys, "promote", spec)
+    assert "version 2 is now 'stable'" in told(capsys, "promote", spec)
     assert told(capsys, "models", spec).splitlines()[2].split()[1:3] == ["canary,", "stable"]
     assert "no version is labelled 'beta'" in told(capsys, "promote", spec, "--from=beta", code=2)
 
 
 def test_a_rollback_makes_a_new_version_of_the_old_content(spec, capsys):
-    assert "version 3 is the model of version 1" in told(capsys, "rollback", spec)
+    assert "version 3 contains the model of version 1" in told(capsys, "rollback", spec)
     served = spec.parent / "served" / "little" / "3" / "saved_model.pb"
     assert served.read_text() == "first"
     assert "restores 1" in told(capsys, "models", spec)
-    assert "version 4 is the model of version 2" in told(capsys, "rollback", spec, "--to=2")
+    assert "version 4 contains the model of version 2" in told(capsys, "rollback", spec, "--to=2")
     assert "holds no version 9" in told(capsys, "rollback", spec, "--to=9", code=2)
 
 
@@ -81,7 +81,7 @@ def test_a_rollback_reports_moved_labels_and_what_tf_serving_needs(spec, capsys)
     for digest in ("third", "fourth"):
         push(spec, digest)
     said = told(capsys, "rollback", spec)
-    assert "version 6 is the model of version 4" in said
+    assert "version 6 contains the model of version 4" in said
     assert "'stable' stays at version 3." in said
     (spec.parent / "served" / "little" / labels.FILE).unlink()
     said = told(capsys, "rollback", spec)
@@ -93,7 +93,7 @@ def test_a_rollback_after_a_promotion_skips_another_canary(spec, capsys):
     push(spec, "third")
     Directory(spec.parent / "served").label("little", "canary", 3)
     told(capsys, "promote", spec)
-    assert "version 4 is the model of version 1" in told(capsys, "rollback", spec)
+    assert "version 4 contains the model of version 1" in told(capsys, "rollback", spec)
 
 
 def test_old_versions_are_deleted_by_rollbacks_and_pushes(spec, capsys):
@@ -114,23 +114,23 @@ def test_a_run_reports_the_version_of_a_model_that_was_pushed_before(spec):
     first, second = PushRecord("little", "first", 1), PushRecord("little", "second", 2)
     stable = replace(first, label="stable")
     assert pushed_before(loaded, second, serve=True) == (
-        "Version 2 holds this model already and is served by default."
+        "Version 2 already contains this model and is served by default."
     )
     assert pushed_before(loaded, first, serve=False) == (
-        "Version 1 holds this model already; version 2 is served by default."
+        "Version 1 already contains this model; version 2 is served by default."
     )
     assert pushed_before(loaded, stable, serve=False) == (
-        "Version 1 (stable) holds this model already; version 2 is served by default."
+        "Version 1 (stable) already contains this model; version 2 is served by default."
     )
     assert pushed_before(loaded, first, serve=True) == (
-        "Version 1 holds this model already; it is served by default again, as version 3."
+        "Version 1 already contains this model; it is served by default again, as version 3."
     )
     for serve in (True, False):
         assert pushed_before(loaded, first, serve) == (
-            "Version 3 holds this model already and is served by default."
+            "Version 3 already contains this model and is served by default."
         )
     assert pushed_before(loaded, stable, serve=False) == (
-        "Version 1 (stable) holds this model already; version 3, the same model, is served by"
+        "Version 1 (stable) already contains this model; version 3, the same model, is served by"
         " default."
     )
 
@@ -141,7 +141,7 @@ def test_a_deploy_kit_is_not_written_into_a_folder_with_other_files(spec, capsys
     assert "kubernetes.cpu.yaml" in told(capsys, "deploy", spec, other)
     assert "files" in told(capsys, "deploy", spec, other)
     said = told(capsys, "deploy", spec, spec.parent, code=2)
-    assert f"{spec.parent} holds other files: name a new directory" in said
+    assert f"{spec.parent} contains other files. Use a new directory" in said
     assert not (spec.parent / "compose.yaml").exists()
     assert "spec.yaml: cannot be written" in told(capsys, "deploy", spec, spec, code=2)
 

@@ -62,7 +62,7 @@ def test_models_are_listed_newest_first(spec, capsys):
 def test_a_canary_becomes_stable(spec, capsys):
     assert "version 2 is now 'stable'" in told(capsys, "promote", spec)
     assert told(capsys, "models", spec).splitlines()[2].split()[1:3] == ["canary,", "stable"]
-    assert "no version is labelled 'beta'" in told(capsys, "promote", spec, "--from=beta", code=2)
+    assert "no version has the label 'beta'" in told(capsys, "promote", spec, "--from=beta", code=2)
 
 
 def test_a_rollback_makes_a_new_version_of_the_old_content(spec, capsys):

@@ -127,9 +127,9 @@ tracking: {backend: none}
 store: store
 push: {destination: served}
 """)
-    changed = run(spec).model
+    changed = run(spec).trained
     assert "Embed: left out, since training.augment changes images" in capsys.readouterr().err
     assert Store(tmp_path / "store").latest("Embed") is None
-    plain = run(spec, ["training.augment=null"]).model
+    plain = run(spec, ["training.augment=null"]).trained
     assert Store(tmp_path / "store").latest("Embed") is not None
     assert figures(changed) != figures(plain)

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Examples
-from models.inputs.base import Feature
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+    from models.inputs.base import Feature
 
 OUTPUT = "output:"
 EXPECTED_ROWS = 32

@@ -14,8 +14,8 @@ from components.export.classes_file import write_classes
 from components.export.keras_model import KerasModel
 from models.lazy import keras, tf
 from models.multitask.model import MultitaskModel
+from models.trunks.layers.hub_module import adopted
 from models.trunks.layers.trim_padding import trimming
-from models.trunks.tf_hub import adopted
 from serving.signatures import Classes, SignatureInput, Value, export
 from serving.warmup import write_warm_up
 

@@ -8,7 +8,7 @@ from models.lazy import keras
 from models.optimizers.per_variable_rates import Pace
 from models.transfer.base import Phase, Plan, Transfer, TransferError
 from models.transfer.frozen import Frozen
-from models.trunks.tf_hub import why_frozen
+from models.trunks.layers.hub_module import why_frozen
 
 if TYPE_CHECKING:
     from models.multitask.parts import MultitaskParts

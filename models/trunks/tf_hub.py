@@ -180,20 +180,3 @@ class TfHub(Trunk):
 
     def _mismatch(self, received: str, spec: object, hint: str = "") -> TrunkError:
         return TrunkError(f"module {self.handle!r} expects {spec}. Received: {received}.{hint}")
-
-
-def adopted(trunk: keras.Model) -> list[AdoptedModule]:
-    """The loaded modules in a trunk. A SavedModel of the trunk must track them."""
-    from models.trunks.layers.hub_module import AdoptedModule
-
-    return [la for la in trunk.layers if isinstance(la, AdoptedModule)]
-
-
-def why_frozen(trunk: keras.Model) -> str:
-    """Why a trunk cannot be trained; empty if it can be."""
-    reasons = [
-        f"module {la.handle!r} cannot be trained: {la.why_frozen}"
-        for la in adopted(trunk)
-        if la.why_frozen
-    ]
-    return reasons[0] if reasons and not trunk.trainable_variables else ""

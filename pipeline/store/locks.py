@@ -1,4 +1,4 @@
-"""Locks."""
+"""Locks between processes. The kernel releases them when their holder ends, however it ends."""
 
 from __future__ import annotations
 
@@ -12,49 +12,57 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def held(directory: Path) -> Iterator[Path]:
-    """Make a directory and lock it: the kernel lets go when its holder dies, however it dies."""
-    while (handle := _lock(directory)) is None:
-        pass
+    """Wait for the lock of a directory, which is made if it is missing."""
+    handle = None
+    while handle is None:  # another process may remove the directory in the meantime
+        directory.mkdir(parents=True, exist_ok=True)
+        handle = _lock(directory, os.O_RDONLY, wait=True)
     try:
         yield directory
     finally:
         os.close(handle)
 
 
-def _lock(directory: Path) -> int | None:
-    """Wait for the lock of a directory; None if it was removed or replaced in the meantime."""
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(directory, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    with contextlib.suppress(FileNotFoundError):
-        if os.path.samestat(os.fstat(handle), os.stat(directory)):
-            return handle
-    os.close(handle)
-    return None
-
-
 def sweep(directory: Path) -> None:
-    """Remove a directory that no living process holds."""
+    """Remove a directory unless a living process holds it."""
     with contextlib.suppress(OSError):
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(directory)
-        finally:
-            os.close(handle)
+        if (handle := _lock(directory, os.O_RDONLY, wait=False)) is not None:
+            try:
+                shutil.rmtree(directory)
+            finally:
+                os.close(handle)
 
 
 @contextlib.contextmanager
 def locked(file: Path, wait: bool) -> Iterator[bool]:
-    """Hold a lock between processes; gives False if another holds it and we do not wait."""
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT, 0o644)
+    """Hold the lock of a file, which is made if it is missing.
+
+    Yields:
+        False if another process holds it and this one does not wait.
+    """
+    handle = None
+    while handle is None:
+        handle = _lock(file, os.O_WRONLY | os.O_CREAT, wait)
+        if not wait:
+            break
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield True
-    except BlockingIOError:
-        yield False
+        yield handle is not None
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
+
+
+def _lock(path: Path, flags: int, wait: bool) -> int | None:
+    """An open file that holds the lock; None if another process holds it, or if the path was
+    removed or replaced while this one waited.
+    """
+    try:
+        handle = os.open(path, flags, 0o644)
+    except FileNotFoundError:
+        return None
+    with contextlib.suppress(FileNotFoundError, BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        if os.path.samestat(os.fstat(handle), os.stat(path)):
+            return handle
+    os.close(handle)
+    return None

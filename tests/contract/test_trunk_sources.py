@@ -18,8 +18,9 @@ from models.inputs.numeric import NumericInput
 from models.inputs.text import TextInput
 from models.lazy import keras, tf
 from models.trunks.base import Trunk, layer_groups
+from models.trunks.layers.hub_module import adopted
 from models.trunks.sources.hub_publish import publish
-from models.trunks.tf_hub import TfHub, adopted
+from models.trunks.tf_hub import TfHub
 from pipeline.store.fingerprint import canonical
 from tests.pretrained_files import SAMPLES, TEXT, Sample
 

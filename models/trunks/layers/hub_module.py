@@ -166,3 +166,18 @@ class AdoptedModule(keras.Model):  # type: ignore[misc]
                 group = f"stage{number}"
             groups.setdefault(group, []).append(v)
         return groups
+
+
+def adopted(trunk: keras.Model) -> list[AdoptedModule]:
+    """The loaded modules in a trunk. A SavedModel of the trunk must track them."""
+    return [la for la in trunk.layers if isinstance(la, AdoptedModule)]
+
+
+def why_frozen(trunk: keras.Model) -> str:
+    """Why a trunk cannot be trained; empty if it can be."""
+    reasons = [
+        f"module {la.handle!r} cannot be trained: {la.why_frozen}"
+        for la in adopted(trunk)
+        if la.why_frozen
+    ]
+    return reasons[0] if reasons and not trunk.trainable_variables else ""

@@ -16,8 +16,7 @@ from models.inputs.base import Feature
 from models.inputs.layers.preprocessing import Preprocessing, published_inputs
 from models.lazy import keras, tf
 from models.trunks.base import layer_groups
-from models.trunks.layers.hub_module import GROUPS
-from models.trunks.tf_hub import adopted
+from models.trunks.layers.hub_module import GROUPS, adopted
 
 
 def publish(trunk: keras.Model, features: tuple[Feature, ...], directory: Path) -> None:

@@ -12,8 +12,9 @@ from models.inputs.image import ImageFeature
 from models.inputs.numeric import NumericFeature
 from models.lazy import keras, tf
 from models.trunks.base import TrunkError, layer_groups
+from models.trunks.layers.hub_module import why_frozen
 from models.trunks.sources.hub_publish import publish
-from models.trunks.tf_hub import TfHub, why_frozen
+from models.trunks.tf_hub import TfHub
 from tests.pretrained_files import (
     IMAGE,
     TEXT,

@@ -1,4 +1,3 @@
-from pipeline.store.locks import locked
 from pipeline.tracking.events import RunFinished
 from pipeline.tracking.journal import JournalTracker
 from pipeline.tracking.state import SyncState, load_state, pending, save_state
@@ -27,12 +26,3 @@ def test_state_survives_and_a_broken_one_is_begun_again(tmp_path):
     for file in tmp_path.glob("sync-*"):
         file.write_text("{")
     assert load_state(tmp_path, URI) == SyncState()
-
-
-def test_a_lock_is_held_by_one(tmp_path):
-    with locked(tmp_path / "lock", wait=False) as first:
-        assert first
-        with locked(tmp_path / "lock", wait=False) as second:
-            assert not second
-    with locked(tmp_path / "lock", wait=False) as third:
-        assert third

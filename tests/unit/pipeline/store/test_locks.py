@@ -1,0 +1,49 @@
+"""Locks, between handles of one process: each opens the file anew, as another process would."""
+
+import threading
+from pathlib import Path
+
+from pipeline.store.locks import held, locked, sweep
+
+
+def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock", wait=False) as first:
+        assert first
+        with locked(tmp_path / "lock", wait=False) as second:
+            assert not second
+    with locked(tmp_path / "lock", wait=False) as third:
+        assert third
+
+
+def test_a_directory_that_is_held_is_not_swept_and_waited_for(tmp_path: Path) -> None:
+    order = []
+
+    def second() -> None:
+        with held(tmp_path / "a"):
+            order.append("second")
+
+    with held(tmp_path / "a") as directory:
+        sweep(directory)
+        assert directory.is_dir()
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
+    sweep(tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_directory_that_its_holder_removes_is_made_again(tmp_path: Path) -> None:
+    there = []
+
+    def second() -> None:
+        with held(tmp_path / "a") as directory:
+            there.append(directory.is_dir())
+
+    with held(tmp_path / "a") as directory:
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        directory.rmdir()
+    waiting.join()
+    assert there == [True]

@@ -26,8 +26,8 @@ from components.evaluation.thresholds import Check, Threshold, check_thresholds,
 from components.export.classes_file import read_classes
 from components.labels.encoding import encode
 from components.stage import Context, Observer, Stage
+from models.description import read_description
 from models.inputs.base import Feature
-from models.multitask.description import read_description
 from models.tasks.base import Task, TaskTarget
 from serving.wire.errors import ServingError
 

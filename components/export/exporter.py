@@ -15,7 +15,6 @@ from components.export.settings import Export, Weights
 from components.stage import Context, Stage
 from models.model_files import RECORD, SOURCE, WEIGHTS
 from models.multitask.build import specs_of
-from serving.wire.errors import ServingError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,15 +87,17 @@ def _link(source: str, target: str) -> None:
 
 
 def _try_compiling(saved_model: Path, row: Mapping[str, np.ndarray]) -> None:
-    from serving.server.saved_model import SavedModel
+    from models.lazy import tf
 
-    model = SavedModel(saved_model)
-    try:
-        model.predict("serving_default", row)
-    except ServingError as e:
-        raise RootstockError(f"export.xla: XLA cannot compile this model: {e}") from e
-    finally:
-        model.close()
+    v1 = tf.compat.v1  # its loader knows inputs by their names in the signature
+    with tf.Graph().as_default(), v1.Session() as session:
+        loaded = v1.saved_model.load(session, ["serve"], str(saved_model))
+        signature = loaded.signature_def["serving_default"]
+        feeds = {signature.inputs[name].name: values for name, values in row.items()}
+        try:
+            session.run([output.name for output in signature.outputs.values()], feeds)
+        except tf.errors.OpError as e:
+            raise RootstockError(f"export.xla: XLA cannot compile this model: {e.message}") from e
 
 
 def _size(directory: Path) -> int:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import ExportedModel
 from components.export.expected_outputs import read_expected
+from models.description import read_description
 from models.inputs.base import Feature, RawType
-from models.multitask.description import read_description
 from models.tasks.base import TaskTarget
 from pipeline.tracking import served_model
 

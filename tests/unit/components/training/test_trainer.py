@@ -24,9 +24,9 @@ from components.training.recipe import TrainerInputs
 from components.training.settings import EarlyStopping, Training
 from components.training.trainer import Trainer
 from models.balancing.loss_based.uncertainty import Uncertainty
+from models.description import read_description
 from models.lazy import keras
 from models.model_files import RECORD, WEIGHTS
-from models.multitask.description import read_description
 from models.tasks.base import Task
 from models.tasks.binary import BinaryTask
 from models.trunks.encoders.residual_convnet import ResidualConvnet
@@ -133,7 +133,7 @@ def test_a_description_needs_no_tensorflow(trained: Trained) -> None:
     assert description.targets[0].labelled == SIZES["train"] * 4 // 5
     code = (
         "import sys; from pathlib import Path;"
-        "from models.multitask.description import read_description;"
+        "from models.description import read_description;"
         "import components.training.trainer;"
         "read_description(Path(sys.argv[1]));"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"

@@ -1,0 +1,63 @@
+"""Every stage class, found by discovery, and an example of each."""
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import components
+from components.ingestion.readers.delimited import CsvReader
+from components.stage import Stage
+from components.training.recipe import Recipe
+from models.inputs.numeric import NumericFeature, NumericInput
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+
+ROOT = Path(components.__file__).parents[1]
+TASK = BinaryTask(name="income", label="rich", positive=("yes",))
+INPUT = NumericInput(name="hours", column="hours")
+RECIPE = Recipe(tasks=(TASK,))
+RECORD = RECIPE.record(
+    (NumericFeature(name="hours", column="hours", mean=0.0, deviation=1.0),),
+    (TaskTarget(task=TASK, classes=("negative", "positive")),),
+)
+EXAMPLES: Mapping[str, Any] = {
+    "sources": (CsvReader(path="rows.csv"),),
+    "inputs": (INPUT,),
+    "tasks": (TASK,),
+    "drawn_by": TASK,
+    "recipe": RECIPE,
+    "trunk": RECIPE.trunk,
+    "columns": ("name",),
+    "destination": "served",
+    "model": "income",
+}
+"""Values of required parameters, by name. A stage with another one needs an entry."""
+
+
+def stage_classes() -> list[type[Stage[Any, Any]]]:
+    """All concrete subclasses of `Stage` in `components`, by name."""
+    classes = [
+        cls
+        for file in sorted(Path(components.__file__).parent.rglob("*.py"))
+        if "Stage[" in file.read_text()
+        for cls in vars(importlib.import_module(_module_of(file))).values()
+        if inspect.isclass(cls) and issubclass(cls, Stage) and not inspect.isabstract(cls)
+    ]
+    return sorted(set(classes), key=lambda cls: cls.__name__)
+
+
+def example(cls: type[Stage[Any, Any]]) -> Stage[Any, Any]:
+    """A stage with its defaults where it has some, and with `EXAMPLES` elsewhere."""
+    required = [
+        f.name
+        for f in fields(cls)  # type: ignore[arg-type]
+        if f.default is MISSING and f.default_factory is MISSING
+    ]
+    return cls(**{name: EXAMPLES[name] for name in required})
+
+
+def _module_of(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts)

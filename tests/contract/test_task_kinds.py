@@ -20,11 +20,13 @@ from components.evaluation.metrics import family_of, measure
 from components.labels.base import JOINED, NUMBER, LabelColumn, LabelSample, labels_of, of_kind
 from components.labels.encoding import counted, encode, labelled, resolve
 from components.labels.label_counts import LabelCounts
+from components.labels.task_statistics_gen import TaskStatisticsGen
 from components.training.subset import Subset, chosen
+from components.validation.example_validator import ExampleValidator
 from models.balancing.loss_based.equal import Equal
 from models.balancing.loss_based.uncertainty import Uncertainty
 from models.discovery import methods
-from models.inputs.numeric import NumericFeature
+from models.inputs.numeric import NumericFeature, NumericInput
 from models.lazy import keras, tf
 from models.multitask.batch_losses import batch_losses
 from models.multitask.model import MultitaskModel
@@ -32,10 +34,17 @@ from models.sharing.hard import Hard
 from models.tasks.base import Task, TaskTarget
 from models.tasks.heads.head import head_for
 from models.trunks.scratch import Scratch
+from pipeline.store.sources import known, sources
 from pipeline.tracking.logged_model import signature_of
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = methods("models.tasks", Task, "kind")
+PACKAGES = (
+    "models.tasks",
+    "models.tasks.heads",
+    "components.labels",
+    "components.evaluation.metrics",
+)
 ROWS = 240
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=ROWS)
@@ -76,15 +85,7 @@ def test_the_known_kinds_are_discovered() -> None:
 
 def test_nothing_imports_a_kind_but_its_own_modules(kind: str) -> None:
     """Whoever needs to know a kind asks for its part. No import means no switch over kinds."""
-    own = {
-        f"{package}.{kind}"
-        for package in (
-            "models.tasks",
-            "models.tasks.heads",
-            "components.labels",
-            "components.evaluation.metrics",
-        )
-    }
+    own = {f"{package}.{kind}" for package in PACKAGES}
     for folder in ("models", "components", "pipeline", "serving"):
         for file in (ROOT / folder).rglob("*.py"):
             module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
@@ -94,6 +95,17 @@ def test_nothing_imports_a_kind_but_its_own_modules(kind: str) -> None:
                 if isinstance(node, ast.ImportFrom)
             }
             assert module in own or not imported & own, module
+
+
+def test_data_stages_depend_on_their_kinds_and_on_no_head(kind: str) -> None:
+    """A comment in a head must not validate and count all labels again, nor must another kind."""
+    task, inputs = task_of(kind), (NumericInput(name="x", column="x"),)
+    for stage in (ExampleValidator(inputs=inputs, tasks=(task,)), TaskStatisticsGen(tasks=(task,))):
+        modules = sources(frozenset({type(stage).__module__}), known([stage]))
+        assert {f"models.tasks.{kind}", f"components.labels.{kind}"} <= modules.keys()
+        others = {f"{package}.{other}" for package in PACKAGES for other in KINDS if other != kind}
+        assert not modules.keys() & others
+        assert not [m for m in modules if m.startswith("models.tasks.heads")]
 
 
 def test_a_spec_is_read_and_written(kind: str) -> None:

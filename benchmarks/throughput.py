@@ -24,11 +24,12 @@ from statistics import median
 
 from serving.checks.arguments import example_inputs, parse_values
 from serving.checks.load import run
-from serving.client.client import DEFAULT_SIGNATURE, Client
+from serving.client.client import Client
 from serving.server.launch import ServerProcess
 from serving.server.saved_model import SavedModel
 from serving.versions.history import version_numbers
 from serving.wire.errors import ServingError
+from serving.wire.names import DEFAULT_SIGNATURE
 
 CLIENTS = (1, 8, 32)
 

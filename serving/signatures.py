@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from serving.wire.names import CLASSIFY, DEFAULT_SIGNATURE, REGRESS
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
-ALL_TASKS = "serving_default"
 _ARGUMENT = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -33,7 +34,7 @@ class Classes:
 
     task: str
     names: tuple[str, ...]
-    method = "tensorflow/serving/classify"
+    method = CLASSIFY
 
     @property
     def signature(self) -> str:
@@ -54,7 +55,7 @@ class Value:
     """An output of one number per row."""
 
     task: str
-    method = "tensorflow/serving/regress"
+    method = REGRESS
 
     @property
     def signature(self) -> str:
@@ -100,7 +101,7 @@ def export(
 
     if not inputs or not tasks:
         raise ValueError("A served model needs at least one input and one task.")
-    reserved = {ALL_TASKS, *(meaning.signature for meaning in meanings)}
+    reserved = {DEFAULT_SIGNATURE, *(meaning.signature for meaning in meanings)}
     if taken := sorted(reserved & set(tasks)):
         raise ValueError(f"A task cannot be named {taken[0]!r}: another signature has that name.")
     arguments = _argument_names(inputs)
@@ -145,7 +146,7 @@ def export(
         module,
         str(path),
         signatures={
-            ALL_TASKS: graph,
+            DEFAULT_SIGNATURE: graph,
             **{task: predict_only(task) for task in tasks},
             **{m.signature: from_examples(m) for m in meanings},
         },

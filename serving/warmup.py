@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from serving.wire.names import DEFAULT_SIGNATURE
 from serving.wire.tensors import fill
 
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
@@ -34,7 +35,7 @@ def write_warm_up(
         for size in sizes:
             log = prediction_log_pb2.PredictionLog()
             request = log.predict_log.request
-            request.model_spec.signature_name = "serving_default"
+            request.model_spec.signature_name = DEFAULT_SIGNATURE
             for name, values in examples.items():
                 fill(request.inputs[name], np.resize(values, size))
             writer.write(log.SerializeToString(deterministic=True))

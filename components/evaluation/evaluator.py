@@ -30,6 +30,7 @@ from models.description import read_description
 from models.inputs.base import Feature
 from models.tasks.base import Task, TaskTarget
 from serving.wire.errors import ServingError
+from serving.wire.names import DEFAULT_SIGNATURE
 
 if TYPE_CHECKING:
     from serving.server.saved_model import SavedModel
@@ -171,8 +172,6 @@ class _Predict:
 
     def __call__(self, index: int, shard: Path) -> dict[str, np.ndarray]:
         """float32 [rows, width] by task; tasks that the model lacks are left out."""
-        from serving.server.saved_model import DEFAULT_SIGNATURE
-
         try:
             model = _loaded(self.saved_model)
             accepted = model.signatures[DEFAULT_SIGNATURE].inputs.keys()

@@ -20,12 +20,12 @@ from models.config import STRICT
 from serving.server.exit_codes import UNLOADABLE
 from serving.server.launch import ServerExited, ServerProcess
 from serving.wire.errors import ServingError
+from serving.wire.names import DEFAULT_SIGNATURE
 
 if TYPE_CHECKING:
     import numpy as np
 
 _MODEL = "candidate"
-_ALL_TASKS = "serving_default"
 _TIMED_REQUESTS = 20
 
 
@@ -190,7 +190,7 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
         """Ask every signature, and note what differs."""
         from serving.client.client import Client
 
-        signatures = {_ALL_TASKS: tuple(expected), **{task: (task,) for task in expected}}
+        signatures = {DEFAULT_SIGNATURE: tuple(expected), **{task: (task,) for task in expected}}
         for signature, tasks in signatures.items():
             with Client(url, _MODEL, signature=signature, timeout_s=self.timeout_s) as client:
                 answers = client.predict(raw)

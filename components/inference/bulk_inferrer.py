@@ -15,6 +15,7 @@ from components.ingestion.readers.base import BadRecord, Reader
 from components.stage import Context, Stage
 from models.inputs.base import Input
 from serving.wire.errors import ServingError
+from serving.wire.names import DEFAULT_SIGNATURE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from serving.server.saved_model import SavedModel
 
 BATCH_ROWS = 1024
-SIGNATURE = "serving_default"
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,9 @@ def _predicted(
 
     try:
         raw = raw_inputs(batch, inputs)
-        answers = model.predict(SIGNATURE, {name: _bytes(array) for name, array in raw.items()})
+        answers = model.predict(
+            DEFAULT_SIGNATURE, {name: _bytes(array) for name, array in raw.items()}
+        )
     except (RootstockError, ServingError) as e:
         raise RootstockError(f"{place}: {e}") from e
     columns = {name: batch.column(name) for name in kept}

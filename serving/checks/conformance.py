@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from serving.checks.arguments import example_inputs, parse_values, parser_of
-from serving.client.client import DEFAULT_SIGNATURE, Client, Code
+from serving.client.client import Client
 from serving.client.rest_transport import predict_body
 from serving.client.transport import Signature
-from serving.wire.errors import ServingError
+from serving.wire.errors import Code, ServingError
+from serving.wire.names import DEFAULT_SIGNATURE
 from serving.wire.tensors import STRING
 
 ROWS = 3

@@ -18,8 +18,9 @@ import numpy as np
 
 from serving.checks.arguments import example_inputs, parse_values, parser_of
 from serving.checks.malformed import MalformedRequest, MalformedRequests
-from serving.client.client import DEFAULT_SIGNATURE, Client
+from serving.client.client import Client
 from serving.wire.errors import ServingError
+from serving.wire.names import DEFAULT_SIGNATURE
 
 _CHECK_EVERY = 100
 """After so many malformed requests, a good one must get the right outputs."""

@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.checks.arguments import example_inputs, parse_values, parser_of
-from serving.client.client import DEFAULT_SIGNATURE, Client
+from serving.client.client import Client
 from serving.client.rest_transport import predict_body
 from serving.wire.errors import ServingError
+from serving.wire.names import DEFAULT_SIGNATURE, PREDICTION_SERVICE
 from serving.wire.tensors import fill
 
 Send = Callable[[], None]
@@ -141,7 +142,7 @@ def _grpc(address: str, model: str, inputs: Mapping[str, np.ndarray]) -> Iterato
     encoded = request.SerializeToString()
     options = [("grpc.use_local_subchannel_pool", 1)]  # a connection for each client
     channel = grpc.insecure_channel(address, options)
-    call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    call = channel.unary_unary(f"/{PREDICTION_SERVICE}/Predict")
 
     def send() -> None:
         try:

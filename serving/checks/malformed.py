@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from serving.client.client import DEFAULT_SIGNATURE
 from serving.client.rest_transport import predict_body
 from serving.wire import protos
+from serving.wire.names import DEFAULT_SIGNATURE, PREDICTION_SERVICE
 from serving.wire.tensors import fill
 
-_PREDICTION = "/tensorflow.serving.PredictionService"
 _METHODS = ("Predict", "Classify", "Regress", "MultiInference", "GetModelMetadata")
 _SCALARS: tuple[Any, ...] = (
     None,
@@ -188,7 +187,7 @@ class MalformedRequests:
 
     def _grpc(self, kind: str, body: bytes, method: str = "") -> MalformedRequest:
         method = method or self._random.choice(_METHODS)
-        return MalformedRequest(kind, f"{_PREDICTION}/{method}", "", body)
+        return MalformedRequest(kind, f"/{PREDICTION_SERVICE}/{method}", "", body)
 
     def _cut(self, body: bytes) -> bytes:
         return body[: self._random.randrange(len(body))]

@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike
 from serving.client.rest_transport import RestTransport
 from serving.client.transport import Endpoint, Signature, TensorSpec, Transport, VersionStatus
 from serving.wire.errors import Code, ServingError, invalid
+from serving.wire.names import DEFAULT_SIGNATURE
 from serving.wire.tensors import STRING, as_bytes, numpy_type, type_name
 
 __all__ = ["Client", "Code", "ServingError", "Signature", "VersionStatus"]
 
-DEFAULT_SIGNATURE = "serving_default"
 _SCHEMES = ("http", "https", "grpc", "grpcs")
 _FIRST_PAUSE_S = 0.1
 T = TypeVar("T")

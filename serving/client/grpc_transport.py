@@ -11,11 +11,10 @@ import numpy as np
 from serving.client.transport import Endpoint, Signature, TensorSpec, Transport, VersionStatus
 from serving.wire import protos
 from serving.wire.errors import Code, ServingError
+from serving.wire.names import MODEL_SERVICE, PREDICTION_SERVICE, State
 from serving.wire.tensors import fill, to_numpy
 
-_PREDICTION = "/tensorflow.serving.PredictionService"
-_MODEL = "/tensorflow.serving.ModelService"
-_STATES = {0: "UNKNOWN", 10: "START", 20: "LOADING", 30: "AVAILABLE", 40: "UNLOADING", 50: "END"}
+_STATES = {state.value: state.name for state in State}
 _UNLIMITED = -1
 
 
@@ -45,13 +44,15 @@ class GrpcTransport(Transport):
         request.model_spec.signature_name = name
         for key, array in inputs.items():
             fill(request.inputs[key], array)
-        response = self._call(f"{_PREDICTION}/Predict", request, protos.PredictResponse)
+        response = self._call(PREDICTION_SERVICE, "Predict", request, protos.PredictResponse)
         return {key: to_numpy(tensor) for key, tensor in response.outputs.items()}
 
     def status(self) -> list[VersionStatus]:
         request = protos.GetModelStatusRequest()
         self._set_model(request)
-        response = self._call(f"{_MODEL}/GetModelStatus", request, protos.GetModelStatusResponse)
+        response = self._call(
+            MODEL_SERVICE, "GetModelStatus", request, protos.GetModelStatusResponse
+        )
         return [
             VersionStatus(
                 entry.version,
@@ -66,7 +67,7 @@ class GrpcTransport(Transport):
         request = protos.GetModelMetadataRequest(metadata_field=["signature_def"])
         self._set_model(request)
         response = self._call(
-            f"{_PREDICTION}/GetModelMetadata", request, protos.GetModelMetadataResponse
+            PREDICTION_SERVICE, "GetModelMetadata", request, protos.GetModelMetadataResponse
         )
         signatures = protos.SignatureDefMap.FromString(response.metadata["signature_def"].value)
         return {
@@ -85,9 +86,9 @@ class GrpcTransport(Transport):
         elif self._endpoint.version is not None:
             request.model_spec.version.value = self._endpoint.version
 
-    def _call(self, method: str, request: Any, response_class: Any) -> Any:
+    def _call(self, service: str, method: str, request: Any, response_class: Any) -> Any:
         call = self._channel.unary_unary(
-            method,
+            f"/{service}/{method}",
             request_serializer=type(request).SerializeToString,
             response_deserializer=response_class.FromString,
         )

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from serving.deploy.tf_serving import CONFIG_DIRECTORY, GRPC_PORT, METRICS, REST_PORT, arguments
+from serving.deploy.tf_serving import CONFIG_DIRECTORY, GRPC_PORT, REST_PORT, arguments
+from serving.wire.names import METRICS_PATH
 
 _LOAD_SECONDS = 300
 """How long a model may take to load before Kubernetes restarts its container."""
@@ -125,7 +126,7 @@ def _scrape_annotations() -> dict[str, str]:
     return {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": str(REST_PORT),
-        "prometheus.io/path": METRICS,
+        "prometheus.io/path": METRICS_PATH,
     }
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import yaml
 
-from serving.deploy.tf_serving import METRICS, REST_PORT
-
-REQUESTS = ":tensorflow:serving:request_count"
-LATENCY = ":tensorflow:serving:request_latency"
+from serving.deploy.tf_serving import REST_PORT
+from serving.wire.names import METRICS_PATH, REQUEST_COUNT, REQUEST_LATENCY
 
 
 def config() -> str:
@@ -19,7 +17,7 @@ def config() -> str:
             "scrape_configs": [
                 {
                     "job_name": "serving",
-                    "metrics_path": METRICS,
+                    "metrics_path": METRICS_PATH,
                     "static_configs": [{"targets": [f"serving:{REST_PORT}"]}],
                 }
             ],
@@ -58,18 +56,18 @@ def alerts(model: str) -> str:
 
 def rate(model: str) -> str:
     """Requests per second, by status."""
-    return f'sum by (status) (rate({{__name__="{REQUESTS}",model_name="{model}"}}[1m]))'
+    return f'sum by (status) (rate({{__name__="{REQUEST_COUNT}",model_name="{model}"}}[1m]))'
 
 
 def failure_rate(model: str) -> str:
     """The share of failed requests."""
-    requests = f'__name__="{REQUESTS}",model_name="{model}"'
+    requests = f'__name__="{REQUEST_COUNT}",model_name="{model}"'
     return f'sum(rate({{{requests},status!="OK"}}[5m])) / sum(rate({{{requests}}}[5m]))'
 
 
 def quantile(model: str, share: float) -> str:
     """The latency in seconds that this share of the requests does not exceed."""
-    name = f'__name__="{LATENCY}_bucket",model_name="{model}"'
+    name = f'__name__="{REQUEST_LATENCY}_bucket",model_name="{model}"'
     return f"histogram_quantile({share}, sum by (le) (rate({{{name}}}[5m]))) / 1e6"
 
 

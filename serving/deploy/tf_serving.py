@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from serving.wire.names import METRICS_PATH
+
 REST_PORT, GRPC_PORT = 8501, 8500
 MODELS, BATCHING, MONITORING = "models.config", "batching.config", "monitoring.config"
 CONFIG_DIRECTORY = "/config"
-METRICS = "/monitoring/prometheus/metrics"
 
 
 def arguments() -> list[str]:
@@ -51,4 +52,4 @@ def batching() -> str:
 
 def monitoring() -> str:
     """`MonitoringConfig`."""
-    return f'prometheus_config {{\n  enable: true\n  path: "{METRICS}"\n}}\n'
+    return f'prometheus_config {{\n  enable: true\n  path: "{METRICS_PATH}"\n}}\n'

@@ -15,12 +15,14 @@ from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricF
 from prometheus_client.registry import Collector
 
 from serving.wire.errors import Code
+from serving.wire.names import REQUEST_COUNT, REQUEST_LATENCY
 
-PATH = "/monitoring/prometheus/metrics"
 BOUNDS = tuple(10 * 1.8**i for i in range(33))
 """Upper bounds of TF Serving's histogram buckets. Latencies are in microseconds."""
 _BUCKETS = (*(f"{bound:g}" for bound in BOUNDS), "+Inf")
-_PREFIX = ":tensorflow:serving:"
+_LOADS = ":tensorflow:serving:load_attempt_count"
+_LOAD_LATENCY = ":tensorflow:serving:load_latency"
+_BATCH_SIZE = ":tensorflow:serving:batching_session:processed_batch_size"
 _COUNTER_NAME = re.compile(r"^((?:# \w+ )?[\w:]+)_total(?=[ {])", re.MULTILINE)
 
 
@@ -80,19 +82,17 @@ class Monitoring(Collector):
         status, where = ("model_name", "status"), ("model_name", "API", "entrypoint")
         with self._lock:
             metrics = [
-                _counters("request_count", "Requests.", status, self._requests),
-                _counters("load_attempt_count", "Attempts to load.", status, self._loads),
-                _histograms("request_latency", "Microseconds.", where, self._latencies),
-                _histograms("load_latency", "Microseconds.", where[:1], self._load_latencies),
-                _histograms(
-                    "batching_session:processed_batch_size", "Rows.", (), self._batch_sizes
-                ),
+                _counters(REQUEST_COUNT, "Requests.", status, self._requests),
+                _counters(_LOADS, "Attempts to load.", status, self._loads),
+                _histograms(REQUEST_LATENCY, "Microseconds.", where, self._latencies),
+                _histograms(_LOAD_LATENCY, "Microseconds.", where[:1], self._load_latencies),
+                _histograms(_BATCH_SIZE, "Rows.", (), self._batch_sizes),
             ]
         return [metric for metric in metrics if metric.samples]
 
 
 def _counters(name: str, unit: str, labels: tuple[str, ...], counts: Counts) -> Metric:
-    family = CounterMetricFamily(_PREFIX + name, unit, labels=labels)
+    family = CounterMetricFamily(name, unit, labels=labels)
     for values, count in sorted(counts.items()):
         family.add_metric(values, count)
     return family
@@ -101,7 +101,7 @@ def _counters(name: str, unit: str, labels: tuple[str, ...], counts: Counts) -> 
 def _histograms(
     name: str, unit: str, labels: tuple[str, ...], histograms: Mapping[tuple[str, ...], _Histogram]
 ) -> Metric:
-    family = HistogramMetricFamily(_PREFIX + name, unit, labels=labels)
+    family = HistogramMetricFamily(name, unit, labels=labels)
     for values, histogram in sorted(histograms.items(), key=lambda item: item[0]):
         buckets = list(zip(_BUCKETS, accumulate(histogram.counts), strict=True))
         family.add_metric(values, buckets, histogram.total)

@@ -16,7 +16,6 @@ from serving.server.batching import Batcher
 from serving.wire.errors import Code, ServingError, invalid
 from serving.wire.tensors import data_type, type_name
 
-DEFAULT_SIGNATURE = "serving_default"
 _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _CALLING_THREAD = -1
 """A value of `RunOptions.inter_op_thread_pool`: run operations on the thread that calls."""

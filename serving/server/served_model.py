@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 from threading import Condition
 
@@ -22,21 +21,11 @@ from serving.server.saved_model import SavedModel
 from serving.versions.history import version_numbers
 from serving.versions.labels import read_labels
 from serving.wire.errors import Code, ServingError, invalid
+from serving.wire.names import State
 
 _log = logging.getLogger(__name__)
 
 Load = Callable[[Path], SavedModel]
-
-
-class State(IntEnum):
-    """The states of a version; the values are those of `ModelVersionStatus.State`."""
-
-    UNKNOWN = 0
-    START = 10
-    LOADING = 20
-    AVAILABLE = 30
-    UNLOADING = 40
-    END = 50
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from serving.server.api import classify_regress
 from serving.warmup import FILE
 from serving.wire.errors import ServingError, invalid
+from serving.wire.names import DEFAULT_SIGNATURE
 from serving.wire.tensors import to_numpy
 
 if TYPE_CHECKING:
@@ -55,8 +56,6 @@ def warm_up(model: SavedModel, path: Path) -> int:
 
 
 def _replay(model: SavedModel, log: object) -> None:
-    from serving.server.saved_model import DEFAULT_SIGNATURE
-
     kind = log.WhichOneof("log_type")  # type: ignore[attr-defined]
     request = getattr(log, kind).request if kind else None
     if kind == "predict_log":

@@ -29,10 +29,10 @@ from tensorflow_serving.apis import (
 from serving.client.client import Client, Code, ServingError
 from serving.server.exit_codes import UNLOADABLE
 from serving.server.launch import ServerExited, ServerProcess
-from serving.server.monitoring import PATH
 from serving.signatures import Classes, SignatureInput, Value, export
 from serving.versions.directory import Directory
 from serving.warmup import FILE, write_warm_up
+from serving.wire.names import METRICS_PATH
 
 BODY_LIMIT = 50_000
 
@@ -288,7 +288,7 @@ def test_a_bad_request_in_a_batch_fails_alone(ports: dict[str, int]) -> None:
 
 def metrics(ask: Ask) -> dict[str, list[tuple[dict[str, str], float]]]:
     """Labels and values of the server's metrics, by name without TF Serving's prefix."""
-    status, headers, body = ask(PATH)
+    status, headers, body = ask(METRICS_PATH)
     assert (status, headers["Content-Type"].split(";")[0]) == (200, "text/plain")
     samples: dict[str, list[tuple[dict[str, str], float]]] = {}
     for line in body.decode().splitlines():

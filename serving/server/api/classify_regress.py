@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 
 from serving.server.api.example_json import example_of
-from serving.server.saved_model import DEFAULT_SIGNATURE, SavedModel
+from serving.server.saved_model import SavedModel
 from serving.wire.errors import Code, ServingError, invalid
-
-CLASSIFY = "tensorflow/serving/classify"
-REGRESS = "tensorflow/serving/regress"
+from serving.wire.names import CLASSIFY, DEFAULT_SIGNATURE, REGRESS
 
 
 @dataclass(frozen=True)

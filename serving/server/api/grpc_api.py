@@ -25,9 +25,16 @@ from serving.server.api import classify_regress
 from serving.server.api.limits import Limits, TokenInterceptor
 from serving.server.models import Models
 from serving.server.policy import configs_of
-from serving.server.saved_model import DEFAULT_SIGNATURE, SavedModel
+from serving.server.saved_model import SavedModel
 from serving.server.served_model import Target
 from serving.wire.errors import Code, ServingError, invalid
+from serving.wire.names import (
+    CLASSIFY,
+    DEFAULT_SIGNATURE,
+    MODEL_SERVICE,
+    PREDICTION_SERVICE,
+    REGRESS,
+)
 from serving.wire.tensors import fill, to_numpy
 
 FillResult = Callable[[SavedModel, str, Sequence[bytes], Any], None]
@@ -35,8 +42,8 @@ FillResult = Callable[[SavedModel, str, Sequence[bytes], Any], None]
 _log = logging.getLogger(__name__)
 _UNLIMITED = -1
 _INFERENCE_METHODS: Mapping[str, tuple[str, FillResult]] = {
-    classify_regress.CLASSIFY: ("classification_result", classify_regress.fill_classification),
-    classify_regress.REGRESS: ("regression_result", classify_regress.fill_regression),
+    CLASSIFY: ("classification_result", classify_regress.fill_classification),
+    REGRESS: ("regression_result", classify_regress.fill_regression),
 }
 """The field of an `InferenceResult` and the function that fills it, by method of MultiInference."""
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
@@ -56,7 +63,7 @@ def server(models: Models, limits: Limits, threads: int) -> grpc.Server:
     )
     for service, methods in _SERVICES.items():
         handlers = {name: _handler(models, name, *method) for name, method in methods.items()}
-        handler = grpc.method_handlers_generic_handler(f"tensorflow.serving.{service}", handlers)
+        handler = grpc.method_handlers_generic_handler(service, handlers)
         grpc_server.add_generic_rpc_handlers([handler])
     return grpc_server
 
@@ -194,14 +201,14 @@ def _reload(models: Models, request: Any) -> Any:
 
 
 _SERVICES: Mapping[str, Mapping[str, tuple[Any, Callable[[Models, Any], Any]]]] = {
-    "PredictionService": {
+    PREDICTION_SERVICE: {
         "Predict": (predict_pb2.PredictRequest, _predict),
         "Classify": (classification_pb2.ClassificationRequest, _classify),
         "Regress": (regression_pb2.RegressionRequest, _regress),
         "MultiInference": (inference_pb2.MultiInferenceRequest, _multi_inference),
         "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, _metadata),
     },
-    "ModelService": {
+    MODEL_SERVICE: {
         "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, _status),
         "HandleReloadConfigRequest": (model_management_pb2.ReloadConfigRequest, _reload),
     },

@@ -20,15 +20,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.server import monitoring
 from serving.server.api import classify_regress
 from serving.server.api.codec import decode_predict, encode_predict, parse_document
 from serving.server.api.grpc_api import metadata_of, status_of
 from serving.server.api.limits import Limits, TooLarge, body_of
 from serving.server.models import Models
-from serving.server.saved_model import DEFAULT_SIGNATURE, SavedModel
+from serving.server.saved_model import SavedModel
 from serving.server.served_model import Target
 from serving.wire.errors import Code, ServingError, invalid
+from serving.wire.names import DEFAULT_SIGNATURE, METRICS_PATH
 
 _MODEL = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _INFERENCE = re.compile(_MODEL + r":(?P<method>classify|regress|predict)", re.IGNORECASE)
@@ -81,7 +81,7 @@ class _Rest:
         if path == "/health" and method == "GET":
             return self._health()
         self._limits.check_token(request.headers.get("authorization"))
-        if path == monitoring.PATH and method == "GET":
+        if path == METRICS_PATH and method == "GET":
             text = await asyncio.to_thread(self._models.monitoring.text)
             return Response(text, media_type="text/plain; version=0.0.4")
         if not path.lower().startswith("/v1/"):

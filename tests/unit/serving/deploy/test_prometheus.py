@@ -6,14 +6,15 @@ from pathlib import Path
 
 import yaml
 
-from serving.server.monitoring import BOUNDS, PATH, Monitoring
+from serving.server.monitoring import BOUNDS, Monitoring
 from serving.wire.errors import Code
+from serving.wire.names import METRICS_PATH
 
 
 def test_queries_use_existing_metrics(kit: Path, model: str) -> None:
     config = yaml.safe_load((kit / "prometheus" / "prometheus.yml").read_text())
     (job,) = config["scrape_configs"]
-    assert job["metrics_path"] == PATH
+    assert job["metrics_path"] == METRICS_PATH
     assert (kit / "prometheus" / config["rule_files"][0]).exists()
     monitoring = Monitoring()
     monitoring.count_request(model, "Predict", "REST", Code.OK, BOUNDS[3] / 1e6)

@@ -6,8 +6,8 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from serving.server.monitoring import PATH
 from serving.server.policy import Latest, Specific, configs_of
+from serving.wire.names import METRICS_PATH
 
 
 def test_models_config_is_a_model_server_config_with_the_labels(kit: Path, model: str) -> None:
@@ -56,4 +56,4 @@ def test_batching_and_monitoring_are_messages_of_tf_serving(kit: Path) -> None:
     assert inner is not None
     monitoring = message_of("PrometheusConfig", {"enable": (1, "bool"), "path": (2, "string")})
     text_format.Parse(inner[1], monitoring)
-    assert (monitoring.enable, monitoring.path) == (True, PATH)
+    assert (monitoring.enable, monitoring.path) == (True, METRICS_PATH)

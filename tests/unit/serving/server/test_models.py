@@ -6,8 +6,9 @@ import pytest
 
 from serving.server.models import Models
 from serving.server.policy import ModelConfig
-from serving.server.served_model import State, Target
+from serving.server.served_model import Target
 from serving.wire.errors import Code, ServingError
+from serving.wire.names import State
 
 
 def test_models_are_called_by_name(models: Models) -> None:

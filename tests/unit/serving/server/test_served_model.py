@@ -10,9 +10,10 @@ import pytest
 from serving.server.monitoring import Monitoring
 from serving.server.policy import Every, Latest, ModelConfig
 from serving.server.saved_model import SavedModel
-from serving.server.served_model import ServedModel, State, Target
+from serving.server.served_model import ServedModel, Target
 from serving.versions.labels import Labels, write_labels
 from serving.wire.errors import Code, ServingError
+from serving.wire.names import State
 
 
 @pytest.fixture

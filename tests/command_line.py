@@ -1,8 +1,9 @@
-"""Runs `rootstock` in a separate process: what it has finished, what it is doing, how it stops."""
+"""`rootstock` as a user types it: in this process, or in one of its own that can be killed."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -14,7 +15,28 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from pipeline.cli.main import main
 from pipeline.store.store import Entry, Store
+
+
+def call(project: Path, *arguments: str) -> tuple[int, str, str]:
+    """A command in this process, where TensorFlow is imported already: exit code, stdout, stderr.
+
+    For what only a process of its own shows (imports, signals, kills) there is `start`.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(project),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = main(arguments)
+    return code, out.getvalue(), err.getvalue()
+
+
+def sets(*overrides: str) -> list[str]:
+    """The arguments that set these fields of a spec."""
+    return [argument for override in overrides for argument in ("--set", override)]
 
 
 def start(project: Path, *arguments: str, timed: bool = False) -> subprocess.Popen[str]:

@@ -5,9 +5,8 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from components.export.expected_outputs import read_expected
 from pipeline.store.store import Store
 from serving.client.client import Client
 from serving.server.launch import ServerProcess
-from tests.command_line import entry
+from tests.command_line import call, entry, sets, start
 
 pytestmark = pytest.mark.slow
 
@@ -74,35 +73,51 @@ def rows(count: int = 600) -> str:
     return "\n".join(lines) + "\n"
 
 
+@dataclass(frozen=True)
+class Finished:
+    """A project whose pipeline has run once, in a process of its own."""
+
+    project: Path
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+
+def write_project(directory: Path) -> Path:
+    (directory / "spec.yaml").write_text(SPEC)
+    (directory / "rows.csv").write_text(rows())
+    return directory
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "spec.yaml").write_text(SPEC)
-    (tmp_path / "rows.csv").write_text(rows())
-    return tmp_path
+    return write_project(tmp_path)
 
 
-def start(project: Path, *overrides: str, timed: bool = False) -> subprocess.Popen[str]:
-    command = [sys.executable, *(["-X", "importtime"] if timed else []), "-m", "pipeline.cli.main"]
-    command += ["run", "spec.yaml", *[a for o in overrides for a in ("--set", o)]]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=project)
-
-
-def run(project: Path, *overrides: str, timed: bool = False) -> tuple[int, str, str]:
-    process = start(project, *overrides, timed=timed)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    project = write_project(tmp_path_factory.mktemp("fruit"))
+    began = time.monotonic()
+    process = start(project, "run", "spec.yaml")
     out, err = process.communicate(timeout=280)
-    return process.returncode, out, err
+    return Finished(project, process.returncode, out, err, time.monotonic() - began)
+
+
+def run(project: Path, *overrides: str) -> tuple[int, str, str]:
+    """The pipeline in this process, without a record in MLflow."""
+    return call(project, "run", "spec.yaml", *sets("tracking.backend=none", *overrides))
 
 
 def half_written(project: Path) -> list[str]:
     return [p.name for mark in (".new-*", ".scratch-*", ".staging-*") for p in project.rglob(mark)]
 
 
-def test_raw_rows_become_a_served_model(project: Path) -> None:
-    code, out, err = run(project)
-    assert code == 0, err
-    assert "Pushed version 1" in out
-    assert all(stage in out for stage in STAGES)
+def test_raw_rows_become_a_served_model(finished: Finished) -> None:
+    project = finished.project
+    assert finished.code == 0, finished.err
+    assert "Pushed version 1" in finished.out
+    assert all(stage in finished.out for stage in STAGES)
     model = ExportedModel(entry(project, "Exporter").path / "model")
     raw, expected = read_expected(model.expected)
     assert {n: e.shape[1] for n, e in expected.items()} == {
@@ -119,8 +134,9 @@ def test_raw_rows_become_a_served_model(project: Path) -> None:
                 answers = client.predict(raw)
             for task, answer in expected.items():
                 np.testing.assert_allclose(answers[task], answer, rtol=1e-5, atol=1e-5)
-    code, out, err = run(project, timed=True)
-    assert code == 0
+    process = start(project, "run", "spec.yaml", timed=True)
+    out, err = process.communicate(timeout=280)
+    assert process.returncode == 0
     assert out.count("cached") == len(STAGES), out
     assert "Version 1 already contains this model and is served by default." in out
     assert "Pushed" not in out
@@ -129,12 +145,16 @@ def test_raw_rows_become_a_served_model(project: Path) -> None:
     assert half_written(project) == []
 
 
-def test_an_unblessed_model_is_not_pushed(project: Path) -> None:
-    code, out, _ = run(project, "thresholds=[{task: ripe, metric: auc, min: 1.1}]")
+def test_an_unblessed_model_is_not_pushed(finished: Finished) -> None:
+    code, out, _ = run(
+        finished.project,
+        "thresholds=[{task: ripe, metric: auc, min: 1.1}]",
+        "push.destination=unblessed",
+    )
     assert code == 0
     assert "Not pushed: " in out
     assert "ripe" in out
-    assert not (project / "served").exists()
+    assert not (finished.project / "unblessed").exists()
 
 
 @pytest.mark.parametrize(
@@ -161,64 +181,62 @@ def test_data_that_cannot_be_used_is_refused(project: Path, change: str, told: s
     elif change == "columns":
         table[4].append("one too many")
     (project / "rows.csv").write_text("".join(",".join(row) + "\n" for row in table))
-    code, _, err = run(project, "tracking.backend=none", *overrides)
+    code, _, err = run(project, *overrides)
     assert code == 2, err
     assert told in err.split("rootstock: ", 1)[1]
     assert "Traceback" not in err
     assert not (project / "served").exists()
 
 
-def test_a_push_directory_that_cannot_be_made(project: Path) -> None:
-    (project / "served").write_text("a file stands here")
-    code, _, err = run(project, "tracking.backend=none")
+def test_a_push_directory_that_cannot_be_made(finished: Finished) -> None:
+    taken = finished.project / "taken"
+    taken.write_text("a file stands here")
+    code, _, err = run(finished.project, "push.destination=taken")
     assert code == 2
-    assert str(project / "served") in err
+    assert str(taken) in err
     assert "Traceback" not in err
-    (project / "served").unlink()
-    code, out, _ = run(project, "tracking.backend=none")
+    taken.unlink()
+    code, out, _ = run(finished.project, "push.destination=taken")
     assert code == 0
     assert out.count("cached") == len(STAGES) - 1
 
 
-def test_mlflow_that_is_down_stops_nothing_and_is_told_later(project: Path) -> None:
+def test_mlflow_that_is_down_stops_nothing_and_is_told_later(finished: Finished) -> None:
+    project = finished.project
+    other = ["thresholds=[{task: ripe, metric: auc, min: 0.3}]", "push.destination=later"]
     with socket.socket() as taken:  # bound, but nobody listens
         taken.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        code, out, err = run(project, f"tracking.uri={uri}")
+        code, out, err = call(project, "run", "spec.yaml", *sets(f"tracking.uri={uri}", *other))
         assert code == 0, err
         assert "rootstock sync" in out
-    command = [sys.executable, "-m", "pipeline.cli.main", "sync", "spec.yaml"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "sent" in done.stdout
+    code, out, err = call(project, "sync", "spec.yaml")
+    assert code == 0, err
+    assert "sent" in out
 
 
-def test_kill_at_any_moment_then_run_again(project: Path, tmp_path: Path) -> None:
+def test_kill_at_any_moment_then_run_again(finished: Finished, project: Path) -> None:
     rng = random.Random(int(os.environ.get("KILL_SEED", "1")))
-    began = time.monotonic()
-    assert (
-        run(project, "tracking.backend=none", "store=calm", "push.destination=calm/served")[0] == 0
-    )
-    whole = time.monotonic() - began
     for _ in range(3):
-        process = start(project, "tracking.backend=none")
-        time.sleep(rng.uniform(1, whole))
+        process = start(project, "run", "spec.yaml", *sets("tracking.backend=none"))
+        time.sleep(rng.uniform(1, finished.seconds))
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    assert run(project, "tracking.backend=none")[0] == 0
+    assert run(project)[0] == 0
+    calm = Store(finished.project / "store")
     for stage in STAGES[:5]:
-        calm = Store(project / "calm").latest(stage)
-        assert calm is not None
-        assert calm.outputs == entry(project, stage).outputs
-    told = [
+        result = calm.latest(stage)
+        assert result is not None
+        assert result.outputs == entry(project, stage).outputs
+    values = [
         json.loads((e.path / "evaluation" / "evaluation.json").read_text())["tasks"]
-        for e in (Store(project / "calm").latest("Evaluator"), entry(project, "Evaluator"))
+        for e in (calm.latest("Evaluator"), entry(project, "Evaluator"))
         if e is not None
     ]
-    for task in told[0]:
-        for name, value in told[0][task]["values"].items():
+    for task in values[0]:
+        for name, value in values[0][task]["values"].items():
             if isinstance(value, float):
-                assert told[1][task]["values"][name] == pytest.approx(value, abs=1e-6)
+                assert values[1][task]["values"][name] == pytest.approx(value, abs=1e-6)
     assert half_written(project) == []
     pushed = Pushed(entry(project, "Pusher").path / "pushed").load()
     assert [p.name for p in Path(pushed.path).parent.iterdir() if p.name.isdigit()] == ["1"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -11,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from components.artifacts import Examples
+from pipeline.flow import prepare
+from pipeline.runner import Runner
 from pipeline.spec.load import load_spec
-from tests.command_line import finished, start, stops, train_on
+from pipeline.store.store import Store
+from tests.command_line import call, finished, sets, start, stops, train_on
 from tests.planted import write_rows, write_spec
 
 pytestmark = pytest.mark.slow
@@ -35,8 +39,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three unrelated tasks in a trunk that is two units wide."""
     directory = tmp_path_factory.mktemp("planted")
     write_rows(directory)
-    write_spec(directory, ("up", "side", "third"), STUDY)
+    file = write_spec(directory, ("up", "side", "third"), STUDY)
+    spec, _ = load_spec(file)
+    with Runner(Store(directory / "prepared")) as runner:
+        prepare(spec, runner)
+    shutil.copytree(directory / "prepared", directory / "store")
     return directory
+
+
+def new_store(project: Path, name: str) -> Path:
+    """A store that holds the prepared data and nothing else."""
+    return Path(shutil.copytree(project / "prepared", project / "store" / name))
 
 
 @pytest.mark.timeout(600)
@@ -71,8 +84,8 @@ def test_a_killed_study_continues_and_finds_negative_transfer(project: Path) -> 
 
 
 def test_an_interrupted_study_stops_at_once_and_can_continue(project: Path) -> None:
-    endless = ["--set", "store=store/endless", "--set", "training.epochs=100000"]
-    store = project / "store" / "endless"
+    store = new_store(project, "endless")
+    endless = sets(f"store={store}", "training.epochs=100000")
     for times, group in ((1, False), (3, True)):
         process = start(project, "study", "spec.yaml", "--workers", "2", *endless)
         train_on(process, store, short=2, trials=2)
@@ -95,9 +108,8 @@ def test_a_finished_study_is_reported_again_without_tensorflow(project: Path) ->
 def test_resampled_splits_differ_between_seeds(project: Path) -> None:
     store = project / "store" / "resampled"
     own = ["study.splits=resampled", "study.seeds=2", "training.epochs=2", f"store={store}"]
-    process = start(project, "study", "spec.yaml", *(w for o in own for w in ("--set", o)))
-    out, err = process.communicate(timeout=200)
-    assert process.returncode == 0, err
+    code, out, err = call(project, "study", "spec.yaml", *sets(*own))
+    assert code == 0, err
     assert "Every seed has its own split" in out
     tests = {
         tuple(Examples(path / "examples", "").read("test", ["x0"]).column("x0").to_pylist())
@@ -111,9 +123,8 @@ def test_resampled_splits_differ_between_seeds(project: Path) -> None:
 
 
 def test_advice_separates_the_tasks(project: Path) -> None:
-    process = start(project, "advise", "spec.yaml")
-    out, err = process.communicate(timeout=200)
-    assert process.returncode == 0, err
+    code, out, err = call(project, "advise", "spec.yaml")
+    assert code == 0, err
     advised = project / "store/advice/planted"
     told = json.loads((advised / "advice.json").read_text())
     assert len(told["groups"]) > 1
@@ -125,32 +136,30 @@ def test_advice_separates_the_tasks(project: Path) -> None:
 
 def test_tasks_may_share_a_label_column(project: Path) -> None:
     other = "tasks.down={kind: binary, label: up, positive: 0}"
-    store = project / "store" / "common"
+    store = new_store(project, "common")
     own = [other, "study={}", "training.epochs=1", f"store={store}"]
-    process = start(project, "advise", "spec.yaml", *(w for o in own for w in ("--set", o)))
-    _, err = process.communicate(timeout=200)
-    assert process.returncode == 0, err
+    code, _, err = call(project, "advise", "spec.yaml", *sets(*own))
+    assert code == 0, err
     (trunk,) = json.loads((store / "advice/planted/advice.json").read_text())["trunks"]
     assert trunk["scores"]["down"]["k-NN"] == trunk["scores"]["up"]["k-NN"]
 
 
 def test_an_invalid_arm_is_explained(project: Path) -> None:
-    process = start(project, "study", "spec.yaml", "--set", "study.arms={a: {models: [[up]]}}")
-    _, err = process.communicate(timeout=200)
-    assert process.returncode == 2
+    code, _, err = call(project, "study", "spec.yaml", *sets("study.arms={a: {models: [[up]]}}"))
+    assert code == 2
     assert "study.arms.a.models: expected each of up, side, third in exactly one group" in err
 
 
 @pytest.mark.timeout(400)
 def test_trials_on_a_beam_runner_give_the_same_results(project: Path) -> None:
-    less = ["--set", "study.seeds=2", "--set", "training.epochs=1", "--set", "store=store/beam"]
+    store = new_store(project, "beam")
+    less = sets("study.seeds=2", "training.epochs=1", f"store={store}")
     beam = ["--beam", "direct_running_mode=multi_processing", "--beam", "direct_num_workers=2"]
     process = start(project, "study", "spec.yaml", *less, *beam)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    after = finished(project / "store" / "beam")
+    after = finished(store)
     assert len(after) == 2 * 3 + 2
-    process = start(project, "study", "spec.yaml", *less)
-    _, err = process.communicate(timeout=200)
-    assert process.returncode == 0, err
-    assert finished(project / "store" / "beam") == after
+    code, _, err = call(project, "study", "spec.yaml", *less)
+    assert code == 0, err
+    assert finished(store) == after

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import mlflow
 import pytest
 
-from tests.command_line import finished, start, stops, train_on
+from tests.command_line import call, finished, start, stops, train_on
 from tests.planted import write_rows, write_spec
 
 pytestmark = [
@@ -62,8 +60,8 @@ def test_a_killed_search_continues_and_writes_a_spec_that_runs(project: Path) ->
     assert best["gain"] > 0, "a trunk two units wide can be bettered"
     assert "To train it: rootstock run" in out
 
-    check = [sys.executable, "-m", "pipeline.cli.main", "validate", str(directory / "tuned.yaml")]
-    subprocess.run(check, check=True, cwd=project)
+    code, _, err = call(project, "validate", str(directory / "tuned.yaml"))
+    assert code == 0, err
     text = (directory / "tuned.yaml").read_text()
     assert "tune:" not in text
     assert any(f"learning_rate: {v.split('=')[1]}" in text for v in best["overrides"])
@@ -76,9 +74,8 @@ def test_a_killed_search_continues_and_writes_a_spec_that_runs(project: Path) ->
     (parent,) = (r for r in runs if r not in children)
     assert parent.data.metrics["gain"] == pytest.approx(best["gain"])
 
-    again = start(project, *TUNED)
-    _, err = again.communicate(timeout=300)
-    assert again.returncode == 0, err
+    code, _, err = call(project, *TUNED)
+    assert code == 0, err
     assert finished(project / "store") == after
     assert "Nothing is left to try: 6 trials are finished already." in err
     assert len(client.search_runs([experiment.experiment_id])) == 7

@@ -152,7 +152,7 @@ def _predict(args: argparse.Namespace) -> int:
         twice = next(name for name in names if names.count(name) > 1)
         raise RootstockError(f"{twice}: received several values. Expected one for each input.")
     try:
-        client = Client(
+        with Client(
             args.url,
             args.model,
             signature=args.signature,
@@ -161,15 +161,15 @@ def _predict(args: argparse.Namespace) -> int:
             retries=args.retries,
             token=args.token_file and args.token_file.read_text().strip(),
             ca=args.ca,
-        )
-        known = client.inputs
-        if unknown := next((n for n in texts if n not in known), None):
-            raise RootstockError(
-                f"{unknown}: the model has no such input.{did_you_mean(unknown, known)}"
-                f" Inputs: {', '.join(sorted(known))}."
-            )
-        inputs = {n: [_value(n, v, known[n].data_type == STRING)] for n, v in texts.items()}
-        predictions = client.predict(inputs)
+        ) as client:
+            known = client.inputs
+            if unknown := next((n for n in texts if n not in known), None):
+                raise RootstockError(
+                    f"{unknown}: the model has no such input.{did_you_mean(unknown, known)}"
+                    f" Inputs: {', '.join(sorted(known))}."
+                )
+            inputs = {n: [_value(n, v, known[n].data_type == STRING)] for n, v in texts.items()}
+            predictions = client.predict(inputs)
     except ServingError as e:
         message = f"{args.url}: {e}"
         if e.code is Code.UNAVAILABLE:

@@ -15,7 +15,7 @@ from components.artifacts import ExportedModel
 from components.export.expected_outputs import read_expected
 from serving.client.client import Client
 from serving.server.launch import ServerProcess
-from tests.command_line import entry, start
+from tests.command_line import call, entry
 from tests.own_layers import LAYERS
 
 pytestmark = pytest.mark.slow
@@ -56,12 +56,6 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "layers.py").write_text(LAYERS)
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(SPEC, sort_keys=False))
     return tmp_path
-
-
-def call(project: Path, *arguments: str) -> tuple[int, str, str]:
-    process = start(project, *arguments)
-    out, err = process.communicate(timeout=280)
-    return process.returncode, out, err
 
 
 def test_a_layer_is_part_of_what_is_served(project: Path) -> None:

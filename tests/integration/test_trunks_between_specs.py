@@ -15,8 +15,12 @@ from sklearn.datasets import load_digits
 from models.multitask.build import read_model
 from models.multitask.record import read_record
 from pipeline.spec.trunk_lookup import find_model
+from tests.command_line import call
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),  # MLflow's
+]
 
 SPEC = """\
 name: {name}
@@ -36,9 +40,8 @@ assert "models" not in sys.modules
 
 
 def rootstock(project: Path, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pipeline.cli.main", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=project, timeout=250)
-    return done.returncode, done.stdout + done.stderr
+    code, out, err = call(project, *arguments)
+    return code, out + err
 
 
 def write_spec(project: Path, name: str, trunk: str, rate: float) -> None:

@@ -40,8 +40,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("planted")
     write_rows(directory)
     file = write_spec(directory, ("up", "side", "third"), STUDY)
-    spec, _ = load_spec(file)
-    with Runner(Store(directory / "prepared")) as runner:
+    spec, _ = load_spec(file, ["store=prepared"])
+    with Runner(Store(Path(spec.store))) as runner:
         prepare(spec, runner)
     shutil.copytree(directory / "prepared", directory / "store")
     return directory

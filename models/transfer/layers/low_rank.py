@@ -56,9 +56,10 @@ def merge_low_rank(layer: keras.Layer) -> None:
         return
     layer._kernel.assign(layer.kernel)
     object.__setattr__(layer, "__class__", type(layer).__mro__[2])
-    for variable in (layer.low_rank_a, layer.low_rank_b):
-        layer._untrack_variable(variable)
-    del layer.low_rank_a, layer.low_rank_b
+    for name in ("low_rank_a", "low_rank_b"):
+        layer._untrack_variable(getattr(layer, name))
+        # Keras's own `__delattr__` also collects garbage, for seconds where many layers are adapted
+        super(keras.Layer, layer).__delattr__(name)
 
 
 class _LowRank:

@@ -34,8 +34,8 @@ def fit_features(
     columns = {spec.name: column_of(spec, train) for spec in inputs}
     if isinstance(reading, AsTrained):
         try:
-            return as_trained(inputs, trained_features(reading))
-        except ValueError as e:
+            return as_trained(inputs, read_features(Path(reading.source)))
+        except (OSError, ValueError) as e:
             raise RootstockError(f"model.trunk: {e}") from e
     counted = {spec.name: _fit_of(spec).counted(spec, reading) for spec in inputs}
     words = vocabularies(examples, [texts for texts in counted.values() if texts], context)
@@ -46,18 +46,6 @@ def fit_features(
         training = TrainingColumn(columns[spec.name], examples, own_words, reading)
         features.append(_fit_of(spec).fit(spec, training))
     return tuple(features)
-
-
-def trained_features(reading: AsTrained) -> tuple[Feature, ...]:
-    """The features of the trained model.
-
-    Raises:
-        RootstockError: its record is missing or cannot be read.
-    """
-    try:
-        return read_features(Path(reading.source))
-    except (OSError, ValueError) as e:
-        raise RootstockError(f"model.trunk: {e}") from e
 
 
 def _fit_of(spec: Input) -> InputFit[Any]:

@@ -12,10 +12,10 @@ from components.data.atomic import replacing
 from components.errors import RootstockError
 from components.stage import Context, Stage
 from components.statistics.column_statistics import load_statistics
-from components.transform.fit_features import fit_features, trained_features
+from components.transform.fit_features import fit_features
 from components.transform.preprocessing_file import load_preprocessing, save_preprocessing
 from models.inputs.base import Feature, Input
-from models.inputs.encodings import AsTrained, Reading, Words
+from models.inputs.encodings import Reading, Words
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,9 +51,6 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
 
     inputs: tuple[Input, ...]
     reading: Reading = field(default_factory=Words)
-
-    def uses(self, inputs: TransformInputs) -> tuple[object, ...]:
-        return trained_features(self.reading) if isinstance(self.reading, AsTrained) else ()
 
     def run(self, inputs: TransformInputs, context: Context) -> TransformOutputs:
         from components.beam.map_units import hand_over, map_units

@@ -1,19 +1,13 @@
-"""How a trunk wants its inputs prepared, which decides what Transform makes of text columns.
-
-kind: of the features that text inputs become.
-"""
+"""How a trunk wants its inputs prepared, which decides what Transform makes of text columns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
     """Words of the training split's own vocabulary: `models.inputs.text.TextFeature`."""
-
-    kind: Literal["text"] = "text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +15,6 @@ class Raw:
     """Strings as they are, for trunks that hold their own tokenizer:
     `models.inputs.raw_text.RawTextFeature`.
     """
-
-    kind: Literal["raw_text"] = "raw_text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +26,6 @@ class Tokens:
     length: tokens per text with the special ones, cut or padded.
     """
 
-    kind: Literal["tokens"] = "tokens"
     preset: str = field(metadata={"fingerprint": False})
     length: int
 

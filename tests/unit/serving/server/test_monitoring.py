@@ -12,15 +12,15 @@ PREFIX = ":tensorflow:serving:"
 
 
 def samples(monitoring: Monitoring) -> dict[str, list[tuple[dict[str, str], float]]]:
-    """Labels and values by name, read line by line: the parser renames whole counter families."""
-    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    """Labels and values by name, read line by line: the parser renames counter families."""
+    metrics: dict[str, list[tuple[dict[str, str], float]]] = {}
     for line in monitoring.text().splitlines():
         if not line.startswith("#"):
             (family,) = text_string_to_metric_families(line)
             (sample,) = family.samples
             name = sample.name.removeprefix(PREFIX)
-            found.setdefault(name, []).append((sample.labels, sample.value))
-    return found
+            metrics.setdefault(name, []).append((sample.labels, sample.value))
+    return metrics
 
 
 def test_a_new_server_has_no_metrics() -> None:
@@ -56,16 +56,16 @@ def test_latencies_fall_into_tf_servings_buckets() -> None:
     monitoring = Monitoring()
     for microseconds in (5, 10, 11, 1e12):
         monitoring.count_request("m", "Predict", "GRPC", Code.OK, microseconds / 1e6)
-    found = samples(monitoring)
+    metrics = samples(monitoring)
     where = {"model_name": "m", "API": "Predict", "entrypoint": "GRPC"}
-    buckets = found["request_latency_bucket"]
+    buckets = metrics["request_latency_bucket"]
     assert [labels["le"] for labels, _ in buckets[:4]] == ["10", "18", "32.4", "58.32"]
     assert [labels["le"] for labels, _ in buckets[-2:]] == [f"{BOUNDS[-1]:g}", "+Inf"]
     assert len(buckets) == 34
     assert all(labels.items() > where.items() for labels, _ in buckets)
     assert [count for _, count in buckets] == [2, *[3] * 32, 4]
-    assert found["request_latency_count"] == [(where, 4)]
-    assert found["request_latency_sum"] == [(where, pytest.approx(1e12 + 26))]
+    assert metrics["request_latency_count"] == [(where, 4)]
+    assert metrics["request_latency_sum"] == [(where, pytest.approx(1e12 + 26))]
 
 
 def test_loads_and_batches() -> None:
@@ -73,12 +73,12 @@ def test_loads_and_batches() -> None:
     monitoring.count_load("m", Code.INTERNAL, 2.0)
     monitoring.count_batch(3)
     monitoring.count_batch(4)
-    found = samples(monitoring)
+    metrics = samples(monitoring)
     status = {"model_name": "m", "status": "INTERNAL"}
-    assert found["load_attempt_count"] == [(status, 1)]
-    assert found["load_latency_sum"] == [({"model_name": "m"}, 2e6)]
-    assert found["batching_session:processed_batch_size_count"] == [({}, 2)]
-    assert found["batching_session:processed_batch_size_sum"] == [({}, 7)]
+    assert metrics["load_attempt_count"] == [(status, 1)]
+    assert metrics["load_latency_sum"] == [({"model_name": "m"}, 2e6)]
+    assert metrics["batching_session:processed_batch_size_count"] == [({}, 2)]
+    assert metrics["batching_session:processed_batch_size_sum"] == [({}, 7)]
 
 
 @pytest.mark.parametrize("name", ['a"b\\c\nd', "request_count_total{", "ä"])

@@ -10,16 +10,16 @@ from serving.versions.object_store import ObjectStore
 
 
 def test_paths_and_file_urls_are_directories(tmp_path: Path) -> None:
-    for place in (str(tmp_path), f"file://{tmp_path}"):
-        found = destination(place)
-        assert isinstance(found, Directory)
-        assert found.location("m", 3) == f"{tmp_path}/m/3"
+    for url in (str(tmp_path), f"file://{tmp_path}"):
+        place = destination(url)
+        assert isinstance(place, Directory)
+        assert place.location("m", 3) == f"{tmp_path}/m/3"
 
 
 def test_other_urls_are_object_stores() -> None:
-    found = destination("memory://bucket/models/")
-    assert isinstance(found, ObjectStore)
-    assert found.location("m", 3) == "memory://bucket/models/m/3"
+    place = destination("memory://bucket/models/")
+    assert isinstance(place, ObjectStore)
+    assert place.location("m", 3) == "memory://bucket/models/m/3"
 
 
 def test_unknown_urls_are_refused() -> None:

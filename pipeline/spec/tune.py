@@ -15,7 +15,7 @@ SECTIONS = ("model", "training", "inputs")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Range:
+class SearchRange:
     """Numbers from `low` to `high`, both included; integers if both are integers.
 
     log: search on a logarithmic scale.
@@ -48,7 +48,7 @@ class Tune:
     """
 
     __pydantic_config__ = STRICT
-    space: Mapping[str, Choices | Range] = field(default_factory=dict)
+    space: Mapping[str, Choices | SearchRange] = field(default_factory=dict)
     trials: Annotated[int, Field(ge=1)] = 20
     metrics: Mapping[str, str] = field(default_factory=dict)
     sampler: Literal["tpe", "random"] = "tpe"

@@ -58,7 +58,7 @@ def study(
         display.line(f"{spec.name}: preparing the data of {len(planned_design.arms)} arms")
         ready = prepared(planned_design, runner)
     planned = _planned(ready, store, workers, minutes, began, display)
-    print(describe(planned, workers, beam))
+    print(plan_text(planned, workers, beam))
     if plan_only:
         return None
     end = None if minutes is None else began + 60 * minutes
@@ -137,7 +137,7 @@ def _planned(
     return plan(ready, timings, store, workers, left)
 
 
-def describe(planned: StudyPlan, workers: int, beam: BeamOptions = IN_PROCESS) -> str:
+def plan_text(planned: StudyPlan, workers: int, beam: BeamOptions = IN_PROCESS) -> str:
     """The plan as text."""
     ready = planned.prepared
     design = ready.design

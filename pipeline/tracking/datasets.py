@@ -16,7 +16,9 @@ DIGEST_LENGTH = 36
 """Characters of a data set's digest in MLflow's tables; tags hold our longer digest."""
 
 
-def describe(name: str, output: Output, figures: Mapping[str, float | int | str]) -> dict[str, str]:
+def dataset_fields(
+    name: str, output: Output, figures: Mapping[str, float | int | str]
+) -> dict[str, str]:
     """The fields of an `mlflow.entities.Dataset`. figures: more counts for its profile."""
     import pyarrow.parquet as pq
 

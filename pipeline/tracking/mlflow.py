@@ -20,7 +20,7 @@ from pipeline.tracking import registry
 from pipeline.tracking.base import Tracker
 from pipeline.tracking.client import find_or_create_experiment
 from pipeline.tracking.curves import kept_epoch
-from pipeline.tracking.datasets import CONSUMED, describe
+from pipeline.tracking.datasets import CONSUMED, dataset_fields
 from pipeline.tracking.events import (
     Event,
     Output,
@@ -224,8 +224,8 @@ class MlflowTracker(Tracker):
 
         made = [o for o in event.outputs.values() if o.type == "Examples"]
         for output in made:
-            described = describe(f"{self.state.name}.examples", output, event.figures)
-            self.state.datasets[output.digest] = json.dumps(described)
+            fields = dataset_fields(f"{self.state.name}.examples", output, event.figures)
+            self.state.datasets[output.digest] = json.dumps(fields)
         if made:
             outputs = inputs([o.digest for o in made])
             self.client.log_inputs(self.state.runs[PIPELINE], outputs)

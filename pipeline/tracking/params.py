@@ -22,11 +22,12 @@ def flat(canonical: object, path: str = "") -> dict[str, Param]:
     if isinstance(canonical, dict) and "enum" in canonical:
         return flat(canonical["value"], path)
     parts = [(f"{path}.{key}" if path else key, part) for key, part in _parts(canonical)]
-    found = [flat(part, where) for where, part in parts]
-    plain = all([*f] == [where] for f, (where, _) in zip(found, parts, strict=True))
-    if isinstance(canonical, list) and plain:
-        return {path: ", ".join(str(value) for f in found for value in f.values())}
-    return {where: value for f in found for where, value in f.items()}
+    flattened = [flat(part, where) for where, part in parts]
+    if isinstance(canonical, list) and all(
+        list(values) == [where] for values, (where, _) in zip(flattened, parts, strict=True)
+    ):  # plain values only
+        return {path: ", ".join(str(value) for values in flattened for value in values.values())}
+    return {where: value for values in flattened for where, value in values.items()}
 
 
 def _parts(canonical: dict[str, object] | list[object]) -> Iterator[tuple[str, object]]:

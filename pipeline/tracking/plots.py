@@ -75,9 +75,9 @@ def gradient_panels(epochs: Sequence[Mapping[str, float]]) -> Iterator[tuple[str
     from matplotlib.figure import Figure
 
     panels = {
-        title: found
+        title: names
         for title, fits in PANELS.items()
-        if (found := [n for n in epochs[-1] if fits(n) and math.isfinite(epochs[-1][n])])
+        if (names := [n for n in epochs[-1] if fits(n) and math.isfinite(epochs[-1][n])])
     }
     if not panels:
         return

@@ -35,7 +35,7 @@ PATIENCE_S = 10.0
 """How long to retry after the run itself has ended."""
 
 
-def sync(run: Path, uri: str, patience_s: float = PATIENCE_S) -> int:
+def send_journal(run: Path, uri: str, patience_s: float = PATIENCE_S) -> int:
     """Send a journal until its run has ended, or its writer is dead, and all of it is sent.
 
     Returns:
@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log = os.open(args.run / "sync.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(log, stream.fileno())
-    return sync(args.run, args.tracking_uri)
+    return send_journal(args.run, args.tracking_uri)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState
 
-from pipeline.spec.tune import Range, Tune
+from pipeline.spec.tune import SearchRange, Tune
 
 GAIN, FIGURES, TEST, REASON, SECONDS = "gain", "figures", "test", "reason", "seconds"
 """Attributes of a trial: metrics on validation and test rows by task, and why it failed."""
@@ -78,7 +78,7 @@ def finished_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 def as_overrides(params: Mapping[str, Any], settings: Tune) -> tuple[str, ...]:
     """A trial's parameters as `--set` options; fractions with four significant digits."""
     return tuple(
-        f"{key}={_number(value) if isinstance(settings.space[key], Range) else value}"
+        f"{key}={_number(value) if isinstance(settings.space[key], SearchRange) else value}"
         for key, value in params.items()
     )
 
@@ -87,8 +87,8 @@ def _number(value: float) -> str:
     return json.dumps(value if isinstance(value, int) else float(f"{value:.4g}"))
 
 
-def _distribution(space: Range | tuple[Any, ...]) -> BaseDistribution:
-    if not isinstance(space, Range):
+def _distribution(space: SearchRange | tuple[Any, ...]) -> BaseDistribution:
+    if not isinstance(space, SearchRange):
         return CategoricalDistribution([json.dumps(value) for value in space])
     if isinstance(space.low, int) and isinstance(space.high, int):
         return IntDistribution(space.low, space.high, log=space.log)

@@ -10,7 +10,7 @@ from components.errors import RootstockError
 from pipeline.spec.load import load_spec
 from pipeline.spec.metrics import chosen_metrics
 from pipeline.spec.sections import Spec
-from pipeline.spec.tune import Range
+from pipeline.spec.tune import SearchRange
 
 
 def check_space(
@@ -25,7 +25,7 @@ def check_space(
     """
     chosen_metrics(spec, "tune", spec.tune.metrics)
     for key, space in spec.tune.space.items():
-        for value in (space.low, space.high) if isinstance(space, Range) else space:
+        for value in (space.low, space.high) if isinstance(space, SearchRange) else space:
             try:
                 load_spec(path, [*overrides, f"{key}={json.dumps(value)}"], variables)
             except RootstockError as e:

@@ -11,13 +11,16 @@ import numpy as np
 from serving.client.transport import Signature
 from serving.wire.tensors import STRING
 
+BOTH_URLS = {"rest_url": "http://host:port", "grpc_url": "grpc://host:port"}
 _TEXTS = (b"are we still on for lunch tomorrow?", b"ok", b"URGENT! call")
 
 
-def parser_of(check: str, description: str | None, **urls: str) -> argparse.ArgumentParser:
+def parser_of(
+    check: str, description: str | None, urls: Mapping[str, str]
+) -> argparse.ArgumentParser:
     """The parser of `python -m serving.checks.<check> URL... MODEL --input ...`.
 
-    urls: the help text of each URL.
+    urls: the name of each URL argument, and its help text.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m serving.checks.{check}",

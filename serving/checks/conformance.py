@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.checks.arguments import example_inputs, parse_values, parser_of
+from serving.checks.arguments import BOTH_URLS, example_inputs, parse_values, parser_of
 from serving.client.client import Client
 from serving.client.rest_transport import predict_body
 from serving.client.transport import Signature
@@ -269,10 +269,7 @@ def _refused(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 1 if a case fails."""
-    parser = parser_of(
-        "conformance", __doc__, rest_url="http://host:port", grpc_url="grpc://host:port"
-    )
-    args = parser.parse_args(arguments)
+    args = parser_of("conformance", __doc__, BOTH_URLS).parse_args(arguments)
     try:
         with Client(args.rest_url, args.model) as client:
             signatures = client.metadata()

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 import grpc
 import numpy as np
 
-from serving.checks.arguments import example_inputs, parse_values, parser_of
+from serving.checks.arguments import BOTH_URLS, example_inputs, parse_values, parser_of
 from serving.checks.malformed import MalformedRequest, MalformedRequests
 from serving.client.client import Client
 from serving.wire.errors import ServingError
@@ -133,7 +133,7 @@ def fuzz(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 1 if the server fails."""
-    parser = parser_of("fuzz", __doc__, rest_url="http://host:port", grpc_url="grpc://host:port")
+    parser = parser_of("fuzz", __doc__, BOTH_URLS)
     parser.add_argument("--cases", type=int, default=10_000, help="number of malformed requests")
     parser.add_argument("--seed", type=int, default=0, help="of the random choices")
     args = parser.parse_args(arguments)

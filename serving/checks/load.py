@@ -158,7 +158,7 @@ def _grpc(address: str, model: str, inputs: Mapping[str, np.ndarray]) -> Iterato
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 1 if a request failed."""
-    parser = parser_of("load", __doc__, url="http://host:port or grpc://host:port")
+    parser = parser_of("load", __doc__, {"url": "http://host:port or grpc://host:port"})
     parser.add_argument("--clients", type=int, default=8, help="number of simultaneous clients")
     parser.add_argument("--rows", type=int, default=1, help="rows per request")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of the measurement")

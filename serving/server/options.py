@@ -34,11 +34,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         default=[],
         help="a ModelServerConfig in text format, as for TensorFlow Serving",
     )
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--rest-port", type=int, default=8501, help="0: a free port")
-    parser.add_argument("--grpc-port", type=int, default=8500, help="0: a free port")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--rest-port", type=int, default=8501, help="of REST; 0: a free port")
+    parser.add_argument("--grpc-port", type=int, default=8500, help="of gRPC; 0: a free port")
     parser.add_argument(
-        "--poll-seconds", type=float, default=1.0, help="time between looks for new versions"
+        "--poll-seconds", type=float, default=1.0, help="how often to look for new versions"
     )
     batching, limits = Batching(), Limits()
     group = parser.add_argument_group("batching of simultaneous requests")

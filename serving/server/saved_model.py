@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from serving.server.batching import Batcher
 from serving.wire.errors import Code, ServingError, invalid
 from serving.wire.tensors import data_type, type_name
 
-_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 _CALLING_THREAD = -1
 """A value of `RunOptions.inter_op_thread_pool`: run operations on the thread that calls."""
 

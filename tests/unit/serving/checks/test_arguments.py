@@ -35,7 +35,7 @@ def test_inputs_repeat_the_values_or_are_made_up() -> None:
 
 
 def test_the_parser_takes_urls_the_model_and_inputs() -> None:
-    parser = parser_of("load", "Measures.", url="http://host:port")
+    parser = parser_of("load", "Measures.", {"url": "http://host:port"})
     args = parser.parse_args(["http://h:1", "m", "--input", "a=1", "--input", "b=2"])
     assert (args.url, args.model, args.input) == ("http://h:1", "m", ["a=1", "b=2"])
     assert "python -m serving.checks.load" in parser.format_usage()

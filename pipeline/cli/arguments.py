@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from pipeline.spec.sections import Spec
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def spec_arguments(parser: argparse.ArgumentParser) -> None:
+def spec_command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int | None], help: str
+) -> argparse.ArgumentParser:
+    """Add a command that takes a spec. run: may return an exit code."""
+    parser = commands.add_parser(name, help=help)
     parser.add_argument("spec", type=Path, help="the YAML spec file")
     parser.add_argument(
         "--set",
@@ -18,12 +29,12 @@ def spec_arguments(parser: argparse.ArgumentParser) -> None:
         help="override a key of the spec",
     )
     parser.add_argument("--data", type=os.path.abspath, help="value of ${DATA} in the spec")
+    parser.set_defaults(command=run)
+    return parser
 
 
 def beam_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--runner", default="FnApiRunner", help="Beam runner (default: this process)"
-    )
+    parser.add_argument("--runner", default="FnApiRunner", help="Beam runner (default: in process)")
     parser.add_argument(
         "--beam", action="append", default=[], metavar="KEY=VALUE", help="option of the Beam runner"
     )
@@ -31,3 +42,14 @@ def beam_arguments(parser: argparse.ArgumentParser) -> None:
 
 def variables(args: argparse.Namespace) -> dict[str, str]:
     return {"DATA": args.data} if args.data else {}
+
+
+def load(args: argparse.Namespace) -> Spec:
+    """The spec of a command, with its overrides.
+
+    Raises:
+        RootstockError: the spec is invalid.
+    """
+    from pipeline.spec.load import load_spec
+
+    return load_spec(args.spec, args.overrides, variables(args))[0]

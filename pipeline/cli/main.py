@@ -21,7 +21,7 @@ from pathlib import Path
 from components.errors import RootstockError
 from components.stage import BeamOptions
 from pipeline.cli import interrupts
-from pipeline.cli.arguments import beam_arguments, spec_arguments, variables
+from pipeline.cli.arguments import beam_arguments, load, spec_command, variables
 from pipeline.cli.serving import add_commands
 
 EXIT_CODES = (
@@ -33,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `rootstock`."""
     try:
         args = _parser().parse_args(arguments)
-        command: Callable[[argparse.Namespace], int] = args.command
+        command: Callable[[argparse.Namespace], int | None] = args.command
         with interrupts.outranking():
-            return command(args)
+            return command(args) or 0
     except RootstockError as e:
         for line in str(e).splitlines():
             print(f"rootstock: {line}", file=sys.stderr)
@@ -72,44 +72,36 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--output", type=Path, default=Path("spec.yaml"), help="default: spec.yaml")
     init.set_defaults(command=_init)
 
-    run = commands.add_parser("run", help="run the pipeline of a spec; cached results are reused")
-    spec_arguments(run)
+    run = spec_command(
+        commands, "run", _run, "run the pipeline of a spec; cached results are reused"
+    )
     beam_arguments(run)
     run.add_argument("--explain", action="store_true", help="print why stages run again")
     run.add_argument("--retries", type=int, default=0, help="extra attempts for a failed stage")
     run.add_argument(
         "--no-wait", action="store_true", help="do not wait until MLflow has the record"
     )
-    run.set_defaults(command=_run)
 
-    study = commands.add_parser(
-        "study", help="measure for each task whether sharing and transfer help"
+    study = spec_command(
+        commands, "study", _study, "measure for each task whether sharing and transfer help"
     )
-    spec_arguments(study)
     study.add_argument("--plan", action="store_true", help="print the plan and stop")
     study.add_argument(
         "--max-minutes", type=float, help="time limit; the plan leaves out what does not fit"
     )
     study.add_argument("--workers", type=int, default=1, help="concurrent trials")
     beam_arguments(study)
-    study.set_defaults(command=_study)
 
-    tune = commands.add_parser("tune", help="search for better values of fields of a spec")
-    spec_arguments(tune)
+    tune = spec_command(commands, "tune", _tune, "search for better values of fields of a spec")
     tune.add_argument("--max-minutes", type=float, help="start no trial after this time")
     tune.add_argument("--workers", type=int, default=1, help="concurrent trials")
-    tune.set_defaults(command=_tune)
 
-    advise = commands.add_parser(
-        "advise", help="suggest in minutes which trunk and which task groups to try"
+    advise = spec_command(
+        commands, "advise", _advise, "suggest in minutes which trunk and which task groups to try"
     )
-    spec_arguments(advise)
     advise.add_argument("--models", type=int, help="the most models that may be served")
-    advise.set_defaults(command=_advise)
 
-    check = commands.add_parser("validate", help="check a spec and its data without running it")
-    spec_arguments(check)
-    check.set_defaults(command=_validate)
+    spec_command(commands, "validate", _validate, "check a spec and its data without running it")
 
     schema = commands.add_parser("schema", help="print the JSON Schema of specs, for editors")
     schema.add_argument("--markdown", action="store_true", help="print Markdown (docs/spec.md)")
@@ -124,8 +116,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_commands(commands)
 
-    infer = commands.add_parser("infer", help="predict all rows of files with a pushed model")
-    spec_arguments(infer)
+    infer = spec_command(commands, "infer", _infer, "predict all rows of files with a pushed model")
     infer.add_argument("paths", nargs="*", help="files in the format of the first source in SPEC")
     infer.add_argument(
         "--source",
@@ -144,27 +135,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     infer.add_argument("--model-version", type=int, help="default: the newest")
     beam_arguments(infer)
-    infer.set_defaults(command=_infer)
 
-    publish = commands.add_parser(
-        "publish", help="export the pushed model's trunk as a TF Hub module, for other specs"
+    publish = spec_command(
+        commands,
+        "publish",
+        _publish,
+        "export the pushed model's trunk as a TF Hub module, for other specs",
     )
-    spec_arguments(publish)
     publish.add_argument("directory", type=Path, help="a new directory")
-    publish.set_defaults(command=_publish)
 
-    ui = commands.add_parser("ui", help="open the MLflow UI with the runs of a spec")
-    spec_arguments(ui)
+    ui = spec_command(commands, "ui", _ui, "open the MLflow UI with the runs of a spec")
     ui.add_argument("--port", type=int, default=5000)
-    ui.set_defaults(command=_ui)
 
-    sync = commands.add_parser("sync", help="send the recorded runs that MLflow does not have yet")
-    spec_arguments(sync)
-    sync.set_defaults(command=_sync)
+    spec_command(commands, "sync", _sync, "send the recorded runs that MLflow does not have yet")
     return parser
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> None:
     from pipeline.run import run
 
     beam = BeamOptions(args.runner, tuple(args.beam))
@@ -177,10 +164,9 @@ def _run(args: argparse.Namespace) -> int:
         retries=args.retries,
         wait=not args.no_wait,
     )
-    return 0
 
 
-def _study(args: argparse.Namespace) -> int:
+def _study(args: argparse.Namespace) -> None:
     from pipeline.study.run import study
 
     study(
@@ -192,37 +178,32 @@ def _study(args: argparse.Namespace) -> int:
         minutes=args.max_minutes,
         plan_only=args.plan,
     )
-    return 0
 
 
-def _tune(args: argparse.Namespace) -> int:
+def _tune(args: argparse.Namespace) -> None:
     from pipeline.tune.run import tune
 
     tune(args.spec, args.overrides, variables(args), args.workers, args.max_minutes)
-    return 0
 
 
-def _advise(args: argparse.Namespace) -> int:
+def _advise(args: argparse.Namespace) -> None:
     from pipeline.advise.run import give_advice
 
     give_advice(args.spec, args.overrides, variables(args), models=args.models)
-    return 0
 
 
-def _init(args: argparse.Namespace) -> int:
+def _init(args: argparse.Namespace) -> None:
     from pipeline.spec.starter import write_starter
 
     notes = write_starter(args.source, args.label, args.output)
     next_step = f"Review it, then: rootstock run {args.output}"
     print("\n".join([f"Wrote {args.output}.", *notes, next_step]))
-    return 0
 
 
-def _validate(args: argparse.Namespace) -> int:
-    from pipeline.spec.load import load_spec
+def _validate(args: argparse.Namespace) -> None:
     from pipeline.spec.validate import validate
 
-    spec, _ = load_spec(args.spec, args.overrides, variables(args))
+    spec = load(args)
     if problems := validate(spec):
         raise RootstockError("\n".join(problems))
     if spec.tune.space:
@@ -237,30 +218,27 @@ def _validate(args: argparse.Namespace) -> int:
         f"{args.spec}: valid. {len(spec.inputs)} inputs, {len(spec.tasks)} tasks,"
         f" {len(spec.data.sources)} sources."
     )
-    return 0
 
 
-def _schema(args: argparse.Namespace) -> int:
+def _schema(args: argparse.Namespace) -> None:
     from pipeline.cli.reference import json_schema, page
 
     print(page().rstrip() if args.markdown else json.dumps(json_schema(), indent=2))
-    return 0
 
 
-def _methods(args: argparse.Namespace) -> int:
+def _methods(args: argparse.Namespace) -> None:
     from pipeline.cli.methods import described, methods_list, page
 
     print(
         page().rstrip() if args.markdown else described(args.name) if args.name else methods_list()
     )
-    return 0
 
 
-def _infer(args: argparse.Namespace) -> int:
+def _infer(args: argparse.Namespace) -> None:
     from pipeline.operations.infer import infer, like_the_first
-    from pipeline.spec.load import load_spec, parse_source
+    from pipeline.spec.load import parse_source
 
-    spec, _ = load_spec(args.spec, args.overrides, variables(args))
+    spec = load(args)
     sources = [like_the_first(spec, path) for path in args.paths]
     sources += [parse_source(text) for text in args.source]
     if not sources:
@@ -269,28 +247,24 @@ def _infer(args: argparse.Namespace) -> int:
     beam = BeamOptions(args.runner, tuple(args.beam))
     rows = infer(spec, sources, args.output, args.kind or "parquet", keep, args.model_version, beam)
     print(f"{args.output}: {rows:,} rows")
-    return 0
 
 
-def _publish(args: argparse.Namespace) -> int:
+def _publish(args: argparse.Namespace) -> None:
     from pipeline.operations.publish import publish_trunk_of
-    from pipeline.spec.load import load_spec
 
-    spec, _ = load_spec(args.spec, args.overrides, variables(args))
+    spec = load(args)
     publish_trunk_of(spec, args.directory)
     print(
         f"{args.directory}: the trunk of {spec.name}. To use it in another spec:\n"
         f"model: {{trunk: {{name: tf_hub, handle: {args.directory.absolute()}}}}}\n"
         "Or load it anywhere with tensorflow_hub.load."
     )
-    return 0
 
 
 def _ui(args: argparse.Namespace) -> int:
-    from pipeline.spec.load import load_spec
     from pipeline.spec.trunk_lookup import tracking_uri
 
-    spec, _ = load_spec(args.spec, args.overrides, variables(args))
+    spec = load(args)
     uri = tracking_uri(spec)
     if uri.startswith("http"):
         print(f"The runs of {spec.name} are at {uri}")
@@ -299,13 +273,11 @@ def _ui(args: argparse.Namespace) -> int:
     return subprocess.call([*command, "--port", str(args.port)])
 
 
-def _sync(args: argparse.Namespace) -> int:
+def _sync(args: argparse.Namespace) -> None:
     from pipeline.run import synchronise
-    from pipeline.spec.load import load_spec
 
-    spec, _ = load_spec(args.spec, args.overrides, variables(args))
+    spec = load(args)
     synchronise(spec)
-    return 0
 
 
 def command() -> None:

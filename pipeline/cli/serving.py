@@ -7,53 +7,40 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.errors import RootstockError, did_you_mean
-from pipeline.cli.arguments import spec_arguments, variables
-
-if TYPE_CHECKING:
-    from pipeline.spec.sections import Spec
+from pipeline.cli.arguments import Commands, load, spec_command, variables
 
 
-def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the commands to the command line."""
-    serve = commands.add_parser("serve", help="serve the pushed model over REST and gRPC")
-    spec_arguments(serve)
+    serve = spec_command(commands, "serve", _serve, "serve the pushed model over REST and gRPC")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--rest-port", type=int, default=8501)
     serve.add_argument("--grpc-port", type=int, default=8500)
     serve.add_argument(
         "--batch-rows", type=int, default=32, help="most rows of concurrent requests in one batch"
     )
-    serve.set_defaults(command=_serve)
 
-    push = commands.add_parser("push", help="run what is not cached, and push the model")
-    spec_arguments(push)
+    push = spec_command(commands, "push", _push, "run what is not cached, and push the model")
     push.add_argument("--label", help="give the version a label, such as canary")
-    push.set_defaults(command=_push)
 
-    rollback = commands.add_parser("rollback", help="serve the previous model again")
-    spec_arguments(rollback)
+    rollback = spec_command(commands, "rollback", _rollback, "serve the previous model again")
     rollback.add_argument("--to", type=int, metavar="VERSION", help="roll back to this version")
-    rollback.set_defaults(command=_rollback)
 
-    promote = commands.add_parser("promote", help="make the canary the stable version")
-    spec_arguments(promote)
+    promote = spec_command(commands, "promote", _promote, "make the canary the stable version")
     promote.add_argument("--from", dest="source", default="canary", metavar="LABEL")
     promote.add_argument("--to", default="stable", metavar="LABEL")
-    promote.set_defaults(command=_promote)
 
-    deploy = commands.add_parser(
-        "deploy", help="write files to deploy the pushed model: Compose, Kubernetes, monitoring"
+    deploy = spec_command(
+        commands,
+        "deploy",
+        _deploy,
+        "write files to deploy the pushed model: Compose, Kubernetes, monitoring",
     )
-    spec_arguments(deploy)
     deploy.add_argument("directory", type=Path, help="output directory")
-    deploy.set_defaults(command=_deploy)
 
-    models = commands.add_parser("models", help="list the pushed versions")
-    spec_arguments(models)
-    models.set_defaults(command=_models)
+    spec_command(commands, "models", _models, "list the pushed versions")
 
     predict = commands.add_parser("predict", help="send one example to a running server")
     predict.add_argument("model", help="the model's name: `name` in its spec")
@@ -75,14 +62,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     predict.set_defaults(command=_predict)
 
 
-def _spec(args: argparse.Namespace) -> Spec:
-    from pipeline.spec.load import load_spec
-
-    return load_spec(args.spec, args.overrides, variables(args))[0]
-
-
-def _serve(args: argparse.Namespace) -> int:
-    spec = _spec(args)
+def _serve(args: argparse.Namespace) -> None:
+    spec = load(args)
     if "://" in spec.push.destination:
         raise RootstockError(
             f"{spec.push.destination}: the embedded server serves from directories only. Mount it"
@@ -100,7 +81,7 @@ def _serve(args: argparse.Namespace) -> int:
     os.execv(sys.executable, command)
 
 
-def _push(args: argparse.Namespace) -> int:
+def _push(args: argparse.Namespace) -> None:
     from pipeline.run import run
 
     overrides = [*args.overrides, *([f"push.label={args.label}"] if args.label else [])]
@@ -109,38 +90,33 @@ def _push(args: argparse.Namespace) -> int:
     record = result.pushed.load()
     if not record.pushed:
         raise RootstockError("Not pushed: " + "; ".join(record.reasons))
-    return 0
 
 
-def _rollback(args: argparse.Namespace) -> int:
+def _rollback(args: argparse.Namespace) -> None:
     from pipeline.operations.deployment import rollback
 
-    print(rollback(_spec(args), args.to))
-    return 0
+    print(rollback(load(args), args.to))
 
 
-def _promote(args: argparse.Namespace) -> int:
+def _promote(args: argparse.Namespace) -> None:
     from pipeline.operations.deployment import promote
 
-    print(promote(_spec(args), args.source, args.to))
-    return 0
+    print(promote(load(args), args.source, args.to))
 
 
-def _deploy(args: argparse.Namespace) -> int:
+def _deploy(args: argparse.Namespace) -> None:
     from pipeline.operations.deployment import write_kit
 
-    print(write_kit(_spec(args), args.directory))
-    return 0
+    print(write_kit(load(args), args.directory))
 
 
-def _models(args: argparse.Namespace) -> int:
+def _models(args: argparse.Namespace) -> None:
     from pipeline.operations.deployment import versions_table
 
-    print(versions_table(_spec(args)))
-    return 0
+    print(versions_table(load(args)))
 
 
-def _predict(args: argparse.Namespace) -> int:
+def _predict(args: argparse.Namespace) -> None:
     from serving.client.client import Client, ServingError
     from serving.wire.errors import Code
     from serving.wire.tensors import STRING
@@ -179,7 +155,6 @@ def _predict(args: argparse.Namespace) -> int:
         raise RootstockError(f"{args.url}: {e}") from e
     first_rows = {name: values[0].tolist() for name, values in predictions.items()}
     print(json.dumps(first_rows, indent=2))
-    return 0
 
 
 def _name_and_text(text: str) -> tuple[str, str]:

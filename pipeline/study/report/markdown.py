@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from pipeline.report.tables import Table
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.promises import promises
+from pipeline.study.report.numbers import cost_table, score_table
 from pipeline.study.report.sentences import (
     headline,
     method,
-    names_of,
     overall,
-    spread,
     verdict_sentence,
 )
 
@@ -28,7 +27,17 @@ def markdown(findings: Findings) -> str:
     for comparison in findings.comparisons:
         if comparison.fraction == largest:
             parts += list(_comparison(comparison, findings))
-    parts += [_scores(findings), _costs(findings), "## How to read this", *method(findings)]
+    parts += [
+        "## Metrics on test rows",
+        "Mean ± standard deviation over seeds.",
+        score_table(findings).markdown(),
+        "## Costs with all training rows",
+        "Totals over the models of an arm, trained one after another; means over seeds. Peak memory"
+        " is that of training, on top of what the process used before.",
+        cost_table(findings).markdown(),
+        "## How to read this",
+        *method(findings),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -55,46 +64,3 @@ def _comparison(c: Comparison, findings: Findings) -> Iterator[str]:
     if c.claim.name in MAIN:
         kept = [[p.name, p.kept, p.figures] for p in promises(c, findings.evidence)]
         yield Table(["promise", "", "evidence"], kept).markdown()
-
-
-def _scores(findings: Findings) -> str:
-    evidence, lines = findings.evidence, []
-    for arm in evidence.arms():
-        for task in evidence.design.metrics:
-            spreads = [spread(evidence.values(arm, f, task)) for f in evidence.fractions]
-            lines.append([names_of(arm, findings), task, evidence.design.metrics[task], *spreads])
-    rows = [f"{evidence.rows[f]:,} rows" for f in evidence.fractions]
-    return "\n\n".join(
-        [
-            "## Metrics on test rows",
-            "Mean ± standard deviation over seeds.",
-            Table(["arm", "task", "metric", *rows], lines).markdown(),
-        ]
-    )
-
-
-def _costs(findings: Findings) -> str:
-    evidence = findings.evidence
-    largest = max(evidence.fractions)
-    lines = [
-        [
-            names_of(arm, findings),
-            f"{evidence.cost(arm, largest, 'seconds'):.1f}",
-            f"{evidence.cost(arm, largest, 'cpu_seconds'):.1f}",
-            f"{evidence.cost(arm, largest, 'trainable_parameters'):,.0f}",
-            f"{evidence.cost(arm, largest, 'parameters'):,.0f}",
-            f"{evidence.cost(arm, largest, 'latency_ms'):.2f}",
-            f"{evidence.cost(arm, largest, 'memory_mib'):,.0f}",
-        ]
-        for arm in evidence.arms()
-    ]
-    header = ["arm", "training s", "CPU s", "trainable parameters", "parameters", "ms per row"]
-    header.append("peak MiB of training")
-    return "\n\n".join(
-        [
-            "## Costs with all training rows",
-            "Totals over the models of an arm, trained one after another; means over seeds. Peak"
-            " memory is that of training, on top of what the process used before.",
-            Table(header, lines).markdown(),
-        ]
-    )

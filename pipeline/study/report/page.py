@@ -23,17 +23,15 @@ from pipeline.study.findings import Comparison, Findings
 from pipeline.study.jobs import MAJORITY, Cell
 from pipeline.study.promises import Promise, promises
 from pipeline.study.report.markdown import MAIN
+from pipeline.study.report.numbers import cost_table, score_table
 from pipeline.study.report.sentences import (
     headline,
     method,
-    names_of,
     overall,
-    spread,
     verdict_sentence,
 )
 from pipeline.study.verdict import Outcome, Verdict
 
-CALIBRATION = "calibration_error"
 PILLS = {"kept": "helps", "broken": "hurts", "no difference": "equivalent"}
 """The colour of a promise, as that of an outcome."""
 COSTS = {
@@ -101,8 +99,8 @@ def page(findings: Findings, spec_text: str, affinities: AffinityMatrix | None =
             curves=list(_curves(findings)) if len(evidence.fractions) > 1 else [],
             reference=evidence.design.reference,
             costs=list(_costs(findings)),
-            scores=_scores(findings),
-            cost_table=_cost_table(findings),
+            scores=score_table(findings),
+            cost_table=cost_table(findings),
             training=list(_training(findings)),
             affinities=None
             if affinities is None
@@ -181,43 +179,6 @@ def _costs(findings: Findings) -> Iterator[Plot]:
                 series.append(Series(arm, (Point(x, float(gains.mean())),)))
         if chart := plot(series, label, "Δm in percent", log_x=True, joined=False):
             yield chart
-
-
-def _scores(findings: Findings) -> Table:
-    evidence, largest = findings.evidence, max(findings.evidence.fractions)
-    rows = [
-        [
-            names_of(arm, findings),
-            task,
-            metric,
-            *(spread(evidence.values(arm, f, task)) for f in evidence.fractions),
-            spread(evidence.gaps(arm, largest, task).values()),
-            spread(evidence.by_seed(arm, largest, task, metric=CALIBRATION).values()),
-        ]
-        for arm in evidence.arms()
-        for task, metric in evidence.design.metrics.items()
-    ]
-    sizes = [f"{evidence.rows[f]:,} rows" for f in evidence.fractions]
-    header = ["arm", "task", "metric", *sizes, "gap train - test", "calibration error"]
-    return Table(header, rows)
-
-
-def _cost_table(findings: Findings) -> Table:
-    evidence, largest = findings.evidence, max(findings.evidence.fractions)
-    columns = {
-        "seconds": "training s",
-        "cpu_seconds": "CPU s",
-        "steps": "steps",
-        "trainable_parameters": "trainable parameters",
-        "parameters": "parameters",
-        "latency_ms": "ms per row",
-        "memory_mib": "peak MiB of training",
-    }
-    rows = [
-        [names_of(arm, findings), *(f"{evidence.cost(arm, largest, c):,.4g}" for c in columns)]
-        for arm in evidence.arms()
-    ]
-    return Table(["arm", *columns.values()], rows)
 
 
 def _training(findings: Findings) -> Iterator[tuple[str, Plot]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from components.data.arrow import np
 from pipeline.study.findings import Comparison, Findings, Recommendation
 from pipeline.study.statistics import fewest_seeds
 from pipeline.study.verdict import Verdict
@@ -151,19 +148,3 @@ def verdict_sentence(v: Verdict, c: Comparison, findings: Findings) -> str:
             else:
                 more = f"about {v.more_seeds} seeds would decide it"
             return f"`{v.task}`: undecided; {more}."
-
-
-def names_of(arm: str, findings: Findings) -> str:
-    """An arm's name, marked if it is a control."""
-    controls = {a.name for a in findings.evidence.design.arms if a.control_of}
-    return f"{arm} (control)" if arm in controls else arm
-
-
-def spread(values: Iterable[float]) -> str:
-    """Mean ± standard deviation."""
-    known = np.array(list(values), np.float64)
-    if not len(known):
-        return ""
-    if len(known) == 1:
-        return f"{known[0]:.4f}"
-    return f"{np.mean(known):.4f} ± {np.std(known, ddof=1):.4f}"

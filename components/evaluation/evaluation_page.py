@@ -36,7 +36,7 @@ class EvaluationPage:
         curves = [
             Curve("ROC", "false positive rate", "true positive rate", task["roc"], True),
             Curve("Precision and recall", "recall", "precision", task["precision_recall"], False),
-            Curve("Reliability", "confidence", "share that is right", reliability, True),
+            Curve("Reliability", "confidence", "accuracy", reliability, True),
         ]
         return [curve for curve in curves if curve.points]
 

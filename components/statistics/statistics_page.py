@@ -63,7 +63,7 @@ class StatisticsPage:
                 return [("distinct", _distinct(column.values)), ("characters", characters)]
             case TextColumn():
                 sizes = [("characters", _range(column.characters)), ("words", _range(column.words))]
-                return [("distinct, about", f"{column.distinct:,}"), *sizes]
+                return [("distinct (estimate)", f"{column.distinct:,}"), *sizes]
             case ListColumn():
                 sizes = [("lengths", _range(column.lengths)), ("empty", f"{column.empty:,}")]
                 return [*sizes, ("distinct values", _distinct(column.values))]

@@ -130,7 +130,7 @@ def _reliability(name: str, bins: Sequence[Mapping[str, float]]) -> Figure:
     axes.plot(confidence, accuracy)
     axes.scatter(confidence, accuracy, s=[10 + 90 * b["count"] / most for b in bins])
     axes.set_xlabel("confidence (area: rows)")
-    axes.set_ylabel("share that is right")
+    axes.set_ylabel("accuracy")
     return figure
 
 

@@ -71,15 +71,16 @@ def headline(findings: Findings) -> list[str]:
 
 def confirmation(recommended: Recommendation) -> str:
     """Whether test data confirm the recommendation."""
-    arm, rival, p = recommended.arm, recommended.rival, recommended.p
+    arm, rival = recommended.arm, recommended.rival
+    p = f"p = {recommended.p:.3f}" if recommended.p >= 0.001 else "p < 0.001"
     if recommended.confirmed:
         return (
             f"Confirmed on test data: on no task is `{arm}` worse than `{rival}` by more than the"
-            f" margin (p = {p:.3f})."
+            f" margin ({p})."
         )
     return (
         f"Not confirmed on test data: we cannot rule out that `{arm}` is more than"
-        f" {recommended.margin:.4g} worse than `{rival}` on {recommended.task} (p = {p:.3f})."
+        f" {recommended.margin:.4g} worse than `{rival}` on {recommended.task} ({p})."
     )
 
 

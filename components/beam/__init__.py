@@ -1,1 +1,1 @@
-"""Beam."""
+"""Runs work on units in parallel with Apache Beam."""

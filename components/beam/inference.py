@@ -1,4 +1,4 @@
-"""Units of work with a model: Beam's RunInference loads it once a process and shares it."""
+"""Work on units with a model, which Beam's RunInference loads once per process."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ Item = tuple[int, Any]
 
 
 class UnitHandler(ModelHandler[Item, int, Any]):  # type: ignore[misc]
-    """work: of an item, with the model. load: makes the model."""
+    """Runs `work(item, model)` for every item.
+
+    load: returns the model.
+    """
 
     def __init__(self, work: Callable[..., None], load: Callable[[], Any]) -> None:
         super().__init__()
         self.work, self.load = work, load
 
     def load_model(self) -> Any:
-        """The model, or why there is none: the work on the first unit says it."""
+        """The model, or the error of loading it, which the work on the first unit raises."""
         try:
             return self.load()
         except RootstockError as error:
@@ -34,9 +37,9 @@ class UnitHandler(ModelHandler[Item, int, Any]):  # type: ignore[misc]
             yield item[0]
 
     def batch_elements_kwargs(self) -> dict[str, int]:
-        return {"max_batch_size": 1}  # a unit is many rows
+        return {"max_batch_size": 1}  # a unit has many rows
 
 
 def with_model(work: Callable[..., None], load: Callable[[], Any]) -> RunInference:
-    """The transform that does the work on items."""
+    """The Beam transform that does the work on items."""
     return RunInference(UnitHandler(work, load))

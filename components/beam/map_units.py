@@ -1,4 +1,4 @@
-"""The one place that runs Beam pipelines: work on units, results in order, on any runner."""
+"""Runs work on units as a Beam pipeline, on any runner; the only place that runs pipelines."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from components.stage import BeamOptions, Context
 
 IN_PROCESS = BeamOptions().runner
 FULL_NAMES = {"DaskRunner": "apache_beam.runners.dask.dask_runner.DaskRunner"}
-"""Runners that Beam does not know by their short names."""
+"""Runners that Beam does not find by their short names."""
 T = TypeVar("T")
 R = TypeVar("R")
 
 POLL_SECONDS = 0.2
-REFUSED = ".refused"
-"""Ending of the file that holds the error of a unit; that of a result is `.pickle`."""
+FAILED = ".failed"
+"""Suffix of the file with the error of a unit. That of a result is `.pickle`."""
 
 
 def map_units(
@@ -36,46 +36,47 @@ def map_units(
     threads: int | None = None,
     model: Callable[[], object] | None = None,
 ) -> Results[R]:
-    """`work(index, unit)` for every unit, as a Beam pipeline; the results in the order of units.
+    """Call `work(index, unit)` for every unit in a Beam pipeline. Results are in the order of
+    units.
 
-    rows: of each unit, to tell progress in; in units ("shards") when empty.
-    threads: that the in-process runner may use; one for each core when absent. Other runners, and
-        options that say so, decide it themselves.
+    `work` and its results are pickled, and `work` must give the same result when it is repeated.
+    Results are stored in the stage's scratch directory one by one, so that a new attempt after a
+    crash continues with the remaining units. Other files that `work` writes belong in scratch too.
+    All workers share this directory.
 
-    model: makes what `work(index, unit, model)` needs, once a process, by Beam's RunInference.
-
-    `work` and its results are pickled; work must be the same however often it is tried. Results
-    are kept in the stage's scratch directory as they come, so an attempt after a crash goes on
-    with the units that are left: whatever else `work` writes belongs in scratch too. Workers
-    share that directory with this process.
+    rows: number of rows of each unit, to report progress in rows; when empty, in units ("shards").
+    threads: largest number of threads of the in-process runner; None for one per core. Other
+        runners decide by their own options.
+    model: loads a model, once per process (Beam's RunInference); then `work(index, unit, model)` is
+        called.
 
     Raises:
-        RootstockError: raised by `work`; that of the first unit in order.
+        RootstockError: raised by `work`; the one of the first such unit.
         OSError: the disk is full.
     """
     results = context.scratch / name
     results.mkdir(parents=True, exist_ok=True)
-    for refused in results.glob(f"*{REFUSED}"):
-        refused.unlink()
-    left = [(i, unit) for i, unit in enumerate(units) if not _file(results, i).exists()]
-    if left:
-        options, note = _with_threads(context.beam, len(left), threads)
+    for failed in results.glob(f"*{FAILED}"):
+        failed.unlink()
+    remaining = [(i, unit) for i, unit in enumerate(units) if not _file(results, i).exists()]
+    if remaining:
+        options, note = _with_threads(context.beam, len(remaining), threads)
         with _Progress(results, rows, len(units), context, note):
             try:
-                _run(left, _Kept(work, str(results)), options, model)
+                _run(remaining, _StoreResult(work, str(results)), options, model)
             except Exception as error:
-                for code in DISK_FULL:  # Beam keeps the message only
+                for code in DISK_FULL:  # Beam only keeps the message
                     if os.strerror(code) in str(error):
                         raise OSError(code, os.strerror(code), str(results)) from error
                 raise
-    for refused in sorted(results.glob(f"*{REFUSED}")):
-        raise pickle.loads(refused.read_bytes())
+    for failed in sorted(results.glob(f"*{FAILED}")):
+        raise pickle.loads(failed.read_bytes())
     return Results(results, len(units))
 
 
 class Results(Sequence[R]):
-    """What `map_units` gives: read when it is asked for, so that there may be any number of them,
-    and there until `hand_over`.
+    """The results of `map_units`. Each is read from its file when it is accessed, so there may be
+    any number of them. `hand_over` deletes them.
     """
 
     def __init__(self, directory: Path, units: int) -> None:
@@ -90,18 +91,18 @@ class Results(Sequence[R]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[R]: ...
     def __getitem__(self, index: int | slice) -> R | Sequence[R]:
-        chosen = range(self.units)[index]
-        if isinstance(chosen, range):
-            return [self[i] for i in chosen]
-        result: R = pickle.loads(_file(self.directory, chosen).read_bytes())
+        selected = range(self.units)[index]
+        if isinstance(selected, range):
+            return [self[i] for i in selected]
+        result: R = pickle.loads(_file(self.directory, selected).read_bytes())
         return result
 
 
 def hand_over(name: str, written: Path, target: Path, context: Context) -> None:
-    """Move the files that the `work` of `map_units` wrote in scratch to an output directory.
+    """Move the files that the `work` of `map_units` wrote from scratch to an output directory.
 
-    The results of that name go first, so that an attempt after a crash here writes the files
-    again; so do hidden files, which are what a killed worker left half-written.
+    The results of this name are deleted first, so that a new attempt after a crash here writes the
+    files again. Hidden files, which killed workers left incomplete, are deleted too.
     """
     shutil.rmtree(context.scratch / name, ignore_errors=True)
     for leftover in written.rglob(".*"):
@@ -110,9 +111,9 @@ def hand_over(name: str, written: Path, target: Path, context: Context) -> None:
 
 
 def _with_threads(options: BeamOptions, units: int, threads: int | None) -> tuple[BeamOptions, str]:
-    """Options that say how many units are worked on at once, and a note for people."""
-    chosen = any("direct_" in option for option in options.options)
-    if options.runner != IN_PROCESS or chosen:
+    """Options with the number of threads, and a note for the progress display."""
+    has_own_options = any("direct_" in option for option in options.options)
+    if options.runner != IN_PROCESS or has_own_options:
         return options, f"on {options.runner}"
     count = min(threads or os.cpu_count() or 1, units)
     if count == 1:
@@ -122,8 +123,8 @@ def _with_threads(options: BeamOptions, units: int, threads: int | None) -> tupl
 
 
 def _run(
-    left: Sequence[tuple[int, Any]],
-    work: _Kept,
+    remaining: Sequence[tuple[int, Any]],
+    work: _StoreResult,
     options: BeamOptions,
     model: Callable[[], object] | None,
 ) -> None:
@@ -138,7 +139,7 @@ def _run(
     died.clear()
     try:
         with beam.Pipeline(_runner(name), PipelineOptions(flags)) as pipeline:
-            items = pipeline | beam.Create(left) | beam.Reshuffle()
+            items = pipeline | beam.Create(remaining) | beam.Reshuffle()
             if model is None:
                 _ = items | beam.Map(work)
             else:
@@ -149,16 +150,16 @@ def _run(
         if not died.is_set():
             raise
         raise RootstockError(
-            "a worker process of Beam died: killed, or out of memory? What is done is kept: run the"
-            " same command again, with fewer workers where memory is short."
+            "a worker process of Beam died. It may have been killed or run out of memory. Finished"
+            " units are kept: run the same command again, with fewer workers if memory is short."
         ) from e
 
 
 def _runner(name: str) -> Any:
-    """A runner by its name.
+    """The runner of this name.
 
     Raises:
-        RootstockError: there is none of that name, or what it needs is not installed.
+        RootstockError: the name is unknown, or a package that the runner needs is not installed.
     """
     from apache_beam.runners import create_runner
 
@@ -168,27 +169,29 @@ def _runner(name: str) -> Any:
         raise RootstockError(f"--runner {name}: {e}. See docs/runners.md.") from e
 
 
-class _Kept:
-    """Work whose result goes to a file; what the user has to mend is a result, not a retry."""
+class _StoreResult:
+    """Calls `work` and stores its result in a file. Errors that only the user can fix are stored as
+    results, because Beam would repeat the work.
+    """
 
     def __init__(self, work: Callable[..., Any], directory: str) -> None:
         self.work = work
         self.directory = directory
 
     def __call__(self, item: tuple[int, Any]) -> None:
-        self._keep(item)
+        self._store(item)
 
     def with_model(self, item: tuple[int, Any], model: object) -> None:
-        """The same with what the work needs besides."""
-        self._keep(item, model)
+        """The same for work that needs a model. model: may be the error of loading it."""
+        self._store(item, model)
 
-    def _keep(self, item: tuple[int, Any], *model: object) -> None:
+    def _store(self, item: tuple[int, Any], *model: object) -> None:
         index, unit = item
         result: object
         try:
-            for refused in model:
-                if isinstance(refused, RootstockError):
-                    raise refused
+            for loaded in model:
+                if isinstance(loaded, RootstockError):
+                    raise loaded
             result = self.work(index, unit, *model)
         except RootstockError as error:
             result = error
@@ -198,34 +201,34 @@ class _Kept:
             result = error
         file = _file(Path(self.directory), index)
         if isinstance(result, RootstockError | OSError):
-            file = file.with_suffix(REFUSED)
+            file = file.with_suffix(FAILED)
         write_whole(file, pickle.dumps(result))
 
 
 class _Progress:
-    """Counts finished units while a pipeline runs, wherever its workers are."""
+    """Reports the number of finished units while a pipeline runs, by counting result files."""
 
     def __init__(
         self, results: Path, rows: Sequence[int], units: int, context: Context, note: str
     ) -> None:
         self.results, self.observer, self.note = results, context.observer, note
         self.sizes, self.unit = (rows, "rows") if rows else ([1] * units, "shards")
-        self.over = threading.Event()
+        self.finished = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> None:
         self.thread.start()
 
     def __exit__(self, *_: object) -> None:
-        self.over.set()
+        self.finished.set()
         self.thread.join()
 
     def _watch(self) -> None:
-        while not self.over.wait(POLL_SECONDS):
-            self._tell()
-        self._tell()
+        while not self.finished.wait(POLL_SECONDS):
+            self._report()
+        self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         done = sum(self.sizes[int(file.stem)] for file in self.results.glob("*.pickle"))
         self.observer.progress(done, sum(self.sizes), self.unit, self.note)
 
@@ -235,8 +238,8 @@ def _file(results: Path, index: int) -> Path:
 
 
 def _without_noise(record: logging.LogRecord) -> bool:
-    """Beam says at import that Google Cloud clients are absent, and of every loaded model that it
-    cannot tell its memory; nobody needs to know here.
+    """Filters log messages of Beam: that Google Cloud clients are missing, and that the memory
+    usage of a model is unknown.
     """
-    told = record.getMessage()
-    return "apitools" not in told and "memory usage cannot be fetched" not in told
+    message = record.getMessage()
+    return "apitools" not in message and "memory usage cannot be fetched" not in message

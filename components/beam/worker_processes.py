@@ -1,4 +1,4 @@
-"""Worker processes of Beam's own runner, whose death is noticed: Beam waits for them forever."""
+"""Detects when worker processes of Beam's own runner die; Beam itself would wait forever."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
 POLL_SECONDS = 0.5
 
 died = threading.Event()
-"""A worker process ended before its work was done."""
+"""Set when a worker process ended before its work was done."""
 
 
 class WorkerDied(Exception):
-    """What whoever waits for a worker's answers gets when it is gone."""
+    """Raised in threads that wait for a worker that has died."""
 
 
 @WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)
 class WatchedProcess(SubprocessSdkWorkerHandler):  # type: ignore[misc]
-    """A worker process that nobody waits for once it is gone."""
+    """A worker process that, when it dies, releases the threads that wait for it."""
 
     def start_worker(self) -> None:
         super().start_worker()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +23,13 @@ def linked(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+def batches_of(shard: Path) -> Iterator[pa.RecordBatch]:
+    """The rows of a shard in order, one row group at a time."""
+    with pq.ParquetFile(shard) as file:
+        for group in range(file.num_row_groups):
+            yield from file.read_row_group(group).to_batches()
 
 
 class ShardWriter:

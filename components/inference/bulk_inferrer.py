@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from components.artifacts import Predictions, Quarantine, SourceFiles
 from components.errors import RootstockError
 from components.inference.prediction_writers import PredictionFormat
-from components.ingestion.quarantine import SourceUnit, quarantined, source_units
+from components.ingestion.quarantine import SourceUnit, quarantine_records, source_units
 from components.ingestion.readers.base import BadRecord, Reader
 from components.stage import Context, Stage
 from models.inputs.base import Input
@@ -77,7 +77,7 @@ class BulkInferrer(Stage[BulkInferrerInputs, BulkInferrerOutputs]):
         found = map_units("inferred", units, work, context, threads=1, model=load)
         rows = sum(count for count, _ in found)
         bad = [(u, r) for u, (_, records) in zip(units, found, strict=True) for r in records]
-        quarantine = quarantined(bad, rows, self.max_bad_fraction, context)
+        quarantine = quarantine_records(bad, rows, self.max_bad_fraction, context)
         hand_over("inferred", written, context.output / "predictions", context)
         context.observer.figure("rows", rows)
         return BulkInferrerOutputs(Predictions(context.output / "predictions"), quarantine)

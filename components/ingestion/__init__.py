@@ -1,1 +1,1 @@
-"""Ingestion."""
+"""From raw files to examples: reading, splits, spans, quarantine, duplicates."""

@@ -1,4 +1,4 @@
-"""Deduplicator: rows that repeat others, above all across splits, reported and dropped."""
+"""Deduplicator: reports and drops duplicate rows, above all those in several splits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.artifacts import DuplicateReport, Examples
 from components.errors import RootstockError
+from components.ingestion.columns import check_columns
 from components.stage import Context, Stage
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from components.ingestion.duplicate_signatures import Signatures
 
-KEPT_FIRST = ("test", "val", "train")
-"""Of duplicates in several splits, the row of the first of these stays."""
+PREFERRED = ("test", "val", "train")
+"""The order of preference between splits for the row of a group that is kept."""
 SHOWN_GROUPS = 20
 SHOWN_CHARACTERS = 200
 
@@ -37,11 +38,14 @@ class DeduplicatorOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
-    """Rows of equal values in all `columns` are duplicates; so are rows whose first column, text or
-    image, is nearly the same.
+    """Rows with equal values in all `columns` are duplicates. With `near`, so are rows whose first
+    column, a text or an image, is nearly the same.
 
-    near: how similar, from 0 to 1; only equal rows count when absent.
-    drop: all but one of each group; they are only reported otherwise.
+    Keeps one row per group, preferring test, then validation, then train, so that no test row has a
+    copy in training.
+
+    near: smallest similarity of near duplicates, from 0 to 1; None for exact duplicates only.
+    drop: whether to drop all rows but one of each group; otherwise they are only reported.
     """
 
     columns: tuple[str, ...]
@@ -49,13 +53,11 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
     drop: bool = True
 
     def run(self, inputs: DeduplicatorInputs, context: Context) -> DeduplicatorOutputs:
-        """See `Stage.run`.
-
-        Raises:
-            RootstockError: a column is not there, or near duplicates of it make no sense.
+        """Raises:
+        RootstockError: a column does not exist, or `near` is set for one that is no text or image.
         """
         from components.beam.map_units import hand_over, map_units
-        from components.ingestion.duplicate_signatures import groups, joined
+        from components.ingestion.duplicate_signatures import concatenate, duplicate_groups
 
         examples = inputs.examples
         shards = [(s, file) for s in examples.splits() for file in examples.shards(s)]
@@ -64,54 +66,52 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
         parts = map_units("signatures", [file for _, file in shards], work, context)
         sizes = [len(part.exact) for part in parts]
         splits = [s for (s, _), size in zip(shards, sizes, strict=True) for _ in range(size)]
-        first = groups(joined(parts), 1.0 if self.near is None else self.near)
+        first = duplicate_groups(concatenate(parts), 1.0 if self.near is None else self.near)
         kept = _kept(first, splits)
 
-        report = context.output / "report"
-        report.mkdir()
-        told = _report(first, splits, partial(self._shown, shards, sizes))
-        (report / "duplicates.json").write_text(json.dumps(told, indent=1, ensure_ascii=False))
+        report = _report(first, splits, partial(self._example, shards, sizes))
+        (context.output / "report").mkdir()
+        (context.output / "report" / "duplicates.json").write_text(
+            json.dumps(report, indent=1, ensure_ascii=False)
+        )
         written = context.scratch / "rest"
         ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-        rest = [
+        items = [
             (file, kept[end - size : end] if self.drop else None, written / s / file.name)
             for (s, file), size, end in zip(shards, sizes, ends, strict=True)
         ]
         for split in examples.splits():
             (written / split).mkdir(parents=True, exist_ok=True)
-        map_units("kept", rest, keep_rows, context)
+        map_units("kept", items, keep_rows, context)
         hand_over("kept", written, context.output / "examples", context)
-        for name, figure in (*told["duplicates"].items(), ("leaks", told["leaks"])):
+        for name, figure in (*report["duplicates"].items(), ("leaks", report["leaks"])):
             context.observer.figure(name, figure)
-        if told["leaks"]:
+        if report["leaks"]:
             context.observer.warn(
-                f"{told['leaks']} groups of duplicates lie in several splits"
-                f"{'' if self.drop else ', and stay there: set data.duplicates.drop'}"
+                f"{report['leaks']} groups of duplicates are in several splits"
+                f"{'' if self.drop else ' and are kept: set data.duplicates.drop to drop them'}"
             )
-        return DeduplicatorOutputs(Examples(context.output / "examples"), DuplicateReport(report))
+        return DeduplicatorOutputs(
+            Examples(context.output / "examples"), DuplicateReport(context.output / "report")
+        )
 
     def _check(self, shard: Path) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         schema = pq.read_schema(shard)
-        for name in self.columns:
-            if name not in schema.names:
-                raise RootstockError(
-                    f"data.duplicates: {name!r} is not a column of the examples. Columns there:"
-                    f" {', '.join(schema.names)}."
-                )
+        check_columns("data.duplicates", self.columns, schema.names, "the examples")
         kind = schema.field(self.columns[0]).type
         if self.near is not None and kind not in (pa.string(), pa.binary()):
             raise RootstockError(
-                f"data.duplicates: column {self.columns[0]!r} holds {kind} values. Expected text or"
-                " images to compare by likeness; leave `near` out."
+                f"data.duplicates: column {self.columns[0]!r} has {kind} values. Near duplicates"
+                " need text or images: remove `near`."
             )
 
-    def _shown(
+    def _example(
         self, shards: list[tuple[str, Path]], sizes: list[int], row: int
     ) -> dict[str, object]:
-        """Where a row is and what its first column holds, for the report."""
+        """The place of a row and the value of its first column, for the report."""
         import pyarrow.parquet as pq
 
         shard = 0
@@ -125,42 +125,42 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
 
 
 def shard_signatures(index: int, file: Path, *, columns: tuple[str, ...], near: bool) -> Signatures:
-    """Those of all rows of a shard."""
+    """The signatures of all rows of a shard."""
     import pyarrow.parquet as pq
 
-    from components.ingestion.duplicate_signatures import joined, signatures
+    from components.ingestion.duplicate_signatures import concatenate, row_signatures
 
     with pq.ParquetFile(file) as shard:
         batches = shard.iter_batches(1024, columns=list(columns))
-        return joined([signatures(batch, columns, near) for batch in batches])
+        return concatenate([row_signatures(batch, columns, near) for batch in batches])
 
 
 def keep_rows(index: int, item: tuple[Path, np.ndarray | None, Path]) -> None:
-    """Write the rows of a shard that stay; the same file where all do, none where none do."""
+    """Write the kept rows of a shard. If all are kept, the file is linked; if none is, no file.
+
+    item: shard, whether to keep each row (None for all), and the file to write.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from components.data.shards import ShardWriter, linked
+    from components.data.shards import ShardWriter, batches_of, linked
 
     source, kept, target = item
     if kept is None or kept.all():
         linked(source, target)
         return
-    with pq.ParquetFile(source) as shard:
-        writer = ShardWriter(target, shard.schema_arrow)
-        start = 0
-        for group in range(shard.num_row_groups):
-            for batch in shard.read_row_group(group).to_batches():
-                writer.write(batch.filter(pa.array(kept[start : start + batch.num_rows])))
-                start += batch.num_rows
-        writer.close()
+    writer, start = ShardWriter(target, pq.read_schema(source)), 0
+    for batch in batches_of(source):
+        writer.write(batch.filter(pa.array(kept[start : start + batch.num_rows])))
+        start += batch.num_rows
+    writer.close()
 
 
 def _kept(first: np.ndarray, splits: list[str]) -> np.ndarray:
-    """Whether each row stays: one of each group, by `KEPT_FIRST`, then by order."""
+    """Whether each row is kept: one of each group, by `PREFERRED`, then by order."""
     import numpy as np
 
-    ranks = [KEPT_FIRST.index(s) if s in KEPT_FIRST else len(KEPT_FIRST) for s in splits]
+    ranks = [PREFERRED.index(s) if s in PREFERRED else len(PREFERRED) for s in splits]
     order = np.lexsort((np.arange(len(first)), np.array(ranks), first))
     kept = np.zeros(len(first), bool)
     kept[order[np.r_[True, np.diff(first[order]) != 0]]] = True
@@ -168,20 +168,22 @@ def _kept(first: np.ndarray, splits: list[str]) -> np.ndarray:
 
 
 def _report(
-    first: np.ndarray, splits: list[str], shown: partial[dict[str, object]]
+    first: np.ndarray, splits: list[str], example: partial[dict[str, object]]
 ) -> dict[str, Any]:
-    """Counts, and some groups that lie in several splits, or else any."""
+    """Counts, and example groups: those in several splits if there are any, else others."""
     import numpy as np
 
     order = np.argsort(first, kind="stable")
-    found = [g for g in np.split(order, np.flatnonzero(np.diff(first[order])) + 1) if len(g) > 1]
-    leaks = [g for g in found if len({splits[row] for row in g}) > 1]
+    groups = [g for g in np.split(order, np.flatnonzero(np.diff(first[order])) + 1) if len(g) > 1]
+    leaks = [g for g in groups if len({splits[row] for row in g}) > 1]
     between = Counter("-".join(sorted({splits[row] for row in g})) for g in leaks)
     return {
         "rows": len(first),
-        "groups": len(found),
-        "duplicates": dict(Counter(splits[row] for g in found for row in g[1:])),
+        "groups": len(groups),
+        "duplicates": dict(Counter(splits[row] for g in groups for row in g[1:])),
         "leaks": len(leaks),
         "leaks_between": dict(between),
-        "examples": [[shown(int(row)) for row in g[:5]] for g in (leaks or found)[:SHOWN_GROUPS]],
+        "examples": [
+            [example(int(row)) for row in g[:5]] for g in (leaks or groups)[:SHOWN_GROUPS]
+        ],
     }

@@ -1,4 +1,4 @@
-"""Which rows are the same or nearly so: signatures of rows, and their grouping."""
+"""Finds exact and near duplicates: signatures of rows, and groups of rows by signature."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from components.data.row_keys import key_bytes
 
 PERMUTATIONS = 64
 BANDS = 16
-"""Of 4 minima each: texts that share half of their shingles meet with probability 0.64, four fifths
-with 0.9998 (1 - (1 - s^4)^16).
+"""Number of bands, each of 4 minima. Texts are compared if one band is equal: with probability 0.64
+if they share half of their shingles, 0.9998 if they share four fifths (1 - (1 - s^4)^16).
 """
 SHINGLE_WORDS = 3
 DIFFERENT_BITS = 5
-"""Of 64, at most, in the difference hashes of nearly the same images."""
+"""Largest number of different bits, of 64, in the difference hashes of near-duplicate images."""
 WINDOW = 64
-"""Rows of one band that a row is compared with, at most."""
+"""Largest number of rows with an equal band that a row is compared with."""
 _RNG = np.random.default_rng(7)
 _FACTORS = _RNG.integers(0, 1 << 64, PERMUTATIONS, np.uint64) | np.uint64(1)
 _SHIFTS = _RNG.integers(0, 1 << 64, PERMUTATIONS, np.uint64)
@@ -32,9 +32,11 @@ _SHIFTS = _RNG.integers(0, 1 << 64, PERMUTATIONS, np.uint64)
 
 @dataclass(frozen=True)
 class Signatures:
-    """Of rows. exact: uint64 [rows], equal for equal values. near: uint32 [rows, 64] of texts,
-    uint64 [rows, 1] of images; None where near duplicates do not count. blank: bool [rows], rows
-    without any value, which are no duplicates of each other.
+    """Signatures of rows.
+
+    exact: uint64 [rows], equal for equal values.
+    near: uint32 [rows, 64] for texts, uint64 [rows, 1] for images; None without near duplicates.
+    blank: bool [rows], rows without any value, which are not duplicates of each other.
     """
 
     exact: np.ndarray
@@ -42,16 +44,16 @@ class Signatures:
     blank: np.ndarray
 
 
-def signatures(batch: pa.RecordBatch, columns: Sequence[str], near: bool) -> Signatures:
-    """By all of `columns`; near duplicates by the first of them."""
+def row_signatures(batch: pa.RecordBatch, columns: Sequence[str], near: bool) -> Signatures:
+    """Exact signatures by all `columns`, near ones by the first of them."""
     first = batch.column(columns[0])
     image = pa.types.is_binary(first.type)
     similar = (image_signature(first) if image else text_signature(first)) if near else None
     return Signatures(exact_signature(batch, columns), similar, _blank(batch, columns))
 
 
-def joined(parts: Sequence[Signatures]) -> Signatures:
-    """Those of several shards, in order."""
+def concatenate(parts: Sequence[Signatures]) -> Signatures:
+    """The signatures of several shards, in order."""
     near = [p.near for p in parts if p.near is not None]
     return Signatures(
         np.concatenate([p.exact for p in parts]),
@@ -61,28 +63,28 @@ def joined(parts: Sequence[Signatures]) -> Signatures:
 
 
 def exact_signature(batch: pa.RecordBatch, columns: Sequence[str]) -> np.ndarray:
-    """BLAKE2b of the values, texts folded in case and white space: uint64 [rows]."""
-    folded = []
+    """BLAKE2b of the values, ignoring case and white space of texts: uint64 [rows]."""
+    normalized = []
     for name in columns:
         column = batch.column(name)
         if pa.types.is_string(column.type):
-            values = [None if t is None else _folded(t) for t in column.to_pylist()]
+            values = [None if t is None else _normalized(t) for t in column.to_pylist()]
             column = pa.array(values, pa.string())
-        folded.append(column)
-    rows = pa.RecordBatch.from_arrays(folded, list(columns))
+        normalized.append(column)
+    rows = pa.RecordBatch.from_arrays(normalized, list(columns))
     digests = (hashlib.blake2b(k, digest_size=8).digest() for k in key_bytes(rows, columns))
     return np.frombuffer(b"".join(digests), "<u8")
 
 
 def text_signature(column: pa.Array) -> np.ndarray:
     """MinHash of the 3-word shingles (A. Broder, "On the resemblance and containment of documents",
-    1997): uint32 [rows, 64]; the share of equal entries estimates the Jaccard similarity.
+    1997): uint32 [rows, 64]. The share of equal entries estimates the Jaccard similarity.
     """
-    found = np.empty((len(column), PERMUTATIONS), np.uint32)
+    minima = np.empty((len(column), PERMUTATIONS), np.uint32)
     for row, text in enumerate(texts(column).to_pylist()):
-        hashes = _shingles(_folded(text or ""))
-        found[row] = ((hashes[:, None] * _FACTORS + _SHIFTS) >> np.uint64(32)).min(axis=0)
-    return found
+        hashes = _shingles(_normalized(text or ""))
+        minima[row] = ((hashes[:, None] * _FACTORS + _SHIFTS) >> np.uint64(32)).min(axis=0)
+    return minima
 
 
 def image_signature(column: pa.Array) -> np.ndarray:
@@ -91,67 +93,68 @@ def image_signature(column: pa.Array) -> np.ndarray:
     """
     from PIL import Image
 
-    found = np.zeros((len(column), 1), np.uint64)
+    hashes = np.zeros((len(column), 1), np.uint64)
     for row, encoded in enumerate(column.to_pylist()):
         if encoded is not None:
             with Image.open(io.BytesIO(encoded)) as image:
                 small = np.asarray(image.convert("L").resize((9, 8)), np.int16)
             bits = np.packbits(small[:, 1:] > small[:, :-1])
-            found[row] = np.frombuffer(bits.tobytes(), ">u8")[0]
-    return found
+            hashes[row] = np.frombuffer(bits.tobytes(), ">u8")[0]
+    return hashes
 
 
-def groups(found: Signatures, similarity: float) -> np.ndarray:
-    """The first row that each row is a duplicate of, or itself: int64 [rows].
+def duplicate_groups(signatures: Signatures, similarity: float) -> np.ndarray:
+    """For each row, the first row of its group of duplicates: int64 [rows].
 
-    Duplicates of duplicates are in one group. similarity: of near duplicates, the share of equal
-    minima or bits.
+    Duplicates of duplicates belong to the same group.
+
+    similarity: smallest share of equal minima or bits of near duplicates.
     """
-    parents = np.arange(len(found.exact))
-    rows = np.flatnonzero(~found.blank)
-    _join(parents, rows[_neighbours(found.exact[rows], 1)])
-    if found.near is not None:
-        texts = found.near.shape[1] > 1
-        # nothing to compare: no text, or no patch that differs from the next
-        nothing = text_signature(pa.array([""]))[0] if texts else np.zeros(1, np.uint64)
-        rows = rows[(found.near[rows] != nothing).any(axis=1)]
-        near = found.near[rows]
+    parents = np.arange(len(signatures.exact))
+    rows = np.flatnonzero(~signatures.blank)
+    _join(parents, rows[_equal_pairs(signatures.exact[rows], 1)])
+    if signatures.near is not None:
+        texts = signatures.near.shape[1] > 1
+        # Rows without content are left out: an empty text, or an image of one colour.
+        empty = text_signature(pa.array([""]))[0] if texts else np.zeros(1, np.uint64)
+        rows = rows[(signatures.near[rows] != empty).any(axis=1)]
+        near = signatures.near[rows]
         for band in range(BANDS if texts else DIFFERENT_BITS + 1):
-            pairs = _neighbours(
-                _text_band(near, band) if texts else _image_band(near, band), WINDOW
-            )
-            _join(parents, rows[pairs[_alike(near, pairs, similarity)]])
+            values = _text_band(near, band) if texts else _image_band(near, band)
+            pairs = _equal_pairs(values, WINDOW)
+            _join(parents, rows[pairs[_similar(near, pairs, similarity)]])
     return np.array([_root(parents, row) for row in range(len(parents))], np.int64)
 
 
-def _neighbours(values: np.ndarray, window: int) -> np.ndarray:
-    """Pairs of rows of equal value, each row with up to `window` before it: int64 [pairs, 2]."""
+def _equal_pairs(values: np.ndarray, window: int) -> np.ndarray:
+    """Pairs of rows with equal values, each row with up to `window` before it: int64 [pairs, 2]."""
     order = np.argsort(values, kind="stable")
     in_order = values[order]
-    found = [np.empty((0, 2), np.int64)]
+    pairs = [np.empty((0, 2), np.int64)]
     for step in range(1, window + 1):
         equal = in_order[step:] == in_order[:-step]
         if not equal.any():
             break
-        found.append(np.stack([order[:-step][equal], order[step:][equal]], axis=1))
-    return np.concatenate(found)
+        pairs.append(np.stack([order[:-step][equal], order[step:][equal]], axis=1))
+    return np.concatenate(pairs)
 
 
 def _text_band(near: np.ndarray, band: int) -> np.ndarray:
-    """4 minima as one number: uint64 [rows]."""
+    """The 4 minima of a band as one number: uint64 [rows]."""
     width = PERMUTATIONS // BANDS
     part = np.ascontiguousarray(near[:, band * width : (band + 1) * width]).view(np.uint64)
     return np.asarray(part[:, 0] * np.uint64(0x9E3779B97F4A7C15) + part[:, 1])
 
 
 def _image_band(near: np.ndarray, band: int) -> np.ndarray:
-    """One of 6 parts of 64 bits: hashes of at most 5 different bits agree in one of them."""
+    """One of 6 parts of the 64 bits. Hashes with at most 5 different bits agree in one part."""
     bounds = np.linspace(0, 64, DIFFERENT_BITS + 2).astype(int)
     mask = (1 << int(bounds[band + 1])) - (1 << int(bounds[band]))
     return np.asarray(near[:, 0] & np.uint64(mask))
 
 
-def _alike(near: np.ndarray, pairs: np.ndarray, similarity: float) -> np.ndarray:
+def _similar(near: np.ndarray, pairs: np.ndarray, similarity: float) -> np.ndarray:
+    """Whether the rows of each pair are similar enough: bool [pairs]."""
     a, b = near[pairs[:, 0]], near[pairs[:, 1]]
     if near.shape[1] > 1:
         return np.asarray((a == b).mean(axis=1) >= similarity)
@@ -172,6 +175,7 @@ def _blank(batch: pa.RecordBatch, columns: Sequence[str]) -> np.ndarray:
 
 
 def _join(parents: np.ndarray, pairs: np.ndarray) -> None:
+    """Merge the groups of both rows of each pair (union-find)."""
     for a, b in pairs.tolist():
         low, high = sorted((_root(parents, a), _root(parents, b)))
         parents[high] = low
@@ -184,12 +188,12 @@ def _root(parents: np.ndarray, row: int) -> int:
     return row
 
 
-def _folded(text: str) -> str:
+def _normalized(text: str) -> str:
     return " ".join(text.lower().split())
 
 
 def _shingles(text: str) -> np.ndarray:
-    """64-bit hashes of the runs of 3 words; of the whole where there are fewer."""
+    """64-bit hashes of all runs of 3 words; of the whole text if it is shorter."""
     words = text.split(" ")
     runs = {" ".join(words[i : i + SHINGLE_WORDS]) for i in range(len(words) - SHINGLE_WORDS + 1)}
     digests = (hashlib.blake2b(r.encode(), digest_size=8).digest() for r in runs or {text})

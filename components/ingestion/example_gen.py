@@ -1,4 +1,4 @@
-"""ExampleGen: raw files of any number of sources into Parquet shards of splits."""
+"""ExampleGen: reads the raw files of all sources into Parquet shards, by split."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import SPLITS, Examples, Quarantine, SourceFiles
 from components.errors import RootstockError
-from components.ingestion.quarantine import SourceUnit, quarantined, source_units
-from components.ingestion.readers import Reader
-from components.ingestion.readers.base import BadRecord
-from components.ingestion.readers.types import conform, union
+from components.ingestion.columns import check_columns, conform, merge_schemas
+from components.ingestion.quarantine import SourceUnit, quarantine_records, source_units
+from components.ingestion.readers.base import BadRecord, Reader
 from components.ingestion.splits import HashSplits, Splitting
 from components.stage import Context, Stage
 
@@ -40,11 +39,12 @@ class ExampleGenOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
-    """Reads every source into record batches, one shard per unit of reading and split.
+    """Reads every source and writes one shard per unit and split.
 
-    key: columns whose values decide the split of a row; each format's own when empty.
-    max_bad_fraction: share of unreadable records that go to quarantine before the stage fails.
-    part: of more data, so it may lack rows for training.
+    key: columns whose values decide the split of a row; when empty, the default key of each format.
+    max_bad_fraction: largest share of unreadable records; they go to quarantine. Above it, the
+        stage fails.
+    part: whether this is one of several parts of the data; a part may have no training rows.
     """
 
     sources: tuple[Reader, ...]
@@ -59,13 +59,13 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
         units = source_units(self.sources, inputs.files)
         schemas = {u.number: u.schema for u in units}
         for source, schema in zip(self.sources, schemas.values(), strict=True):
-            _check("data.key", self.key, schema, source.place)
+            check_columns("data.key", self.key, schema.names, source.place)
             if source.split is None:
-                _check("data.splits", self.splits.columns, schema, source.place)
+                check_columns("data.splits", self.splits.columns, schema.names, source.place)
         shards = context.scratch / "shards"
         work = partial(
             write_unit,
-            schema=union([(self.sources[i].place, s) for i, s in schemas.items()]),
+            schema=merge_schemas([(self.sources[i].place, s) for i, s in schemas.items()]),
             key=self.key,
             splits=self._splits(units, context),
             directory=str(shards),
@@ -75,7 +75,7 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
         bad = [(u, r) for u, w in zip(units, written, strict=True) for r in sorted(w.bad)]
         rows = {split: sum(w.rows.get(split, 0) for w in written) for split in SPLITS}
         total = sum(rows.values())
-        quarantine = quarantined(bad, total, self.max_bad_fraction, context)
+        quarantine = quarantine_records(bad, total, self.max_bad_fraction, context)
         if not rows["train"] and not self.part:
             raise RootstockError(
                 f"No examples for the training split in {', '.join(s.place for s in self.sources)}:"
@@ -88,7 +88,7 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
         return ExampleGenOutputs(Examples(examples), quarantine)
 
     def _splits(self, units: list[SourceUnit], context: Context) -> Splitting:
-        """The rule for rows whose source names no split."""
+        """How to split rows of sources without a `split` of their own."""
         from components.beam.map_units import map_units
 
         splits = self.splits.without({s.split for s in self.sources if s.split})
@@ -98,13 +98,13 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
 
         work = partial(read_strata, key=self.key, column=splits.stratify, seed=splits.seed)
         free = [u for u in units if u.source.split is None]
-        found = map_units("strata", free, work, context)
-        return stratified(splits, [strata for unit in found for strata in unit])
+        by_unit = map_units("strata", free, work, context)
+        return stratified(splits, [strata for unit in by_unit for strata in unit])
 
 
 @dataclass(frozen=True)
 class Written:
-    """What became of a unit: rows by split, and the records that could not be read."""
+    """The result of a unit: number of rows by split, and the records that could not be read."""
 
     rows: Mapping[str, int]
     bad: tuple[BadRecord, ...]
@@ -133,10 +133,10 @@ def write_unit(
         elif source.split:
             writers[source.split].write(conform(batch, schema))
         elif batch.num_rows:
-            chosen = splits.indices(batch, key)
+            indices = splits.indices(batch, key)
             rows = conform(batch, schema)
             for i, split in enumerate(SPLITS):
-                writers[split].write(rows.filter(chosen == i))
+                writers[split].write(rows.filter(indices == i))
     for writer in writers.values():
         writer.close()
     return Written({s: w.rows for s, w in writers.items()}, tuple(bad))
@@ -155,12 +155,3 @@ def read_strata(
 
 def _key_of(item: SourceUnit, key: tuple[str, ...]) -> tuple[str, ...]:
     return key or item.source.default_key or tuple(item.schema.names)
-
-
-def _check(what: str, columns: tuple[str, ...], schema: pa.Schema, place: str) -> None:
-    for name in columns:
-        if name not in schema.names:
-            raise RootstockError(
-                f"{what}: {name!r} is not a column of {place}. Columns there:"
-                f" {', '.join(schema.names)}."
-            )

@@ -1,4 +1,4 @@
-"""Sources in units of reading, and what becomes of their records that cannot be read."""
+"""Splits sources into units, and puts records that cannot be read into quarantine."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import Quarantine, SourceFiles
 from components.errors import RootstockError
-from components.ingestion.readers import Reader
-from components.ingestion.readers.base import BadRecord, Unit
+from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.stage import Context
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SHOWN = 5
-"""Bad records named in an error."""
+"""Largest number of bad records in an error message."""
 
 
 @dataclass(frozen=True)
 class SourceUnit:
-    """A unit of reading together with its source; number: of the source, from 0."""
+    """A unit with its source.
+
+    number: of the source, from 0.
+    """
 
     source: Reader
     number: int
@@ -36,25 +38,27 @@ def source_units(sources: Sequence[Reader], files: Sequence[SourceFiles]) -> lis
     """The units of all sources, in order.
 
     Raises:
-        RootstockError: a source is not there, or is laid out otherwise than its format is.
+        RootstockError: a source does not exist, is empty or does not have the layout of its format.
     """
-    found = []
-    for number, (source, given) in enumerate(zip(sources, files, strict=True)):
-        schema = source.schema(given.path)
-        units = source.units(given.path)
+    source_units = []
+    for number, (source, source_files) in enumerate(zip(sources, files, strict=True)):
+        schema = source.schema(source_files.path)
+        units = source.units(source_files.path)
         if not units:
-            raise RootstockError(f"{source.place}: holds no records.")
-        found += [SourceUnit(source, number, unit, schema) for unit in units]
-    return found
+            raise RootstockError(f"{source.place}: has no records.")
+        source_units += [SourceUnit(source, number, unit, schema) for unit in units]
+    return source_units
 
 
-def quarantined(
+def quarantine_records(
     bad: Sequence[tuple[SourceUnit, BadRecord]], good: int, max_fraction: float, context: Context
 ) -> Quarantine:
-    """Bad records as output `quarantine`. good: the number of the others.
+    """Write the bad records to the output `quarantine`.
+
+    good: the number of good records.
 
     Raises:
-        RootstockError: bad ones are more than the fraction of all that may be.
+        RootstockError: the share of bad records is larger than `max_fraction`.
     """
     total = good + len(bad)
     if bad and len(bad) / total > max_fraction:
@@ -64,8 +68,8 @@ def quarantined(
                     f"{len(bad)} of {total} records cannot be used:",
                     *(f"  {os.path.join(u.unit.root, str(r))}" for u, r in bad[:SHOWN]),
                     *(["  …"] if len(bad) > SHOWN else []),
-                    f"Mend them, or set max_bad_fraction to {_at_least(len(bad) / total)} or more"
-                    " to put them in quarantine and go on.",
+                    f"Fix them, or set max_bad_fraction to {_rounded_up(len(bad) / total)} or more"
+                    " to put them in quarantine and continue.",
                 ]
             )
         )
@@ -77,10 +81,9 @@ def quarantined(
         )
     context.observer.figure("quarantined", len(bad))
     if bad:
-        context.observer.warn(f"{len(bad)} records are in quarantine, such as {bad[0][1]}")
+        context.observer.warn(f"{len(bad)} records are in quarantine, for example {bad[0][1]}")
     return Quarantine(directory)
 
 
-def _at_least(fraction: float) -> float:
-    """Rounded up, so that it still covers the fraction."""
+def _rounded_up(fraction: float) -> float:
     return math.ceil(fraction * 10_000) / 10_000

@@ -1,4 +1,4 @@
-"""SpanMerger: the examples of several spans as one, so that a new span is all that is read."""
+"""SpanMerger: merges the examples of several spans, so that only new spans have to be read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Examples
-from components.ingestion.readers.types import conform, union
+from components.ingestion.columns import conform, merge_schemas
 from components.stage import Context, Stage
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SpanMergerInputs:
-    """parts: in the order of their spans."""
+    """parts: the examples of each span, in order."""
 
     parts: tuple[Examples, ...]
 
@@ -29,13 +29,11 @@ class SpanMergerOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class SpanMerger(Stage[SpanMergerInputs, SpanMergerOutputs]):
-    """Shards of equal columns are linked, others rewritten with the columns of all."""
+    """Links shards that have all columns; rewrites the others with the columns of all spans."""
 
     def run(self, inputs: SpanMergerInputs, context: Context) -> SpanMergerOutputs:
-        """See `Stage.run`.
-
-        Raises:
-            RootstockError: a column has types that do not meet.
+        """Raises:
+        RootstockError: a column has types without a common type.
         """
         import pyarrow.parquet as pq
 
@@ -48,13 +46,13 @@ class SpanMerger(Stage[SpanMergerInputs, SpanMergerOutputs]):
             for file in part.shards(split)
         ]
         schemas = [(str(file), pq.read_schema(file)) for _, file in shards]
-        done = context.scratch / "merged"
+        merged = context.scratch / "merged"
         targets = []
         for number, (split, file) in enumerate(shards):
-            (done / split).mkdir(parents=True, exist_ok=True)
-            targets.append((file, done / split / f"part-{number:05d}.parquet"))
-        map_units("merge", targets, partial(merge_shard, schema=union(schemas)), context)
-        hand_over("merge", done, context.output / "examples", context)
+            (merged / split).mkdir(parents=True, exist_ok=True)
+            targets.append((file, merged / split / f"part-{number:05d}.parquet"))
+        map_units("merge", targets, partial(merge_shard, schema=merge_schemas(schemas)), context)
+        hand_over("merge", merged, context.output / "examples", context)
         examples = Examples(context.output / "examples")
         context.observer.figure("spans", len(inputs.parts))
         for split in examples.splits():
@@ -63,18 +61,16 @@ class SpanMerger(Stage[SpanMergerInputs, SpanMergerOutputs]):
 
 
 def merge_shard(index: int, item: tuple[Path, Path], *, schema: pa.Schema) -> None:
-    """Give a shard the columns of `schema`."""
+    """Write a shard with the columns of `schema`."""
     import pyarrow.parquet as pq
 
-    from components.data.shards import ShardWriter, linked
+    from components.data.shards import ShardWriter, batches_of, linked
 
     source, target = item
-    with pq.ParquetFile(source) as shard:
-        if shard.schema_arrow == schema:
-            linked(source, target)
-            return
-        writer = ShardWriter(target, schema)
-        for group in range(shard.num_row_groups):
-            for batch in shard.read_row_group(group).to_batches():
-                writer.write(conform(batch, schema))
-        writer.close()
+    if pq.read_schema(source) == schema:
+        linked(source, target)
+        return
+    writer = ShardWriter(target, schema)
+    for batch in batches_of(source):
+        writer.write(conform(batch, schema))
+    writer.close()

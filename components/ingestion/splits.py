@@ -1,4 +1,4 @@
-"""Which split a row belongs to: by the hash of its key, by a column, or by time."""
+"""Assigns rows to splits: by the hash of their key, by a column, or by time."""
 
 from __future__ import annotations
 
@@ -23,36 +23,39 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(frozen=True)
 class Splitting(ABC):
-    """A rule; it never depends on the order of rows or on where they lie."""
+    """A rule that assigns rows to splits. It depends neither on their order nor on their files."""
 
     __pydantic_config__ = STRICT
 
     @property
     @abstractmethod
     def columns(self) -> tuple[str, ...]:
-        """That it reads beside the key."""
+        """The columns that the rule reads, besides the key."""
 
     @abstractmethod
     def indices(self, batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
-        """The place in `SPLITS` of each row's split: int64 [rows].
+        """The index in `SPLITS` of each row's split: int64 [rows].
 
         Raises:
-            RootstockError: a row belongs to none.
+            RootstockError: a row belongs to no split.
         """
 
     def without(self, fixed: set[str]) -> Splitting:
-        """The rule where whole sources are these splits."""
+        """The rule for the other rows, when whole sources are assigned to the splits `fixed`."""
         return self
 
 
 @dataclass(frozen=True, kw_only=True)
 class HashSplits(Splitting):
-    """The share of examples in each split, together 1; the hash of a row's key decides, so rows
-    with equal keys are never in two splits, and a row keeps its split when data grows.
+    """Random splits with fixed shares, decided by the hash of each row's key.
 
-    stratify: a column each of whose values is shared out alike. Then the whole data decides: a row
-        can change its split when data grows.
-    seed: another one is another split.
+    Rows with equal keys are never in different splits, and a row keeps its split when data is
+    added.
+
+    train, val, test: the share of examples in each split; together 1.
+    stratify: a column whose values have the same shares in every split. With it, a row can change
+        its split when data is added.
+    seed: another seed gives another assignment.
     """
 
     by: Literal["hash"] = "hash"
@@ -73,11 +76,11 @@ class HashSplits(Splitting):
 
     @property
     def shares(self) -> tuple[float, float, float]:
-        """In the order of `SPLITS`."""
+        """The shares, in the order of `SPLITS`."""
         return self.train, self.val, self.test
 
     def without(self, fixed: set[str]) -> HashSplits:
-        """A val or test split that is given gets no others."""
+        """No other rows are assigned to a val or test split that has its own sources."""
         val = 0.0 if "val" in fixed else self.val
         test = 0.0 if "test" in fixed else self.test
         total = self.train + val + test
@@ -91,7 +94,11 @@ class HashSplits(Splitting):
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnSplits(Splitting):
-    """A column says it: by the names of the splits, or as `values` maps its values to them."""
+    """The value of a column decides.
+
+    values: the split of each value of the column; by default the values are the names of the
+    splits.
+    """
 
     by: Literal["column"] = "column"
     column: str
@@ -104,33 +111,35 @@ class ColumnSplits(Splitting):
         return (self.column,)
 
     def indices(self, batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
-        told = texts(batch.column(self.column))
-        places = pc.index_in(told, pa.array(list(self.values), pa.string()))
-        if places.null_count:
-            other = told.filter(places.is_null())[0].as_py()
+        column = texts(batch.column(self.column))
+        indices = pc.index_in(column, pa.array(list(self.values), pa.string()))
+        if indices.null_count:
+            unknown = column.filter(indices.is_null())[0].as_py()
             raise RootstockError(
-                f"data.splits: column {self.column!r} holds {other!r}. Expected one of"
-                f" {', '.join(map(repr, self.values))}; give the others a split under `values`."
+                f"data.splits: column {self.column!r} has the value {unknown!r}. Expected one of"
+                f" {', '.join(map(repr, self.values))}. Assign other values under `values`."
             )
         splits = np.array([SPLITS.index(split) for split in self.values.values()])
-        return np.asarray(splits[np.asarray(places)])
+        return np.asarray(splits[np.asarray(indices)])
 
 
 def _iso(value: Any) -> Any:
-    """YAML reads 2024-01-31 as a date."""
+    """Dates as ISO 8601 text: YAML reads 2024-01-31 as a date."""
     return value.isoformat() if isinstance(value, datetime.date) else value
 
 
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-"""Before the time: ISO 8601 has a T between, timestamps as text have a space."""
+"""A date before a time. ISO 8601 has a T between them; Arrow's timestamps as text have a space."""
 Moment = Annotated[str | int | float, BeforeValidator(_iso)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimeSplits(Splitting):
-    """Rows before `val` are for training, those before `test` for validation, the rest for testing.
+    """Rows before `val` are for training, rows from `val` to `test` for validation, the rest for
+    testing.
 
-    column: ISO 8601 text or numbers. val, test: the first moment of each; no such split if absent.
+    column: the time of a row, as ISO 8601 text or a number. val, test: the first time of each
+    split; without it there is no such split.
     """
 
     by: Literal["time"] = "time"
@@ -140,7 +149,7 @@ class TimeSplits(Splitting):
 
     def __post_init__(self) -> None:
         if self.val is None and self.test is None:
-            raise ValueError("expected `val`, `test` or both: the moments from which they begin")
+            raise ValueError("expected `val`, `test` or both: the time at which each split starts")
         if self.val is not None and self.test is not None and not _before(self.val, self.test):
             raise ValueError(f"expected val before test, received {self.val!r} and {self.test!r}")
 
@@ -153,18 +162,19 @@ class TimeSplits(Splitting):
         if times.null_count:
             raise RootstockError(
                 f"data.splits: column {self.column!r} is missing in {times.null_count} rows."
-                " Expected a time in each."
+                " Expected a time in every row."
             )
-        found = np.zeros(len(times), np.int64)
-        for place, moment in ((1, self.val), (2, self.test)):
+        indices = np.zeros(len(times), np.int64)
+        for split, moment in ((1, self.val), (2, self.test)):
             if moment is not None:
-                found[np.asarray(self._from(times, moment))] = place
-        return found
+                indices[np.asarray(self._from(times, moment))] = split
+        return indices
 
     def _from(self, times: pa.Array, moment: str | int | float) -> pa.Array:
+        """Whether each time is at or after a moment."""
         if pa.types.is_string(times.type) != isinstance(moment, str):
             raise RootstockError(
-                f"data.splits: column {self.column!r} holds {times.type} values, which cannot be"
+                f"data.splits: column {self.column!r} has {times.type} values, which cannot be"
                 f" compared with {moment!r}. Expected both to be numbers, or both ISO 8601 text."
             )
         if isinstance(moment, str):
@@ -179,7 +189,8 @@ def _before(a: str | float, b: str | float) -> bool:
     return not isinstance(a, str) and not isinstance(b, str) and a < b
 
 
-def _by(value: Any) -> Any:
+def _hash_by_default(value: Any) -> Any:
+    """A mapping without `by` means hash splits."""
     return {"by": "hash", **value} if isinstance(value, dict) else value
 
 
@@ -187,5 +198,7 @@ if TYPE_CHECKING:
     Splits = Splitting
 else:
     Splits = Annotated[
-        HashSplits | ColumnSplits | TimeSplits, Field(discriminator="by"), BeforeValidator(_by)
+        HashSplits | ColumnSplits | TimeSplits,
+        Field(discriminator="by"),
+        BeforeValidator(_hash_by_default),
     ]

@@ -1,4 +1,4 @@
-"""Stratified splits: the hash of a key decides, with bounds that share out each value alike."""
+"""Stratified hash splits: every value of a column has the same shares in every split."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ MISSING = ""
 
 @dataclass(frozen=True)
 class Strata:
-    """Rows of a unit. names: of strata; codes: of each row, int32; fractions: of its key's hash."""
+    """The strata of some rows.
+
+    names: of the strata. codes: int32 [rows], index of each row's stratum. fractions: [rows], hash
+    of each row's key as a fraction.
+    """
 
     names: tuple[str, ...]
     codes: np.ndarray
@@ -29,7 +33,7 @@ class Strata:
 
 @dataclass(frozen=True)
 class StratifiedSplits(Splitting):
-    """bounds: by value, the fractions at which val and test begin."""
+    """bounds: by value of the column, the fractions at which val and test begin."""
 
     column: str
     seed: int
@@ -40,9 +44,9 @@ class StratifiedSplits(Splitting):
         return (self.column,)
 
     def indices(self, batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
-        found = strata_of(batch, key, self.column, self.seed)
-        bounds = np.array([self.bounds[name] for name in found.names])[found.codes]
-        return np.asarray(np.sum(found.fractions[:, None] >= bounds, axis=1))
+        strata = strata_of(batch, key, self.column, self.seed)
+        bounds = np.array([self.bounds[name] for name in strata.names])[strata.codes]
+        return np.asarray(np.sum(strata.fractions[:, None] >= bounds, axis=1))
 
 
 def strata_of(batch: pa.RecordBatch, key: Sequence[str], column: str, seed: int) -> Strata:
@@ -56,25 +60,25 @@ def strata_of(batch: pa.RecordBatch, key: Sequence[str], column: str, seed: int)
 
 
 def stratified(splits: HashSplits, strata: Iterable[Strata]) -> StratifiedSplits:
-    """Bounds such that every stratum is shared out as `splits` says, to the row.
+    """The splits in which every stratum has the shares of `splits`, exact to one row.
 
     Raises:
-        RootstockError: rows of one key are of different strata.
+        RootstockError: rows with the same key are in different strata.
     """
     assert splits.stratify is not None
     by_name: dict[str, list[np.ndarray]] = {}
     for part in strata:
         for code, name in enumerate(part.names):
             by_name.setdefault(name, []).append(part.fractions[part.codes == code])
-    if not by_name:  # no row is free: every source has a split of its own
+    if not by_name:  # no rows to assign: every source has its own split
         return StratifiedSplits(splits.stratify, splits.seed, {})
     sorted_ = {name: np.sort(np.concatenate(parts)) for name, parts in sorted(by_name.items())}
     keys = np.concatenate([np.unique(fractions) for fractions in sorted_.values()])
     if len(np.unique(keys)) < len(keys):
         raise RootstockError(
-            f"data.splits: rows of one key have different values in {splits.stratify!r}."
-            " Expected one each: a group cannot be shared out and stay together. Leave `stratify`"
-            " out, or choose another `data.key`."
+            f"data.splits: rows with the same key have different values in {splits.stratify!r}."
+            " Expected one value per key, because rows with the same key stay together. Remove"
+            " `stratify`, or choose another `data.key`."
         )
     return StratifiedSplits(
         splits.stratify, splits.seed, {name: _bounds(f, splits) for name, f in sorted_.items()}
@@ -82,6 +86,7 @@ def stratified(splits: HashSplits, strata: Iterable[Strata]) -> StratifiedSplits
 
 
 def _bounds(fractions: np.ndarray, splits: HashSplits) -> tuple[float, float]:
+    """The sorted fractions of one stratum at which val and test begin."""
     rows = len(fractions)
     test = rows - round(rows * splits.test)
     val = test - round(rows * splits.val)

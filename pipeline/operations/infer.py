@@ -70,7 +70,7 @@ def infer(
 
 def like_the_first(spec: Spec, path: str) -> Reader:
     """A source like the spec's first one, with another path."""
-    return replace(spec.data.sources[0], path=path, split=None).located(str(Path.cwd()))
+    return replace(spec.data.sources[0], path=path, split=None).with_absolute_path(str(Path.cwd()))
 
 
 def _pushed(spec: Spec, version: int | None, cache: Path) -> Path:

@@ -45,7 +45,7 @@ def parse_source(text: str) -> Reader:
         source: Reader = TypeAdapter(Source).validate_python(yaml.safe_load(text))
     except (ValidationError, yaml.YAMLError) as e:
         raise RootstockError(f"--source {text}: {e}") from e
-    return source.located(os.getcwd())
+    return source.with_absolute_path(os.getcwd())
 
 
 def _with_absolute_paths(spec: Spec, base: Path) -> Spec:
@@ -55,7 +55,7 @@ def _with_absolute_paths(spec: Spec, base: Path) -> Spec:
     data = spec.data.model_copy(
         update={
             **{
-                name: tuple(s.located(str(base)) for s in getattr(spec.data, name))
+                name: tuple(s.with_absolute_path(str(base)) for s in getattr(spec.data, name))
                 for name in ("sources", "previous", "serving")
             },
             "schema_file": spec.data.schema_file and absolute(spec.data.schema_file),

@@ -77,7 +77,7 @@ def starter(data: Path, labels: Sequence[str], base: Path) -> Starter:
     """The spec that `write_starter` writes. base: the directory at which its paths start."""
     sources = list(_sources(data.absolute(), base))
     reader: Reader = TypeAdapter(Source).validate_python(sources[0])
-    table = reader.located(str(base)).peek(ROWS)
+    table = reader.with_absolute_path(str(base)).peek(ROWS)
     folder = "class" in table.column_names and reader.format in FOLDERS.values()
     labels = labels or (["class"] if folder else [])
     columns = ", ".join(table.column_names)

@@ -1,7 +1,7 @@
-"""What a reader is: it turns raw files of one format into Arrow record batches.
+"""Interface of readers, which turn raw files of one format into Arrow record batches.
 
-A reader is also its own spec: a frozen dataclass of options, found by package scan under its
-`format`. A new format is a new file in this package.
+A reader is also its own spec: a frozen dataclass of options, discovered by its `format`. A new
+format is a new file in this package.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PEEK_ROWS = 1000
 
 @dataclass(frozen=True)
 class Unit:
-    """What is read in one go and becomes one shard: some files, or a part of one file.
+    """The data that is read together and becomes one shard: some files, or a part of one file.
 
-    root: the source's path. files: relative to it (to its directory, where it is a file or glob).
-    start, stop: the part [start, stop) of the only file in what its format counts: bytes, row
-        groups, messages; all of it where stop is None.
+    root: the directory of the source. files: relative to it.
+    start, stop: the range [start, stop) of a single file, counted in what its format divides:
+        bytes, row groups or messages. The whole file if stop is None.
     """
 
     root: str
@@ -36,13 +36,18 @@ class Unit:
     start: int = 0
     stop: int | None = None
 
+    @property
+    def file(self) -> Path:
+        """The path of the file, if it is a single one."""
+        return Path(self.root, *self.files)
+
 
 @dataclass(frozen=True, order=True)
 class BadRecord:
     """A record that cannot be read.
 
-    file: relative to the source. position: from 1, of what `counted` names; 0 where the whole file
-    is the record.
+    file: relative to the source. position: of the record in the file, from 1, counted in `counted`
+    ("line", "record", …); 0 if the whole file is the record.
     """
 
     file: str
@@ -51,18 +56,19 @@ class BadRecord:
     counted: str = "line"
 
     def __str__(self) -> str:
-        where = f", {self.counted} {self.position}" if self.position else ""
-        return f"{self.file}{where}: {self.reason}"
+        position = f", {self.counted} {self.position}" if self.position else ""
+        return f"{self.file}{position}: {self.reason}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reader(ABC):
     """A source of examples: where it is and how it is read.
 
-    path: file, directory or glob pattern; `{SPAN}`, `{VERSION}` or `{YYYY}`, `{MM}`, `{DD}` in it
-        name spans (see `spans`). Not part of any fingerprint: content is.
-    spans: which of them: the latest, the one before, all, or those from one number to another.
-    split: all rows go to this split; by the hash of their key when absent.
+    path: file, directory or glob pattern. It may contain `{SPAN}`, `{VERSION}` or `{YYYY}`, `{MM}`,
+        `{DD}` (see `spans`). The content counts in fingerprints, the path does not.
+    spans: the spans to read: the latest, the one before it (`previous`), `all`, or a range of
+        numbers such as [3, 7].
+    split: the split of all rows; without it `data.splits` decides for each row.
     """
 
     __pydantic_config__ = STRICT
@@ -78,28 +84,30 @@ class Reader(ABC):
 
     @property
     def place(self) -> str:
-        """Where it is, as messages say it."""
+        """Where the source is, for messages."""
         return self.path
 
-    def located(self, base: str) -> Self:
-        """With `path` made absolute from the directory `base`."""
+    def with_absolute_path(self, base: str) -> Self:
+        """This source with `path` resolved against the directory `base`."""
         path = os.path.join(base, os.path.expanduser(self.path))
         return replace(self, path=os.path.normpath(path))
 
     def digest(self, index: Path) -> str:
-        """Of the content. index: a directory that remembers what was read before.
+        """The digest of the content.
+
+        index: a directory that caches the digests of files.
 
         Raises:
-            RootstockError: nothing is there.
+            RootstockError: the source does not exist.
         """
         return digest_source(self.path, index)
 
     @abstractmethod
     def units(self, root: Path) -> list[Unit]:
-        """Everything to read, in a fixed order.
+        """All units of the source, in a fixed order.
 
         Raises:
-            RootstockError: nothing is there, or it is laid out otherwise than this format is.
+            RootstockError: the source does not exist or does not have the layout of this format.
         """
 
     @abstractmethod
@@ -107,7 +115,7 @@ class Reader(ABC):
         """Column names and types, the same for every unit.
 
         Raises:
-            RootstockError: as `units`; or for a header that does not do.
+            RootstockError: as for `units`, or a header is invalid.
         """
 
     @abstractmethod
@@ -115,14 +123,14 @@ class Reader(ABC):
         """The rows of a unit as batches of `schema`, and its bad records, in file order.
 
         Raises:
-            RootstockError: the file as a whole cannot be read.
+            RootstockError: the file cannot be read at all.
         """
 
     def peek(self, rows: int = PEEK_ROWS) -> pa.Table:
-        """The first rows, fast; bad records are left out.
+        """The first rows, read fast, without bad records.
 
         Raises:
-            RootstockError: as `units` and `schema`.
+            RootstockError: as for `units` and `schema`.
         """
         import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""Parts of large uncompressed text files, from row end to row end, that are read by themselves."""
+"""Splits large uncompressed text files into units at row ends."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ UNIT_BYTES = 1 << 26
 SCAN_BYTES = 1 << 24
 COMPRESSED = (".gz", ".bz2", ".zst", ".lz4", ".br")
 _ASCII_LIKE = ("utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252")
-"""Encodings in which a byte that looks like a newline, quote or delimiter is one."""
+"""Encodings in which the byte of a newline, quote or delimiter never is part of another character.
+"""
 
 
 def units_of_lines(base: Path, name: str) -> list[Unit]:
-    """Parts of a file whose every line is a row."""
+    """The units of a file in which every line is a row."""
     file = base / name
     if not _divisible(file):
         return [Unit(str(base), (name,))]
@@ -35,11 +36,11 @@ def units_of_lines(base: Path, name: str) -> list[Unit]:
 def units_of_rows(
     base: Path, name: str, delimiter: str, quote: str, encoding: str, skip_rows: int
 ) -> list[Unit]:
-    """Parts of a delimited file whose values may hold newlines where they are quoted.
+    """The units of a delimited file in which quoted values may contain newlines.
 
-    Whether a newline ends a row depends on every quote before it, so the file is scanned once. It
-    stays whole where that cannot be told by counting: quotes inside of unquoted values, delimiters
-    or encodings of several bytes.
+    Whether a newline ends a row depends on the number of quotes before it, so the file is scanned
+    once. The file is one unit if counting quotes is not enough: with quotes inside unquoted values,
+    and with delimiters or encodings of several bytes.
     """
     file = base / name
     whole = [Unit(str(base), (name,))]
@@ -57,9 +58,9 @@ def units_of_rows(
 
 
 def lines_before(unit: Unit) -> int:
-    """How many lines of its file come before a unit, as Python's universal newlines count them."""
+    """The number of lines before a unit in its file, counted with universal newlines."""
     lines, last = 0, b""
-    with open(Path(unit.root, *unit.files), "rb") as opened:
+    with open(unit.file, "rb") as opened:
         left = unit.start
         while left and (chunk := opened.read(min(left, SCAN_BYTES))):
             left -= len(chunk)
@@ -70,17 +71,16 @@ def lines_before(unit: Unit) -> int:
 
 
 def opened_range(unit: Unit) -> pa.NativeFile:
-    """The bytes of a unit, decompressed where its file is compressed."""
-    file = Path(unit.root, *unit.files)
+    """The bytes of a unit, decompressed if its file is compressed."""
     if unit.stop is None:
-        return pa.input_stream(str(file), compression="detect")
-    with pa.memory_map(str(file)) as mapped:
+        return pa.input_stream(str(unit.file), compression="detect")
+    with pa.memory_map(str(unit.file)) as mapped:
         mapped.seek(unit.start)
         return pa.BufferReader(mapped.read_buffer(unit.stop - unit.start))
 
 
 def blocks_of_lines(stream: pa.NativeFile, size: int) -> Iterator[bytes]:
-    """Whole lines, about `size` bytes at a time."""
+    """Blocks of whole lines, of about `size` bytes each."""
     rest = b""
     while chunk := stream.read(size):
         head, newline, tail = chunk.rpartition(b"\n")
@@ -103,10 +103,10 @@ def _units(base: Path, name: str, ends: list[int], size: int) -> list[Unit]:
 
 
 def _row_ends(file: Path, start: int, delimiter: int, quote: int) -> list[int] | None:
-    """Ends of rows about `UNIT_BYTES` apart; None where quotes are not as RFC 4180 has them.
+    """Ends of rows, about `UNIT_BYTES` apart; None if quotes do not follow RFC 4180.
 
-    There, quotes take turns at opening and closing a value, a doubled one doing both; so an opening
-    one follows a delimiter, a row end or a quote, and a closing one precedes such.
+    In RFC 4180 quotes alternately open and close a value (a doubled quote closes and opens one). So
+    an opening quote follows a delimiter, a row end or a quote, and a closing one precedes one.
     """
     beside = np.zeros(256, bool)
     beside[[delimiter, quote, ord("\n"), ord("\r")]] = True

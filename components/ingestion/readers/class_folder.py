@@ -1,4 +1,4 @@
-"""Folders of classes: `<path>/<class>/<file>`, one example per file."""
+"""Base of formats with one folder per class: `<path>/<class>/<file>`, one example per file."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ PEEK_FILES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFolderReader(Reader):
-    """Columns: what a file holds; `class`, its folder; `path`, relative to the source."""
+    """Columns: the content of a file; `class`, its folder; `path`, relative to the source."""
 
     default_key: ClassVar[tuple[str, ...]] = ("path",)
     content: ClassVar[str]
-    """What the files are, as messages say it: also the name of their column."""
+    """The kind of content, for messages; also the name of its column."""
     arrow_type: ClassVar[str]
-    """Of that column."""
+    """Arrow type of that column."""
 
     @abstractmethod
     def value(self, file: bytes) -> tuple[bytes | str, str]:
-        """What a file holds, and why it cannot be used: empty if it can."""
+        """The content of a file, and why it cannot be used; empty if it can be."""
 
     def units(self, root: Path) -> list[Unit]:
         return units_of_files(root, self._files(root))
@@ -45,9 +45,9 @@ class ClassFolderReader(Reader):
             names: list[str] = []
             for name in unit.files[start : start + BATCH_FILES]:
                 with open(os.path.join(unit.root, name), "rb") as file:
-                    value, fault = self.value(file.read())
-                if fault:
-                    yield BadRecord(name, 0, fault)
+                    value, problem = self.value(file.read())
+                if problem:
+                    yield BadRecord(name, 0, problem)
                 else:
                     values.append(value)
                     names.append(name)
@@ -55,31 +55,29 @@ class ClassFolderReader(Reader):
             yield pa.RecordBatch.from_arrays([values, classes, names], schema=schema)
 
     def peek(self, rows: int = 1000) -> pa.Table:
-        """A few files of every class, so that all classes show."""
+        """A few files of every class, so that all classes occur."""
         root = Path(self.path)
         classes: dict[str, list[str]] = {}
         for name in self._files(root):
             classes.setdefault(name.split("/", 1)[0], []).append(name)
-        each = max(1, min(rows, PEEK_FILES) // len(classes))
-        few = [name for names in classes.values() for name in names[:each]][:rows]
+        per_class = max(1, min(rows, PEEK_FILES) // len(classes))
+        few = [name for names in classes.values() for name in names[:per_class]][:rows]
         schema = self.schema(root)
-        found = self.read(Unit(str(root), tuple(few)), schema)
-        return pa.Table.from_batches([b for b in found if not isinstance(b, BadRecord)], schema)
+        items = self.read(Unit(str(root), tuple(few)), schema)
+        return pa.Table.from_batches([b for b in items if not isinstance(b, BadRecord)], schema)
 
     def _files(self, root: Path) -> list[str]:
         """All files in class folders, sorted."""
         if not root.is_dir():
-            what = "is a file" if root.is_file() else "does not exist"
-            raise RootstockError(f"{root}: {what}. Expected a folder with a folder per class.")
+            problem = "is a file" if root.is_file() else "does not exist"
+            raise RootstockError(f"{root}: {problem}. Expected a folder with one folder per class.")
         classes = sorted(d.name for d in root.iterdir() if d.is_dir() and d.name[0] != ".")
         if not classes:
-            raise RootstockError(
-                f"{root}: holds no folders. Expected <class>/<{self.content} file>."
-            )
+            raise RootstockError(f"{root}: has no folders. Expected <class>/<{self.content} file>.")
         names = [n for n in listing(root)[1] if "/" in n] if any(root.glob("*/**/*")) else []
         for name in sorted(set(classes) - {n.split("/", 1)[0] for n in names}):
             raise RootstockError(
-                f"{root / name}: holds no {self.content}s. Expected at least one for each class"
-                " folder; remove the folder if there is no such class."
+                f"{root / name}: has no {self.content}s. Expected at least one per class folder."
+                " Remove the folder if it is not a class."
             )
         return names

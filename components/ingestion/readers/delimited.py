@@ -1,4 +1,4 @@
-"""Delimited text: CSV, TSV and their relatives, also compressed."""
+"""Delimited text files such as CSV and TSV, also compressed."""
 
 from __future__ import annotations
 
@@ -14,32 +14,35 @@ from pydantic import Field
 
 from components.data.arrow import arrow_csv, pa
 from components.errors import RootstockError
+from components.ingestion.columns import check_columns
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.byte_ranges import lines_before, opened_range, units_of_rows
 from components.ingestion.readers.files import listing
 from components.ingestion.readers.text_values import (
-    ARROW_NAMES,
     ColumnType,
     Encoding,
+    declared_types,
     decode,
     infer_type,
     parse,
 )
 
 BLOCK_BYTES = 1 << 24
-"""Read at a time; the longest row must fit. The first block decides the types of columns."""
+"""Bytes per read. The longest row must fit. The first block decides the types of columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CsvReader(Reader):
-    r"""Rows of text, separated by a delimiter; compressed ones (.gz, .bz2, .zst) too.
+    r"""Text with one row per line and values separated by a delimiter; also compressed (.gz, .bz2,
+    .zst).
 
-    delimiter: one character, "\t" for tab.
-    quote: the quote character; "" where quotes mean nothing, as in most tab-separated text.
-    columns: names, where the file has no header.
-    skip_rows: lines to leave out before the header, or before the data where there is none.
-    null_values: texts that mean missing. strip: trim spaces around values.
-    types: of columns whose type should not be found from the first block of the first file.
+    delimiter: one character; "\t" for tab.
+    quote: the quote character; "" if quotes have no meaning, as in most tab-separated files.
+    columns: column names, for files without a header.
+    skip_rows: number of lines to skip before the header, or before the data without a header.
+    null_values: texts that mean a missing value. strip: trim spaces around values.
+    types: by column: int, float, bool or string. For columns whose type should not be inferred from
+        the first block of the first file.
     """
 
     format: Literal["csv"] = "csv"
@@ -66,14 +69,13 @@ class CsvReader(Reader):
         base, names = listing(root)
         file = base / names[0]
         columns, _ = self._header(file)
-        for name in self.types:
-            if name not in columns:
-                raise RootstockError(f"{file}: types: no column {name!r}. {_there(columns)}")
+        check_columns("types", self.types, columns, str(file))
+        declared = declared_types(self.types)
         block = next(self._blocks(Unit(str(base), (names[0],)), columns, []), None)
         fields = []
         for i, name in enumerate(columns):
-            if name in self.types:
-                fields.append((name, pa.type_for_alias(ARROW_NAMES[self.types[name]])))
+            if name in declared:
+                fields.append((name, declared[name]))
             elif block is None:
                 fields.append((name, pa.null()))
             else:
@@ -81,42 +83,42 @@ class CsvReader(Reader):
         return pa.schema(fields)
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
-        file = Path(unit.root, *unit.files)
-        columns, _ = self._header(file)
+        columns, _ = self._header(unit.file)
         if sorted(columns) != sorted(schema.names):
             raise RootstockError(
-                f"{file}: its columns are {', '.join(columns)}; expected those of the first file of"
-                f" this source: {', '.join(schema.names)}."
+                f"{unit.file}: its columns are {', '.join(columns)}. Expected those of the first"
+                f" file of this source: {', '.join(schema.names)}."
             )
         invalid: list[int] = []
-        wrong: dict[int, str] = {}
+        reasons: dict[int, str] = {}
         offset = 0
         for block in self._blocks(unit, columns, invalid):
-            here: dict[int, str] = {}
+            in_block: dict[int, str] = {}
             arrays = []
             for field_ in schema:
                 values, undecodable = self._texts(block.column(columns.index(field_.name)))
                 parsed, unparsed = parse(values, field_.type)
                 for row in undecodable:
-                    here.setdefault(row, f"column {field_.name!r} is not {self.encoding} text")
+                    in_block.setdefault(row, f"column {field_.name!r} is not {self.encoding} text")
                 for row, reason in unparsed.items():
-                    here.setdefault(row, f"column {field_.name!r}: {reason}")
+                    in_block.setdefault(row, f"column {field_.name!r}: {reason}")
                 arrays.append(parsed)
             batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
-            if here:
-                keep = [i not in here for i in range(block.num_rows)]
+            if in_block:
+                keep = [i not in in_block for i in range(block.num_rows)]
                 batch = batch.filter(pa.array(keep))
-                wrong.update({offset + row: reason for row, reason in here.items()})
+                reasons.update({offset + row: reason for row, reason in in_block.items()})
             offset += block.num_rows
             yield batch
-        if invalid or wrong:
-            yield from self._bad_records(unit, len(columns), wrong)
+        if invalid or reasons:
+            yield from self._bad_records(unit, len(columns), reasons)
 
     def _header(self, file: Path) -> tuple[list[str], int]:
         """Column names, and the number of lines before the data.
 
         Raises:
-            RootstockError: no rows, repeated names, or signs of another delimiter or width.
+            RootstockError: no rows, repeated names, or signs of another delimiter or number of
+                columns.
         """
         with self._text(Unit(str(file.parent), (file.name,))) as text:
             lines = _numbered(self._rows(text, self.skip_rows), self.skip_rows)
@@ -128,8 +130,8 @@ class CsvReader(Reader):
             for other in ("\t", ";", ",", "|"):
                 if other != self.delimiter and other in row[0]:
                     raise RootstockError(
-                        f"{file}, line {end}: only one column at delimiter {self.delimiter!r},"
-                        f" but {other!r} is there. Expected `delimiter: {other!r}`?"
+                        f"{file}, line {end}: only one column with delimiter {self.delimiter!r},"
+                        f" but the line contains {other!r}. Expected `delimiter: {other!r}`?"
                     )
         if self.columns and len(self.columns) != len(row):
             raise RootstockError(
@@ -137,35 +139,36 @@ class CsvReader(Reader):
                 f" {len(self.columns)}."
             )
         if self.columns:
-            names, before = list(self.columns), self.skip_rows
+            names, lines_before_data = list(self.columns), self.skip_rows
         else:
             names = [n.strip() or f"column_{i}" for i, n in enumerate(row)]
-            before = end
+            lines_before_data = end
         if repeated := sorted({n for n in names if names.count(n) > 1}):
             raise RootstockError(
-                f"{file}, line {end}: column names appear twice: {', '.join(repeated)}. Expected a"
-                " header of distinct names; where the file has none, name them under `columns`."
+                f"{file}, line {end}: repeated column names: {', '.join(repeated)}. Expected a"
+                " header of distinct names. If the file has no header, set `columns`."
             )
-        return names, before
+        return names, lines_before_data
 
     def _blocks(
         self, unit: Unit, columns: list[str], invalid: list[int]
     ) -> Iterator[pa.RecordBatch]:
-        """Blocks of rows as binary columns; the widths of rows of another width go to `invalid`."""
+        """Blocks of rows as binary columns. For rows with another number of columns, this number is
+        appended to `invalid`.
+        """
 
         def skip(row: Any) -> str:
             invalid.append(row.actual_columns)
             return "skip"
 
-        file = Path(unit.root, *unit.files)
-        before = 0 if unit.start else self._header(file)[1]
+        lines_before_data = 0 if unit.start else self._header(unit.file)[1]
         try:
             yield from arrow_csv.open_csv(
                 opened_range(unit),
                 arrow_csv.ReadOptions(
                     use_threads=False,
                     block_size=BLOCK_BYTES,
-                    skip_rows=before,
+                    skip_rows=lines_before_data,
                     column_names=columns,
                     encoding=self.encoding,
                 ),
@@ -182,14 +185,14 @@ class CsvReader(Reader):
             )
         except UnicodeDecodeError as e:
             raise RootstockError(
-                f"{file}: is not {self.encoding} text ({e}). Set `encoding`."
+                f"{unit.file}: is not {self.encoding} text ({e}). Set `encoding`."
             ) from e
         except (pa.ArrowException, OSError, EOFError) as e:
             if "Empty CSV file" not in str(e):
-                raise RootstockError(f"{file}: cannot be read as delimited text: {e}") from e
+                raise RootstockError(f"{unit.file}: cannot be read as delimited text: {e}") from e
 
     def _texts(self, column: pa.Array) -> tuple[pa.Array, list[int]]:
-        """A binary column as text with nulls, and the rows that are not text."""
+        """A binary column as text with nulls, and the rows that are not valid UTF-8."""
         return decode(column, self.null_values, self.strip)
 
     def _text(self, unit: Unit) -> io.TextIOWrapper:
@@ -204,10 +207,10 @@ class CsvReader(Reader):
             return csv.reader(text, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
         return csv.reader(text, delimiter=self.delimiter, quotechar=self.quote)
 
-    def _bad_records(self, unit: Unit, width: int, wrong: dict[int, str]) -> Iterator[BadRecord]:
-        """Finds the lines of bad records in a second, slower pass over the unit.
+    def _bad_records(self, unit: Unit, width: int, reasons: dict[int, str]) -> Iterator[BadRecord]:
+        """Finds the line numbers of bad records in a second, slower pass over the unit.
 
-        wrong: reason by index among the rows of the right width.
+        reasons: by index among the rows with the right number of columns.
         """
         skip = 0 if unit.start else self.skip_rows
         with self._text(unit) as text:
@@ -220,20 +223,16 @@ class CsvReader(Reader):
                     reason = f"expected {width} columns, found {len(row)}"
                     yield BadRecord(unit.files[0], line, reason)
                     continue
-                if index in wrong:
-                    yield BadRecord(unit.files[0], line, wrong[index])
+                if index in reasons:
+                    yield BadRecord(unit.files[0], line, reasons[index])
                 index += 1
 
 
 def _numbered(rows: Any, offset: int) -> Iterator[tuple[int, list[str], int]]:
-    """Rows that are not empty, each with its first and last line number in the file."""
+    """Non-empty rows, each with the first and last of its line numbers in the file."""
     line = offset + 1
     for row in rows:
         end = offset + rows.line_num
         if row:
             yield line, row, end
         line = end + 1
-
-
-def _there(columns: list[str]) -> str:
-    return f"Columns there: {', '.join(columns)}."

@@ -1,52 +1,107 @@
-"""Which files a source path means, and which of them are read in one go."""
+"""Files of a source: which ones a path matches, which are read together, errors of reading them."""
 
 from __future__ import annotations
 
 import glob
 import os
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import ClassVar
 
+from components.data.arrow import pa
 from components.errors import RootstockError
-from components.ingestion.readers.base import Unit
+from components.ingestion.columns import merge_schemas
+from components.ingestion.readers.base import Reader, Unit
 
 UNIT_FILES = 1000
 UNIT_BYTES = 1 << 26
 
 
-def listing(root: Path) -> tuple[Path, list[str]]:
-    """The directory that file names are relative to, and the sorted names below `root`: a file, a
-    directory tree or a glob pattern. Hidden files are left out.
+@dataclass(frozen=True, kw_only=True)
+class FilesReader(Reader):
+    """A format in which every file has its own columns; those of the source are all of them."""
+
+    untyped: ClassVar[str] = "null"
+    """Arrow type of columns without values. With "null", a value in such a column is a bad record.
+    """
+
+    def file_units(self, base: Path, name: str) -> list[Unit]:
+        """The units of one file: the whole file, unless a format can divide it."""
+        return [Unit(str(base), (name,))]
+
+    @abstractmethod
+    def file_schema(self, file: Path) -> pa.Schema:
+        """Column names and types of one file.
+
+        Raises:
+            RootstockError: the file cannot be read.
+        """
+
+    def units(self, root: Path) -> list[Unit]:
+        base, names = listing(root)
+        return [unit for name in names for unit in self.file_units(base, name)]
+
+    def schema(self, root: Path) -> pa.Schema:
+        base, names = listing(root)
+        schemas = [(str(base / name), self.file_schema(base / name)) for name in names]
+        return merge_schemas(schemas, pa.type_for_alias(self.untyped))
+
+
+@contextmanager
+def reading(
+    file: Path, problem: str = "cannot be read", *errors: type[Exception]
+) -> Iterator[None]:
+    """Turn errors of reading a file into a message that names the file and the problem.
+
+    errors: types beside those of Arrow and of the operating system.
 
     Raises:
-        RootstockError: nothing is there.
+        RootstockError: the file cannot be read.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError, EOFError, *errors) as e:
+        raise RootstockError(f"{file}: {problem}: {e}") from e
+
+
+def listing(root: Path) -> tuple[Path, list[str]]:
+    """The files of a path: a file, a directory tree or a glob pattern. Hidden files are ignored.
+
+    Returns: a directory, and the sorted file names relative to it.
+
+    Raises:
+        RootstockError: there are no files.
     """
     if root.is_file():
         return root.parent, [root.name]
     if root.is_dir():
         base = root
-        found = [os.path.join(d, f) for d, _, names in os.walk(root) for f in names]
+        files = [os.path.join(d, f) for d, _, names in os.walk(root) for f in names]
     else:
         fixed = list(takewhile(lambda part: not glob.has_magic(part), root.parts))
         base = Path(*fixed) if len(fixed) < len(root.parts) else root.parent
-        found = [f for f in glob.glob(str(root), recursive=True) if os.path.isfile(f)]
-    names = sorted(os.path.relpath(f, base).replace(os.sep, "/") for f in found)
+        files = [f for f in glob.glob(str(root), recursive=True) if os.path.isfile(f)]
+    names = sorted(os.path.relpath(f, base).replace(os.sep, "/") for f in files)
     names = [n for n in names if not any(part.startswith(".") for part in n.split("/"))]
     if not names:
-        what = "holds no files" if root.is_dir() else "does not exist"
-        raise RootstockError(f"{root}: {what}. Expected a file, a directory or a glob pattern.")
+        problem = "has no files" if root.is_dir() else "does not exist"
+        raise RootstockError(f"{root}: {problem}. Expected a file, a directory or a glob pattern.")
     return base, names
 
 
 def units_of_files(root: Path, names: list[str]) -> list[Unit]:
-    """Many small files in units of bounded number and size, in order."""
+    """Groups many small files, in order, into units of limited number and size."""
     chunks: list[list[str]] = [[]]
-    size = 0
+    chunk_size = 0
     for name in names:
-        more = os.stat(root / name).st_size
-        if chunks[-1] and (len(chunks[-1]) == UNIT_FILES or size + more > UNIT_BYTES):
+        size = os.stat(root / name).st_size
+        if chunks[-1] and (len(chunks[-1]) == UNIT_FILES or chunk_size + size > UNIT_BYTES):
             chunks.append([])
-            size = 0
+            chunk_size = 0
         chunks[-1].append(name)
-        size += more
+        chunk_size += size
     return [Unit(str(root), tuple(chunk)) for chunk in chunks]

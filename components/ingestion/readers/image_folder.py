@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from components.ingestion.readers.class_folder import ClassFolderReader
-from components.ingestion.readers.images import fault
+from components.ingestion.readers.images import image_problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,4 +18,4 @@ class ImageFolderReader(ClassFolderReader):
     arrow_type: ClassVar[str] = "binary"
 
     def value(self, file: bytes) -> tuple[bytes | str, str]:
-        return file, fault(file)
+        return file, image_problem(file)

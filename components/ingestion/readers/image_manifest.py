@@ -1,4 +1,4 @@
-"""Image manifests: a table of image paths and labels beside the images."""
+"""Image manifests: a table with image paths and labels, stored beside the images."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from components.data.digests import digest_files
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.delimited import CsvReader
-from components.ingestion.readers.images import fault
+from components.ingestion.readers.images import image_problem
 from components.ingestion.readers.text_values import ColumnType
 
 UNIT_ROWS = 1000
 MAX_PARTS = 64
-"""Of a manifest: each part reads the whole table."""
+"""Largest number of units of a manifest, because each unit reads the whole table."""
 BATCH_ROWS = 250
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageManifestReader(Reader):
-    """The columns of a delimited file, and `image`: the encoded file that its path column names.
+    """Columns: those of a delimited file, and `image`, the encoded file named in its path column.
 
-    column: of the paths; they are relative to the manifest.
+    column: the column with the paths, which are relative to the manifest.
     """
 
     format: Literal["image_manifest"] = "image_manifest"
@@ -39,11 +39,11 @@ class ImageManifestReader(Reader):
     image: ClassVar[str] = "image"
 
     def digest(self, index: Path) -> str:
-        """Of the manifest and of every image there is."""
+        """The digest of the manifest and of all images that exist."""
         file = Path(self.path)
         paths = self._table(file)[0].column(self.column).drop_null().unique().to_pylist()
-        there = [p for p in paths if (file.parent / p).is_file()]
-        return digest_files(file.parent, [file.name, *there], index)
+        existing = [p for p in paths if (file.parent / p).is_file()]
+        return digest_files(file.parent, [file.name, *existing], index)
 
     def units(self, root: Path) -> list[Unit]:
         rows = self._table(root)[0].num_rows
@@ -56,17 +56,17 @@ class ImageManifestReader(Reader):
         return table.schema.append(pa.field(self.image, pa.binary()))
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
-        table, bad = self._table(Path(unit.root, *unit.files))
+        table, bad = self._table(unit.file)
         if not unit.start:
             yield from bad
         rows = table.slice(unit.start, (unit.stop or table.num_rows) - unit.start)
         for batch in rows.to_batches(max_chunksize=BATCH_ROWS):
             images = []
             for path in batch.column(self.column).to_pylist():
-                image, reason = _image(unit.root, path)
-                images.append(None if reason else image)
-                if reason:
-                    yield BadRecord(str(path), 0, reason)
+                image, problem = _image(unit.root, path)
+                images.append(None if problem else image)
+                if problem:
+                    yield BadRecord(str(path), 0, problem)
             column = pa.array(images, pa.binary())
             whole = pa.RecordBatch.from_arrays([*batch.columns, column], schema=schema)
             yield whole.filter(column.is_valid())
@@ -76,18 +76,20 @@ class ImageManifestReader(Reader):
             path=str(file), delimiter=self.delimiter, columns=self.columns, types=self.types
         )
         if not file.is_file():
-            raise RootstockError(f"{file}: is no file. Expected a delimited file of image paths.")
+            raise RootstockError(f"{file}: is no file. Expected a delimited file with image paths.")
         schema = table.schema(file)
         if self.column not in schema.names:
             raise RootstockError(
-                f"{file}: no column {self.column!r}. Expected the images' paths there; columns:"
-                f" {', '.join(schema.names)}."
+                f"{file}: no column {self.column!r}, which should have the image paths. Its"
+                f" columns: {', '.join(schema.names)}. Set `column` to the one with the paths."
             )
         if schema.field(self.column).type != pa.string():
-            raise RootstockError(f"{file}: column {self.column!r} holds no paths, but numbers.")
+            raise RootstockError(
+                f"{file}: column {self.column!r} has numbers. Expected image paths."
+            )
         if self.image in schema.names:
             raise RootstockError(
-                f"{file}: has a column {self.image!r}, which is where the images go. Rename it."
+                f"{file}: has a column {self.image!r}, the name of the images' column. Rename it."
             )
         batches: list[pa.RecordBatch] = []
         bad: list[BadRecord] = []
@@ -101,12 +103,12 @@ class ImageManifestReader(Reader):
 
 
 def _image(base: str, path: str | None) -> tuple[bytes, str]:
-    """An encoded image, or why there is none."""
+    """An encoded image, and why it cannot be used; empty if it can be."""
     if path is None:
-        return b"", "a row names no image"
+        return b"", "a row has no image path"
     try:
         with open(os.path.join(base, path), "rb") as file:
             image = file.read()
     except OSError as e:
         return b"", f"cannot be read ({e.strerror})"
-    return image, fault(image)
+    return image, image_problem(image)

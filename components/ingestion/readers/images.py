@@ -1,14 +1,14 @@
-"""Whether encoded images can be used."""
+"""Checks that encoded images can be used."""
 
 from __future__ import annotations
 
 import io
 
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP")  # MPO is what some cameras' JPEG files are called
+FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP")  # some cameras' JPEG files are MPO
 
 
-def fault(image: bytes) -> str:
-    """Why an encoded image cannot be used; empty if it can."""
+def image_problem(image: bytes) -> str:
+    """Why an encoded image cannot be used; empty if it can be."""
     from PIL import Image, UnidentifiedImageError
 
     if not image:

@@ -13,25 +13,24 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
 from components.data.arrow import pa
-from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
-from components.ingestion.readers.files import listing, units_of_files
+from components.ingestion.readers.files import listing, reading, units_of_files
 from components.ingestion.readers.records import Record, batches
 
 UNIT_MESSAGES = 1000
 MAX_PARTS = 16
-"""Of an archive or mbox: each part reads past those before it."""
+"""Largest number of units of an archive or mbox, because each unit skips those before it."""
 _ARCHIVES = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _FROM = re.compile(rb">+From ")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MailReader(Reader):
-    """Columns: `path` of the message; `folder`, the directory, maildir or mbox it lies in; `from`,
-    `to`, `date`, `subject`; `body`, its best text part; `html`, whether that was HTML; and
+    """Columns: `path` of the message; `folder`, its directory, maildir or mbox; `from`, `to`,
+    `date`, `subject`; `body`, its best text part; `html`, whether this part was HTML;
     `attachments`, their number.
 
-    Charsets that are wrong or unknown are repaired; a file that is no message at all is bad.
+    Wrong and unknown charsets are repaired. A file that is no message becomes a bad record.
     """
 
     format: Literal["mail"] = "mail"
@@ -56,10 +55,10 @@ class MailReader(Reader):
         if unit.stop is None:
             raw = ((0, name, Path(unit.root, name).read_bytes()) for name in unit.files)
         else:
-            numbered = enumerate(_messages(Path(unit.root, *unit.files), unit.files[0]), 1)
-            found = islice(numbered, unit.start, unit.stop)
-            raw = ((position, path, message) for position, (path, message) in found)
-        records = (_record(unit, *each) for each in raw)
+            numbered = enumerate(_messages(unit.file, unit.files[0]), 1)
+            messages = islice(numbered, unit.start, unit.stop)
+            raw = ((position, path, message) for position, (path, message) in messages)
+        records = (_record(unit, *item) for item in raw)
         yield from batches(records, schema, unit.files[0], "message")
 
 
@@ -86,7 +85,7 @@ def _record(unit: Unit, position: int, path: str, raw: bytes) -> Record | BadRec
 
 
 def _folder(unit: Unit, path: str) -> str:
-    """The name of the place that a message lies in."""
+    """The name of the directory, maildir or mbox of a message."""
     parent = PurePosixPath(path).parent
     if parent.name in ("cur", "new"):
         parent = parent.parent
@@ -116,12 +115,10 @@ def _messages(file: Path, name: str) -> Iterator[tuple[str, bytes]]:
     """Path and bytes of every message of an archive or mbox, in order.
 
     Raises:
-        RootstockError: it is cut off or damaged.
+        RootstockError: the file is truncated or damaged.
     """
-    try:
+    with reading(file, "cannot be read", tarfile.TarError, zlib.error):
         yield from _archived(file) if _kind(file) == "archive" else _mbox(file, name)
-    except (tarfile.TarError, zlib.error, OSError, EOFError) as e:
-        raise RootstockError(f"{file}: cannot be read: {e}") from e
 
 
 def _archived(file: Path) -> Iterator[tuple[str, bytes]]:
@@ -133,7 +130,7 @@ def _archived(file: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _mbox(file: Path, name: str) -> Iterator[tuple[str, bytes]]:
-    """Messages between `From ` lines that follow an empty line; the path is `name/number`."""
+    """The messages, which start at a `From ` line after an empty line. Paths are `name/number`."""
     number, lines, blank = 0, list[bytes](), True
     with io.BufferedReader(pa.input_stream(str(file), compression="detect")) as stream:
         for line in stream:

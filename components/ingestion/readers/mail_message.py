@@ -1,4 +1,4 @@
-"""A raw e-mail (RFC 5322, MIME) as text, however broken it is."""
+"""Parses raw e-mails (RFC 5322, MIME), even invalid ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHARSETS = {
     "shift_jis": "cp932",
     "x-sjis": "cp932",
 }
-"""What writers mean by the charsets they name (WHATWG Encoding Standard, "Names and labels")."""
+"""The charset that is meant by a name (WHATWG Encoding Standard, "Names and labels")."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Mail:
 
 
 def parse(raw: bytes) -> Mail:
-    """A message; its body is the first plain text part that says anything, else the first HTML."""
+    """Parse a message. Its body is the first non-empty plain text part, or else HTML part."""
     message = email.message_from_bytes(raw)
     texts: dict[str, str] = {}
     attachments = 0
@@ -67,16 +67,10 @@ def parse(raw: bytes) -> Mail:
 
 
 def decoded(content: bytes, charset: str | None) -> str:
-    """Text in the charset it says; in UTF-8, else Windows-1252, where it is not in that."""
-    told = (charset or "utf-8").strip("\"'").lower()
-    for name in (
-        ("utf-8", _CHARSETS.get(told, told))
-        if told == "us-ascii"
-        else (
-            _CHARSETS.get(told, told),
-            "utf-8",
-        )
-    ):
+    """The text, decoded with its declared charset; if that fails, with UTF-8, then Windows-1252."""
+    declared = (charset or "utf-8").strip("\"'").lower()
+    candidates = (_CHARSETS.get(declared, declared), "utf-8")
+    for name in reversed(candidates) if declared == "us-ascii" else candidates:
         try:
             return content.decode(name).replace("\0", "")
         except (LookupError, ValueError):
@@ -85,12 +79,12 @@ def decoded(content: bytes, charset: str | None) -> str:
 
 
 def _leaves(part: Message) -> Iterator[Message]:
-    """The parts that hold something; a message inside of a message is one."""
+    """The parts without inner parts. A message inside a message counts as one part."""
     inner = part.get_payload()
     if isinstance(inner, list) and part.get_content_maintype() != "message":
-        for each in inner:
-            if isinstance(each, Message):
-                yield from _leaves(each)
+        for child in inner:
+            if isinstance(child, Message):
+                yield from _leaves(child)
     else:
         yield part
 
@@ -99,13 +93,13 @@ def _text(part: Message) -> str:
     content = part.get_payload(decode=True)
     try:
         charset = part.get_content_charset()
-    except (LookupError, ValueError):  # of the parameter itself, RFC 2231
+    except (LookupError, ValueError):  # the encoding of the parameter itself (RFC 2231)
         charset = None
     return decoded(content, charset) if isinstance(content, bytes) else ""
 
 
 def _header(message: Message, name: str) -> str | None:
-    """The first header of a name, unfolded, its encoded words (RFC 2047) decoded."""
+    """The first header of this name, unfolded, with encoded words (RFC 2047) decoded."""
     for key, value in message.raw_items():
         if key.lower() == name:
             raw = str(value).encode("utf-8", "surrogateescape")
@@ -114,8 +108,9 @@ def _header(message: Message, name: str) -> str | None:
     return None
 
 
-def _word(found: re.Match[str]) -> str:
-    charset, encoding, text = found.groups()
+def _word(match: re.Match[str]) -> str:
+    """An encoded word, decoded; unchanged if it is invalid."""
+    charset, encoding, text = match.groups()
     try:
         data = text.encode("ascii")
         if encoding in "bB":
@@ -123,7 +118,7 @@ def _word(found: re.Match[str]) -> str:
         else:
             content = binascii.a2b_qp(data, header=True)
     except ValueError:
-        return found.group()
+        return match.group()
     return decoded(content, charset.partition("*")[0])
 
 
@@ -139,7 +134,7 @@ def _date(message: Message) -> str | None:
 
 
 class _Words(HTMLParser):
-    """Collects the text of a page, scripts and styles left out."""
+    """Collects the text of an HTML page, without scripts and styles."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Free-form records into record batches: the types of their columns, and records not of them."""
+"""Converts records without a schema to record batches; finds records that do not fit."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from components.data.arrow import pa
+from components.ingestion.columns import common_type
 from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.text_values import UNTYPED
-from components.ingestion.readers.types import common
 
 BATCH_ROWS = 4096
 SHOWN = 80
@@ -20,42 +20,45 @@ SHOWN = 80
 
 @dataclass(frozen=True)
 class Record:
-    """position: from 1, in its file."""
+    """A record, with its position in the file, from 1."""
 
     position: int
     values: Mapping[str, object]
 
 
-def infer(records: Iterable[Mapping[str, object]]) -> pa.Schema:
-    """The columns of some records, in order of appearance, each with the type most values have."""
+def infer_schema(records: Iterable[Mapping[str, object]]) -> pa.Schema:
+    """The columns of the records, in order of first appearance, with the type of most values."""
     seen: dict[str, Counter[pa.DataType]] = {}
     for values in records:
         for name, value in values.items():
-            kind = type_of(plain(value))
+            kind = type_of(stored_value(value))
             if kind is not None:
                 seen.setdefault(name, Counter())[kind] += 1
-    return pa.schema([(name, _most(counts)) for name, counts in seen.items()])
+    return pa.schema([(name, _most_common(counts)) for name, counts in seen.items()])
 
 
 def batches(
     records: Iterable[Record | BadRecord], schema: pa.Schema, file: str, counted: str
 ) -> Iterator[pa.RecordBatch | BadRecord]:
-    """Records as batches of `schema`; those whose values are of other types are bad."""
-    waiting: list[Record] = []
+    """Records as batches of `schema`. Records with values of other types are bad records.
+
+    counted: see `BadRecord`.
+    """
+    pending: list[Record] = []
     for record in records:
         if isinstance(record, BadRecord):
             yield record
             continue
-        waiting.append(record)
-        if len(waiting) == BATCH_ROWS:
-            yield from _batch(waiting, schema, file, counted)
-            waiting = []
-    if waiting:
-        yield from _batch(waiting, schema, file, counted)
+        pending.append(record)
+        if len(pending) == BATCH_ROWS:
+            yield from _batch(pending, schema, file, counted)
+            pending = []
+    if pending:
+        yield from _batch(pending, schema, file, counted)
 
 
-def plain(value: object) -> object:
-    """A value as an example keeps it: dates and times and identifiers as text, decimals floats."""
+def stored_value(value: object) -> object:
+    """A value as examples store it: dates, times and UUIDs as text, decimals as floats."""
     match value:
         case None | bool() | int() | float() | str() | bytes():
             return value
@@ -70,12 +73,12 @@ def plain(value: object) -> object:
         case bytearray() | memoryview():
             return bytes(value)
         case list() | tuple():
-            return [plain(v) for v in value]
+            return [stored_value(v) for v in value]
     return value
 
 
 def type_of(value: object) -> pa.DataType | None:
-    """The Arrow type of a plain value; None where there is none."""
+    """The Arrow type of a stored value; None if examples cannot store it."""
     match value:
         case None:
             return pa.null()
@@ -93,20 +96,20 @@ def type_of(value: object) -> pa.DataType | None:
             inner: pa.DataType | None = pa.null()
             for v in value:
                 kind = type_of(v)
-                inner = None if kind is None or inner is None else common(inner, kind)
+                inner = None if kind is None or inner is None else common_type(inner, kind)
             return None if inner is None or pa.types.is_list(inner) else pa.list_(inner)
     return None
 
 
-def _most(counts: Counter[pa.DataType]) -> pa.DataType:
-    """The type of most values, where types that meet in one count together."""
+def _most_common(counts: Counter[pa.DataType]) -> pa.DataType:
+    """The type of most values. Types with a common type are counted together."""
     groups: list[tuple[pa.DataType, int]] = [(pa.null(), 0)]
     for kind, count in counts.items():
         if kind == pa.null():
             continue
         for i, (other, total) in enumerate(groups):
-            if (both := common(other, kind)) is not None:
-                groups[i] = (both, total + count)
+            if (merged := common_type(other, kind)) is not None:
+                groups[i] = (merged, total + count)
                 break
         else:
             groups.append((kind, count))
@@ -116,23 +119,25 @@ def _most(counts: Counter[pa.DataType]) -> pa.DataType:
 def _batch(
     records: list[Record], schema: pa.Schema, file: str, counted: str
 ) -> Iterator[pa.RecordBatch | BadRecord]:
-    wrong: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     columns = []
     for field in schema:
-        values = [plain(r.values.get(field.name)) for r in records]
+        values = [stored_value(r.values.get(field.name)) for r in records]
         column = _converted(values, field.type)
         if column is None:
             for row, value in enumerate(values):
                 if _converted([value], field.type) is None:
-                    wrong.setdefault(row, f"column {field.name!r}: {_unfit(value, field.type)}")
+                    reasons.setdefault(
+                        row, f"column {field.name!r}: {_mismatch(value, field.type)}"
+                    )
                     values[row] = None
             column = pa.array(values, field.type)
         columns.append(column)
     batch = pa.RecordBatch.from_arrays(columns, schema=schema)
-    if wrong:
-        batch = batch.filter(pa.array([i not in wrong for i in range(len(records))]))
+    if reasons:
+        batch = batch.filter(pa.array([i not in reasons for i in range(len(records))]))
     yield batch
-    for row, reason in wrong.items():
+    for row, reason in reasons.items():
         yield BadRecord(file, records[row].position, reason, counted)
 
 
@@ -143,7 +148,7 @@ def _converted(values: list[object], kind: pa.DataType) -> pa.Array | None:
         return None
 
 
-def _unfit(value: object, kind: pa.DataType) -> str:
+def _mismatch(value: object, kind: pa.DataType) -> str:
     if kind == pa.null():
         return UNTYPED
     shown = repr(value)

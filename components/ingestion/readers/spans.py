@@ -1,7 +1,7 @@
-"""Spans and versions in paths: `day-{SPAN}/v{VERSION}/*`, `log-{YYYY}-{MM}-{DD}.csv`.
+"""Spans and versions in paths, such as `day-{SPAN}/v{VERSION}/*` or `log-{YYYY}-{MM}-{DD}.csv`.
 
-A span is a slice of data with a number, such as a day; where it was delivered again, the highest
-version counts. A date's number is its days since 1970-01-01, as TFX has it.
+A span is a numbered part of the data, such as one day. If a span was delivered several times, the
+highest version counts. The number of a date is its days since 1970-01-01, as in TFX.
 """
 
 from __future__ import annotations
@@ -22,65 +22,68 @@ _DIGITS = {"SPAN": r"\d+", "VERSION": r"\d+", "YYYY": r"\d{4}", "MM": r"\d{2}", 
 
 
 def by_span(sources: Sequence[Reader]) -> dict[int | None, tuple[Reader, ...]]:
-    """Sources with paths without placeholders, by span in ascending order; under None, first, those
-    that have no spans.
+    """The sources of each selected span, with the placeholders in their paths replaced.
+
+    Sources without placeholders come first, under None; then the spans in ascending order.
 
     Raises:
-        RootstockError: a path with placeholders has no spans, or not those that are asked for.
+        RootstockError: no path matches the placeholders, or none of the selected spans exists.
     """
-    found: dict[int | None, tuple[Reader, ...]] = {}
+    groups: dict[int | None, tuple[Reader, ...]] = {}
     plain = tuple(s for s in sources if not _PLACEHOLDER.search(s.path))
     if plain:
-        found[None] = plain
+        groups[None] = plain
     pairs = [pair for s in sources if s not in plain for pair in _spans_of(s)]
     for number, source in sorted(pairs, key=lambda pair: pair[0]):
-        found[number] = (*found.get(number, ()), source)
-    return found
+        groups[number] = (*groups.get(number, ()), source)
+    return groups
 
 
 def resolved(sources: Sequence[Reader]) -> tuple[Reader, ...]:
-    """All of `by_span`."""
+    """All sources of `by_span`."""
     return tuple(source for group in by_span(sources).values() for source in group)
 
 
 def _spans_of(source: R) -> list[tuple[int, R]]:
-    there = _listed(source)
-    if not there:
-        raise RootstockError(f"{source.path}: no span is there. Expected files of that pattern.")
-    chosen = _chosen(source, sorted(there))
-    return [(n, replace(source, path=there[n], spans="latest")) for n in chosen]
+    paths = _paths_by_span(source)
+    if not paths:
+        raise RootstockError(
+            f"{source.path}: no spans exist. Expected files that match the pattern."
+        )
+    selected = _selected(source, sorted(paths))
+    return [(n, replace(source, path=paths[n], spans="latest")) for n in selected]
 
 
-def _chosen(source: Reader, numbers: list[int]) -> list[int]:
+def _selected(source: Reader, numbers: list[int]) -> list[int]:
     if source.spans == "all":
         return numbers
     if source.spans == "latest":
         return numbers[-1:]
     if source.spans == "previous":
         if len(numbers) < 2:
-            raise RootstockError(f"{source.path}: there is no span before {numbers[-1]}.")
+            raise RootstockError(f"{source.path}: no span exists before {numbers[-1]}.")
         return numbers[-2:-1]
     first, last = source.spans
-    if chosen := [n for n in numbers if first <= n <= last]:
-        return chosen
+    if selected := [n for n in numbers if first <= n <= last]:
+        return selected
     raise RootstockError(
-        f"{source.path}: no span from {first} to {last}. Spans there: {_short(numbers)}."
+        f"{source.path}: no span from {first} to {last}. Existing spans: {_short(numbers)}."
     )
 
 
-def _listed(source: Reader) -> dict[int, str]:
+def _paths_by_span(source: Reader) -> dict[int, str]:
     """The path of each span's highest version."""
     last = list(_PLACEHOLDER.finditer(source.path))[-1].end()
     end = source.path.find("/", last)
     folder, rest = (source.path, "") if end < 0 else (source.path[:end], source.path[end:])
     seen: set[str] = set()
     pattern, start = "", 0
-    for found in _PLACEHOLDER.finditer(folder):
-        name = found[1]
-        pattern += re.escape(folder[start : found.start()]).replace(r"\*", "[^/]*")
+    for placeholder in _PLACEHOLDER.finditer(folder):
+        name = placeholder[1]
+        pattern += re.escape(folder[start : placeholder.start()]).replace(r"\*", "[^/]*")
         pattern += f"(?P={name})" if name in seen else f"(?P<{name}>{_DIGITS[name]})"
         seen.add(name)
-        start = found.end()
+        start = placeholder.end()
     pattern += re.escape(folder[start:]).replace(r"\*", "[^/]*")
     versions: dict[int, tuple[int, str]] = {}
     for path in glob.glob(_PLACEHOLDER.sub("*", folder)):
@@ -90,7 +93,7 @@ def _listed(source: Reader) -> dict[int, str]:
         if number in versions and versions[number][0] == version:
             raise RootstockError(
                 f"{source.path}: two paths are version {version} of span {number}:"
-                f" {versions[number][1]} and {path}. Expected one: put the files of a span into a"
+                f" {versions[number][1]} and {path}. Expected one: put the files of a span into one"
                 " directory."
             )
         if number not in versions or versions[number][0] < version:
@@ -99,13 +102,14 @@ def _listed(source: Reader) -> dict[int, str]:
 
 
 def _number(parts: dict[str, str], path: str) -> int:
+    """The number of the span in a path. parts: digits by placeholder."""
     if "SPAN" in parts:
         return int(parts["SPAN"])
     try:
         date = datetime.date(int(parts["YYYY"]), int(parts["MM"]), int(parts["DD"]))
     except KeyError as e:
         raise RootstockError(
-            f"{path}: expected {{SPAN}}, or {{YYYY}}, {{MM}} and {{DD}}, in its pattern."
+            f"{path}: expected {{SPAN}}, or all of {{YYYY}}, {{MM}} and {{DD}}, in the pattern."
         ) from e
     except ValueError as e:
         raise RootstockError(f"{path}: {e}. Expected a date.") from e

@@ -1,4 +1,4 @@
-"""Rows of a SQL query, from any database that SQLAlchemy knows by URL."""
+"""The rows of a SQL query, from any database that SQLAlchemy supports."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from pydantic import Field
 
 from components.data.arrow import pa
 from components.errors import RootstockError
+from components.ingestion.columns import check_columns
 from components.ingestion.readers.base import BadRecord, Reader, Unit
-from components.ingestion.readers.records import Record, batches, infer, plain
-from components.ingestion.readers.text_values import ARROW_NAMES, ColumnType
+from components.ingestion.readers.records import Record, batches, infer_schema, stored_value
+from components.ingestion.readers.text_values import ColumnType, declared_types
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -28,19 +29,22 @@ FETCH_ROWS = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class SqlReader(Reader):
-    """path: the URL, such as `sqlite:///shop.db` or `postgresql+psycopg://me:${PASSWORD}@host/shop`,
-    where the password stays in the environment.
+    """The result of a query.
 
-    query: a SELECT; `ORDER BY` something unique, for the order of rows is part of the result.
-    types: of columns whose first 1,000 rows do not tell.
+    path: the URL of the database, such as `sqlite:///shop.db` or
+        `postgresql+psycopg://me:${PASSWORD}@host/shop` with the password in an environment
+        variable.
+    query: a SELECT statement. Use `ORDER BY` with unique values, because the order of rows counts.
+    types: by column: int, float, bool or string. For columns whose type cannot be inferred from the
+        first 1,000 rows.
     """
 
     format: Literal["sql"] = "sql"
     query: Annotated[str, Field(min_length=1)]
     types: Mapping[str, ColumnType] = field(default_factory=dict)
 
-    def located(self, base: str) -> SqlReader:
-        """A SQLite file is relative to `base`; other URLs stay as they are."""
+    def with_absolute_path(self, base: str) -> SqlReader:
+        """SQLite files are resolved against `base`; other URLs do not change."""
         url = self._url()
         if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
             return self
@@ -48,7 +52,7 @@ class SqlReader(Reader):
         return replace(self, path=url.set(database=database).render_as_string(False))
 
     def digest(self, index: Path) -> str:
-        """Of the rows: a database cannot be asked whether they changed."""
+        """The digest of the rows, because databases do not tell whether they changed."""
         total = hashlib.sha256()
         for row in self._rows():
             total.update(repr(list(row.items())).encode())
@@ -60,16 +64,11 @@ class SqlReader(Reader):
     def schema(self, root: Path) -> pa.Schema:
         first = list(islice(self._rows(), INFER_ROWS))
         if not first:
-            raise RootstockError(f"{self.place}: the query answers no rows: {self.query}")
-        found = infer(first)
-        for name in self.types:
-            if name not in found.names:
-                raise RootstockError(
-                    f"{self.place}: types: no column {name!r}. Columns there:"
-                    f" {', '.join(found.names)}."
-                )
-        given = {n: pa.type_for_alias(ARROW_NAMES[kind]) for n, kind in self.types.items()}
-        return pa.schema([(f.name, given.get(f.name, f.type)) for f in found])
+            raise RootstockError(f"{self.place}: the query returns no rows: {self.query}")
+        inferred = infer_schema(first)
+        check_columns("types", self.types, inferred.names, self.place)
+        declared = declared_types(self.types)
+        return pa.schema([(f.name, declared.get(f.name, f.type)) for f in inferred])
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
         records = (Record(position, row) for position, row in enumerate(self._rows(), 1))
@@ -84,10 +83,10 @@ class SqlReader(Reader):
             with contextlib.closing(engine.connect()) as connection:
                 streaming = connection.execution_options(stream_results=True, yield_per=FETCH_ROWS)
                 for row in streaming.execute(text(self.query)).mappings():
-                    yield {name: plain(value) for name, value in row.items()}
+                    yield {name: stored_value(value) for name, value in row.items()}
             engine.dispose()
         except (NoSuchModuleError, ModuleNotFoundError) as e:
-            raise RootstockError(f"{self.place}: {e}. Install that database's driver.") from e
+            raise RootstockError(f"{self.place}: {e}. Install the driver of this database.") from e
         except (SQLAlchemyError, ArgumentError) as e:
             raise RootstockError(f"{self.place}: {e}") from e
 
@@ -99,7 +98,7 @@ class SqlReader(Reader):
             return make_url(self.path)
         except ArgumentError as e:
             raise RootstockError(
-                f"{self.path}: is no database URL. Expected one such as sqlite:///shop.db."
+                f"{self.path}: is no database URL. Expected, for example, sqlite:///shop.db."
             ) from e
 
     @property

@@ -11,7 +11,9 @@ from components.ingestion.readers.text_values import Encoding
 
 @dataclass(frozen=True, kw_only=True)
 class TextFolderReader(ClassFolderReader):
-    """Columns: `text`, the whole file; `class`, its folder; `path`, relative to the source."""
+    """Columns: `text`, the content of the file; `class`, its folder; `path`, relative to the
+    source.
+    """
 
     format: Literal["text_folder"] = "text_folder"
     content: ClassVar[str] = "text"

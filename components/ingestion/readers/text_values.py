@@ -1,8 +1,9 @@
-"""Text columns into typed ones: the type of a block of texts, and the texts that are not of it."""
+"""Converts text columns to typed ones: infers types, and finds values that do not fit."""
 
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator
@@ -10,7 +11,7 @@ from pydantic import AfterValidator
 from components.data.arrow import pa, pc
 
 
-def _known(encoding: str) -> str:
+def _check_encoding(encoding: str) -> str:
     try:
         codecs.lookup(encoding)
     except LookupError as e:
@@ -18,24 +19,29 @@ def _known(encoding: str) -> str:
     return encoding
 
 
-Encoding = Annotated[str, AfterValidator(_known)]
+Encoding = Annotated[str, AfterValidator(_check_encoding)]
 ColumnType = Literal["int", "float", "bool", "string"]
 ARROW_NAMES = {"int": "int64", "float": "double", "bool": "bool", "string": "string"}
-_FAULTS = {
+_PROBLEMS = {
     "int64": "not an integer",
     "double": "not a number",
     "bool": "neither true nor false",
 }
-UNTYPED = "had no values in the first rows, so its type is not known; give it under `types`"
+UNTYPED = "had no values in the first rows, so its type is unknown; set it under `types`"
 _HEXADECIMAL = "^[+-]?0[xX]"
 _CODE = "^[+-]?0[0-9]"  # such as a postal code: as a number it would lose its zeros
 _DIGITS = "^[+-]?[0-9]+$"
 
 
+def declared_types(types: Mapping[str, ColumnType]) -> dict[str, pa.DataType]:
+    """The Arrow types of a reader's option `types`, by column."""
+    return {name: pa.type_for_alias(ARROW_NAMES[kind]) for name, kind in types.items()}
+
+
 def decode(
     column: pa.Array, null_values: tuple[str, ...], strip: bool
 ) -> tuple[pa.Array, list[int]]:
-    """UTF-8 bytes as text, with null for `null_values`, and the rows that are not UTF-8."""
+    """UTF-8 bytes as text, with null for `null_values`; and the rows that are not UTF-8."""
     bad: list[int] = []
     try:
         texts = column.cast(pa.string())
@@ -58,14 +64,14 @@ def decode(
 
 
 def infer_type(column: pa.Array) -> pa.DataType:
-    """int64, float64, bool or string; null where there are no values.
+    """The type of a column of texts: int64, float64, bool or string; null without values.
 
-    Digits with leading zeros, and integers beyond 64 bits, are codes and stay text.
+    Digits with leading zeros and integers beyond 64 bits are codes, such as postal codes: text.
     """
     values = column.drop_null()
     if not len(values):
         return pa.null()
-    for part in (values.slice(0, 100), values):  # most text shows in the first rows
+    for part in (values.slice(0, 100), values):  # text usually shows in the first rows
         kind = _type_of(pc.utf8_trim_whitespace(part.unique()))
         if kind == pa.string():
             return kind
@@ -87,17 +93,23 @@ def _type_of(values: pa.Array) -> pa.DataType:
 
 
 def parse(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int, str]]:
-    """Texts as values of `kind`; those that are not become null, with a reason by row."""
+    """Texts as values of `kind`. Texts that do not fit become null; their rows are returned with a
+    reason.
+    """
     if kind == pa.string():
         return column, {}
     if kind == pa.null():
         rows = pc.indices_nonzero(pc.is_valid(column)).to_pylist()
         return pa.nulls(len(column)), dict.fromkeys(rows, UNTYPED)
     values = column
-    for prepare in (lambda v: v, pc.utf8_trim_whitespace, pc.utf8_lower):  # the first mostly does
+    for prepare in (
+        lambda v: v,
+        pc.utf8_trim_whitespace,
+        pc.utf8_lower,
+    ):  # mostly the first is enough
         values = prepare(values)
         try:
-            if not _refused(values, kind):
+            if not _too_lenient(values, kind):
                 return values.cast(kind), {}
         except pa.ArrowInvalid:
             pass
@@ -107,13 +119,14 @@ def parse(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int, str]
     rows = pc.indices_nonzero(bad).to_pylist()
     texts = column.take(pa.array(rows, pa.int64())).to_pylist()
     reasons = {
-        row: f"{text[:80]!r} is {_FAULTS[str(kind)]}" for row, text in zip(rows, texts, strict=True)
+        row: f"{text[:80]!r} is {_PROBLEMS[str(kind)]}"
+        for row, text in zip(rows, texts, strict=True)
     }
     return pc.if_else(bad, pa.scalar(None, pa.string()), values).cast(kind), reasons
 
 
-def _refused(values: pa.Array, kind: pa.DataType) -> bool:
-    """Whether Arrow would take a value that is none for people, such as 0x10 or 1 for true."""
+def _too_lenient(values: pa.Array, kind: pa.DataType) -> bool:
+    """Whether Arrow would accept a value that we do not, such as 0x10 for 16 or 1 for true."""
     if kind == pa.bool_():
         known = pc.is_in(values, pa.array(["true", "false", None]))
         return not pc.all(known).as_py()
@@ -128,4 +141,4 @@ def _parses(value: str, kind: pa.DataType) -> bool:
         single.cast(kind)
     except pa.ArrowInvalid:
         return False
-    return not _refused(single, kind)
+    return not _too_lenient(single, kind)

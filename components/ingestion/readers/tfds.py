@@ -1,4 +1,4 @@
-"""Data sets of TensorFlow Datasets, by name: https://www.tensorflow.org/datasets/catalog."""
+"""Data sets of TensorFlow Datasets (TFDS): https://www.tensorflow.org/datasets/catalog."""
 
 from __future__ import annotations
 
@@ -20,28 +20,30 @@ LABELS = ".labels.txt"
 
 @dataclass(frozen=True, kw_only=True)
 class TfdsReader(TFRecordReader):
-    """path: a name, such as `mnist`, `glue/sst2` or `mnist:3.0.1`, the highest version if none is
-    said; or the directory of a data set that is prepared.
+    """A prepared data set. `tfds build NAME --file_format tfrecord` downloads and prepares one;
+    reading it needs neither network access nor the package tensorflow-datasets.
 
-    part: which of the data set's own splits. data_dir: where data sets are, `$TFDS_DATA_DIR` or
-    `~/tensorflow_datasets` by default. `tfds build NAME --file_format tfrecord` downloads and
-    prepares one; to read it, neither network nor the package tensorflow-datasets is needed.
+    The columns are the features of the data set: images encoded as in the files, classes by their
+    names, null for unknown classes (-1).
 
-    Columns are the data set's features: images encoded as they were, classes by their names, and
-    null where the class is not known (-1).
+    path: a name, such as `mnist`, `glue/sst2` or `mnist:3.0.1` (by default the highest version); or
+        the directory of a prepared data set.
+    part: the split of the data set to read.
+    data_dir: the directory of the data sets; by default `$TFDS_DATA_DIR` or
+        `~/tensorflow_datasets`.
     """
 
     format: Literal["tfds"] = "tfds"  # type: ignore[assignment]
     part: str = "train"
     data_dir: str = field(default="", metadata={"fingerprint": False})
 
-    def located(self, base: str) -> TfdsReader:
-        """A name stays as it is."""
+    def with_absolute_path(self, base: str) -> TfdsReader:
+        """Directories are resolved against `base`; names do not change."""
         data_dir = self.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
         data_dir = os.path.normpath(os.path.join(base, os.path.expanduser(data_dir)))
-        there = os.path.normpath(os.path.join(base, os.path.expanduser(self.path)))
-        named = not self._is_directory and not os.path.isfile(os.path.join(there, FEATURES))
-        path = self.path if named else there
+        directory = os.path.normpath(os.path.join(base, os.path.expanduser(self.path)))
+        is_name = not self._is_directory and not os.path.isfile(os.path.join(directory, FEATURES))
+        path = self.path if is_name else directory
         return replace(self, path=path, data_dir=data_dir)
 
     def digest(self, index: Path) -> str:
@@ -51,24 +53,26 @@ class TfdsReader(TFRecordReader):
         return super().units(self._shards())
 
     def schema(self, root: Path) -> pa.Schema:
-        found = super().schema(self._shards())
+        schema = super().schema(self._shards())
         for name in self._classes():
-            place = found.get_field_index(name)
-            if place >= 0:
-                listed = pa.types.is_list(found.field(place).type)
-                kind = pa.list_(pa.string()) if listed else pa.string()
-                found = found.set(place, pa.field(name, kind))
-        return found
+            index = schema.get_field_index(name)
+            if index >= 0:
+                is_list = pa.types.is_list(schema.field(index).type)
+                kind = pa.list_(pa.string()) if is_list else pa.string()
+                schema = schema.set(index, pa.field(name, kind))
+        return schema
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
         classes = self._classes()
-        stored = pa.schema([(f.name, _stored(f) if f.name in classes else f.type) for f in schema])
-        for item in super().read(unit, stored):
+        in_file = pa.schema(
+            [(f.name, _number_type(f) if f.name in classes else f.type) for f in schema]
+        )
+        for item in super().read(unit, in_file):
             if isinstance(item, BadRecord):
                 yield item
                 continue
             columns = [
-                _named(column, classes[f.name]) if f.name in classes else column
+                _class_names(column, classes[f.name]) if f.name in classes else column
                 for f, column in zip(schema, item.columns, strict=True)
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -81,16 +85,16 @@ class TfdsReader(TFRecordReader):
         directory = self._directory()
         pattern = directory / f"*-{self.part}.tfrecord-*"
         if not list(directory.glob(pattern.name)):
-            found = sorted(f.name for f in directory.glob("*-of-*"))
+            files = sorted(f.name for f in directory.glob("*-of-*"))
             raise RootstockError(
-                f"{directory}: no TFRecord files of the split {self.part!r}. `part` is one of the"
-                " data set's own splits; other formats than tfrecord are not read. There are:"
-                f" {', '.join(found[:10])}."
+                f"{directory}: no TFRecord files of the split {self.part!r}. Expected `part` to be"
+                " a split of the data set, in the file format tfrecord. Its files:"
+                f" {', '.join(files[:10])}."
             )
         return pattern
 
     def _classes(self) -> dict[str, pa.Array]:
-        """Names of classes in their order, by feature."""
+        """The class names in order, by feature."""
         return {
             file.name.removesuffix(LABELS).replace("-", "/"): pa.array(
                 file.read_text().splitlines(), pa.string()
@@ -99,44 +103,44 @@ class TfdsReader(TFRecordReader):
         }
 
     def _directory(self) -> Path:
-        """Where the prepared data set is.
+        """The directory of the prepared data set.
 
         Raises:
-            RootstockError: nowhere.
+            RootstockError: there is none.
         """
         if self._is_directory:
             if not Path(self.path, FEATURES).is_file():
                 raise RootstockError(
-                    f"{self.path}: is no prepared data set: there is no {FEATURES}. Expected its"
-                    " name, or the directory of one of its versions."
+                    f"{self.path}: is no prepared data set: it has no {FEATURES}. Expected the name"
+                    " of a data set, or the directory of one of its versions."
                 )
             return Path(self.path)
         name, _, version = self.path.partition(":")
-        versions = Path(self.data_dir, name).glob(f"{version or '*'}/{FEATURES}")
-        found = sorted((f.parent for f in versions), key=lambda d: _numbers(d.name))
-        if not found:
+        files = Path(self.data_dir, name).glob(f"{version or '*'}/{FEATURES}")
+        versions = sorted((f.parent for f in files), key=lambda d: _numbers(d.name))
+        if not versions:
             raise RootstockError(
-                f"{self.path}: no such data set of TFDS under {self.data_dir}. To download it there"
-                f" and prepare it: pip install tensorflow-datasets; tfds build {self.path}"
+                f"{self.path}: no such TFDS data set in {self.data_dir}. To download and prepare"
+                f" it: pip install tensorflow-datasets; tfds build {self.path}"
                 f" --data_dir {self.data_dir} --file_format tfrecord"
             )
-        return found[-1]
+        return versions[-1]
 
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdigit() else -1 for part in version.split("."))
 
 
-def _stored(field: pa.Field) -> pa.DataType:
+def _number_type(field: pa.Field) -> pa.DataType:
     return pa.list_(pa.int64()) if pa.types.is_list(field.type) else pa.int64()
 
 
-def _named(column: pa.Array, names: pa.Array) -> pa.Array:
-    """The names of classes, or of lists of classes; null for numbers that have none."""
+def _class_names(column: pa.Array, names: pa.Array) -> pa.Array:
+    """The names of class numbers, or of lists of these; null for unknown numbers."""
     import pyarrow.compute as pc
 
     if pa.types.is_list(column.type):
-        values = _named(column.flatten(), names)
+        values = _class_names(column.flatten(), names)
         return pa.ListArray.from_arrays(column.offsets, values, mask=column.is_null())
     known = pc.and_(pc.greater_equal(column, 0), pc.less(column, len(names)))
     return names.take(pc.if_else(known, column, None))

@@ -1,4 +1,4 @@
-"""TFRecord files of tf.train.Example, also compressed; read without TensorFlow."""
+"""TFRecord files of tf.train.Example, also compressed, read without TensorFlow."""
 
 from __future__ import annotations
 
@@ -12,44 +12,39 @@ from typing import Literal
 from components.data.arrow import pa
 from components.data.tfrecord import DamagedFile, read_records
 from components.errors import RootstockError
-from components.ingestion.readers.base import BadRecord, Reader, Unit
+from components.ingestion.readers.base import BadRecord, Unit
 from components.ingestion.readers.byte_ranges import opened_range
-from components.ingestion.readers.files import listing
+from components.ingestion.readers.files import FilesReader
 from components.ingestion.readers.records import Record, batches
-from components.ingestion.readers.types import union
 
 INFER_RECORDS = 1000
-FEW = 0.1
-"""The share of values that may be otherwise, and then are bad."""
+TOLERANCE = 0.1
+"""The share of values that may not fit the inferred type; these become bad records."""
 Values = dict[str, list[bytes] | list[float] | list[int]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TFRecordReader(Reader):
-    """Columns are the features of the first 1,000 examples of every file.
+class TFRecordReader(FilesReader):
+    """The columns are the features of the first 1,000 examples of every file.
 
-    A feature is a list where more than a tenth of those that have it have several values, or where
-    `lists` names it; bytes are text where at most a tenth of them are not UTF-8.
+    A feature becomes a list if more than a tenth of the examples that have it have several values.
+    Bytes become text if at most a tenth of them are not UTF-8.
+
+    lists: names of features that are lists in any case.
     """
 
     format: Literal["tfrecord"] = "tfrecord"
     lists: tuple[str, ...] = ()
 
-    def units(self, root: Path) -> list[Unit]:
-        base, names = listing(root)
-        return [Unit(str(base), (name,)) for name in names]
-
-    def schema(self, root: Path) -> pa.Schema:
-        base, names = listing(root)
-        found = []
-        for name in names:
-            records = list(islice(_examples(Unit(str(base), (name,))), INFER_RECORDS))
-            if records and all(isinstance(values, str) for _, values in records):
-                position, reason = records[0]
-                raise RootstockError(f"{base / name}, record {position}: {reason}")
-            examples = [values for _, values in records if not isinstance(values, str)]
-            found.append((str(base / name), self._schema_of(examples)))
-        return union(found, untyped=pa.null())
+    def file_schema(self, file: Path) -> pa.Schema:
+        unit = Unit(str(file.parent), (file.name,))
+        records = list(islice(_examples(unit), INFER_RECORDS))
+        examples = [values for _, values in records if not isinstance(values, str)]
+        if records and not examples:
+            position, reason = records[0]
+            raise RootstockError(f"{file}, record {position}: {reason}")
+        names = sorted({name for values in examples for name in values})
+        return pa.schema([(n, self._type_of(n, [v.get(n, []) for v in examples])) for n in names])
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
         def records() -> Iterator[Record | BadRecord]:
@@ -65,11 +60,8 @@ class TFRecordReader(Reader):
 
         yield from batches(records(), schema, unit.files[0], "record")
 
-    def _schema_of(self, examples: list[Values]) -> pa.Schema:
-        names = dict.fromkeys(sorted({name for values in examples for name in values}))
-        return pa.schema([(n, self._type_of(n, [v.get(n, []) for v in examples])) for n in names])
-
     def _type_of(self, name: str, rows: list[list[bytes] | list[float] | list[int]]) -> pa.DataType:
+        """The type of the column of a feature. rows: the feature's values in each example."""
         values: list[bytes | float | int] = [v for row in rows for v in row]
         kinds = Counter(type(v) for v in values)
         most = kinds.most_common(1)[0][0] if kinds else None
@@ -79,24 +71,23 @@ class TFRecordReader(Reader):
             kind = pa.int64() if most is int else pa.float32()
         else:
             others = sum(isinstance(v, bytes) and not _is_text(v) for v in values)
-            kind = pa.binary() if others > len(values) * FEW else pa.string()
-        several = sum(len(row) > 1 for row in rows) > sum(len(row) > 0 for row in rows) * FEW
+            kind = pa.binary() if others > len(values) * TOLERANCE else pa.string()
+        several = sum(len(row) > 1 for row in rows) > sum(len(row) > 0 for row in rows) * TOLERANCE
         return pa.list_(kind) if several or name in self.lists else kind
 
 
 def _examples(unit: Unit) -> Iterator[tuple[int, Values | str]]:
-    """Position and features of every record, or why it has none."""
+    """The position of every record with its features, or with the reason why it is bad."""
     from google.protobuf.message import DecodeError
 
     from serving.wire.protos import Example
 
-    file = Path(unit.root, *unit.files)
     position = 0
     try:
         with opened_range(unit) as stream:
             for position, record in enumerate(read_records(stream), 1):
                 if record is None:
-                    yield position, "its checksum does not fit: the file is damaged here"
+                    yield position, "its checksum is wrong: the file is damaged here"
                     continue
                 try:
                     features = Example.FromString(record).features.feature
@@ -116,31 +107,31 @@ def _examples(unit: Unit) -> Iterator[tuple[int, Values | str]]:
                 )
     except (DamagedFile, pa.ArrowException, OSError, EOFError) as e:
         raise RootstockError(
-            f"{file}: cannot be read after record {position}: {e}. Expected TFRecord; compressed"
-            " files end in .gz."
+            f"{unit.file}: cannot be read after record {position}: {e}. Expected TFRecord;"
+            " compressed files end in .gz."
         ) from e
 
 
 def _value(field: pa.Field, values: list[bytes] | list[float] | list[int]) -> object:
-    """The value of a column, from a feature's list.
+    """The value of a column, from the list of values of a feature.
 
     Raises:
-        ValueError: several values of a column that takes one, or bytes that are not text.
+        ValueError: several values for a column that is no list, or bytes that are not text.
     """
     several = pa.types.is_list(field.type)
     text = (field.type.value_type if several else field.type) == pa.string()
     try:
-        found = [v.decode() if text and isinstance(v, bytes) else v for v in values]
+        converted = [v.decode() if text and isinstance(v, bytes) else v for v in values]
     except UnicodeDecodeError as e:
         raise ValueError(f"column {field.name!r} is not UTF-8 text") from e
     if several:
-        return found
-    if len(found) > 1:
+        return converted
+    if len(converted) > 1:
         raise ValueError(
-            f"column {field.name!r} holds {len(found)} values; expected one. Lists: name them under"
-            " `lists`"
+            f"column {field.name!r} has {len(converted)} values; expected one. If it is a list,"
+            " name it under `lists`"
         )
-    return found[0] if found else None
+    return converted[0] if converted else None
 
 
 def _is_text(value: bytes) -> bool:

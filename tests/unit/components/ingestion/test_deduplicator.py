@@ -14,9 +14,9 @@ from components.artifacts import Examples
 from components.errors import RootstockError
 from components.ingestion.deduplicator import Deduplicator, DeduplicatorInputs, DeduplicatorOutputs
 from components.ingestion.duplicate_signatures import (
-    groups,
+    duplicate_groups,
     image_signature,
-    signatures,
+    row_signatures,
     text_signature,
 )
 from components.stage import Context
@@ -134,14 +134,14 @@ def test_plain_images_are_no_copies_of_each_other() -> None:
     plain = [encoded(Image.new("RGB", (8, 8), (i, i, i))) for i in range(3)]
     batch = pa.record_batch({"image": plain})
     assert image_signature(batch.column("image")).tolist() == [[0], [0], [0]]
-    assert groups(signatures(batch, ("image",), near=True), 0.9).tolist() == [0, 1, 2]
+    assert duplicate_groups(row_signatures(batch, ("image",), near=True), 0.9).tolist() == [0, 1, 2]
 
 
 def test_unsuitable_columns_are_explained(tmp_path: Path, new_context: Make) -> None:
     examples = written(tmp_path / "e", train=[{"id": 1, "t": "a"}])
     with pytest.raises(RootstockError, match=r"'text' is not a column of the examples"):
         run(examples, new_context("x"), columns=("text",))
-    with pytest.raises(RootstockError, match=r"column 'id' holds int64 values"):
+    with pytest.raises(RootstockError, match=r"column 'id' has int64 values"):
         run(examples, new_context("x"), columns=("id",), near=0.9)
 
 
@@ -149,5 +149,5 @@ def test_rows_without_a_first_text_are_no_near_duplicates() -> None:
     bodies = [" ".join(sentence(30)) for _ in range(6)]
     subjects = ["", None, "", "a b c d", "a b c d", "  "]
     batch = pa.RecordBatch.from_pydict({"subject": subjects, "body": bodies})
-    found = groups(signatures(batch, ["subject", "body"], near=True), 0.8)
+    found = duplicate_groups(row_signatures(batch, ["subject", "body"], near=True), 0.8)
     assert list(found) == [0, 1, 2, 3, 3, 5]

@@ -10,7 +10,7 @@ from components.errors import RootstockError
 from components.ingestion.readers import files
 from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.image_folder import ImageFolderReader
-from components.ingestion.readers.images import fault
+from components.ingestion.readers.images import image_problem
 
 
 def encoded(kind: str = "PNG", size: tuple[int, int] = (4, 3)) -> bytes:
@@ -50,7 +50,7 @@ def test_units_are_bounded_in_files_and_bytes(root: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP"])
 def test_supported_image_formats(kind: str) -> None:
-    assert fault(encoded(kind)) == ""
+    assert image_problem(encoded(kind)) == ""
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def test_broken_images_are_bad_records(root: Path, content: bytes, reason: str) 
 
 def test_wrong_folder_layouts_are_explained(root: Path, tmp_path: Path) -> None:
     (root / "horse").mkdir()
-    with pytest.raises(RootstockError, match=r"horse: holds no images"):
+    with pytest.raises(RootstockError, match=r"horse: has no images"):
         ImageFolderReader(path=str(root)).peek()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RootstockError, match=r"empty: holds no folders"):
+    with pytest.raises(RootstockError, match=r"empty: has no folders"):
         ImageFolderReader(path=str(tmp_path / "empty")).peek()
     with pytest.raises(RootstockError, match=r"README: is a file"):
         (tmp_path / "README").write_text("")

@@ -71,7 +71,7 @@ def test_avro_types(tmp_path: Path) -> None:
     mapped["fields"][0]["type"]["values"] = "long"  # type: ignore[index]
     with open(file, "wb") as out:
         fastavro.writer(out, mapped, [])
-    with pytest.raises(RootstockError, match=r"field 'm' .* has no place in an example"):
+    with pytest.raises(RootstockError, match=r"field 'm' .* which examples cannot store"):
         AvroReader(path=str(file)).peek()
 
 
@@ -93,7 +93,7 @@ def test_a_manifest_with_broken_images_names_them(
     assert table.column("even").to_pylist() == [0, 1, 0, 0]
     assert table.column("image").to_pylist() == [out.getvalue()] * 4
     assert sorted(str(b) for b in bad) == [
-        "None: a row names no image",
+        "None: a row has no image path",
         "in/3.png: the file is empty",
         "in/5.png: cannot be read (No such file or directory)",
         "in/6.png: cannot be read (No such file or directory)",
@@ -127,7 +127,7 @@ def test_rows_of_a_query(shop: str, tmp_path: Path) -> None:
     assert table.column("id").to_pylist() == [2, 1]
     assert table.column("price").to_pylist() == [None, 2.5]
     relative = SqlReader(path="sqlite:///shop.db", query="SELECT 1")
-    assert relative.located(str(tmp_path)).path == shop
+    assert relative.with_absolute_path(str(tmp_path)).path == shop
     with pytest.raises(RootstockError, match=r"no such table: absent"):
         SqlReader(path=shop, query="SELECT * FROM absent").peek()
 

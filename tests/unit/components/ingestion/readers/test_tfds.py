@@ -71,7 +71,7 @@ def rows(reader: TfdsReader) -> list[dict[str, object]]:
 
 
 def test_by_name(prepared: Path) -> None:
-    reader = TfdsReader(path="pets", data_dir="data").located(str(prepared))
+    reader = TfdsReader(path="pets", data_dir="data").with_absolute_path(str(prepared))
     found = rows(reader)
     assert len(found) == 20
     assert [r["label"] for r in found[:3]] == [None, "dog", "cat"]
@@ -85,8 +85,10 @@ def test_by_name(prepared: Path) -> None:
 
 def test_part_version_and_directory(prepared: Path, tmp_path: Path) -> None:
     directory = prepared / "data" / "pets" / "1.2.0"
-    by_version = TfdsReader(path="pets:1.2.0", part="test", data_dir="data").located(str(prepared))
-    by_directory = TfdsReader(path="data/pets/1.2.0", part="test").located(str(prepared))
+    by_version = TfdsReader(path="pets:1.2.0", part="test", data_dir="data").with_absolute_path(
+        str(prepared)
+    )
+    by_directory = TfdsReader(path="data/pets/1.2.0", part="test").with_absolute_path(str(prepared))
     assert by_directory.path == str(directory)
     assert rows(by_version) == rows(by_directory)
     assert len(rows(by_version)) == 5
@@ -95,12 +97,14 @@ def test_part_version_and_directory(prepared: Path, tmp_path: Path) -> None:
 
 def test_missing_parts_of_a_data_set_are_named(prepared: Path) -> None:
     with pytest.raises(RootstockError, match=r"split 'val'.*pets-test.*pets-train"):
-        TfdsReader(path="pets", part="val", data_dir="data").located(str(prepared)).peek()
+        TfdsReader(path="pets", part="val", data_dir="data").with_absolute_path(
+            str(prepared)
+        ).peek()
     with pytest.raises(RootstockError, match="no prepared data set"):
-        TfdsReader(path=str(prepared)).located("/").peek()
+        TfdsReader(path=str(prepared)).with_absolute_path("/").peek()
 
 
 def test_an_unknown_data_set_is_explained(prepared: Path) -> None:
-    reader = TfdsReader(path="mnist:3.0.1", data_dir="data").located(str(prepared))
+    reader = TfdsReader(path="mnist:3.0.1", data_dir="data").with_absolute_path(str(prepared))
     with pytest.raises(RootstockError, match=r"tfds build mnist:3.0.1 --data_dir .*/data --file"):
         reader.peek()

@@ -150,7 +150,7 @@ def test_codes_hex_and_large_integers_stay_text(write: Callable[..., Path]) -> N
         ("a,b,a\n1,2,3\n", {}, r"line 1: repeated column names: a"),
         ("a\tb\n1\t2\n", {}, r"Expected `delimiter: '\\t'`"),
         ("1,2,3\n", {"columns": ("a", "b")}, r"has 3 columns, but `columns` names 2"),
-        ("a,b\n1,2\n", {"types": {"c": "int"}}, r"types: 'c' is not a column of .*\. Its columns: a, b"),
+        ("a,b\n1,2\n", {"types": {"c": "int"}}, r"types: 'c' is not .* Its columns: a, b"),
     ],
 )
 def test_unusable_headers_are_explained(

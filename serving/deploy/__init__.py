@@ -1,4 +1,4 @@
 """Files to deploy a pushed model with TF Serving: `rootstock deploy SPEC DIRECTORY`.
 
-One module makes the files of one tool; `kit` puts them together.
+`files/` holds a Jinja template of each; `kit` fills them in.
 """

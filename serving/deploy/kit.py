@@ -8,12 +8,17 @@ prometheus/, grafana/   configuration of Prometheus and Grafana
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from serving.deploy import compose, grafana, kubernetes, prometheus, tf_serving
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from serving.files import write_atomically
+from serving.wire.names import METRICS_PATH, REQUEST_COUNT, REQUEST_LATENCY
 
 
 @dataclass(frozen=True)
@@ -35,29 +40,34 @@ class Deployment:
 
 def files(deployment: Deployment) -> dict[str, str]:
     """The content of each file by its path in the kit."""
-    config = {
-        tf_serving.MODELS: tf_serving.models(deployment.model, deployment.labels),
-        tf_serving.BATCHING: tf_serving.batching(),
-        tf_serving.MONITORING: tf_serving.monitoring(),
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(yaml=_yaml, dns_label=_dns_label)
+    values = {
+        "model": deployment.model,
+        "directory": deployment.directory,
+        "labels": deployment.labels,
+        "cpu_image": f"{deployment.image}:{deployment.tag}",
+        "gpu_image": f"{deployment.image}:{deployment.gpu_tag}",
+        "metrics_path": METRICS_PATH,
+        "request_count": REQUEST_COUNT,
+        "request_latency": REQUEST_LATENCY,
     }
-    cpu, gpu = (f"{deployment.image}:{t}" for t in (deployment.tag, deployment.gpu_tag))
-    return {
-        **{f"config/{name}": text for name, text in config.items()},
-        "compose.yaml": compose.base(deployment.model, deployment.directory, cpu),
-        "compose.gpu.yaml": compose.gpu(gpu),
-        "kubernetes.cpu.yaml": kubernetes.manifests(deployment.model, cpu, config, gpus=0),
-        "kubernetes.gpu.yaml": kubernetes.manifests(deployment.model, gpu, config, gpus=1),
-        "prometheus/prometheus.yml": prometheus.config(),
-        "prometheus/alerts.yml": prometheus.alerts(deployment.model),
-        "grafana/provisioning/datasources/prometheus.yaml": grafana.data_source(),
-        "grafana/provisioning/dashboards/dashboards.yaml": grafana.provider(),
-        "grafana/dashboards/model.json": grafana.dashboard(deployment.model),
-    }
+    contents = {}
+    for name in environment.list_templates(filter_func=lambda name: name.startswith("files/")):
+        path = name.removeprefix("files/").removesuffix(".jinja")
+        contents[path] = environment.get_template(name).render(values)
+    return contents
 
 
 def is_kit(directory: Path) -> bool:
     """Whether the directory holds a kit."""
-    return (directory / "config" / tf_serving.MODELS).is_file()
+    return (directory / "config" / "models.config").is_file()
 
 
 def write(deployment: Deployment, directory: Path) -> list[Path]:
@@ -73,3 +83,14 @@ def write(deployment: Deployment, directory: Path) -> list[Path]:
         write_atomically(path, content)
         written.append(path)
     return written
+
+
+def _yaml(text: str) -> str:
+    """A text as a quoted YAML scalar on one line."""
+    return yaml.safe_dump(text, default_style='"', width=math.inf).strip()
+
+
+def _dns_label(model: str) -> str:
+    """A valid name for a Kubernetes service: an RFC 1035 label, short enough for suffixes."""
+    name = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")
+    return (name if name[:1].isalpha() else f"model-{name}")[:50].rstrip("-")

@@ -7,7 +7,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from serving.deploy.kubernetes import manifests
+from serving.deploy.kit import Deployment, files
 
 
 @pytest.mark.parametrize("name", ["kubernetes.cpu.yaml", "kubernetes.gpu.yaml"])
@@ -31,6 +31,6 @@ def test_manifests_fit_the_kubernetes_schemas(kit: Path, model: str, name: str) 
     [("Spam_v2.mail", "spam-v2-mail"), ("2nd", "model-2nd"), ("é", "model"), ("a" * 70, "a" * 50)],
 )
 def test_services_have_valid_names(model: str, name: str) -> None:
-    objects = yaml.safe_load_all(manifests(model, "image", {}, gpus=0))
+    objects = yaml.safe_load_all(files(Deployment(model, "/models"))["kubernetes.cpu.yaml"])
     (service,) = [manifest for manifest in objects if manifest["kind"] == "Service"]
     assert service["metadata"]["name"] == name

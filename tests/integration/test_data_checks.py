@@ -53,11 +53,11 @@ def test_shifts_warn_and_curated_thresholds_stop(
     spec, _ = load_spec(file)
     with Runner(Store(Path(spec.store)).open()) as runner:
         prepared = prepare(spec, runner)
-    told = capfd.readouterr().err
+    output = capfd.readouterr().err
     assert sum(prepared.examples.num_rows(s) for s in prepared.examples.splits()) == 150
-    assert "column 'kind' drifts from the previous span: " in told
-    assert "column 'words' skews from serving: mean words 3, against 1" in told
-    assert "column 'kind' skews" not in told
+    assert "column 'kind' drifts from the previous span: " in output
+    assert "column 'words' skews from serving: mean words 3, against 1" in output
+    assert "column 'kind' skews" not in output
 
     (tmp_path / "schema.pbtxt").write_text(CURATED)
     spec, _ = load_spec(file, ["data.schema_file=schema.pbtxt"])

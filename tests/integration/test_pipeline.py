@@ -158,7 +158,7 @@ def test_an_unblessed_model_is_not_pushed(finished: Finished) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("constant", "ripe"),
         ("missing", "ripe"),
@@ -167,7 +167,7 @@ def test_an_unblessed_model_is_not_pushed(finished: Finished) -> None:
         ("columns", "line 5"),
     ],
 )
-def test_data_that_cannot_be_used_is_refused(project: Path, change: str, told: str) -> None:
+def test_data_that_cannot_be_used_is_refused(project: Path, change: str, message: str) -> None:
     table = [line.split(",") for line in (project / "rows.csv").read_text().splitlines()]
     overrides = []
     for row in table[1:]:
@@ -183,7 +183,7 @@ def test_data_that_cannot_be_used_is_refused(project: Path, change: str, told: s
     (project / "rows.csv").write_text("".join(",".join(row) + "\n" for row in table))
     code, _, err = run(project, *overrides)
     assert code == 2, err
-    assert told in err.split("rootstock: ", 1)[1]
+    assert message in err.split("rootstock: ", 1)[1]
     assert "Traceback" not in err
     assert not (project / "served").exists()
 

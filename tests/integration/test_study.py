@@ -72,12 +72,12 @@ def test_a_killed_study_continues_and_finds_negative_transfer(project: Path) -> 
     after = finished(project / "store")
     assert {k: after[k] for k in before} == before
     assert len(after) == 5 * 3 + 2  # two models and one; a short trial of each arm
-    told = json.loads((project / "store/studies/planted/study.json").read_text())
-    (comparison,) = told["comparisons"]
+    report = json.loads((project / "store/studies/planted/study.json").read_text())
+    (comparison,) = report["comparisons"]
     outcomes = {v["task"]: v["outcome"] for v in comparison["verdicts"]}
     assert outcomes["up"] == "hurts"
     assert "**Negative transfer**: `up` loses" in out
-    assert told["recommendation"]["arm"] == "split"
+    assert report["recommendation"]["arm"] == "split"
     for name, tasks in (("up", ["up"]), ("side-third", ["side", "third"])):
         spec, _ = load_spec(project / f"store/studies/planted/planted-{name}.yaml")
         assert list(spec.tasks) == tasks
@@ -116,8 +116,8 @@ def test_resampled_splits_differ_between_seeds(project: Path) -> None:
         for path in (store / "ExampleGen").glob("[!.]*")
     }
     assert len(tests) == 2
-    told = json.loads((store / "studies/planted/study.json").read_text())
-    assert {(t["arm"], t["seed"]) for t in told["trials"]} == {
+    report = json.loads((store / "studies/planted/study.json").read_text())
+    assert {(t["arm"], t["seed"]) for t in report["trials"]} == {
         (arm, seed) for arm in ("split", "together") for seed in (0, 1)
     }
 
@@ -126,8 +126,8 @@ def test_advice_separates_the_tasks(project: Path) -> None:
     code, out, err = call(project, "advise", "spec.yaml")
     assert code == 0, err
     advised = project / "store/advice/planted"
-    told = json.loads((advised / "advice.json").read_text())
-    assert len(told["groups"]) > 1
+    advice = json.loads((advised / "advice.json").read_text())
+    assert len(advice["groups"]) > 1
     assert "when they are trained together" in out
     spec, _ = load_spec(advised / "advised.yaml")
     assert "multitask" in spec.study.arms

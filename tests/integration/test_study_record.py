@@ -1,4 +1,4 @@
-"""A study in MLflow: told twice, recorded once."""
+"""A study that is sent to MLflow twice is recorded once."""
 
 from __future__ import annotations
 

@@ -182,10 +182,10 @@ def test_regularisation_losses_are_part_of_the_loss(tmp_path: Path) -> None:
     for transfer, adds in ((FineTune(), True), (Frozen(), False)):
         training = replace(TRAINING, epochs=1, batch_size=64)
         trainer = Trainer(tasks=IMAGE_TASKS[:1], trunk=trunk, transfer=transfer, training=training)
-        told = fitted(trainer, inputs, tmp_path / transfer.name).history[0]
+        epoch = fitted(trainer, inputs, tmp_path / transfer.name).history[0]
         kernel = trunk.build(load_preprocessing(inputs.preprocessing)).weights[0]
         penalty = 0.01 * float(np.square(kernel).sum()) if adds else 0.0
-        assert told["objective"] - told["loss"] == pytest.approx(penalty, rel=1e-4, abs=1e-6)
+        assert epoch["objective"] - epoch["loss"] == pytest.approx(penalty, rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.slow
@@ -207,17 +207,17 @@ def test_lora_lists_the_layers_if_a_target_is_unknown(bert: Case, tmp_path: Path
 
 @pytest.mark.slow
 def test_a_warning_names_phases_that_are_never_reached(bert: Case, tmp_path: Path) -> None:
-    told: list[str] = []
+    messages: list[str] = []
 
     class Listening(Silent):
         def warn(self, message: str) -> None:
-            told.append(message)
+            messages.append(message)
 
     transfer = Gradual(head_epochs=99)
     trainer = Trainer(tasks=TASKS, trunk=bert.trunk, transfer=transfer, training=TRAINING)
     trainer.run(bert.inputs, replace(context(tmp_path), observer=Listening()))
-    assert len(told) == 1
-    assert "training.epochs" in told[0]
+    assert len(messages) == 1
+    assert "training.epochs" in messages[0]
 
 
 @pytest.mark.slow

@@ -59,8 +59,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray((pixels * 15).astype("uint8")).save(file)
     write_spec(project, "first", "{name: scratch, image: {widths: [8, 16]}, width: 24}", 0.01)
     assert rootstock(project, "publish", "first.yaml", "hub")[0] == 2
-    code, told = rootstock(project, "run", "first.yaml")
-    assert code == 0, told
+    code, output = rootstock(project, "run", "first.yaml")
+    assert code == 0, output
     deadline = time.monotonic() + 120
     while "being sent" in rootstock(project, "sync", "first.yaml")[1]:
         assert time.monotonic() < deadline
@@ -78,27 +78,27 @@ def grey(count: int) -> np.ndarray:
 
 def test_by_name_in_mlflow(project: Path) -> None:
     write_spec(project, "second", '{name: registry, model: "models:/first@champion"}', 1e-12)
-    code, told = rootstock(project, "validate", "second.yaml")
-    assert code == 0, told
-    code, told = rootstock(project, "run", "second.yaml", "--set", "tracking.backend=none")
-    assert code == 0, told
+    code, output = rootstock(project, "validate", "second.yaml")
+    assert code == 0, output
+    code, output = rootstock(project, "run", "second.yaml", "--set", "tracking.backend=none")
+    assert code == 0, output
     expected = trunk_outputs(project, "first", grey(5))
     np.testing.assert_allclose(trunk_outputs(project, "second", grey(5)), expected, atol=1e-5)
     for command in ("validate", "run"):
         nobody = ("--set", "model.trunk.model=models:/first@nobody")
-        code, told = rootstock(project, command, "second.yaml", *nobody)
-        assert (code, "nobody" in told, "Traceback" in told) == (2, True, False)
+        code, output = rootstock(project, command, "second.yaml", *nobody)
+        assert (code, "nobody" in output, "Traceback" in output) == (2, True, False)
 
 
 def test_as_a_module_where_there_is_no_rootstock(project: Path, tmp_path: Path) -> None:
     module = project / "new/hub"
-    code, told = rootstock(project, "publish", "first.yaml", str(module))
-    assert code == 0, told
-    assert f"handle: {module}" in told
+    code, output = rootstock(project, "publish", "first.yaml", str(module))
+    assert code == 0, output
+    assert f"handle: {module}" in output
     np.save(tmp_path / "pixels.npy", grey(5).astype("float32") / 255)
     command = [sys.executable, "-c", ELSEWHERE, str(module)]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
     expected = trunk_outputs(project, "first", grey(5))
     np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), expected, atol=1e-5)
-    code, told = rootstock(project, "publish", "first.yaml", str(module))
-    assert (code, "already exists" in told) == (2, True)
+    code, output = rootstock(project, "publish", "first.yaml", str(module))
+    assert (code, "already exists" in output) == (2, True)

@@ -53,10 +53,10 @@ def test_a_killed_search_continues_and_writes_a_spec_that_runs(project: Path) ->
     assert {k: after[k] for k in before} == before, "a finished trial was repeated"
 
     directory = project / "store" / "tuning" / "planted"
-    told = json.loads((directory / "tuning.json").read_text())
-    assert len(told["trials"]) == 6
-    (best,) = (t for t in told["trials"] if t["number"] == told["best"])
-    assert best["gain"] == max(t["gain"] for t in told["trials"] if t["gain"] is not None)
+    report = json.loads((directory / "tuning.json").read_text())
+    assert len(report["trials"]) == 6
+    (best,) = (t for t in report["trials"] if t["number"] == report["best"])
+    assert best["gain"] == max(t["gain"] for t in report["trials"] if t["gain"] is not None)
     assert best["gain"] > 0, "a trunk two units wide can be bettered"
     assert "To train it: rootstock run" in out
 

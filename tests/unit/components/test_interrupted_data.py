@@ -89,10 +89,10 @@ def test_a_killed_worker_leaves_nothing_half_published(source: Path, tmp_path: P
 @pytest.mark.slow
 def test_a_full_disk_leaves_nothing_half_published(source: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    told = finished(start(source, store, limit=20_000))
-    assert "no space left on this disk" in told
-    assert "File too large" in told
-    assert "Traceback" not in told
+    output = finished(start(source, store, limit=20_000))
+    assert "no space left on this disk" in output
+    assert "File too large" in output
+    assert "Traceback" not in output
     assert examples(store) == []
     finished(start(source, store))
     finished(start(source, tmp_path / "whole"))

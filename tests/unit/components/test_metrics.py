@@ -21,14 +21,14 @@ EPS = np.finfo(np.float32).eps
 
 @dataclass(frozen=True)
 class Case:
-    """A task's labels and answers, some unlabelled, and what scikit-learn is told about them."""
+    """Labels and predictions of a task, some rows unlabelled, and row weights for scikit-learn."""
 
     labels: np.ndarray
     outputs: np.ndarray
     weights: np.ndarray | None
 
     @property
-    def told(self) -> dict[str, np.ndarray | None]:
+    def weighting(self) -> dict[str, np.ndarray | None]:
         there = self.there
         return {"sample_weight": None if self.weights is None else self.weights[there]}
 
@@ -67,17 +67,17 @@ def cases(kind: str, count: int = 40):
         yield Case(labels, outputs, rng.gamma(1.0, size=rows) if seed % 2 else None)
 
 
-def or_none(score, *args, **told):
+def or_none(score, *args, **weighting):
     """None where scikit-learn cannot say, which it tells by a warning or by NaN."""
     try:
-        value = score(*args, **told)
+        value = score(*args, **weighting)
     except (UndefinedMetricWarning, ValueError):
         return None
     return None if np.isnan(value) else value
 
 
-def f1_or_none(yes, said, told):
-    return None if not (yes.any() or said.any()) else sk.f1_score(yes, said, **told)
+def f1_or_none(yes, said, weighting):
+    return None if not (yes.any() or said.any()) else sk.f1_score(yes, said, **weighting)
 
 
 def mean(values):
@@ -90,31 +90,31 @@ def mean(values):
 def test_binary_equals_scikit_learn():
     for case in cases("binary"):
         y, p = case.labels[case.there], case.outputs[case.there, 0]
-        got, said, told = (
+        got, said, weighting = (
             measure(BINARY, case.labels, case.outputs, case.weights),
             p > 0.5,
-            case.told,
+            case.weighting,
         )
         expected = {
-            "auc": or_none(sk.roc_auc_score, y, p, **told),
-            "auprc": sk.average_precision_score(y, p, **told) if y.any() else None,
-            "log_loss": sk.log_loss(y, np.clip(p, EPS, 1 - EPS), labels=[0, 1], **told),
-            "brier": sk.brier_score_loss(y, p, labels=[0, 1], **told),
-            "accuracy": sk.accuracy_score(y, said, **told),
-            "f1": f1_or_none(y, said, told),
-            "precision": sk.precision_score(y, said, **told) if said.any() else None,
-            "recall": sk.recall_score(y, said, **told) if y.any() else None,
-            "specificity": None if y.all() else sk.recall_score(y, said, pos_label=0, **told),
+            "auc": or_none(sk.roc_auc_score, y, p, **weighting),
+            "auprc": sk.average_precision_score(y, p, **weighting) if y.any() else None,
+            "log_loss": sk.log_loss(y, np.clip(p, EPS, 1 - EPS), labels=[0, 1], **weighting),
+            "brier": sk.brier_score_loss(y, p, labels=[0, 1], **weighting),
+            "accuracy": sk.accuracy_score(y, said, **weighting),
+            "f1": f1_or_none(y, said, weighting),
+            "precision": sk.precision_score(y, said, **weighting) if said.any() else None,
+            "recall": sk.recall_score(y, said, **weighting) if y.any() else None,
+            "specificity": None if y.all() else sk.recall_score(y, said, pos_label=0, **weighting),
             "best_f1": None,
             "precision_at_recall_90": None,
         }
         if y.any():
-            precision, recall, _ = sk.precision_recall_curve(y, p, **told)
+            precision, recall, _ = sk.precision_recall_curve(y, p, **weighting)
             both = precision + recall
             expected["best_f1"] = (2 * precision * recall / np.where(both, both, 1)).max()
             expected["precision_at_recall_90"] = precision[recall >= 0.9 - 1e-12].max()
             at_best = p >= got.values["best_f1_threshold"]
-            assert sk.f1_score(y, at_best, **told) == pytest.approx(got.values["best_f1"])
+            assert sk.f1_score(y, at_best, **weighting) == pytest.approx(got.values["best_f1"])
         assert {k: got.values[k] for k in expected} == pytest.approx(expected, abs=1e-6)
         assert got.confusion == tuple(map(tuple, sk.confusion_matrix(y, said, labels=[0, 1])))
         assert set(got.undefined) == {k for k, v in got.values.items() if v is None}
@@ -124,17 +124,19 @@ def test_binary_equals_scikit_learn():
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true:UserWarning")
 def test_multiclass_equals_scikit_learn():
     for case in cases("multiclass"):
-        y, p, told = case.labels[case.there], case.outputs[case.there], case.told
+        y, p, weighting = case.labels[case.there], case.outputs[case.there], case.weighting
         said, classes = p.argmax(1), np.arange(6)
         chosen = np.clip(p[np.arange(len(y)), y] / p.sum(1), EPS, 1 - EPS)
         expected = {
-            "accuracy": sk.accuracy_score(y, said, **told),
-            "balanced_accuracy": sk.balanced_accuracy_score(y, said, **told),
-            "macro_f1": sk.f1_score(y, said, average="macro", **told),
-            "macro_auc": mean(or_none(sk.roc_auc_score, y == c, p[:, c], **told) for c in classes),
-            "log_loss": np.average(-np.log(chosen), weights=told["sample_weight"]),
-            "top_3_accuracy": sk.top_k_accuracy_score(y, p, k=3, labels=classes, **told),
-            "top_5_accuracy": sk.top_k_accuracy_score(y, p, k=5, labels=classes, **told),
+            "accuracy": sk.accuracy_score(y, said, **weighting),
+            "balanced_accuracy": sk.balanced_accuracy_score(y, said, **weighting),
+            "macro_f1": sk.f1_score(y, said, average="macro", **weighting),
+            "macro_auc": mean(
+                or_none(sk.roc_auc_score, y == c, p[:, c], **weighting) for c in classes
+            ),
+            "log_loss": np.average(-np.log(chosen), weights=weighting["sample_weight"]),
+            "top_3_accuracy": sk.top_k_accuracy_score(y, p, k=3, labels=classes, **weighting),
+            "top_5_accuracy": sk.top_k_accuracy_score(y, p, k=5, labels=classes, **weighting),
         }
         got = measure(CLASSES, case.labels, case.outputs, case.weights)
         assert {k: got.values[k] for k in expected} == pytest.approx(expected, abs=1e-6)
@@ -143,23 +145,27 @@ def test_multiclass_equals_scikit_learn():
 
 def test_multilabel_equals_scikit_learn():
     for case in cases("multilabel"):
-        y, p, told = case.labels[case.there], case.outputs[case.there], case.told
+        y, p, weighting = case.labels[case.there], case.outputs[case.there], case.weighting
         said, each = p > 0.5, range(3)
-        weights = told["sample_weight"]
+        weights = weighting["sample_weight"]
         flat = {"sample_weight": None if weights is None else np.repeat(weights, 3)}
         expected = {
             "micro_auc": or_none(sk.roc_auc_score, y.ravel(), p.ravel(), **flat),
-            "macro_auc": mean(or_none(sk.roc_auc_score, y[:, c], p[:, c], **told) for c in each),
+            "macro_auc": mean(
+                or_none(sk.roc_auc_score, y[:, c], p[:, c], **weighting) for c in each
+            ),
             "micro_auprc": sk.average_precision_score(y.ravel(), p.ravel(), **flat)
             if y.any()
             else None,
             "macro_auprc": mean(
-                sk.average_precision_score(y[:, c], p[:, c], **told) for c in each if y[:, c].any()
+                sk.average_precision_score(y[:, c], p[:, c], **weighting)
+                for c in each
+                if y[:, c].any()
             ),
             "micro_f1": f1_or_none(y.ravel(), said.ravel(), flat),
-            "macro_f1": mean(f1_or_none(y[:, c], said[:, c], told) for c in each),
-            "exact_match": sk.accuracy_score(y, said, **told),
-            "hamming_loss": sk.hamming_loss(y, said, **told),
+            "macro_f1": mean(f1_or_none(y[:, c], said[:, c], weighting) for c in each),
+            "exact_match": sk.accuracy_score(y, said, **weighting),
+            "hamming_loss": sk.hamming_loss(y, said, **weighting),
         }
         got = measure(LABELS, case.labels, case.outputs, case.weights)
         assert got.values == pytest.approx(expected, abs=1e-6)
@@ -167,13 +173,17 @@ def test_multilabel_equals_scikit_learn():
 
 def test_regression_equals_scikit_learn():
     for case in cases("regression"):
-        y, p, told = case.labels[case.there].astype(float), case.outputs[case.there, 0], case.told
+        y, p, weighting = (
+            case.labels[case.there].astype(float),
+            case.outputs[case.there, 0],
+            case.weighting,
+        )
         got = measure(NUMBER, case.labels, case.outputs, case.weights)
         assert got.values == pytest.approx(
             {
-                "mae": sk.mean_absolute_error(y, p, **told),
-                "rmse": sk.root_mean_squared_error(y, p, **told),
-                "r2": or_none(sk.r2_score, y, p, **told),
+                "mae": sk.mean_absolute_error(y, p, **weighting),
+                "rmse": sk.root_mean_squared_error(y, p, **weighting),
+                "r2": or_none(sk.r2_score, y, p, **weighting),
             },
             abs=1e-6,
         )

@@ -49,8 +49,8 @@ def auc(**bounds) -> Threshold:
     ],
 )
 def test_values_and_their_intervals(bounds, missed):
-    told = verdict(auc(**bounds), {ALL: found(0.8, (0.7, 0.9))})
-    assert [missed in line for line in told] == ([] if missed is None else [True])
+    reasons = verdict(auc(**bounds), {ALL: found(0.8, (0.7, 0.9))})
+    assert [missed in line for line in reasons] == ([] if missed is None else [True])
 
 
 @pytest.mark.parametrize(
@@ -64,21 +64,21 @@ def test_values_and_their_intervals(bounds, missed):
     ],
 )
 def test_changes_against_the_champion(bounds, missed):
-    told = verdict(auc(**bounds), {ALL: found(0.8, change=(-0.01, -0.03, 0.01))})
-    assert [missed in line for line in told] == ([] if missed is None else [True])
+    reasons = verdict(auc(**bounds), {ALL: found(0.8, change=(-0.01, -0.03, 0.01))})
+    assert [missed in line for line in reasons] == ([] if missed is None else [True])
 
 
 def test_without_a_champion_for_the_task_change_thresholds_are_met():
     assert verdict(auc(min_change=0.1), {ALL: found(0.8)}, compared=()) == []
-    told = verdict(auc(min_change=0.1), {ALL: found(0.8)})
-    assert "undefined" in told[0]
+    reasons = verdict(auc(min_change=0.1), {ALL: found(0.8)})
+    assert "undefined" in reasons[0]
 
 
 def test_one_failing_slice_vetoes_the_push():
     slices = {ALL: found(0.9), "sex=f": found(0.8), "sex=m": found(0.6), "age=..30": found(0.5)}
     assert verdict(auc(min=0.7), slices) == []
-    told = verdict(auc(min=0.7, slice="sex=*"), slices)
-    assert [line.split(" where ")[1][:5] for line in told] == ["sex=m"]
+    reasons = verdict(auc(min=0.7, slice="sex=*"), slices)
+    assert [line.split(" where ")[1][:5] for line in reasons] == ["sex=m"]
     assert len(verdict(auc(min=0.7, slice="*"), slices)) == 2
     assert verdict(auc(min=0.7, slice="sex=f"), slices) == []
 

@@ -26,9 +26,9 @@ def effects(directory: Path, **options: object) -> np.ndarray:
         (directory / name).mkdir()
     context = Context(directory / "output", directory / "scratch")
     found = Affinity(recipe=recipe).run(inputs, context).affinities
-    told = json.loads((found.path / "affinities.json").read_text())
-    assert told["tasks"] == [t.name for t in TASKS]
-    return np.array(told["effects"], np.float64)
+    content = json.loads((found.path / "affinities.json").read_text())
+    assert content["tasks"] == [t.name for t in TASKS]
+    return np.array(content["effects"], np.float64)
 
 
 @pytest.mark.parametrize("steps", [None, 3])

@@ -87,23 +87,23 @@ def test_before_the_first_canary_the_served_version_becomes_stable(
 
 class Figures(Silent):
     def __init__(self) -> None:
-        self.told: dict[str, float | int | str] = {}
+        self.figures: dict[str, float | int | str] = {}
 
     def figure(self, name: str, value: float | int | str) -> None:
-        self.told[name] = value
+        self.figures[name] = value
 
 
 def test_it_says_whether_the_version_was_there_before(tmp_path: Path, model: ExportedModel) -> None:
-    told = []
+    reports = []
     for attempt in "ab":
         (tmp_path / attempt).mkdir()
         observer = Figures()
         context = Context(tmp_path / attempt, tmp_path, observer=observer)
         stage = Pusher(model="digits", destination=str(tmp_path / "served"))
         stage.run(PusherInputs(model, ()), context)
-        told.append(observer.told)
-    assert [figures["version"] for figures in told] == [1, 1]
-    assert [figures.get("pushed") for figures in told] == [None, "before"]
+        reports.append(observer.figures)
+    assert [figures["version"] for figures in reports] == [1, 1]
+    assert [figures.get("pushed") for figures in reports] == [None, "before"]
 
 
 def test_it_is_valid_only_while_its_version_is_there(tmp_path: Path, model: ExportedModel) -> None:

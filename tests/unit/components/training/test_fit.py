@@ -45,16 +45,16 @@ def test_a_state_per_parameter_needs_all_of_them_to_train(
 
 
 @pytest.mark.parametrize(
-    ("balancing", "trains", "told"),
+    ("balancing", "trains", "expected"),
     [(PCGrad(), False, 1), (PCGrad(), True, 0), (Equal(), False, 0)],
 )
 def test_a_frozen_trunk_has_no_gradients_to_balance(
-    balancing: Balancing, trains: bool, told: int
+    balancing: Balancing, trains: bool, expected: int
 ) -> None:
     model = MultitaskModel(FEATURES, TARGETS, Scratch(width=4), Hard(), balancing)
     variables = tuple(model.trunk.trainable_variables)
     phases = [Phase(0, ()), Phase(2, variables if trains else ())]
-    assert len(_unbalanced(model, phases)) == told
+    assert len(_unbalanced(model, phases)) == expected
 
 
 @pytest.mark.parametrize("balancing", [MoCo(at="parameters"), Uncertainty(), Equal()], ids=str)

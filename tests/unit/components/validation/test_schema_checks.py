@@ -33,7 +33,7 @@ def findings(column: ColumnStatistics, schema: str) -> list[Finding]:
 
 
 @pytest.mark.parametrize(
-    ("column", "feature", "kind", "told"),
+    ("column", "feature", "kind", "message"),
     [
         (S, "type: INT", "UNEXPECTED_DATA_TYPE", "holds string values in val. Expected whole"),
         (F, "type: INT", "UNEXPECTED_DATA_TYPE", "holds double values in val"),
@@ -69,12 +69,12 @@ def findings(column: ColumnStatistics, schema: str) -> list[Finding]:
     ],
 )
 def test_departures_from_the_schema(
-    column: ColumnStatistics, feature: str, kind: str, told: str
+    column: ColumnStatistics, feature: str, kind: str, message: str
 ) -> None:
     [found] = findings(column, f'feature {{ name: "c" {feature} }}')
     assert (found.severity, found.type, found.subject) == ("ERROR", kind, "c")
     assert found.sentence.startswith("column 'c' ")
-    assert told in found.sentence
+    assert message in found.sentence
 
 
 @pytest.mark.parametrize(

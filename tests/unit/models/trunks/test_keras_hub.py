@@ -96,9 +96,9 @@ def test_a_hugging_face_tokenizer_drops_accents_as_it_says(presets: Path, tmp_pa
     (directory / "config.json").write_text(json.dumps(config))
     shutil.copy(presets / "text/assets/tokenizer/vocabulary.txt", directory / "vocab.txt")
     reading = Tokens(preset=str(directory), length=5)
-    for told, win in (({}, True), ({"strip_accents": False}, False)):
-        told = {"do_lower_case": True, "strip_accents": None} | told
-        (directory / "tokenizer_config.json").write_text(json.dumps(told))
+    for options, win in (({}, True), ({"strip_accents": False}, False)):
+        options = {"do_lower_case": True, "strip_accents": None} | options
+        (directory / "tokenizer_config.json").write_text(json.dumps(options))
         tokens = Tokenizer(tokens_feature(reading, "words", "t"))(tf.constant(["WÍN"]))
         assert bool(tokens[0, 1] == 7) is win
 

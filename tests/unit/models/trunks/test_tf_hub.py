@@ -40,7 +40,7 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("trunk", "features", "told"),
+    ("trunk", "features", "message"),
     [
         ({"handle": "image"}, (TEXT,), r"expects TensorSpec.*float32.*Received: strings"),
         ({"handle": "text"}, (IMAGE,), r"expects TensorSpec.*string.*Received: float32 images"),
@@ -60,10 +60,10 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_unsuitable_inputs_are_explained(
-    modules: Path, trunk: dict[str, str], features: tuple[Feature, ...], told: str
+    modules: Path, trunk: dict[str, str], features: tuple[Feature, ...], message: str
 ) -> None:
     paths = {k: str(modules / v) for k, v in trunk.items() if k in ("handle", "preprocess")}
-    with pytest.raises(TrunkError, match=told):
+    with pytest.raises(TrunkError, match=message):
         TfHub(**trunk | paths).build(features)
 
 
@@ -115,11 +115,11 @@ def test_regularisation_losses_count_while_it_trains(modules: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "signature", "told"),
+    ("name", "signature", "message"),
     [("tf1", "", "TF1 Hub format"), ("features", "serving_default", "signature 'serving_default'")],
 )
 def test_modules_that_give_features_alone(
-    modules: Path, tmp_path: Path, name: str, signature: str, told: str
+    modules: Path, tmp_path: Path, name: str, signature: str, message: str
 ) -> None:
     if name == "features":
         model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.GlobalMaxPooling2D()])
@@ -129,7 +129,7 @@ def test_modules_that_give_features_alone(
     directory = (modules if name == "tf1" else tmp_path) / name
     output = "" if name == "tf1" else "output_0"
     trunk = TfHub(handle=str(directory), signature=signature, output=output).build((IMAGE,))
-    assert told in why_frozen(trunk)
+    assert message in why_frozen(trunk)
     assert not trunk.trainable_variables
     pixels = np.random.default_rng(0).integers(0, 256, (3, 12, 10, 3), dtype=np.uint8)
     found = np.asarray(trunk({"photo": pixels}, training=True))

@@ -29,8 +29,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("store")
     for created, name in enumerate(("old", "new")):
         trained_model(root / "Trainer" / name / "model")
-        told = {"created": created, "outputs": {"model": {"digest": f"digest of {name}"}}}
-        (root / "Trainer" / name / "artifact.json").write_text(json.dumps(told))
+        record = {"created": created, "outputs": {"model": {"digest": f"digest of {name}"}}}
+        (root / "Trainer" / name / "artifact.json").write_text(json.dumps(record))
         origin = root / "serving/cats" / str(9 + created) / ORIGIN
         origin.parent.mkdir(parents=True)
         origin.write_text(json.dumps({"digest": f"digest of {name}"}))
@@ -109,8 +109,8 @@ def test_features_are_found_by_name_then_by_kind() -> None:
 def test_a_pushed_model_with_another_export_is_found(store: Path) -> None:
     """The Exporter's artifact can also rebuild the Keras model."""
     trained_model(store / "Exporter/small/model")
-    told = {"created": 5, "outputs": {"model": {"digest": "digest of small"}}}
-    (store / "Exporter/small/artifact.json").write_text(json.dumps(told))
+    record = {"created": 5, "outputs": {"model": {"digest": "digest of small"}}}
+    (store / "Exporter/small/artifact.json").write_text(json.dumps(record))
     origin = store / "serving/cats/11" / ORIGIN
     origin.parent.mkdir(parents=True)
     origin.write_text(json.dumps({"digest": "digest of small"}))

@@ -25,9 +25,9 @@ LABELS = {"yes": CLASSES, "number": NUMBERS, "both": np.stack([CLASSES, 1 - CLAS
 
 def represented(signal: float) -> Represented:
     """Features that depend on the labels with strength `signal`."""
-    told = np.stack([np.nan_to_num(CLASSES), NUMBERS], axis=1)
+    targets = np.stack([np.nan_to_num(CLASSES), NUMBERS], axis=1)
     noise = np.random.default_rng(1).normal(size=(200, 8))
-    return Represented(np.concatenate([signal * told, noise], axis=1), LABELS)
+    return Represented(np.concatenate([signal * targets, noise], axis=1), LABELS)
 
 
 def test_the_trunk_that_tells_more_of_the_labels_is_first() -> None:

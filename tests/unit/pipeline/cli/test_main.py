@@ -31,8 +31,8 @@ def rootstock(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
     imports = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     done.imported = {line.rpartition("|")[2].strip() for line in imports}  # type: ignore[attr-defined]
-    told = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
-    done.stderr = "\n".join(told)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    done.stderr = "\n".join(lines)
     return done
 
 
@@ -59,7 +59,7 @@ def test_a_valid_spec(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (
             ["tasks.ripe.positve=1"],
@@ -87,13 +87,13 @@ def test_a_valid_spec(project: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_said_without_a_traceback(
-    project: Path, overrides: list[str], told: str
+    project: Path, overrides: list[str], message: str
 ) -> None:
     arguments = [a for o in overrides for a in ("--set", o)]
     done = rootstock("validate", "spec.yaml", *arguments, cwd=project)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert re.search(told, done.stderr), done.stderr
+    assert re.search(message, done.stderr), done.stderr
     assert not done.imported & {"tensorflow", "mlflow"}
 
 

@@ -14,8 +14,8 @@ DOCS = Path(__file__).parents[4] / "docs"
 
 
 def test_the_page_of_the_docs_is_up_to_date() -> None:
-    told = "rootstock methods --markdown > docs/methods.md writes it"
-    assert (DOCS / "methods.md").read_text() == page(), told
+    hint = "rootstock methods --markdown > docs/methods.md writes it"
+    assert (DOCS / "methods.md").read_text() == page(), hint
 
 
 @pytest.mark.parametrize("method", all_methods(), ids=lambda m: f"{m.family}-{m.name}")

@@ -14,8 +14,8 @@ DOCS = Path(__file__).parents[4] / "docs"
 
 
 def test_the_page_of_the_docs_is_up_to_date() -> None:
-    told = "rootstock schema --markdown > docs/spec.md writes it"
-    assert (DOCS / "spec.md").read_text() == page(), told
+    hint = "rootstock schema --markdown > docs/spec.md writes it"
+    assert (DOCS / "spec.md").read_text() == page(), hint
 
 
 def test_links_of_the_page_exist() -> None:
@@ -50,14 +50,14 @@ def test_descriptions_of_keys_are_read_from_docstrings(
 
 def test_the_json_schema_describes_keys() -> None:
     parts = json_schema()["$defs"]
-    told = {
+    expected = {
         ("Training", "clip_norm"): "largest norm of the whole gradient.",
         ("BinaryTask", "positive"): "label values that mean yes;",
         ("CsvReader", "path"): "",
         ("HashSplits", "train"): "the share of examples",
         ("ColumnSplits", "column"): None,
     }
-    for (part, key), begins in told.items():
+    for (part, key), begins in expected.items():
         found = parts[part]["properties"][key].get("description")
         assert found is None if begins is None else found.startswith(begins)
     json.dumps(parts)

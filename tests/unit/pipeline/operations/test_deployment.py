@@ -46,45 +46,49 @@ def push(spec: Path, digest: str) -> int:
     return Directory(spec.parent / "served").push("little", saved, digest)
 
 
-def told(capsys, *arguments: object, code: int = 0) -> str:
+def output_of(capsys, *arguments: object, code: int = 0) -> str:
     assert main([str(a) for a in arguments]) == code
     out, err = capsys.readouterr()
     return out if code == 0 else err
 
 
 def test_models_are_listed_newest_first(spec, capsys):
-    lines = told(capsys, "models", spec).splitlines()
+    lines = output_of(capsys, "models", spec).splitlines()
     assert lines[0] == str(spec.parent / "served" / "little")
     assert [line.split()[:2] for line in lines[2:]] == [["2", "canary"], ["1", "stable"]]
     assert "newest" in lines[2]
 
 
 def test_a_canary_becomes_stable(spec, capsys):
-    assert "version 2 is now 'stable'" in told(capsys, "promote", spec)
-    assert told(capsys, "models", spec).splitlines()[2].split()[1:3] == ["canary,", "stable"]
-    assert "no version has the label 'beta'" in told(capsys, "promote", spec, "--from=beta", code=2)
+    assert "version 2 is now 'stable'" in output_of(capsys, "promote", spec)
+    assert output_of(capsys, "models", spec).splitlines()[2].split()[1:3] == ["canary,", "stable"]
+    assert "no version has the label 'beta'" in output_of(
+        capsys, "promote", spec, "--from=beta", code=2
+    )
 
 
 def test_a_rollback_makes_a_new_version_of_the_old_content(spec, capsys):
-    assert "version 3 contains the model of version 1" in told(capsys, "rollback", spec)
+    assert "version 3 contains the model of version 1" in output_of(capsys, "rollback", spec)
     served = spec.parent / "served" / "little" / "3" / "saved_model.pb"
     assert served.read_text() == "first"
-    assert "restores 1" in told(capsys, "models", spec)
-    assert "version 4 contains the model of version 2" in told(capsys, "rollback", spec, "--to=2")
-    assert "holds no version 9" in told(capsys, "rollback", spec, "--to=9", code=2)
+    assert "restores 1" in output_of(capsys, "models", spec)
+    assert "version 4 contains the model of version 2" in output_of(
+        capsys, "rollback", spec, "--to=2"
+    )
+    assert "holds no version 9" in output_of(capsys, "rollback", spec, "--to=9", code=2)
 
 
 def test_a_rollback_reports_moved_labels_and_what_tf_serving_needs(spec, capsys):
-    said = told(capsys, "rollback", spec)
+    said = output_of(capsys, "rollback", spec)
     assert "Labels that moved to it: canary, stable." in said
     assert "`rootstock deploy SPEC DIR` again" in said
     for digest in ("third", "fourth"):
         push(spec, digest)
-    said = told(capsys, "rollback", spec)
+    said = output_of(capsys, "rollback", spec)
     assert "version 6 contains the model of version 4" in said
     assert "'stable' stays at version 3." in said
     (spec.parent / "served" / "little" / labels.FILE).unlink()
-    said = told(capsys, "rollback", spec)
+    said = output_of(capsys, "rollback", spec)
     assert "abel" not in said
     assert "deploy" not in said
 
@@ -92,16 +96,16 @@ def test_a_rollback_reports_moved_labels_and_what_tf_serving_needs(spec, capsys)
 def test_a_rollback_after_a_promotion_skips_another_canary(spec, capsys):
     push(spec, "third")
     Directory(spec.parent / "served").label("little", "canary", 3)
-    told(capsys, "promote", spec)
-    assert "version 4 contains the model of version 1" in told(capsys, "rollback", spec)
+    output_of(capsys, "promote", spec)
+    assert "version 4 contains the model of version 1" in output_of(capsys, "rollback", spec)
 
 
 def test_old_versions_are_deleted_by_rollbacks_and_pushes(spec, capsys):
     two = ["--set", "push.keep=2"]
     push(spec, "third")
-    told(capsys, "rollback", spec, *two)
-    told(capsys, "rollback", spec, "--to=3", *two)
-    listed = told(capsys, "models", spec).splitlines()[2:]
+    output_of(capsys, "rollback", spec, *two)
+    output_of(capsys, "rollback", spec, "--to=3", *two)
+    listed = output_of(capsys, "models", spec).splitlines()[2:]
     assert [line.split()[0] for line in listed] == ["5", "4", "2"]
     loaded, _ = load_spec(spec, ["push.keep=2"], {})
     (spec.parent / "served" / "little" / labels.FILE).unlink()
@@ -138,32 +142,32 @@ def test_a_run_reports_the_version_of_a_model_that_was_pushed_before(spec):
 def test_a_deploy_kit_is_not_written_into_a_folder_with_other_files(spec, capsys):
     other = spec.parent / "other"
     other.mkdir()
-    assert "kubernetes.cpu.yaml" in told(capsys, "deploy", spec, other)
-    assert "files" in told(capsys, "deploy", spec, other)
-    said = told(capsys, "deploy", spec, spec.parent, code=2)
+    assert "kubernetes.cpu.yaml" in output_of(capsys, "deploy", spec, other)
+    assert "files" in output_of(capsys, "deploy", spec, other)
+    said = output_of(capsys, "deploy", spec, spec.parent, code=2)
     assert f"{spec.parent} contains other files. Use a new directory" in said
     assert not (spec.parent / "compose.yaml").exists()
-    assert "spec.yaml: cannot be written" in told(capsys, "deploy", spec, spec, code=2)
+    assert "spec.yaml: cannot be written" in output_of(capsys, "deploy", spec, spec, code=2)
 
 
 def test_a_deploy_kit_follows_the_labels(spec, capsys):
     kit = spec.parent / "kit"
-    assert "docker compose" in told(capsys, "deploy", spec, kit)
+    assert "docker compose" in output_of(capsys, "deploy", spec, kit)
     config = kit / "config" / "models.config"
     assert 'key: "canary" value: 2' in config.read_text()
     assert 'key: "stable" value: 1' in config.read_text()
-    told(capsys, "promote", spec)
-    told(capsys, "deploy", spec, kit)
+    output_of(capsys, "promote", spec)
+    output_of(capsys, "deploy", spec, kit)
     assert 'key: "stable" value: 2' in config.read_text()
     assert str(spec.parent / "served" / "little") in (kit / "compose.yaml").read_text()
 
 
 def test_commands_without_a_pushed_model_are_explained(spec, capsys):
     nowhere = ["--set", "push.destination=elsewhere"]
-    assert "no model has been pushed yet" in told(capsys, "models", spec, *nowhere, code=2)
-    assert "holds no version" in told(capsys, "rollback", spec, *nowhere, code=2)
+    assert "no model has been pushed yet" in output_of(capsys, "models", spec, *nowhere, code=2)
+    assert "holds no version" in output_of(capsys, "rollback", spec, *nowhere, code=2)
     kit = spec.parent / "kit"
-    assert "no model has been pushed" in told(capsys, "deploy", spec, kit, *nowhere, code=2)
+    assert "no model has been pushed" in output_of(capsys, "deploy", spec, kit, *nowhere, code=2)
     assert not kit.exists()
 
 
@@ -189,16 +193,16 @@ def test_mlflow_follows_a_rollback(spec, capsys, tmp_path):
         return {k: str(v) for k, v in told_now.items()}
 
     tracking = ["--set", "tracking.backend=mlflow", "--set", f"tracking.uri={uri}"]
-    told(capsys, "promote", spec, "--to=beta", *tracking)
+    output_of(capsys, "promote", spec, "--to=beta", *tracking)
     assert aliases() == {"champion": "1", "challenger": "3"}
-    told(capsys, "promote", spec, *tracking)
+    output_of(capsys, "promote", spec, *tracking)
     assert aliases() == {"champion": "3", "previous": "1"}
     push(spec, "fourth")
     Directory(tmp_path / "served").label("little", "canary", 4)
     registry.make_challenger(client, "little", "4", 4)
-    told(capsys, "rollback", spec, *tracking)  # of the canary
+    output_of(capsys, "rollback", spec, *tracking)  # of the canary
     assert aliases() == {"champion": "3", "previous": "1"}
-    told(capsys, "rollback", spec, *tracking)
+    output_of(capsys, "rollback", spec, *tracking)
     assert aliases() == {"champion": "1", "previous": "3"}
     registry.make_challenger(client, "little", "1", 7)
     assert aliases() == {"champion": "1", "previous": "3"}
@@ -216,4 +220,4 @@ def test_serving_an_earlier_model_leaves_labels_where_they_are(spec):
 def test_a_kit_mounts_directories_only(spec, capsys):
     kit = ["deploy", spec, spec.parent / "kit", "--set=push.destination=memory://models"]
     destination("memory://models").push("little", spec.parent / "saved_model", "first", None)
-    assert "mounts a directory" in told(capsys, *kit, code=2)
+    assert "mounts a directory" in output_of(capsys, *kit, code=2)

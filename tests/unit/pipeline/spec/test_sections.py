@@ -38,7 +38,7 @@ def test_methods_are_objects_and_names_come_from_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         (
             "model.balancing={name: fixed, weights: {loop: 2}}",
@@ -72,13 +72,13 @@ def test_methods_are_objects_and_names_come_from_keys() -> None:
         ("data.splits={train: 0.5, val: 0.1}", "add up to 1"),
     ],
 )
-def test_what_is_wrong_with_an_override_is_named(override: str, told: str) -> None:
-    with pytest.raises(RootstockError, match=told):
+def test_what_is_wrong_with_an_override_is_named(override: str, message: str) -> None:
+    with pytest.raises(RootstockError, match=message):
         load_spec(DIGITS, [override])
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "told"),
+    ("right", "wrong", "message"),
     [
         ("  epochs:", "  epoch:", r"yaml:(\d+): training.epoch: unknown key"),
         ("positive:", "positve:", r"yaml:(\d+): tasks.even.positve: .* mean 'positive'"),
@@ -88,13 +88,13 @@ def test_what_is_wrong_with_an_override_is_named(override: str, told: str) -> No
     ],
 )
 def test_what_is_wrong_in_a_file_is_named_with_its_line(
-    right: str, wrong: str, told: str, tmp_path: Path
+    right: str, wrong: str, message: str, tmp_path: Path
 ) -> None:
     text = DIGITS.read_text().replace(right, wrong, 1)
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(RootstockError) as error:
         load_spec(tmp_path / "a.yaml", ["training.batch_size=64"])
-    found = re.search(told, str(error.value))
+    found = re.search(message, str(error.value))
     assert found and wrong in text.splitlines()[int(found[1]) - 1], str(error.value)
 
 
@@ -143,11 +143,11 @@ def test_a_spec_survives_a_round_trip(
     seed: int, epochs: int, rate: float, positive: list[str]
 ) -> None:
     spec, _ = load_spec(DIGITS)
-    told = spec.model_dump(mode="json")
-    told.update(seed=seed)
-    told["training"].update(epochs=epochs, learning_rate=rate)
-    told["tasks"]["even"].update(positive=positive)
-    once = Spec.model_validate(told)
+    content = spec.model_dump(mode="json")
+    content.update(seed=seed)
+    content["training"].update(epochs=epochs, learning_rate=rate)
+    content["tasks"]["even"].update(positive=positive)
+    once = Spec.model_validate(content)
     assert Spec.model_validate_json(once.model_dump_json()) == once
     assert once.training.learning_rate == rate
 
@@ -155,10 +155,10 @@ def test_a_spec_survives_a_round_trip(
 def test_only_images_are_augmented() -> None:
     spec, _ = load_spec(DIGITS, ["training.augment={shift: 0.1}"])
     assert spec.training.augment == Augment(shift=0.1)
-    for overrides, told in (
+    for overrides, message in (
         (["training.augment={}"], "training.augment: augment changes nothing"),
         (["training.augment={spin: 3}"], "training.augment.spin: unknown key"),
         (["training.augment={flip: true}", "inputs={t: {kind: text}}"], "no input is an image"),
     ):
-        with pytest.raises(RootstockError, match=told):
+        with pytest.raises(RootstockError, match=message):
             load_spec(DIGITS, overrides)

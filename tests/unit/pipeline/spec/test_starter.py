@@ -87,7 +87,7 @@ def test_tasks(values: object, expected: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         (["a", "a"], "--label y: one value in the first 2 rows"),
         ([None, None], "--label y: no value in the first 2 rows"),
@@ -95,8 +95,8 @@ def test_tasks(values: object, expected: dict[str, object]) -> None:
         ([b"x", b"y"], "--label y: the column holds binary values"),
     ],
 )
-def test_columns_that_cannot_be_predicted_are_explained(values: object, told: str) -> None:
-    with pytest.raises(RootstockError, match=told):
+def test_columns_that_cannot_be_predicted_are_explained(values: object, message: str) -> None:
+    with pytest.raises(RootstockError, match=message):
         guess_task(column(values), "y")
 
 
@@ -164,7 +164,7 @@ def test_folders_of_classes(
 def test_init_explains_what_it_cannot_do(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a,b\n1,x\n2,y\n3,x\n")
     (tmp_path / "rows.docx").write_text("?")
-    for given, told in (
+    for given, message in (
         (
             ["rows.csv"],
             "should be predicted? Name each with --label. Columns there: a, b.",
@@ -175,7 +175,7 @@ def test_init_explains_what_it_cannot_do(tmp_path: Path) -> None:
     ):
         command = [sys.executable, "-X", "importtime", "-m", "pipeline.cli.main", "init", *given]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-        assert (done.returncode, told in done.stderr) == (2, True), done.stderr[-500:]
+        assert (done.returncode, message in done.stderr) == (2, True), done.stderr[-500:]
         assert "Traceback" not in done.stderr
         assert "| tensorflow\n" not in done.stderr
         assert not (tmp_path / "spec.yaml").exists()

@@ -36,8 +36,8 @@ def uri(tmp_path: Path) -> str:
 def test_a_version_is_found_in_the_store(tmp_path: Path, uri: str) -> None:
     entry = tmp_path / "store/Trainer/one"
     entry.mkdir(parents=True)
-    told = {"created": 1, "outputs": {"model": {"digest": "digest of cats"}}}
-    (entry / "artifact.json").write_text(json.dumps(told))
+    record = {"created": 1, "outputs": {"model": {"digest": "digest of cats"}}}
+    (entry / "artifact.json").write_text(json.dumps(record))
     for name in ("models:/cats@champion", "models:/cats/1"):
         found = looked_up(Registry(model=name), tmp_path / "store", uri)
         assert found == Registry(model=str(entry / "model"))

@@ -30,7 +30,7 @@ def test_lines_variables_and_overrides(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "overrides", "told"),
+    ("text", "overrides", "message"),
     [
         ("a: 1\nb: 2\na: 3\n", (), "s.yaml:3: key 'a' occurs twice; the first is in line 1"),
         ("a: [1", (), "not valid YAML"),
@@ -48,10 +48,10 @@ def test_what_is_wrong_is_named(
     monkeypatch: pytest.MonkeyPatch,
     text: str,
     overrides: tuple[str, ...],
-    told: str,
+    message: str,
 ) -> None:
     monkeypatch.delenv("DATA", raising=False)
-    with pytest.raises(RootstockError, match=told):
+    with pytest.raises(RootstockError, match=message):
         read(tmp_path, text, *overrides)
 
 

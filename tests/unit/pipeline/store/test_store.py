@@ -166,7 +166,7 @@ def test_the_record_is_plain_json(tmp_path: Path) -> None:
     store = Store(tmp_path).open()
     with store.attempt(ME) as place:
         entry = store.publish(ME, place, write(place), {"auc": 0.5}, 2.0)
-    told = json.loads((entry.path / "artifact.json").read_text())
-    assert told["outputs"]["examples"]["type"] == "Examples"
-    assert told["identity"]["stage"] == "ExampleGen"
-    assert "tensorflow" in told["versions"]
+    record = json.loads((entry.path / "artifact.json").read_text())
+    assert record["outputs"]["examples"]["type"] == "Examples"
+    assert record["identity"]["stage"] == "ExampleGen"
+    assert "tensorflow" in record["versions"]

@@ -1,4 +1,4 @@
-"""What evidence of known truth is found to say, and how it is told."""
+"""Conclusions from evidence with a known truth, and their report."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def test_of_equivalent_arms_the_one_with_fewer_models_is_recommended(tmp_path: P
 @pytest.mark.parametrize("ahead", [0.06, -0.06])
 def test_a_classical_model_that_is_better_is_named_first(tmp_path: Path, ahead: float) -> None:
     gains = {"single": NOTHING, "multitask": NOTHING, "classical": {"up": ahead, "side": -0.06}}
-    told = markdown(draw_conclusions(evidence(tmp_path, gains)))
-    first = told[: told.index("## ")] if "## " in told else told
+    report = markdown(draw_conclusions(evidence(tmp_path, gains)))
+    first = report[: report.index("## ")] if "## " in report else report
     found = re.search(
         r"\*\*The classical model is better\*\* than `multitask`: `up` by 0.0\d+\.", first
     )
@@ -146,9 +146,9 @@ def test_the_page_is_complete_and_needs_no_network(harmful: Findings) -> None:
 
 def test_the_report_for_machines_holds_every_trial(harmful: Findings, tmp_path: Path) -> None:
     write_report(harmful, "name: planted", tmp_path / "report")
-    told = json.loads((tmp_path / "report" / "study.json").read_text())
-    assert len(told["trials"]) == 2 * 3 * 8
-    assert told["recommendation"]["arm"] == "single"
+    report = json.loads((tmp_path / "report" / "study.json").read_text())
+    assert len(report["trials"]) == 2 * 3 * 8
+    assert report["recommendation"]["arm"] == "single"
     assert sorted(p.name for p in (tmp_path / "report").iterdir()) == [
         "report.html",
         "report.md",

@@ -190,7 +190,7 @@ def test_specs_elsewhere_find_the_modules_of_layers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("study", "told"),
+    ("study", "message"),
     [
         ("arms: {a: {models: [[up]]}}", "expected each of up, side, third in exactly one group"),
         (
@@ -201,6 +201,6 @@ def test_specs_elsewhere_find_the_modules_of_layers(tmp_path: Path) -> None:
         ("arms: {a: {set: {tasks: {}}}}", "tasks"),
     ],
 )
-def test_an_impossible_study_is_refused(tmp_path: Path, study: str, told: str) -> None:
-    with pytest.raises(RootstockError, match=re.escape(told)):
+def test_an_impossible_study_is_refused(tmp_path: Path, study: str, message: str) -> None:
+    with pytest.raises(RootstockError, match=re.escape(message)):
         designed(tmp_path, f"study: {{{study}}}")

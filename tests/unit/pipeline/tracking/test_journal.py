@@ -175,13 +175,13 @@ def test_a_killed_writer_is_known_to_be_dead_and_loses_nothing(tmp_path):
 
 def test_an_unwritable_journal_warns_once_and_stops_nothing(tmp_path):
     (tmp_path / "runs").write_text("a file where a directory must be")
-    told = []
-    tracker = JournalTracker(tmp_path / "runs" / "r", told.append)
+    messages = []
+    tracker = JournalTracker(tmp_path / "runs" / "r", messages.append)
     start(tracker)
     tracker.record(StageMetrics(stage="Trainer", step=0, values={"loss": 1.0}))
     tracker.record(RunFinished(status="finished"))
-    assert len(told) == 1
-    assert "record is incomplete" in told[0]
+    assert len(messages) == 1
+    assert "record is incomplete" in messages[0]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
@@ -194,8 +194,8 @@ def test_after_a_full_disk_the_journal_goes_on(tracker):
     os.close(tracker._file)
     tracker._file = whole
     tracker.record(StageMetrics(stage="Trainer", step=1, values={"loss": 1.0}))
-    told = [e for e, _ in read(tracker.run)]
-    assert [e.step for e in told if isinstance(e, StageMetrics)] == [1]
+    messages = [e for e, _ in read(tracker.run)]
+    assert [e.step for e in messages if isinstance(e, StageMetrics)] == [1]
 
 
 def test_run_ids_sort_by_time_and_differ(tmp_path):

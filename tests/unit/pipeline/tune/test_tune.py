@@ -85,8 +85,8 @@ def test_a_search_draws_from_its_space_and_goes_on_where_it_was(tmp_path: Path) 
     assert all(0.001 <= p["training.learning_rate"] <= 0.1 for p in drawn)
     assert len({p["training.learning_rate"] for p in drawn}) == 20
     assert {p["model.sharing"] for p in drawn} == {'"hard"', '{"name": "mmoe", "experts": 2}'}
-    told = as_overrides({**drawn[0], "training.learning_rate": 0.01234567}, search.settings)
-    assert "training.learning_rate=0.01235" in told
+    overrides = as_overrides({**drawn[0], "training.learning_rate": 0.01234567}, search.settings)
+    assert "training.learning_rate=0.01235" in overrides
     assert len(finished_trials(search.open())) == 20
     again = Search(tmp_path / "t.db", "s", settings(sampler="random"), seed=3)
     assert again.open().ask(again.distributions()).params == drawn[0]
@@ -150,9 +150,9 @@ def test_a_report_says_what_chance_may_have_done(tmp_path: Path) -> None:
     found = SearchResult(spec, objective, figures(0.8, 0.8), study.trials)
     assert found.best is not None
     assert found.best.number == 1
-    told = markdown(found)
-    assert "+2.00 % on validation data" in told
-    assert "On test data: +10.00 %. The validation gain is optimistic" in told
+    report = markdown(found)
+    assert "+2.00 % on validation data" in report
+    assert "On test data: +10.00 %. The validation gain is optimistic" in report
     worse = SearchResult(spec, objective, figures(0.8, 0.8), study.trials[:1])
     assert worse.best is None
     assert "No trial is better" in markdown(worse)

@@ -150,6 +150,6 @@ def test_a_module_is_checked_without_running_it(
     if content is not None:
         file.write_text(content)
     given = LayerInput(name="x", column="x", module=str(file), layer="A")
-    (told,) = given.check()
-    assert str(file) in told
-    assert re.search(message, told)
+    (problem,) = given.check()
+    assert str(file) in problem
+    assert re.search(message, problem)

@@ -74,7 +74,7 @@ def test_an_archive_with_new_content_is_another_module(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "link", "told"),
+    ("members", "link", "message"),
     [
         ({MODEL: b"", "../escaped": b"!"}, "", "'../escaped'"),
         ({MODEL: b"", "/tmp/escaped": b"!"}, "", "'/tmp/escaped'"),
@@ -83,10 +83,10 @@ def test_an_archive_with_new_content_is_another_module(tmp_path: Path) -> None:
     ],
 )
 def test_archives_with_unsafe_paths_or_without_a_module_are_refused(
-    tmp_path: Path, cache: Path, members: dict[str, bytes], link: str, told: str
+    tmp_path: Path, cache: Path, members: dict[str, bytes], link: str, message: str
 ) -> None:
     handle = archive(tmp_path / "bad.tgz", members, link)
-    with pytest.raises(TrunkError, match=told) as e:
+    with pytest.raises(TrunkError, match=message) as e:
         module_directory(handle)
     assert "bad.tgz" in str(e.value)
     assert left(cache) == []

@@ -1,1 +1,1 @@
-"""Inputs."""
+"""Kinds of inputs, and the features that they become."""

@@ -18,7 +18,7 @@ from components.errors import RootstockError
 from models.config import STRICT
 
 Split = Literal["train", "val", "test"]
-Share = Annotated[float, Field(ge=0, le=1)]
+SplitShare = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class HashSplits(Splitting):
 
     by: Literal["hash"] = "hash"
     train: Annotated[float, Field(gt=0, le=1)] = 0.8
-    val: Share = 0.1
-    test: Share = 0.1
+    val: SplitShare = 0.1
+    test: SplitShare = 0.1
     stratify: str | None = None
     seed: Annotated[int, Field(ge=0)] = 0
 

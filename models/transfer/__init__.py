@@ -1,1 +1,1 @@
-"""How pretrained weights adapt: one transfer mode per file."""
+"""Transfer modes: how pretrained weights are adapted. One mode per file."""

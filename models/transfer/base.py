@@ -1,4 +1,4 @@
-"""What a transfer mode is: which weights of a pretrained trunk train, when, and how fast."""
+"""Interface of transfer modes: which weights of a pretrained trunk train, when, and how fast."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pydantic import Field
 from models.lazy import keras
 
 TrunkRate = Annotated[float, Field(gt=0)]
-"""Learning rate of what trains in the trunk, as a share of `training.learning_rate`."""
+"""Learning rate of the trunk's weights that train, as a share of `training.learning_rate`."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Epochs in a row through which the same weights of the trunk train.
+    """Consecutive epochs in which the same weights of the trunk train.
 
-    start: index of its first epoch. variables: of the trunk, those that train.
+    start: index of the first epoch. variables: the trunk's variables that train.
     """
 
     start: int
@@ -27,12 +27,12 @@ class Phase:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a trunk adapts.
+    """How a trunk is adapted.
 
-    phases: the first starts at epoch 0, and each lasts until the next.
-    rates: learning rates of variables, by `id`, as a share of the heads'; 1 where none is given.
-    added: weights that are no part of the architecture: `Transfer.finish` takes them out again.
-    notes: what a person should know.
+    phases: the first starts at epoch 0; each lasts until the next one starts.
+    rates: learning rate by `id` of a variable, as a share of that of the heads; 1 if missing.
+    added: weights that are not part of the architecture; `Transfer.finish` removes them.
+    notes: warnings for the user.
     """
 
     phases: tuple[Phase, ...]
@@ -42,29 +42,29 @@ class Plan:
 
 
 class Transfer(ABC):
-    """From a trunk with its pretrained weights to a plan for adapting them.
+    """The spec of a transfer mode: it plans how the weights of a pretrained trunk are adapted.
 
-    A mode is a frozen dataclass with a literal `name`, in a file of its own in `models/transfer`.
-    In all of them, batch normalisation in Keras trunks uses its pretrained statistics and leaves
-    them as they are; its scale and offset train like other weights.
+    A mode is a frozen dataclass with a literal `name`, one per file in `models/transfer`. In all
+    modes, batch normalisation in Keras trunks uses its pretrained statistics and does not update
+    them; its scale and offset train like other weights.
     """
 
     name: str
 
     @abstractmethod
     def plan(self, trunk: keras.Model) -> Plan:
-        """How `trunk` adapts; may add weights and regularizers to its layers.
+        """The plan for this trunk. May add weights and regularizers to its layers.
 
         Raises:
-            TransferError: the trunk has nothing that this mode could train.
+            TransferError: the trunk has no weights that this mode can train.
         """
 
     def finish(self, trunk: keras.Model) -> None:  # noqa: B027 - most modes add nothing
-        """Leave the trunk as `Trunk.build` builds it, with the adapted weights."""
+        """Restore the architecture that `Trunk.build` builds, with the adapted weights."""
 
 
 class TransferError(ValueError):
-    """A mode does not fit a trunk: what was expected, what there is, what to do."""
+    """A mode does not fit a trunk: what was expected, what was received, what to do."""
 
 
 def at_rate(variables: Any, rate: float) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""Full fine-tuning: every weight of the trunk trains from the first step, slower than the heads."""
+"""Full fine-tuning: all weights of the trunk train from the first step."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from models.transfer.base import Phase, Plan, Transfer, TrunkRate, at_rate
 
 @dataclass(frozen=True, kw_only=True)
 class FineTune(Transfer):
-    """trunk_rate: of the trunk's weights. The default makes 5e-5 of the default learning rate,
-    BERT's own (Devlin et al. 2019, Appendix A.3: 2e-5 to 5e-5).
+    """Trains the trunk more slowly than the heads.
+
+    trunk_rate: of the trunk's weights. With the default learning rate, the default is a rate of
+        5e-5, as for BERT (Devlin et al. 2019, Appendix A.3: 2e-5 to 5e-5).
     """
 
     __pydantic_config__ = STRICT

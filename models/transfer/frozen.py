@@ -1,4 +1,4 @@
-"""Feature extraction: the trunk stays as it was pretrained, in inference mode; only heads train."""
+"""Feature extraction: the pretrained trunk does not change; only the heads train."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from models.transfer.base import Phase, Plan, Transfer
 
 @dataclass(frozen=True, kw_only=True)
 class Frozen(Transfer):
-    """The trunk's representation of every row is the same in every epoch.
+    """The trunk runs in inference mode, so its representation of a row is the same in every epoch.
 
-    embed: compute it once, before training (the Embed stage), instead of in every epoch. The
-        trained and served model is the same either way.
+    embed: compute the representations once before training (in the Embed stage), instead of in
+        every epoch. The trained and served model is the same in both cases.
     """
 
     __pydantic_config__ = STRICT

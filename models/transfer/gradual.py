@@ -1,8 +1,4 @@
-"""Gradual unfreezing (Howard and Ruder 2018, arXiv:1801.06146, section 3.3).
-
-The group of layers nearest to the heads thaws first, then one more group at a time, from output
-to input, until the whole trunk trains.
-"""
+"""Gradual unfreezing (Howard and Ruder 2018, arXiv:1801.06146, section 3.3)."""
 
 from __future__ import annotations
 
@@ -19,8 +15,13 @@ from models.transfer.layers.depth import variables_by_depth
 
 @dataclass(frozen=True, kw_only=True)
 class Gradual(Transfer):
-    """head_epochs: of the heads alone, before the first group thaws (0 as in the paper).
-    epochs_per_group: from one group to the next. trunk_rate: of the trunk's weights.
+    """Unfreezes the group of layers nearest to the heads first, then one more group at a time,
+    until the whole trunk trains.
+
+    head_epochs: epochs in which only the heads train, before the first group is unfrozen; 0 in the
+        paper.
+    epochs_per_group: epochs from one group to the next.
+    trunk_rate: of the trunk's weights.
     """
 
     __pydantic_config__ = STRICT
@@ -31,8 +32,8 @@ class Gradual(Transfer):
 
     def plan(self, trunk: keras.Model) -> Plan:
         phases = [Phase(0, ())] if self.head_epochs else []
-        thawed: tuple[keras.Variable, ...] = ()
+        unfrozen: tuple[keras.Variable, ...] = ()
         for i, group in enumerate(reversed(variables_by_depth(trunk))):
-            thawed = (*group, *thawed)
-            phases.append(Phase(self.head_epochs + i * self.epochs_per_group, thawed))
-        return Plan(tuple(phases), at_rate(thawed, self.trunk_rate))
+            unfrozen = (*group, *unfrozen)
+            phases.append(Phase(self.head_epochs + i * self.epochs_per_group, unfrozen))
+        return Plan(tuple(phases), at_rate(unfrozen, self.trunk_rate))

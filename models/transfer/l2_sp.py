@@ -1,5 +1,5 @@
-"""L2-SP: fine-tuning held near its starting point (Li, Grandvalet and Davoine 2018,
-arXiv:1802.01483, equation 2).
+"""L2-SP: fine-tuning near the starting point (Li, Grandvalet and Davoine 2018, arXiv:1802.01483,
+equation 2).
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from models.transfer.base import Phase, Plan, Transfer, TrunkRate, at_rate
 
 @dataclass(frozen=True, kw_only=True)
 class L2SP(Transfer):
-    """Adds `alpha / 2 * ||w - w0||^2` to the loss, over all trainable weights w of the trunk, w0
-    being the pretrained ones. (The paper's `beta`, plain weight decay of the new heads, is
-    `training.weight_decay`.)
+    """Adds `alpha / 2 * ||w - w0||^2` to the loss, where w are all trainable weights of the trunk
+    and w0 their pretrained values.
 
-    alpha: the paper's best lie between 0.01 and 0.1. trunk_rate: of the trunk's weights.
+    The paper's `beta`, weight decay of the new heads, is `training.weight_decay`.
+
+    alpha: strength of the penalty; the best values in the paper are from 0.01 to 0.1.
+    trunk_rate: of the trunk's weights.
     """
 
     __pydantic_config__ = STRICT
@@ -31,18 +33,19 @@ class L2SP(Transfer):
     def plan(self, trunk: keras.Model) -> Plan:
         variables = tuple(trunk.trainable_variables)
         for v in variables:
-            v.regularizer = _Toward(self.alpha, keras.ops.convert_to_numpy(v), v.regularizer)
+            v.regularizer = _TowardsStart(self.alpha, keras.ops.convert_to_numpy(v), v.regularizer)
         return Plan((Phase(0, variables),), at_rate(variables, self.trunk_rate))
 
     def finish(self, trunk: keras.Model) -> None:
         for v in trunk.weights:
-            if isinstance(v.regularizer, _Toward):
+            if isinstance(v.regularizer, _TowardsStart):
                 v.regularizer = v.regularizer.before
 
 
-class _Toward:
-    """A Keras regularizer: `alpha / 2` times the squared distance from where a weight started,
-    beside the regularizer that it had before.
+class _TowardsStart:
+    """A Keras regularizer: `alpha / 2` times the squared distance from a start value.
+
+    before: the regularizer that the weight already had, which stays active.
     """
 
     def __init__(self, alpha: float, start: Any, before: Any) -> None:

@@ -1,7 +1,4 @@
-"""First the heads alone, then everything (Kumar et al. 2022, arXiv:2202.10054, LP-FT, section 3.4).
-
-Fine-tuning from random heads distorts pretrained features; from heads that fit, much less.
-"""
+"""LP-FT: linear probing, then fine-tuning (Kumar et al. 2022, arXiv:2202.10054, section 3.4)."""
 
 from __future__ import annotations
 
@@ -17,7 +14,13 @@ from models.transfer.base import Phase, Plan, Transfer, TrunkRate, at_rate
 
 @dataclass(frozen=True, kw_only=True)
 class LinearThenFineTune(Transfer):
-    """head_epochs: of the heads alone. trunk_rate: of the trunk's weights, afterwards."""
+    """Trains only the heads first, then everything.
+
+    Fine-tuning with random heads distorts the pretrained features; with trained heads much less.
+
+    head_epochs: epochs in which only the heads train.
+    trunk_rate: of the trunk's weights afterwards.
+    """
 
     __pydantic_config__ = STRICT
     name: Literal["linear_then_fine_tune"] = "linear_then_fine_tune"

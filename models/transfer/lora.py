@@ -1,4 +1,4 @@
-"""Low-rank adaptation (Hu et al. 2021, arXiv:2106.09685, equation 3), merged when training ends."""
+"""LoRA: low-rank adaptation (Hu et al. 2021, arXiv:2106.09685, equation 3)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from models.transfer.base import Phase, Plan, Transfer, TransferError, TrunkRate
 from models.transfer.layers.low_rank import add_low_rank, can_adapt, merge_low_rank
 
 ATTENTION = ("query", "value")
-"""What the paper adapts by default (section 7.1)."""
+"""Layers that the paper adapts (section 7.1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lora(Transfer):
-    """W becomes W + alpha / rank * A B, of which only A and B train. Merged, it is the trunk that
-    it was, with other weights: serving costs nothing more.
+    """Replaces kernels W by W + alpha / rank * A B, of which only A and B train.
 
-    rank: columns of A, rows of B.
-    targets: names of layers, or of the kinds of layers (`Dense`, `Conv2D`, …). When empty, the
-        query and value projections; where there are none, every dense layer and convolution.
+    After training the product is merged into W, so serving costs nothing more.
+
+    rank: number of columns of A and rows of B.
+    alpha: scale of the update.
+    targets: names of layers or of layer classes (`Dense`, `Conv2D`, …). When empty: the query and
+        value projections, or all dense layers and convolutions if there are none.
     trunk_rate: of A and B.
     """
 
@@ -35,51 +37,52 @@ class Lora(Transfer):
     trunk_rate: TrunkRate = 0.5
 
     def plan(self, trunk: keras.Model) -> Plan:
-        """See `Transfer.plan`.
-
-        Raises:
-            TransferError: a target names no layer that can take it.
-        """
-        layers, unable = self._chosen(trunk)
+        layers, unsupported = self._selected(trunk)
         added = tuple(v for la in layers for v in add_low_rank(la, self.rank, self.alpha))
-        notes = (f"lora: left as they are, since they cannot take it: {unable}",) if unable else ()
+        notes = (f"lora: not adapted, because unsupported: {unsupported}",) if unsupported else ()
         return Plan((Phase(0, added),), at_rate(added, self.trunk_rate), added, notes)
 
     def finish(self, trunk: keras.Model) -> None:
-        """Merge A and B into the kernels, and take them out of the layers."""
+        """Merge A and B into the kernels and remove them from the layers."""
         for layer in _layers(trunk):
             merge_low_rank(layer)
 
-    def _chosen(self, trunk: keras.Model) -> tuple[list[keras.Layer], str]:
-        """The layers to adapt, and the names of those that were meant but cannot be."""
+    def _selected(self, trunk: keras.Model) -> tuple[list[keras.Layer], str]:
+        """The layers to adapt, and the names of target layers that cannot be adapted.
+
+        Raises:
+            TransferError: a target has no layer that can be adapted.
+        """
         layers = _layers(trunk)
         if not self.targets:
-            found = [la for la in layers if can_adapt(la) and la.name in ATTENTION]
-            found = found or [la for la in layers if can_adapt(la)]
-            if not found:
-                raise TransferError(f"lora: no layer of the trunk can take it. {_there(layers)}")
-            return found, ""
-        meant: list[keras.Layer] = []
-        for target in self.targets:
-            named = [la for la in layers if _named(la, target)]
-            if not any(can_adapt(la) for la in named):
-                cannot = f" These cannot take it: {_names(named)}." if named else ""
+            supported = [la for la in layers if can_adapt(la)]
+            attention = [la for la in supported if la.name in ATTENTION]
+            if not supported:
                 raise TransferError(
-                    f"lora: target {target!r} names no layer that can take it.{cannot}"
-                    f" {_there(layers)}"
+                    f"lora: no layer of the trunk can be adapted. {_supported(layers)}"
                 )
-            meant += [la for la in named if la not in meant]
-        return [la for la in meant if can_adapt(la)], _names(
-            [la for la in meant if not can_adapt(la)]
+            return attention or supported, ""
+        selected: list[keras.Layer] = []
+        for target in self.targets:
+            matches = [la for la in layers if _matches(la, target)]
+            if not any(can_adapt(la) for la in matches):
+                unsupported = f" Unsupported: {_names(matches)}." if matches else ""
+                raise TransferError(
+                    f"lora: target {target!r} names no layer that can be adapted.{unsupported}"
+                    f" {_supported(layers)}"
+                )
+            selected += [la for la in matches if la not in selected]
+        return [la for la in selected if can_adapt(la)], _names(
+            [la for la in selected if not can_adapt(la)]
         )
 
 
 def _layers(trunk: keras.Model) -> list[keras.Layer]:
-    """All layers that have trainable weights of their own, inner ones too, each once."""
+    """All layers, inner ones too, that have trainable weights of their own; each once."""
     return [la for la in trunk._flatten_layers() if la._trainable_variables]
 
 
-def _named(layer: keras.Layer, target: str) -> bool:
+def _matches(layer: keras.Layer, target: str) -> bool:
     return target in (layer.name, layer.name.rpartition(".")[2], type(layer).__name__)
 
 
@@ -87,10 +90,11 @@ def _names(layers: list[keras.Layer]) -> str:
     return ", ".join(f"{la.path} ({type(la).__name__})" for la in layers)
 
 
-def _there(layers: list[keras.Layer]) -> str:
+def _supported(layers: list[keras.Layer]) -> str:
+    """A sentence with the names of the layers that can be adapted, by class."""
     kinds: dict[str, set[str]] = {}
     for layer in layers:
         if can_adapt(layer):
             kinds.setdefault(type(layer).__name__, set()).add(layer.name.rpartition(".")[2])
-    told = "; ".join(f"{kind}: {', '.join(sorted(names))}" for kind, names in kinds.items())
-    return f"Layers that can, by kind: {told or 'none'}."
+    listed = "; ".join(f"{kind}: {', '.join(sorted(names))}" for kind, names in kinds.items())
+    return f"Supported layers, by class: {listed or 'none'}."

@@ -10,7 +10,7 @@ from models.lazy import keras
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrunkStage:
     """Consecutive operations of a functional model, in the order of computation.
 
     name: of the layer group of the last operation. output: of the last operation.
@@ -21,7 +21,7 @@ class Stage:
     output: keras.KerasTensor
 
 
-def stages_of(trunk: keras.Model) -> tuple[Stage, ...]:
+def stages_of(trunk: keras.Model) -> tuple[TrunkStage, ...]:
     """The stages of a trunk.
 
     The trunk is cut after a layer group if all inputs have been read and only one tensor that
@@ -38,7 +38,7 @@ def stages_of(trunk: keras.Model) -> tuple[Stage, ...]:
     last_use[id(trunk.output)] = len(nodes)
     groups = [_group(node.operation.name) for node in nodes]
     weighted, unread = set[int](), {id(t) for t in trunk.inputs}  # weighted: depend on weights
-    stages: list[Stage] = []
+    stages: list[TrunkStage] = []
     begin, live, group = 0, set[int](), ""
     for i, node in enumerate(nodes):
         group = groups[i] or group
@@ -53,7 +53,7 @@ def stages_of(trunk: keras.Model) -> tuple[Stage, ...]:
         unread -= read
         ends = last or (groups[i] not in ("", following) and not unread)
         if ends and len(outputs) == 1 and live & weighted == {id(outputs[0])}:
-            stages.append(Stage(group, tuple(nodes[begin : i + 1]), outputs[0]))
+            stages.append(TrunkStage(group, tuple(nodes[begin : i + 1]), outputs[0]))
             begin = i + 1
     return tuple(stages)
 

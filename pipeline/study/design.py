@@ -10,7 +10,7 @@ from components.training.recipe import Recipe
 from components.training.settings import Training
 from models.balancing.base import Balancing
 from models.balancing.loss_based.equal import Equal
-from models.balancing.loss_based.fixed import Fixed
+from models.balancing.loss_based.fixed import FixedWeights
 from models.sharing.hard import Hard
 from models.tasks.base import Task
 from pipeline.flow import recipe
@@ -105,7 +105,7 @@ def model_recipe(arm: PlannedArm, model: ArmModel, training: Training, seed: int
 
 
 def _narrowed(balancing: Balancing, tasks: tuple[str, ...]) -> Balancing:
-    if isinstance(balancing, Fixed):
+    if isinstance(balancing, FixedWeights):
         return replace(
             balancing, weights={t: w for t, w in balancing.weights.items() if t in tasks}
         )

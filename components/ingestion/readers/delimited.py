@@ -24,7 +24,7 @@ from components.ingestion.readers.text_values import (
     declared_types,
     decode,
     infer_type,
-    parse,
+    parse_column,
 )
 
 BLOCK_BYTES = 1 << 24
@@ -97,7 +97,7 @@ class CsvReader(Reader):
             arrays = []
             for field_ in schema:
                 values, undecodable = self._texts(block.column(columns.index(field_.name)))
-                parsed, unparsed = parse(values, field_.type)
+                parsed, unparsed = parse_column(values, field_.type)
                 for row in undecodable:
                     in_block.setdefault(row, f"column {field_.name!r} is not {self.encoding} text")
                 for row, reason in unparsed.items():

@@ -63,11 +63,11 @@ class MailReader(Reader):
 
 
 def _record(unit: Unit, position: int, path: str, raw: bytes) -> Record | BadRecord:
-    from components.ingestion.readers.mail_message import parse
+    from components.ingestion.readers.mail_message import parse_message
 
     if not raw.strip(b"\0\r\n\t "):
         return BadRecord(path, 0, "the message is empty")
-    mail = parse(raw)
+    mail = parse_message(raw)
     if mail.sender is None and mail.subject is None and mail.date is None:
         return BadRecord(path, 0, "is no e-mail: it has no From, Subject or Date")
     values = {

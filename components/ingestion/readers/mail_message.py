@@ -42,7 +42,7 @@ class Mail:
     attachments: int
 
 
-def parse(raw: bytes) -> Mail:
+def parse_message(raw: bytes) -> Mail:
     """Parse a message. Its body is the first non-empty plain text part, or else HTML part."""
     message = email.message_from_bytes(raw)
     texts: dict[str, str] = {}

@@ -92,7 +92,7 @@ def _type_of(values: pa.Array) -> pa.DataType:
     return kind
 
 
-def parse(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int, str]]:
+def parse_column(column: pa.Array, kind: pa.DataType) -> tuple[pa.Array, dict[int, str]]:
     """Texts as values of `kind`. Texts that do not fit become null; their rows are returned with a
     reason.
     """

@@ -20,7 +20,7 @@ from components.ingestion.readers.records import Record, batches
 INFER_RECORDS = 1000
 TOLERANCE = 0.1
 """The share of values that may not fit the inferred type; these become bad records."""
-Values = dict[str, list[bytes] | list[float] | list[int]]
+FeatureValues = dict[str, list[bytes] | list[float] | list[int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class TFRecordReader(FilesReader):
         return pa.list_(kind) if several or name in self.lists else kind
 
 
-def _examples(unit: Unit) -> Iterator[tuple[int, Values | str]]:
+def _examples(unit: Unit) -> Iterator[tuple[int, FeatureValues | str]]:
     """The position of every record with its features, or with the reason why it is bad."""
     from google.protobuf.message import DecodeError
 

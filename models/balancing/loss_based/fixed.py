@@ -15,7 +15,7 @@ from models.tasks.base import TaskTarget
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fixed(Balancing):
+class FixedWeights(Balancing):
     """The weighted sum of the losses, or their weighted mean over the tasks present in the batch.
 
     weights: by task; 1 for tasks that are not listed. They multiply the tasks' own `weight`. A

@@ -17,7 +17,7 @@ Derivatives = Callable[
 
 The scalar goes to 0 as x approaches the solution. A function with kinks may smooth them by it.
 """
-State = tuple["keras.KerasTensor", "keras.KerasTensor", "keras.KerasTensor"]
+NewtonState = tuple["keras.KerasTensor", "keras.KerasTensor", "keras.KerasTensor"]
 """x, its multipliers z, and the scalar duality gap (or another measure of the remaining error)."""
 
 STEPS_PER_CHECK, MAX_CHECKS = 2, 24
@@ -48,7 +48,7 @@ def minimize_on_simplex(
     gradient, _ = derivatives(x, ops.convert_to_tensor(1.0, "float64"))
     scale = ops.maximum(ops.max(ops.abs(gradient)), 1e-3)
 
-    def step(x: keras.KerasTensor, z: keras.KerasTensor, gap: keras.KerasTensor) -> State:
+    def step(x: keras.KerasTensor, z: keras.KerasTensor, gap: keras.KerasTensor) -> NewtonState:
         products = x * z
         mean = ops.mean(products)
         gradient, hessian = derivatives(x, mean)
@@ -72,7 +72,7 @@ def minimize_nonnegative(matrix: keras.KerasTensor, linear: keras.KerasTensor) -
     eye = ops.eye(matrix.shape[0], dtype="float64")
     damped = matrix + DAMPING * eye
 
-    def step(x: keras.KerasTensor, z: keras.KerasTensor, gap: keras.KerasTensor) -> State:
+    def step(x: keras.KerasTensor, z: keras.KerasTensor, gap: keras.KerasTensor) -> NewtonState:
         products = x * z
         mean = ops.mean(products, -1, keepdims=True)
         aim = CENTERING * mean / products
@@ -92,7 +92,7 @@ def solve_alpha_fair(
     """
     ops = keras.ops
 
-    def step(x: keras.KerasTensor, z: keras.KerasTensor, gap: keras.KerasTensor) -> State:
+    def step(x: keras.KerasTensor, z: keras.KerasTensor, gap: keras.KerasTensor) -> NewtonState:
         residual = ops.log(x / shares) / alpha + ops.log(z)
         side = z * (1 - residual) - ops.matmul(matrix, x)
         dx = ops.solve(matrix + ops.diag(z / (alpha * x)), side[:, None])[:, 0] / x
@@ -103,20 +103,20 @@ def solve_alpha_fair(
 
 
 def _iterate(
-    step: Callable[[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor], State],
+    step: Callable[[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor], NewtonState],
     x: keras.KerasTensor,
     z: keras.KerasTensor,
 ) -> keras.KerasTensor:
     """X after steps until convergence."""
 
-    def steps(*state: keras.KerasTensor) -> State:
+    def steps(*state: keras.KerasTensor) -> NewtonState:
         x, z, gap = state
         for _ in range(STEPS_PER_CHECK):
             x, z, gap = step(x, z, gap)
         return x, z, gap
 
     gap = keras.ops.convert_to_tensor(1.0, "float64")
-    final: State = keras.ops.while_loop(
+    final: NewtonState = keras.ops.while_loop(
         lambda x, z, gap: gap > TOLERANCE, steps, (x, z, gap), maximum_iterations=MAX_CHECKS
     )
     return final[0]

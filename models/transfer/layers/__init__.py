@@ -1,1 +1,1 @@
-"""Layers."""
+"""What several transfer modes need of Keras layers."""

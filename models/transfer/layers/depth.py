@@ -1,4 +1,4 @@
-"""The trainable weights of a trunk by depth."""
+"""Trainable variables of a trunk, by depth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from models.trunks.base import layer_groups
 
 def variables_by_depth(trunk: keras.Model) -> list[list[keras.Variable]]:
     """The trainable variables of each group of layers (`models.trunks.base.layer_groups`), from
-    input to output; groups that have none are left out.
+    input to output, without groups that have none.
     """
     groups = [
         [v for layer in layers for v in layer.trainable_variables]

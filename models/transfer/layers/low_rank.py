@@ -1,8 +1,9 @@
 """Low-rank updates of the kernels of Keras layers.
 
-Keras's own `enable_lora` factors the kernel of an `EinsumDense`, [inputs, heads, size], along its
-last axis alone: of a BERT's query projection that leaves a quarter of the weights, not two thin
-matrices. Here every kernel counts as the matrix [inputs, outputs] that it is in the paper.
+Here, as in the paper, every kernel is treated as a matrix [inputs, outputs]. Keras's own
+`enable_lora` factors the kernel of an `EinsumDense`, [inputs, heads, size], along its last axis
+only: for the query projection of a BERT that leaves a quarter of the weights, not two thin
+matrices.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from models.lazy import keras
 
 
 def can_adapt(layer: keras.Layer) -> bool:
-    """Whether its kernel is a matrix from inputs to outputs: of dense layers and convolutions, but
-    neither of depthwise or transposed convolutions nor of recurrent layers.
+    """Whether the layer's kernel is a matrix from inputs to outputs.
+
+    It is for dense layers and convolutions, but not for depthwise or transposed convolutions, nor
+    for recurrent layers.
     """
     layers = keras.layers
     if not isinstance(
@@ -27,7 +30,7 @@ def can_adapt(layer: keras.Layer) -> bool:
 
 
 def add_low_rank(layer: keras.Layer, rank: int, alpha: float) -> list[keras.Variable]:
-    """Make the kernel W + alpha / rank * A B, and freeze the layer's other weights.
+    """Replace the kernel by W + alpha / rank * A B, and freeze the layer's other weights.
 
     Returns: A [inputs, rank], He-uniform, and B [rank, outputs], zeros; float32.
     """
@@ -51,23 +54,23 @@ def add_low_rank(layer: keras.Layer, rank: int, alpha: float) -> list[keras.Vari
 
 
 def merge_low_rank(layer: keras.Layer) -> None:
-    """Add the update to the kernel and take A and B out; layers without one stay as they are."""
-    if not hasattr(layer, "low_rank_a"):
+    """Add the update to the kernel and remove A and B. Does nothing to layers without an update."""
+    if not issubclass(type(layer), _LowRank):
         return
     layer._kernel.assign(layer.kernel)
     object.__setattr__(layer, "__class__", type(layer).__mro__[2])
     for name in ("low_rank_a", "low_rank_b"):
         layer._untrack_variable(getattr(layer, name))
-        # Keras's own `__delattr__` also collects garbage, for seconds where many layers are adapted
+        # Keras's own `__delattr__` also collects garbage, which takes seconds for many layers.
         super(keras.Layer, layer).__delattr__(name)
 
 
 class _LowRank:
-    """Before a layer class: what its kernel is."""
+    """Mixin before a layer class that overrides its kernel."""
 
     @property
     def kernel(self: Any) -> keras.KerasTensor:
-        """The whole kernel, in the shape that the layer knows."""
+        """The kernel with the update, in the layer's own shape."""
         update = keras.ops.matmul(self.low_rank_a, self.low_rank_b)
         update = keras.ops.reshape(update, self._kernel.shape)
         return self._kernel + self.low_rank_scale * update
@@ -79,10 +82,10 @@ def _adapted(cls: type) -> type:
 
 
 def _num_input_axes(layer: keras.Layer) -> int:
-    """How many leading axes of the kernel are inputs; 0 where they do not come first."""
+    """The number of leading kernel axes that are inputs; 0 if the inputs do not come first."""
     if not isinstance(layer, keras.layers.EinsumDense):
         return len(layer._kernel.shape) - 1
-    taken, rest = layer.equation.replace("...", "").split(",")
+    inputs, rest = layer.equation.replace("...", "").split(",")
     kernel, _, _ = rest.partition("->")
-    inputs = [letter in taken for letter in kernel]
-    return sum(inputs) if inputs == sorted(inputs, reverse=True) and not all(inputs) else 0
+    is_input = [letter in inputs for letter in kernel]
+    return sum(is_input) if is_input == sorted(is_input, reverse=True) and not all(is_input) else 0

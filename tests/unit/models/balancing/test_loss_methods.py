@@ -9,7 +9,7 @@ from scipy.stats import gmean
 
 from models.balancing.loss_based.dwa import DWA, DWABalancer
 from models.balancing.loss_based.famo import FAMO, FAMOBalancer
-from models.balancing.loss_based.fixed import Fixed
+from models.balancing.loss_based.fixed import FixedWeights
 from models.balancing.loss_based.gls import GLS
 from models.balancing.loss_based.rlw import RLW
 from models.balancing.loss_based.stch import STCH, STCHBalancer
@@ -29,9 +29,9 @@ PROBLEMS = pytest.mark.parametrize("losses", LOSSES.values(), ids=LOSSES.keys())
 
 def test_fixed_weights_multiply_the_tasks_own() -> None:
     losses = np.array([0.5, 2.0, 3.0])
-    method = Fixed(weights={"t0": 4.0, "t2": 0.0})
+    method = FixedWeights(weights={"t0": 4.0, "t2": 0.0})
     assert step(built(method, 1, 3, 1), losses)[1] == pytest.approx([4, 3, 0])
-    mean = Fixed(weights={"t0": 4.0, "t2": 0.0}, reduction="mean")
+    mean = FixedWeights(weights={"t0": 4.0, "t2": 0.0}, reduction="mean")
     total, weights = step(built(mean, 1, 3, 1), losses, np.array([1, 1, 0]))
     assert total == pytest.approx((4 * 0.5 + 3 * 2) / 7)
     assert weights == pytest.approx([4 / 7, 3 / 7, 0])
@@ -41,7 +41,7 @@ def test_a_fixed_weight_of_an_unknown_task_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"balancing.weights: no task 'x'; expected some of \['t0'\]"
     ):
-        Fixed(weights={"x": 1.0}).build(targets(1))
+        FixedWeights(weights={"x": 1.0}).build(targets(1))
 
 
 @PROBLEMS

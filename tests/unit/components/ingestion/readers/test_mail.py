@@ -10,7 +10,7 @@ import pytest
 
 from components.ingestion.readers import mail
 from components.ingestion.readers.mail import MailReader
-from components.ingestion.readers.mail_message import decoded, parse
+from components.ingestion.readers.mail_message import decoded, parse_message
 from tests.unit.components.ingestion.readers.reading import read
 
 
@@ -28,7 +28,7 @@ def test_plain_text_comes_before_html_and_files_are_counted() -> None:
     given.add_alternative("<p>Hello</p>", subtype="html")
     given.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="a.pdf")
     given.add_attachment("notes", filename="notes.txt")
-    found = parse(given.as_bytes())
+    found = parse_message(given.as_bytes())
     assert (found.sender, found.subject) == ("Jörg <j@example.org>", "Grüße aus Köln")
     assert found.date == "2002-09-02T10:00:00+00:00"
     assert (found.body.strip(), found.html, found.attachments) == ("Guten Tag", False, 2)
@@ -37,7 +37,7 @@ def test_plain_text_comes_before_html_and_files_are_counted() -> None:
 def test_html_alone_loses_its_tags() -> None:
     page = "<style>p {}</style><p>Buy <b>now</b></p><script>x()</script>"
     raw = f"From: a\nContent-Type: text/html\n\n{page}"
-    found = parse(raw.encode())
+    found = parse_message(raw.encode())
     assert (found.body, found.html) == ("Buy now", True)
 
 
@@ -68,7 +68,7 @@ def test_charsets_are_repaired(content: bytes, charset: str | None, text: str) -
     ],
 )
 def test_subjects(raw: bytes, subject: str) -> None:
-    assert parse(raw).subject == subject
+    assert parse_message(raw).subject == subject
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_subjects(raw: bytes, subject: str) -> None:
     ],
 )
 def test_broken_messages_are_still_read(raw: bytes) -> None:
-    assert parse(raw).sender == "x"
+    assert parse_message(raw).sender == "x"
 
 
 def test_files_maildir_mbox_and_archive_together(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import partial
 from typing import Annotated, Any, TypeVar, Union
 
 from pydantic import BeforeValidator, Field
@@ -31,23 +31,15 @@ def methods(package: str, base: type[M], key: str = "name") -> dict[str, type[M]
     return dict(sorted(by_name.items()))
 
 
-def part(package: str, base: type[M], kind: str) -> M:
+def part(package: str, base: type[M], kind: str) -> type[M]:
     """What `kind` means to `package`: the one concrete subclass of `base` in `<package>.<kind>`.
 
-    Only that module is imported, and each class is instantiated once. `package` is a literal where
-    this is called: fingerprints read it there (`pipeline.store.fingerprint`), since no import
-    statement names the module.
+    Only that module is imported. `package` is a literal where this is called: fingerprints read it
+    there (`pipeline.store.sources`), since no import statement names the module.
 
     Raises:
         LookupError: the package has no such module, or the module not exactly one such class.
     """
-    instance = _instance(package, base, kind)  # type: ignore[arg-type] # classes are hashable
-    assert isinstance(instance, base)
-    return instance
-
-
-@cache
-def _instance(package: str, base: type[Any], kind: str) -> object:
     module = f"{package}.{kind}"
     try:
         classes = list(_concrete(module, base))
@@ -57,7 +49,7 @@ def _instance(package: str, base: type[Any], kind: str) -> object:
         raise LookupError(f"{package} has no module {kind!r}: the kind lacks this part.") from e
     if len(classes) != 1:
         raise LookupError(f"Expected one concrete {base.__name__} in {module}. Received: {classes}")
-    return classes[0]()
+    return classes[0]
 
 
 def choice(package: str, base: type[M], key: str = "name") -> Any:

@@ -31,7 +31,9 @@ if platform.machine() in ("x86_64", "AMD64"):
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
+    from keras import KerasTensor as Tensor
 else:
+    Tensor = Any  # a name for annotations
 
     class _Lazy:
         def __init__(self, name: str) -> None:
@@ -59,4 +61,4 @@ def load(name: str) -> Any:
                 del sys.modules[package]
 
 
-__all__ = ["keras", "load", "tf"]
+__all__ = ["Tensor", "keras", "load", "tf"]

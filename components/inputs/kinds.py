@@ -13,14 +13,13 @@ from models.inputs.base import Input
 
 def kind_of(spec: Input) -> InputKind[Any]:
     """What the stages need to know about the kind of an input."""
-    kind: InputKind[Any] = part("components.inputs", InputKind, spec.kind)
-    return kind
+    return part("components.inputs", InputKind, spec.kind)()
 
 
 def all_kinds() -> list[InputKind[Any]]:
     """Every kind, by name."""
     names = methods("models.inputs", Input, key="kind")
-    return [part("components.inputs", InputKind, name) for name in names]
+    return [part("components.inputs", InputKind, name)() for name in names]
 
 
 def column_of(spec: Input, split: SplitStatistics) -> ColumnStatistics:

@@ -152,4 +152,4 @@ def labels_of(task: Task) -> Labels[Any]:
 
 def of_kind(kind: str) -> Labels[Any]:
     """The labels of a kind of task."""
-    return part("components.labels", Labels, kind)
+    return part("components.labels", Labels, kind)()

@@ -49,5 +49,4 @@ def fit_features(
 
 
 def _fit_of(spec: Input) -> InputFit[Any]:
-    fit: InputFit[Any] = part("components.transform.fit", InputFit, spec.kind)
-    return fit
+    return part("components.transform.fit", InputFit, spec.kind)()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from models.lazy import keras, tf
 from models.tasks.heads.head import Head
-from models.tasks.heads.losses import masked_mean
+from models.tasks.heads.losses import filled, masked_mean, present
 
 Tensors = Mapping[str, keras.KerasTensor]
 """By the name of a feature or a task: [batch, ...]."""
@@ -38,9 +38,9 @@ def batch_losses(heads: tuple[Head, ...], labels: Tensors, outputs: Tensors) -> 
     losses, rows, totals = [], [], []
     for head in heads:
         name = head.target.name
-        present = head.present(labels[name])
-        known = head.fill(labels[name], present)
-        losses.append(masked_mean(head.row_losses(known, outputs[name]), present))
-        rows.append(keras.ops.sum(present))
-        totals.append(head.totals(known, keras.ops.stop_gradient(outputs[name]), present))
+        labelled = present(labels[name])
+        known = filled(labels[name], labelled)
+        losses.append(masked_mean(head.row_losses(known, outputs[name]), labelled))
+        rows.append(keras.ops.sum(labelled))
+        totals.append(head.totals(known, keras.ops.stop_gradient(outputs[name]), labelled))
     return BatchLosses(keras.ops.stack(losses), keras.ops.stack(rows), totals, losses)

@@ -55,10 +55,9 @@ class Scratch(Trunk):
 
 def _encoder_of(feature: Feature) -> FeatureEncoder[Any]:
     try:
-        encoder: FeatureEncoder[Any] = part("models.trunks.encoders", FeatureEncoder, feature.kind)
+        return part("models.trunks.encoders", FeatureEncoder, feature.kind)()
     except LookupError as e:
         raise TrunkError(
             f"input {feature.name!r}: a trunk trained from scratch has no encoder for"
             f" {feature.kind} features. Texts are words of its own vocabulary there."
         ) from e
-    return encoder

@@ -33,6 +33,7 @@ from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
 from models.tasks.base import Task, TaskTarget
 from models.tasks.heads.head import head_for
+from models.tasks.heads.losses import filled, present
 from models.trunks.scratch import Scratch
 from pipeline.store.sources import known, sources
 from pipeline.tracking.logged_model import signature_of
@@ -217,11 +218,11 @@ def test_a_head_learns_its_labels_and_measures_them(kind: str) -> None:
     assert answers.shape == (ROWS, head.units)
     assert answers.dtype == tf.float32
     assert head.units == (1 if target.task.answer == "number" else len(target.classes))
-    present = head.present(tf.constant(encoded))
-    np.testing.assert_array_equal(present, KNOWN.astype(np.float32))
-    filled = head.fill(tf.constant(encoded), present)
-    assert np.isfinite(filled).all()
-    totals = head.totals(filled, tf.constant(outputs), present)
+    there = present(tf.constant(encoded))
+    np.testing.assert_array_equal(there, KNOWN.astype(np.float32))
+    known = filled(tf.constant(encoded), there)
+    assert np.isfinite(known).all()
+    totals = head.totals(known, tf.constant(outputs), there)
     assert totals.shape == (head.num_totals,)
     metrics = head.metrics(np.asarray(totals))
     assert metrics.keys() == head.directions.keys()

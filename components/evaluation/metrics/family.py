@@ -115,7 +115,7 @@ class Family(ABC):
 
 def family_of(kind: str) -> Family:
     """The metrics of a kind of task."""
-    return part("components.evaluation.metrics", Family, kind)
+    return part("components.evaluation.metrics", Family, kind)()
 
 
 def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> tuple[tuple[int, ...], ...]:

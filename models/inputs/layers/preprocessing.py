@@ -52,7 +52,4 @@ def published_inputs(features: Sequence[Feature]) -> dict[str, tf.TensorSpec]:
 
 
 def _of_kind(feature: Feature) -> FeaturePreprocessing[Any, Any]:
-    kind: FeaturePreprocessing[Any, Any] = part(
-        "models.inputs.layers", FeaturePreprocessing, feature.kind
-    )
-    return kind
+    return part("models.inputs.layers", FeaturePreprocessing, feature.kind)()

@@ -13,11 +13,9 @@ from typing import final
 
 import numpy as np
 
-from models.lazy import keras
-from models.tasks.base import TaskTarget
-from models.tasks.count import CountTask
-from models.tasks.heads.epoch_metrics import ratio
-from models.tasks.heads.head import Head, HeadBuilder
+from models.lazy import Tensor, keras
+from models.tasks.heads.epoch_metrics import means, sums
+from models.tasks.heads.head import Head
 
 
 @final
@@ -25,38 +23,21 @@ class CountHead(Head):
     """The logarithm of the expected count."""
 
     directions = {"deviance": "min", "mae": "min"}  # noqa: RUF012 - declared in Head
+    num_totals = 3
 
-    def __init__(self, target: TaskTarget) -> None:
-        super().__init__(target, 1, 3)
-
-    def row_losses(
-        self, labels: keras.KerasTensor, outputs: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def row_losses(self, labels: Tensor, outputs: Tensor) -> Tensor:
         ops, log_rate = keras.ops, outputs[:, 0]
         distance = log_rate - ops.log(ops.maximum(labels, 1.0))  # log(mu / y), for y > 0
         half = ops.where(labels > 0, labels * (ops.expm1(distance) - distance), ops.exp(log_rate))
         return ops.relu(half)  # rounding may leave it slightly below 0
 
-    def answer(self, outputs: keras.KerasTensor) -> keras.KerasTensor:
+    def answer(self, outputs: Tensor) -> Tensor:
         return keras.ops.exp(outputs)
 
-    def totals(
-        self,
-        labels: keras.KerasTensor,
-        outputs: keras.KerasTensor,
-        present: keras.KerasTensor,
-    ) -> keras.KerasTensor:
-        ops = keras.ops
-        deviance = 2.0 * self.row_losses(labels, outputs) * present
-        error = ops.abs(ops.exp(outputs[:, 0]) - labels) * present
-        return ops.stack([ops.sum(deviance), ops.sum(error), ops.sum(present)])
+    def totals(self, labels: Tensor, outputs: Tensor, present: Tensor) -> Tensor:
+        error = keras.ops.abs(keras.ops.exp(outputs[:, 0]) - labels)
+        return sums(present, 2.0 * self.row_losses(labels, outputs), error)
 
     def metrics(self, totals: np.ndarray) -> dict[str, float]:
-        deviance, error, rows = totals
-        return {"deviance": ratio(deviance, rows), "mae": ratio(error, rows)}
-
-
-@final
-class CountHeadBuilder(HeadBuilder[CountTask]):
-    def build(self, task: CountTask, target: TaskTarget) -> CountHead:
-        return CountHead(target)
+        deviance, error = means(totals)
+        return {"deviance": deviance, "mae": error}

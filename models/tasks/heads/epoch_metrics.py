@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
 BINS = 1024
 LARGEST_LOGIT = 16.0
 """Larger logits count in the outermost bins: probabilities within 1e-7 of 0 or 1."""
 
 
-def logit_histogram(
-    labels: keras.KerasTensor, logits: keras.KerasTensor, present: keras.KerasTensor
-) -> keras.KerasTensor:
+def logit_histogram(labels: Tensor, logits: Tensor, present: Tensor) -> Tensor:
     """Counts, float32 [2 x BINS]: of the logits of negative rows, then of positive rows.
 
     labels: [batch] of 0 and 1. logits: float32 [batch]. present: float32 [batch], 0 or 1.
@@ -46,6 +44,17 @@ def accuracy(histogram: np.ndarray) -> float:
     negatives, positives = histogram
     correct = negatives[: BINS // 2].sum() + positives[BINS // 2 :].sum()
     return ratio(correct, histogram.sum())
+
+
+def sums(present: Tensor, *rows: Tensor) -> Tensor:
+    """Float32 [n + 1]: the sum of each of n figures [batch] over present rows, and their number."""
+    ops = keras.ops
+    return ops.stack([*(ops.sum(figure * present) for figure in rows), ops.sum(present)])
+
+
+def means(totals: np.ndarray) -> list[float]:
+    """The means of the n figures that `sums` has added up; NaN without rows."""
+    return [ratio(total, totals[-1]) for total in totals[:-1]]
 
 
 def ratio(total: float, count: float) -> float:

@@ -8,17 +8,20 @@ would depend on how many labels happen to be missing.
 
 from __future__ import annotations
 
-from models.lazy import keras
+from collections.abc import Iterable
+from typing import Any
+
+from models.lazy import Tensor, keras
 
 ops = keras.ops
 
 
-def masked_mean(rows: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+def masked_mean(rows: Tensor, present: Tensor) -> Tensor:
     """Mean of `rows` [batch] where `present` [batch] (float32, 0 or 1) is 1; 0 if it never is."""
     return ops.sum(rows * present) / ops.maximum(ops.sum(present), 1.0)
 
 
-def present(labels: keras.KerasTensor) -> keras.KerasTensor:
+def present(labels: Tensor) -> Tensor:
     """float32 [batch]: 1 for labelled rows, 0 where the label is missing (NaN, or -1 for integers).
 
     labels: [batch] or [batch, classes].
@@ -30,32 +33,36 @@ def present(labels: keras.KerasTensor) -> keras.KerasTensor:
     return ops.cast(ops.all(known, axis=inner) if inner else known, "float32")
 
 
-def filled(labels: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+def filled(labels: Tensor, present: Tensor) -> Tensor:
     """`labels` [batch, ...] with 0 in the rows that are not `present` ([batch], 0 or 1)."""
     rows = present[(..., *(None for _ in labels.shape[1:]))]
     return ops.where(ops.cast(rows, "bool"), labels, ops.zeros_like(labels))
 
 
-def binary_crossentropy(labels: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
-    """-log p(label), elementwise, from logits; labels 0 or 1."""
-    return ops.relu(logits) - logits * labels + ops.log1p(ops.exp(-ops.abs(logits)))
+def binary_crossentropy(
+    labels: Tensor, logits: Tensor, weights: Iterable[Any] | None = None
+) -> Tensor:
+    """-log p(label), elementwise, from logits; labels 0 or 1. weights: of 0 and of 1."""
+    elements = ops.relu(logits) - logits * labels + ops.log1p(ops.exp(-ops.abs(logits)))
+    if weights is None:
+        return elements
+    negative, positive = weights
+    return elements * (negative + (positive - negative) * labels)
 
 
-def categorical_crossentropy(
-    labels: keras.KerasTensor, logits: keras.KerasTensor
-) -> keras.KerasTensor:
+def categorical_crossentropy(labels: Tensor, logits: Tensor) -> Tensor:
     """-log p(label) [batch] from int labels [batch] and logits [batch, classes]."""
     log_probabilities = ops.log_softmax(logits, axis=-1)
     one_hot = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
     return -ops.sum(one_hot * log_probabilities, axis=-1)
 
 
-def squared_error(labels: keras.KerasTensor, predictions: keras.KerasTensor) -> keras.KerasTensor:
+def squared_error(labels: Tensor, predictions: Tensor) -> Tensor:
     """(prediction - label)²."""
     return ops.square(predictions - labels)
 
 
-def huber(labels: keras.KerasTensor, predictions: keras.KerasTensor) -> keras.KerasTensor:
+def huber(labels: Tensor, predictions: Tensor) -> Tensor:
     """Half the squared error up to a distance of 1, linear beyond (Huber 1964)."""
     distance = ops.abs(predictions - labels)
     return ops.where(distance <= 1.0, 0.5 * ops.square(distance), distance - 0.5)

@@ -14,6 +14,7 @@ from sklearn.metrics import (
 from models.lazy import tf
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
+from models.tasks.heads import losses
 from models.tasks.heads.epoch_metrics import BINS, auc
 from models.tasks.heads.head import Head, head_for
 from models.tasks.multiclass import MulticlassTask
@@ -29,8 +30,8 @@ def measured(head: Head, labels: np.ndarray, outputs: np.ndarray) -> dict[str, f
     total = np.zeros(head.num_totals)
     for start, stop in ((0, 7), (7, 1000), (1000, len(labels))):
         batch, given = tf.constant(labels[start:stop]), tf.constant(outputs[start:stop])
-        present = head.present(batch)
-        total += head.totals(head.fill(batch, present), given, present).numpy()
+        present = losses.present(batch)
+        total += head.totals(losses.filled(batch, present), given, present).numpy()
     return head.metrics(total)
 
 

@@ -40,6 +40,7 @@ class Sharing(ABC):
     """The spec of a sharing scheme: a frozen dataclass with a literal `name`, one per file.
 
     towers: units of the dense layers that each task has for itself, before its head.
+
     one_trunk: whether the scheme starts from the output of one whole trunk. Such an output can be
         computed in advance, and such a trunk can be published and reused.
     gradients_meet: where per-task gradients share a common tensor; None if they never do.

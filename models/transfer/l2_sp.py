@@ -1,6 +1,4 @@
-"""L2-SP: fine-tuning near the starting point (Li, Grandvalet and Davoine 2018, arXiv:1802.01483,
-equation 2).
-"""
+"""L2-SP: fine-tuning near the start (Li et al. 2018, ICML, arXiv:1802.01483, equation 2)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Layer-wise learning rate decay (Clark et al. 2020, ELECTRA, arXiv:2003.10555, section 3.2 and
-appendix B; after Howard and Ruder 2018, section 3.2).
-"""
+"""Layer-wise learning rate decay (Clark et al. 2020, ELECTRA, arXiv:2003.10555, section 3.2)."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from models.transfer.layers.depth import variables_by_depth
 @dataclass(frozen=True, kw_only=True)
 class LayerDecay(Transfer):
     """Groups of layers nearer to the input train more slowly: the k-th group below the last one has
-    the rate `trunk_rate * decay**k`.
+    the rate `trunk_rate * decay**k` (appendix B; after Howard and Ruder 2018, section 3.2).
 
     decay: factor per group; ELECTRA uses 0.8 for its base model and 0.9 for its large one.
     trunk_rate: of the group nearest to the heads.

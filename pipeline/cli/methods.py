@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import sys
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from models.discovery import methods
 from models.sharing.base import Sharing
 from models.transfer.base import Transfer
 from models.trunks.base import Trunk
+from pipeline.cli.docstrings import inherited_descriptions, key_descriptions
 
 FAMILIES: dict[str, tuple[str, type[Any]]] = {
     "trunk": ("models.trunks", Trunk),
@@ -44,6 +46,13 @@ class Method:
         return inspect.cleandoc(self.cls.__doc__ or "")
 
     @property
+    def shared_parameters(self) -> list[str]:
+        """Descriptions of the parameters that all methods of the family have, from its base."""
+        own = key_descriptions(self.description, self.parameters)
+        inherited = inherited_descriptions(self.cls, self.parameters)
+        return [f"{name}: {text}" for name, text in inherited.items() if name not in own]
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """The defaults of its parameters; None for a required one."""
         defaults = {}
@@ -58,7 +67,9 @@ class Method:
     def text(self) -> str:
         """Title, description and defaults, in Markdown."""
         example = json.dumps({"name": self.name} | self.parameters, default=dataclasses.asdict)
-        return f"{self.source}\n\n{self.description}\n\n    {self.family}: {example}"
+        shared = [textwrap.fill(p, 96, subsequent_indent="    ") for p in self.shared_parameters]
+        parts = [self.source, self.description, "\n".join(shared), f"    {self.family}: {example}"]
+        return "\n\n".join(p for p in parts if p)
 
 
 def all_methods() -> list[Method]:

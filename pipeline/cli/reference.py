@@ -5,16 +5,15 @@ Descriptions come from the docstrings of the classes that a spec is parsed into.
 
 from __future__ import annotations
 
-import inspect
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.ingestion.readers.base import Reader
 from models.inputs.base import Input
 from models.tasks.base import Task
-from pipeline.cli.methods import all_methods
+from pipeline.cli.docstrings import inherited_descriptions, key_descriptions
+from pipeline.cli.methods import FAMILIES, all_methods
 from pipeline.spec.sections import Spec
 
 Schema = dict[str, Any]
@@ -32,42 +31,28 @@ def json_schema() -> Schema:
     parts = schema["$defs"]
     for part in (schema, *parts.values()):
         _describe(part, part.get("description", ""))
-    for cls in (c for family in (Reader, Input, Task) for c in _subclasses(family)):
-        if cls.__name__ in parts:  # its keys are in part its base's
-            for base in reversed(cls.__mro__):
-                _describe(parts[cls.__name__], inspect.cleandoc(base.__doc__ or ""))
+    bases: tuple[type[Any], ...] = (Reader, Input, Task, *(base for _, base in FAMILIES.values()))
+    for cls in (c for base in bases for c in _subclasses(base)):
+        if cls.__name__ in parts:
+            properties = parts[cls.__name__].get("properties", {})
+            _set_descriptions(properties, inherited_descriptions(cls, properties))
     return schema
 
 
 def _describe(part: Schema, docstring: str) -> None:
-    for key, text in key_descriptions(docstring, part.get("properties", {})).items():
-        part["properties"][key]["description"] = text
+    properties = part.get("properties", {})
+    _set_descriptions(properties, key_descriptions(docstring, properties))
+
+
+def _set_descriptions(properties: Schema, descriptions: Mapping[str, str]) -> None:
+    for key, text in descriptions.items():
+        properties[key]["description"] = text
 
 
 def _subclasses(cls: type[Any]) -> Iterator[type[Any]]:
     for subclass in cls.__subclasses__():
         yield subclass
         yield from _subclasses(subclass)
-
-
-def key_descriptions(docstring: str, keys: Mapping[str, object]) -> dict[str, str]:
-    """The descriptions of keys in a docstring.
-
-    A description starts a sentence with `key: ` or `key, other: ` and ends at the next one or at a
-    blank line.
-    """
-    if not keys:
-        return {}
-    names = "|".join(map(re.escape, keys))
-    begins = re.compile(rf"(?:^|(?<=\.)\s+)((?:{names})(?:, (?:{names}))*): ", re.MULTILINE)
-    descriptions: dict[str, str] = {}
-    for paragraph in docstring.split("\n\n"):
-        marks = list(begins.finditer(paragraph))
-        ends = [*(m.start() for m in marks[1:]), len(paragraph)]
-        for mark, end in zip(marks, ends, strict=False):
-            text = " ".join(paragraph[mark.end() : end].split())
-            descriptions |= dict.fromkeys(mark.group(1).split(", "), text)
-    return descriptions
 
 
 def page() -> str:

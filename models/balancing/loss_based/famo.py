@@ -1,6 +1,4 @@
-"""FAMO: fast adaptive multitask optimisation (Liu et al. 2023, NeurIPS, arXiv:2306.03792,
-algorithm 1).
-"""
+"""FAMO: fast adaptive multitask optimisation (Liu et al. 2023, NeurIPS, arXiv:2306.03792)."""
 
 from __future__ import annotations
 
@@ -24,10 +22,10 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 class FAMO(Balancing):
     """Makes all losses fall at the same rate.
 
-    Weights are proportional to z / loss, with z = softmax(logits). After the update, the losses of
-    the same batch are computed again. The logits then decrease for tasks whose log loss fell more
-    than that of the others: one Adam step (as in the official code) along the derivative of
-    z · (log loss before - log loss after), with weight decay.
+    Algorithm 1. Weights are proportional to z / loss, with z = softmax(logits). After the update,
+    the losses of the same batch are computed again. The logits then decrease for tasks whose log
+    loss fell more than that of the others: one Adam step (as in the official code) along the
+    derivative of z · (log loss before - log loss after), with weight decay.
 
     Helps when tasks learn at different speeds. Costs one extra forward pass through trunk and
     towers, whatever the number of tasks. This pass runs in training mode with new dropout masks,

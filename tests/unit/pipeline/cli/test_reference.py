@@ -6,9 +6,7 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
-from pipeline.cli.reference import json_schema, key_descriptions, page
+from pipeline.cli.reference import json_schema, page
 
 DOCS = Path(__file__).parents[4] / "docs"
 
@@ -28,26 +26,6 @@ def test_links_of_the_page_exist() -> None:
         assert anchor in known, (file, anchor)
 
 
-@pytest.mark.parametrize(
-    ("docstring", "expected"),
-    [
-        (
-            "A thing.\n\na: one. b: two\n    lines. c, d: both.",
-            ["one.", "two lines.", "both.", "both."],
-        ),
-        ("A thing. a: one.\n\nb: two.\n\nNot a key. e: no.", ["one.", "two.", None, None]),
-        ("About a: nothing", [None] * 4),
-        ("", [None] * 4),
-    ],
-)
-def test_descriptions_of_keys_are_read_from_docstrings(
-    docstring: str, expected: list[str | None]
-) -> None:
-    found = key_descriptions(docstring, dict.fromkeys("abcd"))
-    assert [found.get(key) for key in "abcd"] == expected
-    assert "e" not in found
-
-
 def test_the_json_schema_describes_keys() -> None:
     parts = json_schema()["$defs"]
     expected = {
@@ -56,6 +34,8 @@ def test_the_json_schema_describes_keys() -> None:
         ("CsvReader", "path"): "",
         ("HashSplits", "train"): "the share of examples",
         ("ColumnSplits", "column"): None,
+        ("PCGrad", "at"): "where the gradient of each task is taken.",
+        ("MMoE", "towers"): "units of the dense layers",
     }
     for (part, key), begins in expected.items():
         found = parts[part]["properties"][key].get("description")

@@ -1,4 +1,4 @@
-"""Arrow and NumPy, imported on first use, so that reading a spec does not wait for them."""
+"""Arrow, NumPy and SciPy, imported on first use, so that reading a spec does not wait for them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import pyarrow.csv as arrow_csv
     import pyarrow.json as arrow_json
     import pyarrow.parquet as pq
+    from numpy.typing import NDArray
+    from scipy import stats
+
+    Floats = NDArray[np.float64]
 else:
 
     class _Lazy:
@@ -27,5 +31,7 @@ else:
     arrow_csv = _Lazy("pyarrow.csv")
     arrow_json = _Lazy("pyarrow.json")
     pq = _Lazy("pyarrow.parquet")
+    stats = _Lazy("scipy.stats")
+    Floats = "NDArray[np.float64]"
 
-__all__ = ["arrow_csv", "arrow_json", "np", "pa", "pc", "pq"]
+__all__ = ["Floats", "arrow_csv", "arrow_json", "np", "pa", "pc", "pq", "stats"]

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from components.data.arrow import np
+from components.data.arrow import Floats, np
 from components.labels.base import labels_of
 from components.labels.encoding import labelled
 from models.tasks.base import Task
 from pipeline.advise import transferability
 from pipeline.advise.grouping import Grouping, best_grouping
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 ROWS = 2000
 """Training rows that are used at most; half as many validation rows for the linear probe."""

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from components.data.arrow import np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from components.data.arrow import Floats, np
 
 MODEL = 1e-9
 """The gain that an additional model must bring: of equal groupings, fewer models win."""
@@ -26,7 +22,7 @@ class Grouping:
     score: float
 
 
-def best_grouping(affinity: NDArray[np.float64], models: int | None = None) -> Grouping:
+def best_grouping(affinity: Floats, models: int | None = None) -> Grouping:
     """The partition of tasks into at most `models` groups with the highest score.
 
     Exact, by branch and bound. The objective is that of Fifty et al. 2021, NeurIPS, section 3.2,
@@ -69,7 +65,7 @@ def best_grouping(affinity: NDArray[np.float64], models: int | None = None) -> G
     return best[0]
 
 
-def score_of(affinity: NDArray[np.float64], group: list[int]) -> float:
+def score_of(affinity: Floats, group: list[int]) -> float:
     """What one group contributes to a score."""
     if len(group) == 1:
         return 0.0
@@ -77,7 +73,7 @@ def score_of(affinity: NDArray[np.float64], group: list[int]) -> float:
     return float((inside.sum() - np.trace(inside)) / (len(group) - 1))
 
 
-def _upper_bound(affinity: NDArray[np.float64], group: list[int], task: int) -> float:
+def _upper_bound(affinity: Floats, group: list[int], task: int) -> float:
     """An upper bound of a group's score when tasks from `task` on may still join.
 
     For each member, the best mean over its present partners and any of the tasks to come.

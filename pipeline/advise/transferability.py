@@ -7,15 +7,8 @@ k - 1; some scores accept float labels of regression too. Higher is better for e
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
-from components.data.arrow import np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Classes = NDArray[np.int64]
+from components.data.arrow import Floats, np
 
 ITERATIONS = 100
 NEIGHBOURS = 5
@@ -71,7 +64,7 @@ def _evidence(spectrum: Floats, projected: Floats, squares: float, rows: int, wi
     return float((evidence - beta * residual - alpha * weights) / (2 * rows))
 
 
-def leep(source: Floats, labels: Classes) -> float:
+def leep(source: Floats, labels: np.ndarray) -> float:
     """LEEP: mean log-likelihood of the labels given a source model's predictions.
 
     Nguyen et al. 2020, ICML, equation 2. source: [rows, source classes], probabilities.
@@ -81,7 +74,7 @@ def leep(source: Floats, labels: Classes) -> float:
     return float(np.mean(np.log((source @ conditional.T)[np.arange(len(labels)), labels])))
 
 
-def n_leep(features: Floats, labels: Classes) -> float:
+def n_leep(features: Floats, labels: np.ndarray) -> float:
     """NLEEP: LEEP for a trunk without a head (Li et al. 2021, CVPR, section 3.2).
 
     The source classes are the components of a Gaussian mixture on the principal components.
@@ -99,7 +92,7 @@ def n_leep(features: Floats, labels: Classes) -> float:
     return leep(mixture.predict_proba(reduced), labels)
 
 
-def h_score(features: Floats, labels: Classes) -> float:
+def h_score(features: Floats, labels: np.ndarray) -> float:
     """H-score: between-class variance relative to the covariance of the features, shrunk.
 
     Bao et al. 2019, ICIP; Ibrahim, Ponomareva and Mazumder 2022, ECML PKDD, section 3.

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isnan, nan
-from typing import TYPE_CHECKING
 
 from components.artifacts import TrialResult
-from components.data.arrow import np
+from components.data.arrow import Floats, np
 from components.evaluation.metrics import family_of
 from components.experiments.trial_result import TaskFigures, TrialFigures, load_figures
 from pipeline.spec.metrics import sign
@@ -16,13 +15,7 @@ from pipeline.store.store import Entry
 from pipeline.study.design import Design
 from pipeline.study.jobs import Cell
 from pipeline.study.verdict import Differences
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.study.workers import Done
-
-    Floats = NDArray[np.float64]
+from pipeline.study.workers import Done
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from components.data.arrow import np
+from components.data.arrow import Floats, np
 from components.evaluation.intervals import Interval
 from pipeline.study import statistics
 from pipeline.study.arms import PlannedArm
 from pipeline.study.claims import Claim
 from pipeline.study.evidence import Evidence
 from pipeline.study.verdict import Verdict, reach_verdicts
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ def compare(evidence: Evidence, claim: Claim, fraction: float) -> Comparison | N
     )
 
 
-def _interval(values: NDArray[np.float64], alpha: float, overlap: float) -> Interval:
+def _interval(values: Floats, alpha: float, overlap: float) -> Interval:
     return statistics.t_interval(values, alpha, statistics.standard_error(values, overlap))
 
 

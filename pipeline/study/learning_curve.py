@@ -9,15 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING
 
-from components.data.arrow import np
+from components.data.arrow import Floats, np
 from components.evaluation.intervals import Interval
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 FEWEST_SIZES = 3
 RESAMPLES = 200

@@ -8,15 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from components.data.arrow import np
+from components.data.arrow import Floats, np, stats
 from components.evaluation.intervals import Interval
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 PERMUTATIONS = 100_000
 """Sign flips: all of them up to this number (16 seeds), a random sample above."""
@@ -31,8 +25,6 @@ def sign_flip(differences: Floats) -> float:
     Under it all 2^n assignments of signs are equally likely (Fisher 1935, The Design of
     Experiments, section 21), so the test is exact. The smallest possible p-value is 2 / 2^n.
     """
-    from scipy import stats
-
     if not np.any(differences):
         return 1.0
     rng = np.random.default_rng(0)
@@ -61,8 +53,6 @@ def bca(differences: Floats, alpha: float) -> Interval:
     It is too narrow for few seeds; `t_interval` is not. Equal differences give an interval of
     width 0.
     """
-    from scipy import stats
-
     if np.ptp(differences) == 0:
         return Interval(float(differences[0]), float(differences[0]))
     interval = stats.bootstrap(
@@ -89,8 +79,6 @@ def standard_error(differences: Floats, overlap: float = 0.0) -> float:
 
 def t_interval(differences: Floats, alpha: float, error: float) -> Interval:
     """Student's t interval of the mean, given its standard error."""
-    from scipy import stats
-
     mean = float(np.mean(differences))
     reach = float(stats.t.ppf(1 - alpha / 2, len(differences) - 1)) * error
     return Interval(mean - reach, mean + reach)
@@ -98,8 +86,6 @@ def t_interval(differences: Floats, alpha: float, error: float) -> Interval:
 
 def t_test(mean: float, error: float, seeds: int) -> float:
     """Two-sided p-value of the hypothesis that the mean is zero."""
-    from scipy import stats
-
     if error == 0:
         return 1.0 if mean == 0 else 0.0
     return float(2 * stats.t.sf(abs(mean) / error, seeds - 1))
@@ -116,8 +102,6 @@ def equivalence(mean: float, error: float, seeds: int, margin: float) -> float:
 
 def not_inferior(mean: float, error: float, seeds: int, margin: float) -> float:
     """p-value of the hypothesis that the mean is below -margin: one test of `equivalence`."""
-    from scipy import stats
-
     if error == 0:
         return 0.0 if mean > -margin else 1.0
     return float(stats.t.sf((mean + margin) / error, seeds - 1))
@@ -141,8 +125,6 @@ def seeds_to_tell_apart(
     By the power of the paired t-test (noncentral t); at least `fewest_seeds`. mean, deviation: of
     the differences. overlap: see `standard_error`. None: more than `MOST_SEEDS`.
     """
-    from scipy import stats
-
     at_least = fewest_seeds(tests, alpha)
     if deviation == 0:
         return at_least if mean else None
@@ -160,8 +142,6 @@ def seeds_to_equate(
 
     None: more than `MOST_SEEDS`, or the mean is outside the margin.
     """
-    from scipy import stats
-
     room = margin - abs(mean)
     if room <= 0:
         return None
@@ -175,6 +155,6 @@ def seeds_to_equate(
     return _first(seeds, power, 2)
 
 
-def _first(seeds: NDArray[np.int64], power: Floats, at_least: int) -> int | None:
+def _first(seeds: np.ndarray, power: Floats, at_least: int) -> int | None:
     enough = seeds[(np.nan_to_num(power) >= POWER) & (seeds >= at_least)]
     return int(enough[0]) if len(enough) else None

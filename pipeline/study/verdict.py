@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from components.data.arrow import np
+from components.data.arrow import Floats, np
 from components.evaluation.intervals import Interval
 from pipeline.study import statistics
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Outcome = Literal["helps", "equivalent", "hurts", "undecided"]
 
@@ -26,7 +23,7 @@ class Differences:
     """
 
     task: str
-    by_seed: NDArray[np.float64]
+    by_seed: Floats
     margin: float
     row_error: float = 0.0
     overlap: float = 0.0

@@ -1,4 +1,4 @@
-"""Bad records of every format that can have some: quarantined, or an error beyond the limit."""
+"""Bad records of every format: they are quarantined, or an error above the limit."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ BREAKABLE: dict[str, Callable[[Path, Broken], Path]] = {
     "tfrecord": tfrecord_file,
 }
 TYPED = {"arrow", "avro", "parquet", "sql"}
-"""Formats with typed records: they have no bad records, and a damaged file is an error."""
+"""Formats with typed records, which have no bad records: a damaged file is an error."""
 
 
 def test_every_format_is_either_typed_or_breakable() -> None:

@@ -1,8 +1,8 @@
-"""Which code each stage depends on: the first-party modules in its fingerprint.
+"""The code that each stage depends on: the first-party modules in its fingerprint.
 
 `fingerprint_modules.txt` lists them for an example of every stage, on one numeric input and one
 binary task, so that a pull request shows when a key becomes wider. An edit of any listed module
-runs the stage again for everyone. After a change that is meant, write the file anew and review it:
+runs the stage again for everyone. After an intended change, write the file again and review it:
 
     python -m tests.contract.test_fingerprint_modules
 """
@@ -20,9 +20,9 @@ from tests.stages import RECORD, example, stage_classes
 
 FILE = Path(__file__).with_name("fingerprint_modules.txt")
 USES = {"Exporter": (RECORD,)}
-"""What `Stage.uses` of a stage reads from its inputs."""
+"""The values that `Stage.uses` of a stage reads from its inputs."""
 COMPUTED = ("pipeline.cli.methods",)
-"""Modules that look into packages whose names they compute: no stage may import these."""
+"""Modules that import packages with computed names; no stage may import these modules."""
 
 
 def modules_of(cls: type[Stage[Any, Any]]) -> list[str]:

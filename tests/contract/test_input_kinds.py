@@ -1,6 +1,7 @@
-"""What every kind of input must hold to, from a column of a file to the served graph.
+"""The contract of input kinds, from a column of a file to the served graph.
 
-Kinds are discovered. A kind whose spec has required fields also needs an entry in `REQUIRED`.
+Kinds are found by discovery. A kind whose spec has required fields also needs an entry in
+`REQUIRED`.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def column(raw: RawType) -> pa.Array:
 
 @dataclass
 class Prepared:
-    """An input of a kind, and what the stages make of it."""
+    """An input of a kind, and the outputs of the stages for it."""
 
     spec: Input
     kind: InputKind[Any]

@@ -1,6 +1,6 @@
-"""Every HTML page shows what people call their columns, classes and slices as text, never as HTML.
+"""Every HTML page shows names of columns, classes and slices as text, never as HTML.
 
-Pages are found by their templates, so a new one fails here until it has an example.
+Pages are found by their templates; a new page needs an example here.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ PAGES: Mapping[str, Callable[[Path], str]] = {
 
 
 def hostile(value: Any) -> Any:
-    """A page's content with a script in every text; names that have one stay what they are."""
+    """The content of a page with a script appended to every text."""
     if isinstance(value, str):
         return value if SCRIPT in value else value + SCRIPT
     if is_dataclass(value) and not isinstance(value, type):

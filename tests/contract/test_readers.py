@@ -1,4 +1,4 @@
-"""Every reader, found by discovery: a new one is tested once it has a sample here."""
+"""The contract of readers, which are found by discovery; every reader needs a sample."""
 
 from __future__ import annotations
 

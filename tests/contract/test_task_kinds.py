@@ -1,7 +1,7 @@
-"""What every kind of task must hold to. Kinds are discovered, so a new one is tested unlisted.
+"""The contract of task kinds, which are found by discovery, so that a new kind is tested too.
 
-A column of small whole numbers, some of them missing, holds labels of every kind: classes by
-number, single labels, amounts. A kind that cannot read it needs a test of its own.
+A column of small whole numbers, some of them missing, has valid labels of every kind: numbered
+classes, single labels, amounts. A kind that cannot read it needs its own test.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ ROWS = 240
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=ROWS)
 AMOUNTS = np.digitize(X, [-0.8, 0.0, 0.8]).tolist()
-"""0 to 3, which follows from X."""
+"""Labels from 0 to 3, computed from X."""
 VALUES = [None if i % 5 == 0 else v for i, v in enumerate(AMOUNTS)]
 COLUMN = pa.chunked_array([pa.array(VALUES[:100]), pa.array(VALUES[100:])])
 FEATURES = (NumericFeature(name="x", column="x", mean=0, deviation=1),)
@@ -85,7 +85,9 @@ def test_the_known_kinds_are_discovered() -> None:
 
 
 def test_nothing_imports_a_kind_but_its_own_modules(kind: str) -> None:
-    """Whoever needs to know a kind asks for its part. No import means no switch over kinds."""
+    """Other code gets the part of a kind by its name. Without imports there is no switch over
+    kinds.
+    """
     own = {f"{package}.{kind}" for package in PACKAGES}
     for folder in ("models", "components", "pipeline", "serving"):
         for file in (ROOT / folder).rglob("*.py"):
@@ -99,7 +101,7 @@ def test_nothing_imports_a_kind_but_its_own_modules(kind: str) -> None:
 
 
 def test_data_stages_depend_on_their_kinds_and_on_no_head(kind: str) -> None:
-    """A comment in a head must not validate and count all labels again, nor must another kind."""
+    """An edit of a head or of another kind must not validate and count the labels again."""
     task, inputs = task_of(kind), (NumericInput(name="x", column="x"),)
     for stage in (ExampleValidator(inputs=inputs, tasks=(task,)), TaskStatisticsGen(tasks=(task,))):
         modules = sources(frozenset({type(stage).__module__}), known([stage]))
@@ -193,7 +195,7 @@ def test_labels_are_counted_together(kind: str) -> None:
 
 
 def trained_outputs(kind: str) -> tuple[TaskTarget, np.ndarray, np.ndarray, list[float]]:
-    """Raw outputs of all rows, after gradient descent on them, and the losses on the way."""
+    """Raw outputs of all rows after gradient descent on them, and the losses of the steps."""
     target = target_of(kind)
     encoded, head = encode(target, COLUMN, ROWS), head_for(target)
     outputs = tf.Variable(RNG.normal(0, 0.1, (ROWS, head.units)).astype(np.float32))
@@ -208,7 +210,9 @@ def trained_outputs(kind: str) -> tuple[TaskTarget, np.ndarray, np.ndarray, list
 
 
 def test_a_head_learns_its_labels_and_measures_them(kind: str) -> None:
-    """Its answers are of one shape, finite, better than before; its metrics are the Evaluator's."""
+    """Its predictions have one shape, are finite and improve; its metrics are those of the
+    Evaluator.
+    """
     target, encoded, outputs, losses = trained_outputs(kind)
     assert np.isfinite(losses).all()
     assert min(losses) >= 0
@@ -355,7 +359,7 @@ def test_one_model_trains_all_kinds_together() -> None:
 
 
 def test_labels_are_compared_as_text(kind: str) -> None:
-    """The same labels as text, where the kind reads text."""
+    """Labels as text have the same meaning, if the kind reads text."""
     column = pa.chunked_array([texts(COLUMN)])
     statistics = LabelColumn(
         split="train", type="string", shape="text", present=9, counts=STATISTICS.counts

@@ -188,7 +188,7 @@ class KerasHub(Trunk):
         """The preset's image preprocessing: size, scale and offset."""
         try:
             return load("keras_hub").layers.ImageConverter.from_preset(self.preset)
-        except Exception as e:  # as in `_backbone`
+        except Exception as e:  # any type, as in `_backbone`
             raise TrunkError(
                 f"{self._what(backbone)}: its pixel range is unknown: {e}\n"
                 f"Expected a preset saved with its image converter ({CONVERTER})."

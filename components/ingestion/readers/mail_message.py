@@ -29,8 +29,8 @@ _CHARSETS = {
 
 @dataclass(frozen=True)
 class Mail:
-    """date: ISO 8601, in UTC where it names a zone. html: the body was HTML, and lost its tags.
-    attachments: parts that are files, or no text.
+    """date: ISO 8601, in UTC if the message has a time zone. html: whether the body was HTML, whose
+    tags were removed. attachments: number of parts that are files or not text.
     """
 
     sender: str | None

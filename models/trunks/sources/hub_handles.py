@@ -132,7 +132,7 @@ def _unpack(archive: IO[bytes], handle: str, target: Path) -> None:
         try:
             packed.rename(target)
         except OSError:
-            if not target.is_dir():  # else another process was faster
+            if not target.is_dir():  # another process was faster
                 raise
     except (tarfile.TarError, EOFError, zlib.error, OSError) as e:
         raise TrunkError(f"module {handle!r}: its archive cannot be unpacked: {e}") from e

@@ -1,1 +1,1 @@
-"""Report."""
+"""Charts and tables that several reports share."""

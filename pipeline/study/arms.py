@@ -173,7 +173,7 @@ def planned_controls(arms: list[PlannedArm], settings: Study) -> tuple[list[Plan
 
 
 def uneven_tuning(arms: Sequence[PlannedArm]) -> list[str]:
-    """A note if arms are the best of different numbers of candidates: more candidates win more."""
+    """A note if tuning chooses among more candidates in some arms than in others."""
     counts = {arm.name: max(len(arm.candidates), 1) for arm in arms}
     if len(set(counts.values())) == 1:
         return []

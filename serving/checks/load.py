@@ -26,7 +26,6 @@ from serving.client.client import Client
 from serving.client.rest_transport import predict_body
 from serving.wire.errors import ServingError
 from serving.wire.names import DEFAULT_SIGNATURE, PREDICTION_SERVICE
-from serving.wire.tensors import fill
 
 Send = Callable[[], None]
 Connection = AbstractContextManager[Send]
@@ -135,11 +134,7 @@ def _grpc(address: str, model: str, inputs: Mapping[str, np.ndarray]) -> Iterato
 
     from serving.wire import protos
 
-    request = protos.PredictRequest()
-    request.model_spec.name = model
-    for name, values in inputs.items():
-        fill(request.inputs[name], values)
-    encoded = request.SerializeToString()
+    encoded = protos.predict_request(model, inputs).SerializeToString()
     options = [("grpc.use_local_subchannel_pool", 1)]  # a connection for each client
     channel = grpc.insecure_channel(address, options)
     call = channel.unary_unary(f"/{PREDICTION_SERVICE}/Predict")

@@ -55,11 +55,7 @@ class MalformedRequests:
         """inputs: of a good request."""
         self._model, self._random = model, random.Random(seed)
         self._body = predict_body(DEFAULT_SIGNATURE, inputs)
-        request = protos.PredictRequest()
-        request.model_spec.name = model
-        for name, values in inputs.items():
-            fill(request.inputs[name], values)
-        self._message = request
+        self._message = protos.predict_request(model, inputs)
         self._kinds: tuple[Callable[[], MalformedRequest], ...] = (
             self._cut_json,
             self._flipped_json,

@@ -96,9 +96,8 @@ class Client:
         """
         signature = self._signature()
         arrays = {name: _convert(name, value, signature) for name, value in inputs.items()}
-        return self._with_retries(
-            lambda: self._transport.predict(self.signature, signature, arrays)
-        )
+        name = self.signature
+        return self._with_retries(lambda: self._transport.predict(name, signature, arrays))
 
     def status(self) -> list[VersionStatus]:
         """The status of the model's versions, newest first. Raises ServingError."""
@@ -137,11 +136,9 @@ class Client:
         if self._signatures is None:
             self._signatures = self.metadata()
         if self.signature not in self._signatures:
-            raise ServingError(
-                Code.FAILED_PRECONDITION,
-                f"The model has no signature {self.signature!r}. "
-                f"It has: {', '.join(sorted(self._signatures))}",
-            )
+            known = ", ".join(sorted(self._signatures))
+            message = f"The model has no signature {self.signature!r}. It has: {known}"
+            raise ServingError(Code.FAILED_PRECONDITION, message)
         return self._signatures[self.signature]
 
 
@@ -150,16 +147,16 @@ def _convert(name: str, value: ArrayLike | Sequence[bytes], signature: Signature
     if name not in signature.inputs:
         raise invalid(f"There is no input {name!r}. Inputs: {', '.join(sorted(signature.inputs))}")
     data_type = signature.inputs[name].data_type
-    array = np.asarray(value, dtype=object) if data_type == STRING else np.asarray(value)
     if data_type == STRING:
-        flat = np.empty(array.size, object)
-        flat[:] = [as_bytes(item) for item in array.ravel().tolist()]
-        return flat.reshape(array.shape)
+        texts = np.asarray(value, dtype=object)
+        flat = np.empty(texts.size, object)
+        flat[:] = [as_bytes(item) for item in texts.ravel().tolist()]
+        return flat.reshape(texts.shape)
+    array = np.asarray(value)
     try:
         if array.dtype.kind in "SU":
             raise ValueError
         return array.astype(numpy_type(data_type))
     except (TypeError, ValueError):
-        raise invalid(
-            f"Input {name!r} takes {type_name(data_type)}. Received: {array.dtype}"
-        ) from None
+        expected = type_name(data_type)
+        raise invalid(f"Input {name!r} takes {expected}. Received: {array.dtype}") from None

@@ -12,7 +12,7 @@ from serving.client.transport import Endpoint, Signature, TensorSpec, Transport,
 from serving.wire import protos
 from serving.wire.errors import Code, ServingError
 from serving.wire.names import MODEL_SERVICE, PREDICTION_SERVICE, State
-from serving.wire.tensors import fill, to_numpy
+from serving.wire.tensors import to_numpy
 
 _STATES = {state.value: state.name for state in State}
 _UNLIMITED = -1
@@ -24,13 +24,9 @@ class GrpcTransport(Transport):
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._url = f"{'grpcs' if endpoint.secure else 'grpc'}://{endpoint.address}"
-        options = [
-            ("grpc.max_receive_message_length", _UNLIMITED),
-            ("grpc.max_send_message_length", _UNLIMITED),
-        ]
+        options = [(f"grpc.max_{way}_message_length", _UNLIMITED) for way in ("receive", "send")]
         if endpoint.secure:
-            trusted = None if endpoint.ca is None else endpoint.ca.read_bytes()
-            credentials = grpc.ssl_channel_credentials(trusted)
+            credentials = grpc.ssl_channel_credentials(endpoint.ca and endpoint.ca.read_bytes())
             self._channel = grpc.secure_channel(endpoint.address, credentials, options)
         else:
             self._channel = grpc.insecure_channel(endpoint.address, options)
@@ -39,20 +35,13 @@ class GrpcTransport(Transport):
     def predict(
         self, name: str, signature: Signature, inputs: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        request = protos.PredictRequest()
-        self._set_model(request)
+        request = protos.predict_request(self._endpoint.model, inputs)
         request.model_spec.signature_name = name
-        for key, array in inputs.items():
-            fill(request.inputs[key], array)
-        response = self._call(PREDICTION_SERVICE, "Predict", request, protos.PredictResponse)
+        response = self._call(PREDICTION_SERVICE, "Predict", request)
         return {key: to_numpy(tensor) for key, tensor in response.outputs.items()}
 
     def status(self) -> list[VersionStatus]:
-        request = protos.GetModelStatusRequest()
-        self._set_model(request)
-        response = self._call(
-            MODEL_SERVICE, "GetModelStatus", request, protos.GetModelStatusResponse
-        )
+        response = self._call(MODEL_SERVICE, "GetModelStatus", protos.GetModelStatusRequest())
         return [
             VersionStatus(
                 entry.version,
@@ -65,10 +54,7 @@ class GrpcTransport(Transport):
 
     def metadata(self) -> dict[str, Signature]:
         request = protos.GetModelMetadataRequest(metadata_field=["signature_def"])
-        self._set_model(request)
-        response = self._call(
-            PREDICTION_SERVICE, "GetModelMetadata", request, protos.GetModelMetadataResponse
-        )
+        response = self._call(PREDICTION_SERVICE, "GetModelMetadata", request)
         signatures = protos.SignatureDefMap.FromString(response.metadata["signature_def"].value)
         return {
             name: Signature(_specs(entry.inputs), _specs(entry.outputs))
@@ -79,18 +65,17 @@ class GrpcTransport(Transport):
     def close(self) -> None:
         self._channel.close()
 
-    def _set_model(self, request: Any) -> None:
+    def _call(self, service: str, method: str, request: Any) -> Any:
+        """The response to a request for the model and version of the endpoint."""
         request.model_spec.name = self._endpoint.model
         if self._endpoint.label is not None:
             request.model_spec.version_label = self._endpoint.label
         elif self._endpoint.version is not None:
             request.model_spec.version.value = self._endpoint.version
-
-    def _call(self, service: str, method: str, request: Any, response_class: Any) -> Any:
         call = self._channel.unary_unary(
             f"/{service}/{method}",
             request_serializer=type(request).SerializeToString,
-            response_deserializer=response_class.FromString,
+            response_deserializer=protos.response_class(method).FromString,
         )
         try:
             return call(request, timeout=self._endpoint.timeout_s, metadata=self._metadata)
@@ -106,10 +91,9 @@ class GrpcTransport(Transport):
 
 
 def _specs(entries: Mapping[str, Any]) -> dict[str, TensorSpec]:
-    return {name: _spec(entry) for name, entry in entries.items()}
-
-
-def _spec(entry: Any) -> TensorSpec:
-    shape = entry.tensor_shape
-    sizes = None if shape.unknown_rank else tuple(d.size for d in shape.dim)
-    return TensorSpec(entry.dtype, sizes)
+    specs = {}
+    for name, entry in entries.items():
+        shape = entry.tensor_shape
+        sizes = None if shape.unknown_rank else tuple(d.size for d in shape.dim)
+        specs[name] = TensorSpec(entry.dtype, sizes)
+    return specs

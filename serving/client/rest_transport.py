@@ -29,12 +29,11 @@ class RestTransport(Transport):
         self._headers = {"Content-Type": "application/json"}
         if endpoint.token is not None:
             self._headers["Authorization"] = f"Bearer {endpoint.token}"
-        self._connection = http.client.HTTPConnection(endpoint.address, timeout=endpoint.timeout_s)
+        address, timeout = endpoint.address, endpoint.timeout_s
+        self._connection = http.client.HTTPConnection(address, timeout=timeout)
         if endpoint.secure:
-            context = ssl.create_default_context(cafile=endpoint.ca)
-            self._connection = http.client.HTTPSConnection(
-                endpoint.address, timeout=endpoint.timeout_s, context=context
-            )
+            tls = ssl.create_default_context(cafile=endpoint.ca)
+            self._connection = http.client.HTTPSConnection(address, timeout=timeout, context=tls)
 
     def predict(
         self, name: str, signature: Signature, inputs: Mapping[str, np.ndarray]
@@ -42,10 +41,8 @@ class RestTransport(Transport):
         outputs = self._call("POST", ":predict", predict_body(name, inputs))["outputs"]
         if len(signature.outputs) == 1:  # then its value has no name
             outputs = dict.fromkeys(signature.outputs, outputs)
-        return {
-            key: _decode(values, signature.outputs[key].data_type)
-            for key, values in outputs.items()
-        }
+        types = {key: spec.data_type for key, spec in signature.outputs.items()}
+        return {key: _decode(values, types[key]) for key, values in outputs.items()}
 
     def status(self) -> list[VersionStatus]:
         return [
@@ -74,10 +71,8 @@ class RestTransport(Transport):
         try:
             document = json.loads(response)
         except ValueError:
-            raise ServingError(
-                Code.UNKNOWN,
-                f"{self._url} responded with status {status} and no JSON: is it a model server?",
-            ) from None
+            message = f"responded with status {status} and no JSON: is it a model server?"
+            raise ServingError(Code.UNKNOWN, f"{self._url} {message}") from None
         if status != 200:
             raise ServingError(Code.of_http(status), str(document.get("error", document)))
         return document
@@ -90,17 +85,14 @@ class RestTransport(Transport):
             return response.status, response.read()
         except TimeoutError:
             self._connection.close()
-            raise ServingError(
-                Code.DEADLINE_EXCEEDED,
-                f"{self._url} did not respond within {self._connection.timeout} s.",
-            ) from None
+            message = f"{self._url} did not respond within {self._connection.timeout} s."
+            raise ServingError(Code.DEADLINE_EXCEEDED, message) from None
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             if not fresh and isinstance(error, ConnectionError | http.client.BadStatusLine):
                 return self._send(method, path, body)
-            raise ServingError(
-                Code.UNAVAILABLE, f"{self._url} cannot be reached: {error}"
-            ) from None
+            message = f"{self._url} cannot be reached: {error}"
+            raise ServingError(Code.UNAVAILABLE, message) from None
 
 
 def predict_body(signature: str, inputs: Mapping[str, np.ndarray]) -> bytes:
@@ -127,10 +119,9 @@ def _bytes(value: Any) -> Any:
 
 
 def _specs(entries: Mapping[str, Any]) -> dict[str, TensorSpec]:
-    return {name: _spec(entry) for name, entry in entries.items()}
-
-
-def _spec(entry: Mapping[str, Any]) -> TensorSpec:
-    shape = entry["tensor_shape"]
-    sizes = None if shape["unknown_rank"] else tuple(int(d["size"]) for d in shape["dim"])
-    return TensorSpec(type_number(entry["dtype"]), sizes)
+    specs = {}
+    for name, entry in entries.items():
+        shape = entry["tensor_shape"]
+        sizes = None if shape["unknown_rank"] else tuple(int(d["size"]) for d in shape["dim"])
+        specs[name] = TensorSpec(type_number(entry["dtype"]), sizes)
+    return specs

@@ -12,6 +12,7 @@ from serving.server.api.limits import Limits
 from serving.server.batching import Batching
 from serving.server.exit_codes import UNLOADABLE
 from serving.server.policy import ModelConfig, configs_of
+from serving.wire.errors import ServingError
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -20,7 +21,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         prog="python -m serving.server",
         description="Serve SavedModels over REST and gRPC, as TensorFlow Serving does.",
     )
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--model",
         action="append",
         default=[],
@@ -28,79 +30,48 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="NAME=BASE_PATH",
         help="serve the newest version in BASE_PATH and all labelled ones; can be repeated",
     )
-    parser.add_argument(
-        "--model-config-file",
-        type=_configs,
-        default=[],
-        help="a ModelServerConfig in text format, as for TensorFlow Serving",
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--rest-port", type=int, default=8501, help="of REST; 0: a free port")
-    parser.add_argument("--grpc-port", type=int, default=8500, help="of gRPC; 0: a free port")
-    parser.add_argument(
-        "--poll-seconds", type=float, default=1.0, help="how often to look for new versions"
-    )
+    help_text = "a ModelServerConfig in text format, as for TensorFlow Serving"
+    add("--model-config-file", type=_configs, default=[], help=help_text)
+    add("--host", default="127.0.0.1", help="address to listen on")
+    add("--rest-port", type=int, default=8501, help="of REST; 0: a free port")
+    add("--grpc-port", type=int, default=8500, help="of gRPC; 0: a free port")
+    add("--poll-seconds", type=float, default=1.0, help="how often to look for new versions")
+
     batching, limits = Batching(), Limits()
-    group = parser.add_argument_group("batching of simultaneous requests")
-    group.add_argument(
-        "--batch-rows", type=int, default=0, help="rows per batch, at most; 0: no batching"
-    )
-    group.add_argument(
-        "--batch-wait-ms",
-        type=float,
-        default=batching.wait_ms,
-        help="how long a batch waits for more requests",
-    )
-    group.add_argument(
-        "--batch-queue",
-        type=int,
-        default=batching.queue,
-        help="rows that may wait; further requests are refused",
-    )
-    group = parser.add_argument_group("limits")
-    group.add_argument(
-        "--max-body-bytes", type=int, default=limits.body_bytes, help="largest request body"
-    )
-    group.add_argument(
-        "--max-pending",
-        type=int,
-        default=limits.pending,
-        help="simultaneous requests; further ones are refused",
-    )
-    group.add_argument(
-        "--threads",
-        type=int,
-        default=0,
-        help="worker threads per protocol; 0: choose by the number of cores",
-    )
-    group = parser.add_argument_group("security")
-    group.add_argument(
-        "--token-file", type=_token, help="file with the bearer token that requests must have"
-    )
-    group.add_argument("--tls-cert", type=Path, help="PEM certificate chain")
-    group.add_argument("--tls-key", type=Path, help="PEM key of --tls-cert")
-    group = parser.add_argument_group("for programs that start the server")
-    group.add_argument(
-        "--ready-file", type=Path, help="file to write once every model is available"
-    )
-    group.add_argument(
-        "--exit-on-failure",
-        action="store_true",
-        help=f"end with exit code {UNLOADABLE} if a model cannot be loaded",
-    )
-    group.add_argument(
-        "--stop-with-stdin", action="store_true", help="end once standard input is closed"
-    )
+    add = parser.add_argument_group("batching of simultaneous requests").add_argument
+    add("--batch-rows", type=int, default=0, help="rows per batch, at most; 0: no batching")
+    help_text = "how long a batch waits for more requests"
+    add("--batch-wait-ms", type=float, default=batching.wait_ms, help=help_text)
+    help_text = "rows that may wait; further requests are refused"
+    add("--batch-queue", type=int, default=batching.queue, help=help_text)
+
+    add = parser.add_argument_group("limits").add_argument
+    add("--max-body-bytes", type=int, default=limits.body_bytes, help="largest request body")
+    help_text = "simultaneous requests; further ones are refused"
+    add("--max-pending", type=int, default=limits.pending, help=help_text)
+    help_text = "worker threads per protocol; 0: choose by the number of cores"
+    add("--threads", type=int, default=0, help=help_text)
+
+    add = parser.add_argument_group("security").add_argument
+    add("--token-file", type=_token, help="file with the bearer token that requests must have")
+    add("--tls-cert", type=Path, help="PEM certificate chain")
+    add("--tls-key", type=Path, help="PEM key of --tls-cert")
+
+    add = parser.add_argument_group("for programs that start the server").add_argument
+    add("--ready-file", type=Path, help="file to write once every model is available")
+    help_text = f"end with exit code {UNLOADABLE} if a model cannot be loaded"
+    add("--exit-on-failure", action="store_true", help=help_text)
+    add("--stop-with-stdin", action="store_true", help="end once standard input is closed")
+
     options = parser.parse_args(arguments)
     if not options.model and not options.model_config_file:
         parser.error("give --model NAME=BASE_PATH or --model-config-file")
     if (options.tls_cert is None) != (options.tls_key is None):
         parser.error("give --tls-cert and --tls-key, or neither")
     if options.tls_cert is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-                options.tls_cert, options.tls_key
-            )
+            context.load_cert_chain(options.tls_cert, options.tls_key)
         except OSError as error:
             parser.error(f"--tls-cert {options.tls_cert}, --tls-key {options.tls_key}: {error}")
     return options
@@ -137,13 +108,9 @@ def _configs(text: str) -> list[ModelConfig]:
     from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
 
-    from serving.wire.errors import ServingError
-
+    message = model_server_config_pb2.ModelServerConfig()
     try:
-        message = text_format.Parse(
-            Path(text).read_text(), model_server_config_pb2.ModelServerConfig()
-        )
-        return configs_of(message)
+        return configs_of(text_format.Parse(Path(text).read_text(), message))
     except (OSError, text_format.ParseError, ServingError) as error:
         raise argparse.ArgumentTypeError(f"{text}: {error}") from None
 

@@ -6,69 +6,41 @@ from enum import IntEnum
 
 
 class Code(IntEnum):
-    """Canonical status codes; the values are those of gRPC."""
+    """Canonical status codes; the values are those of gRPC.
 
-    OK = 0
-    CANCELLED = 1
-    UNKNOWN = 2
-    INVALID_ARGUMENT = 3
-    DEADLINE_EXCEEDED = 4
-    NOT_FOUND = 5
-    ALREADY_EXISTS = 6
-    PERMISSION_DENIED = 7
-    RESOURCE_EXHAUSTED = 8
-    FAILED_PRECONDITION = 9
-    ABORTED = 10
-    OUT_OF_RANGE = 11
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-    UNAVAILABLE = 14
-    DATA_LOSS = 15
-    UNAUTHENTICATED = 16
+    http: the HTTP status that TF Serving responds with.
+    """
 
-    @property
-    def http(self) -> int:
-        """The HTTP status that TF Serving responds with."""
-        return _HTTP[self]
+    http: int
+
+    OK = 0, 200
+    CANCELLED = 1, 500
+    UNKNOWN = 2, 500
+    INVALID_ARGUMENT = 3, 400
+    DEADLINE_EXCEEDED = 4, 504
+    NOT_FOUND = 5, 404
+    ALREADY_EXISTS = 6, 409
+    PERMISSION_DENIED = 7, 403
+    RESOURCE_EXHAUSTED = 8, 429
+    FAILED_PRECONDITION = 9, 400
+    ABORTED = 10, 409
+    OUT_OF_RANGE = 11, 400
+    UNIMPLEMENTED = 12, 501
+    INTERNAL = 13, 500
+    UNAVAILABLE = 14, 503
+    DATA_LOSS = 15, 500
+    UNAUTHENTICATED = 16, 401
+
+    def __new__(cls, value: int, http: int = 500) -> Code:  # lookups like `Code(5)` have no http
+        code = int.__new__(cls, value)
+        code._value_, code.http = value, http
+        return code
 
     @classmethod
     def of_http(cls, status: int) -> Code:
         """The most general code with this HTTP status; UNKNOWN if there is none."""
-        return _OF_HTTP.get(status, cls.UNKNOWN)
-
-
-_HTTP = {
-    Code.OK: 200,
-    Code.CANCELLED: 500,
-    Code.UNKNOWN: 500,
-    Code.INVALID_ARGUMENT: 400,
-    Code.DEADLINE_EXCEEDED: 504,
-    Code.NOT_FOUND: 404,
-    Code.ALREADY_EXISTS: 409,
-    Code.PERMISSION_DENIED: 403,
-    Code.RESOURCE_EXHAUSTED: 429,
-    Code.FAILED_PRECONDITION: 400,
-    Code.ABORTED: 409,
-    Code.OUT_OF_RANGE: 400,
-    Code.UNIMPLEMENTED: 501,
-    Code.INTERNAL: 500,
-    Code.UNAVAILABLE: 503,
-    Code.DATA_LOSS: 500,
-    Code.UNAUTHENTICATED: 401,
-}
-_OF_HTTP = {
-    200: Code.OK,
-    400: Code.INVALID_ARGUMENT,
-    401: Code.UNAUTHENTICATED,
-    403: Code.PERMISSION_DENIED,
-    404: Code.NOT_FOUND,
-    409: Code.ABORTED,
-    429: Code.RESOURCE_EXHAUSTED,
-    500: Code.INTERNAL,
-    501: Code.UNIMPLEMENTED,
-    503: Code.UNAVAILABLE,
-    504: Code.DEADLINE_EXCEEDED,
-}
+        general = {code.http: code for code in cls} | {400: cls.INVALID_ARGUMENT, 500: cls.INTERNAL}
+        return general.get(status, cls.UNKNOWN)
 
 
 class ServingError(Exception):

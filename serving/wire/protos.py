@@ -7,23 +7,16 @@ kinds can be used in one process.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
+
+from serving.wire.tensors import fill
 
 _PACKAGE = "rootstock.wire"
 _FIELD = descriptor_pb2.FieldDescriptorProto
-_SCALARS = {
-    "int32": _FIELD.TYPE_INT32,
-    "int64": _FIELD.TYPE_INT64,
-    "uint32": _FIELD.TYPE_UINT32,
-    "uint64": _FIELD.TYPE_UINT64,
-    "float": _FIELD.TYPE_FLOAT,
-    "double": _FIELD.TYPE_DOUBLE,
-    "bool": _FIELD.TYPE_BOOL,
-    "string": _FIELD.TYPE_STRING,
-    "bytes": _FIELD.TYPE_BYTES,
-}
 
 # Enumerations are int32: the encoding is the same. `*` is a repeated field, `%` a map from string.
 _MESSAGES = {
@@ -60,8 +53,9 @@ _MESSAGES = {
 
 
 def _set_type(field: descriptor_pb2.FieldDescriptorProto, type_name: str) -> None:
-    if type_name in _SCALARS:
-        field.type = _SCALARS[type_name]
+    scalar = f"TYPE_{type_name.upper()}"
+    if scalar in dict(_FIELD.Type.items()):
+        field.type = _FIELD.Type.Value(scalar)
     else:
         field.type = _FIELD.TYPE_MESSAGE
         field.type_name = f".{type_name}" if "." in type_name else f".{_PACKAGE}.{type_name}"
@@ -75,14 +69,10 @@ def _add_field(message: descriptor_pb2.DescriptorProto, declaration: str) -> Non
     if type_name[0] in "*%":
         field.label = _FIELD.LABEL_REPEATED
     if type_name[0] == "%":
-        entry = message.nested_type.add(
-            name="".join(part.title() for part in name.split("_")) + "Entry"
-        )
+        entry = message.nested_type.add(name=name.title().replace("_", "") + "Entry")
         entry.options.map_entry = True
-        key = entry.field.add(name="key", number=1, label=_FIELD.LABEL_OPTIONAL)
-        _set_type(key, "string")
-        value = entry.field.add(name="value", number=2, label=_FIELD.LABEL_OPTIONAL)
-        _set_type(value, type_name[1:])
+        _add_field(entry, "string key=1")
+        _add_field(entry, f"{type_name[1:]} value=2")
         _set_type(field, f"{_PACKAGE}.{message.name}.{entry.name}")
     else:
         _set_type(field, type_name.lstrip("*"))
@@ -111,9 +101,20 @@ _classes = _build()
 Example: Any = _classes["Example"]
 TensorProto: Any = _classes["TensorProto"]
 PredictRequest: Any = _classes["PredictRequest"]
-PredictResponse: Any = _classes["PredictResponse"]
 GetModelStatusRequest: Any = _classes["GetModelStatusRequest"]
-GetModelStatusResponse: Any = _classes["GetModelStatusResponse"]
 GetModelMetadataRequest: Any = _classes["GetModelMetadataRequest"]
-GetModelMetadataResponse: Any = _classes["GetModelMetadataResponse"]
 SignatureDefMap: Any = _classes["SignatureDefMap"]
+
+
+def response_class(method: str) -> Any:
+    """The message that a method responds with."""
+    return _classes[f"{method}Response"]
+
+
+def predict_request(model: str, inputs: Mapping[str, np.ndarray]) -> Any:
+    """A PredictRequest for the default signature and the newest version of a model."""
+    request = PredictRequest()
+    request.model_spec.name = model
+    for name, array in inputs.items():
+        fill(request.inputs[name], array)
+    return request

@@ -15,13 +15,14 @@ from serving.wire.errors import invalid
 STRING = 7
 MAX_FILLED = 2**24
 """Largest tensor that one repeated value may fill: a short message must not use up the memory."""
-_NUMBERS = {  # DataType: (name, NumPy type, TensorProto's field for a list of values)
+_TYPES = {  # DataType: (name, NumPy type, TensorProto's field for a list of values)
     1: ("DT_FLOAT", np.float32, "float_val"),
     2: ("DT_DOUBLE", np.float64, "double_val"),
     3: ("DT_INT32", np.int32, "int_val"),
     4: ("DT_UINT8", np.uint8, "int_val"),
     5: ("DT_INT16", np.int16, "int_val"),
     6: ("DT_INT8", np.int8, "int_val"),
+    STRING: ("DT_STRING", np.object_, "string_val"),
     9: ("DT_INT64", np.int64, "int64_val"),
     10: ("DT_BOOL", np.bool_, "bool_val"),
     17: ("DT_UINT16", np.uint16, "int_val"),
@@ -29,7 +30,8 @@ _NUMBERS = {  # DataType: (name, NumPy type, TensorProto's field for a list of v
     22: ("DT_UINT32", np.uint32, "uint32_val"),
     23: ("DT_UINT64", np.uint64, "uint64_val"),
 }
-_DATA_TYPES = {np.dtype(numpy): number for number, (_, numpy, _) in _NUMBERS.items()}
+_BY_NUMPY_TYPE = {np.dtype(numpy): number for number, (_, numpy, _) in _TYPES.items()}
+_BY_NAME = {name: number for number, (name, _, _) in _TYPES.items()}
 
 
 def data_type(array: np.ndarray) -> int:
@@ -40,9 +42,9 @@ def data_type(array: np.ndarray) -> int:
     """
     if array.dtype.kind in "OSU":
         return STRING
-    if array.dtype not in _DATA_TYPES:
+    if array.dtype not in _BY_NUMPY_TYPE:
         raise invalid(f"Arrays of {array.dtype} cannot be sent to a served model.")
-    return _DATA_TYPES[array.dtype]
+    return _BY_NUMPY_TYPE[array.dtype]
 
 
 def numpy_type(number: int) -> np.dtype[Any]:
@@ -51,18 +53,14 @@ def numpy_type(number: int) -> np.dtype[Any]:
     Raises:
         ServingError: the type is not supported.
     """
-    if number == STRING:
-        return np.dtype(object)
-    if number not in _NUMBERS:
+    if number not in _TYPES:
         raise invalid(f"Tensors of data type {type_name(number)} are not supported.")
-    return np.dtype(_NUMBERS[number][1])
+    return np.dtype(_TYPES[number][1])
 
 
 def type_name(number: int) -> str:
     """DT_FLOAT, DT_STRING, …"""
-    if number == STRING:
-        return "DT_STRING"
-    return _NUMBERS[number][0] if number in _NUMBERS else f"DT_{number}"
+    return _TYPES[number][0] if number in _TYPES else f"DT_{number}"
 
 
 def type_number(name: str) -> int:
@@ -71,12 +69,9 @@ def type_number(name: str) -> int:
     Raises:
         ServingError: the type is not supported.
     """
-    if name == "DT_STRING":
-        return STRING
-    for number, (number_name, _, _) in _NUMBERS.items():
-        if number_name == name:
-            return number
-    raise invalid(f"Tensors of data type {name} are not supported.")
+    if name not in _BY_NAME:
+        raise invalid(f"Tensors of data type {name} are not supported.")
+    return _BY_NAME[name]
 
 
 def fill(proto: Any, array: np.ndarray) -> None:
@@ -87,9 +82,8 @@ def fill(proto: Any, array: np.ndarray) -> None:
     if proto.dtype == STRING:
         proto.string_val.extend(as_bytes(v) for v in array.ravel().tolist())
     else:
-        proto.tensor_content = (
-            np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-        )
+        little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        proto.tensor_content = little_endian.tobytes()
 
 
 def as_bytes(value: str | bytes) -> bytes:
@@ -112,11 +106,7 @@ def to_numpy(proto: Any) -> np.ndarray:
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise invalid("Expected a tensor of known shape.")
     size = math.prod(shape)
-    if proto.dtype == STRING:
-        values = np.empty(len(proto.string_val), object)
-        values[:] = list(proto.string_val)
-    elif proto.tensor_content:
-        content = proto.tensor_content
+    if content := proto.tensor_content if proto.dtype != STRING else b"":
         if len(content) != size * dtype.itemsize:
             raise invalid(
                 f"Expected {size * dtype.itemsize} bytes of tensor content for {dtype} of shape "
@@ -124,16 +114,14 @@ def to_numpy(proto: Any) -> np.ndarray:
             )
         values = np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype)
     else:
-        field = getattr(proto, _NUMBERS[proto.dtype][2])
-        if proto.dtype == 19:  # float16 values are sent as their bits
-            values = np.array(field, np.uint16).view(np.float16)
-        else:
-            values = np.array(field, dtype=dtype)
+        elements = getattr(proto, _TYPES[proto.dtype][2])
+        is_half = proto.dtype == 19  # float16 values are sent as their bits
+        values = np.array(list(elements), np.uint16 if is_half else dtype).view(dtype)
     if 0 < len(values) < size:
         if size > MAX_FILLED:
             raise invalid(
-                f"Expected at most {MAX_FILLED} elements if one value fills a tensor."
-                f" Received: {size}"
+                f"Expected at most {MAX_FILLED} elements if one value fills a tensor. "
+                f"Received: {size}"
             )
         values = np.concatenate([values, np.repeat(values[-1:], size - len(values))])
     if len(values) != size:

@@ -41,7 +41,7 @@ def test_arrays_pass_between_tensorflow_and_us(array: np.ndarray) -> None:
 def test_lists_of_values_are_read(numpy: str) -> None:
     proto = protos.TensorProto(dtype=tensors.data_type(np.zeros(0, numpy)))
     proto.tensor_shape.dim.add(size=3)
-    field = getattr(proto, tensors._NUMBERS[proto.dtype][2])
+    field = getattr(proto, tensors._TYPES[proto.dtype][2])
     field.extend(np.array([1, 0], numpy).view("u2" if numpy == "f2" else numpy).tolist())
     np.testing.assert_array_equal(tensors.to_numpy(proto), np.array([1, 0, 0], numpy))
 

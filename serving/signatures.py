@@ -117,10 +117,8 @@ def export(
     for task, output in graph.structured_outputs.items():
         shape = output.shape
         if shape.rank == 0 or (shape.rank and shape[0] is not None):
-            raise ValueError(
-                f"Expected output {task!r} to have an unknown batch size as its first dimension. "
-                f"Received: shape {shape}"
-            )
+            what = f"Expected output {task!r} to have an unknown batch size as its first dimension."
+            raise ValueError(f"{what} Received: shape {shape}")
 
     def predict_only(task: str) -> tf.types.experimental.ConcreteFunction:
         def predict_one(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -161,17 +159,12 @@ def _argument_names(inputs: Sequence[SignatureInput]) -> dict[str, str]:
     TensorFlow refuses names such as "hours per week". It renames "capital-gain", which could then
     clash with another input. Such inputs get a generated name.
     """
-    taken = {i.name for i in inputs}
-    return {
-        i.name: i.name if _ARGUMENT.fullmatch(i.name) else _unused(f"input_{position}", taken)
-        for position, i in enumerate(inputs)
-    }
-
-
-def _unused(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "_"
-    return name
+    names, arguments = [i.name for i in inputs], {}
+    for position, name in enumerate(names):
+        arguments[name] = name if _ARGUMENT.fullmatch(name) else f"input_{position}"
+        while arguments[name] != name and arguments[name] in names:
+            arguments[name] += "_"
+    return arguments
 
 
 def _amend(path: Path, names: Mapping[str, str], methods: Mapping[str, str]) -> None:

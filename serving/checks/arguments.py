@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -77,3 +78,8 @@ def example_inputs(
         else:
             inputs[name] = generator.random(rows).astype("float32")
     return inputs
+
+
+def rows_of(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """The inputs of a request in column form, as `instances` of a request in row form."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

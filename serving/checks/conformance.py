@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.checks.arguments import BOTH_URLS, example_inputs, parse_values, parser_of
+from serving.checks.arguments import BOTH_URLS, example_inputs, parse_values, parser_of, rows_of
 from serving.client.client import Client
 from serving.client.rest_transport import predict_body
 from serving.client.transport import Signature
@@ -58,6 +58,12 @@ class Target:
         finally:
             connection.close()
 
+    def ok(self, path: str, body: Any = None) -> Any:
+        """The body of the response to a request that succeeds."""
+        status, response = self.send(path, body)
+        assert status == 200, response
+        return response
+
     def columns(self, signature: str = DEFAULT_SIGNATURE) -> dict[str, Any]:
         """A good request in column form."""
         document: dict[str, Any] = json.loads(predict_body(signature, self.inputs))
@@ -65,8 +71,7 @@ class Target:
 
     def rows(self, signature: str = DEFAULT_SIGNATURE) -> dict[str, Any]:
         """The same request in row form."""
-        columns = self.columns(signature)["inputs"]
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        rows = rows_of(self.columns(signature)["inputs"])
         return {"signature_name": signature, "instances": rows}
 
     def single(self) -> str | None:
@@ -83,7 +88,8 @@ Case = tuple[str, Callable[[], None]]
 def cases(server: Target) -> Iterator[Case]:
     """All cases with their names."""
     yield "status lists versions", partial(_status, server, "")
-    version = _newest(server)
+    with Client(server.rest, server.model) as client:
+        version = max(v.version for v in client.status() if v.state == "AVAILABLE")
     yield "status of a version", partial(_status, server, f"/versions/{version}")
     yield "metadata", partial(_metadata, server)
     yield "column form", partial(_column_form, server)
@@ -102,10 +108,13 @@ def cases(server: Target) -> Iterator[Case]:
                 yield f":{method} {name}", partial(_examples, server, method, name)
     yield from _refusals(server)
     for url in (server.rest, server.grpc):
-        protocol, refused = url.partition("://")[0], partial(_refused, server, url)
-        yield f"{protocol}: unknown model", partial(refused, Code.NOT_FOUND, model="nobody")
-        yield f"{protocol}: unknown version", partial(refused, Code.NOT_FOUND, version=10**6)
-        yield f"{protocol}: unknown label", partial(refused, Code.INVALID_ARGUMENT, label="nobody")
+        for what, client, code in (
+            ("model", Client(url, "nobody"), Code.NOT_FOUND),
+            ("version", Client(url, server.model, 10**6), Code.NOT_FOUND),
+            ("label", Client(url, server.model, label="nobody"), Code.INVALID_ARGUMENT),
+        ):
+            protocol = url.partition("://")[0]
+            yield f"{protocol}: unknown {what}", partial(_refused, server, client, code)
 
 
 def _refusals(server: Target) -> Iterator[Case]:
@@ -130,9 +139,9 @@ def _refusals(server: Target) -> Iterator[Case]:
         ("an unknown signature", {**columns, "signature_name": "nobody"}),
         ("a signature that is no text", {**columns, "signature_name": 1}),
     ]
-    if any(spec.data_type == STRING for spec in server.default.inputs.values()):
-        text = next(n for n, spec in server.default.inputs.items() if spec.data_type == STRING)
-        bad = {**columns["inputs"], text: [{"b64": "*"}] * ROWS}
+    texts = [name for name, spec in server.default.inputs.items() if spec.data_type == STRING]
+    if texts:
+        bad = {**columns["inputs"], texts[0]: [{"b64": "*"}] * ROWS}
         bodies.append(("bad base64", {"inputs": bad}))
     for what, body in bodies:
         yield f"refused: {what}", partial(_responds, server, 400, ":predict", body)
@@ -142,14 +151,8 @@ def _refusals(server: Target) -> Iterator[Case]:
     yield "refused: an unknown model", partial(_responds, server, 404, "", None, "nobody")
 
 
-def _newest(server: Target) -> int:
-    with Client(server.rest, server.model) as client:
-        return max(v.version for v in client.status() if v.state == "AVAILABLE")
-
-
 def _status(server: Target, path: str) -> None:
-    status, body = server.send(path)
-    assert status == 200, body
+    body = server.ok(path)
     assert list(body) == ["model_version_status"], body
     for version in body["model_version_status"]:
         assert list(version) == ["version", "state", "status"], version
@@ -159,8 +162,7 @@ def _status(server: Target, path: str) -> None:
 
 
 def _metadata(server: Target) -> None:
-    status, body = server.send("/metadata")
-    assert status == 200, body
+    body = server.ok("/metadata")
     assert set(body) == {"model_spec", "metadata"}, list(body)
     assert body["model_spec"]["name"] == server.model
     signatures = body["metadata"]["signature_def"]["signature_def"]
@@ -170,25 +172,22 @@ def _metadata(server: Target) -> None:
 
 
 def _column_form(server: Target) -> None:
-    status, body = server.send(":predict", server.columns())
-    assert status == 200, body
+    body = server.ok(":predict", server.columns())
     assert list(body) == ["outputs"], list(body)
     outputs = body["outputs"] if len(server.default.outputs) > 1 else {"": body["outputs"]}
     assert all(len(values) == ROWS for values in outputs.values())
 
 
 def _row_form(server: Target) -> None:
-    status, body = server.send(":predict", server.rows())
-    assert status == 200, body
+    body = server.ok(":predict", server.rows())
     assert list(body) == ["predictions"], list(body)
     assert len(body["predictions"]) == ROWS
     if len(server.default.outputs) > 1:
-        columns = server.send(":predict", server.columns())[1]["outputs"]
+        columns = server.ok(":predict", server.columns())["outputs"]
         for name, values in columns.items():
             rows = [row[name] for row in body["predictions"]]
-            assert np.allclose(rows, values, rtol=1e-5), (
-                f"{name}: {rows} by row, {values} by column"
-            )
+            both = f"{name}: {rows} by row, {values} by column"
+            assert np.allclose(rows, values, rtol=1e-5), both
 
 
 def _same_as_default(server: Target, path: str) -> None:
@@ -202,10 +201,9 @@ def _default_signature(server: Target) -> None:
 
 
 def _single_output(server: Target, signature: str) -> None:
-    status, body = server.send(":predict", server.rows(signature))
-    assert status == 200, body
+    body = server.ok(":predict", server.rows(signature))
     assert not any(isinstance(value, dict) for value in body["predictions"]), body
-    status, body = server.send(":predict", server.columns(signature))
+    body = server.ok(":predict", server.columns(signature))
     assert isinstance(body["outputs"], list), body
 
 
@@ -250,15 +248,8 @@ def _responds(
     assert isinstance(response["error"], str) and response["error"], response
 
 
-def _refused(
-    server: Target,
-    url: str,
-    code: Code,
-    model: str | None = None,
-    version: int | None = None,
-    label: str | None = None,
-) -> None:
-    with Client(url, model or server.model, version, label=label) as client:
+def _refused(server: Target, client: Client, code: Code) -> None:
+    with client:
         try:
             client.predict(server.inputs)
         except ServingError as error:

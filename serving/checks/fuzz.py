@@ -51,9 +51,8 @@ class Sender:
 
     def _send_rest(self, request: MalformedRequest) -> str:
         try:
-            self._connection.request(
-                request.method, request.path, request.body, dict(request.headers)
-            )
+            headers = dict(request.headers)
+            self._connection.request(request.method, request.path, request.body, headers)
             response = self._connection.getresponse()
         except (ConnectionError, http.client.RemoteDisconnected):
             # the server refused before it had read the body: the next connection must work
@@ -65,17 +64,13 @@ class Sender:
         if response.status == 200:
             json.loads(body)
             return "200"
-        shown = body.decode(errors="replace")[:200]
-        assert response.status in (400, 404, 413, 429, 501, 503), (
-            f"{request.kind}: {response.status} {shown}"
-        )
+        status, shown = response.status, body.decode(errors="replace")[:200]
+        assert status in (400, 404, 413, 429, 501, 503), f"{request.kind}: {status} {shown}"
         if response.headers.get("Content-Type", "").startswith("application/json"):
             assert json.loads(body)["error"], f"{request.kind}: no error in {shown}"
         else:  # the HTTP library itself refused what is not HTTP
-            assert response.status == 400, (
-                f"{request.kind}: {response.status} without JSON: {shown}"
-            )
-        return str(response.status)
+            assert status == 400, f"{request.kind}: {status} without JSON: {shown}"
+        return str(status)
 
     def _send_grpc(self, request: MalformedRequest) -> str:
         try:
@@ -124,10 +119,9 @@ def fuzz(
             counts[request.kind, sender.send(request)] += 1
             if number % _CHECK_EVERY == 0:
                 outputs = client.predict(inputs)
-                for name, expected_values in expected.items():
-                    assert np.allclose(outputs[name], expected_values, equal_nan=True), (
-                        f"a good request got other values for {name}"
-                    )
+                for name, wanted in expected.items():
+                    message = f"a good request got other values for {name}"
+                    assert np.allclose(outputs[name], wanted, equal_nan=True), message
     return counts
 
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,12 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Client(args.url, args.model, retries=3) as client:
             signature = client.metadata()[DEFAULT_SIGNATURE]
         inputs = example_inputs(signature, args.rows, parse_values(args.input))
-        load = run(
-            lambda: connection(args.url, args.model, inputs),
-            args.clients,
-            args.rows,
-            args.seconds,
-        )
+        connect = partial(connection, args.url, args.model, inputs)
+        load = run(connect, args.clients, args.rows, args.seconds)
     except (ServingError, ValueError, OSError) as error:
         print(f"{args.url}: {error}", file=sys.stderr)
         return 2

@@ -12,28 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from serving.checks.arguments import rows_of
 from serving.client.rest_transport import predict_body
 from serving.wire import protos
 from serving.wire.names import DEFAULT_SIGNATURE, PREDICTION_SERVICE
 from serving.wire.tensors import fill
 
 _METHODS = ("Predict", "Classify", "Regress", "MultiInference", "GetModelMetadata")
-_SCALARS: tuple[Any, ...] = (
-    None,
-    True,
-    False,
-    0,
-    -1,
-    2**63,
-    -(2**70),
-    1e308,
-    "",
-    "text",
-    "\ud800",
-    {},
-    [],
-    [[]],
-)
+_NUMBERS = (0, -1, 2**63, -(2**70), 1e308)
+_VALUES: tuple[Any, ...] = (None, True, False, *_NUMBERS, "", "text", "\ud800", {}, [], [[]])
 _HUGE = 2_000_000
 
 
@@ -56,16 +43,17 @@ class MalformedRequests:
         self._model, self._random = model, random.Random(seed)
         self._body = predict_body(DEFAULT_SIGNATURE, inputs)
         self._message = protos.predict_request(model, inputs)
+        self._encoded = self._message.SerializeToString()
         self._kinds: tuple[Callable[[], MalformedRequest], ...] = (
-            self._cut_json,
-            self._flipped_json,
+            lambda: self._rest("cut JSON", self._cut(self._body)),
+            lambda: self._rest("flipped JSON", self._flipped(self._body)),
             self._swapped_value,
             self._bad_base64,
             self._unknown_target,
             self._odd_path,
             self._odd_headers,
-            self._cut_message,
-            self._flipped_message,
+            lambda: self._grpc("cut message", self._cut(self._encoded, 1)),
+            lambda: self._grpc("flipped message", self._flipped(self._encoded)),
             self._wrong_tensor,
             self._unknown_spec,
         )
@@ -76,27 +64,19 @@ class MalformedRequests:
             return self._rest("huge body", b"[" * _HUGE)
         return self._random.choice(self._kinds)()
 
-    def _rest(self, kind: str, body: bytes, path: str = "", **headers: str) -> MalformedRequest:
+    def _rest(
+        self, kind: str, body: bytes, path: str = "", headers: tuple[tuple[str, str], ...] = ()
+    ) -> MalformedRequest:
         path = path or f"/v1/models/{self._model}:predict"
-        return MalformedRequest(kind, "POST", path, body, tuple(headers.items()))
-
-    def _cut_json(self) -> MalformedRequest:
-        return self._rest("cut JSON", self._cut(self._body))
-
-    def _flipped_json(self) -> MalformedRequest:
-        return self._rest("flipped JSON", self._flipped(self._body))
+        return MalformedRequest(kind, "POST", path, body, headers)
 
     def _swapped_value(self) -> MalformedRequest:
         """Replace a value anywhere in the request."""
         document = json.loads(self._body)
         document.setdefault("signature_name", "")
         if self._random.random() < 0.4:
-            columns = document.pop("inputs")
-            rows = [
-                dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-            ]
-            document["instances"] = rows
-        _replace(document, self._random, self._random.choice(_SCALARS))
+            document["instances"] = rows_of(document.pop("inputs"))
+        _replace(document, self._random, self._random.choice(_VALUES))
         method = self._random.choice((":predict", ":predict", ":classify", ":regress"))
         path = f"/v1/models/{self._model}{method}"
         return self._rest("other value", json.dumps(document).encode(), path)
@@ -108,13 +88,9 @@ class MalformedRequests:
         return self._rest("bad base64", json.dumps(document).encode())
 
     def _unknown_target(self) -> MalformedRequest:
-        path = self._random.choice(
-            (
-                "/v1/models/nobody:predict",
-                f"/v1/models/{self._model}/versions/{self._random.randrange(10**6, 2**70)}:predict",
-                f"/v1/models/{self._model}/labels/nobody:predict",
-            )
-        )
+        version = self._random.randrange(10**6, 2**70)
+        targets = ("nobody", f"{self._model}/versions/{version}", f"{self._model}/labels/nobody")
+        path = f"/v1/models/{self._random.choice(targets)}:predict"
         return self._rest("unknown target", self._body, path)
 
     def _odd_path(self) -> MalformedRequest:
@@ -122,29 +98,21 @@ class MalformedRequests:
         tail = "".join(self._random.choices(characters, k=self._random.randrange(1, 30)))
         path = self._random.choice(("/", "/v1", "/v1/models", f"/v1/models/{self._model}")) + tail
         quoted = path.encode("ascii", "ignore").decode().replace(" ", "%20").replace("#", "%23")
-        return MalformedRequest(
-            "odd path", self._random.choice(("GET", "POST", "PUT", "DELETE")), quoted, b"{}"
-        )
+        method = self._random.choice(("GET", "POST", "PUT", "DELETE"))
+        return MalformedRequest("odd path", method, quoted, b"{}")
 
     def _odd_headers(self) -> MalformedRequest:
         compressed = gzip.compress(self._body)
-        body, headers = self._random.choice(
+        body, header, value = self._random.choice(
             (
-                (self._cut(compressed), {"Content-Encoding": "gzip"}),
-                (self._flipped(compressed), {"Content-Encoding": "gzip"}),
-                (self._body, {"Content-Encoding": "gzip"}),
-                (self._body, {"Content-Encoding": "br"}),
-                (compressed, {"Content-Type": "image/png"}),
+                (self._cut(compressed), "Content-Encoding", "gzip"),
+                (self._flipped(compressed), "Content-Encoding", "gzip"),
+                (self._body, "Content-Encoding", "gzip"),
+                (self._body, "Content-Encoding", "br"),
+                (compressed, "Content-Type", "image/png"),
             )
         )
-        return self._rest("odd headers", body, **headers)
-
-    def _cut_message(self) -> MalformedRequest:
-        encoded = self._message.SerializeToString()
-        return self._grpc("cut message", encoded[: self._random.randrange(1, len(encoded))])
-
-    def _flipped_message(self) -> MalformedRequest:
-        return self._grpc("flipped message", self._flipped(self._message.SerializeToString()))
+        return self._rest("odd headers", body, headers=((header, value),))
 
     def _wrong_tensor(self) -> MalformedRequest:
         request = protos.PredictRequest()
@@ -185,8 +153,8 @@ class MalformedRequests:
         method = method or self._random.choice(_METHODS)
         return MalformedRequest(kind, f"/{PREDICTION_SERVICE}/{method}", "", body)
 
-    def _cut(self, body: bytes) -> bytes:
-        return body[: self._random.randrange(len(body))]
+    def _cut(self, body: bytes, least: int = 0) -> bytes:
+        return body[: self._random.randrange(least, len(body))]
 
     def _flipped(self, body: bytes) -> bytes:
         flipped = bytearray(body)

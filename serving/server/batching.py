@@ -87,10 +87,8 @@ class Batcher:
         with self._changed:
             queue = self._queues.setdefault(key, _Queue())
             if queue.waiting and queue.rows + rows > self._options.queue:
-                raise ServingError(
-                    Code.UNAVAILABLE,
-                    "The batch scheduling queue to which this task was submitted is full",
-                )
+                message = "The batch scheduling queue to which this task was submitted is full"
+                raise ServingError(Code.UNAVAILABLE, message)
             queue.waiting.append(request)
             queue.rows += rows
             self._changed.notify_all()

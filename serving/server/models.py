@@ -63,9 +63,8 @@ class Models:
         for model in removed:
             model.close()
         if empty := [name for name, model in self._models.items() if not model.available()]:
-            raise ServingError(
-                Code.FAILED_PRECONDITION, f"No version of {', '.join(empty)} can be served."
-            )
+            message = f"No version of {', '.join(empty)} can be served."
+            raise ServingError(Code.FAILED_PRECONDITION, message)
 
     def stop(self) -> None:
         """Stop looking for versions, and free all of them."""
@@ -86,9 +85,8 @@ class Models:
         """
         model = self._models.get(target.name)
         if model is None:
-            raise ServingError(
-                Code.NOT_FOUND, f"Could not find any versions of model {target.name}"
-            )
+            message = f"Could not find any versions of model {target.name}"
+            raise ServingError(Code.NOT_FOUND, message)
         return model.status(target)
 
     @contextmanager

@@ -50,9 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     logging.getLogger("serving").setLevel(logging.INFO)
     stop = _Stop()
     monitoring = Monitoring()
-    models = Models(
-        configs(options), _loader(options, monitoring), monitoring, options.poll_seconds
-    )
+    load = _loader(options, monitoring)
+    models = Models(configs(options), load, monitoring, options.poll_seconds)
     try:
         listener = _listen(options.host, options.rest_port)
         grpc_server = grpc_api.server(models, limits, threads)
@@ -62,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     web = uvicorn.Server(
         uvicorn.Config(
-            rest.application(models, limits, threads),
+            rest.RestApplication(models, limits, threads),
             ssl_certfile=options.tls_cert,
             ssl_keyfile=options.tls_key,
             lifespan="off",
@@ -75,10 +74,8 @@ def main(arguments: Sequence[str]) -> int:
     web_thread.start()
     grpc_server.start()
     models.start()
-    announcer = Thread(
-        target=_announce, args=(models, options, listener.getsockname()[1], grpc_port), daemon=True
-    )
-    announcer.start()
+    ports = (listener.getsockname()[1], grpc_port)
+    Thread(target=_announce, args=(models, options, *ports), daemon=True).start()
     if options.stop_with_stdin:
         Thread(target=stop.when_stdin_closes, daemon=True).start()
     if options.exit_on_failure:
@@ -93,9 +90,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _announce(models: Models, options: argparse.Namespace, rest_port: int, grpc_port: int) -> None:
     models.wait_available()
-    line = json.dumps(
-        {"host": options.host, "rest_port": rest_port, "grpc_port": grpc_port, "pid": os.getpid()}
-    )
+    ports = {"rest_port": rest_port, "grpc_port": grpc_port}
+    line = json.dumps({"host": options.host, **ports, "pid": os.getpid()})
     print(line, flush=True)
     if options.ready_file:
         write_atomically(options.ready_file, line + "\n")
@@ -136,10 +132,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _bind(server: grpc.Server, options: argparse.Namespace) -> int:
     host, port = options.host, options.grpc_port
-    if port:
-        _bound(
-            host, port, "gRPC", "--grpc-port"
-        ).close()  # gRPC's own error does not name the reason
+    if port:  # gRPC's own error does not name the reason
+        _bound(host, port, "gRPC", "--grpc-port").close()
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if options.tls_cert is None:
         return int(server.add_insecure_port(address))

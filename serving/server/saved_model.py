@@ -39,15 +39,12 @@ class SavedModel:
         tensorflow_core.load()
         with _tensorflow_errors():
             self._session, graph = _load(path)
+        signatures = graph.signature_def.items()
         self.signatures: Mapping[str, Any] = {
-            name: signature
-            for name, signature in graph.signature_def.items()
-            if not name.startswith("__saved_model_")
+            name: s for name, s in signatures if not name.startswith("__saved_model_")
         }
         self._batcher = batcher
-        self._batched = {
-            name for name, definition in self.signatures.items() if _has_batch_axis(definition)
-        }
+        self._batched = {name for name, s in self.signatures.items() if _has_batch_axis(s)}
         self._callables: dict[tuple[str, tuple[str, ...]], tuple[Any, Any]] = {}
         self._preparing = Lock()
         self._running = 0
@@ -68,9 +65,8 @@ class SavedModel:
                 that do not fit it. Otherwise the code of TensorFlow's error.
         """
         if signature not in self.signatures:
-            raise ServingError(
-                Code.FAILED_PRECONDITION, f'Serving signature key "{signature}" not found.'
-            )
+            message = f'Serving signature key "{signature}" not found.'
+            raise ServingError(Code.FAILED_PRECONDITION, message)
         definition = self.signatures[signature]
         names = sorted(definition.inputs)
         _check_inputs(definition.inputs, inputs)
@@ -175,20 +171,14 @@ def _check_inputs(expected: Mapping[str, Any], received: Mapping[str, np.ndarray
         )
     for name, array in received.items():
         info = expected[name]
-        if data_type(array) != info.dtype:
+        wanted, actual = type_name(info.dtype), type_name(data_type(array))
+        if actual != wanted:
+            raise invalid(f"Expected input {name!r} to be {wanted}. Received: {actual}")
+        sizes, shape = [d.size for d in info.tensor_shape.dim], list(array.shape)
+        fits = info.tensor_shape.unknown_rank or len(sizes) == len(shape)
+        if not fits or any(size not in (-1, n) for size, n in zip(sizes, shape, strict=False)):
             raise invalid(
-                f"Expected input {name!r} to be {type_name(info.dtype)}. "
-                f"Received: {type_name(data_type(array))}"
-            )
-        sizes = [dimension.size for dimension in info.tensor_shape.dim]
-        fits = info.tensor_shape.unknown_rank or (
-            len(sizes) == array.ndim
-            and all(size in (-1, actual) for size, actual in zip(sizes, array.shape, strict=True))
-        )
-        if not fits:
-            raise invalid(
-                f"Expected input {name!r} to have shape {sizes}, -1 for any size. "
-                f"Received: {list(array.shape)}"
+                f"Expected input {name!r} to have shape {sizes}, -1 for any size. Received: {shape}"
             )
 
 

@@ -64,6 +64,10 @@ class _Version:
     error: ServingError | None = None
     requests: int = 0
 
+    def status(self) -> VersionStatus:
+        error = self.error or ServingError(Code.OK, "")
+        return VersionStatus(self.number, self.state, error.code, error.message)
+
 
 @dataclass(frozen=True)
 class VersionStatus:
@@ -116,20 +120,12 @@ class ServedModel:
             if not versions:
                 what = "any versions" if number is None else f"version {number}"
                 raise ServingError(Code.NOT_FOUND, f"Could not find {what} of model {target.name}")
-            return [
-                VersionStatus(
-                    version.number,
-                    version.state,
-                    version.error.code if version.error else Code.OK,
-                    version.error.message if version.error else "",
-                )
-                for version in sorted(versions, key=lambda v: -v.number)
-            ]
+            return [v.status() for v in sorted(versions, key=lambda v: -v.number)]
 
     def available(self) -> bool:
         """Whether a version can take requests."""
         with self._changed:
-            return any(v.state is State.AVAILABLE for v in self._versions.values())
+            return bool(self._available())
 
     def failed(self) -> bool:
         """Whether the newest version could not be loaded."""
@@ -141,7 +137,9 @@ class ServedModel:
 
         Versions are only freed once all wanted ones are available.
         """
-        on_disk, labels = version_numbers(self.config.directory), self._wanted_labels()
+        on_disk, labels = version_numbers(self.config.directory), self.config.labels
+        if labels is None:
+            labels = read_labels(self.config.directory).versions
         wanted = self.config.policy.choose(on_disk) | (set(labels.values()) & set(on_disk))
         with self._changed:
             for number, version in list(self._versions.items()):
@@ -150,7 +148,7 @@ class ServedModel:
         for number in sorted(wanted):
             self._ensure_loaded(number)
         with self._changed:
-            available = {n for n, v in self._versions.items() if v.state is State.AVAILABLE}
+            available = self._available()
             self._labels = {label: n for label, n in labels.items() if n in available}
             unwanted = available - wanted if wanted and wanted <= available else set()
         self._unload(unwanted)
@@ -158,12 +156,12 @@ class ServedModel:
     def close(self) -> None:
         """Free all versions, each after its last request."""
         with self._changed:
-            available = {n for n, v in self._versions.items() if v.state is State.AVAILABLE}
+            available = self._available()
         self._unload(available)
 
-    def _wanted_labels(self) -> dict[str, int]:
-        fixed = self.config.labels
-        return dict(read_labels(self.config.directory).versions if fixed is None else fixed)
+    def _available(self) -> set[int]:
+        """The versions that can take requests. The caller holds the lock."""
+        return {n for n, version in self._versions.items() if version.state is State.AVAILABLE}
 
     def _ensure_loaded(self, number: int) -> None:
         """Load a version that is not loaded.
@@ -181,8 +179,10 @@ class ServedModel:
                     return
             version = self._versions[number] = _Version(number, State.LOADING, stamp)
         try:
-            loaded = self._load_checked(path)
-        except ServingError as error:
+            loaded = self._load(path)
+        except Exception as e:  # a file from elsewhere can make TensorFlow raise anything
+            internal = ServingError(Code.INTERNAL, f"{path}: {e!r}")
+            error = e if isinstance(e, ServingError) else internal
             _log.error("%s version %d cannot be loaded: %s", name, number, error)
             self._monitoring.count_load(name, error.code, time.monotonic() - start)
             with self._changed:
@@ -192,14 +192,6 @@ class ServedModel:
         with self._changed:
             version.loaded, version.state = loaded, State.AVAILABLE
         _log.info("%s version %d is available", name, number)
-
-    def _load_checked(self, path: Path) -> SavedModel:
-        try:
-            return self._load(path)
-        except ServingError:
-            raise
-        except Exception as error:  # a file from elsewhere can make TensorFlow raise anything
-            raise ServingError(Code.INTERNAL, f"{path}: {error!r}") from error
 
     def _unload(self, numbers: set[int]) -> None:
         """Take no more requests for these versions, then free each after its last one."""
@@ -218,13 +210,12 @@ class ServedModel:
 
     def _find(self, target: Target) -> _Version:
         number = self._labelled(target.label) if target.label else target.version
-        available = [v for v in self._versions.values() if v.state is State.AVAILABLE]
-        if number is None and available:
-            return max(available, key=lambda v: v.number)
-        for version in available:
-            if version.number == number:
-                return version
-        raise not_served(target)
+        available = self._available()
+        if number is None:
+            number = max(available, default=None)
+        if number not in available:
+            raise not_served(target)
+        return self._versions[number]
 
     def _labelled(self, label: str) -> int:
         if label not in self._labels:

@@ -6,7 +6,7 @@ See https://www.tensorflow.org/tfx/serving/saved_model_warmup.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serving.server.api import classify_regress
 from serving.warmup import FILE
@@ -55,16 +55,14 @@ def warm_up(model: SavedModel, path: Path) -> int:
     return count
 
 
-def _replay(model: SavedModel, log: object) -> None:
-    kind = log.WhichOneof("log_type")  # type: ignore[attr-defined]
-    request = getattr(log, kind).request if kind else None
+def _replay(model: SavedModel, log: Any) -> None:
+    kind = log.WhichOneof("log_type")
+    request: Any = getattr(log, kind).request if kind else None
     if kind == "predict_log":
-        assert request is not None
         inputs = {name: to_numpy(tensor) for name, tensor in request.inputs.items()}
         signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
         model.predict(signature, inputs, tuple(request.output_filter))
     elif kind in ("classify_log", "regress_log"):
-        assert request is not None
         run = classify_regress.classify if kind == "classify_log" else classify_regress.regress
         examples = classify_regress.examples_of(request.input)
         run(model, request.model_spec.signature_name, examples)

@@ -27,9 +27,8 @@ class NoSuchVersion(Exception):
 def check_name(name: str, what: str = "model name") -> None:
     """Raises ValueError if a name cannot be part of a path and of a request's URL."""
     if not _NAME.fullmatch(name):
-        raise ValueError(
-            f"Expected a {what} of letters, digits, '_', '-' and '.'. Received: {name!r}"
-        )
+        expected = f"Expected a {what} of letters, digits, '_', '-' and '.'."
+        raise ValueError(f"{expected} Received: {name!r}")
 
 
 class Destination(ABC):
@@ -188,9 +187,8 @@ class Destination(ABC):
         restored = default_target(history, self._read_labels(model)) if to is None else to
         if restored is None or restored not in history:
             missing = "no other model that was served" if to is None else f"no version {to}"
-            raise NoSuchVersion(
-                f"{place} holds {missing}. Versions there: {', '.join(map(str, history))}."
-            )
+            versions = ", ".join(map(str, history))
+            raise NoSuchVersion(f"{place} holds {missing}. Versions there: {versions}.")
         return restored
 
     def _remove_old(self, model: str, keep: int | None) -> None:

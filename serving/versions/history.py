@@ -38,9 +38,8 @@ class Origin:
         """Read the content of the file; None if it is not in our format."""
         try:
             fields = json.loads(text)
-            return cls(
-                str(fields["digest"]), str(fields.get("pushed_at", "")), fields.get("restores")
-            )
+            pushed_at = str(fields.get("pushed_at", ""))
+            return cls(str(fields["digest"]), pushed_at, fields.get("restores"))
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -84,10 +83,9 @@ def digest_of(history: History, version: int) -> str:
 def original_version(history: History, version: int) -> int:
     """The version that was pushed with this content: for a rollback, the one that it restores."""
     origin = history.get(version)
-    restores = origin.restores if origin else None
-    if restores is None or restores >= version:
+    if origin is None or origin.restores is None or origin.restores >= version:
         return version
-    return original_version(history, restores)
+    return original_version(history, origin.restores)
 
 
 def original_if_kept(history: History, version: int) -> int:
@@ -129,9 +127,7 @@ def champion_version(
     Versions in `trials` do not count.
     """
     served = {version: origin for version, origin in history.items() if version not in trials}
-    if not served:
-        return None
-    newest = max(served)
-    if digest_of(served, newest) == candidate_digest:
+    newest = max(served, default=None)
+    if newest is not None and digest_of(served, newest) == candidate_digest:
         return previous_model(served, newest)
     return newest

@@ -91,9 +91,8 @@ class ObjectStore(Destination):
         self.fs.rm(self._path(model, str(version)), recursive=True)
 
     def _read_labels(self, model: str) -> Labels:
-        return Labels.parse(
-            self._content(model, label_files.FILE), self._content(model, label_files.HISTORY)
-        )
+        files = label_files.FILE, label_files.HISTORY
+        return Labels.parse(*(self._content(model, name) for name in files))
 
     def _write_labels(self, model: str, labels: Labels) -> None:
         for name, content in labels.contents().items():

@@ -14,10 +14,8 @@ from serving.versions.labels import STABLE, Labels
 
 def trial_versions(history: History, labels: Labels) -> set[int]:
     """The versions that were only ever on trial: pushed and labelled, but never `stable`."""
-    labelled = {
-        label: {*labels.earlier.get(label, ()), version}
-        for label, version in labels.versions.items()
-    }
+    versions = labels.versions.items()
+    labelled = {label: {*labels.earlier.get(label, ()), version} for label, version in versions}
     stable = labelled.pop(STABLE, set())
     rollbacks = {v for v, origin in history.items() if origin and origin.restores is not None}
     return set().union(*labelled.values()) - stable - rollbacks
@@ -62,14 +60,9 @@ def labels_after_rollback(
         named: whether the operator named the version to restore; then `stable` moves too.
     """
     newest, stable = max(history), labels.versions.get(STABLE, 0)
-    stable_moves = (
-        named or same_model(history, stable, newest) or same_model(history, stable, restored)
-    )
-    moving = [
-        label
-        for label, version in labels.versions.items()
-        if version == newest or (stable_moves and version == stable)
-    ]
+    stable_moves = named or any(same_model(history, stable, v) for v in (newest, restored))
+    from_versions = {newest, stable} if stable_moves else {newest}
+    moving = [label for label, version in labels.versions.items() if version in from_versions]
     earlier = {label: (*labels.earlier.get(label, ()), labels.versions[label]) for label in moving}
     if STABLE in moving:
         earlier[STABLE] = _stable_before(history, earlier[STABLE], restored)

@@ -77,10 +77,8 @@ def encode_predict(form: Literal["row", "column"], outputs: Mapping[str, np.ndar
             if not size:
                 raise invalid(f"Tensor name: {name} has no shape information ")
             if size != first:
-                raise invalid(
-                    f"Tensor name: {name} has inconsistent batch size: {size[0]} "
-                    f"expecting: {first[0]}"
-                )
+                mismatch = f"inconsistent batch size: {size[0]} expecting: {first[0]}"
+                raise invalid(f"Tensor name: {name} has {mismatch}")
     finite = all(array.dtype.kind != "f" or np.isfinite(array).all() for array in outputs.values())
     values = {name: _values(name, array, finite) for name, array in outputs.items()}
     if form == "column":
@@ -152,14 +150,11 @@ def _rows(instances: Any, types: Mapping[str, int]) -> dict[str, np.ndarray]:
                 f"{where} of 'instances' list. JSON object: {text_of(instance)} "
                 f"keys must be equal to: {','.join(sorted(types))}"
             )
-    return {
-        name: array_of(
-            [element for row in column for element in row.elements],
-            (len(instances), *column[0].shape),
-            types[name],
-        )
-        for name, column in columns.items()
-    }
+    arrays = {}
+    for name, column in columns.items():
+        elements = [element for row in column for element in row.elements]
+        arrays[name] = array_of(elements, (len(instances), *column[0].shape), types[name])
+    return arrays
 
 
 def _columns(inputs: Any, types: Mapping[str, int]) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import grpc
@@ -21,7 +22,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from serving.server.api import classify_regress
+from serving.server.api.classify_regress import examples_of, fill_classification, fill_regression
 from serving.server.api.limits import Limits, TokenInterceptor
 from serving.server.models import Models
 from serving.server.policy import configs_of
@@ -42,8 +43,8 @@ FillResult = Callable[[SavedModel, str, Sequence[bytes], Any], None]
 _log = logging.getLogger(__name__)
 _UNLIMITED = -1
 _INFERENCE_METHODS: Mapping[str, tuple[str, FillResult]] = {
-    CLASSIFY: ("classification_result", classify_regress.fill_classification),
-    REGRESS: ("regression_result", classify_regress.fill_regression),
+    CLASSIFY: ("classification_result", fill_classification),
+    REGRESS: ("regression_result", fill_regression),
 }
 """The field of an `InferenceResult` and the function that fills it, by method of MultiInference."""
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
@@ -96,11 +97,14 @@ def _handler(
         start, name, code, message = time.perf_counter(), "", Code.OK, ""
         response = None
         try:
-            request = _parse(request_class, encoded)
+            request = request_class.FromString(encoded)
             name = models.metric_label(_spec_of(request).name)
             response = work(models, request)
         except ServingError as error:
             code, message = error.code, error.message
+        except DecodeError as error:
+            code = Code.INVALID_ARGUMENT
+            message = f"Expected a {request_class.DESCRIPTOR.name}: {error}"
         except Exception as error:
             _log.exception("%s", api)
             code, message = Code.INTERNAL, repr(error)
@@ -110,13 +114,6 @@ def _handler(
         return response
 
     return grpc.unary_unary_rpc_method_handler(handle, None, lambda m: m.SerializeToString())
-
-
-def _parse(message_class: Any, encoded: bytes) -> Any:
-    try:
-        return message_class.FromString(encoded)
-    except DecodeError as error:
-        raise invalid(f"Expected a {message_class.DESCRIPTOR.name}: {error}") from None
 
 
 def _spec_of(request: Any) -> Any:
@@ -138,21 +135,10 @@ def _predict(models: Models, request: Any) -> Any:
     return response
 
 
-def _classify(models: Models, request: Any) -> Any:
-    response = classification_pb2.ClassificationResponse()
-    return _infer(models, request, response, classify_regress.fill_classification)
-
-
-def _regress(models: Models, request: Any) -> Any:
-    response = regression_pb2.RegressionResponse()
-    return _infer(models, request, response, classify_regress.fill_regression)
-
-
-def _infer(models: Models, request: Any, response: Any, fill_result: FillResult) -> Any:
-    signature = request.model_spec.signature_name
+def _infer(response_class: Any, fill_result: FillResult, models: Models, request: Any) -> Any:
+    response, signature = response_class(), request.model_spec.signature_name
     with models.use(target := _target(request.model_spec)) as (version, model):
-        examples = classify_regress.examples_of(request.input)
-        fill_result(model, signature, examples, response.result)
+        fill_result(model, signature, examples_of(request.input), response.result)
     response.model_spec.CopyFrom(_spec(target, version, signature))
     return response
 
@@ -166,7 +152,7 @@ def _multi_inference(models: Models, request: Any) -> Any:
         raise invalid("All ModelSpecs in a MultiInferenceRequest must access the same model")
     if len(set(signatures)) < len(signatures):
         raise invalid(f"Duplicate evaluation of signature: {signatures}")
-    examples = classify_regress.examples_of(request.input)
+    examples = examples_of(request.input)
     response = inference_pb2.MultiInferenceResponse()
     with models.use(target := _target(first)) as (version, model):
         for task, signature in zip(request.tasks, signatures, strict=True):
@@ -203,8 +189,14 @@ def _reload(models: Models, request: Any) -> Any:
 _SERVICES: Mapping[str, Mapping[str, tuple[Any, Callable[[Models, Any], Any]]]] = {
     PREDICTION_SERVICE: {
         "Predict": (predict_pb2.PredictRequest, _predict),
-        "Classify": (classification_pb2.ClassificationRequest, _classify),
-        "Regress": (regression_pb2.RegressionRequest, _regress),
+        "Classify": (
+            classification_pb2.ClassificationRequest,
+            partial(_infer, classification_pb2.ClassificationResponse, fill_classification),
+        ),
+        "Regress": (
+            regression_pb2.RegressionRequest,
+            partial(_infer, regression_pb2.RegressionResponse, fill_regression),
+        ),
         "MultiInference": (inference_pb2.MultiInferenceRequest, _multi_inference),
         "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, _metadata),
     },

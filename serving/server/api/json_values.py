@@ -124,10 +124,8 @@ def _boolean(value: Any, data_type: int) -> bool:
 
 
 def _unsupported(value: Any, data_type: int) -> Any:
-    raise ServingError(
-        Code.UNIMPLEMENTED,
-        f"Conversion of JSON Value: {text_of(value)} to type: {type_name(data_type)}",
-    )
+    message = f"Conversion of JSON Value: {text_of(value)} to type: {type_name(data_type)}"
+    raise ServingError(Code.UNIMPLEMENTED, message)
 
 
 _CONVERT: dict[int, Callable[[Any, int], Any]] = {
@@ -140,9 +138,9 @@ _CONVERT: dict[int, Callable[[Any, int], Any]] = {
 
 def _wrong_type(value: Any, data_type: int) -> ServingError:
     expected = type_name(data_type).removeprefix("DT_").lower()
+    actual = str(value) if isinstance(value, bool) else _JSON_TYPES.get(type(value), "Number")
     return invalid(
-        f"JSON Value: {text_of(value)} Type: {_json_type(value)} is not of expected type: "
-        f"{expected}"
+        f"JSON Value: {text_of(value)} Type: {actual} is not of expected type: {expected}"
     )
 
 
@@ -171,9 +169,3 @@ def text_of(value: Any) -> str:
 
 def _shape(shape: Sequence[int]) -> str:
     return f"[{','.join(map(str, shape))}]"
-
-
-def _json_type(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value)
-    return _JSON_TYPES.get(type(value), "Number")

@@ -11,16 +11,17 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from serving.server.api import classify_regress
+from serving.server.api.classify_regress import classify, examples_of_json, regress
 from serving.server.api.codec import decode_predict, encode_predict, parse_document
 from serving.server.api.grpc_api import metadata_of, status_of
 from serving.server.api.limits import Limits, TooLarge, body_of
@@ -41,16 +42,11 @@ _LARGEST_VERSION = 2**63 - 1
 _WORTH_COMPRESSING = 1024
 
 
-def application(models: Models, limits: Limits, threads: int) -> ASGIApp:
-    """The ASGI application for these models.
+class RestApplication:
+    """The ASGI application for the REST API."""
 
-    threads: how many requests run at the same time.
-    """
-    return _Rest(models, limits, threads)
-
-
-class _Rest:
     def __init__(self, models: Models, limits: Limits, threads: int) -> None:
+        """threads: how many requests run at the same time."""
         self._models, self._limits = models, limits
         self._workers = ThreadPoolExecutor(threads, thread_name_prefix="rest")
         self._pending = 0
@@ -65,8 +61,7 @@ class _Rest:
             code = Code.OK
         except ServingError as error:
             code = error.code
-            status = 413 if isinstance(error, TooLarge) else code.http
-            response = _error(error.message, status)
+            response = _error(error.message, 413 if isinstance(error, TooLarge) else code.http)
         except Exception as error:
             _log.exception("%s %s", request.method, path)
             code, response = Code.INTERNAL, _error(repr(error), Code.INTERNAL.http)
@@ -104,9 +99,8 @@ class _Rest:
     async def _work(self, task: Callable[..., bytes], *arguments: Any) -> bytes:
         """Run a task on a worker thread, unless too many requests are pending."""
         if self._pending >= self._limits.pending:
-            raise ServingError(
-                Code.RESOURCE_EXHAUSTED, f"{self._pending} requests are pending already."
-            )
+            message = f"{self._pending} requests are pending already."
+            raise ServingError(Code.RESOURCE_EXHAUSTED, message)
         self._pending += 1
         try:
             loop = asyncio.get_running_loop()
@@ -133,36 +127,26 @@ def _predict(models: Models, where: Mapping[str, str | None], body: bytes) -> by
         return encode_predict(request.form, model.predict(request.signature, request.inputs))
 
 
-def _classify(models: Models, where: Mapping[str, str | None], body: bytes) -> bytes:
-    def rows(model: SavedModel, signature: str, examples: list[bytes]) -> list[Any]:
-        return classify_regress.classify(model, signature, examples).rows()
-
-    return _infer(models, where, body, rows)
-
-
-def _regress(models: Models, where: Mapping[str, str | None], body: bytes) -> bytes:
-    def values(model: SavedModel, signature: str, examples: list[bytes]) -> list[Any]:
-        return list(classify_regress.regress(model, signature, examples).tolist())
-
-    return _infer(models, where, body, values)
-
-
 def _infer(
+    run: Callable[[SavedModel, str, Sequence[bytes]], Sequence[Any]],
     models: Models,
     where: Mapping[str, str | None],
     body: bytes,
-    run: Callable[[SavedModel, str, list[bytes]], list[Any]],
 ) -> bytes:
     document = parse_document(body)
     signature = document.get("signature_name", "")
     if not isinstance(signature, str):
         raise invalid("'signature_name' key must be a string value.")
-    examples = classify_regress.examples_of_json(document)
+    examples = examples_of_json(document)
     with models.use(_target(where)) as (_, model):
         return json.dumps({"results": run(model, signature, examples)}).encode()
 
 
-_METHODS = {"predict": _predict, "classify": _classify, "regress": _regress}
+_METHODS: Mapping[str, Callable[[Models, Mapping[str, str | None], bytes], bytes]] = {
+    "predict": _predict,
+    "classify": partial(_infer, classify),
+    "regress": partial(_infer, regress),
+}
 
 
 def _status(models: Models, where: Mapping[str, str | None]) -> bytes:
@@ -171,10 +155,8 @@ def _status(models: Models, where: Mapping[str, str | None]) -> bytes:
 
 def _metadata(models: Models, where: Mapping[str, str | None]) -> bytes:
     spec, signatures = metadata_of(models, _target(where))
-    document = {
-        "model_spec": _as_json(spec),
-        "metadata": {"signature_def": _as_json(signatures)},
-    }
+    metadata = {"signature_def": _as_json(signatures)}
+    document = {"model_spec": _as_json(spec), "metadata": metadata}
     return json.dumps(document, indent=1).encode()
 
 

@@ -64,7 +64,7 @@ def urls(models: Models) -> Iterator[dict[str, str]]:
     grpc_server.start()
     listener = _listen("127.0.0.1", 0)
     listener.listen()  # so that the first connection waits until the thread runs
-    application = rest.application(models, limits, threads=2)
+    application = rest.RestApplication(models, limits, threads=2)
     web = uvicorn.Server(uvicorn.Config(application, lifespan="off", log_level="warning"))
     thread = Thread(target=web.run, args=([listener],))
     thread.start()

@@ -133,7 +133,7 @@ def test_text_operations_are_loaded_if_a_model_needs_them(tmp_path: Path) -> Non
     make = (
         "import sys, tensorflow as tf, tensorflow_text as text; from pathlib import Path\n"
         "from serving.signatures import SignatureInput, export\n"
-        "def answer(raw):\n"
+        "def predict(raw):\n"
         "    words = text.WhitespaceTokenizer().tokenize(raw['text'])\n"
         "    return {'words': words.row_lengths()}\n"
         "inputs = [SignatureInput('text', 'string')]\n"

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from serving.server.api.classify_regress import (
-    Classes,
     classify,
     examples_of,
     examples_of_json,
     fill_classification,
     fill_regression,
     regress,
+    rows_of,
 )
 from serving.server.saved_model import SavedModel
 from serving.wire.errors import Code, ServingError
@@ -22,11 +22,11 @@ JSON = {"context": {"text": "abc"}, "examples": [{"age": 0.0}, {"text": "a"}]}
 
 def test_classes_and_numbers(saved_model: SavedModel) -> None:
     examples = examples_of_json(JSON)
-    first, second = classify(saved_model, "classify_sure", examples).rows()
+    first, second = classify(saved_model, "classify_sure", examples)
     assert first == [("no", 0.5), ("yes", 0.5)]
     assert [label for label, _ in second] == ["no", "yes"]
     assert np.isnan([score for _, score in second]).all()  # a missing number is NaN
-    assert regress(saved_model, "regress_size", examples).tolist() == [3.0, 1.0]
+    assert regress(saved_model, "regress_size", examples) == [3.0, 1.0]
 
 
 def test_messages_are_filled(saved_model: SavedModel) -> None:
@@ -43,8 +43,8 @@ def test_messages_are_filled(saved_model: SavedModel) -> None:
 
 def test_labels_or_scores_may_be_missing() -> None:
     labels, scores = np.array([[b"a", b"b"]], object), np.float32([[1, 0]])
-    assert Classes(labels, None).rows() == [[("a", 0.0), ("b", 0.0)]]
-    assert Classes(None, scores).rows() == [[("", 1.0), ("", 0.0)]]
+    assert rows_of(labels, None) == [[("a", 0.0), ("b", 0.0)]]
+    assert rows_of(None, scores) == [[("", 1.0), ("", 0.0)]]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def variables(args: argparse.Namespace) -> dict[str, str]:
     return {"DATA": args.data} if args.data else {}
 
 
-def load(args: argparse.Namespace) -> Spec:
+def spec_of(args: argparse.Namespace) -> Spec:
     """The spec of a command, with its overrides.
 
     Raises:

@@ -21,7 +21,7 @@ from pathlib import Path
 from components.errors import RootstockError
 from components.stage import BeamOptions
 from pipeline.cli import interrupts
-from pipeline.cli.arguments import beam_arguments, load, spec_command, variables
+from pipeline.cli.arguments import beam_arguments, spec_command, spec_of, variables
 from pipeline.cli.serving import add_commands
 
 EXIT_CODES = (
@@ -203,7 +203,7 @@ def _init(args: argparse.Namespace) -> None:
 def _validate(args: argparse.Namespace) -> None:
     from pipeline.spec.validate import validate
 
-    spec = load(args)
+    spec = spec_of(args)
     if problems := validate(spec):
         raise RootstockError("\n".join(problems))
     if spec.tune.space:
@@ -238,7 +238,7 @@ def _infer(args: argparse.Namespace) -> None:
     from pipeline.operations.infer import infer, like_the_first
     from pipeline.spec.load import parse_source
 
-    spec = load(args)
+    spec = spec_of(args)
     sources = [like_the_first(spec, path) for path in args.paths]
     sources += [parse_source(text) for text in args.source]
     if not sources:
@@ -252,7 +252,7 @@ def _infer(args: argparse.Namespace) -> None:
 def _publish(args: argparse.Namespace) -> None:
     from pipeline.operations.publish import publish_trunk_of
 
-    spec = load(args)
+    spec = spec_of(args)
     publish_trunk_of(spec, args.directory)
     print(
         f"{args.directory}: the trunk of {spec.name}. To use it in another spec:\n"
@@ -264,7 +264,7 @@ def _publish(args: argparse.Namespace) -> None:
 def _ui(args: argparse.Namespace) -> int:
     from pipeline.spec.trunk_lookup import tracking_uri
 
-    spec = load(args)
+    spec = spec_of(args)
     uri = tracking_uri(spec)
     if uri.startswith("http"):
         print(f"The runs of {spec.name} are at {uri}")
@@ -276,7 +276,7 @@ def _ui(args: argparse.Namespace) -> int:
 def _sync(args: argparse.Namespace) -> None:
     from pipeline.run import synchronise
 
-    spec = load(args)
+    spec = spec_of(args)
     synchronise(spec)
 
 

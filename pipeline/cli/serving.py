@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from components.errors import RootstockError, did_you_mean
-from pipeline.cli.arguments import Commands, load, spec_command, variables
+from pipeline.cli.arguments import Commands, spec_command, spec_of, variables
 
 
 def add_commands(commands: Commands) -> None:
@@ -63,7 +63,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _serve(args: argparse.Namespace) -> None:
-    spec = load(args)
+    spec = spec_of(args)
     if "://" in spec.push.destination:
         raise RootstockError(
             f"{spec.push.destination}: the embedded server serves from directories only. Mount it"
@@ -95,25 +95,25 @@ def _push(args: argparse.Namespace) -> None:
 def _rollback(args: argparse.Namespace) -> None:
     from pipeline.operations.deployment import rollback
 
-    print(rollback(load(args), args.to))
+    print(rollback(spec_of(args), args.to))
 
 
 def _promote(args: argparse.Namespace) -> None:
     from pipeline.operations.deployment import promote
 
-    print(promote(load(args), args.source, args.to))
+    print(promote(spec_of(args), args.source, args.to))
 
 
 def _deploy(args: argparse.Namespace) -> None:
     from pipeline.operations.deployment import write_kit
 
-    print(write_kit(load(args), args.directory))
+    print(write_kit(spec_of(args), args.directory))
 
 
 def _models(args: argparse.Namespace) -> None:
     from pipeline.operations.deployment import versions_table
 
-    print(versions_table(load(args)))
+    print(versions_table(spec_of(args)))
 
 
 def _predict(args: argparse.Namespace) -> None:

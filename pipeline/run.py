@@ -22,8 +22,7 @@ from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import tracking_uri, with_trunk_looked_up
 from pipeline.spec.yaml_file import YamlFile
 from pipeline.store.store import Store
-from pipeline.tracking.base import NoTracker, Tracker
-from pipeline.tracking.events import Param, RunFinished, RunStarted, Status
+from pipeline.tracking.events import NoTracker, Param, RunFinished, RunStarted, Status, Tracker
 from pipeline.tracking.journal import JournalTracker, new_run
 from pipeline.tracking.state import pending
 from pipeline.tracking.sync import BUSY, DONE

@@ -19,8 +19,14 @@ from components.stage import BeamOptions, Context, Stage
 from pipeline.display import Display, LineDisplay, StageResult
 from pipeline.store.fingerprint import Identity, identify
 from pipeline.store.store import Entry, Store
-from pipeline.tracking.base import NoTracker, Tracker
-from pipeline.tracking.events import StageFailed, StageFinished, StageMetrics, StageStarted
+from pipeline.tracking.events import (
+    NoTracker,
+    StageFailed,
+    StageFinished,
+    StageMetrics,
+    StageStarted,
+    Tracker,
+)
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741

@@ -21,7 +21,7 @@ from pipeline.display import display_for
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec
 from pipeline.store.store import Store
-from pipeline.tracking.base import NoTracker
+from pipeline.tracking.events import NoTracker
 from serving.versions.destination import destination
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from math import sqrt
 from pathlib import Path
-from typing import Any
 
 from components.errors import RootstockError, did_you_mean
 from models.transfer.frozen import Frozen
@@ -55,7 +54,6 @@ class PlannedArm:
 
     @property
     def pretrained(self) -> bool:
-        """Whether its trunk starts from pretrained weights."""
         return self.spec.model.trunk.pretrained
 
     @property
@@ -78,7 +76,8 @@ def planned_arms(
     for name, arm in (spec.study.arms or _default_arms(spec)).items():
         models = tuple(ArmModel(g, g) for g in _groups(arm, name, tasks))
         candidates = []
-        for i, chosen in enumerate(_combinations(arm)):
+        for i, values in enumerate(product(*arm.tune.values())):
+            chosen = {**arm.set, **dict(zip(arm.tune, values, strict=True))}
             own_overrides = tuple(f"{k}={json.dumps(value)}" for k, value in chosen.items())
             try:
                 own, _ = load_spec(path, [*overrides, *own_overrides], variables)
@@ -90,9 +89,9 @@ def planned_arms(
                     " Expected only keys below `model`, `inputs` and `training`."
                 )
             own = with_trunk_looked_up(own)
-            if wrong := own.model.trunk.check(tuple(own.inputs.values())):
-                where = f"study.arms.{name}: " if spec.study.arms else ""
-                raise RootstockError("\n".join(f"{path}: {where}model.trunk: {w}" for w in wrong))
+            if problems := own.model.trunk.check(tuple(own.inputs.values())):
+                where = f"{path}: study.arms.{name}: " if spec.study.arms else f"{path}: "
+                raise RootstockError("\n".join(f"{where}model.trunk: {p}" for p in problems))
             candidates.append(PlannedArm(f"{name} {i + 1}", own, own_overrides, models))
         tuned = tuple(candidates) if len(candidates) > 1 else ()
         arms.append(replace(candidates[0], name=name, candidates=tuned))
@@ -113,9 +112,7 @@ def _default_arms(spec: Spec) -> dict[str, Arm]:
     a pretrained trunk, the same arms train from scratch too.
     """
     scratch = {"model.trunk": {"name": "scratch"}, "model.transfer": None}
-    weights = [{"name": "equal"}] + [
-        {"name": "fixed", "weights": {task: WEIGHT}} for task in spec.tasks
-    ]
+    fixed = [{"name": "fixed", "weights": {task: WEIGHT}} for task in spec.tasks]
     arms: dict[str, Arm] = {}
     starts = {"_scratch": scratch, "": {}} if spec.model.trunk.pretrained else {"": {}}
     for suffix, changes in starts.items():
@@ -123,15 +120,9 @@ def _default_arms(spec: Spec) -> dict[str, Arm]:
         if len(spec.tasks) > 1:
             arms[f"multitask{suffix}"] = Arm(set=changes)
             if spec.model.balancing.name != "equal":
-                tune = {"model.balancing": tuple(weights)}
+                tune = {"model.balancing": ({"name": "equal"}, *fixed)}
                 arms[f"multitask_weighted{suffix}"] = Arm(set=changes, tune=tune)
     return arms
-
-
-def _combinations(arm: Arm) -> Iterator[dict[str, Any]]:
-    """The keys that the arm sets, once for each combination of the tuned values."""
-    for values in product(*arm.tune.values()):
-        yield {**arm.set, **dict(zip(arm.tune, values, strict=True))}
 
 
 def _groups(arm: Arm, name: str, tasks: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
@@ -150,35 +141,31 @@ def _groups(arm: Arm, name: str, tasks: tuple[str, ...]) -> tuple[tuple[str, ...
 
 def planned_controls(arms: list[PlannedArm], settings: Study) -> tuple[list[PlannedArm], list[str]]:
     """The controls that are possible with these arms, and why others are not."""
-    sharing = [a for a in arms if a.shares][:1]
-    pretrained = [a for a in arms if a.pretrained][:1]
+    sharing = next((a for a in arms if a.shares), None)
+    pretrained = next((a for a in arms if a.pretrained), None)
     controls, notes = [], []
-    if "shuffled_labels" in settings.controls:
-        controls += [_with_shuffled_labels(arm) for arm in sharing]
-    if "parameter_matched" in settings.controls:
-        for arm in sharing:
-            trunk = arm.spec.model.trunk
-            if isinstance(trunk, Scratch):
-                controls.append(_parameter_matched(arm, trunk))
-            else:
-                notes.append(f"no parameter-matched control: a {trunk.name} trunk has one size")
-    if "random_trunk" in settings.controls:
-        for arm in pretrained:
-            trunk = arm.spec.model.trunk
-            if "pretrained" in {f.name for f in fields(trunk)}:  # type: ignore[arg-type]
-                controls.append(_with_random_trunk(arm, trunk))
-            else:
-                notes.append(f"no random-trunk control: a {trunk.name} trunk has no fresh weights")
+    if sharing and "shuffled_labels" in settings.controls:
+        controls.append(_with_shuffled_labels(sharing))
+    if sharing and "parameter_matched" in settings.controls:
+        if isinstance(trunk := sharing.spec.model.trunk, Scratch):
+            controls.append(_parameter_matched(sharing, trunk))
+        else:
+            notes.append(f"no parameter-matched control: a {trunk.name} trunk has one size")
+    if pretrained and "random_trunk" in settings.controls:
+        trunk = pretrained.spec.model.trunk
+        if "pretrained" in {f.name for f in fields(trunk)}:  # type: ignore[arg-type]
+            controls.append(_with_random_trunk(pretrained, trunk))
+        else:
+            notes.append(f"no random-trunk control: a {trunk.name} trunk has no fresh weights")
     return controls, notes
 
 
 def uneven_tuning(arms: Sequence[PlannedArm]) -> list[str]:
     """A note if tuning chooses among more candidates in some arms than in others."""
     counts = {arm.name: max(len(arm.candidates), 1) for arm in arms}
-    if len(set(counts.values())) == 1:
-        return []
     listed = ", ".join(f"{name} of {count}" for name, count in counts.items())
-    return [f"arms with more tuning candidates have an advantage: {listed}"]
+    note = f"arms with more tuning candidates have an advantage: {listed}"
+    return [note] if len(set(counts.values())) > 1 else []
 
 
 def _with_shuffled_labels(arm: PlannedArm) -> PlannedArm:
@@ -206,20 +193,14 @@ def _narrow(trunk: Scratch, parts: float) -> Scratch:
     A layer's parameters grow with the square of its width, an embedding's linearly.
     """
 
-    def narrow(width: int) -> int:
-        return max(1, round(width / sqrt(parts)))
+    def narrow(width: int, divisor: float = sqrt(parts)) -> int:
+        return max(1, round(width / divisor))
 
-    return replace(
-        trunk,
-        width=narrow(trunk.width),
-        image=replace(trunk.image, widths=tuple(map(narrow, trunk.image.widths))),
-        text=replace(
-            trunk.text,
-            embedding=max(1, round(trunk.text.embedding / parts)),
-            filters=narrow(trunk.text.filters),
-        ),
-        columns=replace(trunk.columns, layers=tuple(map(narrow, trunk.columns.layers))),
-    )
+    image = replace(trunk.image, widths=tuple(map(narrow, trunk.image.widths)))
+    embedding, filters = narrow(trunk.text.embedding, parts), narrow(trunk.text.filters)
+    text = replace(trunk.text, embedding=embedding, filters=filters)
+    columns = replace(trunk.columns, layers=tuple(map(narrow, trunk.columns.layers)))
+    return replace(trunk, width=narrow(trunk.width), image=image, text=text, columns=columns)
 
 
 def _with_random_trunk(arm: PlannedArm, trunk: Trunk) -> PlannedArm:
@@ -233,14 +214,8 @@ def _with_random_trunk(arm: PlannedArm, trunk: Trunk) -> PlannedArm:
 def _control(
     arm: PlannedArm, suffix: str, question: str, models: tuple[ArmModel, ...], spec: Spec
 ) -> PlannedArm:
-    return PlannedArm(
-        f"{arm.name}_{suffix}",
-        spec,
-        arm.overrides,
-        models,
-        control_of=arm.name,
-        question=question,
-    )
+    name = f"{arm.name}_{suffix}"
+    return PlannedArm(name, spec, arm.overrides, models, (), arm.name, question)
 
 
 def _with_model(spec: Spec, **changes: object) -> Spec:

@@ -19,12 +19,8 @@ SEEDS = 2
 def candidate_jobs(prepared: Prepared, arm: PlannedArm) -> list[Job]:
     """The trials of an arm's candidates: `SEEDS` seeds, all training rows."""
     largest = max(prepared.design.settings.fractions)
-    return [
-        prepared.job(candidate, model, largest, seed)
-        for seed in range(SEEDS)
-        for candidate in arm.candidates
-        for model in candidate.models
-    ]
+    models = [(candidate, model) for candidate in arm.candidates for model in candidate.models]
+    return [prepared.job(*model, largest, seed) for seed in range(SEEDS) for model in models]
 
 
 def tuned(prepared: Prepared, store: Store, workers: int, display: Display) -> Prepared:
@@ -64,8 +60,6 @@ def _best(prepared: Prepared, arm: PlannedArm, store: Store, workers: int) -> Pl
 
     def gain(candidate: PlannedArm) -> float:
         differences = evidence.differences(candidate.name, first.name, largest, "val")
-        if not differences:
-            return -np.inf
-        return float(np.mean([d.by_seed.mean() / d.margin for d in differences]))
+        return float(np.mean([d.mean / d.margin for d in differences] or [-np.inf]))
 
     return max(arm.candidates, key=gain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from pipeline.spec.sections import Spec
 from pipeline.study.arms import PlannedArm
@@ -45,20 +46,17 @@ def claims_of(arms: Sequence[PlannedArm], baselines: Sequence[str]) -> Iterator[
             pairs.add((arm, against))
             yield Claim(name, question, arm, against)
 
+    for arm, other in product(compared, compared):
+        if arm.shares and not other.shares and _same_training(arm.spec, other.spec):
+            question = "Does one shared model for several tasks help?"
+            yield from claim("sharing", question, arm.name, other.name)
+    for arm, other in product(compared, compared):
+        same = arm.models == other.models and _same_method(arm.spec, other.spec)
+        if arm.pretrained and not other.pretrained and same:
+            question = "Does starting from pretrained weights help?"
+            yield from claim("transfer", question, arm.name, other.name)
     for arm in compared:
-        for other in compared:
-            if arm.shares and not other.shares and _same_training(arm.spec, other.spec):
-                question = "Does one shared model for several tasks help?"
-                yield from claim("sharing", question, arm.name, other.name)
-    for arm in compared:
-        for other in compared:
-            same = arm.models == other.models and _same_method(arm.spec, other.spec)
-            if arm.pretrained and not other.pretrained and same:
-                question = "Does starting from pretrained weights help?"
-                yield from claim("transfer", question, arm.name, other.name)
-    for arm in compared:
-        both = arm.shares and arm.pretrained and not (reference.shares or reference.pretrained)
-        if both:
+        if arm.shares and arm.pretrained and not (reference.shares or reference.pretrained):
             question = "Do sharing and pretrained weights together help?"
             yield from claim("both", question, arm.name, reference.name)
         else:

@@ -42,7 +42,6 @@ class Design:
 
     @property
     def reference(self) -> str:
-        """The name of the arm that the others are compared with."""
         return self.arms[0].name
 
     @property
@@ -68,26 +67,19 @@ def design(path: Path, overrides: Sequence[str], variables: Mapping[str, str]) -
     controls, notes = planned_controls(arms, settings)
     seeds = settings.seeds or fewest_seeds(len(spec.tasks), settings.alpha)
     planned = (*arms, *controls)
-    return Design(
-        spec=spec,
-        settings=settings,
-        arms=planned,
-        baselines=settings.baselines,
-        seeds=seeds,
-        metrics=chosen_metrics(spec, "study", settings.metrics),
-        claims=tuple(claims_of(planned, settings.baselines)),
-        notes=(*uneven_tuning(arms), *notes),
-    )
+    metrics = chosen_metrics(spec, "study", settings.metrics)
+    claims = tuple(claims_of(planned, settings.baselines))
+    notes = [*uneven_tuning(arms), *notes]
+    return Design(spec, settings, planned, settings.baselines, seeds, metrics, claims, tuple(notes))
 
 
 def model_recipe(arm: PlannedArm, model: ArmModel, training: Training, seed: int) -> Recipe:
     """The recipe of one model of an arm, without the settings that concern other tasks."""
     tasks = tuple(arm.spec.tasks[name] for name in model.tasks)
-    stopping = training.early_stopping
-    if stopping is not None and stopping.monitor != "val_loss":
-        own = any(stopping.monitor.startswith(f"val_{name}_") for name in model.tasks)
-        if not own:
-            stopping = replace(stopping, monitor="val_loss")
+    stopping, own = training.early_stopping, tuple(f"val_{name}_" for name in model.tasks)
+    if stopping is not None and not stopping.monitor.startswith(own):
+        stopping = replace(stopping, monitor="val_loss")
+    sampling = training.sampling.narrowed(model.tasks)
     alone = len(tasks) == 1
     return replace(
         recipe(arm.spec),
@@ -95,18 +87,13 @@ def model_recipe(arm: PlannedArm, model: ArmModel, training: Training, seed: int
         sharing=Hard() if alone else arm.spec.model.sharing,
         balancing=Equal() if alone else _narrowed(arm.spec.model.balancing, model.tasks),
         training=replace(
-            training,
-            early_stopping=stopping,
-            gradient_figures=False,
-            sampling=training.sampling.narrowed(model.tasks),
+            training, early_stopping=stopping, gradient_figures=False, sampling=sampling
         ),
         seed=seed,
     )
 
 
 def _narrowed(balancing: Balancing, tasks: tuple[str, ...]) -> Balancing:
-    if isinstance(balancing, FixedWeights):
-        return replace(
-            balancing, weights={t: w for t, w in balancing.weights.items() if t in tasks}
-        )
-    return balancing
+    if not isinstance(balancing, FixedWeights):
+        return balancing
+    return replace(balancing, weights={t: w for t, w in balancing.weights.items() if t in tasks})

@@ -52,14 +52,18 @@ class Evidence:
 
     @property
     def fractions(self) -> list[float]:
-        """The fractions with results, ascending."""
+        """Those with results, ascending."""
         return sorted({cell.fraction for cell in self.cells})
+
+    @property
+    def largest(self) -> float:
+        """The largest fraction with results."""
+        return self.fractions[-1]
 
     @property
     def comparable(self) -> bool:
         """Whether the reference arm has at least two seeds at the largest fraction."""
-        fractions = self.fractions
-        return bool(fractions) and len(self.seeds(fractions[-1], self.design.reference)) > 1
+        return bool(self.cells) and len(self.seeds(self.largest, self.design.reference)) > 1
 
     def arms(self) -> list[str]:
         """The arms, controls and baselines with results, in the order of the design."""
@@ -69,23 +73,23 @@ class Evidence:
 
     def seeds(self, fraction: float, *arms: str) -> list[int]:
         """The seeds for which all these arms have results."""
-        by_arm = [
-            {c.seed for c in self.cells if (c.arm, c.fraction) == (arm, fraction)} for arm in arms
-        ]
-        return sorted(set.intersection(*by_arm)) if by_arm else []
+        seeds = {c.seed for c in self.cells}
+        return sorted(s for s in seeds if all(Cell(a, fraction, s) in self.cells for a in arms))
+
+    def scores(self, arm: str, fraction: float) -> dict[int, Scores]:
+        """An arm's scores by seed."""
+        return {s: self.cells[Cell(arm, fraction, s)] for s in self.seeds(fraction, arm)}
 
     def by_seed(
         self, arm: str, fraction: float, task: str, split: str = "test", metric: str = ""
     ) -> dict[int, float]:
         """The task's metric, or another one, by seed, where it is defined."""
         metric = metric or self.design.metrics[task]
-        values = {}
-        for seed in self.seeds(fraction, arm):
-            figures: TaskFigures = self.cells[Cell(arm, fraction, seed)].tasks[task]
-            by_split = {"train": figures.train, "val": figures.val, "test": figures.test}
-            if (value := by_split[split].get(metric)) is not None:
-                values[seed] = value
-        return values
+        values = {
+            seed: getattr(cell.tasks[task], split).get(metric)
+            for seed, cell in self.scores(arm, fraction).items()
+        }
+        return {seed: value for seed, value in values.items() if value is not None}
 
     def values(self, arm: str, fraction: float, task: str, split: str = "test") -> Floats:
         """float64 [seeds]: the task's metric for the seeds for which it is defined."""
@@ -93,8 +97,8 @@ class Evidence:
 
     def cost(self, arm: str, fraction: float, cost: str) -> float:
         """Mean over seeds of an arm's total cost, where it is known. cost: a field of `Costs`."""
-        cells = [self.cells[Cell(arm, fraction, s)] for s in self.seeds(fraction, arm)]
-        known = [total for total in (c.total(cost) for c in cells) if not isnan(total)]
+        totals = [cell.total(cost) for cell in self.scores(arm, fraction).values()]
+        known = [total for total in totals if not isnan(total)]
         return float(np.mean(known)) if known else nan
 
     def sign(self, task: str) -> int:
@@ -107,9 +111,8 @@ class Evidence:
         family = family_of(self.design.spec.tasks[task].kind)
         if self.design.metrics[task] not in family.relative_margin:
             return margin
-        return margin * abs(
-            float(np.mean(self.values(self.design.reference, fraction, task, split)))
-        )
+        values = self.values(self.design.reference, fraction, task, split)
+        return margin * abs(float(np.mean(values)))
 
     def differences(
         self, arm: str, against: str, fraction: float, split: str = "test"
@@ -124,10 +127,8 @@ class Evidence:
             by_seed = np.array([self.sign(task) * (ours[s] - theirs[s]) for s in seeds])
             error = 0.0
             if not self.overlap:  # otherwise test rows differ by seed already
-                ours_by, theirs_by = (
-                    self._samples(a, fraction, task, seeds, split) for a in (arm, against)
-                )
-                error = float(np.nanstd(ours_by - theirs_by, ddof=1))
+                means = [self._samples(a, fraction, task, seeds, split) for a in (arm, against)]
+                error = float(np.nanstd(means[0] - means[1], ddof=1))
             margin = self.margin(task, fraction, split)
             all_differences.append(Differences(task, by_seed, margin, error, self.overlap))
         return all_differences
@@ -135,22 +136,15 @@ class Evidence:
     def _samples(
         self, arm: str, fraction: float, task: str, seeds: list[int], split: str
     ) -> Floats:
-        """float64 [replicates]: mean over seeds of the task's metric on resampled rows of a split.
-
-        split: `val` or `test`.
-        """
+        """float64 [replicates]: mean over seeds of the metric on resampled rows of a split."""
+        tasks = [self.cells[Cell(arm, fraction, s)].tasks[task] for s in seeds]
+        drawn = [t.resampled if split == "test" else t.resampled_val for t in tasks]
         metric = self.design.metrics[task]
-        cells = [self.cells[Cell(arm, fraction, s)].tasks[task] for s in seeds]
-        drawn = [c.resampled if split == "test" else c.resampled_val for c in cells]
-        by_seed = np.array([d[metric] for d in drawn], np.float64)
-        means: Floats = by_seed.mean(axis=0)
+        means: Floats = np.array([d[metric] for d in drawn], np.float64).mean(axis=0)
         return means
 
     def gaps(self, arm: str, fraction: float, task: str) -> dict[int, float]:
-        """The generalization gap by seed: how much better the metric is on training than test rows.
-
-        It measures overfitting.
-        """
+        """The generalization gap by seed: by how much the metric is better on training rows."""
         train, test = (self.by_seed(arm, fraction, task, s) for s in ("train", "test"))
         return {s: self.sign(task) * (train[s] - test[s]) for s in train.keys() & test.keys()}
 
@@ -170,17 +164,15 @@ class Evidence:
         Maninis et al. 2019, CVPR, equation 3; Vandenhende et al. 2021, TPAMI, equation 5. Only
         seeds for which the metrics of all tasks are defined.
         """
-        gains: dict[int, list[float]] = {}
+        by_task = []
         for task in self.design.metrics:
             ours, theirs = (self.by_seed(a, fraction, task) for a in (arm, against))
-            for seed in ours.keys() & theirs.keys():
-                change = self.sign(task) * (ours[seed] - theirs[seed])
-                gains.setdefault(seed, []).append(
-                    change / abs(theirs[seed]) if theirs[seed] else nan
-                )
-        tasks = len(self.design.metrics)
-        complete = [np.mean(g) for _, g in sorted(gains.items()) if len(g) == tasks]
-        return 100 * np.array(complete, np.float64)
+            seeds = ours.keys() & theirs.keys()
+            changes = {s: self.sign(task) * (ours[s] - theirs[s]) for s in seeds}
+            by_task.append({s: changes[s] / abs(theirs[s]) if theirs[s] else nan for s in seeds})
+        complete = sorted(set.intersection(*map(set, by_task)))
+        gains = [np.mean([of_task[s] for of_task in by_task]) for s in complete]
+        return 100 * np.array(gains, np.float64)
 
 
 def gather(
@@ -195,19 +187,13 @@ def gather(
         versions |= d.entry.versions
         trials.setdefault(d.job.cell, []).append(trial)
         tasks.setdefault(d.job.cell, {}).update({t: trial.tasks[t] for t in d.job.judged})
-    return Evidence(
-        design,
-        rows,
-        {
-            cell: Scores(figures, tuple(trials[cell]))
-            for cell, figures in tasks.items()
-            if len(figures) == len(design.metrics)
-        },
-        overlap,
-        versions,
-    )
+    cells = {
+        cell: Scores(figures, tuple(trials[cell]))
+        for cell, figures in tasks.items()
+        if len(figures) == len(design.metrics)
+    }
+    return Evidence(design, rows, cells, overlap, versions)
 
 
 def result_of(entry: Entry) -> TrialResult:
-    """The artifact of a finished trial."""
     return TrialResult(entry.path / "result", entry.outputs["result"]["digest"])

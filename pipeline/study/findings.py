@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
-from components.data.arrow import Floats, np
+from components.data.arrow import np
 from components.evaluation.intervals import Interval
 from pipeline.study import statistics
 from pipeline.study.arms import PlannedArm
 from pipeline.study.claims import Claim
 from pipeline.study.evidence import Evidence
-from pipeline.study.verdict import Verdict, reach_verdicts
+from pipeline.study.verdict import Differences, Verdict, reach_verdicts
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,9 @@ class Findings:
 
 def draw_conclusions(evidence: Evidence) -> Findings:
     """Answer all questions, and recommend an arm."""
-    compared = [
-        comparison
-        for claim in evidence.design.claims
-        for fraction in reversed(evidence.fractions)
-        if (comparison := compare(evidence, claim, fraction)) is not None
-    ]
-    return Findings(evidence, tuple(compared), recommend(evidence))
+    questions = product(evidence.design.claims, reversed(evidence.fractions))
+    compared = [compare(evidence, claim, fraction) for claim, fraction in questions]
+    return Findings(evidence, tuple(filter(None, compared)), recommend(evidence))
 
 
 def compare(evidence: Evidence, claim: Claim, fraction: float) -> Comparison | None:
@@ -77,19 +74,13 @@ def compare(evidence: Evidence, claim: Claim, fraction: float) -> Comparison | N
     if not differences:
         return None
     alpha = evidence.design.settings.alpha
+    verdicts = reach_verdicts(differences, alpha)
     gains = evidence.relative_gain(claim.arm, claim.against, fraction)
-    defined = bool(np.isfinite(gains).all())
-    return Comparison(
-        claim,
-        fraction,
-        reach_verdicts(differences, alpha),
-        float(gains.mean()) if defined else None,
-        _interval(gains, alpha, evidence.overlap) if defined else None,
-    )
-
-
-def _interval(values: Floats, alpha: float, overlap: float) -> Interval:
-    return statistics.t_interval(values, alpha, statistics.standard_error(values, overlap))
+    if not np.isfinite(gains).all():
+        return Comparison(claim, fraction, verdicts, None, None)
+    error = statistics.standard_error(gains, evidence.overlap)
+    interval = statistics.t_interval(gains, alpha, error)
+    return Comparison(claim, fraction, verdicts, float(gains.mean()), interval)
 
 
 def recommend(evidence: Evidence) -> Recommendation | None:
@@ -102,12 +93,12 @@ def recommend(evidence: Evidence) -> Recommendation | None:
 
     None without validation rows or with fewer than two seeds.
     """
-    fraction, reference = max(evidence.fractions), evidence.design.reference
+    fraction, reference = evidence.largest, evidence.design.reference
     arms = [a for a in evidence.design.compared if len(evidence.seeds(fraction, a.name)) >= 2]
     gains = {a.name: evidence.differences(a.name, reference, fraction, "val") for a in arms}
     if len(gains.get(reference, ())) < len(evidence.design.metrics):
         return None
-    order = sorted(gains, key=lambda n: -np.mean([d.by_seed.mean() / d.margin for d in gains[n]]))
+    order = sorted(gains, key=lambda n: -np.mean([d.mean / d.margin for d in gains[n]]))
     best = next(a for a in arms if a.name == order[0])
     chosen = min(
         (a for a in arms if _indistinguishable(evidence, a.name, best.name, fraction)),
@@ -127,10 +118,8 @@ def recommend(evidence: Evidence) -> Recommendation | None:
 
 
 def _indistinguishable(evidence: Evidence, arm: str, best: str, fraction: float) -> bool:
-    return all(
-        d.by_seed.mean() >= -(d.margin + d.error)
-        for d in evidence.differences(arm, best, fraction, "val")
-    )
+    differences = evidence.differences(arm, best, fraction, "val")
+    return all(d.mean >= -(d.margin + d.error) for d in differences)
 
 
 def _saving(evidence: Evidence, chosen: PlannedArm, best: PlannedArm, fraction: float) -> str:
@@ -152,15 +141,10 @@ def _confirmed(evidence: Evidence, arm: str, rival: str) -> tuple[bool, float, s
     """
     if arm == rival:
         return True, 0.0, "", 0.0
-    differences = evidence.differences(arm, rival, max(evidence.fractions))
-    p, weakest = max(
-        (
-            (
-                statistics.not_inferior(float(d.by_seed.mean()), d.error, len(d.by_seed), d.margin),
-                d,
-            )
-            for d in differences
-        ),
-        key=lambda pair: pair[0],
-    )
+
+    def p_value(d: Differences) -> float:
+        return statistics.not_inferior(d.mean, d.error, d.seeds, d.margin)
+
+    weakest = max(evidence.differences(arm, rival, evidence.largest), key=p_value)
+    p = p_value(weakest)
     return p <= evidence.design.settings.alpha, p, weakest.task, weakest.margin

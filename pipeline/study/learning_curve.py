@@ -86,11 +86,9 @@ def rows_needed(errors: Mapping[int, Floats], goal: float, alpha: float) -> Need
     sizes = np.array(sorted(errors), np.float64)
     table = np.array([errors[int(n)] for n in sizes])
     rows = _fitted(sizes, table).rows(goal)
-    rng = np.random.default_rng(0)
-    seeds = table.shape[1]
-    drawn = [
-        _fitted(sizes, table[:, rng.integers(0, seeds, seeds)]).rows(goal) for _ in range(RESAMPLES)
-    ]
+    rng, seeds = np.random.default_rng(0), table.shape[1]
+    samples = [rng.integers(0, seeds, seeds) for _ in range(RESAMPLES)]
+    drawn = [_fitted(sizes, table[:, sample]).rows(goal) for sample in samples]
     low, high = np.quantile(drawn, [alpha / 2, 1 - alpha / 2], method="nearest")
     return Needed(rows, Interval(float(low), float(high)), rows > sizes[-1])
 

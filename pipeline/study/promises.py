@@ -13,7 +13,6 @@ from components.data.arrow import np
 from pipeline.study import statistics
 from pipeline.study.evidence import Evidence
 from pipeline.study.findings import Comparison
-from pipeline.study.jobs import Cell
 from pipeline.study.learning_curve import Needed, rows_needed
 from pipeline.study.speed import speed
 from pipeline.study.verdict import Differences, Verdict, reach_verdicts
@@ -36,8 +35,10 @@ class Promise:
 def promises(comparison: Comparison, evidence: Evidence) -> list[Promise]:
     """The promises that the evidence can check."""
     arm, against = comparison.claim.arm, comparison.claim.against
+    verdicts = comparison.verdicts
+    outcomes = ", ".join(f"{v.task} {v.mean:+.4f} ({v.outcome})" for v in verdicts)
     checked = [
-        Promise("better predictions", _kept(comparison.verdicts), _outcomes(comparison.verdicts)),
+        Promise("better predictions", _kept(verdicts), outcomes),
         less_time(evidence, arm, against, comparison.fraction),
         less_data(evidence, arm, against),
         less_overfitting(evidence, arm, against, comparison.fraction),
@@ -54,31 +55,22 @@ def _kept(verdicts: tuple[Verdict, ...]) -> Kept:
     return "undecided" if "undecided" in outcomes else "no difference"
 
 
-def _outcomes(verdicts: tuple[Verdict, ...]) -> str:
-    return ", ".join(f"{v.task} {v.mean:+.4f} ({v.outcome})" for v in verdicts)
-
-
 def less_time(evidence: Evidence, arm: str, against: str, fraction: float) -> Promise | None:
     """Training time of an arm / that of another, for all tasks, with an interval over seeds.
 
     Also the time until the reference's final quality is reached.
     """
     seeds = evidence.seeds(fraction, arm, against)
-    totals = [
-        [evidence.cells[Cell(a, fraction, s)].total("seconds") for s in seeds]
-        for a in (arm, against)
-    ]
-    if len(seeds) < 2 or not np.all(np.array(totals) > 0):
+    scores = [evidence.scores(a, fraction) for a in (arm, against)]
+    totals = np.array([[of_arm[s].total("seconds") for s in seeds] for of_arm in scores])
+    if len(seeds) < 2 or not np.all(totals > 0):
         return None
     logs = np.log(totals[0]) - np.log(totals[1])
-    interval = statistics.t_interval(
-        logs, evidence.design.settings.alpha, statistics.standard_error(logs)
-    )
+    error, alpha = statistics.standard_error(logs), evidence.design.settings.alpha
+    interval = statistics.t_interval(logs, alpha, error)
     kept: Kept = "kept" if interval.high < 0 else "broken" if interval.low > 0 else "undecided"
-    figures = (
-        f"{exp(logs.mean()):.2f} of the training time ({exp(interval.low):.2f} to"
-        f" {exp(interval.high):.2f})"
-    )
+    low, mean, high = (f"{exp(x):.2f}" for x in (interval.low, logs.mean(), interval.high))
+    figures = f"{mean} of the training time ({low} to {high})"
     ours, theirs = (speed(evidence, a, fraction) for a in (arm, against))
     if ours and theirs and ours.reached and theirs.reached:
         figures += (
@@ -120,8 +112,8 @@ def _rows(n: Needed, fewest: int, most: int) -> str:
         return f"more than {FARTHEST * most:,}"
     if n.interval.high < fewest:
         return f"fewer than {fewest:,}"
-    rows, low = (
-        f"{x:,.0f}" if x >= fewest else f"fewer than {fewest:,}" for x in (n.rows, n.interval.low)
+    low, rows = (
+        f"{x:,.0f}" if x >= fewest else f"fewer than {fewest:,}" for x in (n.interval.low, n.rows)
     )
     high = f"{n.interval.high:,.0f}" if n.interval.high <= FARTHEST * most else "many more"
     return f"{rows} ({low} to {high})"
@@ -129,7 +121,7 @@ def _rows(n: Needed, fewest: int, most: int) -> str:
 
 def less_overfitting(evidence: Evidence, arm: str, against: str, fraction: float) -> Promise | None:
     """Whether the generalization gap (train - test, in units of the metric) is smaller."""
-    differences = []
+    differences, gaps = [], []
     for task in evidence.design.metrics:
         ours, theirs = (evidence.gaps(a, fraction, task) for a in (arm, against))
         seeds = sorted(ours.keys() & theirs.keys())
@@ -137,12 +129,9 @@ def less_overfitting(evidence: Evidence, arm: str, against: str, fraction: float
             by_seed = np.array([theirs[s] - ours[s] for s in seeds])
             margin = evidence.margin(task, fraction)
             differences.append(Differences(task, by_seed, margin, overlap=evidence.overlap))
+            means = [np.mean(list(gap.values())) for gap in (ours, theirs)]
+            gaps.append(f"{task} {means[0]:.4f} versus {means[1]:.4f}")
     if not differences:
         return None
-    verdicts = reach_verdicts(differences, evidence.design.settings.alpha)
-    gaps = ", ".join(
-        f"{v.task} {np.mean(list(evidence.gaps(arm, fraction, v.task).values())):.4f} versus"
-        f" {np.mean(list(evidence.gaps(against, fraction, v.task).values())):.4f}"
-        for v in verdicts
-    )
-    return Promise("less overfitting", _kept(verdicts), f"gap between train and test: {gaps}")
+    kept = _kept(reach_verdicts(differences, evidence.design.settings.alpha))
+    return Promise("less overfitting", kept, f"gap between train and test: {', '.join(gaps)}")

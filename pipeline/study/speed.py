@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from components.data.arrow import np
 from components.experiments.trial_result import TrialFigures
 from pipeline.study.evidence import Evidence, Scores
-from pipeline.study.jobs import Cell
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,10 @@ def goals(evidence: Evidence, fraction: float) -> dict[str, tuple[str, float]]:
     reference, by_task = evidence.design.reference, {}
     for task, metric in evidence.design.metrics.items():
         last = [
-            t.history[-1]
-            for s in evidence.seeds(fraction, reference)
-            for t in evidence.cells[Cell(reference, fraction, s)].trials
-            if t.history and task in t.tasks
+            trial.history[-1]
+            for cell in evidence.scores(reference, fraction).values()
+            for trial in cell.trials
+            if trial.history and task in trial.tasks
         ]
         if not last or f"val_{task}_loss" not in last[0]:
             return {}
@@ -53,10 +52,10 @@ def goals(evidence: Evidence, fraction: float) -> dict[str, tuple[str, float]]:
 def speed(evidence: Evidence, arm: str, fraction: float) -> Speed | None:
     """None for arms without epochs, or without validation rows."""
     wanted = goals(evidence, fraction)
-    cells = [evidence.cells[Cell(arm, fraction, s)] for s in evidence.seeds(fraction, arm)]
+    cells = evidence.scores(arm, fraction).values()
     if not wanted or not all(t.history for c in cells for t in c.trials):
         return None
-    reached = [r for r in (_reached(evidence, c, wanted) for c in cells) if r is not None]
+    reached = [r for c in cells if (r := _reached(evidence, c, wanted)) is not None]
     if not reached:
         return Speed(math.nan, math.nan, 0, len(cells))
     seconds, steps = np.mean(reached, axis=0)
@@ -81,5 +80,5 @@ def _reached(
 def _first(trial: TrialFigures, name: str, goal: float, sign: int) -> int | None:
     """Index of the first epoch that reaches the goal."""
     sign = -1 if name.endswith("_loss") else sign
-    values = [sign * epoch[name] for epoch in trial.history]
-    return next((i for i, v in enumerate(values) if v >= sign * goal), None)
+    reached = (i for i, epoch in enumerate(trial.history) if sign * epoch[name] >= sign * goal)
+    return next(reached, None)

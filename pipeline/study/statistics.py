@@ -27,16 +27,9 @@ def sign_flip(differences: Floats) -> float:
     """
     if not np.any(differences):
         return 1.0
+    options = {"permutation_type": "samples", "n_resamples": PERMUTATIONS, "vectorized": True}
     rng = np.random.default_rng(0)
-    result = stats.permutation_test(
-        (differences,),
-        np.mean,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=PERMUTATIONS,
-        rng=rng,
-    )
-    return float(result.pvalue)
+    return float(stats.permutation_test((differences,), np.mean, rng=rng, **options).pvalue)
 
 
 def fewest_seeds(tests: int, alpha: float) -> int:

@@ -29,11 +29,18 @@ class Differences:
     overlap: float = 0.0
 
     @property
+    def seeds(self) -> int:
+        return len(self.by_seed)
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.by_seed))
+
+    @property
     def error(self) -> float:
         """Standard error of the mean, over seeds and test rows (the two variances add up)."""
-        return float(
-            np.hypot(statistics.standard_error(self.by_seed, self.overlap), self.row_error)
-        )
+        over_seeds = statistics.standard_error(self.by_seed, self.overlap)
+        return float(np.hypot(over_seeds, self.row_error))
 
 
 @dataclass(frozen=True)
@@ -68,26 +75,18 @@ def reach_verdicts(comparison: Sequence[Differences], alpha: float) -> tuple[Ver
     `equivalent` if both one-sided tests against the margin are significant; else `helps` or `hurts`
     if the difference is significant over seeds and over test rows; else `undecided`.
     """
-    errors = [d.error for d in comparison]
-    means = [float(np.mean(d.by_seed)) for d in comparison]
-    sizes = [len(d.by_seed) for d in comparison]
     flips = [statistics.sign_flip(d.by_seed) for d in comparison]
-    tests = [statistics.t_test(*sample) for sample in zip(means, errors, sizes, strict=True)]
-    different = statistics.holm([max(pair) for pair in zip(flips, tests, strict=True)])
-    equal = statistics.holm(
-        [
-            statistics.equivalence(mean, error, size, d.margin)
-            for d, mean, error, size in zip(comparison, means, errors, sizes, strict=True)
-        ]
-    )
+    t_tests = [statistics.t_test(d.mean, d.error, d.seeds) for d in comparison]
+    margins = [statistics.equivalence(d.mean, d.error, d.seeds, d.margin) for d in comparison]
+    different, equal = statistics.holm([*map(max, flips, t_tests)]), statistics.holm(margins)
     return tuple(
         Verdict(
             task=d.task,
-            outcome=(outcome := _outcome(means[i], different[i], equal[i], alpha)),
-            seeds=sizes[i],
-            mean=means[i],
+            outcome=(outcome := _outcome(d.mean, different[i], equal[i], alpha)),
+            seeds=d.seeds,
+            mean=d.mean,
             margin=d.margin,
-            interval=statistics.t_interval(d.by_seed, alpha, errors[i]),
+            interval=statistics.t_interval(d.by_seed, alpha, d.error),
             bca=statistics.bca(d.by_seed, alpha),
             p_sign_flip=flips[i],
             p_difference=different[i],
@@ -111,13 +110,10 @@ def _more(d: Differences, tests: int, alpha: float) -> int | None:
 
     More seeds do not reduce `row_error`: None if that alone is too large.
     """
-    mean, deviation = float(np.mean(d.by_seed)), float(np.std(d.by_seed, ddof=1))
-    room = max(abs(mean), d.margin - abs(mean))
-    if d.row_error * 2 > room:
+    mean, deviation = d.mean, float(np.std(d.by_seed, ddof=1))
+    if d.row_error * 2 > max(abs(mean), d.margin - abs(mean)):
         return None
-    counts = [
-        statistics.seeds_to_tell_apart(mean, deviation, tests, alpha, d.overlap),
-        statistics.seeds_to_equate(mean, deviation, d.margin, tests, alpha, d.overlap),
-    ]
-    needed = [max(n, len(d.by_seed) + 1) for n in counts if n is not None]
+    apart = statistics.seeds_to_tell_apart(mean, deviation, tests, alpha, d.overlap)
+    equal = statistics.seeds_to_equate(mean, deviation, d.margin, tests, alpha, d.overlap)
+    needed = [max(n, d.seeds + 1) for n in (apart, equal) if n is not None]
     return min(needed, default=None)

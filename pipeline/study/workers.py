@@ -38,10 +38,7 @@ class Done:
 
 
 def run_jobs(
-    jobs: Sequence[Job],
-    store: Store,
-    workers: int,
-    beam: BeamOptions = IN_PROCESS,
+    jobs: Sequence[Job], store: Store, workers: int, beam: BeamOptions = IN_PROCESS
 ) -> Generator[Done, None, None]:
     """Run the jobs that have no result yet, roughly in order, and yield each when it is done.
 

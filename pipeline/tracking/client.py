@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -17,6 +20,10 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 """What MLflow reads from the environment, unless the user has set it."""
+
+MOST_METRICS, MOST_AT_ONCE = 800, 100
+"""Metrics in one request, and parameters or tags."""
+LONGEST_TEXT = 500
 
 
 def connect(uri: str) -> MlflowClient:
@@ -32,10 +39,42 @@ def artifacts_of(store: Path, uri: str) -> Path | None:
     return None if uri.startswith(("http:", "https:")) else store.absolute() / "mlartifacts"
 
 
-def find_or_create_experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:
-    """The id of an experiment. The caller holds a lock, so that no two processes create it."""
+def ensure_experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:
+    """The id of an experiment, created if necessary; the caller holds a lock meanwhile."""
     known = client.get_experiment_by_name(name)
     if known is not None:
         return str(known.experiment_id)
     location = None if artifacts is None else (artifacts / name).as_uri()
     return str(client.create_experiment(name, artifact_location=location))
+
+
+def log(
+    client: MlflowClient,
+    run_id: str,
+    metrics: Sequence[Metric] = (),
+    params: Mapping[str, object] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Log to a run, in as few requests as MLflow's limits allow."""
+    from mlflow.entities import Param, RunTag
+
+    ps = [Param(valid_key(k), str(v)[:LONGEST_TEXT]) for k, v in (params or {}).items()]
+    ts = [RunTag(valid_key(k), v[:LONGEST_TEXT]) for k, v in (tags or {}).items()]
+    parts = [(metrics, MOST_METRICS), (ps, MOST_AT_ONCE), (ts, MOST_AT_ONCE)]
+    for i in range(max(-(-len(items) // most) for items, most in parts)):
+        client.log_batch(run_id, *(items[i * most : (i + 1) * most] for items, most in parts))
+
+
+def metrics_at(time: float, values: Mapping[str, float], step: int = 0) -> list[Metric]:
+    from mlflow.entities import Metric
+
+    return [Metric(valid_key(k), v, milliseconds(time), step) for k, v in values.items()]
+
+
+def valid_key(name: str) -> str:
+    """A name that MLflow accepts for a metric, parameter or tag."""
+    return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)[:250]
+
+
+def milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,8 +1,13 @@
-"""The events of a run, which trackers record and a journal holds as lines of JSON."""
+"""The events of a run, and what a tracker is: it gets them, and no event changes the run.
+
+`JournalTracker` (`journal.py`) writes them to disk as lines of JSON while the run goes on;
+`MlflowTracker` (`mlflow.py`) sends them to MLflow, from another process; `NoTracker` drops them.
+"""
 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -89,14 +94,14 @@ class StageFinished:
 
     @classmethod
     def of(cls, entry: Entry, cached: bool, seconds: float) -> StageFinished:
-        """The event for a published result."""
+        identity = entry.identity
         return cls(
-            stage=entry.identity.stage,
-            fingerprint=entry.identity.fingerprint,
+            stage=identity.stage,
+            fingerprint=identity.fingerprint,
             cached=cached,
             seconds=seconds,
-            params=entry.identity.params,
-            inputs=entry.identity.inputs,
+            params=identity.params,
+            inputs=identity.inputs,
             outputs={
                 name: Output(o["type"], str(entry.path / name), o["digest"])
                 for name, o in entry.outputs.items()
@@ -133,15 +138,27 @@ class RunFinished:
     status: Status
 
 
-Event = (
-    RunStarted
-    | StageStarted
-    | StageMetrics
-    | StageFinished
-    | StageFailed
-    | SystemSample
-    | RunFinished
-)
+StageEvent = StageStarted | StageMetrics | StageFinished | StageFailed
+Event = RunStarted | StageEvent | SystemSample | RunFinished
+
+
+class Tracker(ABC):
+    """Receives the events of one run, in order."""
+
+    @abstractmethod
+    def record(self, event: Event) -> None:
+        """Keep one event. Several threads may call this at once.
+
+        A tracker that the run itself calls does not raise, except to end the training of a trial
+        (`pipeline.tune.trial.Pruning`).
+        """
+
+
+class NoTracker(Tracker):
+    """For runs without a record."""
+
+    def record(self, event: Event) -> None:
+        return
 
 
 @cache

@@ -9,17 +9,11 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.store.locks import locked
-from pipeline.tracking.client import artifacts_of, connect, find_or_create_experiment
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+from pipeline.tracking.client import artifacts_of, connect, ensure_experiment, log, metrics_at
 
 MOST_RUNS = 5000
-METRICS_AT_ONCE = 900
-"""Metrics in one request; MLflow takes 1,000."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +54,9 @@ def send(group: Group, report: Path, uri: str, experiment: str, store: Path) -> 
     Raises:
         Exception: MLflow's own, when it cannot be reached or refuses.
     """
-    client = connect(uri)
+    client, now = connect(uri), time.time()
     with locked(report.parent / ".mlflow", wait=True):
-        experiment_id = find_or_create_experiment(client, experiment, artifacts_of(store, uri))
+        experiment_id = ensure_experiment(client, experiment, artifacts_of(store, uri))
         query = f"tags.`{group.tag}` = '{group.key}'"
         runs = client.search_runs([experiment_id], query, max_results=MOST_RUNS)
         known = {run.data.tags.get(group.child_tag, ""): run for run in runs}
@@ -77,24 +71,8 @@ def send(group: Group, report: Path, uri: str, experiment: str, store: Path) -> 
                 tags = {group.tag: group.key, group.child_tag: child.key, **child.tags}
                 tags["mlflow.parentRunId"] = parent_id
                 run = client.create_run(experiment_id, tags=tags, run_name=child.name)
-                _log(client, run.info.run_id, child.metrics, child.params)
+                log(client, run.info.run_id, metrics_at(now, child.metrics), child.params)
                 client.set_terminated(run.info.run_id)
-        _log(client, parent_id, group.metrics, group.params)
-        for name, value in group.tags.items():
-            client.set_tag(parent_id, name, value)
+        log(client, parent_id, metrics_at(now, group.metrics), group.params, group.tags)
         client.log_artifacts(parent_id, str(report))
         client.set_terminated(parent_id)
-
-
-def _log(
-    client: MlflowClient, run_id: str, metrics: Mapping[str, float], params: Mapping[str, object]
-) -> None:
-    """In as few requests as MLflow's limits allow."""
-    from mlflow.entities import Metric, Param
-
-    now = int(1000 * time.time())
-    metric_list = [Metric(name, value, now, 0) for name, value in metrics.items()]
-    param_list = [Param(name, str(value)) for name, value in params.items()]
-    for start in range(0, max(len(metric_list), 1), METRICS_AT_ONCE):
-        part = metric_list[start : start + METRICS_AT_ONCE]
-        client.log_batch(run_id, metrics=part, params=[] if start else param_list)

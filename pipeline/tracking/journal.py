@@ -16,15 +16,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipeline.tracking.base import Tracker
-from pipeline.tracking.events import (
-    Event,
-    RunFinished,
-    StageFailed,
-    StageFinished,
-    from_line,
-    to_line,
-)
+from pipeline.tracking import events
+from pipeline.tracking.events import Event, RunFinished
 
 FILE = "journal.jsonl"
 
@@ -35,7 +28,7 @@ def new_run(store: Path) -> Path:
     return store / "runs" / f"{stamp}-{uuid.uuid4().hex[:6]}"
 
 
-class JournalTracker(Tracker):
+class JournalTracker(events.Tracker):
     """Appends every event to a journal immediately, so that a killed process loses none.
 
     A journal that cannot be written does not stop the run: `warn` gets one message.
@@ -51,8 +44,9 @@ class JournalTracker(Tracker):
 
     def record(self, event: Event) -> None:
         """Append an event; what only this run knows is on the disk when this returns."""
-        new_result = isinstance(event, StageFinished) and not event.cached
-        self._append(event, durable=new_result or isinstance(event, StageFailed | RunFinished))
+        new_result = isinstance(event, events.StageFinished) and not event.cached
+        ended = isinstance(event, events.StageFailed | RunFinished)
+        self._append(event, durable=new_result or ended)
         if isinstance(event, RunFinished):
             with self._lock:
                 if self._file is not None:
@@ -60,7 +54,7 @@ class JournalTracker(Tracker):
                     self._file = None
 
     def _append(self, event: Event, durable: bool) -> None:
-        line = to_line(event)
+        line = events.to_line(event)
         with self._lock:
             try:
                 if self._file is None:
@@ -97,7 +91,7 @@ def read(run: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
                 return
             offset += len(line)
             with contextlib.suppress(ValueError):
-                yield from_line(line), offset
+                yield events.from_line(line), offset
 
 
 def writer_lives(run: Path) -> bool:

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import TYPE_CHECKING
 
 from components.artifacts import ExportedModel
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 LOADER = "rootstock_served_model"
 EXAMPLE = "input_example.json"
+EXAMPLE_INFO = {"artifact_path": EXAMPLE, "type": "dataframe", "pandas_orient": "split"}
 EXAMPLE_ROWS = 5
 MLFLOW_TYPES: Mapping[RawType, str] = {"bytes": "binary", "text": "string", "number": "double"}
 REQUIREMENTS = ("mlflow", "tensorflow", "pandas", "numpy")
@@ -41,20 +43,17 @@ def write_model(trained: ExportedModel, model_id: str, run_id: str, directory: P
     record = read_description(trained.path)
     requirements = [f"{p}=={version(p)}" for p in REQUIREMENTS]
     (directory / "requirements.txt").write_text("\n".join(requirements) + "\n")
-    (directory / "python_env.yaml").write_text(_python_env())
+    environment = f"python: {python_version()}\ndependencies:\n- -r requirements.txt\n"
+    (directory / "python_env.yaml").write_text(environment)
     (directory / "code").mkdir()
     shutil.copy(served_model.__file__, directory / "code" / f"{LOADER}.py")
-    _write_example(trained, record.features, directory / EXAMPLE)
+    (directory / EXAMPLE).write_text(json.dumps(_example(trained, record.features)))
 
     model = Model(
         run_id=run_id,
         model_id=model_id,
         signature=signature_of(record.features, record.targets),
-        saved_input_example_info={
-            "artifact_path": EXAMPLE,
-            "type": "dataframe",
-            "pandas_orient": "split",
-        },
+        saved_input_example_info=EXAMPLE_INFO,
         metadata={"classes": {t.name: list(t.classes) for t in record.targets if t.classes}},
     )
     model.add_flavor(
@@ -63,7 +62,7 @@ def write_model(trained: ExportedModel, model_id: str, run_id: str, directory: P
         code="code",
         data="saved_model",
         env={"virtualenv": "python_env.yaml"},
-        python_version=_python(),
+        python_version=python_version(),
     )
     model.add_flavor("tensorflow", model_type="tf2-module", saved_model_dir="saved_model")
     model.save(str(directory / "MLmodel"))
@@ -77,24 +76,16 @@ def signature_of(features: Sequence[Feature], targets: Sequence[TaskTarget]) -> 
 
     inputs = [ColSpec(MLFLOW_TYPES[f.raw], f.name) for f in features]
     outputs = [
-        ColSpec(
-            DataType.float if t.task.answer == "number" else Array(DataType.float),
-            t.name,
-        )
+        ColSpec(DataType.float if t.task.answer == "number" else Array(DataType.float), t.name)
         for t in sorted(targets, key=lambda t: t.name)
     ]
     return ModelSignature(Schema(inputs), Schema(outputs))
 
 
-def _write_example(trained: ExportedModel, features: Sequence[Feature], file: Path) -> None:
+def _example(trained: ExportedModel, features: Sequence[Feature]) -> Mapping[str, object]:
     raw, _ = read_expected(trained.expected)
-    names = [f.name for f in features]
     columns = [[_cell(f, v) for v in raw[f.name][:EXAMPLE_ROWS]] for f in features]
-    example: Mapping[str, object] = {
-        "columns": names,
-        "data": [list(row) for row in zip(*columns, strict=True)],
-    }
-    file.write_text(json.dumps(example))
+    return {"columns": [f.name for f in features], "data": list(zip(*columns, strict=True))}
 
 
 def _cell(feature: Feature, value: bytes | float) -> str | float | None:
@@ -102,13 +93,3 @@ def _cell(feature: Feature, value: bytes | float) -> str | float | None:
     if isinstance(value, bytes):
         return value.decode() if feature.raw == "text" else base64.b64encode(value).decode()
     return float(value) if value == value else None  # a missing number
-
-
-def _python() -> str:
-    import platform
-
-    return platform.python_version()
-
-
-def _python_env() -> str:
-    return f"python: {_python()}\ndependencies:\n- -r requirements.txt\n"

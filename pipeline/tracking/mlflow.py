@@ -6,9 +6,9 @@ journal's times, models their digests. So an interrupted transfer simply starts 
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,23 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from components.artifacts import ExportedModel, Pushed
 from pipeline.store.locks import locked
-from pipeline.tracking import registry
-from pipeline.tracking.base import Tracker
-from pipeline.tracking.client import find_or_create_experiment
-from pipeline.tracking.curves import kept_epoch
+from pipeline.tracking import events, registry
+from pipeline.tracking.client import ensure_experiment, log, metrics_at, milliseconds
 from pipeline.tracking.datasets import CONSUMED, dataset_fields
-from pipeline.tracking.events import (
-    Event,
-    Output,
-    Param,
-    RunFinished,
-    RunStarted,
-    StageFailed,
-    StageFinished,
-    StageMetrics,
-    StageStarted,
-    SystemSample,
-)
+from pipeline.tracking.events import Output, StageFinished
 from pipeline.tracking.params import flat
 from pipeline.tracking.plots import plots_of
 from pipeline.tracking.state import SyncState
@@ -46,17 +33,13 @@ RUN, STAGE = "rootstock.run_id", "rootstock.stage"
 PIPELINE = ""
 """The stage under which `SyncState.runs` keeps the run of the whole pipeline."""
 
-LONGEST_TEXT = 500
-MOST_AT_ONCE = 100
-"""Most parameters, or tags, in one request."""
-
 LARGEST_FILE = 5_000_000
 MODELS = ("ExportedModel", "TrainedModel")
 KEPT = (".html", ".json", ".jsonl", ".pbtxt")
 
 
 @dataclass
-class MlflowTracker(Tracker):
+class MlflowTracker(events.Tracker):
     """Sends the events of one run to MLflow.
 
     artifacts: where a new experiment keeps its files; None leaves it to the tracking server.
@@ -70,50 +53,53 @@ class MlflowTracker(Tracker):
     artifacts: Path | None
     note: Callable[[str], None]
 
-    def record(self, event: Event) -> None:
+    def record(self, event: events.Event) -> None:
         """Send one event.
 
         Raises:
             Exception: MLflow's own, when it cannot be reached or refuses.
         """
         match event:
-            case RunStarted():
+            case events.RunStarted():
                 self._run_started(event)
-            case StageStarted():
+            case events.StageStarted():
                 run_id = self._stage_run(event.stage, event.time)
-                self._log(run_id, tags={"rootstock.fingerprint": event.fingerprint})
-            case StageMetrics():
+                log(self.client, run_id, tags={"rootstock.fingerprint": event.fingerprint})
+            case events.StageMetrics():
                 run_id = self._stage_run(event.stage, event.time)
-                self._log(run_id, metrics=_metrics(event.time, event.values, event.step))
-            case StageFinished():
+                log(self.client, run_id, metrics=metrics_at(event.time, event.values, event.step))
+            case events.StageFinished():
                 self._stage_finished(event)
-            case StageFailed():
+            case events.StageFailed():
                 self._stage_failed(event)
-            case SystemSample():
-                seconds = round(event.time - self.state.started)
+            case events.SystemSample():
                 values = {f"system/{n}": v for n, v in event.values.items()}
-                sample = _metrics(event.time, values, seconds)
-                self._log(self.state.runs[PIPELINE], metrics=sample)
-            case RunFinished():
+                seconds = round(event.time - self.state.started)
+                self._log_pipeline(metrics_at(event.time, values, seconds))
+            case events.RunFinished():
                 self.end(event.status.upper(), event.time)
 
     def end(self, status: str, time: float | None = None) -> None:
         """End the run, and its stages that have not ended, with a status of MLflow."""
+        ended = None if time is None else milliseconds(time)
         for stage, run_id in sorted(self.state.runs.items(), reverse=True):
-            running = self.client.get_run(run_id).info.status == "RUNNING"
-            if stage == PIPELINE or running:
-                self.client.set_terminated(run_id, status, None if time is None else _ms(time))
+            if stage == PIPELINE or self.client.get_run(run_id).info.status == "RUNNING":
+                self.client.set_terminated(run_id, status, ended)
 
-    def _run_started(self, event: RunStarted) -> None:
+    def _run_started(self, event: events.RunStarted) -> None:
         self.state.name, self.state.started = event.name, event.time
         with locked(self.run.parent / ".experiments", wait=True):
-            self.state.experiment_id = find_or_create_experiment(
-                self.client, event.experiment, self.artifacts
-            )
+            experiment = ensure_experiment(self.client, event.experiment, self.artifacts)
+        self.state.experiment_id = experiment
         tags = {**event.tags, RUN: event.run_id}
         run_id = self._find_or_create(PIPELINE, event.time, f"{event.name} {event.run_id}", tags)
-        self._log(run_id, params=event.params)
+        log(self.client, run_id, params=event.params)
         self.client.log_text(run_id, event.spec_text, "spec.yaml")
+
+    def _log_pipeline(
+        self, metrics: Sequence[Metric] = (), tags: Mapping[str, str] | None = None
+    ) -> None:
+        log(self.client, self.state.runs[PIPELINE], metrics, tags=tags)
 
     def _stage_run(self, stage: str, time: float) -> str:
         tags = {RUN: self.run.name, "mlflow.parentRunId": self.state.runs[PIPELINE]}
@@ -123,27 +109,22 @@ class MlflowTracker(Tracker):
         run_id, stage = self._stage_run(event.stage, event.time), event.stage
         figures = {n: float(v) for n, v in event.figures.items() if not isinstance(v, str)}
         outputs = {n: f"{o.type}:{o.digest}" for n, o in event.outputs.items()}
-        self._log(
-            run_id,
-            metrics=[
-                *self._figures(run_id, event, figures),
-                *_metrics(event.time, {"seconds": event.seconds}),
-            ],
-            params=flat(json.loads(event.params)),
-            tags={
-                "rootstock.cached": str(event.cached).lower(),
-                **{f"rootstock.input.{n}": d for n, d in event.inputs.items()},
-                **{f"rootstock.output.{n}": d for n, d in outputs.items()},
-                **{f"figure.{n}": v for n, v in event.figures.items() if isinstance(v, str)},
-            },
-        )
+        metrics = self._figures(run_id, event, figures)
+        metrics += metrics_at(event.time, {"seconds": event.seconds})
+        tags = {
+            "rootstock.cached": str(event.cached).lower(),
+            **{f"rootstock.input.{n}": d for n, d in event.inputs.items()},
+            **{f"rootstock.output.{n}": d for n, d in outputs.items()},
+            **{f"figure.{n}": v for n, v in event.figures.items() if isinstance(v, str)},
+        }
+        log(self.client, run_id, metrics, flat(json.loads(event.params)), tags)
         of_stage = {f"{stage}/{n}": v for n, v in figures.items()}
-        self._log(self.state.runs[PIPELINE], metrics=_metrics(event.time, of_stage))
+        self._log_pipeline(metrics_at(event.time, of_stage))
         for name, output in event.outputs.items():
             self._optional(f"{stage}: {name}", partial(self._files, run_id, name, output))
         self._optional(f"{stage}: data sets", partial(self._datasets, run_id, event))
         self._optional(f"{stage}: models", partial(self._models, run_id, event))
-        self.client.set_terminated(run_id, "FINISHED", _ms(event.time))
+        self.client.set_terminated(run_id, "FINISHED", milliseconds(event.time))
 
     def _figures(
         self, run_id: str, event: StageFinished, figures: Mapping[str, float]
@@ -158,48 +139,26 @@ class MlflowTracker(Tracker):
         return [
             metric
             for name, value in figures.items()
-            if _key(name) not in known
-            for metric in _metrics(event.time, {name: value}, kept if name in names else 0)
+            for metric in metrics_at(event.time, {name: value}, kept if name in names else 0)
+            if metric.key not in known
         ]
 
-    def _stage_failed(self, event: StageFailed) -> None:
+    def _stage_failed(self, event: events.StageFailed) -> None:
         run_id = self._stage_run(event.stage, event.time)
         for failed in (run_id, self.state.runs[PIPELINE]):
-            self._log(failed, tags={"rootstock.error": f"{event.stage}: {event.error}"})
-        self.client.set_terminated(run_id, "FAILED", _ms(event.time))
+            log(self.client, failed, tags={"rootstock.error": f"{event.stage}: {event.error}"})
+        self.client.set_terminated(run_id, "FAILED", milliseconds(event.time))
 
     def _find_or_create(self, stage: str, time: float, name: str, tags: Mapping[str, str]) -> str:
         if stage not in self.state.runs:
             stage_tag = stage or "pipeline"
-            known = self.client.search_runs(
-                [self.state.experiment_id],
-                f"tags.`{RUN}` = '{self.run.name}' and tags.`{STAGE}` = '{stage_tag}'",
-            )
-            made = known or [
-                self.client.create_run(
-                    self.state.experiment_id, _ms(time), {**tags, STAGE: stage_tag}, name
-                )
-            ]
-            self.state.runs[stage] = str(made[0].info.run_id)
+            query = f"tags.`{RUN}` = '{self.run.name}' and tags.`{STAGE}` = '{stage_tag}'"
+            experiment, all_tags = self.state.experiment_id, {**tags, STAGE: stage_tag}
+            runs = self.client.search_runs([experiment], query)
+            if not runs:
+                runs = [self.client.create_run(experiment, milliseconds(time), all_tags, name)]
+            self.state.runs[stage] = str(runs[0].info.run_id)
         return self.state.runs[stage]
-
-    def _log(
-        self,
-        run_id: str,
-        metrics: Sequence[Metric] = (),
-        params: Mapping[str, Param] | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        """Log everything in as few requests as MLflow's limits allow."""
-        from mlflow.entities import Param as MlflowParam
-        from mlflow.entities import RunTag
-
-        ps = [MlflowParam(_key(k), str(v)[:LONGEST_TEXT]) for k, v in (params or {}).items()]
-        ts = [RunTag(_key(k), v[:LONGEST_TEXT]) for k, v in (tags or {}).items()]
-        self.client.log_batch(run_id, metrics, ps[:MOST_AT_ONCE], ts[:MOST_AT_ONCE])
-        for start in range(MOST_AT_ONCE, max(len(ps), len(ts)), MOST_AT_ONCE):
-            end = start + MOST_AT_ONCE
-            self.client.log_batch(run_id, (), ps[start:end], ts[start:end])
 
     def _files(self, run_id: str, name: str, output: Output) -> None:
         """Upload the small files of an artifact, and plots of them."""
@@ -241,13 +200,11 @@ class MlflowTracker(Tracker):
             if _is_served(output):
                 trained = ExportedModel(Path(output.path), output.digest)
                 with locked(self.run.parent / ".models", wait=True):
-                    made = registry.register(
-                        self.client, name, self.state.experiment_id, run_id, trained
-                    )
+                    experiment = self.state.experiment_id
+                    made = registry.register(self.client, name, experiment, run_id, trained)
                     registry.make_candidate(self.client, name, made.version, self.state.started)
                 self.state.models[trained.digest] = made.model_id
-                tags = {"rootstock.model_version": made.version}
-                self._log(self.state.runs[PIPELINE], tags=tags)
+                self._log_pipeline(tags={"rootstock.model_version": made.version})
                 self._link(run_id, outputs=[LoggedModelOutput(made.model_id, 0)])
         used = [v.partition(":")[::2] for v in event.inputs.values()]
         models = [self.state.models[d] for t, d in used if t in MODELS and d in self.state.models]
@@ -282,22 +239,20 @@ class MlflowTracker(Tracker):
             self.note(f"{what}: not recorded: {e!r}")
 
 
+def kept_epoch(artifacts: Iterable[Path]) -> tuple[int, Collection[str]]:
+    """The index of the epoch whose weights a trained model has, and the names of its metrics.
+
+    artifacts: directories of a stage's outputs. No names if none of them is a trained model.
+    """
+    for directory in artifacts:
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            history = json.loads((directory / "history.json").read_text())
+            kept: int = history["kept_epoch"]
+            return kept, history["epochs"][kept].keys()
+    return 0, ()
+
+
 def _is_served(output: Output) -> bool:
     """Whether an artifact has a SavedModel. A Trainer of an older version exported one itself."""
     trained = output.type == "TrainedModel" and (Path(output.path) / "saved_model").is_dir()
     return output.type == "ExportedModel" or trained
-
-
-def _metrics(time: float, values: Mapping[str, float], step: int = 0) -> list[Metric]:
-    from mlflow.entities import Metric
-
-    return [Metric(_key(k), v, _ms(time), step) for k, v in values.items()]
-
-
-def _key(name: str) -> str:
-    """A name that MLflow accepts for a metric, parameter or tag."""
-    return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)[:250]
-
-
-def _ms(time: float) -> int:
-    return round(time * 1000)

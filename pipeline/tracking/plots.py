@@ -42,12 +42,10 @@ def task_plots(task: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
         yield f"confusion_{name}.png", _confusion(name, task["confusion"], task["classes"])
     if task["reliability"]:
         yield f"reliability_{name}.png", _reliability(name, task["reliability"])
-    for kind, x, y in (
-        ("roc", "false positive rate", "true positive rate"),
-        ("precision_recall", "recall", "precision"),
-    ):
+    rates = "false positive rate", "true positive rate"
+    for kind, axes in {"roc": rates, "precision_recall": ("recall", "precision")}.items():
         if task[kind]:
-            yield f"{kind}_{name}.png", _curve(name, task[kind], x, y)
+            yield f"{kind}_{name}.png", _curve(name, task[kind], *axes)
 
 
 def learning_curves(epochs: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, Figure]]:
@@ -83,9 +81,8 @@ def gradient_panels(epochs: Sequence[Mapping[str, float]]) -> Iterator[tuple[str
         return
     figure = Figure(figsize=(8, 3 * len(panels)), dpi=100)
     figure.subplots_adjust(left=0.1, right=0.7, top=1 - 0.12 / len(panels), hspace=0.35)
-    for axes, (title, names) in zip(
-        figure.subplots(len(panels), squeeze=False)[:, 0], panels.items(), strict=True
-    ):
+    stacked = figure.subplots(len(panels), squeeze=False)[:, 0]
+    for axes, (title, names) in zip(stacked, panels.items(), strict=True):
         axes.set_title(title)
         for name in names:
             values = [epoch.get(name, math.nan) for epoch in epochs]
@@ -110,8 +107,7 @@ def _confusion(name: str, counts: Sequence[Sequence[int]], classes: Sequence[str
     figure, axes = _figure(f"{name}: confusion", room)
     shares = [[n / max(sum(row), 1) for n in row] for row in counts]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
+    axes.set(xlabel="predicted", ylabel="true")
     if len(counts) <= MOST_CLASSES_WITH_NUMBERS:
         axes.set_xticks(range(len(counts)), classes, rotation=90)
         axes.set_yticks(range(len(counts)), classes)
@@ -129,18 +125,14 @@ def _reliability(name: str, bins: Sequence[Mapping[str, float]]) -> Figure:
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
     axes.plot(confidence, accuracy)
     axes.scatter(confidence, accuracy, s=[10 + 90 * b["count"] / most for b in bins])
-    axes.set_xlabel("confidence (area: rows)")
-    axes.set_ylabel("accuracy")
+    axes.set(xlabel="confidence (area: rows)", ylabel="accuracy")
     return figure
 
 
 def _curve(name: str, points: Sequence[Sequence[float]], x: str, y: str) -> Figure:
     figure, axes = _figure(name)
     axes.plot(*zip(*points, strict=True))
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.02, 1.02)
+    axes.set(xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     return figure
 
 
@@ -154,6 +146,4 @@ def _figure(title: str, room: float = 0.15) -> tuple[Figure, Axes]:
 
     figure = Figure(figsize=(5, 4), dpi=100)
     figure.subplots_adjust(left=room, bottom=room, right=0.97, top=0.92)
-    axes = figure.subplots()
-    axes.set_title(title)
-    return figure, axes
+    return figure, figure.subplots(subplot_kw={"title": title})

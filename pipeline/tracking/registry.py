@@ -127,13 +127,8 @@ def _logged_model(
     started = client.search_logged_models(
         [experiment_id], f"tags.`{DIGEST}` = '{trained.digest}'", max_results=1
     )
-    logged = (
-        started[0]
-        if started
-        else client.create_logged_model(
-            experiment_id, "model", run_id, tags={DIGEST: trained.digest}
-        )
-    )
+    tags = {DIGEST: trained.digest}
+    logged = (started or [client.create_logged_model(experiment_id, "model", run_id, tags)])[0]
     model_id = str(logged.model_id)
     if str(logged.status) != "READY":
         with tempfile.TemporaryDirectory() as directory:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from pipeline.tracking.base import Tracker
-from pipeline.tracking.events import SystemSample
+from pipeline.tracking.events import SystemSample, Tracker
 
 EVERY_S = 5.0
 

@@ -26,8 +26,7 @@ from pipeline.store.fingerprint import identify
 from pipeline.store.store import Store
 from pipeline.study.arms import ArmModel, PlannedArm
 from pipeline.study.design import model_recipe
-from pipeline.tracking.base import Tracker
-from pipeline.tracking.events import Event, StageMetrics
+from pipeline.tracking.events import Event, StageMetrics, Tracker
 from pipeline.tune.objective import Objective
 from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST, Search, as_overrides
 

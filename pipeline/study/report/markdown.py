@@ -8,12 +8,7 @@ from pipeline.report.tables import Table
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.promises import promises
 from pipeline.study.report.numbers import cost_table, score_table
-from pipeline.study.report.sentences import (
-    headline,
-    method,
-    overall,
-    verdict_sentence,
-)
+from pipeline.study.report.sentences import headline, method, overall, verdict_sentence
 
 MAIN = ("sharing", "transfer", "both", "arm")
 """Kinds of questions for which the report checks promises."""

@@ -7,29 +7,14 @@ from dataclasses import dataclass
 
 from components.data.arrow import np
 from components.pages import render
-from pipeline.report.charts import (
-    Bar,
-    Forest,
-    HeatMap,
-    Plot,
-    Point,
-    Series,
-    forest,
-    heat_map,
-    plot,
-)
+from pipeline.report.charts import Bar, Forest, HeatMap, Plot, Point, Series, forest, heat_map, plot
 from pipeline.report.tables import Table
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.jobs import MAJORITY, Cell
 from pipeline.study.promises import Promise, promises
 from pipeline.study.report.markdown import MAIN
 from pipeline.study.report.numbers import cost_table, score_table
-from pipeline.study.report.sentences import (
-    headline,
-    method,
-    overall,
-    verdict_sentence,
-)
+from pipeline.study.report.sentences import headline, method, overall, verdict_sentence
 from pipeline.study.verdict import Outcome, Verdict
 
 PILLS = {"kept": "helps", "broken": "hurts", "no difference": "equivalent"}

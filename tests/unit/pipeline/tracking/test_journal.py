@@ -207,7 +207,7 @@ def test_run_ids_sort_by_time_and_differ(tmp_path):
 
 def test_no_tracker_imports_mlflow():
     code = (
-        "import sys\nfrom pipeline.tracking import base, journal, mlflow, state, sync, system\n"
+        "import sys\nfrom pipeline.tracking import events, journal, mlflow, state, sync, system\n"
         "print([m for m in ('mlflow', 'tensorflow', 'pandas') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -1,7 +1,6 @@
 import time
 
-from pipeline.tracking.base import Tracker
-from pipeline.tracking.events import SystemSample
+from pipeline.tracking.events import SystemSample, Tracker
 from pipeline.tracking.system import sampling
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
 
@@ -54,6 +55,57 @@ def trunk(built: tuple[keras.Model, list[np.ndarray]]) -> keras.Model:
     trunk.trainable = True
     trunk.set_weights(weights)
     return trunk
+
+
+Elsewhere = Callable[[Path, np.ndarray], tuple[np.ndarray, int, int]]
+LOADING = """\
+import sys
+import numpy, tensorflow_hub, tensorflow_text
+for line in sys.stdin:
+    directory, inputs, outputs = line.rstrip("\\n").split("\\t")
+    module = tensorflow_hub.load(directory)
+    values = numpy.load(inputs)
+    numpy.save(outputs, module(values if values.ndim > 1 else values.astype(object)))
+    assert not {"models", "components"} & set(sys.modules)
+    assert all(loss().shape == () for loss in module.regularization_losses)
+    print(len(module.trainable_variables), len(module.variables), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
+    """Loads modules and calls them in one process that knows TF-Hub and nothing of Rootstock.
+
+    Gives the outputs, and how many trainable variables and variables the module has.
+    """
+    directory = tmp_path_factory.mktemp("elsewhere")
+    command = [sys.executable, "-W", "ignore", "-c", LOADING]
+    with (
+        open(directory / "stderr", "w+") as errors,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=directory,
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def load(module: Path, inputs: np.ndarray) -> tuple[np.ndarray, int, int]:
+            np.save(module.parent / "inputs.npy", inputs)
+            files = [module, module.parent / "inputs.npy", module.parent / "outputs.npy"]
+            process.stdin.write("\t".join(map(str, files)) + "\n")
+            process.stdin.flush()
+            counts = process.stdout.readline()
+            assert counts, (directory / "stderr").read_text()
+            trainable, variables = map(int, counts.split())
+            return np.load(files[2]), trainable, variables
+
+        yield load
+        process.stdin.close()
 
 
 def prepared(sample: Sample) -> dict[str, tf.Tensor]:
@@ -162,32 +214,17 @@ def test_it_can_be_rebuilt_without_its_files(
 
 @pytest.mark.slow
 def test_a_published_trunk_gives_the_same_outputs_and_can_be_trained(
-    sample: Sample, trunk: keras.Model, tmp_path: Path
+    sample: Sample, trunk: keras.Model, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
     expected = np.asarray(trunk(prepared(sample), training=False))
     publish(trunk, sample.features, tmp_path / "module")
     (values,) = sample.raw().values()
     given = values.astype("float32") / 255 if values.dtype == "uint8" else values
-    np.savez(tmp_path / "given.npz", given=given.astype("float32" if values.ndim > 1 else "S"))
-    code = (
-        "import sys, numpy as np, tensorflow_hub as hub;"
-        "import tensorflow_text;"
-        "module = hub.load(sys.argv[1]);"
-        "given = np.load(sys.argv[2])['given'];"
-        "given = given if given.ndim > 1 else given.astype(object);"
-        "np.save(sys.argv[3], module(given));"
-        "assert not {'models', 'components'} & set(sys.modules);"
-        "assert len(module.trainable_variables) == int(sys.argv[4]) <= len(module.variables);"
-        "assert all(loss().shape == () for loss in module.regularization_losses)"
-    )
-    arguments = [tmp_path / "module", tmp_path / "given.npz", tmp_path / "found.npy"]
+    given = given.astype("float32" if values.ndim > 1 else "S")
     count = len(trunk.trainable_variables)
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments), str(count)],
-        check=True,
-        cwd=tmp_path,
-    )
-    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected, atol=1e-5)
+    outputs, trainable, variables = elsewhere(tmp_path / "module", given)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+    assert trainable == count <= variables
 
     is_image = isinstance(sample.features[0], ImageFeature)
     again = TfHub(handle=str(tmp_path / "module")).build(sample.features if is_image else (TEXT,))

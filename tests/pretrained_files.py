@@ -60,11 +60,11 @@ class Sample:
         }
 
 
-def text_preset(directory: Path) -> None:
-    """A BERT of two layers with its WordPiece vocabulary."""
+def text_preset(directory: Path, layers: int = 2) -> None:
+    """A small BERT with its WordPiece vocabulary."""
     backbone = keras_hub.models.BertBackbone(
         vocabulary_size=5 + len(WORDS),
-        num_layers=2,
+        num_layers=layers,
         num_heads=2,
         hidden_dim=8,
         intermediate_dim=16,

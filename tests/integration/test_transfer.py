@@ -60,7 +60,7 @@ class Case:
 def bert(given: Examples, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """A trunk made of Keras layers."""
     directory = tmp_path_factory.mktemp("bert")
-    text_preset(directory / "files")
+    text_preset(directory / "files", layers=1)
     trunk = KerasHub(preset=str(directory / "files"), length=8)
     return Case(trunk, prepared(trunk, given, directory))
 
@@ -189,12 +189,12 @@ def test_regularisation_losses_are_part_of_the_loss(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_early_stopping_waits_for_the_last_phase(bert: Case, tmp_path: Path) -> None:
+def test_early_stopping_waits_for_the_last_phase(module: Case, tmp_path: Path) -> None:
     stopping = EarlyStopping(monitor="val_loss", patience=1)
     training = replace(TRAINING, epochs=6, learning_rate=1e-9, early_stopping=stopping)
     transfer = LinearThenFineTune(head_epochs=4)
-    late = Trainer(tasks=TASKS, trunk=bert.trunk, transfer=transfer, training=training)
-    assert len(fitted(late, bert.inputs, tmp_path).history) >= 5
+    late = Trainer(tasks=TASKS, trunk=module.trunk, transfer=transfer, training=training)
+    assert len(fitted(late, module.inputs, tmp_path).history) >= 5
 
 
 @pytest.mark.slow
@@ -206,7 +206,7 @@ def test_lora_lists_the_layers_if_a_target_is_unknown(bert: Case, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_warning_names_phases_that_are_never_reached(bert: Case, tmp_path: Path) -> None:
+def test_a_warning_names_phases_that_are_never_reached(module: Case, tmp_path: Path) -> None:
     messages: list[str] = []
 
     class Listening(Silent):
@@ -214,8 +214,8 @@ def test_a_warning_names_phases_that_are_never_reached(bert: Case, tmp_path: Pat
             messages.append(message)
 
     transfer = Gradual(head_epochs=99)
-    trainer = Trainer(tasks=TASKS, trunk=bert.trunk, transfer=transfer, training=TRAINING)
-    trainer.run(bert.inputs, replace(context(tmp_path), observer=Listening()))
+    trainer = Trainer(tasks=TASKS, trunk=module.trunk, transfer=transfer, training=TRAINING)
+    trainer.run(module.inputs, replace(context(tmp_path), observer=Listening()))
     assert len(messages) == 1
     assert "training.epochs" in messages[0]
 

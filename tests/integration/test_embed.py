@@ -58,7 +58,7 @@ def assert_same(embedded: TrainedModel, computed: TrainedModel, given: Examples)
 
 
 def test_figures_and_answers_are_the_same(tmp_path: Path) -> None:
-    text_preset(tmp_path / "preset")
+    text_preset(tmp_path / "preset", layers=1)
     trunk = KerasHub(preset=str(tmp_path / "preset"), length=8)
     given = examples(tmp_path / "examples")
     statistics = StatisticsGen(images=(), texts=("text",)).run(
@@ -76,7 +76,7 @@ def test_figures_and_answers_are_the_same(tmp_path: Path) -> None:
         tasks=TASKS,
         trunk=trunk,
         transfer=Frozen(),
-        training=Training(epochs=3, batch_size=16, learning_rate=0.02),
+        training=Training(epochs=2, batch_size=16, learning_rate=0.02),
     )
     inputs = TrainerInputs(given, done.preprocessing, done.batches)
     computed = stage.run(inputs, context(tmp_path / "computed")).model
@@ -88,7 +88,7 @@ def test_figures_and_answers_are_the_same(tmp_path: Path) -> None:
 
 
 def test_the_pipeline_embeds_where_the_spec_lets_it(tmp_path: Path) -> None:
-    text_preset(tmp_path / "preset")
+    text_preset(tmp_path / "preset", layers=1)
     given = examples(tmp_path / "examples")
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC)

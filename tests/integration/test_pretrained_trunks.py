@@ -95,7 +95,7 @@ def answers(model: TrainedModel, given: Examples) -> tuple[np.ndarray, np.ndarra
 def test_a_trained_model_does_not_need_its_pretrained_files(tmp_path: Path, source: str) -> None:
     files = tmp_path / "files"
     if source == "keras_hub":
-        text_preset(files)
+        text_preset(files, layers=1)
         trunk: Trunk = KerasHub(preset=str(files), length=8)
     else:
         bert_modules(files)

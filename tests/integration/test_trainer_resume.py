@@ -21,9 +21,9 @@ from components.training.trainer import Trainer
 from models.balancing.loss_based.uncertainty import Uncertainty
 from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch
-from tests.trainer_data import TASKS, write_inputs
+from tests.trainer_data import COLUMNS_ONLY, TASKS, write_inputs
 
-EPOCHS = 20
+EPOCHS = 10
 SIZES = {"train": 200, "val": 40}
 TRAINER = Trainer(
     tasks=TASKS,
@@ -71,7 +71,7 @@ def test_a_killed_training_gives_the_same_result_after_resuming(tmp_path: Path) 
     checkpoint = killed / "scratch" / "checkpoint.npz"
     while process.poll() is None and not checkpoint.exists():
         time.sleep(0.01)
-    time.sleep(0.3)
+    time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     with np.load(checkpoint) as arrays:
@@ -88,13 +88,14 @@ def test_a_killed_training_gives_the_same_result_after_resuming(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_a_run_killed_after_its_last_epoch_trains_no_further(tmp_path: Path) -> None:
-    inputs = write_inputs(tmp_path, {"train": 60, "val": 20})
+    inputs = write_inputs(tmp_path, {"train": 60, "val": 20}, COLUMNS_ONLY)
+    small = replace(TRAINER, tasks=TASKS[:1])
     stopping = EarlyStopping(monitor="val_bright_auc", patience=1)
     for training in (
         Training(epochs=2, batch_size=16),
         Training(epochs=30, batch_size=16, early_stopping=stopping),
     ):
-        trainer, directory = replace(TRAINER, training=training), tmp_path / str(training.epochs)
+        trainer, directory = replace(small, training=training), tmp_path / str(training.epochs)
         train(inputs, directory, trainer)
         first = outcome(directory)
         train(inputs, directory, trainer)

@@ -7,79 +7,87 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections import Counter
-from typing import Self
+from dataclasses import dataclass, field, fields
+from typing import Self, TypedDict
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.data.casting import numbers, texts
-from components.statistics.column_statistics import (
-    BytesColumn,
-    ColumnStatistics,
-    ImageColumn,
-    ListColumn,
-    NumericColumn,
-    StringColumn,
-    TextColumn,
-    ValueCounts,
+from components.statistics import column_statistics as columns
+from components.statistics.sketches import (
+    Channels,
+    CountedValues,
+    DistinctValues,
+    Moments,
+    Quantiles,
+    Sizes,
 )
-from components.statistics.image_channels import Channels
-from components.statistics.sketches import CountedValues, DistinctValues, Moments, Quantiles, Sizes
 
 MAX_DISTINCT = 1_000_000
 MAX_DISTINCT_FLOATS = 10_000
 PERCENTILES = [i / 100 for i in range(101)]
 
 
-class Accumulator(ABC):
-    """Collects the statistics of one column."""
+class Common(TypedDict):
+    """The fields of `columns.Column`."""
 
-    def __init__(self, name: str, kind: pa.DataType) -> None:
-        self.name, self.type = name, str(kind)
-        self.present = self.missing = 0
+    name: str
+    type: str
+    present: int
+    missing: int
+
+
+@dataclass(kw_only=True)
+class Accumulator(ABC):
+    """Collects the statistics of one column, in numbers that add up and sketches that merge."""
+
+    name: str
+    type: str
+    present: int = 0
+    missing: int = 0
 
     def add(self, column: pa.Array) -> None:
         """Add the rows of one batch."""
         values = column.drop_null()
+        if pa.types.is_floating(values.type):
+            values = values.filter(pc.invert(pc.is_nan(values)))
         self.missing += len(column) - len(values)
         self.present += len(values)
         self._add(values)
 
     def merge(self, other: Self) -> None:
         """Add the rows that `other` has seen, after those seen here."""
-        self.present += other.present
-        self.missing += other.missing
-        self._merge(other)
+        for part in fields(self):
+            mine, theirs = getattr(self, part.name), getattr(other, part.name)
+            if isinstance(mine, int):
+                setattr(self, part.name, mine + theirs)
+            elif not isinstance(mine, str):
+                mine.merge(theirs)
+
+    def common(self) -> Common:
+        present, missing = self.present, self.missing
+        return Common(name=self.name, type=self.type, present=present, missing=missing)
 
     @abstractmethod
     def _add(self, values: pa.Array) -> None: ...
 
     @abstractmethod
-    def _merge(self, other: Self) -> None: ...
-
-    @abstractmethod
-    def result(self) -> ColumnStatistics:
+    def result(self) -> columns.ColumnStatistics:
         """The statistics of all rows seen."""
 
 
+@dataclass(kw_only=True)
 class NumericAccumulator(Accumulator):
-    def __init__(self, name: str, kind: pa.DataType) -> None:
-        super().__init__(name, kind)
-        self.infinite = self.zeros = 0
-        self.moments, self.logs, self.quantiles = Moments(), Moments(), Quantiles()
-        self.values = CountedValues(
-            MAX_DISTINCT_FLOATS if pa.types.is_floating(kind) else MAX_DISTINCT
-        )
+    values: CountedValues
+    infinite: int = 0
+    zeros: int = 0
+    moments: Moments = field(default_factory=Moments)
+    logs: Moments = field(default_factory=Moments)
+    quantiles: Quantiles = field(default_factory=Quantiles)
 
     def _add(self, values: pa.Array) -> None:
-        import numpy as np
-
-        if pa.types.is_floating(values.type):
-            nan = pc.is_nan(values)
-            values = values.filter(pc.invert(nan))
-            self.present -= len(nan) - len(values)
-            self.missing += len(nan) - len(values)
         self.values.add(values)
         x = numbers(values)
         finite = x[np.isfinite(x)]
@@ -89,20 +97,9 @@ class NumericAccumulator(Accumulator):
         self.logs.add(np.sign(finite) * np.log1p(np.abs(finite)))
         self.quantiles.add(finite)
 
-    def _merge(self, other: Self) -> None:
-        self.infinite += other.infinite
-        self.zeros += other.zeros
-        self.moments.merge(other.moments)
-        self.logs.merge(other.logs)
-        self.quantiles.merge(other.quantiles)
-        self.values.merge(other.values)
-
-    def result(self) -> NumericColumn:
-        return NumericColumn(
-            name=self.name,
-            type=self.type,
-            present=self.present,
-            missing=self.missing,
+    def result(self) -> columns.NumericColumn:
+        return columns.NumericColumn(
+            **self.common(),
             infinite=self.infinite,
             zeros=self.zeros,
             mean=self.moments.mean,
@@ -116,34 +113,25 @@ class NumericAccumulator(Accumulator):
         )
 
 
+@dataclass(kw_only=True)
 class StringAccumulator(Accumulator):
-    def __init__(self, name: str, kind: pa.DataType) -> None:
-        super().__init__(name, kind)
-        self.characters, self.values = Sizes(), CountedValues(MAX_DISTINCT)
+    values: CountedValues
+    characters: Sizes = field(default_factory=Sizes)
 
     def _add(self, values: pa.Array) -> None:
         self.characters.add(pc.utf8_length(values))
         self.values.add(values)
 
-    def _merge(self, other: Self) -> None:
-        self.characters.merge(other.characters)
-        self.values.merge(other.values)
-
-    def result(self) -> StringColumn:
-        return StringColumn(
-            name=self.name,
-            type=self.type,
-            present=self.present,
-            missing=self.missing,
-            characters=self.characters.range(),
-            values=_counts(self.values),
-        )
+    def result(self) -> columns.StringColumn:
+        characters, values = self.characters.range(), _counts(self.values)
+        return columns.StringColumn(**self.common(), characters=characters, values=values)
 
 
+@dataclass(kw_only=True)
 class TextAccumulator(Accumulator):
-    def __init__(self, name: str, kind: pa.DataType) -> None:
-        super().__init__(name, kind)
-        self.characters, self.words, self.distinct = Sizes(), Sizes(), DistinctValues()
+    characters: Sizes = field(default_factory=Sizes)
+    words: Sizes = field(default_factory=Sizes)
+    distinct: DistinctValues = field(default_factory=DistinctValues)
 
     def _add(self, values: pa.Array) -> None:
         values = texts(values)
@@ -151,154 +139,107 @@ class TextAccumulator(Accumulator):
         self.words.add(pc.count_substring_regex(values, r"\S+"))
         self.distinct.add(values)
 
-    def _merge(self, other: Self) -> None:
-        self.characters.merge(other.characters)
-        self.words.merge(other.words)
-        self.distinct.merge(other.distinct)
-
-    def result(self) -> TextColumn:
-        return TextColumn(
-            name=self.name,
-            type=self.type,
-            present=self.present,
-            missing=self.missing,
+    def result(self) -> columns.TextColumn:
+        return columns.TextColumn(
+            **self.common(),
             characters=self.characters.range(),
             words=self.words.range(),
             distinct=self.distinct.estimate(),
         )
 
 
+@dataclass(kw_only=True)
 class ListAccumulator(Accumulator):
-    def __init__(self, name: str, kind: pa.DataType) -> None:
-        super().__init__(name, kind)
-        self.empty = 0
-        floats = pa.types.is_floating(kind.value_type)
-        self.lengths = Sizes()
-        self.values = CountedValues(MAX_DISTINCT_FLOATS if floats else MAX_DISTINCT)
+    values: CountedValues
+    empty: int = 0
+    lengths: Sizes = field(default_factory=Sizes)
 
     def _add(self, values: pa.Array) -> None:
         lengths = pc.list_value_length(values)
         self.lengths.add(lengths)
-        self.empty += int(pc.sum(pc.equal(lengths, 0)).as_py() or 0)
+        self.empty += pc.equal(lengths, 0).true_count
         self.values.add(pc.list_flatten(values).drop_null())
 
-    def _merge(self, other: Self) -> None:
-        self.empty += other.empty
-        self.lengths.merge(other.lengths)
-        self.values.merge(other.values)
-
-    def result(self) -> ListColumn:
-        return ListColumn(
-            name=self.name,
-            type=self.type,
-            present=self.present,
-            missing=self.missing,
-            empty=self.empty,
-            lengths=self.lengths.range(),
-            values=_counts(self.values),
-        )
+    def result(self) -> columns.ListColumn:
+        lengths, values = self.lengths.range(), _counts(self.values)
+        return columns.ListColumn(**self.common(), empty=self.empty, lengths=lengths, values=values)
 
 
+@dataclass(kw_only=True)
 class ImageAccumulator(Accumulator):
-    def __init__(self, name: str, kind: pa.DataType) -> None:
-        super().__init__(name, kind)
-        self.heights, self.widths = Sizes(), Sizes()
-        self.formats: Counter[str] = Counter()
-        self.modes: Counter[str] = Counter()
-        self.channels = Channels()
-        self.unreadable = 0
+    heights: Sizes = field(default_factory=Sizes)
+    widths: Sizes = field(default_factory=Sizes)
+    formats: CountedValues = field(default_factory=lambda: CountedValues(MAX_DISTINCT))
+    modes: CountedValues = field(default_factory=lambda: CountedValues(MAX_DISTINCT))
+    channels: Channels = field(default_factory=Channels)
+    unreadable: int = 0
 
     def _add(self, values: pa.Array) -> None:
         from PIL import Image
 
-        sizes = []
+        headers = []
         for value in values.to_pylist():
             with Image.open(io.BytesIO(value)) as image:
-                sizes.append(image.size)
-                self.formats[image.format or "unknown"] += 1
-                self.modes[image.mode] += 1
+                headers.append((*image.size, image.format or "unknown", image.mode))
                 try:
                     self.channels.add(image)
                 except (OSError, SyntaxError, ValueError):
                     self.unreadable += 1
-        self.widths.add(pa.array([w for w, _ in sizes], pa.int64()))
-        self.heights.add(pa.array([h for _, h in sizes], pa.int64()))
+        parts: list[Sizes | CountedValues] = [self.widths, self.heights, self.formats, self.modes]
+        for part, column in zip(parts, zip(*headers, strict=True), strict=False):
+            part.add(pa.array(column))
 
-    def _merge(self, other: Self) -> None:
-        self.heights.merge(other.heights)
-        self.widths.merge(other.widths)
-        self.formats.update(other.formats)
-        self.modes.update(other.modes)
-        self.channels.merge(other.channels)
-        self.unreadable += other.unreadable
-
-    def result(self) -> ImageColumn:
-        return ImageColumn(
-            name=self.name,
-            type=self.type,
-            present=self.present,
-            missing=self.missing,
+    def result(self) -> columns.ImageColumn:
+        means, deviations = self.channels.moments()
+        return columns.ImageColumn(
+            **self.common(),
             heights=self.heights.range(),
             widths=self.widths.range(),
-            formats=ValueCounts(counts=_ordered(self.formats)),
-            modes=ValueCounts(counts=_ordered(self.modes)),
-            channel_means=self.channels.means,
-            channel_deviations=self.channels.deviations,
+            formats=_counts(self.formats),
+            modes=_counts(self.modes),
+            channel_means=means,
+            channel_deviations=deviations,
             unreadable=self.unreadable,
         )
 
 
+@dataclass(kw_only=True)
 class BytesAccumulator(Accumulator):
-    def __init__(self, name: str, kind: pa.DataType) -> None:
-        super().__init__(name, kind)
-        self.sizes = Sizes()
+    sizes: Sizes = field(default_factory=Sizes)
 
     def _add(self, values: pa.Array) -> None:
         self.sizes.add(pc.binary_length(values))
 
-    def _merge(self, other: Self) -> None:
-        self.sizes.merge(other.sizes)
-
-    def result(self) -> BytesColumn:
-        return BytesColumn(
-            name=self.name,
-            type=self.type,
-            present=self.present,
-            missing=self.missing,
-            sizes=self.sizes.range(),
-        )
+    def result(self) -> columns.BytesColumn:
+        return columns.BytesColumn(**self.common(), sizes=self.sizes.range())
 
 
-def accumulator(field: pa.Field, image: bool, text: bool) -> Accumulator:
+def accumulator(column: pa.Field, image: bool, text: bool) -> Accumulator:
     """The accumulator for a column of examples.
 
     image, text: whether the column is declared to hold images or texts.
     """
-    kind = field.type
-    cls: type[Accumulator]
+    name, kind = column.name, str(column.type)
     if text:
-        cls = TextAccumulator
-    elif pa.types.is_binary(kind):
-        cls = ImageAccumulator if image else BytesAccumulator
-    elif pa.types.is_string(kind):
-        cls = StringAccumulator
-    elif pa.types.is_list(kind):
-        cls = ListAccumulator
-    else:
-        cls = NumericAccumulator
-    return cls(field.name, kind)
+        return TextAccumulator(name=name, type=kind)
+    if pa.types.is_binary(column.type):
+        return (ImageAccumulator if image else BytesAccumulator)(name=name, type=kind)
+    is_list = pa.types.is_list(column.type)
+    floats = pa.types.is_floating(column.type.value_type if is_list else column.type)
+    values = CountedValues(MAX_DISTINCT_FLOATS if floats else MAX_DISTINCT)
+    if is_list:
+        return ListAccumulator(name=name, type=kind, values=values)
+    is_string = pa.types.is_string(column.type)
+    cls = StringAccumulator if is_string else NumericAccumulator
+    return cls(name=name, type=kind, values=values)
 
 
-def _counts(values: CountedValues) -> ValueCounts:
+def _counts(values: CountedValues) -> columns.ValueCounts:
     if values.truncated:
-        return ValueCounts(truncated=True)
+        return columns.ValueCounts(truncated=True)
     distinct, counts = values.counts()
     table = pa.table([texts(distinct), counts], ["value", "count"])
     table = table.group_by("value", use_threads=False).aggregate([("count", "sum")])
     table = table.sort_by([("count_sum", "descending"), ("value", "ascending")])
-    columns = (table.column(name).to_pylist() for name in ("value", "count_sum"))
-    return ValueCounts(counts=tuple(zip(*columns, strict=True)))
-
-
-def _ordered(counts: Counter[str]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    pairs = zip(*(table.column(c).to_pylist() for c in ("value", "count_sum")), strict=True)
+    return columns.ValueCounts(counts=tuple(pairs))

@@ -7,8 +7,10 @@ randomised, and its t-digest missed the median of a million normal values by 1.2
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
-from typing import Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pyarrow as pa
@@ -16,32 +18,34 @@ import pyarrow.compute as pc
 
 from components.statistics.column_statistics import Range
 
+if TYPE_CHECKING:
+    from PIL import Image
 
+
+@dataclass
 class Moments:
-    """Count, mean, variance, minimum and maximum, merged as in Chan, Golub and LeVeque (1979)."""
+    """Merged as in Chan, Golub and LeVeque (1979). squares: of the differences from the mean."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean = self._squares = self.minimum = self.maximum = 0.0
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    minimum: float = 0.0
+    maximum: float = 0.0
 
     def add(self, x: np.ndarray) -> None:
         """Add finite float64 values."""
         if len(x):
-            other = Moments()
-            other.count, other.mean = len(x), float(x.mean())
-            other._squares = float(np.square(x - other.mean).sum())
-            other.minimum, other.maximum = float(x.min()), float(x.max())
-            self.merge(other)
+            squares = float(np.square(x - x.mean()).sum())
+            self.merge(Moments(len(x), float(x.mean()), squares, float(x.min()), float(x.max())))
 
-    def merge(self, other: Self) -> None:
-        if self.count == 0 or other.count == 0:
-            if other.count:
-                self.__dict__.update(other.__dict__)
+    def merge(self, other: Moments) -> None:
+        if not (self.count and other.count):
+            vars(self).update(vars(other if other.count else self))
             return
         total = self.count + other.count
         step = other.mean - self.mean
         self.mean += step * other.count / total
-        self._squares += other._squares + step * step * self.count * other.count / total
+        self.squares += other.squares + step * step * self.count * other.count / total
         self.count = total
         self.minimum = min(self.minimum, other.minimum)
         self.maximum = max(self.maximum, other.maximum)
@@ -49,22 +53,22 @@ class Moments:
     @property
     def deviation(self) -> float:
         """Standard deviation of the population."""
-        return float(np.sqrt(self._squares / self.count)) if self.count else 0.0
+        return float(np.sqrt(self.squares / self.count)) if self.count else 0.0
 
 
+@dataclass
 class Sizes:
     """Minimum, mean and maximum of integers, with an exact sum."""
 
-    def __init__(self) -> None:
-        self.count = self.total = self.minimum = self.maximum = 0
+    count: int = 0
+    total: int = 0
+    minimum: int = 0
+    maximum: int = 0
 
     def add(self, sizes: pa.Array) -> None:
         if len(sizes):
-            other = Sizes()
-            ends = pc.min_max(sizes)
-            other.count, other.total = len(sizes), pc.sum(sizes).as_py()
-            other.minimum, other.maximum = ends["min"].as_py(), ends["max"].as_py()
-            self.merge(other)
+            ends = pc.min_max(sizes).as_py()
+            self.merge(Sizes(len(sizes), pc.sum(sizes).as_py(), ends["min"], ends["max"]))
 
     def merge(self, other: Sizes) -> None:
         if other.count:
@@ -197,3 +201,38 @@ class DistinctValues:
 
     def _join(self, hashes: np.ndarray) -> None:
         self._smallest = np.unique(np.concatenate([self._smallest, hashes]))[: self.SIZE]
+
+
+class Channels:
+    """How often each colour channel has each level, 0 to 255, over all pixels: int64 [3, 256]."""
+
+    REDUCED_ABOVE = 256
+    """Side in pixels. Larger JPEG files are read at a half, a quarter or an eighth of their size,
+    but not smaller than this: many times faster, and the deviation gets slightly smaller.
+    """
+
+    def __init__(self) -> None:
+        self._counts = np.zeros((3, 256), np.int64)
+
+    def add(self, image: Image.Image) -> None:
+        """Add the pixels of an image that was opened and not read.
+
+        Raises:
+            OSError, SyntaxError, ValueError: Pillow cannot read them; nothing is added.
+        """
+        image.draft("RGB", (self.REDUCED_ABOVE, self.REDUCED_ABOVE))
+        if image.mode.startswith("I;16"):
+            image = image.point(lambda level: level / 256).convert("L")
+        self._counts += np.reshape(image.convert("RGB").histogram(), (3, 256))
+
+    def merge(self, other: Self) -> None:
+        self._counts += other._counts
+
+    def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Means, and standard deviations of the population; both empty if there are no pixels."""
+        pixels, levels = int(self._counts[0].sum()), np.arange(256)
+        if not pixels:
+            return (), ()
+        sums, squares = ((self._counts @ levels**power).tolist() for power in (1, 2))
+        roots = (math.sqrt(pixels * q - s * s) for s, q in zip(sums, squares, strict=True))
+        return tuple(s / pixels for s in sums), tuple(root / pixels for root in roots)

@@ -7,18 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from components.pages import render
-from components.statistics.column_statistics import (
-    BytesColumn,
-    ColumnStatistics,
-    ImageColumn,
-    ListColumn,
-    NumericColumn,
-    Range,
-    SplitStatistics,
-    StringColumn,
-    TextColumn,
-    ValueCounts,
-)
+from components.statistics import column_statistics as columns
 
 MAX_BARS = 12
 
@@ -45,43 +34,47 @@ class Density:
 class StatisticsPage:
     """What the template reads."""
 
-    splits: Sequence[SplitStatistics]
+    splits: Sequence[columns.SplitStatistics]
     title: str = "Statistics"
     most_bars: int = MAX_BARS
 
-    def figures(self, column: ColumnStatistics) -> list[tuple[str, str]]:
+    def figures(self, column: columns.ColumnStatistics) -> list[tuple[str, str]]:
         """Names and values, as text."""
         match column:
-            case NumericColumn():
+            case columns.NumericColumn():
                 names = ("mean", "deviation", "minimum", "maximum")
                 moments = [(n, f"{getattr(column, n):.5g}") for n in names]
                 median = column.deciles[5] if column.deciles else 0.0
                 counts = [("zeros", f"{column.zeros:,}"), ("infinite", f"{column.infinite:,}")]
                 return [*moments, ("median", f"{median:.5g}"), *counts]
-            case StringColumn():
+            case columns.StringColumn():
                 characters = _range(column.characters)
                 return [("distinct", _distinct(column.values)), ("characters", characters)]
-            case TextColumn():
+            case columns.TextColumn():
                 sizes = [("characters", _range(column.characters)), ("words", _range(column.words))]
                 return [("distinct (estimate)", f"{column.distinct:,}"), *sizes]
-            case ListColumn():
+            case columns.ListColumn():
                 sizes = [("lengths", _range(column.lengths)), ("empty", f"{column.empty:,}")]
                 return [*sizes, ("distinct values", _distinct(column.values))]
-            case ImageColumn():
+            case columns.ImageColumn():
                 return list(_image_figures(column))
-            case BytesColumn():
+            case columns.BytesColumn():
                 return [("bytes", _range(column.sizes))]
 
-    def counts(self, column: ColumnStatistics) -> Sequence[tuple[str, int]]:
+    def counts(self, column: columns.ColumnStatistics) -> Sequence[tuple[str, int]]:
         """The values to draw with their rows; none for numbers of many values."""
-        if not isinstance(column, NumericColumn | StringColumn | ListColumn):
+        if not isinstance(
+            column, columns.NumericColumn | columns.StringColumn | columns.ListColumn
+        ):
             return ()
         counts = column.values.counts
-        return () if isinstance(column, NumericColumn) and len(counts) > MAX_BARS else counts
+        return (
+            () if isinstance(column, columns.NumericColumn) and len(counts) > MAX_BARS else counts
+        )
 
-    def density(self, column: ColumnStatistics) -> Density | None:
+    def density(self, column: columns.ColumnStatistics) -> Density | None:
         """Boxes between the deciles of numbers."""
-        if not isinstance(column, NumericColumn) or not column.deciles:
+        if not isinstance(column, columns.NumericColumn) or not column.deciles:
             return None
         low, high = column.deciles[0], column.deciles[-1]
         span = (high - low) or 1.0
@@ -94,12 +87,12 @@ class StatisticsPage:
         )
 
 
-def page(splits: Sequence[SplitStatistics]) -> str:
+def page(splits: Sequence[columns.SplitStatistics]) -> str:
     """The page as HTML."""
     return render(__name__, StatisticsPage(splits))
 
 
-def _image_figures(column: ImageColumn) -> Iterator[tuple[str, str]]:
+def _image_figures(column: columns.ImageColumn) -> Iterator[tuple[str, str]]:
     yield "height", _range(column.heights)
     yield "width", _range(column.widths)
     for name, values in (("formats", column.formats), ("modes", column.modes)):
@@ -111,9 +104,9 @@ def _image_figures(column: ImageColumn) -> Iterator[tuple[str, str]]:
         yield "unreadable", f"{column.unreadable:,}"
 
 
-def _distinct(values: ValueCounts) -> str:
+def _distinct(values: columns.ValueCounts) -> str:
     return "very many" if values.truncated else f"{len(values.counts):,}"
 
 
-def _range(sizes: Range) -> str:
+def _range(sizes: columns.Range) -> str:
     return f"{sizes.minimum:g} to {sizes.maximum:g}, mean {sizes.mean:.4g}"

@@ -28,7 +28,7 @@ from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
 from components.ingestion.readers import Reader
 from components.ingestion.readers.spans import by_span, resolved
 from components.ingestion.span_merger import SpanMerger, SpanMergerInputs
-from components.inputs.kinds import kind_of
+from components.inputs.base import kind_of
 from components.labels.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.training.recipe import Recipe, TrainerInputs

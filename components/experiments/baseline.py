@@ -17,7 +17,7 @@ from components.experiments.trial_result import (
     save_figures,
     task_figures,
 )
-from components.inputs.kinds import kind_of
+from components.inputs.base import kind_of
 from components.labels.base import Labels, labels_of
 from components.labels.encoding import encode, resolve
 from components.stage import Context, Stage

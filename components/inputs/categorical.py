@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
-from components.inputs.base import InputKind, SpecPart, holds, text_column
+from components.inputs.base import InputKind, SpecPart, holds
 from components.inputs.strings import identifies_rows, is_string, looks_like
 from components.statistics.column_statistics import ColumnStatistics, NumericColumn, StringColumn
 from models.inputs.categorical import CategoricalInput
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_CATEGORIES = 1000
 """Columns with more values are guessed to be hashed."""
@@ -52,13 +49,12 @@ class CategoricalKind(InputKind[CategoricalInput]):
         many = len(values.unique()) > min(MOST_CATEGORIES, len(values) / 2)
         return {"kind": "categorical"} | ({"buckets": BUCKETS} if many else {})
 
-    def baseline_columns(self, spec: CategoricalInput, column: pa.ChunkedArray) -> pd.DataFrame:
-        return text_column(spec, column)
+    def is_wide(self, spec: CategoricalInput) -> bool:
+        return False
 
     def baseline_encoder(self, spec: CategoricalInput, wide: bool) -> tuple[Any, Any]:
         from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
         if wide:
             return OneHotEncoder(handle_unknown="ignore", min_frequency=2), [spec.name]
-        ids = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-        return ids, [spec.name]
+        return OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), [spec.name]

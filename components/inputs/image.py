@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -23,7 +23,7 @@ MOST_PIXELS = 224
 class ImageKind(InputKind[ImageInput]):
     """Encoded images."""
 
-    described_as: ClassVar[Literal["image"]] = "image"
+    described_as = "image"
 
     def unfit(self, spec: ImageInput, column: ColumnStatistics) -> str:
         if isinstance(column, ImageColumn):
@@ -50,9 +50,6 @@ class ImageKind(InputKind[ImageInput]):
         }
         return spec | ({"channels": 1} if all(i.mode in ("1", "L") for i in images) else {})
 
-    def is_wide(self, spec: ImageInput) -> bool:
-        return True
-
     def baseline_columns(self, spec: ImageInput, column: pa.ChunkedArray) -> pd.DataFrame:
         """Pixels, 0 to 1."""
         import pandas as pd
@@ -66,14 +63,8 @@ class ImageKind(InputKind[ImageInput]):
     def baseline_encoder(self, spec: ImageInput, wide: bool) -> tuple[Any, Any]:
         from sklearn.preprocessing import StandardScaler
 
-        return StandardScaler(), _Columns(f"{spec.name}.")
+        return StandardScaler(), partial(_columns, f"{spec.name}.")
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """Those that begin with a prefix, as scikit-learn selects columns."""
-
-    prefix: str
-
-    def __call__(self, frame: pd.DataFrame) -> list[str]:
-        return [name for name in frame.columns if name.startswith(self.prefix)]
+def _columns(prefix: str, frame: pd.DataFrame) -> list[str]:
+    return [name for name in frame.columns if name.startswith(prefix)]

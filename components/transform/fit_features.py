@@ -7,7 +7,7 @@ from typing import Any
 
 from components.artifacts import Examples
 from components.errors import RootstockError
-from components.inputs.kinds import column_of
+from components.inputs.base import column_of
 from components.stage import Context
 from components.statistics.column_statistics import SplitStatistics
 from components.transform.fit.base import InputFit, TrainingColumn

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from components.errors import listed
-from components.inputs.kinds import kind_of
+from components.inputs.base import kind_of
 from components.statistics.column_statistics import (
     ColumnStatistics,
     NumericColumn,

@@ -80,9 +80,9 @@ class Stored(ABC):
     name: str
 
     @property
-    @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """Shape of one preprocessed row."""
+        """Shape of one preprocessed row; none for a single value."""
+        return ()
 
     @property
     @abstractmethod

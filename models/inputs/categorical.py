@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,7 @@ class CategoricalInput(Input):
     """
 
     kind: Literal["categorical"] = "categorical"
+    raw: ClassVar[RawType] = "text"
     max_values: Annotated[int, Field(ge=1)] = 10_000
     buckets: Annotated[int, Field(ge=2)] | None = None
     part: DatePart | None = None
@@ -31,10 +32,6 @@ class CategoricalInput(Input):
     def __post_init__(self) -> None:
         if self.buckets is not None and self.part is not None:
             raise ValueError("expected `buckets` or `part`, received both")
-
-    @property
-    def raw(self) -> RawType:
-        return "text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +41,8 @@ class CategoricalFeature(Feature):
     """
 
     kind: Literal["categorical"] = "categorical"
+    raw: ClassVar[RawType] = "text"
+    dtype: ClassVar[str] = "int32"
     vocabulary: tuple[str, ...] = ()
     buckets: int | None = None
     part: DatePart | None = None
@@ -54,18 +53,6 @@ class CategoricalFeature(Feature):
         if self.part is not None:
             return RESERVED + PARTS[self.part]
         return RESERVED + (self.buckets or len(self.vocabulary))
-
-    @property
-    def raw(self) -> RawType:
-        return "text"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return ()
-
-    @property
-    def dtype(self) -> str:
-        return "int32"
 
     @property
     def known_values(self) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,13 +18,10 @@ class ImageInput(Input):
     """
 
     kind: Literal["image"] = "image"
+    raw: ClassVar[RawType] = "bytes"
     height: Annotated[int, Field(ge=1)]
     width: Annotated[int, Field(ge=1)]
     channels: Literal[1, 3] = 3
-
-    @property
-    def raw(self) -> RawType:
-        return "bytes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,18 +29,12 @@ class ImageFeature(Feature):
     """Raw: encoded bytes [batch] string. Preprocessed: uint8 [batch, height, width, channels]."""
 
     kind: Literal["image"] = "image"
+    raw: ClassVar[RawType] = "bytes"
+    dtype: ClassVar[str] = "uint8"
     height: int
     width: int
     channels: int
 
     @property
-    def raw(self) -> RawType:
-        return "bytes"
-
-    @property
     def shape(self) -> tuple[int, ...]:
         return self.height, self.width, self.channels
-
-    @property
-    def dtype(self) -> str:
-        return "uint8"

@@ -6,7 +6,7 @@ import ast
 import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import JsonValue
 
@@ -81,6 +81,7 @@ class LayerFeature(Feature):
     """
 
     kind: Literal["layer"] = "layer"
+    dtype: ClassVar[str] = "float32"
     reads: Literal["number", "text"]
     width: int
     source: str
@@ -94,10 +95,6 @@ class LayerFeature(Feature):
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.width,)
-
-    @property
-    def dtype(self) -> str:
-        return "float32"
 
     def invalid_row(self, values: np.ndarray) -> tuple[int, str] | None:
         """The first row with a number that is not finite: the user's code can give any number."""

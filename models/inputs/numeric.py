@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -36,16 +36,13 @@ class NumericInput(Input):
     """
 
     kind: Literal["numeric"] = "numeric"
+    raw: ClassVar[RawType] = "number"
     log: bool = False
     bins: Annotated[int, Field(ge=2, le=100)] | Boundaries | None = None
 
     def __post_init__(self) -> None:
         if self.log and self.bins is not None:
             raise ValueError("expected `log` or `bins`, received both: bins do not depend on it")
-
-    @property
-    def raw(self) -> RawType:
-        return "number"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +54,7 @@ class NumericFeature(Feature):
     """
 
     kind: Literal["numeric"] = "numeric"
+    raw: ClassVar[RawType] = "number"
     mean: float
     deviation: float
     log: bool = False
@@ -66,14 +64,6 @@ class NumericFeature(Feature):
     def ids(self) -> int:
         """Number of ids; 0 if it is not categorical."""
         return RESERVED + len(self.boundaries) + 1 if self.boundaries else 0
-
-    @property
-    def raw(self) -> RawType:
-        return "number"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return ()
 
     @property
     def dtype(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from models.inputs.base import Feature, RawType
 from models.inputs.text import Cleaning
@@ -14,16 +14,6 @@ class RawTextFeature(Feature):
     """Raw and preprocessed: text [batch] string."""
 
     kind: Literal["raw_text"] = "raw_text"
+    raw: ClassVar[RawType] = "text"
+    dtype: ClassVar[str] = "string"
     clean: tuple[Cleaning, ...] = ()
-
-    @property
-    def raw(self) -> RawType:
-        return "text"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return ()
-
-    @property
-    def dtype(self) -> str:
-        return "string"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from models.inputs.base import Stored
 
@@ -15,12 +16,9 @@ class Representation(Stored):
     """Float32 [batch, width]. It has no raw form."""
 
     name: str = REPRESENTATION
+    dtype: ClassVar[str] = "float32"
     width: int
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.width,)
-
-    @property
-    def dtype(self) -> str:
-        return "float32"

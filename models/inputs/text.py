@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,18 +21,12 @@ class TextInput(Input):
     """
 
     kind: Literal["text"] = "text"
+    raw: ClassVar[RawType] = "text"
+    feature_kinds: ClassVar[tuple[str, ...]] = ("text", "raw_text", "tokens")
+    """Which one it becomes depends on the trunk: see `models.inputs.encodings`."""
     vocabulary_size: Annotated[int, Field(ge=2)] = 20_000
     length: Annotated[int, Field(ge=1)] = 128
     clean: tuple[Cleaning, ...] = ()
-
-    @property
-    def raw(self) -> RawType:
-        return "text"
-
-    @property
-    def feature_kinds(self) -> tuple[str, ...]:
-        """Which one it is depends on the trunk: see `models.inputs.encodings`."""
-        return "text", "raw_text", "tokens"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,21 +36,15 @@ class TextFeature(Feature):
     """
 
     kind: Literal["text"] = "text"
+    raw: ClassVar[RawType] = "text"
+    dtype: ClassVar[str] = "int32"
     length: int
     vocabulary: tuple[str, ...]
     clean: tuple[Cleaning, ...] = ()
 
     @property
-    def raw(self) -> RawType:
-        return "text"
-
-    @property
     def shape(self) -> tuple[int, ...]:
         return (self.length,)
-
-    @property
-    def dtype(self) -> str:
-        return "int32"
 
     @property
     def known_values(self) -> int | None:

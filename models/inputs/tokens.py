@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from models.inputs.base import Feature, RawType, StateFile
 from models.inputs.text import Cleaning
@@ -20,6 +20,8 @@ class TokensFeature(Feature):
     """
 
     kind: Literal["tokens"] = "tokens"
+    raw: ClassVar[RawType] = "text"
+    dtype: ClassVar[str] = "int32"
     length: int
     tokenizer: str
     config: str
@@ -31,16 +33,8 @@ class TokensFeature(Feature):
     clean: tuple[Cleaning, ...] = ()
 
     @property
-    def raw(self) -> RawType:
-        return "text"
-
-    @property
     def shape(self) -> tuple[int, ...]:
         return (self.length,)
-
-    @property
-    def dtype(self) -> str:
-        return "int32"
 
     @property
     def padding(self) -> int | None:

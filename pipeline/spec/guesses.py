@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from components.data.casting import texts
 from components.errors import RootstockError
-from components.inputs.kinds import all_kinds
+from components.inputs.base import all_kinds
 from components.labels.base import LabelSample, of_kind
 from models.discovery import methods
 from models.tasks.base import Task

@@ -21,8 +21,7 @@ from pydantic import TypeAdapter
 
 from components.artifacts import Batches, Examples
 from components.data.raw import raw_inputs
-from components.inputs.base import InputKind
-from components.inputs.kinds import all_kinds, column_of, kind_of
+from components.inputs.base import InputKind, all_kinds, column_of, kind_of
 from components.stage import Context
 from components.statistics.column_statistics import ListColumn, SplitStatistics, load_statistics
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs

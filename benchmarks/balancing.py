@@ -30,7 +30,7 @@ from models.discovery import methods
 from models.inputs.numeric import NumericFeature
 from models.lazy import keras, tf
 from models.multitask.model import MultitaskModel
-from models.optimizers.per_variable_rates import Pace, paced
+from models.optimizers.variable_rates import VariableRate, with_variable_rates
 from models.sharing.hard import Hard
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
@@ -66,8 +66,8 @@ def stepper(balancing: Balancing, tasks: int, steps: int) -> Callable[[], float]
     trunk = Scratch(width=WIDTH, dropout=0, columns=ColumnMlp(layers=LAYERS))
     model = MultitaskModel(features, targets, trunk, Hard(), balancing)
     variables = model.trainable_variables
-    optimizer = paced(keras.optimizers.Adam)(
-        learning_rate=1e-3, paces=[Pace(1.0, 0) for _ in variables]
+    optimizer = with_variable_rates(keras.optimizers.Adam)(
+        learning_rate=1e-3, rates=[VariableRate(1.0, 0) for _ in variables]
     )
     optimizer.build(variables)
     model.compile(optimizer, jit_compile=False)

@@ -28,7 +28,7 @@ def measure(mode: str, preset: str, length: int, batch_size: int, steps: int) ->
     from models.lazy import keras, tf
     from models.multitask.adaptation import Adaptation
     from models.multitask.model import MultitaskModel
-    from models.optimizers.per_variable_rates import paced
+    from models.optimizers.variable_rates import with_variable_rates
     from models.sharing.hard import Hard
     from models.tasks.base import TaskTarget
     from models.tasks.binary import BinaryTask
@@ -48,7 +48,7 @@ def measure(mode: str, preset: str, length: int, batch_size: int, steps: int) ->
     model = MultitaskModel((feature,), (target,), trunk, Hard(), Equal())
     adaptation = Adaptation(Lora() if mode == "lora" else FineTune(), model)
     adaptation.enter(adaptation.phases[-1])
-    optimizer = paced(keras.optimizers.Adam)(1e-3, paces=adaptation.paces(1))
+    optimizer = with_variable_rates(keras.optimizers.Adam)(1e-3, rates=adaptation.variable_rates(1))
     optimizer.build(adaptation.variables)
     model.compile(optimizer)
     rng = np.random.default_rng(0)

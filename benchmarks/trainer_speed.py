@@ -127,7 +127,7 @@ class Ours:
         targets = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in case.tasks)
         self.model = MultitaskModel(case.features, targets, Scratch(), Hard(), Equal())
         adaptation = Adaptation(None, self.model)
-        optimizer = make_optimizer(Training(), 1000, adaptation.paces(1000))
+        optimizer = make_optimizer(Training(), 1000, adaptation.variable_rates(1000))
         optimizer.build(adaptation.variables)
         self.model.compile(optimizer)
         epoch = tf.Variable(0, dtype=tf.int64, trainable=False)

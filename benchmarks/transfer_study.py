@@ -45,7 +45,7 @@ from study_report import report
 
 from components.evaluation.metrics import measure
 from components.labels.encoding import encode, resolve
-from components.training.subset import Subset, chosen
+from components.training.subset import Subset, chosen_rows
 from models.tasks.binary import BinaryTask
 from pipeline.run import run
 from pipeline.store.store import Store
@@ -180,7 +180,7 @@ class Study:
         y = encode(target, train["label"], len(train))
         rows = np.arange(len(y))
         if size.subset:
-            rows = chosen(Subset(**size.subset, seed=seed), {TASK.name: y}, (target,))
+            rows = chosen_rows(Subset(**size.subset, seed=seed), {TASK.name: y}, (target,))
         texts, unseen = train["text"].take(rows).to_pylist(), test["text"].to_pylist()
         if name.endswith(CUT):
             texts, unseen = (

@@ -1,1 +1,1 @@
-"""Experiments."""
+"""Stages of studies and of advice: they train models and keep only figures."""

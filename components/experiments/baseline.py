@@ -21,7 +21,7 @@ from components.inputs.base import kind_of
 from components.labels.base import Labels, labels_of
 from components.labels.encoding import encode, resolve
 from components.stage import Context, Stage
-from components.training.subset import Subset, chosen, known_from
+from components.training.subset import Subset, chosen_rows, target_of_rows
 from models.inputs.base import Input
 from models.tasks.base import Task, TaskTarget
 
@@ -76,7 +76,7 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
         seconds = cpu_seconds = latency = 0.0
         for i, of_all_rows in enumerate(targets):
             labels = {s: _labels(of_all_rows, table) for s, table in tables.items()}
-            target = known_from(labels["train"], of_all_rows)
+            target = target_of_rows(labels["train"], of_all_rows)
             began, cpu = time.perf_counter(), time.process_time()
             predict = self._fitted(target, columns["train"], labels["train"])
             seconds += time.perf_counter() - began
@@ -101,7 +101,7 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
         if self.subset is None:
             return np.arange(train.num_rows)
         target = resolve(self.drawn_by, train.column(self.drawn_by.label))
-        return chosen(self.subset, {target.name: _labels(target, train)}, (target,))
+        return chosen_rows(self.subset, {target.name: _labels(target, train)}, (target,))
 
     def _fitted(self, target: TaskTarget, rows: pd.DataFrame, labels: np.ndarray) -> Predict:
         kind = labels_of(target.task)

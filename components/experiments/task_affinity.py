@@ -70,7 +70,7 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
         )
         steps = int(batches.cardinality())
         adaptation = Adaptation(None, model)
-        optimizer = make_optimizer(settings, steps, adaptation.paces(steps))
+        optimizer = make_optimizer(settings, steps, adaptation.variable_rates(steps))
         optimizer.build(adaptation.variables)
         model.compile(optimizer)
         adaptation.enter(adaptation.phases[0])

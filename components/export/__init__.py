@@ -1,1 +1,1 @@
-"""Export."""
+"""From a trained model to one that is served."""

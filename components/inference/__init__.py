@@ -1,1 +1,1 @@
-"""Inference."""
+"""Predictions of a served model for all rows of some sources."""

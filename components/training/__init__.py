@@ -1,1 +1,1 @@
-"""Training."""
+"""Training a multitask model."""

@@ -1,4 +1,6 @@
-"""Checkpoints of training: a run that is killed and started again ends as if it never had been."""
+"""Checkpoints of training: a run that was killed and resumed gives the same result as one that was
+not.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,10 @@ from models.lazy import keras
 
 @dataclass
 class Progress:
-    """What finished epochs have shown.
+    """Results of the finished epochs.
 
-    history: the figures of each epoch. best: the weights after the best one, where they are wanted,
-    as `Checkpoint.weights` takes them.
+    history: the figures of each epoch.
+    best: `Checkpoint.weights` after the best epoch; empty unless early stopping needs them.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
@@ -28,9 +30,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything that training goes on from: weights, random states, the optimizer, progress.
+    """A file with everything that training resumes from: weights, random states, the optimizer's
+    variables, and progress.
 
-    changing: the variables of the model that training may change; the others are not kept.
+    changing: the variables of the model that training may change; the others are not saved.
     """
 
     file: Path
@@ -38,7 +41,7 @@ class Checkpoint:
     changing: Sequence[keras.Variable]
 
     def save(self, progress: Progress) -> None:
-        """Write it, so that the file holds either the old checkpoint or the new one, whole."""
+        """Replace the file. If the process is killed, the file holds the old checkpoint."""
         arrays = {f"variable{i}": np.asarray(v) for i, v in enumerate(self._state())}
         arrays |= {f"best{i}": a for i, a in enumerate(progress.best)}
         arrays["history"] = np.frombuffer(json.dumps(progress.history).encode(), np.uint8)
@@ -48,7 +51,7 @@ class Checkpoint:
             os.fsync(stream.fileno())
 
     def restore(self) -> Progress:
-        """Set the variables; leaves them, with empty progress, where there is no checkpoint."""
+        """Set the variables. Without a checkpoint, they stay as they are and progress is empty."""
         if not self.file.exists():
             return Progress()
         with np.load(self.file) as arrays:
@@ -59,11 +62,11 @@ class Checkpoint:
         return Progress(history, best)
 
     def weights(self) -> list[np.ndarray]:
-        """The values of what training changes, as they are now."""
+        """The current values of `changing`."""
         return [np.asarray(v) for v in self.changing]
 
-    def put_back(self, weights: list[np.ndarray]) -> None:
-        """Set what `weights` gave."""
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Assign values that `weights` returned earlier."""
         for variable, value in zip(self.changing, weights, strict=True):
             variable.assign(value)
 

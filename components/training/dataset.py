@@ -1,4 +1,6 @@
-"""From artifacts to batches, shuffled by (seed, epoch) alone: a resumed run sees the same order.
+"""Batches of rows as a `tf.data.Dataset`.
+
+The order depends only on the seed and the epoch, so a resumed run sees the same batches.
 
 Importing this module imports TensorFlow.
 """
@@ -32,23 +34,23 @@ def training_batches(
 ) -> tf.data.Dataset:
     """(features, labels) batches of one epoch; the last batch may be smaller.
 
-    epoch: int64 scalar, read whenever an iterator begins; with `seed` it decides the order.
-    sampling: how often rows of each source are read; every row once when None.
-    steps: of an epoch, which goes on where the one before ended, and through the rows again when
-        they end; about one pass over the rows when None.
-    lengths: int [rows], to put rows of about the same length into a batch.
-    augment: how images may be changed; `seed`, epoch and step decide how each one is.
+    epoch: int64 scalar, read when an iterator starts; it determines the order together with `seed`.
+    sampling: how often to read the rows of each source; every row once if None.
+    steps: number of steps of an epoch. An epoch continues where the one before it ended, and starts
+        again at the end of the rows. If None, an epoch is about one pass over the rows.
+    lengths: int [rows], to put rows of similar length into a batch; None to ignore lengths.
+    augment: random changes of images, determined by `seed`, epoch and step.
 
     Raises:
         RootstockError: `sampling` does not fit the sources.
     """
-    n, drawn = _order(rows, batch_size, seed, sampling, steps)
+    n, order_of_epoch = _order(rows, batch_size, seed, sampling, steps)
     count = -(-n // batch_size)
     by_length = None if lengths is None else LengthGroups(lengths, batch_size)
 
     def indices(_: tf.Tensor) -> tf.data.Dataset:
         now = epoch.read_value()
-        order = drawn(now)
+        order = order_of_epoch(now)
         if by_length is not None:
             order = by_length(order, tf.stack([now, tf.constant(seed, tf.int64)]))
         positions = tf.data.Dataset.range(count)
@@ -65,8 +67,8 @@ def training_batches(
 def _order(
     rows: Rows, batch_size: int, seed: int, sampling: Sampling | None, steps: int | None
 ) -> tuple[int, Callable[[tf.Tensor], tf.Tensor]]:
-    """How many rows an epoch reads; a function from its index, int64, to the rows, int32 [n]."""
-    total, wanted = len(rows), None if steps is None else steps * batch_size
+    """Number n of rows of an epoch, and a function from its index, int64, to rows, int32 [n]."""
+    total, rows_per_epoch = len(rows), None if steps is None else steps * batch_size
 
     def shuffled(index: tf.Tensor) -> tf.Tensor:
         at = tf.stack([tf.constant(seed, tf.int64), index])
@@ -74,25 +76,25 @@ def _order(
 
     if sampling is not None and not isinstance(sampling, Proportional):
         groups = sources({name: labelled(values) for name, values in rows.labels.items()})
-        sampled = order_of(sampling, groups, batch_size, seed, wanted)
+        sampled = order_of(sampling, groups, batch_size, seed, rows_per_epoch)
         n = len(sampled(0))
 
-        def drawn(epoch: tf.Tensor) -> tf.Tensor:
+        def sampled_order(epoch: tf.Tensor) -> tf.Tensor:
             order = tf.numpy_function(sampled, [epoch], tf.int64, stateful=False)
             return tf.cast(tf.ensure_shape(order, [n]), tf.int32)
 
-        return n, drawn
-    if wanted is None:
+        return n, sampled_order
+    if rows_per_epoch is None:
         return total, shuffled
-    passes = wanted // total + 2
+    passes = rows_per_epoch // total + 2
 
     def part(epoch: tf.Tensor) -> tf.Tensor:
-        first, begin = epoch * wanted // total, epoch * wanted % total
+        first, begin = epoch * rows_per_epoch // total, epoch * rows_per_epoch % total
         indices = first + tf.range(passes, dtype=tf.int64)
         orders = tf.map_fn(shuffled, indices, fn_output_signature=tf.int32)
-        return tf.reshape(orders, [-1])[begin : begin + wanted]
+        return tf.reshape(orders, [-1])[begin : begin + rows_per_epoch]
 
-    return wanted, part
+    return rows_per_epoch, part
 
 
 def evaluation_batches(rows: Rows, batch_size: int) -> tf.data.Dataset:
@@ -105,7 +107,7 @@ def evaluation_batches(rows: Rows, batch_size: int) -> tf.data.Dataset:
 
 
 def _seeds(epoch: tf.Variable, count: int, seed: int) -> tf.data.Dataset:
-    """Of the steps of an epoch, int64 [2] each."""
+    """A seed, int64 [2], for each step of an epoch."""
 
     def each(_: tf.Tensor) -> tf.data.Dataset:
         first = epoch.read_value() * count

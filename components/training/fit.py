@@ -1,4 +1,4 @@
-"""How the Trainer trains. Importing this module imports TensorFlow."""
+"""Fits a multitask model. Importing this module imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import numpy as np
 
 from components.errors import RootstockError
 from components.stage import Context
-from components.training.callbacks import EpochCallback, Monitor
+from components.training.callbacks import EpochCallback
 from components.training.checkpoint import Checkpoint
 from components.training.dataset import evaluation_batches, training_batches
-from components.training.optimizer import _undecayed, make_optimizer
+from components.training.monitor import Monitor, choose_monitor
+from components.training.optimizer import make_optimizer, variables_without_decay
 from components.training.rows import Rows, TrainingData
 from components.transform.batches import token_counts
-from models.analysis.gradient_diagnostics import inspector
+from models.analysis.gradient_diagnostics import gradient_diagnostics
 from models.balancing.base import GradientBalancer
 from models.inputs.representation import REPRESENTATION
 from models.lazy import keras, tf
@@ -30,16 +31,17 @@ from models.transfer.base import Phase, Transfer
 from models.trunks.layers.trim_padding import trimming
 
 if TYPE_CHECKING:
-    from components.training.settings import EarlyStopping, Training
+    from components.training.settings import Training
 
 EVALUATION_BATCH = 512
 
 
 @dataclass(frozen=True)
 class Result:
-    """A trained model and how it came about.
+    """A trained model and the history of its training.
 
-    trainable_parameters: how many numbers trained in some epoch.
+    history: the figures of each epoch.
+    trainable_parameters: number of parameters that trained in at least one epoch.
     """
 
     model: MultitaskModel
@@ -50,7 +52,7 @@ class Result:
 
     @property
     def best_epoch(self) -> int | None:
-        """Index of the epoch that the monitored figure prefers; None where nothing is monitored."""
+        """Index of the epoch with the best monitored figure; None if nothing is monitored."""
         return None if self.monitor is None else self.monitor.best_epoch(self.history)
 
     @property
@@ -61,9 +63,10 @@ class Result:
         return best if restored and best is not None else len(self.history) - 1
 
     def figures(self) -> dict[str, float | int]:
-        """The main figures: size, speed, and validation metrics of the model as it is."""
+        """The main figures: size, speed, and validation metrics at the kept epoch."""
+        kept = self.history[self.kept_epoch]
         fastest = min(epoch["train_seconds"] for epoch in self.history)
-        found: dict[str, float | int] = {
+        figures: dict[str, float | int] = {
             "parameters": int(self.model.count_params()),
             "trainable_parameters": self.trainable_parameters,
             "epochs": len(self.history),
@@ -73,9 +76,9 @@ class Result:
         for head in self.model.heads:
             for metric in head.directions:
                 name = f"val_{head.target.name}_{metric}"
-                if name in self.history[self.kept_epoch]:
-                    found[name] = round(self.history[self.kept_epoch][name], 4)
-        return found
+                if name in kept:
+                    figures[name] = round(kept[name], 4)
+        return figures
 
 
 def train(
@@ -86,7 +89,11 @@ def train(
     seed: int,
     context: Context,
 ) -> Result:
-    """Fit a model, going on from the checkpoint in `context.scratch` if there is one."""
+    """Fit a model. Resumes from the checkpoint in `context.scratch`, if there is one.
+
+    Raises:
+        RootstockError: the model cannot be built, the settings do not fit it, or training diverges.
+    """
     keras.utils.set_random_seed(seed)
     with _precision(training.mixed_precision):
         try:
@@ -94,13 +101,12 @@ def train(
             adaptation = Adaptation(transfer, model)
         except ValueError as e:
             raise RootstockError(str(e)) from e
-    _check_state(model, adaptation)
+    _check_balancing_state(model, adaptation)
     trims = trimming(model.trunk)
     for layer in trims:
         layer.enabled = not training.xla
-    given = data.train.features
-    grouped = training.group_by_length and trims and REPRESENTATION not in given
-    lengths = token_counts(given, record.features) if grouped else None
+    features = data.train.features
+    by_length = training.group_by_length and trims and REPRESENTATION not in features
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
     batches = training_batches(
         data.train,
@@ -109,33 +115,44 @@ def train(
         epoch,
         training.sampling,
         steps=training.steps_per_epoch,
-        lengths=lengths,
+        lengths=token_counts(features, record.features) if by_length else None,
         augment=training.augment,
     )
     steps = int(batches.cardinality())
     phases = [p for p in adaptation.phases if p.start < training.epochs]
-    notes = [*_left_out(phases, adaptation.phases), *_unbalanced(model, phases)]
+    warnings = [
+        *adaptation.notes,
+        *_skipped_phases(phases, adaptation.phases),
+        *_nothing_to_balance(model, phases),
+    ]
     if training.group_by_length and not trims:
-        notes.append("training.group_by_length does nothing: this trunk computes all padding.")
-    for note in [*adaptation.notes, *notes]:
-        context.observer.warn(note)
-    monitor = choose_monitor(model, training.early_stopping, data.val is not None, phases[-1].start)
-    optimizer = make_optimizer(training, steps, adaptation.paces(steps))
-    optimizer.exclude_from_weight_decay(var_list=_undecayed(model, adaptation.variables))
+        warnings.append("training.group_by_length has no effect: this trunk computes all padding.")
+    for warning in warnings:
+        context.observer.warn(warning)
+    monitor = choose_monitor(
+        model.heads, training.early_stopping, data.val is not None, phases[-1].start
+    )
+    optimizer = make_optimizer(training, steps, adaptation.variable_rates(steps))
+    optimizer.exclude_from_weight_decay(
+        var_list=variables_without_decay(model, adaptation.variables)
+    )
     optimizer.build(adaptation.variables)
     model.compile(
         optimizer, jit_compile=training.xla, steps_per_execution=training.steps_per_execution
     )
-    saved = Checkpoint(context.scratch / "checkpoint.npz", model, adaptation.changing)
-    progress = saved.restore()
-    report = EpochCallback(context.observer, epoch, training.epochs, saved, progress, monitor)
+    checkpoint = Checkpoint(context.scratch / "checkpoint.npz", model, adaptation.changing)
+    progress = checkpoint.restore()
+    callback = EpochCallback(
+        context.observer, epoch, training.epochs, checkpoint, progress, monitor
+    )
     ends = [p.start for p in phases[1:]] + [training.epochs]
     for phase, end in zip(phases, ends, strict=True):
         if len(progress.history) >= end or (monitor and monitor.stops(progress.history)):
             continue
         adaptation.enter(phase)
         if training.gradient_figures and len(data.targets) > 1:
-            report.inspect = partial(inspector(model), *_sample(data.train, training.batch_size))
+            sample = _sample(data.train, training.batch_size)
+            callback.more_figures = partial(gradient_diagnostics(model), *sample)
         model.make_train_function(force=True)
         model.fit(
             batches,
@@ -144,104 +161,73 @@ def train(
             epochs=end,
             shuffle=False,
             verbose=0,
-            callbacks=[report],
+            callbacks=[callback],
         )
     if progress.best:
-        saved.put_back(progress.best)
+        checkpoint.set_weights(progress.best)
     trained = int(sum(np.prod(v.shape) for v in adaptation.variables))
     adaptation.finish()
     return Result(model, progress.history, monitor, steps, trained)
 
 
-def _left_out(phases: Sequence[Phase], planned: Sequence[Phase]) -> list[str]:
-    """What a person should know where training ends before the last phase."""
+def _skipped_phases(phases: Sequence[Phase], planned: Sequence[Phase]) -> list[str]:
+    """A warning if training ends before the last phase of the transfer mode."""
     if len(phases) == len(planned):
         return []
     return [
         f"training.epochs ends before {len(planned) - len(phases)} of the {len(planned)} phases of"
-        f" the transfer mode, the last of which starts after {planned[-1].start} epochs: what they"
-        " would let train stays as it was pretrained."
+        f" the transfer mode; the last one starts after {planned[-1].start} epochs. The weights"
+        " that these phases would train keep their pretrained values."
     ]
 
 
+def _nothing_to_balance(model: MultitaskModel, phases: Sequence[Phase]) -> list[str]:
+    """A warning if a gradient-based method has no gradients to balance."""
+    trunk = {id(v) for v in model.trunk.trainable_variables}
+    grafted = [v for graft in model.grafts if not graft.private for v in graft.trainable_variables]
+    common = model.common is not None and model.common.trainable_variables
+    trains = common or any(id(v) in trunk for v in grafted) or any(p.variables for p in phases)
+    if not isinstance(model.balancer, GradientBalancer) or trains:
+        return []
+    return [
+        "model.balancing needs gradients of shared weights, but no shared weight trains. Training"
+        " minimises the weighted sum of the tasks' losses."
+    ]
+
+
+def _check_balancing_state(model: MultitaskModel, adaptation: Adaptation) -> None:
+    """Check that a method with one state per parameter has the same parameters in all epochs.
+
+    Raises:
+        RootstockError: a transfer mode changes which parameters train.
+    """
+    balancer, transfer = model.balancer, adaptation.transfer
+    if not (isinstance(balancer, GradientBalancer) and balancer.needs_feature_count):
+        return
+    if model.at_parameters and transfer is not None and not adaptation.trains_everything:
+        raise RootstockError(
+            "model.balancing keeps a state for each shared parameter, but with model.transfer"
+            f" {transfer.name} some of them do not train in all epochs. Set `at: representation`,"
+            " or choose another method."
+        )
+
+
 def _sample(rows: Rows, count: int) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-    """Rows from all over the split: files of one source follow each other in it."""
-    chosen = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64))
+    """Evenly spaced rows, because rows of one source follow each other in a split."""
+    indices = np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64))
     features, labels = (
-        {name: tf.constant(values[chosen]) for name, values in part.items()}
-        for part in (rows.features, rows.labels)
+        {name: tf.constant(values[indices]) for name, values in columns.items()}
+        for columns in (rows.features, rows.labels)
     )
     return features, labels
 
 
-def _check_state(model: MultitaskModel, adaptation: Adaptation) -> None:
-    """Refuse a balancing method with a state per parameter where those that train change.
-
-    Raises:
-        RootstockError: see above.
-    """
-    balancer = model.balancer
-    sized = isinstance(balancer, GradientBalancer) and balancer.needs_feature_count
-    if model.at_parameters and sized and not adaptation.whole and adaptation.transfer is not None:
-        raise RootstockError(
-            "model.balancing keeps a state for each shared parameter, and with model.transfer"
-            f" {adaptation.transfer.name} not all of them train all the time. Set `at:"
-            " representation`, or choose another method."
-        )
-
-
-def _unbalanced(model: MultitaskModel, phases: Sequence[Phase]) -> list[str]:
-    """What a person should know where a method that balances gradients has none to balance."""
-    trunk = {id(v) for v in model.trunk.trainable_variables}
-    free = [v for graft in model.grafts if not graft.private for v in graft.trainable_variables]
-    common = model.common is not None and model.common.trainable_variables
-    trains = common or any(id(v) in trunk for v in free) or any(p.variables for p in phases)
-    if not isinstance(model.balancer, GradientBalancer) or trains:
-        return []
-    return [
-        "model.balancing looks at gradients of what tasks share, and nothing of that trains: the"
-        " weighted sum of the tasks' losses is minimised."
-    ]
-
-
 @contextmanager
 def _precision(mixed: bool) -> Iterator[None]:
-    """Build layers that compute in bfloat16, which needs no loss scaling."""
+    """Build layers that compute in bfloat16, which needs no loss scaling, or in float32."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
     try:
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def choose_monitor(
-    model: MultitaskModel, stopping: EarlyStopping | None, validated: bool, first_epoch: int
-) -> Monitor | None:
-    """The figure that tells the best epoch; `val_loss` where early stopping names none.
-
-    first_epoch: before which patience does not run out: that of the last phase.
-
-    Raises:
-        RootstockError: early stopping names a figure that there will not be.
-    """
-    more_is_better = {"val_loss": False}
-    for head in model.heads:
-        more_is_better[f"val_{head.target.name}_loss"] = False
-        for metric, direction in head.directions.items():
-            more_is_better[f"val_{head.target.name}_{metric}"] = direction == "max"
-    if stopping is None:
-        return Monitor("val_loss", more_is_better=False) if validated else None
-    if not validated:
-        raise RootstockError(
-            "training.early_stopping needs validation rows, and the val split is empty: give"
-            " data.data.val a larger share, or remove early_stopping."
-        )
-    if stopping.monitor not in more_is_better:
-        raise RootstockError(
-            f"training.early_stopping.monitor: {stopping.monitor!r} is not a figure of this model."
-            f" Expected one of: {', '.join(more_is_better)}."
-        )
-    return Monitor(
-        stopping.monitor, more_is_better[stopping.monitor], stopping.patience, first_epoch
-    )

@@ -1,4 +1,4 @@
-"""Texts of about the same length in one batch, so that a trunk that trims computes little padding.
+"""Batches of texts of similar length, so that a trunk that trims padding computes little of it.
 
 Importing this module imports TensorFlow.
 """
@@ -10,15 +10,16 @@ import numpy as np
 from models.lazy import tf
 
 GROUP = 8
-"""Batches whose rows are sorted by length, all together: more would save little padding and make
-batches more alike."""
+"""Number of batches that are sorted by length together. More would save little padding and make
+batches differ more from each other."""
 
 
 class LengthGroups:
-    """Reorders rows drawn at random: in every `GROUP` batches sorted, then the batches shuffled
-    (as `group_by_length` of Hugging Face's Trainer does, there in 50 batches).
+    """Reorders shuffled rows: sorts each `GROUP` of batches by length, then shuffles the batches.
 
-    lengths: int [rows], of all rows.
+    `group_by_length` of Hugging Face's Trainer does the same with groups of 50 batches.
+
+    lengths: int [rows], token counts of all rows.
     """
 
     def __init__(self, lengths: np.ndarray, batch_size: int) -> None:
@@ -27,9 +28,9 @@ class LengthGroups:
         self._batch_size = batch_size
 
     def __call__(self, order: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """int32 [n] to int32 [n], batch after batch; a batch that is not full comes last.
+        """Reorder row indices, int32 [n]. An incomplete batch comes last.
 
-        seed: int64 [2], of the batches' order.
+        seed: int64 [2], for the order of the batches.
         """
         group = tf.range(tf.size(order)) // (GROUP * self._batch_size)
         lengths = self._longest - tf.gather(self._lengths, order)

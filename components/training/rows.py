@@ -13,7 +13,7 @@ from components.artifacts import Batches, Examples
 from components.errors import RootstockError
 from components.labels.encoding import encode, resolve
 from components.training.recipe import TrainerInputs
-from components.training.subset import Subset, chosen, known_from
+from components.training.subset import Subset, chosen_rows, target_of_rows
 from components.transform.batches import ShardedRows, open_columns, stored_representation
 from components.transform.preprocessing_file import load_preprocessing
 from models.inputs.base import Feature, Stored
@@ -22,7 +22,7 @@ from models.tasks.base import Task, TaskTarget
 Columns = Mapping[str, np.ndarray]
 Features = Mapping[str, np.ndarray | ShardedRows]
 IN_MEMORY_BYTES = 2**31
-"""Arrays up to this size are copied into tensors; larger ones stay on disk, read batch by batch."""
+"""Arrays up to this size are copied into tensors. Larger ones stay on disk, read by batch."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class TrainingData:
         """
         features = {name: values[indices] for name, values in self.train.features.items()}
         labels = {name: values[indices] for name, values in self.train.labels.items()}
-        targets = tuple(known_from(labels[t.name], t) for t in self.targets)
+        targets = tuple(target_of_rows(labels[t.name], t) for t in self.targets)
         return TrainingData(targets, Rows(features, labels), self.val)
 
 
@@ -76,21 +76,21 @@ def load_training_data(
         batches, stored = inputs.embeddings, (stored_representation(inputs.embeddings),)
     data = load_rows(inputs.examples, batches, stored, tasks)
     if subset is not None:
-        data = data.only(chosen(subset, data.train.labels, data.targets))
+        data = data.only(chosen_rows(subset, data.train.labels, data.targets))
     return features, data
 
 
 def load_rows(
     examples: Examples, batches: Batches, features: tuple[Stored, ...], tasks: tuple[Task, ...]
 ) -> TrainingData:
-    """Features, or what a trunk made of them, from `batches`; labels from `examples`, encoded.
+    """Features (or representations) from `batches`, and encoded labels from `examples`.
 
     Raises:
-        RootstockError: there are no training rows, or none of them carries a task's label.
+        RootstockError: there are no training rows, or none of them has a label of some task.
     """
     if not examples.shards("train"):
         raise RootstockError(
-            "The train split has no rows: give data.splits.train a larger share, or more data."
+            "The train split has no rows. Give data.splits.train a larger share, or add data."
         )
     columns = {split: _label_columns(examples, split, tasks) for split in ("train", "val")}
     targets = tuple(_target(task, columns["train"]) for task in tasks)
@@ -116,9 +116,9 @@ def load_rows(
 def _label_columns(examples: Examples, split: str, tasks: tuple[Task, ...]) -> pa.Table:
     if not examples.shards(split):
         return pa.table({})
-    there = pq.read_schema(examples.shards(split)[0]).names
-    wanted = dict.fromkeys(t.label for t in tasks if t.label in there)
-    return examples.read(split, list(wanted))
+    columns = pq.read_schema(examples.shards(split)[0]).names
+    labels = dict.fromkeys(t.label for t in tasks if t.label in columns)
+    return examples.read(split, list(labels))
 
 
 def _target(task: Task, columns: pa.Table) -> TaskTarget:

@@ -1,6 +1,6 @@
-"""How often training reads rows of each source, where tasks come from different ones.
+"""How often training reads the rows of each source, for tasks with labels from different sources.
 
-A source is told by the tasks whose labels its rows carry: rows with labels of `cat` alone, rows
+A source is the set of rows that have labels of the same tasks: rows with labels of `cat` only, rows
 with labels of `cat` and `dog`, and so on.
 """
 
@@ -24,39 +24,38 @@ if TYPE_CHECKING:
     Order = Callable[[int], NDArray[np.int64]]
 
 JOIN = "+"
-"""Between the names of tasks in the name of a source."""
+"""Separates the names of tasks in the name of a source."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling(ABC):
-    """A rule: a frozen dataclass with a literal `name`."""
+    """A sampling rule: a frozen dataclass with a literal `name`."""
 
     name: str
 
     @abstractmethod
     def shares(self, sizes: Mapping[str, int]) -> dict[str, float]:
-        """Of the rows that training reads, by source; to any scale.
+        """Relative number of rows that training reads from each source; they need not sum to 1.
 
-        sizes: rows of each source.
+        sizes: number of rows of each source.
 
         Raises:
             RootstockError: the rule does not fit the sources.
         """
 
     def narrowed(self, tasks: Collection[str]) -> Self:
-        """The rule for some of the tasks: sources that differ in others alone become one."""
+        """The rule for some of the tasks. Sources that differ only in other tasks become one."""
         return self
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proportional(Sampling):
-    """Every row once in an epoch."""
+    """Each epoch reads every row once."""
 
     __pydantic_config__ = STRICT
     name: Literal["proportional"] = "proportional"
 
     def shares(self, sizes: Mapping[str, int]) -> dict[str, float]:
-        """See `Sampling.shares`."""
         return {source: float(rows) for source, rows in sizes.items()}
 
 
@@ -71,52 +70,48 @@ class Temperature(Sampling):
     temperature: Annotated[float, Field(ge=1)] = 5.0
 
     def shares(self, sizes: Mapping[str, int]) -> dict[str, float]:
-        """See `Sampling.shares`."""
         return {source: rows ** (1 / self.temperature) for source, rows in sizes.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundRobin(Sampling):
-    """Each batch from one source, in turns."""
+    """Each batch has rows of one source; sources take turns."""
 
     __pydantic_config__ = STRICT
     name: Literal["round_robin"] = "round_robin"
 
     def shares(self, sizes: Mapping[str, int]) -> dict[str, float]:
-        """See `Sampling.shares`."""
         return dict.fromkeys(sizes, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fixed(Sampling):
-    """Shares given by hand, by source: the names of the tasks it has labels of, joined by `+`."""
+    """Shares from the spec, by source. A source is named by its tasks, joined by `+`."""
 
     __pydantic_config__ = STRICT
     name: Literal["fixed"] = "fixed"
     of: dict[str, Annotated[float, Field(gt=0)]] = field(default_factory=dict)
 
     def shares(self, sizes: Mapping[str, int]) -> dict[str, float]:
-        """See `Sampling.shares`."""
         if len({JOIN.join(sorted(name.split(JOIN))) for name in self.of}) < len(self.of):
             raise RootstockError(
                 f"training.sampling.of names a source twice: {', '.join(sorted(self.of))}."
             )
-        asked = {JOIN.join(sorted(name.split(JOIN))): share for name, share in self.of.items()}
-        known = {JOIN.join(sorted(name.split(JOIN))): name for name in sizes}
-        if set(asked) != set(known):
+        given = {JOIN.join(sorted(name.split(JOIN))): share for name, share in self.of.items()}
+        names = {JOIN.join(sorted(name.split(JOIN))): name for name in sizes}
+        if set(given) != set(names):
             raise RootstockError(
                 "training.sampling.of: expected a share for each source:"
                 f" {', '.join(sorted(sizes))}. Received: {', '.join(sorted(self.of)) or 'none'}."
             )
-        return {known[key]: share for key, share in asked.items()}
+        return {names[key]: share for key, share in given.items()}
 
     def narrowed(self, tasks: Collection[str]) -> Self:
-        """See `Sampling.narrowed`."""
-        left: dict[str, float] = {}
+        shares: dict[str, float] = {}
         for source, share in self.of.items():
             if name := JOIN.join(part for part in source.split(JOIN) if part in tasks):
-                left[name] = left.get(name, 0.0) + share
-        return replace(self, of=left)
+                shares[name] = shares.get(name, 0.0) + share
+        return replace(self, of=shares)
 
 
 AnySampling = Annotated[
@@ -125,19 +120,19 @@ AnySampling = Annotated[
 
 
 def sources(present: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.int64]]:
-    """Rows of each source, ascending; rows without any label are left out.
+    """Row indices of each source, ascending, without rows that have no label.
 
-    present: whether each row carries the label, by task.
+    present: by task, whether each row has the label.
     """
     names = list(present)
     bits = np.stack([present[name] for name in names], axis=1)
     patterns, which = np.unique(bits, axis=0, return_inverse=True)
-    found = {}
+    by_source = {}
     for i, pattern in enumerate(patterns):
-        source = JOIN.join(name for name, there in zip(names, pattern, strict=True) if there)
+        source = JOIN.join(name for name, labelled in zip(names, pattern, strict=True) if labelled)
         if source:
-            found[source] = np.flatnonzero(which.reshape(-1) == i)
-    return found
+            by_source[source] = np.flatnonzero(which.reshape(-1) == i)
+    return by_source
 
 
 def order_of(
@@ -145,20 +140,22 @@ def order_of(
     groups: Mapping[str, NDArray[np.int64]],
     batch_size: int,
     seed: int,
-    wanted: int | None = None,
+    rows_per_epoch: int | None = None,
 ) -> Order:
-    """A function from an epoch's index to the rows that it reads, in order.
+    """A function from the index of an epoch to the indices of the rows that it reads, in order.
 
-    An epoch has as many rows as are wanted, or as there are in all, or nearly: whole batches of
-    each source in turns have more, and no source has none. A source is gone through again and again
-    in new orders, from where the epoch before left it.
+    Each source is read repeatedly, every time in a new order. An epoch continues where the one
+    before it ended.
+
+    rows_per_epoch: the number of all rows if None. The actual number may be slightly larger: each
+        source has at least one row, and `round_robin` reads whole batches.
 
     Raises:
         RootstockError: the rule does not fit the sources.
     """
     shares = sampling.shares({name: len(rows) for name, rows in groups.items()})
     members = [groups[name] for name in shares]
-    total = sum(len(rows) for rows in members) if wanted is None else wanted
+    total = sum(len(rows) for rows in members) if rows_per_epoch is None else rows_per_epoch
     if isinstance(sampling, RoundRobin):
         turns = max(round(total / batch_size / len(members)), 1)
         counts = [turns * batch_size] * len(members)
@@ -179,7 +176,7 @@ def order_of(
 
 
 def _apportioned(total: int, shares: Sequence[float]) -> list[int]:
-    """`total` in proportion to shares, by largest remainders."""
+    """Divide `total` in proportion to shares, by largest remainders."""
     exact = total * np.array(shares) / sum(shares)
     counts = np.floor(exact).astype(np.int64)
     rest = total - counts.sum()
@@ -188,13 +185,13 @@ def _apportioned(total: int, shares: Sequence[float]) -> list[int]:
 
 
 def _positions(size: int, start: int, length: int, seed: tuple[int, int]) -> NDArray[np.int64]:
-    """`length` members, from `start`, of an endless row of permutations of range(size)."""
-    found: list[NDArray[np.int64]] = []
+    """`length` members, from `start`, of an endless sequence of permutations of range(size)."""
+    parts: list[NDArray[np.int64]] = []
     skip, missing = start % size, length
     for k in count(start // size):
         if missing <= 0:
             break
-        found.append(np.random.default_rng((*seed, k)).permutation(size)[skip : skip + missing])
-        missing -= len(found[-1])
+        parts.append(np.random.default_rng((*seed, k)).permutation(size)[skip : skip + missing])
+        missing -= len(parts[-1])
         skip = 0
-    return np.concatenate(found) if found else np.empty(0, np.int64)
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)

@@ -1,4 +1,4 @@
-"""Settings."""
+"""The `training` section of a spec."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.inputs.layers.augment import Augment
 
 @dataclass(frozen=True, kw_only=True)
 class EarlyStopping:
-    """Stop when `monitor` has not bettered for `patience` epochs; keep the best epoch's weights.
+    """Stop when `monitor` has not improved for `patience` epochs; keep the best epoch's weights.
 
     monitor: `val_loss`, or `val_<task>_<metric>`.
     """
@@ -29,23 +29,23 @@ class EarlyStopping:
 class Training:
     """How to train.
 
-    epochs: at most. batch_size: rows in a step.
-    learning_rate: the highest; it rises linearly over the first `warmup_fraction` of all steps and
-        falls along a cosine to zero with `schedule: cosine`.
-    steps_per_epoch: after so many steps figures are taken and a checkpoint is made; after about one
-        pass over the training rows when absent.
+    epochs: maximum number of epochs. batch_size: rows per step.
+    learning_rate: its peak. It rises linearly over the first `warmup_fraction` of all steps; with
+        `schedule: cosine` it then falls to zero along a cosine.
+    steps_per_epoch: number of steps after which metrics are computed and a checkpoint is written;
+        about one pass over the training rows if absent.
     momentum: of `sgd`. weight_decay: of `adamw` and `sgd`, on matrices only.
-    clip_norm: largest norm of the whole gradient.
+    clip_norm: maximal norm of the gradient of all weights together.
     mixed_precision: compute in bfloat16; variables and the served model stay float32.
-    xla: compile the step. steps_per_execution: steps between returns to Python.
-    subset: which of the training rows to use; all when absent.
-    sampling: how often rows of each source are read, where tasks come from different ones.
-    group_by_length: texts of about the same length in one batch, where the trunk reads tokens: it
-        then computes less padding. Batches are less alike, in their classes too if those differ in
-        length.
-    gradient_figures: look at the gradients of several tasks after every epoch, on one batch, always
-        the same: see `models.analysis.gradient_diagnostics`.
-    augment: how training images may be changed, at random, in every epoch.
+    xla: compile the training step. steps_per_execution: steps between returns to Python.
+    subset: which training rows to use; all rows if absent.
+    sampling: how often to read the rows of each source, for tasks with labels from different
+        sources.
+    group_by_length: put texts of similar length into one batch, so that a trunk that reads tokens
+        computes less padding. Batches then differ more from each other.
+    gradient_figures: compare the gradients of the tasks after every epoch, always on the same
+        batch: see `models.analysis.gradient_diagnostics`.
+    augment: random changes of training images in every epoch.
     """
 
     __pydantic_config__ = STRICT
@@ -70,10 +70,10 @@ class Training:
     augment: Augment | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what would be ignored."""
+        """Reject settings that would have no effect."""
         if self.weight_decay and self.optimizer == "adam":
-            raise ValueError("weight_decay needs `optimizer: adamw` (or sgd); adam takes none")
+            raise ValueError("weight_decay needs `optimizer: adamw` or `sgd`; adam has none")
         if self.group_by_length and not isinstance(self.sampling, Proportional):
             raise ValueError("group_by_length needs `sampling: proportional`")
         if self.group_by_length and self.xla:
-            raise ValueError("group_by_length saves nothing with `xla`, which computes all padding")
+            raise ValueError("group_by_length has no effect with `xla`, which computes all padding")

@@ -1,4 +1,4 @@
-"""Some of the training rows: what a model would be worth with fewer labels."""
+"""A subset of the training rows, to measure how good a model is with fewer labels."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Subset:
-    """Which training rows are used, drawn at random; a smaller subset lies within every larger one
-    of the same kind and seed.
+    """Which training rows to use, drawn at random. With the same seed, a smaller subset is part of
+    every larger one.
 
-    rows: how many in all, the classes of the first task in the proportions of the training split.
-    per_class: how many of each class of the first task (negative and positive for a binary task);
-        rows without its label are left out.
+    rows: number of rows. The classes of the first task keep their proportions.
+    per_class: number of rows of each class of the first task (for a binary task, negative and
+        positive). Rows without its label are left out.
     """
 
     __pydantic_config__ = STRICT
@@ -36,18 +36,18 @@ class Subset:
 
     def __post_init__(self) -> None:
         if (self.rows is None) == (self.per_class is None):
-            raise ValueError("expected one of `rows` and `per_class`")
+            raise ValueError("expected either `rows` or `per_class`")
 
 
-def chosen(
+def chosen_rows(
     subset: Subset, labels: Mapping[str, np.ndarray], targets: Sequence[TaskTarget]
 ) -> NDArray[np.int64]:
-    """The rows of a subset, ascending.
+    """Indices of the rows of a subset, ascending.
 
-    labels: of all training rows, encoded as `models.tasks.base` states, by task.
+    labels: by task, encoded labels of all training rows: see `models.tasks.base`.
 
     Raises:
-        RootstockError: there are fewer rows than it asks for, or no classes to count by.
+        RootstockError: there are not enough rows, or the first task has no classes.
     """
     first = targets[0]
     classes = labels_of(first.task).class_codes(labels[first.name])
@@ -58,29 +58,29 @@ def chosen(
     return _of_each_class(subset.per_class, order, classes, first)
 
 
-def known_from(labels: np.ndarray, target: TaskTarget) -> TaskTarget:
-    """A target of all training rows as the encoded labels of some of them tell it.
+def target_of_rows(labels: np.ndarray, target: TaskTarget) -> TaskTarget:
+    """The target of a task, computed from the labels of some of the training rows.
 
     Raises:
-        RootstockError: there are none.
+        RootstockError: none of these rows has a label.
     """
-    found = counted(target, labels)
-    if not found.labelled:
+    counts = counted(target, labels)
+    if not counts.labelled:
         raise RootstockError(
             f"training.subset: none of its {len(labels)} rows has a label of task"
-            f" {target.name!r}. Ask for more rows, or leave the task out."
+            f" {target.name!r}. Use more rows, or remove the task."
         )
-    return found
+    return counts
 
 
 def _in_proportion(
     rows: int, order: NDArray[np.int64], classes: NDArray[np.int64] | None
 ) -> NDArray[np.int64]:
-    """The first `rows` of an order in which every beginning holds each class in proportion."""
+    """The first rows of an order in which every prefix has all classes in proportion."""
     if rows > len(order):
         raise RootstockError(
-            f"training.subset.rows: {rows} asked for, but the train split has {len(order)} rows."
-            f" Expected {len(order)} at most."
+            f"training.subset.rows: the train split has {len(order)} rows. Expected at most that"
+            f" many. Received: {rows}."
         )
     if classes is None:
         return np.sort(order[:rows])
@@ -107,8 +107,8 @@ def _of_each_class(
     scarce = min(range(len(members)), key=lambda c: len(members[c]))
     if len(members[scarce]) < count:
         raise RootstockError(
-            f"training.subset.per_class: {count} asked for, but the train split has"
-            f" {len(members[scarce])} rows of class {target.classes[scarce]!r} of task"
-            f" {target.name!r}. Expected {len(members[scarce])} at most."
+            f"training.subset.per_class: the train split has {len(members[scarce])} rows of class"
+            f" {target.classes[scarce]!r} of task {target.name!r}. Expected at most that many."
+            f" Received: {count}."
         )
     return np.sort(np.concatenate([m[:count] for m in members]))

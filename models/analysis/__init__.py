@@ -1,1 +1,1 @@
-"""Analysis."""
+"""Measurements of models: gradients, task affinity, floating-point operations."""

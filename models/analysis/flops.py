@@ -1,4 +1,4 @@
-"""How much a model computes for one example. Importing this module imports TensorFlow."""
+"""Number of floating-point operations for one example. Imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ _LOOPS = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase
 
 
 def flops_per_example(model: MultitaskParts, features: tuple[Feature, ...]) -> int | None:
-    """Floating-point operations of all matrix products and convolutions, two for each
-    multiplication with its addition, from preprocessed features to the answers of all tasks, with
-    texts at their full length. None where shapes are not known before the model runs, or it loops.
+    """Floating-point operations of all matrix products and convolutions.
+
+    A multiplication with its addition counts as two. The count covers the way from preprocessed
+    features to the answers of all tasks, with texts at their full length.
+
+    Returns:
+        None if the graph has loops, or shapes that are known only when it runs.
     """
     if any(f.dtype == "string" for f in features):
         return None
@@ -36,7 +40,7 @@ def flops_per_example(model: MultitaskParts, features: tuple[Feature, ...]) -> i
 
 
 def _counts(graph: Any) -> Iterator[int | None]:
-    """Of each operation that counts; None where it cannot be told."""
+    """Operations of each node of a graph; None for a node whose count is unknown."""
     for op in graph.get_operations():
         if op.type in _CALLS:
             yield from _counts(graph._get_function(op.get_attr("f").name).graph)
@@ -49,14 +53,14 @@ def _counts(graph: Any) -> Iterator[int | None]:
 
 
 def _product(op: Any) -> int:
-    """Batched matrix products: the output's size times the summed dimension."""
+    """Multiplications of a (batched) matrix product: output size times summed dimension."""
     adjoint = "adj_x" if op.type.startswith("Batch") else "transpose_a"
     left = op.inputs[0].shape
     return _size(op.outputs[0]) * int(left[-2] if op.get_attr(adjoint) else left[-1])
 
 
 def _einsum(op: Any) -> int:
-    """One multiplication for every combination of indices."""
+    """Multiplications of an einsum: one for every combination of indices."""
     sizes: dict[str, int] = {}
     for labels, operand in zip(
         op.get_attr("equation").decode().split("->")[0].split(","), op.inputs, strict=True
@@ -71,12 +75,12 @@ def _einsum(op: Any) -> int:
 
 
 def _convolution(op: Any) -> int:
-    """Each output value sums over the kernel's window and its input channels."""
+    """Multiplications: each output value sums over the kernel window and the input channels."""
     return _size(op.outputs[0]) * prod(int(d) for d in op.inputs[1].shape[:-1])
 
 
 def _depthwise(op: Any) -> int:
-    """Each output value sums over the kernel's window alone."""
+    """Multiplications: each output value sums over the kernel window of one channel."""
     return _size(op.outputs[0]) * prod(int(d) for d in op.inputs[1].shape[:2])
 
 

@@ -1,4 +1,4 @@
-"""What the gradients of one batch tell about tasks that train together. Imports TensorFlow."""
+"""How far the gradients of tasks agree on one batch. Imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,27 +9,36 @@ import numpy as np
 from models.balancing.base import GradientBalancer, TaskGradients
 from models.lazy import keras, tf
 from models.multitask.batch_losses import Tensors, batch_losses
-from models.multitask.gradient_step import Places, conflict_figures, conflict_totals, gramian_of
+from models.multitask.gradient_step import (
+    GradientPoint,
+    conflict_figures,
+    conflict_totals,
+    gramian_of,
+)
 from models.multitask.parts import MultitaskParts
 
 
-def inspector(model: MultitaskParts) -> Callable[[Tensors, Tensors], dict[str, float]]:
-    """A function from features and labels of a batch to figures; the model stays as it is.
+def gradient_diagnostics(model: MultitaskParts) -> Callable[[Tensors, Tensors], dict[str, float]]:
+    """A function from the features and labels of a batch to figures. It does not change the model.
 
-    It computes in inference mode. `gradient_rank` is the effective rank (Roy and Vetterli 2007,
-    EUSIPCO) of the tasks' gradients at what they share, brought to one length: 1 where all agree,
-    the number of tasks where none has to do with another. It is taken where the tasks' gradients
-    meet, and there are no figures where they never do. Methods that balance gradients at the
-    representation add `exactness`: the cosine between what they give to the shared parameters, and
-    what they would give had they taken the gradients there. Others add what those report anyway:
-    see `models.multitask.gradient_step.conflict_figures`.
+    It computes in inference mode, where per-task gradients share a common tensor or common
+    parameters; if the sharing scheme has neither, there are no figures.
+
+    - `gradient_rank`: effective rank (Roy and Vetterli 2007, EUSIPCO) of the tasks' gradients after
+      normalisation to length 1. It is 1 if all gradients have the same direction, and the number of
+      tasks if they are orthogonal.
+    - `exactness`, for methods that balance gradients at the representation: cosine between the
+      gradient that reaches the shared parameters and the gradient that the method would compute
+      from gradients of these parameters.
+    - `models.multitask.gradient_step.conflict_figures`, for all other methods; methods that balance
+      gradients report these figures anyway.
     """
     balanced = isinstance(model.balancer, GradientBalancer)
     balancer = model.balancer if isinstance(model.balancer, GradientBalancer) else None
-    meet = model.gradients_meet
-    if meet == "parameters" or (balancer is not None and balancer.needs_feature_count):
+    meeting_point = model.gradients_meet
+    if meeting_point == "parameters" or (balancer is not None and balancer.needs_feature_count):
         balancer = None
-    if meet is None:
+    if meeting_point is None:
         return lambda features, labels: {}
 
     def measure(features: Tensors, labels: Tensors) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -41,37 +50,39 @@ def inspector(model: MultitaskParts) -> Callable[[Tensors, Tensors], dict[str, f
                 outputs = model.towers(representation, training=False)
                 batch = batch_losses(model.heads, labels, outputs)
 
-        def gradients(tape: tf.GradientTape, places: Places) -> TaskGradients:
-            rows = [places.flat(tape.gradient(loss, places.tensors)) for loss in batch.each]
+        def gradients(tape: tf.GradientTape, point: GradientPoint) -> TaskGradients:
+            rows = [point.flatten(tape.gradient(loss, point.tensors)) for loss in batch.each]
             stacked = tf.stack(rows)
             return TaskGradients(
-                batch.losses, batch.present, stacked, gramian_of(stacked), places.values()
+                batch.losses, batch.present, stacked, gramian_of(stacked), point.values()
             )
 
-        if meet == "parameters":
-            near = gradients(whole, Places(shared, parameters=True))
+        if meeting_point == "parameters":
+            tasks = gradients(whole, GradientPoint(shared, parameters=True))
         else:
-            here = Places(representation, parameters=False)
-            near = gradients(after, here)
-        totals = conflict_totals(near.gramian, batch.present)
+            representation_point = GradientPoint(representation, parameters=False)
+            tasks = gradients(after, representation_point)
+        totals = conflict_totals(tasks.gramian, batch.present)
         cosine = tf.constant(np.nan, tf.float32)
         if balancer is not None and shared:
-            there = Places(shared, parameters=True)
-            far = gradients(whole, there)
+            parameter_point = GradientPoint(shared, parameters=True)
+            tasks_at_parameters = gradients(whole, parameter_point)
             state = [tf.identity(v.value) for v in balancer.variables]
-            combined, _ = balancer.combine(near)
+            combined, _ = balancer.combine(tasks)
             _restore(balancer.variables, state)
-            exact, _ = balancer.combine(far)
+            exact, _ = balancer.combine(tasks_at_parameters)
             _restore(balancer.variables, state)
-            through = whole.gradient(
-                here.tensors, there.tensors, output_gradients=here.apart(combined)
+            backpropagated = whole.gradient(
+                representation_point.tensors,
+                parameter_point.tensors,
+                output_gradients=representation_point.unflatten(combined),
             )
-            cosine = _cosine(there.flat(through), exact)
-        return totals, batch.present, tf.stack([effective_rank(near.gramian), cosine])
+            cosine = _cosine(parameter_point.flatten(backpropagated), exact)
+        return totals, batch.present, tf.stack([effective_rank(tasks.gramian), cosine])
 
     compiled = tf.function(measure, autograph=False)
 
-    def inspect(features: Tensors, labels: Tensors) -> dict[str, float]:
+    def diagnose(features: Tensors, labels: Tensors) -> dict[str, float]:
         totals, present, (rank, cosine) = (x.numpy() for x in compiled(features, labels))
         figures = {"gradient_rank": float(rank)}
         if not balanced:
@@ -81,13 +92,14 @@ def inspector(model: MultitaskParts) -> Callable[[Tensors, Tensors], dict[str, f
             figures["exactness"] = float(cosine)
         return figures
 
-    return inspect
+    return diagnose
 
 
 def effective_rank(gramian: tf.Tensor) -> tf.Tensor:
-    """Exp of the entropy of the singular values, of gradients brought to length 1.
+    """Effective rank of gradients: exp of the entropy of their normalised singular values.
 
-    gramian: float32 [tasks, tasks]; tasks without a gradient do not count.
+    gramian: float32 [tasks, tasks], inner products of the gradients. Each gradient counts as if it
+        had length 1. Zero gradients do not count.
     """
     norms = tf.sqrt(tf.linalg.diag_part(gramian))
     cosines = tf.math.divide_no_nan(gramian, norms[:, None] * norms)

@@ -1,4 +1,4 @@
-"""What a step for one task does to the losses of the others. Imports TensorFlow."""
+"""How a gradient step on one task changes the losses of the others. Imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ import numpy as np
 
 from models.lazy import keras, tf
 from models.multitask.batch_losses import Tensors, batch_losses
-from models.multitask.gradient_step import Places, gramian_of
+from models.multitask.gradient_step import GradientPoint, gramian_of
 from models.multitask.parts import MultitaskParts
 
 Effects = Callable[[Tensors, Tensors, float], "Measured"]
 
 TRIES = 12
-"""Of ever shorter steps."""
+"""How often a step is halved at most."""
 NOISE = 1e-6
-"""Of a loss in float32, as a share of it."""
+"""Relative rounding error of a loss in float32."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """effects, cosines: float32 [tasks, tasks]. length: of the steps, on average over tasks."""
+    """Affinities on one batch; NaN where a task has no labelled row in it.
+
+    effects: float32 [tasks, tasks], `1 - L_j after / L_j before` after a step on task i (row i,
+        column j). cosines: float32 [tasks, tasks], of the gradients.
+    length: mean length of the steps over the tasks.
+    """
 
     effects: np.ndarray
     cosines: np.ndarray
@@ -30,20 +35,19 @@ class Measured:
 
 
 def effects_of(model: MultitaskParts, shared: list[keras.Variable]) -> Effects:
-    """A function from features and labels of a batch, and the longest step to take, to what is
-    measured; the model stays as it is.
+    """A function from features, labels and the maximal step length to affinities.
 
-    `effects` are the inter-task affinities `1 - L_j after / L_j before` of row i on column j, where
-    the shared variables have taken a step along task i's gradient (Fifty et al. 2021, NeurIPS,
-    section 3.1), `cosines` those of the gradients. NaN where a task is not in the batch.
+    It measures the inter-task affinity of Fifty et al. 2021 (NeurIPS, section 3.1): how a gradient
+    step of the shared variables on one task changes the loss of another one. It does not change the
+    model.
 
-    Departures: inference mode, since dropout would move losses by more than a step does; steps of
-    plain gradient descent, whatever the optimizer. They are as long as those asked for unless that
-    leads too far: every task's own loss must fall by at least half of what its gradient promises
-    (Armijo's rule: Nocedal and Wright, Numerical Optimization, 2006, equation 3.4), which for a
-    parabola is as far as its minimum. Else they are halved.
+    Departures from the paper: It computes in inference mode, because dropout would change losses by
+    more than a step does. Steps are plain gradient descent, whatever the optimizer. A step is
+    halved until each task's own loss falls by at least half of what its gradient predicts (Armijo's
+    rule: Nocedal and Wright, Numerical Optimization, 2006, equation 3.4). On a parabola, such a
+    step does not pass the minimum.
     """
-    places = Places(shared, parameters=True)
+    point = GradientPoint(shared, parameters=True)
 
     def losses(features: Tensors, labels: Tensors) -> tuple[list[tf.Tensor], tf.Tensor]:
         batch = batch_losses(
@@ -56,39 +60,39 @@ def effects_of(model: MultitaskParts, shared: list[keras.Variable]) -> Effects:
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         with tf.GradientTape(persistent=True) as tape:
             before, present = losses(features, labels)
-        rows = tf.stack([places.flat(tape.gradient(loss, places.tensors)) for loss in before])
+        rows = tf.stack([point.flatten(tape.gradient(loss, point.tensors)) for loss in before])
         gramian = gramian_of(rows)
         norms = tf.sqrt(tf.linalg.diag_part(gramian))
         rate = tf.math.divide_no_nan(length, tf.reduce_sum(norms) / tf.reduce_sum(present))
         effects = []
         for row in tf.unstack(rows * rate, num=len(before)):
-            kept = [tf.identity(v.value) for v in shared]
-            for v, step in zip(shared, places.apart(row), strict=True):
+            values = [tf.identity(v.value) for v in shared]
+            for v, step in zip(shared, point.unflatten(row), strict=True):
                 v.assign_sub(step)
             after, _ = losses(features, labels)
-            for v, value in zip(shared, kept, strict=True):
+            for v, value in zip(shared, values, strict=True):
                 v.assign(value)
             effects.append(1 - tf.stack(after) / tf.stack(before))
         cosines = tf.math.divide_no_nan(gramian, norms[:, None] * norms)
-        promised = rate * tf.linalg.diag_part(gramian) / tf.stack(before)
-        there = present[:, None] * present > 0
+        predicted = rate * tf.linalg.diag_part(gramian) / tf.stack(before)
+        both = present[:, None] * present > 0
         nan = np.float32(np.nan)
         return (
-            tf.where(there, tf.stack(effects), nan),
-            tf.where(there, cosines, nan),
-            tf.where(present > 0, promised, nan),
+            tf.where(both, tf.stack(effects), nan),
+            tf.where(both, cosines, nan),
+            tf.where(present > 0, predicted, nan),
         )
 
     compiled = tf.function(measure, autograph=False, reduce_retracing=True)
 
     def effects(features: Tensors, labels: Tensors, length: float) -> Measured:
         for _ in range(TRIES):
-            told = compiled(features, labels, tf.constant(length, tf.float32))
-            found, cosines, promised = (t.numpy() for t in told)
-            kept = np.diagonal(found) >= promised / 2 - NOISE
-            if np.all(kept | np.isnan(promised)):
+            tensors = compiled(features, labels, tf.constant(length, tf.float32))
+            affinities, cosines, predicted = (t.numpy() for t in tensors)
+            fell = np.diagonal(affinities) >= predicted / 2 - NOISE
+            if np.all(fell | np.isnan(predicted)):
                 break
             length /= 2
-        return Measured(found, cosines, length)
+        return Measured(affinities, cosines, length)
 
     return effects

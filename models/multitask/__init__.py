@@ -1,1 +1,1 @@
-"""Multitask."""
+"""The multitask model and its training step."""

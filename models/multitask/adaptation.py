@@ -1,11 +1,11 @@
-"""A transfer mode at work on the trunk of a model that trains."""
+"""Applies a transfer mode to the trunk of a model while it trains."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from models.lazy import keras
-from models.optimizers.per_variable_rates import Pace
+from models.optimizers.variable_rates import VariableRate
 from models.transfer.base import Phase, Plan, Transfer, TransferError
 from models.transfer.frozen import Frozen
 from models.trunks.layers.hub_module import why_frozen
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class Adaptation:
-    """Carries out the plan of a mode, or lets the whole trunk train where there is none.
+    """Carries out the plan of a transfer mode. Without a mode, the whole trunk trains.
 
     phases, notes: see `Plan`.
     """
 
     def __init__(self, transfer: Transfer | None, model: MultitaskParts) -> None:
-        """Prepare the model, which has its pretrained weights.
+        """Prepare a model that has its pretrained weights.
 
         Raises:
             TransferError: the mode does not fit the trunk.
@@ -34,7 +34,7 @@ class Adaptation:
         if transfer is None:
             plan = Plan((Phase(0, before),))
         else:
-            _keep_statistics(trunk)
+            _freeze_statistics(trunk)
             plan = transfer.plan(trunk)
         for graft in model.grafts:
             graft.trainable = True
@@ -51,14 +51,14 @@ class Adaptation:
         self._rates, self._first_epochs = plan.rates, trained
         self._added = len(plan.added)
         self._candidates = (*before, *plan.added)
-        """Whatever of the trunk may train in some phase."""
+        """The variables of the trunk that may train in some phase."""
         self._constant = {id(v) for v in self._candidates if id(v) not in trained}
         if not trained:
             self._constant |= self._of_trunk
 
     @property
-    def whole(self) -> bool:
-        """Whether the trunk trains as it was built, all of it all the time."""
+    def trains_everything(self) -> bool:
+        """Whether all variables of the trunk train in all epochs, and no others are added."""
         built = {id(v) for v in self._candidates}
         return self._added == 0 and all(
             {id(v) for v in phase.variables} == built for phase in self.phases
@@ -66,25 +66,28 @@ class Adaptation:
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """All variables of the model that train in some phase, in a fixed order."""
+        """All variables of the model that train in some phase, always in the same order."""
         others = [v for v in self.model.trainable_variables if id(v) not in self._of_trunk]
         return [v for v in self._candidates if id(v) in self._first_epochs] + others
 
     @property
     def changing(self) -> list[keras.Variable]:
-        """The variables of the model that training may change, in a fixed order."""
+        """The variables of the model that training may change, always in the same order."""
         return [v for v in self.model.variables if id(v) not in self._constant]
 
-    def paces(self, steps_per_epoch: int) -> list[Pace]:
+    def variable_rates(self, steps_per_epoch: int) -> list[VariableRate]:
         """How each of `variables` trains."""
         return [
-            Pace(self._rates.get(id(v), 1.0), self._first_epochs.get(id(v), 0) * steps_per_epoch)
+            VariableRate(
+                rate=self._rates.get(id(v), 1.0),
+                first_step=self._first_epochs.get(id(v), 0) * steps_per_epoch,
+            )
             for v in self.variables
         ]
 
     def enter(self, phase: Phase) -> None:
-        """Let the variables of a phase train, and no others of the trunk; where none does, the
-        trunk runs in inference mode.
+        """Begin a phase: of the trunk, only its variables train. If it has none, the trunk runs in
+        inference mode.
         """
         training = {id(v) for v in phase.variables}
         for v in self._candidates:
@@ -92,21 +95,21 @@ class Adaptation:
         self.model.trunk_trains = bool(training) or self.transfer is None
 
     def finish(self) -> None:
-        """Leave the trunk as it is built, with the adapted weights."""
+        """Restore the architecture of the trunk, with the adapted weights."""
         if self.transfer is not None:
             self.transfer.finish(self.model.trunk)
         for v in self._candidates:
             v.trainable = True
 
 
-def _keep_statistics(trunk: keras.Model) -> None:
-    """Have batch normalisation run in inference mode, although its scale and offset may train."""
+def _freeze_statistics(trunk: keras.Model) -> None:
+    """Let batch normalisation use its pretrained statistics; its scale and offset may train."""
     for layer in trunk._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
-            _without_training(layer)
+            _run_in_inference_mode(layer)
 
 
-def _without_training(layer: keras.Layer) -> None:
+def _run_in_inference_mode(layer: keras.Layer) -> None:
     call = layer.call
 
     def in_inference_mode(inputs, training=None, mask=None):  # type: ignore[no-untyped-def]

@@ -1,4 +1,4 @@
-"""What the heads make of a batch. Imports TensorFlow."""
+"""Losses and metrics of all tasks on one batch. Imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from models.tasks.heads.head import Head
 from models.tasks.heads.losses import filled, masked_mean, present
 
 Tensors = Mapping[str, keras.KerasTensor]
-"""By the name of a feature or a task: [batch, ...]."""
+"""Tensors [batch, ...] by the name of a feature or a task."""
 
 
 @dataclass(frozen=True)
 class BatchLosses:
-    """What the heads make of a batch.
+    """Losses and metric totals of all tasks.
 
-    losses: float32 [tasks], means over labelled rows. rows: float32 [tasks], how many there are.
-    totals: what each head's metrics add up. each: `losses` before they were stacked: the gradient
-        of one of these passes through the tower of its own task alone.
+    losses: float32 [tasks], means over the labelled rows. rows: float32 [tasks], number of labelled
+        rows. totals: for each head, the vector that its metrics add up over an epoch.
+    each: the elements of `losses` as separate tensors. The gradient of one of them passes only
+        through the tower of its own task.
     """
 
     losses: tf.Tensor
@@ -34,7 +35,7 @@ class BatchLosses:
 
 
 def batch_losses(heads: tuple[Head, ...], labels: Tensors, outputs: Tensors) -> BatchLosses:
-    """Each head's loss and totals."""
+    """Compute the loss and the metric totals of each head."""
     losses, rows, totals = [], [], []
     for head in heads:
         name = head.target.name

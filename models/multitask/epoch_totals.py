@@ -1,4 +1,4 @@
-"""Epoch totals."""
+"""Sums over an epoch, and the figures that are computed from them. Imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -6,26 +6,24 @@ import numpy as np
 
 from models.lazy import keras, tf
 from models.multitask.batch_losses import BatchLosses
-from models.multitask.gradient_step import (
-    conflict_figures,
-    num_conflict_totals,
-)
+from models.multitask.gradient_step import conflict_figures, num_conflict_totals
 from models.tasks.heads.epoch_metrics import ratio
 from models.tasks.heads.head import Head
 
 
 class EpochTotals(keras.metrics.Metric):  # type: ignore[misc]
-    """All figures of an epoch in one vector, so that a step updates one variable.
+    """All sums of an epoch in one vector, so that a step updates only one variable.
 
-    Layout: per task the summed row losses, the labelled rows, the summed balancing weights and the
-    steps with a label; then the summed objective and the steps; then what `conflict_totals` gives,
-    where the balancing method looks at gradients; then every head's own totals.
+    Layout: per task the sum of row losses, the number of labelled rows, the sum of balancing
+    weights and the number of steps with a label; then the sum of the objective and the number of
+    steps; then `conflict_totals` if the balancing method uses gradients; then the totals of each
+    head.
     """
 
-    def __init__(self, heads: tuple[Head, ...], by_gradients: bool) -> None:
+    def __init__(self, heads: tuple[Head, ...], balances_gradients: bool) -> None:
         super().__init__(name="totals")
         self.heads = heads
-        self.num_conflicts = num_conflict_totals(len(heads)) if by_gradients else 0
+        self.num_conflicts = num_conflict_totals(len(heads)) if balances_gradients else 0
         sizes = [len(heads)] * 4 + [2, self.num_conflicts] + [h.num_totals for h in heads]
         self.cuts = [int(i) for i in np.cumsum(sizes)[:-1]]
         self.sums = self.add_variable((sum(sizes),), "zeros", name="sums")
@@ -37,8 +35,11 @@ class EpochTotals(keras.metrics.Metric):  # type: ignore[misc]
         objective: tf.Tensor | None = None,
         conflicts: tf.Tensor | None = None,
     ) -> None:
-        """Add a batch; a training step also gives the balancing weights [tasks] (NaN if the method
-        has none), the objective, and `conflict_totals` where gradients were balanced.
+        """Add a batch.
+
+        weights, objective: of a training step; None in evaluation. Weights [tasks] are NaN if the
+            method has none.
+        conflicts: `conflict_totals` of a step that balanced gradients.
         """
         training = weights is not None
         present = batch.present if training else tf.zeros_like(batch.rows)
@@ -51,7 +52,7 @@ class EpochTotals(keras.metrics.Metric):  # type: ignore[misc]
         self.sums.assign_add(tf.concat(parts, 0))
 
     def result(self) -> dict[str, float]:
-        """The figures by name; NaN where no row carried a label."""
+        """The figures by name; NaN for a task without any labelled row."""
         parts = np.split(self.sums.numpy(), self.cuts)
         losses, rows, weights, steps_present, (objective, steps), conflicts = parts[:6]
         figures = {"loss": 0.0}

@@ -1,4 +1,7 @@
-"""Gradients of all variables where a method balances one gradient per task. Imports TensorFlow."""
+"""One forward and backward pass of methods that balance one gradient per task. Imports TensorFlow.
+
+`models.multitask.train_step` applies the gradients.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ from models.tasks.heads.epoch_metrics import ratio
 
 @dataclass(frozen=True)
 class Pass:
-    """One way forward and back through a model.
+    """Result of one forward and backward pass.
 
-    gradients: by the model's trainable variables. weights: [tasks], what each task's loss or
-    gradient was multiplied by; NaN where the method has none. conflicts: `conflict_totals`, where
-    the method looks at gradients.
+    gradients: one per trainable variable of the model, in its order.
+    weights: [tasks], the factor of each task's loss or gradient; NaN if the method has none.
+    conflicts: see `conflict_totals`; None unless the method balances gradients.
     """
 
     batch: BatchLosses
@@ -37,12 +40,14 @@ def balanced_pass(
     features: Tensors,
     labels: Tensors,
 ) -> Pass:
-    """One pass back per task goes through its own tower, for the gradients of the tower and of the
-    representation; then one with the combined gradient goes through what tasks share. Where the
-    method balances at parameters, each task's pass goes all the way.
+    """The pass of a gradient-based method.
 
-    shared: the variables behind the representation. Regularisation losses reach all variables as
-    they are.
+    Balancing at the representation takes one backward pass per task through its own tower, down to
+    the representation. The combined gradient then passes once through the shared layers. Balancing
+    at parameters takes one backward pass per task through the whole model.
+
+    shared: the variables before the representation. The gradients of regularisation losses are
+    added to all variables without balancing.
     """
     at_parameters = model.at_parameters
     with tf.GradientTape(persistent=at_parameters) as whole:
@@ -56,46 +61,46 @@ def balanced_pass(
         last.watch(batch.losses)
         objective = balancer.objective(batch.losses, batch.present)
     variables = model.trainable_variables
-    apart = {id(v) for v in (*shared, *balancer.variables)}
-    towers = [v for v in variables if id(v) not in apart]
-    own = [v for v in balancer.variables if v.trainable]
-    places = Places(shared if at_parameters else representation, at_parameters)
-    found: dict[int, list[tf.Tensor]] = {id(v): [] for v in variables}
+    not_in_towers = {id(v) for v in (*shared, *balancer.variables)}
+    towers = [v for v in variables if id(v) not in not_in_towers]
+    state = [v for v in balancer.variables if v.trainable]
+    point = GradientPoint(shared if at_parameters else representation, at_parameters)
+    parts: dict[int, list[tf.Tensor]] = {id(v): [] for v in variables}
 
     def add(to: Iterable[tf.Variable], gradients: Iterable[tf.Tensor | None]) -> None:
         for v, gradient in zip(to, gradients, strict=True):
             if gradient is not None:
-                found[id(v)].append(gradient)
+                parts[id(v)].append(gradient)
 
-    factors, by_own = last.gradient(objective, (batch.losses, own))
-    add(own, by_own)
+    factors, of_state = last.gradient(objective, (batch.losses, state))
+    add(state, of_state)
     tape, rows = whole if at_parameters else after, []
     for factor, loss in zip(tf.unstack(factors), batch.each, strict=True):
-        by_places, by_towers = tape.gradient(loss, (places.tensors, towers))
-        rows.append(places.flat(by_places))
-        add(towers, [None if g is None else factor * g for g in by_towers])
+        at_point, of_towers = tape.gradient(loss, (point.tensors, towers))
+        rows.append(point.flatten(at_point))
+        add(towers, [None if g is None else factor * g for g in of_towers])
     gradients = tf.stack(rows)
     gramian = gramian_of(gradients)
-    tasks = TaskGradients(batch.losses, batch.present, gradients, gramian, places.values())
+    tasks = TaskGradients(batch.losses, batch.present, gradients, gramian, point.values())
     combined, weights = balancer.combine(tasks)
     if at_parameters:
-        add(shared, places.apart(combined))
+        add(shared, point.unflatten(combined))
         if penalties:
             add(variables, whole.gradient(penalties, variables))
     else:
-        starts = [*places.apart(combined), *map(tf.ones_like, penalties)]
-        ends = [*places.tensors, *penalties]
+        starts = [*point.unflatten(combined), *map(tf.ones_like, penalties)]
+        ends = [*point.tensors, *penalties]
         add(variables, whole.gradient(ends, variables, output_gradients=starts))
     if weights is None:
         weights = tf.fill([len(rows)], np.float32(np.nan))
     if penalties:
         objective += tf.add_n(penalties)
-    sums = [_sum(found[id(v)]) for v in variables]
+    sums = [_sum(parts[id(v)]) for v in variables]
     return Pass(batch, objective, sums, weights, conflict_totals(gramian, batch.present))
 
 
-class Places:
-    """Where gradients of tasks are taken: at tensors [batch, ...], or at parameters."""
+class GradientPoint:
+    """Where the gradients of tasks are taken: at tensors [batch, ...], or at parameters."""
 
     def __init__(self, tensors: tf.Tensor | list[tf.Tensor], parameters: bool) -> None:
         self.tensors = tf.nest.flatten(tensors)
@@ -103,9 +108,9 @@ class Places:
         shapes = [t.shape if parameters else t.shape[1:] for t in self.tensors]
         self._sizes = [int(np.prod(shape)) for shape in shapes]
 
-    def flat(self, gradients: list[tf.Tensor | None]) -> tf.Tensor:
-        """Side by side: float32 [batch, features], or [1, parameters]; zeros for None."""
-        there = [
+    def flatten(self, gradients: list[tf.Tensor | None]) -> tf.Tensor:
+        """Concatenate: float32 [batch, features], or [1, parameters]; zeros for None."""
+        dense = [
             tf.zeros_like(t) if g is None else tf.convert_to_tensor(g)
             for g, t in zip(gradients, self.tensors, strict=True)
         ]
@@ -113,21 +118,21 @@ class Places:
         return tf.concat(
             [
                 tf.reshape(tf.cast(t, tf.float32), [count, size])
-                for t, count, size in zip(there, rows, self._sizes, strict=True)
+                for t, count, size in zip(dense, rows, self._sizes, strict=True)
             ],
             1,
         )
 
-    def apart(self, flat: tf.Tensor) -> list[tf.Tensor]:
-        """The inverse of `flat`: shapes and dtypes of the places."""
+    def unflatten(self, flat: tf.Tensor) -> list[tf.Tensor]:
+        """The inverse of `flatten`, with the shapes and dtypes of the tensors."""
         return [
             tf.cast(tf.reshape(piece, tf.shape(t)), t.dtype)
             for piece, t in zip(tf.split(flat, self._sizes, 1), self.tensors, strict=True)
         ]
 
     def values(self) -> tf.Tensor | None:
-        """The representation, as `flat` has gradients; None for parameters."""
-        return None if self.parameters else self.flat(self.tensors)
+        """The representation, flattened as gradients are; None for parameters."""
+        return None if self.parameters else self.flatten(self.tensors)
 
 
 def gramian_of(gradients: tf.Tensor) -> tf.Tensor:
@@ -142,13 +147,17 @@ def num_conflict_totals(tasks: int) -> int:
 
 
 def conflict_totals(gramian: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
-    """Float32 [tasks + 3]: each gradient's norm; then, over the pairs of present tasks that have
-    gradients, the sum of their cosines, how many are negative, and how many pairs there are.
+    """What a step adds to the totals behind `conflict_figures`.
+
+    Returns:
+        Float32 [tasks + 3]: the norm of each gradient; then three numbers about the pairs of
+        present tasks with non-zero gradients: the sum of their cosines, the number of negative
+        cosines, and the number of pairs.
     """
     norms = tf.sqrt(tf.linalg.diag_part(gramian))
-    there = tf.cast(norms > 0, tf.float32) * present
-    pairs = there[:, None] * there
-    pairs = tf.linalg.band_part(pairs, 0, -1) - tf.linalg.diag(there)
+    counted = tf.cast(norms > 0, tf.float32) * present
+    pairs = counted[:, None] * counted
+    pairs = tf.linalg.band_part(pairs, 0, -1) - tf.linalg.diag(counted)
     cosines = pairs * tf.math.divide_no_nan(gramian, norms[:, None] * norms)
     conflicts = tf.cast(cosines < 0, tf.float32)
     return tf.concat([norms, [tf.reduce_sum(x) for x in (cosines, conflicts, pairs)]], 0)
@@ -157,10 +166,13 @@ def conflict_totals(gramian: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
 def conflict_figures(
     tasks: Sequence[str], totals: np.ndarray, steps: np.ndarray
 ) -> dict[str, float]:
-    """`<task>_gradient_norm`, the mean `gradient_cosine` of two tasks, and `conflict_rate`, the
-    share of pairs whose cosine is negative; NaN where nothing was counted.
+    """How far the gradients of the tasks agree; NaN where nothing was counted.
 
-    totals: sums of `conflict_totals`. steps: [tasks], those in which the task was present.
+    totals: sums of `conflict_totals`. steps: [tasks], number of steps with the task.
+
+    Returns:
+        `<task>_gradient_norm`; `gradient_cosine`: the mean cosine of two tasks' gradients;
+        `conflict_rate`: the share of pairs with a negative cosine.
     """
     norms, (cosines, conflicts, pairs) = totals[:-3], totals[-3:]
     figures = {

@@ -1,6 +1,6 @@
-"""The parts of a multitask model and the way forward through them. Imports TensorFlow.
+"""The parts of a multitask model and its forward pass. Imports TensorFlow.
 
-Training is not here: `models.multitask.train_step` and what it calls work on these parts.
+The training step is in `models.multitask.train_step`, which works on these parts.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from models.trunks.base import Trunk
 
 
 class MultitaskParts(keras.Model):  # type: ignore[misc]
-    """Trunk, sharing, heads and balancing method of a model.
+    """Trunk, sharing scheme, heads and balancing method of a model.
 
     heads: one per task, in the order of the tasks.
-    trunk: from features to a representation. common: from there to what the towers share; None
-        where they share the representation. towers: from there to every task's raw outputs.
+    trunk: from features to the trunk's output. common: from that to the representation that the
+        towers share; None if they share the trunk's output. towers: from the representation to the
+        raw outputs of all tasks.
     grafts: the layers that the sharing scheme adds.
-    trunk_trains: whether the trunk leaves inference mode while the model trains.
-    at_parameters: whether a method that balances gradients takes them at shared parameters.
+    trunk_trains: whether the trunk runs in training mode while the model trains.
+    at_parameters: whether a gradient-based method takes gradients at shared parameters.
     gradients_meet: where gradients of different tasks can be compared: see `Sharing`.
     """
 
@@ -76,20 +77,20 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         return outputs
 
     def represent(self, features: Tensors, training: bool = False) -> keras.KerasTensor:
-        """What the towers share: a tensor or a list of tensors [batch, ...]. The trunk makes it of
-        the features, unless its output is there, as the feature `representation`.
+        """The representation that the towers share: a tensor or a list of tensors [batch, ...].
+
+        features: if they hold the trunk's output under the name `REPRESENTATION`, the trunk does
+            not run.
         """
         if REPRESENTATION in features:
-            representation = features[REPRESENTATION]
+            output = features[REPRESENTATION]
         else:
-            representation = self.trunk(features, training=training and self.trunk_trains)
-        if self.common is None:
-            return representation
-        return self.common(representation, training=training)
+            output = self.trunk(features, training=training and self.trunk_trains)
+        return output if self.common is None else self.common(output, training=training)
 
     def shared_variables(self, features: Tensors) -> list[keras.Variable]:
-        """The trainable variables that `represent` uses for such features, but for those that serve
-        one task alone.
+        """The trainable variables that `represent` uses for these features, without those that
+        belong to one task only.
         """
         parts = [] if REPRESENTATION in features else [self.trunk]
         parts += [] if self.common is None else [self.common]
@@ -97,30 +98,30 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         return [v for part in parts for v in part.trainable_variables if id(v) not in private]
 
     def answers(self, features: Tensors) -> dict[str, keras.KerasTensor]:
-        """What is served, float32 [batch, units] by task: probabilities, or values in the label's
-        own unit.
+        """The served answers, float32 [batch, units] by task: probabilities, or values in the unit
+        of the label.
         """
         outputs = self(features, training=False)
         return {h.target.name: h.answer(outputs[h.target.name]) for h in self.heads}
 
     def count_params(self) -> int:
-        """Of what is served: the balancing method's state is not."""
+        """Parameters of the served model, without the state of the balancing method."""
         state = sum(int(np.prod(v.shape)) for v in self.balancer.variables)
         return int(super().count_params()) - state
 
     def gate_figures(self) -> dict[str, float]:
-        """What the layers of the sharing scheme report after an epoch."""
+        """The figures that layers of the sharing scheme report after an epoch."""
         return {name: value for graft in self.grafts for name, value in graft.figures().items()}
 
     def load_weights_from(self, arrays: list[np.ndarray]) -> None:
         """Set `weights`, in order.
 
         Raises:
-            ValueError: they are not the weights of such a model.
+            ValueError: the arrays do not have the shapes of the weights.
         """
-        given, expected = [a.shape for a in arrays], [tuple(w.shape) for w in self.weights]
-        if given != expected:
-            raise ValueError(f"Expected weights of shapes {expected}. Received: {given}")
+        received, expected = [a.shape for a in arrays], [tuple(w.shape) for w in self.weights]
+        if received != expected:
+            raise ValueError(f"Expected weights of shapes {expected}. Received: {received}")
         self.set_weights(arrays)
 
 
@@ -133,7 +134,8 @@ def _smoothed(
 
 
 def _with_heads(branches: keras.Model, widths: Widths, heads: tuple[Head, ...]) -> keras.Model:
-    """From what tasks share to raw outputs, which stay float32 in mixed precision.
+    """A model from the shared representation to raw outputs, which are float32 in mixed precision
+    too.
 
     widths: units of the layers between a branch and its head.
     """

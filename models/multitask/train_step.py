@@ -1,4 +1,4 @@
-"""One step of training: losses of the tasks -> balancing -> update. Imports TensorFlow."""
+"""One training step: task losses, then balancing, then the update. Imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from models.multitask.parts import MultitaskParts
 def train_step(
     model: MultitaskParts, totals: EpochTotals, features: Tensors, labels: Tensors
 ) -> dict[str, tf.Tensor]:
-    """Update all trainable variables, those of the balancing method among them.
+    """Update all trainable variables, including those of the balancing method.
 
-    Every task's loss depends on what tasks share through the representation alone: a method that
-    wants one gradient per task takes it there, and then one pass back through what is shared. Where
-    nothing of that trains there is nothing to balance, and the method's objective is minimised.
+    A gradient-based method needs shared variables that train. If there are none, there is nothing
+    to balance, and the step minimises the method's objective.
     """
     balancer = model.balancer
     if isinstance(balancer, BilevelBalancer):
         balancer.update_weights(BatchLookahead(model, features, labels))
     shared = model.shared_variables(features)
     if isinstance(balancer, GradientBalancer) and shared:
-        done = balanced_pass(model, balancer, shared, features, labels)
+        result = balanced_pass(model, balancer, shared, features, labels)
     else:
-        done = _plain_pass(model, features, labels)
-    model.optimizer.apply(done.gradients, model.trainable_variables)
+        result = _plain_pass(model, features, labels)
+    model.optimizer.apply(result.gradients, model.trainable_variables)
     if isinstance(balancer, HindsightBalancer):
         outputs = model.towers(model.represent(features, training=True), training=True)
         after = batch_losses(model.heads, labels, outputs)
-        balancer.after_update(done.batch.losses, after.losses, done.batch.present)
-    totals.update_state(done.batch, done.weights, done.objective, done.conflicts)
-    return {"objective": done.objective}
+        balancer.after_update(result.batch.losses, after.losses, result.batch.present)
+    totals.update_state(result.batch, result.weights, result.objective, result.conflicts)
+    return {"objective": result.objective}
 
 
 def _plain_pass(model: MultitaskParts, features: Tensors, labels: Tensors) -> Pass:
+    """Backpropagate one scalar: the weighted losses and the regularisation losses."""
     balancer = model.balancer
-    scalar = balancer.objective if isinstance(balancer, GradientBalancer) else balancer
+    objective_of = balancer.objective if isinstance(balancer, GradientBalancer) else balancer
     with tf.GradientTape() as tape:
         outputs = model.towers(model.represent(features, training=True), training=True)
         batch = batch_losses(model.heads, labels, outputs)
-        objective = scalar(batch.losses, batch.present)
+        objective = objective_of(batch.losses, batch.present)
         if penalties := model.losses:
             objective += keras.ops.sum(penalties)
     gradients, weights = tape.gradient(objective, (model.trainable_variables, batch.losses))
@@ -53,7 +53,7 @@ def _plain_pass(model: MultitaskParts, features: Tensors, labels: Tensors) -> Pa
 def test_step(
     model: MultitaskParts, totals: EpochTotals, features: Tensors, labels: Tensors
 ) -> dict[str, tf.Tensor]:
-    """Count losses and metrics."""
+    """Add the losses and metrics of a batch to the totals."""
     batch = batch_losses(model.heads, labels, model(features, training=False))
     totals.update_state(batch)
     return {"loss": keras.ops.sum(batch.losses)}

@@ -1,1 +1,1 @@
-"""Optimizers."""
+"""Optimizers for transfer and for fast updates."""

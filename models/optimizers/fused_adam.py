@@ -1,8 +1,8 @@
-"""Adam in one pass over memory.
+"""Adam as one TensorFlow operation per variable.
 
 Keras writes the update of a variable as a dozen operations, each of which reads and writes an array
-of its size; TensorFlow has the same formula (Kingma and Ba 2015, arXiv:1412.6980, end of section 2)
-as one operation. For a BERT that is most of the time of a step with few rows.
+of its size. TensorFlow has the same formula (Kingma and Ba 2015, arXiv:1412.6980, end of section 2)
+as one operation. For a BERT and small batches, the update takes most of the time of a step.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from models.lazy import keras, tf
 
 
 class FusedAdam:
-    """Before `keras.optimizers.Adam` or `AdamW`: the same update, within 1e-5 of a step: in float32
-    that is how far 1 - 0.999 is from 0.001.
+    """Mix-in before `keras.optimizers.Adam` or `AdamW`.
+
+    Updates differ from those of Keras by at most 1e-5 of a step: in float32, 1 - 0.999 differs from
+    0.001 by that much.
     """
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """See `keras.optimizers.Optimizer.update_step`."""
         if self.amsgrad or keras.config.backend() != "tensorflow":
             super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
             return

@@ -1,1 +1,1 @@
-"""Store."""
+"""Results of stages on disk, found by fingerprint."""

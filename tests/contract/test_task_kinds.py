@@ -21,7 +21,7 @@ from components.labels.base import JOINED, NUMBER, LabelColumn, LabelSample, lab
 from components.labels.encoding import counted, encode, labelled, resolve
 from components.labels.label_counts import LabelCounts
 from components.labels.task_statistics_gen import TaskStatisticsGen
-from components.training.subset import Subset, chosen
+from components.training.subset import Subset, chosen_rows
 from components.validation.example_validator import ExampleValidator
 from models.balancing.loss_based.equal import Equal
 from models.balancing.loss_based.uncertainty import Uncertainty
@@ -165,7 +165,7 @@ def test_class_codes_and_probes(kind: str) -> None:
 
 def test_rows_can_be_drawn(kind: str) -> None:
     target = target_of(kind)
-    rows = chosen(Subset(rows=50), {"t": encode(target, COLUMN, ROWS)}, (target,))
+    rows = chosen_rows(Subset(rows=50), {"t": encode(target, COLUMN, ROWS)}, (target,))
     assert len(np.unique(rows)) == 50
 
 

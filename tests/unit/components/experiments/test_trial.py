@@ -20,7 +20,7 @@ from components.labels.encoding import encode, resolve
 from components.stage import Context
 from components.training.recipe import Recipe, TrainerInputs
 from components.training.settings import Training
-from components.training.subset import Subset, chosen
+from components.training.subset import Subset, chosen_rows
 from components.training.trainer import Trainer
 from models.inputs.base import Input
 from models.inputs.categorical import CategoricalInput
@@ -170,7 +170,7 @@ def test_a_class_that_a_subset_lacks_is_still_a_class(
 def rows_of(train: pa.Table, seed: int) -> np.ndarray:
     target = resolve(TASKS[0], train.column("bright"))
     labels = encode(target, train.column("bright"), train.num_rows)
-    return chosen(Subset(rows=2, seed=seed), {target.name: labels}, (target,))
+    return chosen_rows(Subset(rows=2, seed=seed), {target.name: labels}, (target,))
 
 
 @pytest.mark.parametrize("values", [["A", "B", "C"], ["one two", "three", ""]])

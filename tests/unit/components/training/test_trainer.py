@@ -19,7 +19,7 @@ from components.data.raw import raw_inputs
 from components.errors import RootstockError
 from components.export.keras_model import load_keras
 from components.stage import Context
-from components.training.callbacks import Monitor
+from components.training.monitor import Monitor
 from components.training.recipe import TrainerInputs
 from components.training.settings import EarlyStopping, Training
 from components.training.trainer import Trainer
@@ -233,7 +233,7 @@ def test_class_weights_of_unknown_classes_are_refused(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"weight_decay": 0.1}, "weight_decay needs `optimizer: adamw`"),
-        ({"group_by_length": True, "xla": True}, "group_by_length saves nothing with `xla`"),
+        ({"group_by_length": True, "xla": True}, "group_by_length has no effect with `xla`"),
         (
             {"group_by_length": True, "sampling": {"name": "round_robin"}},
             "group_by_length needs `sampling: proportional`",
@@ -247,7 +247,7 @@ def test_what_would_be_ignored_is_refused(settings: dict[str, object], message: 
 
 def test_a_warning_says_that_grouping_by_length_saves_nothing(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
-    with pytest.raises(AssertionError, match="group_by_length does nothing"):
+    with pytest.raises(AssertionError, match="group_by_length has no effect"):
         quick(group_by_length=True).run(inputs, context(tmp_path))
 
 

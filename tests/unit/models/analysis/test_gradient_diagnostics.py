@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.analysis.gradient_diagnostics import effective_rank, inspector
+from models.analysis.gradient_diagnostics import effective_rank, gradient_diagnostics
 from models.balancing.base import Balancing
 from models.balancing.gradient_based.gradnorm import GradNorm
 from models.balancing.gradient_based.mgda import MGDA
@@ -63,19 +63,19 @@ def test_plain_training_reports_conflicts() -> None:
     head = next(la for la in model.towers.layers if la.name == "a.head")
     other = next(la for la in model.towers.layers if la.name == "b.head")
     other.kernel.assign(head.kernel)
-    figures = inspector(model)(X, {"a": SIGNS, "b": SIGNS})
+    figures = gradient_diagnostics(model)(X, {"a": SIGNS, "b": SIGNS})
     assert figures["gradient_cosine"] == pytest.approx(1, abs=1e-5)
     assert figures["conflict_rate"] == 0
     assert figures["gradient_rank"] == pytest.approx(1, abs=0.01)
     other.kernel.assign(-head.kernel)
-    assert inspector(model)(X, {"a": SIGNS, "b": SIGNS})["conflict_rate"] == 1
+    assert gradient_diagnostics(model)(X, {"a": SIGNS, "b": SIGNS})["conflict_rate"] == 1
     other.kernel.assign(weights[[w.path for w in model.weights].index(other.kernel.path)])
     for before, after in zip(weights, model.weights, strict=True):
         np.testing.assert_array_equal(before, after)
 
 
 def test_one_task_is_exact_at_the_representation() -> None:
-    figures = inspector(make_model(MGDA(), "a"))(X, {"a": SIGNS})
+    figures = gradient_diagnostics(make_model(MGDA(), "a"))(X, {"a": SIGNS})
     assert figures["exactness"] == pytest.approx(1, abs=1e-5)
 
 
@@ -84,7 +84,7 @@ def test_exactness_leaves_the_methods_state(balancing: Balancing) -> None:
     model = make_model(balancing, "abc")
     before = [np.array(v) for v in model.balancer.variables]
     labels = {"a": SIGNS, "b": 1 - SIGNS, "c": np.roll(SIGNS, 3)}
-    figures = inspector(model)(X, labels)
+    figures = gradient_diagnostics(model)(X, labels)
     assert -1 <= figures["exactness"] <= 1.0001
     assert "gradient_cosine" not in figures
     for old, v in zip(before, model.balancer.variables, strict=True):
@@ -92,7 +92,8 @@ def test_exactness_leaves_the_methods_state(balancing: Balancing) -> None:
 
 
 def test_at_parameters_there_is_nothing_to_compare() -> None:
-    figures = inspector(make_model(MGDA(at="parameters"), "ab"))(X, {"a": SIGNS, "b": SIGNS})
+    model = make_model(MGDA(at="parameters"), "ab")
+    figures = gradient_diagnostics(model)(X, {"a": SIGNS, "b": SIGNS})
     assert "exactness" not in figures
 
 
@@ -104,7 +105,7 @@ def test_figures_are_taken_where_tasks_meet(name: str) -> None:
     model = MultitaskModel(FEATURES, targets, Scratch(width=6, dropout=0), sharing, Equal())
     a, b = (next(la for la in model.towers.layers if la.name == f"{t}.head") for t in "ab")
     b.kernel.assign(a.kernel)
-    figures = inspector(model)(X, {"a": SIGNS, "b": SIGNS})
+    figures = gradient_diagnostics(model)(X, {"a": SIGNS, "b": SIGNS})
     if name == "soft":
         assert figures == {}
     else:

@@ -117,7 +117,7 @@ def test_frozen_and_fine_tune(model: Small) -> None:
     tuned = Adaptation(FineTune(trunk_rate=0.25), model)  # type: ignore[arg-type]
     assert len(trained(tuned)[0]) == 8
     assert model.trunk_trains
-    rates = [p.rate for p in tuned.paces(10)]
+    rates = [p.rate for p in tuned.variable_rates(10)]
     assert rates == [0.25] * 8 + [1.0] * 2
 
 
@@ -125,8 +125,8 @@ def test_linear_then_fine_tune_starts_the_trunk_late(model: Small) -> None:
     adaptation = Adaptation(LinearThenFineTune(head_epochs=2), model)  # type: ignore[arg-type]
     assert [p.start for p in adaptation.phases] == [0, 2]
     assert [len(names) for names in trained(adaptation)] == [0, 8]
-    assert {p.first_step for p in adaptation.paces(7)[:8]} == {14}
-    assert {p.first_step for p in adaptation.paces(7)[8:]} == {0}
+    assert {p.first_step for p in adaptation.variable_rates(7)[:8]} == {14}
+    assert {p.first_step for p in adaptation.variable_rates(7)[8:]} == {0}
 
 
 def test_gradual_unfreezes_from_output_to_input(model: Small) -> None:
@@ -134,12 +134,13 @@ def test_gradual_unfreezes_from_output_to_input(model: Small) -> None:
     assert [p.start for p in adaptation.phases] == [0, 2, 4]
     groups = [{n.partition(".")[0] for n in names} for names in trained(adaptation)]
     assert groups == [{"stage2"}, {"stage2", "stage1"}, {"stage2", "stage1", "stem"}]
-    assert [p.first_step for p in adaptation.paces(1)] == [4] * 4 + [2] * 2 + [0] * 2 + [0] * 2
+    first_steps = [p.first_step for p in adaptation.variable_rates(1)]
+    assert first_steps == [4] * 4 + [2] * 2 + [0] * 2 + [0] * 2
 
 
 def test_layer_decay_slows_towards_the_input(model: Small) -> None:
     adaptation = Adaptation(LayerDecay(decay=0.5, trunk_rate=0.4), model)  # type: ignore[arg-type]
-    rates = [p.rate for p in adaptation.paces(1)]
+    rates = [p.rate for p in adaptation.variable_rates(1)]
     np.testing.assert_allclose(rates, [0.1] * 4 + [0.2] * 2 + [0.4] * 2 + [1.0] * 2)
 
 

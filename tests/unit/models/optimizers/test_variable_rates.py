@@ -1,4 +1,4 @@
-"""Optimizers with paces, against plain Keras optimizers on the same gradients."""
+"""Optimizers with rates, against plain Keras optimizers on the same gradients."""
 
 from functools import partial
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.lazy import keras
-from models.optimizers.per_variable_rates import Pace, paced
+from models.optimizers.variable_rates import VariableRate, with_variable_rates
 
 GRADIENTS = np.random.default_rng(0).normal(size=(9, 3)).astype("float32")
 OPTIMIZERS = {
@@ -31,8 +31,8 @@ def plain(name: str, rate: float, first: int = 0) -> np.ndarray:
 def test_rates_and_late_starts(name: str) -> None:
     cls, arguments = OPTIMIZERS[name]
     head, slow, late = (keras.Variable(np.ones(3, "float32")) for _ in range(3))
-    paces = [Pace(), Pace(rate=0.1), Pace(first_step=4)]
-    optimizer = paced(cls)(learning_rate=0.2, paces=paces, **arguments)
+    rates = [VariableRate(), VariableRate(rate=0.1), VariableRate(first_step=4)]
+    optimizer = with_variable_rates(cls)(learning_rate=0.2, rates=rates, **arguments)
     optimizer.build([head, slow, late])
     for step, g in enumerate(GRADIENTS):
         training = [head, slow, *([late] if step >= 4 else [])]
@@ -52,7 +52,7 @@ def test_in_a_graph_with_a_schedule(name: str) -> None:
 
     cls, arguments = OPTIMIZERS[name]
     found = []
-    for make in (cls, lambda **kw: paced(cls)(paces=[Pace()], **kw)):
+    for make in (cls, lambda **kw: with_variable_rates(cls)(rates=[VariableRate()], **kw)):
         v = keras.Variable(np.ones(3, "float32"))
         rate = keras.optimizers.schedules.CosineDecay(0.2, 9)
         optimizer = make(learning_rate=rate, **arguments)
@@ -73,8 +73,8 @@ def test_rows_that_occur_twice_count_as_their_sum(name: str, clip: float | None)
     cls, arguments = OPTIMIZERS[name]
     arguments = arguments | {"global_clipnorm": clip}
     rows, whole = (keras.Variable(np.ones((4, 3), "float32")) for _ in range(2))
-    paces = [Pace()]
-    in_slices = paced(cls)(learning_rate=0.2, paces=paces, **arguments)
+    rates = [VariableRate()]
+    in_slices = with_variable_rates(cls)(learning_rate=0.2, rates=rates, **arguments)
     dense = cls(learning_rate=0.2, **arguments)
     for step in range(3):
         slices = tf.IndexedSlices(GRADIENTS[step : step + 3], [0, 0, 2], [4, 3])

@@ -1,7 +1,7 @@
-"""What stages hand to each other: directories of known content, with the digest of that content.
+"""Artifacts: the inputs and outputs of stages, directories with known content.
 
-An artifact is light: opening its payload happens in the accessor that is called, so importing this
-module costs nothing but the standard library.
+Only the methods of an artifact open its files, so importing this module needs only the standard
+library.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SPLITS = ("train", "val", "test")
 class Artifact:
     """A directory (or, for `SourceFiles`, any path) and the digest of its content.
 
-    path: where it lies now. Never part of a fingerprint.
+    path: its current place, which is never part of a fingerprint.
     digest: of the content; empty until the runner has published it.
     """
 
@@ -36,22 +36,22 @@ class SourceFiles(Artifact):
 
 @dataclass(frozen=True)
 class Examples(Artifact):
-    """`<split>/part-NNNNN.parquet`, zstd, one row per example, raw columns of all sources.
+    """`<split>/part-NNNNN.parquet`, zstd: one row per example, with the raw columns of all sources.
 
-    A column that a source lacks is null in its rows.
+    A column that a source does not have is null in its rows.
     """
 
     def shards(self, split: str) -> list[Path]:
-        """The Parquet files of a split, in order; empty where the split has no rows."""
+        """The Parquet files of a split, in order; empty if the split has no rows."""
         return sorted((self.path / split).glob("*.parquet"))
 
     def splits(self) -> list[str]:
-        """Names of the splits that hold files, in the order train, val, test, then others."""
+        """Names of the splits with files, in the order train, val, test, then others."""
         names = [d.name for d in self.path.iterdir() if d.is_dir() and self.shards(d.name)]
         return sorted(names, key=lambda n: (SPLITS.index(n) if n in SPLITS else len(SPLITS), n))
 
     def num_rows(self, split: str) -> int:
-        """Rows of a split, from the files' footers."""
+        """Number of rows of a split, from the footers of its files."""
         import pyarrow.parquet as pq
 
         return sum(pq.read_metadata(p).num_rows for p in self.shards(split))
@@ -66,35 +66,37 @@ class Examples(Artifact):
 
 @dataclass(frozen=True)
 class Quarantine(Artifact):
-    """`records.jsonl`: one object per refused record: source, position, reason."""
+    """`records.jsonl`: one object per bad record, with source, position and reason."""
 
     def records(self) -> list[dict[str, Any]]:
-        """The refused records, in source order."""
+        """The bad records, in the order of the sources."""
         file = self.path / "records.jsonl"
         return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 @dataclass(frozen=True)
 class DuplicateReport(Artifact):
-    """`duplicates.json`: groups of duplicates, how many lie in several splits, and some of them."""
+    """`duplicates.json`: numbers of duplicate groups, in all and across splits, and examples."""
 
     def load(self) -> dict[str, Any]:
-        """Its content."""
-        told: dict[str, Any] = json.loads((self.path / "duplicates.json").read_text())
-        return told
+        """The content of the file."""
+        content: dict[str, Any] = json.loads((self.path / "duplicates.json").read_text())
+        return content
 
 
 @dataclass(frozen=True)
 class Statistics(Artifact):
-    """`FeatureStats.pb`: a `DatasetFeatureStatisticsList`, one dataset per split; `statistics.json`
-    holds the same figures and, for label columns, exact value counts; `statistics.html` shows them.
+    """`FeatureStats.pb`: a `DatasetFeatureStatisticsList` with one dataset per split.
+    `statistics.json`: the same figures and, for label columns, exact counts of values.
+    `statistics.html`: a page with them.
     """
 
 
 @dataclass(frozen=True)
 class TaskStatistics(Artifact):
-    """`tasks.json`: labels by task and pairs of labels by pair of tasks; `tasks.html` shows them;
-    `FeatureStats.pb`: a `DatasetFeatureStatisticsList` of them with crossed features.
+    """`tasks.json`: label counts by task, and counts of label pairs by pair of tasks.
+    `tasks.html`: a page with them. `FeatureStats.pb`: the same as a `DatasetFeatureStatisticsList`
+    with crossed features.
     """
 
 
@@ -105,39 +107,40 @@ class Schema(Artifact):
 
 @dataclass(frozen=True)
 class Anomalies(Artifact):
-    """`anomalies.pbtxt`: a tensorflow-metadata `Anomalies`, empty when all is well."""
+    """`anomalies.pbtxt`: a tensorflow-metadata `Anomalies`; empty if there are none."""
 
 
 @dataclass(frozen=True)
 class Preprocessing(Artifact):
-    """`preprocessing.json`: the features with their state, and the tasks with their classes."""
+    """`preprocessing.json`: the features with the state of their preprocessing."""
 
 
 @dataclass(frozen=True)
 class Batches(Artifact):
-    """`<split>/part-NNNNN.arrow`: preprocessed features as uncompressed Arrow IPC with fixed-size
-    columns, so that training reads them by memory map without a copy. Rows are those of `Examples`.
+    """`<split>/part-NNNNN.arrow`: preprocessed features of the rows of `Examples`, in their order.
+
+    Uncompressed Arrow IPC with fixed-size columns, which training maps into memory without a copy.
     """
 
 
 @dataclass(frozen=True)
 class Predictions(Artifact):
-    """`part-NNNNN.parquet` (or `.jsonl`, `.tfrecord`): kept columns and `predicted_<task>`, row by
-    row of the sources.
+    """`part-NNNNN.parquet` (or `.jsonl`, `.tfrecord`): for each source row, copied columns and
+    `predicted_<task>`.
     """
 
 
 @dataclass(frozen=True)
 class TrainedModel(Artifact):
-    """What rebuilds the Keras model: see `models.model_files`; and `history.json`: the figures of
-    every epoch.
+    """The files that rebuild the Keras model (see `models.model_files`), and `history.json`: the
+    figures of every epoch.
     """
 
 
 @dataclass(frozen=True)
 class ExportedModel(TrainedModel):
-    """What rebuilds the Keras model; `saved_model/`, which is served; and `expected.parquet`: raw
-    examples and the answers of the Keras model to them.
+    """The files that rebuild the Keras model; `saved_model/`, which is served; and
+    `expected.parquet`: raw examples with the answers of the Keras model.
     """
 
     @property
@@ -158,46 +161,47 @@ class Champion(Artifact):
 
 @dataclass(frozen=True)
 class Affinities(Artifact):
-    """`affinities.json`: task names; by part of training, what a step for one task does for each
-    other one, and the cosines of their gradients.
+    """`affinities.json`: task names; and, by part of training, the effects of a step on one task on
+    the losses of the others, and the cosines of the tasks' gradients.
     """
 
 
 @dataclass(frozen=True)
 class TrialResult(Artifact):
-    """`trial.json`: what a model of a study is worth and what it cost; see
+    """`trial.json`: metrics and costs of a model of a study, see
     `components.experiments.trial_result`. The model itself is not kept.
     """
 
 
 @dataclass(frozen=True)
 class Evaluation(Artifact):
-    """`evaluation.json`: by task, in all and by slice: metrics, their intervals and their changes
-    against the champion; the points of curves. `evaluation.html`: the same as a page.
+    """`evaluation.json`: for each task, in total and by slice: metrics with confidence intervals,
+    differences to the champion, and points of curves. `evaluation.html`: a page with them.
     """
 
 
 @dataclass(frozen=True)
 class Blessing(Artifact):
-    """`blessing.json`: {"judge", "blessed": bool, "reasons": [...]}, why not; beside them, what was
-    looked at: each threshold that was held against the model, or how it was served.
+    """`blessing.json`: {"judge", "blessed": bool, "reasons": [...]}, with reasons why not, and what
+    the judge measured: each threshold, or load times and latencies.
     """
 
     def blessed(self) -> bool:
-        """Whether the judge approved."""
+        """Whether the model passed."""
         return bool(json.loads((self.path / "blessing.json").read_text())["blessed"])
 
     def reasons(self) -> list[str]:
-        """Why not, one sentence each; empty when blessed."""
+        """Why it did not pass, one sentence each; empty if it did."""
         return list(json.loads((self.path / "blessing.json").read_text())["reasons"])
 
 
 @dataclass(frozen=True)
 class PushRecord:
-    """Where a model went. path, version: of the version directory; "" and 0 if it was not pushed.
+    """The result of a push.
 
-    digest: of the model. reasons: why it was not pushed, one sentence each. label: that it was
-    given.
+    version, path: of the version directory; 0 and "" if the model was not pushed.
+    digest: of the model. reasons: why it was not pushed, one sentence each.
+    label: of the version, if it has one.
     """
 
     model: str
@@ -209,7 +213,7 @@ class PushRecord:
 
     @property
     def pushed(self) -> bool:
-        """Whether the model went anywhere."""
+        """Whether the model was pushed."""
         return self.version > 0
 
 
@@ -218,6 +222,6 @@ class Pushed(Artifact):
     """`pushed.json`: a `PushRecord`."""
 
     def load(self) -> PushRecord:
-        """Where the model went, or why nowhere."""
-        told = json.loads((self.path / "pushed.json").read_text())
-        return PushRecord(**{**told, "reasons": tuple(told["reasons"])})
+        """The content of the file."""
+        content = json.loads((self.path / "pushed.json").read_text())
+        return PushRecord(**{**content, "reasons": tuple(content["reasons"])})

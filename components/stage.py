@@ -1,7 +1,7 @@
-"""The stage contract: frozen typed parameters, one method from input artifacts to output artifacts.
+"""The contract of a stage: frozen typed parameters, and one method from inputs to outputs.
 
-A stage reads only its inputs, writes only under the directories its `Context` gives it, and is
-deterministic given its parameters. What identifies its result is in `pipeline.store.fingerprint`.
+A stage reads only its inputs, writes only to the directories of its `Context`, and is deterministic
+given inputs and parameters. `pipeline.store.fingerprint` computes the key of its result.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ O = TypeVar("O", covariant=True)  # noqa: E741 - outputs, a frozen dataclass of 
 
 
 class Observer(Protocol):
-    """What a running stage tells the outside. Nothing it is told changes a result."""
+    """Receives reports of a running stage. It cannot influence the result."""
 
     def progress(self, done: int, total: int | None, unit: str, note: str = "") -> None:
-        """`done` of `total` units ("rows", "steps", …) are finished; None means total unknown."""
+        """`done` of `total` units ("rows", "steps", …) are finished; None if unknown."""
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """Figures of one step of a series, for example of an epoch."""
+        """Figures of one step of a series, for example of one epoch."""
 
     def figure(self, name: str, value: float | int | str) -> None:
-        """A main figure of this stage: it is kept with the artifact and shown in the summary."""
+        """A main figure of the stage, which is stored with the result and shown in the summary."""
 
     def warn(self, message: str) -> None:
-        """Something a person should know although the stage goes on."""
+        """A problem that the user should know about, although the stage continues."""
 
 
 class Silent:
-    """An observer that listens to nothing."""
+    """An observer that ignores all reports."""
 
     def progress(self, done: int, total: int | None, unit: str, note: str = "") -> None: ...
 
@@ -46,7 +46,7 @@ class Silent:
 
 @dataclass(frozen=True)
 class BeamOptions:
-    """Where Beam pipelines run: any runner by name, with its own options as `key=value`."""
+    """The Beam runner, by name, and its options as `key=value`."""
 
     runner: str = "FnApiRunner"
     options: tuple[str, ...] = ()
@@ -54,11 +54,11 @@ class BeamOptions:
 
 @dataclass(frozen=True)
 class Context:
-    """What a stage may touch besides its inputs. Never part of its fingerprint.
+    """What a stage may access besides its inputs. It is never part of a fingerprint.
 
-    output: an empty directory; the payload of output field `f` belongs in `output / f`.
-    scratch: a directory that survives a crash: the next attempt at the same fingerprint gets the
-        same one back, so checkpoints go there. It is removed once the outputs are published.
+    output: an empty directory. The artifact of output field `f` belongs in `output / f`.
+    scratch: a directory for checkpoints. It survives a crash: the next attempt with the same
+        fingerprint gets the same directory. It is removed when the outputs are published.
     """
 
     output: Path
@@ -70,8 +70,8 @@ class Context:
 class Stage(ABC, Generic[I, O]):
     """A step of the pipeline. Subclasses are frozen dataclasses whose fields are its parameters.
 
-    depends_on: further modules whose code the result depends on, where no import leads to them: the
-        stage starts them as another process, for example.
+    depends_on: further modules whose code the result depends on, although no import leads to them;
+        for example, modules that the stage starts as another process.
     """
 
     depends_on: ClassVar[tuple[str, ...]] = ()
@@ -81,18 +81,18 @@ class Stage(ABC, Generic[I, O]):
         """Turn input artifacts into output artifacts.
 
         Returns:
-            A frozen dataclass of artifacts; that in field `f` has `path == context.output / f`.
+            A frozen dataclass of artifacts. The one in field `f` has `path == context.output / f`.
 
         Raises:
-            RootstockError: for what the user can mend.
+            RootstockError: a problem that the user can solve.
         """
 
     def uses(self, inputs: I) -> tuple[object, ...]:
-        """Dataclasses that the stage reads from its inputs and whose own code it then runs, such as
-        the trunk of a trained model. They count as its parameters do when its code is looked up.
+        """Dataclasses in the inputs whose own code the stage runs, such as the trunk of a trained
+        model. Their code is part of the fingerprint, as the code of parameters is.
         """
         return ()
 
     def still_valid(self, outputs: object) -> bool:
-        """Whether cached outputs still hold: False if an effect outside the store is gone."""
+        """Whether cached outputs can be used; False if an effect outside of the store is gone."""
         return True

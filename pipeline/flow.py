@@ -28,6 +28,7 @@ from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
 from components.ingestion.readers import Reader
 from components.ingestion.readers.spans import by_span, resolved
 from components.ingestion.span_merger import SpanMerger, SpanMergerInputs
+from components.ingestion.splits import HashSplits
 from components.inputs.base import kind_of
 from components.labels.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
@@ -60,10 +61,10 @@ class Result:
 
 
 def pipeline(spec: Spec, run: Runner) -> Result:
-    """Run every stage of `spec`.
+    """Run all stages of a spec.
 
     Raises:
-        RootstockError: the data cannot be used as the spec says; finished stages are kept.
+        RootstockError: the data does not fit the spec. Results of finished stages are kept.
     """
     prepared = prepare(spec, run)
     trained, form = run(Trainer.of(recipe(spec)), prepared).model, spec.export
@@ -98,27 +99,27 @@ def pipeline(spec: Spec, run: Runner) -> Result:
 
 
 def prepare(spec: Spec, run: Runner) -> TrainerInputs:
-    """Run the stages before training: what the Trainer reads.
+    """Run the stages before training.
 
     Raises:
-        RootstockError: the data cannot be used as the spec says.
+        RootstockError: the data does not fit the spec.
     """
     inputs, tasks = tuple(spec.inputs.values()), tuple(spec.tasks.values())
     index = Path(spec.store) / "sources"
 
     examples = _examples(spec, run, index)
-    if (same := spec.data.duplicates) is not None:
+    if (rule := spec.data.duplicates) is not None:
         examples = run(
-            Deduplicator(columns=same.columns, near=same.near, drop=same.drop),
+            Deduplicator(columns=rule.columns, near=rule.near, drop=rule.drop),
             DeduplicatorInputs(examples),
         ).examples
-    described = StatisticsGen(
+    statistics_gen = StatisticsGen(
         images=tuple(i.column for i in inputs if kind_of(i).described_as == "image"),
         texts=tuple(i.column for i in inputs if kind_of(i).described_as == "text"),
     )
-    statistics = run(described, StatisticsGenInputs(examples)).statistics
-    if slices := spec.evaluation.slices:  # for people: nothing reads them, so nothing runs again
-        run(replace(described, slices=slices), StatisticsGenInputs(examples))
+    statistics = run(statistics_gen, StatisticsGenInputs(examples)).statistics
+    if slices := spec.evaluation.slices:  # only for people, so other slices run nothing else again
+        run(replace(statistics_gen, slices=slices), StatisticsGenInputs(examples))
     schema = run(SchemaGen(), SchemaGenInputs(statistics, _curated(spec, index))).schema
     anomalies = run(
         ExampleValidator(
@@ -130,14 +131,14 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
         ExampleValidatorInputs(
             statistics,
             schema,
-            previous=_compared(spec.data.previous, described, spec, run),
-            serving=_compared(spec.data.serving, described, spec, run),
+            previous=_statistics_of(spec.data.previous, statistics_gen, spec, run),
+            serving=_statistics_of(spec.data.serving, statistics_gen, spec, run),
         ),
     ).anomalies
     for sentence in warnings(anomalies):
         run.display.line(f"  ExampleValidator: warning: {sentence}")
-    if found := errors(anomalies):
-        raise RootstockError("\n".join([*found, f"All anomalies: {anomalies.path}"]))
+    if problems := errors(anomalies):
+        raise RootstockError("\n".join([*problems, f"All anomalies: {anomalies.path}"]))
 
     run(
         TaskStatisticsGen(tasks=tasks, slices=spec.evaluation.slices),
@@ -146,10 +147,10 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
 
     trunk = spec.model.trunk
     pretrained, reading = _pretrained(trunk, index), trunk.reading()
-    read = pretrained if isinstance(reading, Tokens | AsTrained) else ()
+    files = pretrained if isinstance(reading, Tokens | AsTrained) else ()
     transformed = run(
         Transform(inputs=inputs, reading=reading),
-        TransformInputs(examples, statistics, read, _modules(inputs, reading, index)),
+        TransformInputs(examples, statistics, files, _modules(inputs, reading, index)),
     )
     return TrainerInputs(
         examples,
@@ -161,7 +162,7 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
 
 
 def recipe(spec: Spec) -> Recipe:
-    """The model that `spec` asks for, and how it is trained."""
+    """The model of a spec, and how to train it."""
     return Recipe(
         tasks=tuple(spec.tasks.values()),
         trunk=spec.model.trunk,
@@ -174,14 +175,14 @@ def recipe(spec: Spec) -> Recipe:
 
 
 def _examples(spec: Spec, run: Runner, index: Path) -> Examples:
-    """All examples; each span by itself, so that earlier ones are not read again."""
+    """All examples. Spans are read separately, so that only new ones have to be read."""
     spans = by_span(spec.data.sources)
     plain = list(spans) == [None]
     splits = spec.data.splits.without({s.split for s in spec.data.sources if s.split})
-    if not plain and getattr(splits, "stratify", None):
+    if not plain and isinstance(splits, HashSplits) and splits.stratify:
         raise RootstockError(
-            "data.splits.stratify needs all data at once, and spans are read one by one. Leave"
-            " `stratify` out, or give the files without {SPAN}."
+            "data.splits.stratify needs all data at once, but spans are read one by one. Remove"
+            " `stratify`, or name the files without {SPAN}."
         )
     parts = []
     for sources in spans.values():
@@ -205,20 +206,20 @@ def _raw(sources: tuple[Reader, ...], index: Path) -> tuple[SourceFiles, ...]:
     return tuple(SourceFiles(Path(s.path), s.digest(index)) for s in sources)
 
 
-def _compared(
-    sources: tuple[Reader, ...], described: StatisticsGen, spec: Spec, run: Runner
+def _statistics_of(
+    sources: tuple[Reader, ...], stage: StatisticsGen, spec: Spec, run: Runner
 ) -> Statistics | None:
-    """The statistics of all rows of other sources; None where there are none."""
+    """Statistics of all rows of other sources; None if there are no sources."""
     if not sources:
         return None
     sources = resolved(sources)
-    whole = ExampleGen(
+    all_rows = ExampleGen(
         sources=tuple(replace(s, split="train") for s in sources),
         max_bad_fraction=spec.data.max_bad_fraction,
     )
     files = _raw(sources, Path(spec.store) / "sources")
-    examples = run(whole, ExampleGenInputs(files)).examples
-    return run(described, StatisticsGenInputs(examples)).statistics
+    examples = run(all_rows, ExampleGenInputs(files)).examples
+    return run(stage, StatisticsGenInputs(examples)).statistics
 
 
 def _pretrained(trunk: Trunk, index: Path) -> tuple[SourceFiles, ...]:
@@ -244,23 +245,23 @@ def _modules(inputs: tuple[Input, ...], reading: Reading, index: Path) -> tuple[
 def _embeddings(
     spec: Spec, run: Runner, transformed: TransformOutputs, pretrained: tuple[SourceFiles, ...]
 ) -> Batches | None:
-    """What a frozen trunk makes of the rows; None where the Trainer has to compute it: fresh
-    weights are drawn there, from the seed, and images are changed there.
+    """The representation of all rows by a frozen trunk. None if the Trainer has to compute it: it
+    initialises fresh weights from the seed, and changes images in every epoch.
     """
     transfer, trunk = spec.model.transfer, spec.model.trunk
     wanted = isinstance(transfer, Frozen) and transfer.embed and spec.model.sharing.one_trunk
     if not (wanted and trunk.pretrained):
         return None
     if spec.training.augment is not None:
-        run.display.line("  Embed: left out, since training.augment changes images in every epoch")
+        run.display.line("  Embed: skipped, because training.augment changes images every epoch")
         return None
     inputs = EmbedInputs(transformed.preprocessing, transformed.batches, pretrained)
     return run(Embed(trunk=trunk), inputs).embeddings
 
 
 def _champion(spec: Spec, model: ExportedModel) -> Champion | None:
-    """What a model is compared with: that served now, or the one before where it is that itself. A
-    version on trial, such as a canary, is not what is served.
+    """The model to compare with: the one that is served now or, if that is `model` itself, the one
+    before. A version on trial, such as a canary, does not count.
     """
     if not any(t.compares for t in spec.thresholds):
         return None

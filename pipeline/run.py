@@ -1,4 +1,4 @@
-"""One run of a spec, as the command line does it: recorded, shown, summed up."""
+"""`rootstock run`: one run of a spec with its record and its closing table."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def run(
 ) -> Result:
     """Run the pipeline of a spec file and print its closing table.
 
-    wait: for MLflow to have the record, unless every stage was cached; at most a minute.
-    serve: the model by default, if it was pushed before and another one is by now.
+    wait: wait for MLflow to receive the record, at most a minute, unless every stage was cached.
+    serve: if the model was pushed before and another one is served now, serve this one again.
 
     Raises:
-        RootstockError: the spec, its data or a place to write is not as it must be.
+        RootstockError: the spec or its data is invalid, or a directory cannot be written.
     """
     spec, file = load_spec(path, overrides, variables)
     began = time.monotonic()
-    given = with_trunk_looked_up(spec)  # the record keeps the name
+    resolved = with_trunk_looked_up(spec)  # the record keeps the name of the trunk
     display = display_for(sys.stderr)
     store = Store(Path(spec.store)).open()
     with (
@@ -59,7 +59,7 @@ def run(
         _recorded(spec, file, display) as (tracker, syncing),
         Runner(store, tracker, display, beam, retries, explain) as runner,
     ):
-        result = pipeline(given, runner)
+        result = pipeline(resolved, runner)
     print(summary(runner.results, store.root))
     print(f"\n{_outcome(spec, result, runner.results[-1], serve)}")
     print(f"Total time: {time.monotonic() - began:.1f} s.", end=" ")
@@ -72,7 +72,7 @@ def run(
 def _recorded(
     spec: Spec, file: YamlFile, display: Display
 ) -> Iterator[tuple[Tracker, subprocess.Popen[bytes] | None]]:
-    """A tracker for this run, and the process that tells MLflow what it records."""
+    """A tracker for this run, and the process that sends its record to MLflow."""
     if spec.tracking.backend == "none":
         yield NoTracker(), None
         return
@@ -103,7 +103,7 @@ def _recorded(
 
 
 def _start_sync(directory: Path, spec: Spec) -> subprocess.Popen[bytes]:
-    """Tell MLflow about a run, from a process that outlives this one if need be."""
+    """Send a run to MLflow from a process that may outlive this one."""
     command = [sys.executable, "-m", "pipeline.tracking.sync", str(directory)]
     return subprocess.Popen(
         [*command, "--tracking-uri", tracking_uri(spec)],
@@ -121,17 +121,17 @@ def synchronise(spec: Spec) -> None:
         RootstockError: MLflow did not accept a run.
     """
     uri = tracking_uri(spec)
-    left = pending(Path(spec.store), uri)
-    for directory in left:
+    runs = pending(Path(spec.store), uri)
+    for directory in runs:
         code = _start_sync(directory, spec).wait()
         if code not in (DONE, BUSY):
-            raise RootstockError(f"{uri}: does not take {directory.name}; see {directory}/sync.log")
+            raise RootstockError(f"{uri} did not accept {directory.name}; see {directory}/sync.log")
         print(f"{directory.name}: {'sent' if code == DONE else 'is being sent'}")
-    print(f"{uri} has every run" if not left else f"{uri} has every run now")
+    print(f"{uri} has every run" if not runs else f"{uri} has every run now")
 
 
 def _params(spec: Spec) -> dict[str, Param]:
-    """What people compare runs by in the MLflow UI."""
+    """The parameters by which the MLflow UI compares runs."""
     params: dict[str, Param] = {"seed": spec.seed, "tasks": ", ".join(spec.tasks)}
     for role, method in spec.model.model_dump().items():
         _flatten(role, method, params)

@@ -1,6 +1,6 @@
-"""Runs stages: looks in the cache, gives them a place, publishes what they made, tells the tracker.
+"""Runs stages: looks up cached results, publishes new ones, and reports to display and tracker.
 
-A pipeline is a plain function that calls `run(stage, inputs)` and gets typed outputs back.
+A pipeline is a plain function that calls `run(stage, inputs)` and gets typed outputs.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ O = TypeVar("O")  # noqa: E741
 
 
 @dataclass
-class Observing:
-    """Passes what one stage reports on to the display and the tracker, and keeps its figures."""
+class StageObserver:
+    """Forwards the reports of one stage to display and tracker, and keeps its figures."""
 
     stage: str
     tracker: Tracker
@@ -56,10 +56,10 @@ class Observing:
 
 @dataclass
 class Runner:
-    """Calls stages, each at most once for one fingerprint.
+    """Runs each stage at most once per fingerprint.
 
-    retries: further attempts at a stage that failed for a reason that is not the user's.
-    explain: say of every stage that is not cached what changed since its last result.
+    retries: number of further attempts if a stage fails, unless the user has to solve the problem.
+    explain: for every stage that runs, show what changed since its last result.
     """
 
     store: Store
@@ -85,15 +85,15 @@ class Runner:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def start(self, stage: Stage[I, O], inputs: I) -> Future[O]:
-        """Run a stage beside others; its outputs are `start(...).result()`."""
-        # identified here: CPython 3.11 cannot parse source code in two threads at once (gh-106905)
+        """Run a stage in the background; its outputs are `start(...).result()`."""
+        # `identify` runs here: CPython 3.11 cannot parse source code in two threads (gh-106905)
         return self._pool.submit(self._run, stage, inputs, identify(stage, inputs))
 
     def __call__(self, stage: Stage[I, O], inputs: I) -> O:
-        """The outputs of a stage: from the store if it has run on these inputs, else by running it.
+        """The outputs of a stage: from the store if it has run on these inputs before.
 
         Raises:
-            RootstockError: the stage refused its input, or the store cannot be written.
+            RootstockError: the stage rejected its inputs, or the store cannot be written.
         """
         return self._run(stage, inputs, identify(stage, inputs))
 
@@ -159,7 +159,7 @@ class Runner:
         with self.store.attempt(identity) as place:
             if (entry := self._cached(stage, identity, outputs_type)) is not None:
                 return entry  # another process produced it while this one waited
-            observer = Observing(identity.stage, self.tracker, self.display)
+            observer = StageObserver(identity.stage, self.tracker, self.display)
             began = time.monotonic()
             outputs = stage.run(inputs, Context(place.output, place.scratch, self.beam, observer))
             seconds = time.monotonic() - began
@@ -173,8 +173,8 @@ class Runner:
 
 
 def _outputs_type(stage: Stage[Any, O]) -> type[O]:
-    """The dataclass that the stage's `run` is annotated to return."""
-    told = type(stage).run.__annotations__["return"]
-    if isinstance(told, str):
-        told = eval(told, vars(sys.modules[type(stage).__module__]))
-    return told  # type: ignore[no-any-return]
+    """The return type of the stage's `run`, from its annotation."""
+    annotation = type(stage).run.__annotations__["return"]
+    if isinstance(annotation, str):
+        annotation = eval(annotation, vars(sys.modules[type(stage).__module__]))
+    return annotation  # type: ignore[no-any-return]

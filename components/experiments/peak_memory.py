@@ -1,4 +1,4 @@
-"""How much memory a piece of work takes, in a process that has done other work before."""
+"""Peak memory of a piece of work, in a process that has done other work before."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 
 _PROCESS = Path("/proc/self")
 _RESET_PEAK = "5"
-"""Of proc(5), `clear_refs`: the peak begins again at what is resident now."""
+"""Value for `clear_refs` (see proc(5)) that resets the peak to the current resident size."""
 
 
 class PeakMemory:
-    """From its construction on. Linux only."""
+    """Measures from its construction on. Linux only."""
 
     def __init__(self) -> None:
         gc.collect()
         try:
-            ctypes.CDLL(None).malloc_trim(0)  # what earlier work freed does not count as ours
+            ctypes.CDLL(None).malloc_trim(0)  # return freed memory of earlier work to the system
             (_PROCESS / "clear_refs").write_text(_RESET_PEAK)
             self._before = _kib("VmRSS")
         except (OSError, AttributeError):
             self._before = None
 
     def mib(self) -> float | None:
-        """The most that was resident since then, less what was resident then; None if unknown."""
+        """Peak resident memory since construction, minus resident memory then; None if unknown."""
         peak = _kib("VmHWM") if self._before is not None else None
         if peak is None or self._before is None:
             return None
@@ -33,5 +33,5 @@ class PeakMemory:
 
 
 def _kib(field: str) -> int | None:
-    found = re.search(rf"^{field}:\s+(\d+) kB", (_PROCESS / "status").read_text(), re.MULTILINE)
-    return int(found[1]) if found else None
+    match = re.search(rf"^{field}:\s+(\d+) kB", (_PROCESS / "status").read_text(), re.MULTILINE)
+    return int(match[1]) if match else None

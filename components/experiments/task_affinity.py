@@ -1,4 +1,4 @@
-"""Affinity: what tasks do for one another while they train together."""
+"""TaskAffinity: how a step on one task changes the losses of the others, during joint training."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 MEASUREMENTS = 100
 BLOCKS = 10
-"""Parts of training whose means are kept, to see how sure an affinity is."""
+"""Number of parts of training with separate means, to estimate the error of an affinity."""
 
 
 @dataclass(frozen=True)
-class AffinityOutputs:
-    """affinities: by parts of training."""
+class TaskAffinityOutputs:
+    """affinities: means over parts of training."""
 
     affinities: Affinities
 
 
 @dataclass(frozen=True, kw_only=True)
-class Affinity(Stage[TrainerInputs, AffinityOutputs]):
-    """Trains one model for all tasks, with hard sharing, equal weights and all weights alike, and
-    measures `models.analysis.task_affinity` at up to `MEASUREMENTS` of its steps.
+class TaskAffinity(Stage[TrainerInputs, TaskAffinityOutputs]):
+    """Trains one model for all tasks with hard sharing and equal weights. Measures
+    `models.analysis.task_affinity` at up to `MEASUREMENTS` of its steps.
 
-    recipe: tasks, trunk, training and seed; the rest does not count.
+    recipe: tasks, trunk, training settings and seed; its methods are ignored.
     """
 
     recipe: Recipe
@@ -41,8 +41,7 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
     def uses(self, inputs: TrainerInputs) -> tuple[object, ...]:
         return self.recipe.trunk.made_of()
 
-    def run(self, inputs: TrainerInputs, context: Context) -> AffinityOutputs:
-        """See `Stage.run`."""
+    def run(self, inputs: TrainerInputs, context: Context) -> TaskAffinityOutputs:
         from components.training.dataset import training_batches
         from components.training.optimizer import make_optimizer
         from components.training.rows import load_training_data
@@ -76,7 +75,7 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
         adaptation.enter(adaptation.phases[0])
         shared = list(model.trunk.trainable_variables)
         effects, step = effects_of(model, shared), tf.function(model.train_step, autograph=False)
-        total, found = steps * settings.epochs, list[Measured]()
+        total, measured = steps * settings.epochs, list[Measured]()
         every = max(1, total // MEASUREMENTS)
         for done in range(total):
             if done % steps == 0:
@@ -94,32 +93,32 @@ class Affinity(Stage[TrainerInputs, AffinityOutputs]):
                     for v, b in zip(shared, before, strict=True)
                 )
             )
-            if length == 0 and done + 1 < total:  # the first step of a warm-up
+            if length == 0 and done + 1 < total:  # the learning rate of a warm-up starts at 0
                 continue
-            if found:  # what was too long is hardly right a few steps later
-                length = min(length, 2 * found[-1].length)
-            found.append(effects(batch[0], batch[1], length))
+            if measured:  # a length that was too large will be too large again
+                length = min(length, 2 * measured[-1].length)
+            measured.append(effects(batch[0], batch[1], length))
             context.observer.progress(done + 1, total, "steps")
-        told = {
+        content = {
             "tasks": [t.name for t in data.targets],
-            "effects": _blocks([m.effects for m in found]),
-            "cosines": _blocks([m.cosines for m in found]),
+            "effects": _blocks([m.effects for m in measured]),
+            "cosines": _blocks([m.cosines for m in measured]),
         }
         directory = context.output / "affinities"
         directory.mkdir()
-        (directory / "affinities.json").write_text(json.dumps(told))
-        return AffinityOutputs(Affinities(directory))
+        (directory / "affinities.json").write_text(json.dumps(content))
+        return TaskAffinityOutputs(Affinities(directory))
 
 
 def _blocks(measured: list[np.ndarray]) -> list[list[list[float | None]]]:
-    """Means [blocks, tasks, tasks] over parts of training; None where a pair never met."""
+    """Means [blocks, tasks, tasks] over parts of training; None if a pair was never measured."""
     import numpy as np
 
     parts = np.array_split(np.array(measured), min(BLOCKS, len(measured)))
-    found = []
+    blocks = []
     for part in parts:
         known = ~np.isnan(part)
         sums, counts = np.where(known, part, 0).sum(axis=0), known.sum(axis=0)
         means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-        found.append([[None if np.isnan(v) else float(v) for v in row] for row in means])
-    return found
+        blocks.append([[None if np.isnan(v) else float(v) for v in row] for row in means])
+    return blocks

@@ -1,4 +1,4 @@
-"""Trial: a model trained for a study, of which only the figures are kept."""
+"""Trial: trains a model for a study and keeps only its figures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 512
 TRAIN_ROWS = 10_000
-"""At most so many training rows are answered, to see by how much they are known better."""
+"""Maximal number of training rows that are scored to measure the generalization gap."""
 TIMED_CALLS = 30
 
 
@@ -45,10 +45,10 @@ class TrialOutputs:
 class Trial(Stage[TrainerInputs, TrialOutputs]):
     """Trains as the Trainer does and measures as the Evaluator does, without exporting a model.
 
-    drawn_by: the task whose classes `training.subset` keeps in proportion. It need not be one of
-        the model's, so that models of different tasks learn from the same rows.
-    shuffled: tasks whose training and validation labels change rows at random, so that they have
-        nothing to teach: a control.
+    drawn_by: the task whose classes `training.subset` keeps in proportion. The model need not have
+        this task, so models of different tasks can learn from the same rows.
+    shuffled: tasks whose training and validation labels are permuted, as a control: nothing can be
+        learned from them.
     """
 
     recipe: Recipe
@@ -59,10 +59,10 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         return self.recipe.trunk.made_of()
 
     def run(self, inputs: TrainerInputs, context: Context) -> TrialOutputs:
-        """See `Stage.run`. A trial that was killed goes on from its last checkpoint.
+        """Train and measure, or resume from the last checkpoint of a trial that was killed.
 
         Raises:
-            RootstockError: as the Trainer does.
+            RootstockError: see `Trainer.run`.
         """
         from components.training import fit
         from components.transform.batches import load_columns
@@ -77,13 +77,13 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         cpu_seconds = None if resumed else time.process_time() - cpu
         memory = peak.mib()
         test = load_columns(inputs.batches, "test", features)
-        answered: dict[str, tuple[Columns, Features]] = {
+        splits: dict[str, tuple[Columns, Features]] = {
             "train": (data.train.labels, data.train.features)
         }
         if data.val is not None:
-            answered["val"] = (data.val.labels, data.val.features)
-        answered["test"] = (_test_labels(data.targets, inputs.examples), test)
-        scored = _scored(result.model, answered)
+            splits["val"] = (data.val.labels, data.val.features)
+        splits["test"] = (_test_labels(data.targets, inputs.examples), test)
+        scored = _scored(result.model, splits)
         costs = Costs(
             rows=len(data.train),
             steps=result.steps_per_epoch * len(result.history),
@@ -103,7 +103,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         return TrialOutputs(save_figures(figures, context.output / "result"))
 
     def _data(self, inputs: TrainerInputs) -> tuple[tuple[Feature, ...], TrainingData]:
-        """The chosen rows, with the labels of the model's tasks."""
+        """Features, and the rows to train on with the labels of the model's tasks."""
         from components.training.rows import TrainingData, load_training_data
 
         own = self.recipe.tasks
@@ -119,7 +119,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         )
 
     def _labelled(self, rows: Rows, stream: int) -> Rows:
-        """The rows with the labels of the model's tasks, in each other's places if shuffled."""
+        """The rows with the labels of the model's tasks, permuted for tasks in `shuffled`."""
         import numpy as np
 
         labels = {t.name: rows.labels[t.name] for t in self.recipe.tasks}
@@ -132,8 +132,8 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
 def _test_labels(targets: tuple[TaskTarget, ...], examples: Examples) -> dict[str, np.ndarray]:
     import pyarrow.parquet as pq
 
-    there = pq.read_schema(examples.shards("test")[0]).names
-    columns = list(dict.fromkeys(t.task.label for t in targets if t.task.label in there))
+    names = pq.read_schema(examples.shards("test")[0]).names
+    columns = list(dict.fromkeys(t.task.label for t in targets if t.task.label in names))
     table = examples.read("test", columns)
     return {
         t.name: encode(
@@ -146,37 +146,37 @@ def _test_labels(targets: tuple[TaskTarget, ...], examples: Examples) -> dict[st
 def _scored(
     model: MultitaskModel, splits: dict[str, tuple[Columns, Features]]
 ) -> dict[str, Scored]:
-    """By task: labels and answers on each split."""
+    """Labels and answers by task and split."""
     import numpy as np
 
     from models.lazy import tf
 
     answer = tf.function(model.answers, reduce_retracing=True, autograph=False)
-    found: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {
+    scored: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {
         head.target.name: {} for head in model.heads
     }
     for split, (labels, features) in splits.items():
         rows = np.arange(len(next(iter(features.values()))))
-        if split == "train" and len(rows) > TRAIN_ROWS:  # of all sources: they follow each other
+        if split == "train" and len(rows) > TRAIN_ROWS:  # at random: sources follow each other
             rows = np.sort(np.random.default_rng(0).choice(rows, TRAIN_ROWS, replace=False))
         batches = [rows[i : i + BATCH_ROWS] for i in range(0, len(rows), BATCH_ROWS)]
         parts = [answer({n: tf.constant(v[b]) for n, v in features.items()}) for b in batches]
-        for task in found:
+        for task in scored:
             answers = np.concatenate([part[task].numpy() for part in parts])
-            found[task][split] = labels[task][rows], answers
-    return dict(found)
+            scored[task][split] = labels[task][rows], answers
+    return dict(scored)
 
 
 def _latency(model: MultitaskModel, features: Columns) -> float:
-    """Milliseconds to answer one row: the median, after a first call."""
+    """Median time in milliseconds to answer one row, without the first call."""
     from models.lazy import tf
 
     answer = tf.function(model.answers, reduce_retracing=True, autograph=False)
     row = {name: tf.constant(values[:1]) for name, values in features.items()}
     answer(row)
-    taken = []
+    seconds = []
     for _ in range(TIMED_CALLS):
         began = time.perf_counter()
         answer(row)
-        taken.append(time.perf_counter() - began)
-    return 1000 * median(taken)
+        seconds.append(time.perf_counter() - began)
+    return 1000 * median(seconds)

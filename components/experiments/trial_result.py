@@ -1,4 +1,4 @@
-"""What a study keeps of every model: what it is worth on each split, and what it cost."""
+"""What a study keeps of each model: metrics on each split, and costs."""
 
 from __future__ import annotations
 
@@ -23,14 +23,12 @@ Replicates = Mapping[str, tuple[float | None, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class TaskFigures:
-    """Metrics of one task by name (`components.evaluation.metrics`) on each split.
+    """Metrics of one task (see `components.evaluation.metrics`) by split; None if undefined.
 
-    None means undefined.
-
-    train: on the rows that were trained on.
-    resampled: of the test split, on `REPLICATES` bootstrap samples of its rows. Sample b holds the
-        same rows in every trial on the same data, so that differences of trials are paired.
-    resampled_val: likewise of the validation split.
+    train: on the rows that the model was trained on.
+    resampled: on `REPLICATES` bootstrap samples of the test split. Sample b has the same rows in
+        all trials on the same data, so that differences between trials are paired.
+    resampled_val: the same for the validation split.
     """
 
     kind: str
@@ -43,13 +41,13 @@ class TaskFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """What a model took to train, and what it takes to serve.
+    """Costs of training and of serving a model.
 
-    rows: trained on. steps: of the optimizer, each of which serves all tasks of the model.
-    seconds: wall clock of the training epochs, validation included. cpu_seconds: of the process
-        meanwhile; None where training was resumed.
+    rows: number of training rows. steps: of the optimizer; each step trains all tasks of the model.
+    seconds: wall-clock time of the epochs, including validation. cpu_seconds: CPU time of the
+        process in training; None if training was resumed.
     latency_ms: median time to answer one preprocessed row.
-    memory_mib: the most that training took, over what its process had before.
+    memory_mib: peak memory of training, minus the memory of the process before; None if unknown.
     """
 
     rows: int
@@ -65,7 +63,7 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialFigures:
-    """All that is kept of a trial. history: figures of every epoch; empty for classical models."""
+    """The result of a trial. history: figures of each epoch; empty for classical models."""
 
     __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
     tasks: Mapping[str, TaskFigures]
@@ -74,12 +72,12 @@ class TrialFigures:
 
 
 Scored = Mapping[str, tuple["np.ndarray", "np.ndarray"]]
-"""By split: encoded labels, and answers [rows, width]."""
+"""Encoded labels and answers [rows, width] by split."""
 
 
 def task_figures(target: TaskTarget, scored: Scored) -> TaskFigures:
-    """Measure a task on train, val (where there is one) and test, and on samples of test."""
-    values: dict[str, Values] = {s: measure(target, *given).values for s, given in scored.items()}
+    """Measure a task on all splits, and on bootstrap samples of the test and validation splits."""
+    values: dict[str, Values] = {s: measure(target, *arrays).values for s, arrays in scored.items()}
     return TaskFigures(
         kind=target.task.kind,
         train=values["train"],
@@ -93,14 +91,14 @@ def task_figures(target: TaskTarget, scored: Scored) -> TaskFigures:
 def _resampled(
     target: TaskTarget, labels: np.ndarray, answers: np.ndarray
 ) -> dict[str, tuple[float | None, ...]]:
-    """Poisson bootstrap: every row counts as often as a draw of mean 1 says, drawn by its place."""
+    """Metrics on samples of the Poisson bootstrap: each row counts as often as a draw of mean 1."""
     family = family_of(target.task.kind)
     draws = np.random.default_rng(0).poisson(1.0, (REPLICATES, len(labels))).astype(np.float64)
-    carries = labelled(labels)
-    outputs = np.asarray(answers, np.float64)[carries]
-    if not carries.any() or not np.isfinite(outputs).all():
+    has_label = labelled(labels)
+    outputs = np.asarray(answers, np.float64)[has_label]
+    if not has_label.any() or not np.isfinite(outputs).all():
         return dict.fromkeys(family.names, (None,) * REPLICATES)
-    values = family.values(labels[carries], outputs, draws[:, carries], DECISION)
+    values = family.values(labels[has_label], outputs, draws[:, has_label], DECISION)
     return {m: tuple(None if np.isnan(x) else float(x) for x in v) for m, v in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""InfraValidator: whether the exported model loads in a server and answers as Keras does."""
+"""InfraValidator: checks that the exported model loads in a server and answers as in Keras."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _TIMED_REQUESTS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class ServingLimits:
-    """What serving a model may take on the machine that runs the pipeline; None: anything.
+    """Limits for serving, measured on the machine that runs the pipeline; no limit if None.
 
-    max_load_s: from the start of the server's process to the first answer. max_latency_ms: median
-    of one-row requests for all tasks, over each protocol. max_memory_mb: of the server's process
-    after them. max_size_mb: of the SavedModel's files. A MB is 10^6 bytes.
+    max_load_s: time from the start of the server until the model is loaded. max_latency_ms: median
+    time of a one-row request for all tasks, for each protocol. max_memory_mb: resident memory of
+    the server after these requests. max_size_mb: size of the SavedModel. A MB is 10^6 bytes.
     """
 
     __pydantic_config__ = STRICT
@@ -47,21 +47,21 @@ class ServingLimits:
 
 @dataclass(frozen=True)
 class InfraValidatorInputs:
-    """model: with its SavedModel and the answers expected of it."""
+    """model: its SavedModel is checked against its expected answers."""
 
     model: ExportedModel
 
 
 @dataclass(frozen=True)
 class InfraValidatorOutputs:
-    """blessing: also how long loading and answering took, and the largest difference."""
+    """blessing: with the measured times, sizes and the largest difference."""
 
     blessing: Blessing
 
 
 @dataclass
 class _Findings:
-    """What the trial showed; units and meanings as in `ServingLimits`."""
+    """Measurements, in the units of `ServingLimits`, and reasons not to bless the model."""
 
     reasons: list[str] = field(default_factory=list)
     load_s: float | None = None
@@ -70,8 +70,8 @@ class _Findings:
     memory_mb: float | None = None
     size_mb: float | None = None
 
-    def hold(self, limits: ServingLimits) -> None:
-        """Note every limit that is exceeded."""
+    def check(self, limits: ServingLimits) -> None:
+        """Add a reason for every limit that is exceeded."""
         measured = [
             ("Loading", self.load_s, limits.max_load_s, "s"),
             ("The server's memory", self.memory_mb, limits.max_memory_mb, "MB"),
@@ -88,12 +88,12 @@ class _Findings:
 
 @dataclass(frozen=True, kw_only=True)
 class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
-    """Serves the model from a process of its own and asks it over REST and gRPC, with the signature
-    of all tasks and that of each task.
+    """Serves the model in a separate process and compares its answers over REST and gRPC, for the
+    signature of all tasks and for the signature of each task.
 
-    examples: how many of the expected answers to compare. tolerance: how far an answer may be off,
-    absolutely and relative to the expected one. timeout_s: for loading, and for each request.
-    limits: what serving may take.
+    examples: number of expected answers to compare.
+    tolerance: the largest allowed difference, absolute plus relative to the expected answer.
+    timeout_s: for loading, and for each request.
     """
 
     depends_on: ClassVar = ("serving.server.process",)  # the server, started by `ServerProcess`
@@ -104,15 +104,15 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
     limits: ServingLimits = field(default_factory=ServingLimits)
 
     def run(self, inputs: InfraValidatorInputs, context: Context) -> InfraValidatorOutputs:
-        """See `Stage.run`. A model that fails is not blessed, and the reasons say why.
+        """Serve the model and compare. A model that fails is not blessed, and that is no error.
 
         Raises:
-            RootstockError: the server cannot run on this machine, whatever the model.
+            RootstockError: the server cannot run on this machine, with any model.
         """
-        findings = self._try(inputs.model, context)
+        findings = self._serve(inputs.model, context)
         files = (p for p in inputs.model.saved_model.rglob("*") if p.is_file())
         findings.size_mb = round(sum(p.stat().st_size for p in files) / 1e6, 3)
-        findings.hold(self.limits)
+        findings.check(self.limits)
         observer = context.observer
         for name, value in (
             ("load_s", findings.load_s),
@@ -138,7 +138,7 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
         (output / "blessing.json").write_text(json.dumps(verdict, indent=2) + "\n")
         return InfraValidatorOutputs(Blessing(output))
 
-    def _try(self, model: ExportedModel, context: Context) -> _Findings:
+    def _serve(self, model: ExportedModel, context: Context) -> _Findings:
         findings = _Findings()
         base = context.scratch / "served"
         shutil.rmtree(base, ignore_errors=True)
@@ -187,7 +187,7 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
         expected: Mapping[str, np.ndarray],
         findings: _Findings,
     ) -> None:
-        """Ask every signature, and note what differs."""
+        """Add a reason for every answer of a signature that differs from the expected one."""
         from serving.client.client import Client
 
         signatures = {DEFAULT_SIGNATURE: tuple(expected), **{task: (task,) for task in expected}}
@@ -207,11 +207,11 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
     def _disagreement(
         self, answer: np.ndarray, expected: np.ndarray, findings: _Findings
     ) -> str | None:
-        """What is wrong with an answer; the largest difference is noted either way."""
+        """Why an answer is wrong; None if it is right. Updates the largest difference."""
         import numpy as np
 
         if answer.shape != expected.shape:
-            return f"answers have shape {list(answer.shape)}; Keras gave {list(expected.shape)}."
+            return f"answers have shape {list(answer.shape)}; in Keras {list(expected.shape)}."
         if answer.size == 0:
             return "there is no example to compare."
         if not np.isfinite(answer).all():
@@ -239,24 +239,24 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
 
 
 def _memory(process: int) -> int:
-    """Resident bytes."""
+    """Resident memory of a process in bytes."""
     import psutil
 
     return int(psutil.Process(process).memory_info().rss)
 
 
 def _why(error: ServerExited) -> str:
-    """Why the server ended, if that is the model's fault.
+    """Why the model made the server end.
 
     Raises:
-        RootstockError: it is not.
+        RootstockError: the server ended for another reason.
     """
     if error.code == UNLOADABLE:
-        said = [line for line in error.log.splitlines() if "cannot be loaded" in line]
-        return said[-1].partition(" ERROR ")[2] if said else f"It cannot be loaded: {error.log}"
+        lines = [line for line in error.log.splitlines() if "cannot be loaded" in line]
+        return lines[-1].partition(" ERROR ")[2] if lines else f"It cannot be loaded: {error.log}"
     if error.code < 0:
         return f"The server was killed by signal {-error.code} while it loaded: {error.log}"
     raise RootstockError(
-        f"The model server cannot run here (exit code {error.code}). Mend what its log says and "
-        f"run again.\n{error.log}"
+        f"The model server cannot run here (exit code {error.code}). Fix the cause, which is in its"
+        f" log, and run again.\n{error.log}"
     )

@@ -1,4 +1,4 @@
-"""Pusher: a blessed model becomes the next version that servers pick up."""
+"""Pusher: publishes a blessed model as the next version, which servers then load."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from serving.versions.labels import STABLE
 
 @dataclass(frozen=True)
 class PusherInputs:
-    """model: to push. blessings: all of them have to be given."""
+    """model: it is pushed only if all `blessings` are positive."""
 
     model: ExportedModel
     blessings: tuple[Blessing, ...]
@@ -25,19 +25,20 @@ class PusherInputs:
 
 @dataclass(frozen=True)
 class PusherOutputs:
-    """pushed: where the model went, or why it did not go."""
+    """pushed: the version, or the reasons why the model was not pushed."""
 
     pushed: Pushed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pusher(Stage[PusherInputs, PusherOutputs]):
-    """Puts the SavedModel at `<destination>/<model>/<version>/`, all at once.
+    """Copies the SavedModel to `<destination>/<model>/<version>/`, atomically.
 
-    A model goes there at most once: the same model pushed again keeps its version.
+    A model that is pushed again keeps its version.
 
-    model: the name servers know it by. destination: a directory, made if missing, or an fsspec URL.
-    keep: how many versions stay there, besides labelled ones and the one to go back to; None: all.
+    model: its name in servers. destination: a directory, created if missing, or an fsspec URL.
+    keep: number of newest versions to keep; all if None. Labelled versions and rollback targets are
+        never deleted.
     label: of the version.
     """
 
@@ -47,10 +48,10 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
     label: str | None = None
 
     def run(self, inputs: PusherInputs, context: Context) -> PusherOutputs:
-        """See `Stage.run`. A model without all blessings stays where it is, and that is no error.
+        """Push the model. A model without all blessings is not pushed, and that is no error.
 
         Raises:
-            RootstockError: the destination cannot be written, or the model's name cannot be used.
+            RootstockError: the destination cannot be written, or the model's name is not allowed.
         """
         reasons = [
             reason
@@ -74,7 +75,7 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
         return PusherOutputs(Pushed(output))
 
     def still_valid(self, outputs: object) -> bool:
-        """Whether the version is still where it was pushed to, and has the label."""
+        """Whether the version is still at the destination and has the label."""
         assert isinstance(outputs, PusherOutputs)
         record = outputs.pushed.load()
         if not record.pushed:
@@ -86,24 +87,26 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
         return not self.label or place.labels(self.model).get(self.label) == record.version
 
     def _push(self, model: ExportedModel) -> tuple[int, str, bool]:
-        """The version, its place, and whether it was made now. Before the first trial, what was
-        served until then is labelled stable.
+        """Push the model. Before the first trial, label the version that is served now as stable.
+
+        Returns:
+            The version, its location, and whether it is new.
         """
         try:
             place = destination(self.destination)
-            there = place.history(self.model)
+            versions = place.history(self.model)
             trial = self.label not in (None, STABLE)
-            if there and trial and STABLE not in place.labels(self.model):
-                place.label(self.model, STABLE, max(there))
+            if versions and trial and STABLE not in place.labels(self.model):
+                place.label(self.model, STABLE, max(versions))
             version = place.push(self.model, model.saved_model, model.digest, self.keep)
             if self.label is not None:
                 place.label(self.model, self.label, version)
-            return version, place.location(self.model, version), version not in there
+            return version, place.location(self.model, version), version not in versions
         except (ValueError, ImportError) as error:
             raise RootstockError(f"push: {error}") from error
         except OSError as error:
             raise RootstockError(
                 f"{self.destination}: the model cannot be pushed there "
-                f"({error.strerror or error}). Nothing was left behind. Make it a directory that "
-                "can be written and has room, or choose another push destination, and run again."
+                f"({error.strerror or error}). Nothing was left behind. Make the directory writable"
+                " and free disk space, or choose another push destination, and run again."
             ) from error

@@ -1,4 +1,4 @@
-"""A Keras model as the SavedModel that is served. Importing this module imports TensorFlow."""
+"""Writes the SavedModel of a Keras model. Importing this module imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ Answers = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 
 def write_saved_model(
-    served: KerasModel, raw: Mapping[str, np.ndarray], directory: Path, form: Export | None = None
+    served: KerasModel, raw: Mapping[str, np.ndarray], directory: Path, form: Export
 ) -> None:
     """Write the SavedModel, with warm-up requests and classes in its `assets.extra`.
 
-    raw: a few examples as `components.data.raw` gives them, for warm-up. form: float32 when absent.
+    raw: a few examples for warm-up: see `components.data.raw`.
 
     Raises:
-        RootstockError: the model cannot take the form.
+        RootstockError: the model cannot have this form.
     """
     model, targets = served.model, served.record.targets
     owner = tf.Module()
     owner.preprocessing = served.preprocessing
     owner.modules = [la.module for la in adopted(model.trunk)]
     answers: Answers = model.answers
-    if form is None or form.weights == "float32":
+    if form.weights == "float32":
         owner.weights = [w.value for w in model.weights]
     else:
         owner.weights, answers = _with_small_weights(model, form.weights)
-    with _compilable(model, bool(form and form.xla)):
-        if form and form.xla:
+    with _static_shapes(model, form.xla):
+        if form.xla:
             answers = tf.function(answers, jit_compile=True, autograph=False)
         export(
-            lambda given: answers(served.preprocessing(given)),
+            lambda raw_inputs: answers(served.preprocessing(raw_inputs)),
             owner,
             [SignatureInput(f.name, f.raw_dtype) for f in served.record.features],
             [t.name for t in targets],
@@ -63,8 +63,8 @@ def write_saved_model(
 
 
 @contextmanager
-def _compilable(model: MultitaskModel, wanted: bool) -> Iterator[None]:
-    """XLA knows static shapes alone."""
+def _static_shapes(model: MultitaskModel, wanted: bool) -> Iterator[None]:
+    """Do not trim padding, because XLA supports only static shapes."""
     layers = trimming(model.trunk) if wanted else []
     before = [layer.enabled for layer in layers]
     for layer in layers:
@@ -77,43 +77,45 @@ def _compilable(model: MultitaskModel, wanted: bool) -> Iterator[None]:
 
 
 def _with_small_weights(model: MultitaskModel, dtype: str) -> tuple[list[tf.Variable], Answers]:
-    """Matrices kept in `dtype` and computed with in float32; vectors (scales, moving statistics and
-    most biases) stay as they are: they are few and small numbers matter in them.
+    """Weights for the SavedModel, and a function from features to answers that uses them.
+
+    Matrices are stored in `dtype` and cast to float32 for computing. Vectors (scales, moving
+    statistics and most biases) stay in float32: they are small, and need the precision.
 
     Raises:
-        RootstockError: a weight is too large for the type, or a module keeps its own.
+        RootstockError: a weight is too large for `dtype`, or the trunk is a TF-Hub module.
     """
     if adopted(model.trunk):
         raise RootstockError(
-            f"export.weights: a TF-Hub module keeps its weights as they are. Received: {dtype}."
+            f"export.weights: the weights of a TF-Hub module cannot be changed. Received: {dtype}."
             " Expected float32, or another trunk."
         )
-    looked_up = {
+    embeddings = {
         id(la.embeddings)
         for la in model._flatten_layers()
         if isinstance(la, keras.layers.Embedding) and la.built
     }
-    kept, mapping = [], []
+    stored, mapping = [], []
     for weight in model.weights:
         if len(weight.shape) < 2 or weight.dtype != "float32":
-            kept.append(weight.value)
+            stored.append(weight.value)
             continue
         small = tf.Variable(tf.cast(weight.value, dtype), trainable=False)
         if not bool(tf.reduce_all(tf.math.is_finite(small))):
             raise RootstockError(
-                f"export.weights: {weight.path} holds values beyond the range of {dtype}."
-                " Expected bfloat16 or float32 for such a model."
+                f"export.weights: {weight.path} has values beyond the range of {dtype}."
+                " Expected bfloat16 or float32 for this model."
             )
-        kept.append(small)
-        mapping.append((weight, small, id(weight) in looked_up))
+        stored.append(small)
+        mapping.append((weight, small, id(weight) in embeddings))
 
     def answers(features: dict[str, Any]) -> Mapping[str, Any]:
         values = [
-            (w, small.value() if looked else tf.cast(small, tf.float32))  # rows are cast when read
-            for w, small, looked in mapping
+            (weight, small.value() if is_embedding else tf.cast(small, tf.float32))
+            for weight, small, is_embedding in mapping  # rows of an embedding are cast when read
         ]
         with keras.StatelessScope(state_mapping=values):
-            found: Mapping[str, Any] = model.answers(features)
-        return found
+            outputs: Mapping[str, Any] = model.answers(features)
+        return outputs
 
-    return kept, answers
+    return stored, answers

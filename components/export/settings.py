@@ -1,4 +1,4 @@
-"""In which form a model is served."""
+"""The `export` section of a spec."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ Weights = Literal["float32", "float16", "bfloat16"]
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """In which form a model is served.
+    """The form in which a model is served.
 
-    weights: of matrices in the SavedModel; computing stays float32. Half the size on disk and in
-        memory, and a little slower on a CPU. float16 has the finer steps, bfloat16 float32's range.
-    xla: compile the graph behind preprocessing for each batch size that is asked for, when first
-        asked: a server should pad to few sizes.
-    tolerance: how far an answer may be from Keras's in float32, absolutely and relatively; 1e-5
-        with weights in float32 and 0.01 otherwise, when absent. The thresholds hold for the
-        exported model in any case.
+    weights: type of the matrices in the SavedModel; the model computes in float32. The 16-bit types
+        need half the space on disk and in memory, and are a little slower on a CPU. float16 is more
+        precise, bfloat16 has the range of float32.
+    xla: compile the graph after preprocessing with XLA, once for each batch size, at the first
+        request of that size. Let the server pad batches to a few sizes.
+    tolerance: largest allowed difference between an answer and that of the float32 model in Keras,
+        absolute plus relative. If absent, 1e-5 for float32 weights and 0.01 otherwise. Thresholds
+        always apply to the exported model.
     """
 
     __pydantic_config__ = STRICT
@@ -32,5 +33,5 @@ class Export:
 
     @property
     def allowed(self) -> float:
-        """The tolerance that holds."""
+        """The tolerance, or its default."""
         return self.tolerance or (1e-5 if self.weights == "float32" else 0.01)

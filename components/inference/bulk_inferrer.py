@@ -1,4 +1,4 @@
-"""BulkInferrer: a served model's answers to all rows of any sources, keys kept."""
+"""BulkInferrer: predictions of a served model for all rows of some sources."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BATCH_ROWS = 1024
 
 @dataclass(frozen=True)
 class BulkInferrerInputs:
-    """model: a SavedModel directory. files: of each source."""
+    """model: the directory of a SavedModel. files: of each source."""
 
     model: SourceFiles
     files: tuple[SourceFiles, ...]
@@ -42,11 +42,11 @@ class BulkInferrerOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class BulkInferrer(Stage[BulkInferrerInputs, BulkInferrerOutputs]):
-    """One file of predictions per unit of reading, in the order of its rows.
+    """Writes one file of predictions per unit of reading, with its rows in the same order.
 
-    inputs: what the model reads, and from which columns.
-    keep: columns to keep; when empty, the key of the source's format, else those the model does not
-        read.
+    inputs: of the model, with the columns that they read.
+    keep: columns to copy to the predictions. If empty, these are the key columns of the source's
+        format or, if it has none, all columns that the model does not read.
     """
 
     sources: tuple[Reader, ...]
@@ -56,10 +56,10 @@ class BulkInferrer(Stage[BulkInferrerInputs, BulkInferrerOutputs]):
     max_bad_fraction: float = 0.0
 
     def run(self, inputs: BulkInferrerInputs, context: Context) -> BulkInferrerOutputs:
-        """See `Stage.run`.
+        """Predict.
 
         Raises:
-            RootstockError: a column is not there, or the model is not one of these inputs.
+            RootstockError: a column is missing, or the model has other inputs.
         """
         from components.beam.map_units import hand_over, map_units
 
@@ -74,9 +74,9 @@ class BulkInferrer(Stage[BulkInferrerInputs, BulkInferrerOutputs]):
             directory=str(written),
         )
         load = partial(load_model, str(inputs.model.path))
-        found = map_units("inferred", units, work, context, threads=1, model=load)
-        rows = sum(count for count, _ in found)
-        bad = [(u, r) for u, (_, records) in zip(units, found, strict=True) for r in records]
+        results = map_units("inferred", units, work, context, threads=1, model=load)
+        rows = sum(count for count, _ in results)
+        bad = [(u, r) for u, (_, records) in zip(units, results, strict=True) for r in records]
         quarantine = quarantine_records(bad, rows, self.max_bad_fraction, context)
         hand_over("inferred", written, context.output / "predictions", context)
         context.observer.figure("rows", rows)
@@ -93,10 +93,14 @@ def infer_unit(
     output_format: PredictionFormat,
     directory: str,
 ) -> tuple[int, list[BadRecord]]:
-    """Write the predictions of a unit; the number of its rows, and its bad records."""
+    """Write the predictions of a unit.
+
+    Returns:
+        The number of its rows, and its bad records.
+    """
     from components.inference.prediction_writers import prediction_writer
 
-    read = {given.column for given in inputs}
+    read = {spec.column for spec in inputs}
     others = tuple(name for name in item.schema.names if name not in read)
     kept = keep or item.source.default_key or others
     for name in kept:
@@ -120,7 +124,7 @@ def infer_unit(
 
 
 def load_model(path: str) -> SavedModel:
-    """The model as the embedded server runs it.
+    """Load a model as the embedded server does.
 
     Raises:
         RootstockError: it cannot be loaded.
@@ -160,7 +164,7 @@ def _predicted(
 
 
 def _bytes(array: np.ndarray) -> np.ndarray:
-    """Strings as the server takes them."""
+    """Encode strings, because the model takes bytes."""
     import numpy as np
 
     if array.dtype != object:

@@ -17,7 +17,7 @@ PredictionFormat = Literal["parquet", "jsonl", "tfrecord"]
 
 
 class PredictionWriter(ABC):
-    """Takes batches; the file appears whole at `close`, or not at all."""
+    """Writes batches to a file. The file appears at `close`, complete, or not at all."""
 
     @abstractmethod
     def write(self, batch: pa.RecordBatch) -> None: ...
@@ -42,7 +42,7 @@ class ParquetPredictions(PredictionWriter):
 
 
 class RowPredictions(PredictionWriter):
-    """One record after another, as `record` makes it of a row."""
+    """Writes one record per row."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -57,11 +57,12 @@ class RowPredictions(PredictionWriter):
         self._new.replace(self._file)
 
     @abstractmethod
-    def record(self, row: dict[str, Any]) -> bytes: ...
+    def record(self, row: dict[str, Any]) -> bytes:
+        """Encode a row."""
 
 
 class JsonPredictions(RowPredictions):
-    """Bytes are in base64."""
+    """JSON Lines, with bytes in base64."""
 
     def record(self, row: dict[str, Any]) -> bytes:
         return json.dumps(row, default=_base64, ensure_ascii=False).encode() + b"\n"
@@ -93,7 +94,7 @@ _WRITERS: dict[PredictionFormat, type[ParquetPredictions] | type[RowPredictions]
 
 
 def prediction_writer(directory: Path, index: int, kind: PredictionFormat) -> PredictionWriter:
-    """Of `part-<index>`."""
+    """The writer of `part-<index>`."""
     return _WRITERS[kind](directory / f"part-{index:05d}.{kind}")
 
 

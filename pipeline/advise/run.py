@@ -12,7 +12,7 @@ from components.artifacts import Affinities, Batches, Examples
 from components.data.arrow import np
 from components.data.atomic import write_whole
 from components.errors import RootstockError
-from components.experiments.task_affinity import Affinity
+from components.experiments.task_affinity import TaskAffinity
 from components.labels.encoding import encode, resolve
 from components.stage import BeamOptions
 from components.training.recipe import TrainerInputs
@@ -149,7 +149,7 @@ def _halved(whole: Represented) -> tuple[Represented, Represented]:
 
 
 def _affinity(planned_design: Design, inputs: TrainerInputs, run: Runner) -> TaskAffinities:
-    measured = run(Affinity(recipe=recipe(_own(planned_design).spec)), inputs).affinities
+    measured = run(TaskAffinity(recipe=recipe(_own(planned_design).spec)), inputs).affinities
     return read_affinity(measured)
 
 

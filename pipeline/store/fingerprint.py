@@ -1,7 +1,7 @@
-"""What identifies the result of a stage: its name, code, parameters and the content of its inputs.
+"""Fingerprints: the identity of a result is the stage's name, code, parameters and input content.
 
-Paths, runners, trackers and machines are not part of it, so a moved data set or another Beam
-runner still finds the cached result; an edited import does not.
+Paths, runners, trackers and machines are not part of it, so the cached result is found after data
+has moved or with another Beam runner, but not after an edit of the code that the stage runs.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pipeline.store.sources import known, sources
 
 @dataclass(frozen=True)
 class Identity:
-    """Everything that a fingerprint is the hash of, kept beside the result to explain a re-run.
+    """Everything that goes into a fingerprint. It is stored with the result, to explain re-runs.
 
     params: the stage in canonical form, as JSON. inputs: digest by input field.
-    sources: digest of each first-party module that the stage and its parameters import.
+    sources: digest of each module that the result depends on: see `pipeline.store.sources`.
     """
 
     stage: str
@@ -33,12 +33,12 @@ class Identity:
 
     @property
     def fingerprint(self) -> str:
-        """64-bit hex hash of all fields: short enough for a directory name."""
+        """64-bit hash of all fields in hexadecimal."""
         text = json.dumps([self.stage, self.params, dict(self.inputs), dict(self.sources)])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differs_from(self, other: Identity) -> list[str]:
-        """Why this is not `other`, one phrase for each cause; empty when they are the same."""
+        """The differences, one phrase each; empty if there are none."""
         causes = []
         mine, theirs = json.loads(self.params), json.loads(other.params)
         causes += [f"parameter {path}" for path in _changed(mine, theirs)]
@@ -66,10 +66,10 @@ def identify(stage: Stage[Any, Any], inputs: object) -> Identity:
 def canonical(value: Any) -> Any:
     """A JSON form in which unequal values differ: `1`, `1.0`, `"1"` and `True` are four values.
 
-    Dataclasses keep their type name; fields marked `metadata={"fingerprint": False}` are left out.
+    The form of a dataclass has its type name, and no field with `metadata={"fingerprint": False}`.
 
     Raises:
-        TypeError: for a type that has no canonical form, such as a path or a function.
+        TypeError: the type has no canonical form, such as a path or a function.
     """
     if value is None or isinstance(value, bool | str):
         return value
@@ -87,8 +87,8 @@ def canonical(value: Any) -> Any:
         own = {f.name: canonical(getattr(value, f.name)) for f in _identity_fields(value)}
         return {"type": type(value).__qualname__, "fields": own}
     raise TypeError(
-        f"{value!r} of type {type(value).__name__} has no canonical form: stage parameters are"
-        " made of str, int, float, bool, None, tuples, mappings and frozen dataclasses"
+        f"{value!r} of type {type(value).__name__} has no canonical form. Parameters of a"
+        " stage consist of str, int, float, bool, None, tuples, mappings and frozen dataclasses."
     )
 
 
@@ -98,7 +98,9 @@ def _identity_fields(value: Any) -> list[Field[Any]]:
 
 def _input_digests(inputs: object) -> Iterator[tuple[str, str]]:
     if not is_dataclass(inputs):
-        raise TypeError(f"stage inputs are a dataclass of artifacts, not {type(inputs).__name__}")
+        raise TypeError(
+            f"Expected a dataclass of artifacts as inputs. Received: {type(inputs).__name__}"
+        )
     for f in fields(inputs):
         value = getattr(inputs, f.name)
         for i, item in enumerate(value if isinstance(value, tuple) else (value,)):
@@ -112,7 +114,7 @@ def _input_digests(inputs: object) -> Iterator[tuple[str, str]]:
 
 
 def _changed(mine: Any, theirs: Any, path: str = "") -> list[str]:
-    """Dotted paths at which two canonical forms differ."""
+    """Dotted paths of the parts in which two canonical forms differ."""
     if mine == theirs:
         return []
     both = isinstance(mine, dict) and isinstance(theirs, dict)

@@ -1,8 +1,8 @@
-"""Where results live: `<root>/<stage>/<fingerprint>/`, published whole by one rename.
+"""The store of results: `<root>/<stage>/<fingerprint>/`, published atomically by a rename.
 
-An entry holds one folder for each output field and `artifact.json`. A cache hit reads that one
-file. Whatever a killed process leaves behind has a name that starts with a dot, is never read, and
-is swept away by the next run.
+An entry has one directory per output field, and `artifact.json`, the only file that a cache hit
+reads. What a killed process leaves behind has a name that starts with a dot. It is never read, and
+the next run removes it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PACKAGES = ("rootstock", "tensorflow", "keras", "apache-beam", "pyarrow", "numpy
 
 @dataclass(frozen=True)
 class Entry:
-    """What `artifact.json` says of one published result."""
+    """The content of `artifact.json` of a published result, and its directory."""
 
     identity: Identity
     outputs: Mapping[str, Mapping[str, str]]
@@ -43,7 +43,7 @@ class Entry:
     path: Path
 
     def load(self, outputs_type: type[T]) -> T:
-        """The outputs as typed artifacts at their published place."""
+        """The outputs as typed artifacts."""
         types = get_type_hints(outputs_type)
         return outputs_type(
             **{n: types[n](self.path / n, o["digest"]) for n, o in self.outputs.items()}
@@ -69,15 +69,15 @@ class Store:
     root: Path
 
     def open(self) -> Store:
-        """Make the root if need be, and sweep what dead processes left."""
+        """Create the root if it is missing, and remove what killed processes left."""
         with named_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            for left in self.root.glob("*/.new-*"):
-                sweep(left)
+            for directory in self.root.glob("*/.new-*"):
+                sweep(directory)
         return self
 
     def find(self, identity: Identity) -> Entry | None:
-        """The published entry of this identity, if there is one."""
+        """The entry of this identity; None if it is not published."""
         return self._read(self.root / identity.stage / identity.fingerprint)
 
     def latest(self, stage: str) -> Entry | None:
@@ -87,7 +87,7 @@ class Store:
 
     @contextlib.contextmanager
     def attempt(self, identity: Identity) -> Iterator[Attempt]:
-        """Directories for producing an entry; other processes wait for this fingerprint here."""
+        """Directories for a new entry. Other processes wait here for the same fingerprint."""
         home = self.root / identity.stage
         with (
             named_errors(home),
@@ -107,10 +107,10 @@ class Store:
         figures: Mapping[str, float | int | str],
         seconds: float,
     ) -> Entry:
-        """Make the outputs of an attempt visible, all at once.
+        """Publish the outputs of an attempt, atomically.
 
         Raises:
-            ValueError: an output does not lie where the stage contract says.
+            ValueError: an output is not in the directory that the contract of stages requires.
         """
         described: dict[str, dict[str, str]] = {}
         for f in fields(outputs):  # type: ignore[arg-type]
@@ -137,49 +137,50 @@ class Store:
             if e.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
             if (winner := self.find(identity)) is not None:
-                return winner  # another process was first: the results are interchangeable
-            shutil.rmtree(final)  # an entry without a readable artifact.json is no entry
+                return winner  # another process was first with the same result
+            shutil.rmtree(final)  # it has no readable artifact.json
             attempt.output.rename(final)
         shutil.rmtree(attempt.scratch, ignore_errors=True)
         return entry
 
     def discard(self, entry: Entry) -> None:
-        """Forget an entry whose outside effect is gone, so that it is made again."""
-        gone = entry.path.with_name(f".new-{uuid.uuid4().hex}")
-        entry.path.rename(gone)
-        shutil.rmtree(gone)
+        """Remove an entry, so that its stage runs again."""
+        removed = entry.path.with_name(f".new-{uuid.uuid4().hex}")
+        entry.path.rename(removed)
+        shutil.rmtree(removed)
 
     def _read(self, path: Path) -> Entry | None:
         try:
-            told: dict[str, Any] = json.loads((path / "artifact.json").read_text())
-            return Entry(**{**told, "identity": Identity(**told["identity"]), "path": path})
+            content: dict[str, Any] = json.loads((path / "artifact.json").read_text())
+            identity = Identity(**content["identity"])
+            return Entry(**{**content, "identity": identity, "path": path})
         except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
             return None
 
 
 @contextlib.contextmanager
 def named_errors(where: Path) -> Iterator[None]:
-    """Say a full or read-only disk as the user's matter, naming the place."""
+    """Turn errors of a full or read-only disk into errors that name the directory."""
     try:
         yield
     except OSError as e:
         if e.errno in DISK_FULL:
             raise RootstockError(
-                f"{where}: no space left on this disk ({e.strerror}). Free some, or give another"
-                " store with `store:` in the spec, and run the same command again: finished stages"
-                " are kept."
+                f"{where}: no space left on this disk ({e.strerror}). Free some space, or choose"
+                " another `store` in the spec, and run the same command again. Finished stages are"
+                " kept."
             ) from e
         if e.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise RootstockError(
-                f"{e.filename or where}: cannot be written ({e.strerror}). Give a writable"
+                f"{e.filename or where}: cannot be written ({e.strerror}). Choose a writable"
                 " directory, or change its permissions."
             ) from e
         raise
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+            versions[package] = version(package)
+    return versions

@@ -83,7 +83,7 @@ def test_no_key_is_wider_than_what_the_stage_is_for(cls: type[Stage[Any, Any]]) 
     unwanted: tuple[str, ...] = ("pipeline",)
     if name in CHECKS or name == "Transform":
         unwanted += (*MODEL, "components.training", "serving")
-    if name in ("Trainer", "Trial", "Affinity"):
+    if name in ("Trainer", "Trial", "TaskAffinity"):
         unwanted += ("components.export", "models.inputs.layers.preprocessing", "serving")
     if name in ("Evaluator", "InfraValidator", "Pusher", "BulkInferrer"):
         unwanted += (*MODEL, "components.training")

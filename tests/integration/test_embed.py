@@ -128,7 +128,7 @@ store: store
 push: {destination: served}
 """)
     changed = run(spec).trained
-    assert "Embed: left out, since training.augment changes images" in capsys.readouterr().err
+    assert "Embed: skipped, because training.augment changes images" in capsys.readouterr().err
     assert Store(tmp_path / "store").latest("Embed") is None
     plain = run(spec, ["training.augment=null"]).trained
     assert Store(tmp_path / "store").latest("Embed") is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.experiments.task_affinity import Affinity
+from components.experiments.task_affinity import TaskAffinity
 from components.stage import Context
 from components.training.recipe import Recipe
 from components.training.sampling import RoundRobin
@@ -25,7 +25,7 @@ def effects(directory: Path, **options: object) -> np.ndarray:
     for name in ("output", "scratch"):
         (directory / name).mkdir()
     context = Context(directory / "output", directory / "scratch")
-    found = Affinity(recipe=recipe).run(inputs, context).affinities
+    found = TaskAffinity(recipe=recipe).run(inputs, context).affinities
     content = json.loads((found.path / "affinities.json").read_text())
     assert content["tasks"] == [t.name for t in TASKS]
     return np.array(content["effects"], np.float64)

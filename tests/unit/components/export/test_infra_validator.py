@@ -115,7 +115,7 @@ def test_other_tasks_and_shapes_are_not_blessed(run: Run, trained: Path, tmp_pat
     verdict = run(changed(trained, tmp_path, log=np.zeros((20, 3)), third=np.zeros((20, 1))))
     text = "\n".join(verdict["reasons"])
     assert "answers ['log', 'wide']; expected ['log', 'third', 'wide']" in text
-    assert "have shape [16, 1]; Keras gave [16, 3]" in text
+    assert "have shape [16, 1]; in Keras [16, 3]" in text
     assert "no signature 'third'" in text
 
 

@@ -29,7 +29,7 @@ def test_links_of_the_page_exist() -> None:
 def test_the_json_schema_describes_keys() -> None:
     parts = json_schema()["$defs"]
     expected = {
-        ("Training", "clip_norm"): "largest norm of the whole gradient.",
+        ("Training", "clip_norm"): "maximal norm of the gradient of all weights together.",
         ("BinaryTask", "positive"): "label values that mean yes;",
         ("CsvReader", "path"): "",
         ("HashSplits", "train"): "the share of examples",

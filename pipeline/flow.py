@@ -50,7 +50,7 @@ from serving.versions.history import champion_version, read_origin
 
 
 @dataclass(frozen=True)
-class Result:
+class PipelineResult:
     """The outcome of a pipeline run."""
 
     trained: TrainedModel
@@ -60,7 +60,7 @@ class Result:
     pushed: Pushed
 
 
-def pipeline(spec: Spec, run: Runner) -> Result:
+def pipeline(spec: Spec, run: Runner) -> PipelineResult:
     """Run all stages of a spec.
 
     Raises:
@@ -95,7 +95,7 @@ def pipeline(spec: Spec, run: Runner) -> Result:
         ),
         PusherInputs(model, blessings),
     ).pushed
-    return Result(trained, model, evaluated.evaluation, blessings, pushed)
+    return PipelineResult(trained, model, evaluated.evaluation, blessings, pushed)
 
 
 def prepare(spec: Spec, run: Runner) -> TrainerInputs:

@@ -14,7 +14,7 @@ from pathlib import Path
 from components.errors import RootstockError
 from components.stage import BeamOptions
 from pipeline.display import Display, StageResult, display_for, summary
-from pipeline.flow import Result, pipeline
+from pipeline.flow import PipelineResult, pipeline
 from pipeline.operations.deployment import pushed_before
 from pipeline.runner import Runner
 from pipeline.spec.load import load_spec
@@ -40,7 +40,7 @@ def run(
     retries: int = 0,
     wait: bool = True,
     serve: bool = False,
-) -> Result:
+) -> PipelineResult:
     """Run the pipeline of a spec file and print its closing table.
 
     wait: wait for MLflow to receive the record, at most a minute, unless every stage was cached.
@@ -149,7 +149,7 @@ def _flatten(prefix: str, value: object, into: dict[str, Param]) -> None:
         into[prefix] = str(value)
 
 
-def _outcome(spec: Spec, result: Result, pusher: StageResult, serve: bool) -> str:
+def _outcome(spec: Spec, result: PipelineResult, pusher: StageResult, serve: bool) -> str:
     record = result.pushed.load()
     if not record.pushed:
         return "Not pushed: " + "; ".join(record.reasons)

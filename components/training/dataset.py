@@ -15,7 +15,7 @@ import numpy as np
 from components.labels.encoding import labelled
 from components.training.length_groups import LengthGroups
 from components.training.rows import IN_MEMORY_BYTES, Rows
-from components.training.sampling import Proportional, Sampling, order_of, sources
+from components.training.sampling import Proportional, Sampling, order_of, rows_by_source
 from components.transform.batches import ShardedRows
 from models.inputs.layers.augment import Augment
 from models.lazy import tf
@@ -75,7 +75,7 @@ def _order(
         return tf.random.experimental.stateless_shuffle(tf.range(total), seed=at)
 
     if sampling is not None and not isinstance(sampling, Proportional):
-        groups = sources({name: labelled(values) for name, values in rows.labels.items()})
+        groups = rows_by_source({name: labelled(values) for name, values in rows.labels.items()})
         sampled = order_of(sampling, groups, batch_size, seed, rows_per_epoch)
         n = len(sampled(0))
 

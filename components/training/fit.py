@@ -37,7 +37,7 @@ EVALUATION_BATCH = 512
 
 
 @dataclass(frozen=True)
-class Result:
+class TrainingResult:
     """A trained model and the history of its training.
 
     history: the figures of each epoch.
@@ -88,7 +88,7 @@ def train(
     training: Training,
     seed: int,
     context: Context,
-) -> Result:
+) -> TrainingResult:
     """Fit a model. Resumes from the checkpoint in `context.scratch`, if there is one.
 
     Raises:
@@ -167,7 +167,7 @@ def train(
         checkpoint.set_weights(progress.best)
     trained = int(sum(np.prod(v.shape) for v in adaptation.variables))
     adaptation.finish()
-    return Result(model, progress.history, monitor, steps, trained)
+    return TrainingResult(model, progress.history, monitor, steps, trained)
 
 
 def _skipped_phases(phases: Sequence[Phase], planned: Sequence[Phase]) -> list[str]:

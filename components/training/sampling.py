@@ -119,7 +119,7 @@ AnySampling = Annotated[
 ]
 
 
-def sources(present: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.int64]]:
+def rows_by_source(present: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.int64]]:
     """Row indices of each source, ascending, without rows that have no label.
 
     present: by task, whether each row has the label.

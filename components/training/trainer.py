@@ -13,7 +13,7 @@ from components.training.recipe import Recipe, TrainerInputs
 from models.multitask.record import ModelRecord, save_record
 
 if TYPE_CHECKING:
-    from components.training.fit import Result
+    from components.training.fit import TrainingResult
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
         return TrainerOutputs(model)
 
 
-def _save(result: Result, record: ModelRecord, directory: Path) -> dict[str, float | int]:
+def _save(result: TrainingResult, record: ModelRecord, directory: Path) -> dict[str, float | int]:
     """Write the artifact: see `components.artifacts.TrainedModel`.
 
     Returns:

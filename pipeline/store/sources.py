@@ -95,7 +95,7 @@ def sources(start: frozenset[str], objects: Known) -> Mapping[str, str]:
         name = waiting.pop()
         if name in digests or (file := file_of(name)) is None:
             continue
-        module = read_module(name, file)
+        module = parse_module(name, file)
         digests[name] = module.digest
         waiting += module.imports
         for call in module.calls:
@@ -140,11 +140,11 @@ def _derives(name: str, base: str) -> bool:
 def _read(name: str) -> Module:
     file = file_of(name)
     assert file is not None, name
-    return read_module(name, file)
+    return parse_module(name, file)
 
 
 @cache
-def read_module(name: str, file: Path) -> Module:
+def parse_module(name: str, file: Path) -> Module:
     """What a module imports and defines, and which calls of `CALLS` it makes.
 
     Raises:

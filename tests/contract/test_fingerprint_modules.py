@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from components.stage import Stage
-from pipeline.store.sources import FIRST_PARTY, ROOT, known, read_module, sources
+from pipeline.store.sources import FIRST_PARTY, ROOT, known, parse_module, sources
 from tests.stages import RECORD, example, stage_classes
 
 FILE = Path(__file__).with_name("fingerprint_modules.txt")
@@ -59,10 +59,10 @@ def test_the_modules_in_every_key_are_as_reviewed() -> None:
 def test_packages_of_discovery_are_named_literally(module: str) -> None:
     file = ROOT.joinpath(*module.split(".")).with_suffix(".py")
     if module not in COMPUTED:
-        read_module(module, file)
+        parse_module(module, file)
         return
     with pytest.raises(ValueError, match="must name its package literally"):
-        read_module(module, file)
+        parse_module(module, file)
     assert not any(module in modules_of(cls) for cls in stage_classes())
 
 

@@ -42,7 +42,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def forget() -> None:
     sources.sources.cache_clear()
-    sources.read_module.cache_clear()
+    sources.parse_module.cache_clear()
 
 
 @dataclass

@@ -15,7 +15,7 @@ from components.errors import RootstockError
 from components.export.keras_model import load_keras
 from components.stage import Context, Silent
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
-from components.training.fit import Result, train
+from components.training.fit import TrainingResult, train
 from components.training.recipe import TrainerInputs
 from components.training.rows import load_rows
 from components.training.settings import EarlyStopping, Training
@@ -99,7 +99,7 @@ class Interrupting(Silent):
             raise Interrupted
 
 
-def fitted(trainer: Trainer, inputs: TrainerInputs, directory: Path) -> Result:
+def fitted(trainer: Trainer, inputs: TrainerInputs, directory: Path) -> TrainingResult:
     """The model that a Trainer would export."""
     features = load_preprocessing(inputs.preprocessing)
     splits = load_rows(inputs.examples, inputs.batches, features, trainer.tasks)

@@ -14,7 +14,6 @@ from components.training.sampling import (
     RoundRobin,
     Temperature,
     order_of,
-    sources,
 )
 from models.lazy import tf
 
@@ -27,9 +26,9 @@ GROUPS = {"cat": np.arange(8), "dog": np.array([8, 9, 11])}
 
 
 def test_sources_are_distinguished_by_their_labels() -> None:
-    found = sources({name: ~np.isnan(values) for name, values in LABELS.items()})
+    found = rows_by_source({name: ~np.isnan(values) for name, values in LABELS.items()})
     assert {k: list(v) for k, v in found.items()} == {k: list(v) for k, v in GROUPS.items()}
-    both = sources({"a": np.array([True, True, False]), "b": np.array([True, False, True])})
+    both = rows_by_source({"a": np.array([True, True, False]), "b": np.array([True, False, True])})
     assert {k: list(v) for k, v in both.items()} == {"a+b": [0], "a": [1], "b": [2]}
 
 

@@ -25,7 +25,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
         sources.cache_clear()
-        reading.read_module.cache_clear()
+        reading.parse_module.cache_clear()
 
     write({})
     yield write

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components.errors import RootstockError
-from components.training.fit import _check_state, _unbalanced
+from components.training.fit import _check_balancing_state, _nothing_to_balance
 from models.balancing.base import Balancing
 from models.balancing.gradient_based.excess_mtl import ExcessMTL
 from models.balancing.gradient_based.moco import MoCo
@@ -39,9 +39,9 @@ def test_a_state_per_parameter_needs_all_of_them_to_train(
     adaptation = Adaptation(transfer, model)
     if model.at_parameters and isinstance(transfer, Gradual | Lora):
         with pytest.raises(RootstockError, match="state for each shared parameter"):
-            _check_state(model, adaptation)
+            _check_balancing_state(model, adaptation)
     else:
-        _check_state(model, adaptation)
+        _check_balancing_state(model, adaptation)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_frozen_trunk_has_no_gradients_to_balance(
     model = MultitaskModel(FEATURES, TARGETS, Scratch(width=4), Hard(), balancing)
     variables = tuple(model.trunk.trainable_variables)
     phases = [Phase(0, ()), Phase(2, variables if trains else ())]
-    assert len(_unbalanced(model, phases)) == expected
+    assert len(_nothing_to_balance(model, phases)) == expected
 
 
 @pytest.mark.parametrize("balancing", [MoCo(at="parameters"), Uncertainty(), Equal()], ids=str)

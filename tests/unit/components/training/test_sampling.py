@@ -14,6 +14,7 @@ from components.training.sampling import (
     RoundRobin,
     Temperature,
     order_of,
+    rows_by_source,
 )
 from models.lazy import tf
 

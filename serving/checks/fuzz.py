@@ -92,13 +92,8 @@ def fuzz(
 ) -> Counter[tuple[str, str]]:
     """Send malformed requests, and a good one now and then.
 
-    Args:
-        rest: the URL of the REST API.
-        grpc_url: the URL of the gRPC API.
-        model: the name of the model.
-        values: values for the inputs of good requests, see `example_inputs`.
-        cases: the number of malformed requests.
-        seed: of the random choices.
+    rest, grpc_url: the URLs of the two APIs. values: for the inputs of good requests, see
+    `example_inputs`. cases: the number of malformed requests. seed: of the random choices.
 
     Returns:
         How often each kind of request got each response.

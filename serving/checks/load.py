@@ -58,12 +58,9 @@ class Load:
 def run(connect: Callable[[], Connection], clients: int, rows: int, seconds: float) -> Load:
     """Send requests from several threads for some seconds.
 
-    Args:
-        connect: opens the connection of one client. In the block, the client calls the received
-            function for each request; it raises OSError on failure.
-        clients: the number of threads.
-        rows: of each request.
-        seconds: how long.
+    connect: opens the connection of one client. In the block, the client calls the received
+        function for each request; it raises OSError on failure.
+    clients: the number of threads. rows: of each request.
     """
     latencies: list[list[float]] = [[] for _ in range(clients)]
     failures = [0] * clients

@@ -31,10 +31,8 @@ class ServerProcess:
     def __init__(self, models: Mapping[str, Path], log: Path, options: Sequence[str] = ()) -> None:
         """Start the server; it loads its models in the background.
 
-        Args:
-            models: the directory of versions by model name.
-            log: the file that receives its output.
-            options: further options of its command line.
+        models: the directory of versions by model name. log: the file that receives the output of
+        the server. options: further options of its command line.
         """
         self._log = log
         self._ready = log.with_name(log.name + ".ready")

@@ -126,14 +126,10 @@ class _Stop:
         self._event.set()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    return _bound(host, port, "REST", "--rest-port")
-
-
 def _bind(server: grpc.Server, options: argparse.Namespace) -> int:
     host, port = options.host, options.grpc_port
     if port:  # gRPC's own error does not name the reason
-        _bound(host, port, "gRPC", "--grpc-port").close()
+        _listen(host, port, "gRPC").close()
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if options.tls_cert is None:
         return int(server.add_insecure_port(address))
@@ -157,7 +153,7 @@ def _loader(options: argparse.Namespace, monitoring: Monitoring) -> Callable[[Pa
     return load
 
 
-def _bound(host: str, port: int, kind: str, option: str) -> socket.socket:
+def _listen(host: str, port: int, api: str = "REST") -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # only with the protocol named does asyncio turn off Nagle's algorithm, which delays by 40 ms
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -168,7 +164,7 @@ def _bound(host: str, port: int, kind: str, option: str) -> socket.socket:
         bound.close()
         reason = error.strerror if isinstance(error, OSError) else error
         raise PortTaken(
-            f"{kind} port {port} of {host} cannot be used: {reason}. Stop the program that listens "
-            f"there, or choose another port with {option} (0: a free one)."
+            f"{api} port {port} of {host} cannot be used: {reason}. Stop the program that listens "
+            f"there, or choose another port with --{api.lower()}-port (0: a free one)."
         ) from None
     return bound

@@ -22,11 +22,7 @@ MAX_REQUESTS = 1000
 
 
 def warm_up(model: SavedModel, path: Path) -> int:
-    """Run the warm-up requests of a SavedModel.
-
-    Args:
-        model: the loaded model.
-        path: its directory.
+    """Run the warm-up requests of a loaded SavedModel. path: its directory.
 
     Returns:
         The number of requests; 0 if there is no warm-up file.

@@ -17,6 +17,7 @@ from serving.wire.tensors import fill
 
 _PACKAGE = "rootstock.wire"
 _FIELD = descriptor_pb2.FieldDescriptorProto
+_SCALARS = dict(_FIELD.Type.items())
 
 # Enumerations are int32: the encoding is the same. `*` is a repeated field, `%` a map from string.
 _MESSAGES = {
@@ -52,15 +53,6 @@ _MESSAGES = {
 }
 
 
-def _set_type(field: descriptor_pb2.FieldDescriptorProto, type_name: str) -> None:
-    scalar = f"TYPE_{type_name.upper()}"
-    if scalar in dict(_FIELD.Type.items()):
-        field.type = _FIELD.Type.Value(scalar)
-    else:
-        field.type = _FIELD.TYPE_MESSAGE
-        field.type_name = f".{type_name}" if "." in type_name else f".{_PACKAGE}.{type_name}"
-
-
 def _add_field(message: descriptor_pb2.DescriptorProto, declaration: str) -> None:
     """Add one field, declared as `type name=number`, to a message."""
     type_name, rest = declaration.split()
@@ -73,9 +65,13 @@ def _add_field(message: descriptor_pb2.DescriptorProto, declaration: str) -> Non
         entry.options.map_entry = True
         _add_field(entry, "string key=1")
         _add_field(entry, f"{type_name[1:]} value=2")
-        _set_type(field, f"{_PACKAGE}.{message.name}.{entry.name}")
+        type_name = f"{_PACKAGE}.{message.name}.{entry.name}"
+    type_name = type_name.removeprefix("*")
+    if (scalar := f"TYPE_{type_name.upper()}") in _SCALARS:
+        field.type = _SCALARS[scalar]
     else:
-        _set_type(field, type_name.lstrip("*"))
+        field.type = _FIELD.TYPE_MESSAGE
+        field.type_name = f".{type_name}" if "." in type_name else f".{_PACKAGE}.{type_name}"
 
 
 def _build() -> dict[str, Any]:

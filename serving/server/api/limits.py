@@ -53,7 +53,7 @@ async def body_of(request: Request, limit: int) -> bytes:
     """
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip"):
-        raise ServingError(Code.INVALID_ARGUMENT, f"Content-Encoding {encoding} is not supported.")
+        raise invalid(f"Content-Encoding {encoding} is not supported.")
     if int(request.headers.get("content-length", 0)) > limit:
         raise _too_large(limit)
     decompressor = zlib.decompressobj(_GZIP) if encoding == "gzip" else None

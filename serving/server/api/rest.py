@@ -74,7 +74,9 @@ class RestApplication:
     async def _respond(self, request: Request, path: str, match: re.Match[str] | None) -> Response:
         method = request.method
         if path == "/health" and method == "GET":
-            return self._health()
+            ready = self._models.available()
+            body = json.dumps({"status": "ok" if ready else "loading"}).encode()
+            return _json(body, 200 if ready else Code.UNAVAILABLE.http)
         self._limits.check_token(request.headers.get("authorization"))
         if path == METRICS_PATH and method == "GET":
             text = await asyncio.to_thread(self._models.monitoring.text)
@@ -107,11 +109,6 @@ class RestApplication:
             return await loop.run_in_executor(self._workers, task, *arguments)
         finally:
             self._pending -= 1
-
-    def _health(self) -> Response:
-        ready = self._models.available()
-        body = json.dumps({"status": "ok" if ready else "loading"}).encode()
-        return _json(body, 200 if ready else Code.UNAVAILABLE.http)
 
 
 def _predict(models: Models, where: Mapping[str, str | None], body: bytes) -> bytes:

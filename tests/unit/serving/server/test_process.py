@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from serving.server.process import PortTaken, _bound, _listen
+from serving.server.process import PortTaken, _listen
 
 
 def test_a_taken_port_is_explained() -> None:
@@ -12,7 +12,7 @@ def test_a_taken_port_is_explained() -> None:
         listener.listen()
         port = listener.getsockname()[1]
         with pytest.raises(PortTaken) as caught:
-            _bound("127.0.0.1", port, "gRPC", "--grpc-port")
+            _listen("127.0.0.1", port, "gRPC")
     message = str(caught.value)
     assert message.startswith(f"gRPC port {port} of 127.0.0.1 cannot be used: Address already")
     assert "choose another port with --grpc-port (0: a free one)" in message

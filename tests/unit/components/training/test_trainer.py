@@ -19,7 +19,6 @@ from components.data.raw import raw_inputs
 from components.errors import RootstockError
 from components.export.keras_model import load_keras
 from components.stage import Context
-from components.training.monitor import Monitor
 from components.training.recipe import TrainerInputs
 from components.training.settings import EarlyStopping, Training
 from components.training.trainer import Trainer
@@ -249,15 +248,3 @@ def test_a_warning_says_that_grouping_by_length_saves_nothing(tmp_path: Path) ->
     inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
     with pytest.raises(AssertionError, match="group_by_length has no effect"):
         quick(group_by_length=True).run(inputs, context(tmp_path))
-
-
-def test_the_best_epoch_is_the_first_of_equals_and_never_nan() -> None:
-    def epochs(*values: float) -> list[dict[str, float]]:
-        return [{"m": v} for v in values]
-
-    least, most = Monitor("m", False, patience=2), Monitor("m", True)
-    assert least.best_epoch(epochs(math.nan, 2, 1, 1, 3)) == 2
-    assert most.best_epoch(epochs(math.nan, 2, 3, 1, 3)) == 2
-    assert not least.stops(epochs(3, 1, 2))
-    assert least.stops(epochs(3, 1, 2, 1))
-    assert not most.stops(epochs(3, 1, 2, 1))

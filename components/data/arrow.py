@@ -1,4 +1,4 @@
-"""Arrow, NumPy and SciPy, imported on first use, so that reading a spec does not wait for them."""
+"""Arrow, NumPy, pandas and SciPy, imported when first used: reading a spec does not wait."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.csv as arrow_csv
@@ -26,6 +27,7 @@ else:
             return getattr(importlib.import_module(self._name), attribute)
 
     np = _Lazy("numpy")
+    pd = _Lazy("pandas")
     pa = _Lazy("pyarrow")
     pc = _Lazy("pyarrow.compute")
     arrow_csv = _Lazy("pyarrow.csv")
@@ -34,4 +36,4 @@ else:
     stats = _Lazy("scipy.stats")
     Floats = "NDArray[np.float64]"
 
-__all__ = ["Floats", "arrow_csv", "arrow_json", "np", "pa", "pc", "pq", "stats"]
+__all__ = ["Floats", "arrow_csv", "arrow_json", "np", "pa", "pc", "pd", "pq", "stats"]

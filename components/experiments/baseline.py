@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import Any, Literal
 
 from components.artifacts import Examples, TrialResult
-from components.data.arrow import np, pa
+from components.data.arrow import np, pa, pd
 from components.experiments.peak_memory import PeakMemory
 from components.experiments.trial_result import (
     Costs,
@@ -18,32 +19,23 @@ from components.experiments.trial_result import (
     task_figures,
 )
 from components.inputs.base import kind_of
-from components.labels.base import Labels, labels_of
-from components.labels.encoding import encode, resolve
+from components.labels.base import Labels, Predict, labels_of
+from components.labels.encoding import encode_table, resolve
 from components.stage import Context, Stage
 from components.training.subset import Subset, chosen_rows, target_of_rows
 from models.inputs.base import Input
 from models.tasks.base import Task, TaskTarget
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from components.labels.base import Predict
 
 TIMED_CALLS = 10
 
 
 @dataclass(frozen=True)
 class BaselineInputs:
-    """examples: raw, with their labels."""
-
     examples: Examples
 
 
 @dataclass(frozen=True)
 class BaselineOutputs:
-    """result: the figures."""
-
     result: TrialResult
 
 
@@ -74,8 +66,8 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
         by_task: dict[str, TaskFigures] = {}
         peak = PeakMemory()
         seconds = cpu_seconds = latency = 0.0
-        for i, of_all_rows in enumerate(targets):
-            labels = {s: _labels(of_all_rows, table) for s, table in tables.items()}
+        for done, of_all_rows in enumerate(targets, 1):
+            labels = {s: encode_table(of_all_rows, t, len(t)) for s, t in tables.items()}
             target = target_of_rows(labels["train"], of_all_rows)
             began, cpu = time.perf_counter(), time.process_time()
             predict = self._fitted(target, columns["train"], labels["train"])
@@ -84,7 +76,7 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
             scored: Scored = {s: (labels[s], predict(columns[s])) for s in tables}
             by_task[target.name] = task_figures(target, scored)
             latency += _latency(predict, columns["test"])
-            context.observer.progress(i + 1, len(self.tasks), "tasks")
+            context.observer.progress(done, len(self.tasks), "tasks")
         costs = Costs(
             rows=tables["train"].num_rows,
             seconds=seconds,
@@ -101,23 +93,19 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
         if self.subset is None:
             return np.arange(train.num_rows)
         target = resolve(self.drawn_by, train.column(self.drawn_by.label))
-        return chosen_rows(self.subset, {target.name: _labels(target, train)}, (target,))
+        labels = encode_table(target, train, len(train))
+        return chosen_rows(self.subset, {target.name: labels}, (target,))
 
     def _fitted(self, target: TaskTarget, rows: pd.DataFrame, labels: np.ndarray) -> Predict:
         kind = labels_of(target.task)
-
-        def make() -> Any:
-            if self.model == "majority":
-                return kind.estimator("majority", self.seed)
-            return classical(self.inputs, kind, self.seed)
-
+        make = partial(classical, self.inputs, kind, self.seed)
+        if self.model == "majority":
+            make = partial(kind.estimator, "majority", self.seed)
         return kind.fit(make, rows, labels, len(target.classes))
 
 
 def features(inputs: tuple[Input, ...], table: pa.Table) -> pd.DataFrame:
     """The columns that a classical model reads: `<input>`, or `<input>.<index>` for pixels."""
-    import pandas as pd
-
     parts = [kind_of(i).baseline_columns(i, table.column(i.column)) for i in inputs]
     return pd.concat(parts, axis=1)
 
@@ -129,14 +117,8 @@ def classical(inputs: tuple[Input, ...], labels: Labels[Any], seed: int) -> Any:
 
     wide = any(kind_of(i).is_wide(i) for i in inputs)
     encoders = [kind_of(i).baseline_encoder(i, wide) for i in inputs]
-    encoder = make_column_transformer(*encoders)
-    return make_pipeline(encoder, labels.estimator("linear" if wide else "boosting", seed))
-
-
-def _labels(target: TaskTarget, table: pa.Table) -> np.ndarray:
-    exists = target.task.label in table.column_names
-    column = table.column(target.task.label) if exists else None
-    return encode(target, column, table.num_rows)
+    estimator = labels.estimator("linear" if wide else "boosting", seed)
+    return make_pipeline(make_column_transformer(*encoders), estimator)
 
 
 def _latency(predict: Predict, rows: pd.DataFrame) -> float:

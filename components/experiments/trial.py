@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from components.artifacts import Examples, TrialResult
+from components.artifacts import TrialResult
 from components.experiments.peak_memory import PeakMemory
 from components.experiments.trial_result import (
     Costs,
@@ -16,10 +16,10 @@ from components.experiments.trial_result import (
     save_figures,
     task_figures,
 )
-from components.labels.encoding import encode
+from components.labels.encoding import encode_split
 from components.stage import Context, Stage
 from components.training.recipe import Recipe, TrainerInputs
-from models.tasks.base import Task, TaskTarget
+from models.tasks.base import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +82,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         }
         if data.val is not None:
             splits["val"] = (data.val.labels, data.val.features)
-        splits["test"] = (_test_labels(data.targets, inputs.examples), test)
+        splits["test"] = (encode_split(data.targets, inputs.examples, "test"), test)
         scored = _scored(result.model, splits)
         costs = Costs(
             rows=len(data.train),
@@ -127,20 +127,6 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         for name in self.shuffled:
             labels[name] = rng.permutation(labels[name])
         return replace(rows, labels=labels)
-
-
-def _test_labels(targets: tuple[TaskTarget, ...], examples: Examples) -> dict[str, np.ndarray]:
-    import pyarrow.parquet as pq
-
-    names = pq.read_schema(examples.shards("test")[0]).names
-    columns = list(dict.fromkeys(t.task.label for t in targets if t.task.label in names))
-    table = examples.read("test", columns)
-    return {
-        t.name: encode(
-            t, table.column(t.task.label) if t.task.label in columns else None, table.num_rows
-        )
-        for t in targets
-    }
 
 
 def _scored(

@@ -8,36 +8,34 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from components.data.arrow import np, pa
+from components.data.arrow import np, pa, pd
 from models.discovery import part
 from models.tasks.base import Task, TaskTarget
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    Predict = Callable[[pd.DataFrame], np.ndarray]
-    """Answers [rows, width] to rows of columns, as a head of the task would give them."""
-
 T = TypeVar("T", bound=Task)
+Classes = tuple[str, ...]
 Shape = Literal["text", "numbers", "lists", "other"]
 Use = Literal["majority", "linear", "boosting"]
 """What a scikit-learn model is for: a constant answer, wide inputs such as text, or columns."""
+Make = Callable[[], Any]
+"""Makes an untrained scikit-learn model."""
+Predict = Callable[["pd.DataFrame"], "np.ndarray"]
+"""Answers [rows, width] to rows of columns, as a head of the task would give them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelColumn:
     """What the statistics of one split say about a label column.
 
-    split: its name. type: of the column, as Arrow spells it.
+    type: of the column, as Arrow spells it.
     present: rows with a value. infinite: rows with an infinite number.
     counts: rows by value as text, most frequent first; empty if `truncated`: too many distinct
         values to count.
     minimum, mean, deviation: of the finite numbers; 0 for other columns.
     """
 
-    split: str
     type: str
     shape: Shape
     present: int
@@ -71,14 +69,12 @@ class Labels(ABC, Generic[T]):
     """The labels of one kind of task: from a column to arrays, counts, checks and baselines."""
 
     @abstractmethod
-    def classes(self, task: T, column: pa.ChunkedArray) -> tuple[str, ...]:
+    def classes(self, task: T, column: pa.ChunkedArray) -> Classes:
         """Classes in index order, from the training label column; empty for numbers."""
 
     @abstractmethod
-    def encode(
-        self, task: T, classes: tuple[str, ...], column: pa.ChunkedArray | None, num_rows: int
-    ) -> np.ndarray:
-        """Encoded labels of `num_rows` rows; all missing if the column is None.
+    def encode(self, task: T, classes: Classes, column: pa.ChunkedArray) -> np.ndarray:
+        """Encoded labels.
 
         Raises:
             RootstockError: a value is not a label of the task; names value and row.
@@ -123,9 +119,7 @@ class Labels(ABC, Generic[T]):
         """The scikit-learn model that is a good classical baseline."""
 
     @abstractmethod
-    def fit(
-        self, make: Callable[[], Any], features: pd.DataFrame, labels: np.ndarray, classes: int
-    ) -> Predict:
+    def fit(self, make: Make, features: pd.DataFrame, labels: np.ndarray, classes: int) -> Predict:
         """Fit models from `make` to the labelled rows.
 
         labels: encoded. classes: how many the task has.
@@ -153,3 +147,9 @@ def labels_of(task: Task) -> Labels[Any]:
 def of_kind(kind: str) -> Labels[Any]:
     """The labels of a kind of task."""
     return part("components.labels", Labels, kind)()
+
+
+def wrong_type(task: Task, actual: object, expected: str) -> str:
+    """The sentence about a label column of the wrong type."""
+    holds = f"label column {task.label!r} holds {actual} values."
+    return f"{holds} Expected {expected} for a {task.kind} task."

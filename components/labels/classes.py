@@ -1,22 +1,109 @@
-"""What kinds of tasks with classes share: label texts, class order, checks, classifiers."""
+"""What kinds of tasks with classes share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
-from components.data.arrow import np, pa
+from components.data.arrow import np, pa, pd
 from components.data.casting import texts
 from components.errors import RootstockError, did_you_mean, listed
-from components.labels.base import LabelColumn, Shape, Use
-from models.tasks.base import Task
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from components.labels.base import Predict
+from components.labels.base import LabelColumn, Labels, Make, Predict, Shape, T, Use, wrong_type
+from models.tasks.base import Task, TaskTarget
 
 SHOWN = 10
+Counts = Sequence[tuple[str, int]]
+"""Rows by label value."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The label values that a task allows.
+
+    key: the task's field that declares them; None if they come from the training split.
+    """
+
+    values: Sequence[str]
+    key: str | None
+
+    def lacks(self, value: str) -> str:
+        """How an error goes on after naming a label value that is not in the domain."""
+        shown = ", ".join(self.values[:SHOWN]) + (", …" if len(self.values) > SHOWN else "")
+        where = f"the task's `{self.key}`" if self.key else "the classes of the training split"
+        return f"is not in {where} ({shown}).{did_you_mean(value, self.values)}"
+
+    def error(self, task: Task, value: str, row: int) -> RootstockError:
+        """The error for a row's label that is not in the domain."""
+        where = f"tasks.{task.name}: label {value!r} of column {task.label!r}, row {row},"
+        return RootstockError(f"{where} {self.lacks(value)}")
+
+
+class ClassLabels(Labels[T]):
+    """Labels of a kind with classes. shapes: of the columns that can hold them."""
+
+    shapes: ClassVar[tuple[Shape, ...]] = ("text", "numbers")
+
+    def unfit(self, task: T, column: LabelColumn) -> str:
+        if column.shape not in self.shapes:
+            return wrong_type(task, column.type, " or ".join(self.shapes))
+        if column.truncated:
+            return (
+                f"label column {task.label!r} holds {column.type} values. They have too many"
+                " distinct values to be classes."
+            )
+        return ""
+
+    def estimator(self, use: Use, seed: int) -> Any:
+        from sklearn.dummy import DummyClassifier
+        from sklearn.ensemble import HistGradientBoostingClassifier
+        from sklearn.linear_model import LogisticRegression
+
+        models: Mapping[Use, Make] = {
+            "majority": lambda: DummyClassifier(strategy="prior"),
+            "linear": lambda: LogisticRegression(C=10, max_iter=500),
+            "boosting": lambda: HistGradientBoostingClassifier(random_state=seed),
+        }
+        return models[use]()
+
+
+class SingleLabels(ClassLabels[T]):
+    """Labels of a kind with one class per row."""
+
+    @abstractmethod
+    def class_of(self, task: T, value: str) -> str | None:
+        """The class that a label value means; None if it means none."""
+
+    def counted(self, target: TaskTarget, known: np.ndarray) -> TaskTarget:
+        counts = np.bincount(class_codes(known), minlength=len(target.classes))
+        return replace(target, class_counts=tuple(counts.tolist()))
+
+    def class_codes(self, encoded: np.ndarray) -> np.ndarray:
+        return class_codes(encoded)
+
+    def probes(self, encoded: np.ndarray) -> Sequence[np.ndarray]:
+        return [class_codes(encoded)]
+
+    def combinations(self, task: T, column: pa.Array) -> pa.Array:
+        return by_value(texts(column), lambda v: self.class_of(task, v), pa.string())
+
+    def members(self, combination: str) -> Sequence[str]:
+        return (combination,)
+
+    def fit(self, make: Make, features: pd.DataFrame, labels: np.ndarray, classes: int) -> Predict:
+        return fit_classifier(make, features, class_codes(labels), classes)
+
+
+def class_codes(encoded: np.ndarray) -> np.ndarray:
+    """int64 codes, -1 for missing."""
+    return np.where(np.isnan(encoded), -1, encoded).astype(np.int64)
+
+
+def by_value(column: pa.Array, meaning: Callable[[str], Any], kind: pa.DataType) -> pa.Array:
+    """What each text means. It is computed once for each distinct value; null stays null."""
+    codes = column.dictionary_encode()
+    return pa.array([meaning(v) for v in codes.dictionary.to_pylist()], kind).take(codes.indices)
 
 
 def single_texts(task: Task, column: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -26,10 +113,8 @@ def single_texts(task: Task, column: pa.Array | pa.ChunkedArray) -> pa.Array:
         RootstockError: the column holds lists or bytes.
     """
     if pa.types.is_list(column.type) or pa.types.is_binary(column.type):
-        raise RootstockError(
-            f"tasks.{task.name}: label column {task.label!r} holds {column.type} values. Expected"
-            f" one value per row for a {task.kind} task."
-        )
+        problem = wrong_type(task, column.type, "one value per row")
+        raise RootstockError(f"tasks.{task.name}: {problem}")
     return texts(column)
 
 
@@ -41,82 +126,28 @@ def sorted_classes(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(distinct))
 
 
-def not_in_domain(value: str, domain: Sequence[str], key: str | None) -> str:
-    """How an error goes on after naming a label value that is not in the domain.
-
-    key: the task's field that declares the domain; None where it comes from the training split.
-    """
-    shown = ", ".join(domain[:SHOWN]) + (", …" if len(domain) > SHOWN else "")
-    where = f"the task's `{key}`" if key else "the classes of the training split"
-    return f"is not in {where} ({shown}).{did_you_mean(value, domain)}"
-
-
-def unknown_label(
-    task: Task, value: str, row: int, domain: Sequence[str], key: str | None
-) -> RootstockError:
-    """The error for a row's label that is not in the domain."""
-    return RootstockError(
-        f"tasks.{task.name}: label {value!r} of column {task.label!r}, row {row},"
-        f" {not_in_domain(value, domain, key)}"
-    )
-
-
-def unfit(task: Task, column: LabelColumn, shapes: Sequence[Shape]) -> str:
-    """Why a column cannot hold classes; empty if it can."""
-    holds = f"label column {task.label!r} holds {column.type} values."
-    if column.shape not in shapes:
-        return f"{holds} Expected {' or '.join(shapes)} for a {task.kind} task."
-    if column.truncated:
-        return f"{holds} They have too many distinct values to be classes."
-    return ""
-
-
-def outside_domain(
-    task: Task,
-    split: str,
-    unknown: Sequence[tuple[str, int]],
-    domain: Sequence[str],
-    key: str | None,
+def class_problems(
+    task: Task, domain: Domain, unknown: Mapping[str, Counts], unused: Iterable[str]
 ) -> list[str]:
-    """A sentence about the label values of a split that are not in the domain, if there are any.
+    """Sentences about label values outside the domain and classes without training rows.
 
-    unknown: rows by such value.
+    unknown: the values outside the domain, by split. unused: the classes without training rows.
     """
-    if not unknown:
-        return []
-    first = unknown[0][0]
     return [
-        f"column {task.label!r} of {split} holds labels outside the domain: {listed(unknown)}."
-        f" {first!r} {not_in_domain(first, domain, key)}"
+        *(
+            f"column {task.label!r} of {split} holds labels outside the domain: {listed(counts)}."
+            f" {counts[0][0]!r} {domain.lacks(counts[0][0])}"
+            for split, counts in unknown.items()
+            if counts
+        ),
+        *(
+            f"class {name!r} has no examples in train. Expected some, or the class left out."
+            for name in unused
+        ),
     ]
 
 
-def without_examples(classes: Sequence[str], in_train: Set[str | None]) -> list[str]:
-    """A sentence about each class that no training row has."""
-    return [
-        f"class {name!r} has no examples in train. Expected some, or the class left out."
-        for name in classes
-        if name not in in_train
-    ]
-
-
-def classifier(use: Use, seed: int) -> Any:
-    """A scikit-learn classifier."""
-    from sklearn.dummy import DummyClassifier
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.linear_model import LogisticRegression
-
-    models: Mapping[Use, Callable[[], Any]] = {
-        "majority": lambda: DummyClassifier(strategy="prior"),
-        "linear": lambda: LogisticRegression(C=10, max_iter=500),
-        "boosting": lambda: HistGradientBoostingClassifier(random_state=seed),
-    }
-    return models[use]()
-
-
-def fit_classifier(
-    make: Callable[[], Any], features: pd.DataFrame, codes: np.ndarray, classes: int
-) -> Predict:
+def fit_classifier(make: Make, features: pd.DataFrame, codes: np.ndarray, classes: int) -> Predict:
     """Probabilities [rows, classes] from a model of the rows that have a label.
 
     codes: int64 [rows], -1 for missing.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from components.data.arrow import np, pa
+from components.artifacts import Examples
+from components.data.arrow import np, pa, pq
 from components.labels.base import labels_of
 from models.tasks.base import Task, TaskTarget
 
@@ -31,7 +33,25 @@ def encode(target: TaskTarget, column: pa.ChunkedArray | None, num_rows: int) ->
     Raises:
         RootstockError: a value lies outside the classes; names value and row.
     """
-    return labels_of(target.task).encode(target.task, target.classes, column, num_rows)
+    labels = pa.chunked_array([pa.nulls(num_rows)]) if column is None else column
+    return labels_of(target.task).encode(target.task, target.classes, labels)
+
+
+def encode_table(target: TaskTarget, table: pa.Table, num_rows: int) -> np.ndarray:
+    """Encoded labels of a table's rows; all missing if it lacks the label column."""
+    name = target.task.label
+    column = table.column(name) if name in table.column_names else None
+    return encode(target, column, num_rows)
+
+
+def encode_split(
+    targets: Iterable[TaskTarget], examples: Examples, split: str
+) -> dict[str, np.ndarray]:
+    """Encoded labels of a split, by task. The split has rows."""
+    present = pq.read_schema(examples.shards(split)[0]).names
+    columns = dict.fromkeys(t.task.label for t in targets if t.task.label in present)
+    table, num_rows = examples.read(split, list(columns)), examples.num_rows(split)
+    return {t.name: encode_table(t, table, num_rows) for t in targets}
 
 
 def labelled(encoded: np.ndarray) -> np.ndarray:

@@ -10,12 +10,7 @@ from typing import Self
 import pyarrow as pa
 
 from components.labels.base import JOINED, labels_of
-from components.labels.label_statistics import (
-    CoOccurrence,
-    LabelBalance,
-    SplitTasks,
-    co_occurrence,
-)
+from components.labels.label_statistics import CoOccurrence, LabelBalance, SplitTasks, co_occurrence
 from models.tasks.base import Task
 
 MAX_COMBINATIONS = 100_000
@@ -37,16 +32,16 @@ class LabelCounts:
         self.rows += len(rows)
         names = [str(i) for i in range(len(self.tasks))]
         labels = pa.table([_combinations(t, rows) for t in self.tasks], names)
-        for i, (name, task) in enumerate(zip(names, self.tasks, strict=True)):
-            for pair in labels.column(name).drop_null().value_counts().to_pylist():
+        for i, task in enumerate(self.tasks):
+            members = labels_of(task).members
+            for pair in labels.column(i).drop_null().value_counts().to_pylist():
                 self.labelled[i] += pair["counts"]
-                for member in labels_of(task).members(pair["values"]):
-                    self.single[i][member] += pair["counts"]
+                self.single[i].update(dict.fromkeys(members(pair["values"]), pair["counts"]))
         if self.together is not None:
             counted = labels.group_by(names, use_threads=False).aggregate([([], "count_all")])
-            *keys, counts = (counted.column(n).to_pylist() for n in [*names, "count_all"])
-            for key, count in zip(zip(*keys, strict=True), counts, strict=True):
-                self.together[key] += count
+            columns = [counted.column(name).to_pylist() for name in (*names, "count_all")]
+            for *key, count in zip(*columns, strict=True):
+                self.together[tuple(key)] += count
             self._limit()
 
     def merge(self, other: Self) -> None:
@@ -64,15 +59,14 @@ class LabelCounts:
     def result(self, name: str) -> SplitTasks:
         """The counts as statistics of a split of that name."""
         together = self.together
-        complete = None
-        if together is not None:
-            complete = sum(n for key, n in together.items() if None not in key)
         return SplitTasks(
             name=name,
             rows=self.rows,
             tasks=tuple(map(self._balance, self.tasks, self.labelled, self.single)),
-            pairs=self._pairs(together) if together is not None else (),
-            complete=complete,
+            pairs=() if together is None else self._pairs(together),
+            complete=None
+            if together is None
+            else sum(n for key, n in together.items() if None not in key),
         )
 
     def _balance(self, task: Task, labelled: int, counts: Counter[str]) -> LabelBalance:

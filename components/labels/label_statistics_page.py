@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.labels.label_statistics import CoOccurrence, SplitTasks
+from components.labels.label_statistics import SplitTasks
 from components.pages import render
 
 
@@ -19,15 +19,17 @@ class LabelsPage:
 
     def pairs(self, split: SplitTasks) -> list[tuple[str, ...]]:
         """A row for each pair of tasks: names, rows, Cramér's V, most frequent pairs of labels."""
-        return [_row(pair) for pair in split.pairs]
+        return [
+            (
+                f"{pair.a} and {pair.b}",
+                f"{pair.both:,}",
+                "" if pair.association is None else f"{pair.association:.3f}",
+                "; ".join(f"{a} and {b}: {n:,}" for a, b, n in pair.counts[:4]),
+            )
+            for pair in split.pairs
+        ]
 
 
 def page(splits: Sequence[SplitTasks]) -> str:
     """The page as HTML."""
     return render(__name__, LabelsPage(splits))
-
-
-def _row(pair: CoOccurrence) -> tuple[str, ...]:
-    association = "" if pair.association is None else f"{pair.association:.3f}"
-    frequent = "; ".join(f"{a} and {b}: {n:,}" for a, b, n in pair.counts[:4])
-    return f"{pair.a} and {pair.b}", f"{pair.both:,}", association, frequent

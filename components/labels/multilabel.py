@@ -3,59 +3,45 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
-from components.data.arrow import np, pa, pc
+from components.data.arrow import np, pa, pc, pd
 from components.data.casting import texts
-from components.labels.base import JOINED, LabelColumn, Labels, LabelSample, Use
+from components.labels.base import JOINED, Classes, LabelColumn, LabelSample, Make, Predict
 from components.labels.classes import (
-    classifier,
+    ClassLabels,
+    Domain,
+    by_value,
+    class_codes,
+    class_problems,
     fit_classifier,
-    outside_domain,
     single_texts,
     sorted_classes,
-    unfit,
-    unknown_label,
-    without_examples,
 )
 from models.tasks.base import TaskTarget
 from models.tasks.multilabel import MultilabelTask
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from components.labels.base import Predict
-
 
 @final
-class MultilabelLabels(Labels[MultilabelTask]):
-    def classes(self, task: MultilabelTask, column: pa.ChunkedArray) -> tuple[str, ...]:
+class MultilabelLabels(ClassLabels[MultilabelTask]):
+    shapes = ("text", "numbers", "lists")
+
+    def classes(self, task: MultilabelTask, column: pa.ChunkedArray) -> Classes:
         return task.classes or sorted_classes(_pairs(task, column)[1].unique().to_pylist())
 
-    def encode(
-        self,
-        task: MultilabelTask,
-        classes: tuple[str, ...],
-        column: pa.ChunkedArray | None,
-        num_rows: int,
-    ) -> np.ndarray:
-        """float32 [num_rows, classes]."""
-        if column is None:
-            return np.full((num_rows, len(classes)), np.nan, np.float32)
-        encoded = np.zeros((num_rows, len(classes)), np.float32)
+    def encode(self, task: MultilabelTask, classes: Classes, column: pa.ChunkedArray) -> np.ndarray:
+        """float32 [rows, classes]."""
+        encoded = np.zeros((len(column), len(classes)), np.float32)
         rows, labels = _pairs(task, column)
-        codes = labels.dictionary_encode()
         index = {c: i for i, c in enumerate(classes)}
-        table = np.array([index.get(v, -1) for v in codes.dictionary.to_pylist()], np.int64)
-        places = table[codes.indices.to_numpy(zero_copy_only=False)] if len(table) else table
+        places = np.array(by_value(labels, lambda v: index.get(v, -1), pa.int64()))
         if (places < 0).any():
             first = int(np.flatnonzero(places < 0)[0])
-            key = "classes" if task.classes else None
-            raise unknown_label(task, labels[first].as_py(), int(rows[first]), classes, key)
+            raise _domain(task, classes).error(task, labels[first].as_py(), int(rows[first]))
         encoded[rows, places] = 1.0
-        encoded[pc.is_null(column).to_numpy(zero_copy_only=False)] = np.nan
+        encoded[np.array(pc.is_null(column))] = np.nan
         return encoded
 
     def counted(self, target: TaskTarget, known: np.ndarray) -> TaskTarget:
@@ -65,39 +51,32 @@ class MultilabelLabels(Labels[MultilabelTask]):
         return None
 
     def probes(self, encoded: np.ndarray) -> Sequence[np.ndarray]:
-        return [np.where(np.isnan(column), -1, column).astype(np.int64) for column in encoded.T]
-
-    def unfit(self, task: MultilabelTask, column: LabelColumn) -> str:
-        return unfit(task, column, ("text", "numbers", "lists"))
+        return [class_codes(column) for column in encoded.T]
 
     def problems(self, task: MultilabelTask, splits: Mapping[str, LabelColumn]) -> Sequence[str]:
-        in_train = {label for label, _ in _counts(task, splits["train"])}
-        classes, key = task.classes or sorted_classes(in_train), "classes" if task.classes else None
-        sentences = []
-        for column in splits.values():
-            unknown = [(v, n) for v, n in _counts(task, column) if v not in classes]
-            sentences += outside_domain(task, column.split, unknown, classes, key)
-        sentences += without_examples(classes, in_train)
+        counts = {split: _counts(task, column) for split, column in splits.items()}
+        in_train = {label for label, _ in counts["train"]}
+        classes = task.classes or sorted_classes(in_train)
+        unknown = {s: [(v, n) for v, n in c if v not in classes] for s, c in counts.items()}
+        unused = [c for c in classes if c not in in_train]
+        sentences = class_problems(task, _domain(task, classes), unknown, unused)
         if not in_train:
             sentences.append(f"no row of train has any label in column {task.label!r}.")
         return sentences
 
     def combinations(self, task: MultilabelTask, column: pa.Array) -> pa.Array:
         lists = pa.types.is_list(column.type)
-        codes = texts(_joined(column) if lists else column).dictionary_encode()
-        split = (lambda v: v.split(JOINED)) if lists else (lambda v: _split(task, v))
-        names = [JOINED.join(sorted(set(split(v)) - {""})) for v in codes.dictionary.to_pylist()]
-        return pa.array(names, pa.string()).take(codes.indices)
+
+        def joined(value: str) -> str:
+            labels = value.split(JOINED) if lists else _split(task, value)
+            return JOINED.join(sorted(set(labels) - {""}))
+
+        return by_value(texts(_joined(column) if lists else column), joined, pa.string())
 
     def members(self, combination: str) -> Sequence[str]:
         return [label for label in combination.split(JOINED) if label]
 
-    def estimator(self, use: Use, seed: int) -> Any:
-        return classifier(use, seed)
-
-    def fit(
-        self, make: Callable[[], Any], features: pd.DataFrame, labels: np.ndarray, classes: int
-    ) -> Predict:
+    def fit(self, make: Make, features: pd.DataFrame, labels: np.ndarray, classes: int) -> Predict:
         """A model for each label."""
         models = [fit_classifier(make, features, codes, 2) for codes in self.probes(labels)]
         return lambda rows: np.stack([predict(rows)[:, 1] for predict in models], axis=1)
@@ -105,6 +84,10 @@ class MultilabelLabels(Labels[MultilabelTask]):
     def guess(self, sample: LabelSample) -> Mapping[str, Any] | None:
         """Lists."""
         return {} if sample.shape == "lists" else None
+
+
+def _domain(task: MultilabelTask, classes: Classes) -> Domain:
+    return Domain(classes, "classes" if task.classes else None)
 
 
 def _split(task: MultilabelTask, value: str) -> list[str]:

@@ -2,81 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from components.data.arrow import np, pa, pc
+from components.data.arrow import np, pa, pc, pd
 from components.data.casting import numbers
 from components.errors import RootstockError
-from components.labels.base import NUMBER, LabelColumn
-from models.tasks.base import Task
+from components.labels.base import (
+    NUMBER,
+    Classes,
+    LabelColumn,
+    Labels,
+    Make,
+    Predict,
+    T,
+    Use,
+    wrong_type,
+)
+from models.tasks.base import TaskTarget
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-    from components.labels.base import Predict
+class NumberLabels(Labels[T]):
+    """Numeric labels.
 
-
-def finite_numbers(
-    task: Task, column: pa.ChunkedArray | None, num_rows: int, expected: str = "numbers"
-) -> np.ndarray:
-    """float64 [num_rows], NaN for missing.
-
-    Raises:
-        RootstockError: the column does not hold numbers, or holds an infinite one.
+    expected: the values that a column must hold, for messages.
+    loss: of gradient boosting, as scikit-learn calls it.
     """
-    if column is None:
-        return np.full(num_rows, np.nan)
-    kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
-        raise RootstockError(
-            f"tasks.{task.name}: label column {task.label!r} holds {kind} values. Expected"
-            f" {expected} for a {task.kind} task."
-        )
-    values = numbers(column)
-    if np.isinf(values).any():
-        row = int(np.flatnonzero(np.isinf(values))[0])
-        raise RootstockError(
-            f"tasks.{task.name}: label {values[row]} of column {task.label!r}, row {row}, is not"
-            " finite."
-        )
-    return values
 
+    expected: ClassVar[str] = "numbers"
+    loss: ClassVar[str] = "squared_error"
 
-def unfit(task: Task, column: LabelColumn, expected: str = "numbers") -> str:
-    """Why a column cannot hold numeric labels; empty if it can."""
-    if column.shape == "numbers" and column.type != "bool":
-        return ""
-    return (
-        f"label column {task.label!r} holds {column.type} values. Expected {expected} for a"
-        f" {task.kind} task."
-    )
+    @abstractmethod
+    def linear(self) -> Any:
+        """An untrained linear model."""
 
+    def classes(self, task: T, column: pa.ChunkedArray) -> Classes:
+        return ()
 
-def problems(task: Task, splits: Mapping[str, LabelColumn]) -> list[str]:
-    """Infinite labels, and training labels that are all the same."""
-    sentences = []
-    for column in splits.values():
-        if column.infinite:
-            sentences.append(
-                f"{column.infinite} labels in column {task.label!r} of {column.split} are infinite."
-            )
-        if column.split == "train" and column.deviation == 0:
-            sentences.append(
-                f"every label in column {task.label!r} of train is {column.mean:g}: there is"
-                " nothing to learn."
-            )
-    return sentences
+    def encode(self, task: T, classes: Classes, column: pa.ChunkedArray) -> np.ndarray:
+        """float32 [rows], NaN for missing."""
+        kind = column.type
+        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
+            problem = wrong_type(task, kind, self.expected)
+            raise RootstockError(f"tasks.{task.name}: {problem}")
+        values = numbers(column)
+        for wrong, problem in self.refused(values):
+            if wrong.any():
+                row = int(np.flatnonzero(wrong)[0])
+                raise RootstockError(
+                    f"tasks.{task.name}: label {values[row]:g} of column {task.label!r}, row {row},"
+                    f" {problem}"
+                )
+        return values.astype(np.float32)
 
+    def refused(self, values: np.ndarray) -> Sequence[tuple[np.ndarray, str]]:
+        """Bool [rows]: which values are not labels, and why."""
+        return [(np.isinf(values), "is not finite.")]
 
-def combinations(column: pa.Array) -> pa.Array:
-    """`NUMBER` in every row that has one, else null."""
-    known = pa.array(~np.isnan(numbers(column)))
-    return pc.if_else(known, NUMBER, pa.scalar(None, pa.string()))
+    def counted(self, target: TaskTarget, known: np.ndarray) -> TaskTarget:
+        return target
 
+    def class_codes(self, encoded: np.ndarray) -> None:
+        return None
 
-def fit_regressor(make: Callable[[], Any], features: pd.DataFrame, labels: np.ndarray) -> Predict:
-    """Numbers [rows, 1] from a model of the rows that have a label."""
-    known = ~np.isnan(labels)
-    model = make().fit(features[known], labels[known])
-    return lambda rows: np.asarray(model.predict(rows)).reshape(len(rows), 1)
+    def probes(self, encoded: np.ndarray) -> Sequence[np.ndarray]:
+        return [encoded.astype(np.float64)]
+
+    def unfit(self, task: T, column: LabelColumn) -> str:
+        if column.shape == "numbers" and column.type != "bool":
+            return ""
+        return wrong_type(task, column.type, self.expected)
+
+    def problems(self, task: T, splits: Mapping[str, LabelColumn]) -> list[str]:
+        """Infinite labels, and training labels that are all the same."""
+        sentences = []
+        for split, column in splits.items():
+            if column.infinite:
+                sentences.append(
+                    f"{column.infinite} labels in column {task.label!r} of {split} are infinite."
+                )
+            if split == "train" and column.deviation == 0:
+                sentences.append(
+                    f"every label in column {task.label!r} of train is {column.mean:g}: there is"
+                    " nothing to learn."
+                )
+        return sentences
+
+    def combinations(self, task: T, column: pa.Array) -> pa.Array:
+        known = pa.array(~np.isnan(numbers(column)))
+        return pc.if_else(known, NUMBER, pa.scalar(None, pa.string()))
+
+    def members(self, combination: str) -> Sequence[str]:
+        return ()
+
+    def estimator(self, use: Use, seed: int) -> Any:
+        from sklearn.dummy import DummyRegressor
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        models: Mapping[Use, Make] = {
+            "majority": DummyRegressor,
+            "linear": self.linear,
+            "boosting": lambda: HistGradientBoostingRegressor(loss=self.loss, random_state=seed),
+        }
+        return models[use]()
+
+    def fit(self, make: Make, features: pd.DataFrame, labels: np.ndarray, classes: int) -> Predict:
+        """Numbers [rows, 1] from a model of the rows that have a label."""
+        known = ~np.isnan(labels)
+        model = make().fit(features[known], labels[known])
+        return lambda rows: np.asarray(model.predict(rows)).reshape(len(rows), 1)

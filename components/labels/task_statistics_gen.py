@@ -39,6 +39,7 @@ class TaskStatisticsGen(Stage[TaskStatisticsGenInputs, TaskStatisticsGenOutputs]
 
     def run(self, inputs: TaskStatisticsGenInputs, context: Context) -> TaskStatisticsGenOutputs:
         from components.beam.map_units import map_units
+        from components.labels.label_counts import LabelCounts
         from components.labels.label_statistics_page import page
         from components.labels.label_statistics_proto import to_proto
 
@@ -50,10 +51,7 @@ class TaskStatisticsGen(Stage[TaskStatisticsGenInputs, TaskStatisticsGenOutputs]
         merged: dict[tuple[str, str], LabelCounts] = {}
         for (split, _), parts in zip(shards, per_shard, strict=True):
             for name, counts in parts.items():
-                if (split, name) in merged:
-                    merged[split, name].merge(counts)
-                else:
-                    merged[split, name] = counts
+                merged.setdefault((split, name), LabelCounts(self.tasks)).merge(counts)
         ordered = sorted(merged, key=lambda key: (splits.index(key[0]), key[1]))
         result = tuple(merged[s, n].result(f"{s}: {n}" if n else s) for s, n in ordered)
 
@@ -90,8 +88,7 @@ def count_labels(
         columns = [name for name in shard.schema_arrow.names if name in needed]
         for batch in shard.iter_batches(columns=columns):
             rows = pa.Table.from_batches([batch])
-            inside = masks(slices, rows) if slices else {}
             counts[""].add(rows)
-            for name, mask in inside.items():
+            for name, mask in masks(slices, rows).items():
                 counts.setdefault(name, LabelCounts(tasks)).add(rows.filter(pa.array(mask)))
     return counts

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from components.artifacts import Batches, Examples
 from components.errors import RootstockError
-from components.labels.encoding import encode, resolve
+from components.labels.encoding import encode_table, resolve
 from components.training.recipe import TrainerInputs
 from components.training.subset import Subset, chosen_rows, target_of_rows
 from components.transform.batches import ShardedRows, open_columns, stored_representation
@@ -99,13 +99,7 @@ def load_rows(
         count = examples.num_rows(split)
         if not count:
             return None
-        table = columns[split]
-        labels = {
-            t.name: encode(
-                t, table.column(t.task.label) if t.task.label in table.column_names else None, count
-            )
-            for t in targets
-        }
+        labels = {t.name: encode_table(t, columns[split], count) for t in targets}
         return Rows(open_columns(batches, split, features, IN_MEMORY_BYTES), labels)
 
     train = rows("train")

@@ -33,7 +33,7 @@ def task_findings(task: Task, splits: Splits) -> Iterator[Finding]:
         yield replace(error, type="SCHEMA_MISSING_COLUMN", sentence=sentence)
         return
     labels = labels_of(task)
-    columns = {name: _label_column(name, s.columns[task.label]) for name, s in splits.items()}
+    columns = {name: _label_column(s.columns[task.label]) for name, s in splits.items()}
     if problem := labels.unfit(task, columns["train"]):
         yield replace(error, type="UNEXPECTED_DATA_TYPE", sentence=f"{where} {problem}")
         return
@@ -76,10 +76,9 @@ def weight_findings(weight: str, splits: Splits) -> Iterator[Finding]:
         )
 
 
-def _label_column(split: str, column: ColumnStatistics) -> LabelColumn:
+def _label_column(column: ColumnStatistics) -> LabelColumn:
     values = _values(column)
     described = LabelColumn(
-        split=split,
         type=column.type,
         shape=_SHAPES.get(type(column), "other"),
         present=column.present,

@@ -56,7 +56,6 @@ COLUMN = pa.chunked_array([pa.array(VALUES[:100]), pa.array(VALUES[100:])])
 FEATURES = (NumericFeature(name="x", column="x", mean=0, deviation=1),)
 KNOWN = np.array([v is not None for v in VALUES])
 STATISTICS = LabelColumn(
-    split="train",
     type="int64",
     shape="numbers",
     present=int(KNOWN.sum()),
@@ -173,7 +172,7 @@ def test_columns_are_checked(kind: str) -> None:
     labels, task = of_kind(kind), task_of(kind)
     assert labels.unfit(task, STATISTICS) == ""
     assert list(labels.problems(task, {"train": STATISTICS})) == []
-    image = LabelColumn(split="train", type="binary", shape="other", present=3)
+    image = LabelColumn(type="binary", shape="other", present=3)
     refused = labels.unfit(task, image)
     assert "'y' holds binary values. Expected" in refused
     assert kind in refused
@@ -361,9 +360,7 @@ def test_one_model_trains_all_kinds_together() -> None:
 def test_labels_are_compared_as_text(kind: str) -> None:
     """Labels as text have the same meaning, if the kind reads text."""
     column = pa.chunked_array([texts(COLUMN)])
-    statistics = LabelColumn(
-        split="train", type="string", shape="text", present=9, counts=STATISTICS.counts
-    )
+    statistics = LabelColumn(type="string", shape="text", present=9, counts=STATISTICS.counts)
     if not labels_of(task_of(kind)).unfit(task_of(kind), statistics):
         np.testing.assert_array_equal(
             encode(resolve(task_of(kind), column), column, ROWS),

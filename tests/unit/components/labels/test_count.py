@@ -21,7 +21,7 @@ def column(values: list[object]) -> pa.ChunkedArray:
 
 def statistics(**changes: object) -> LabelColumn:
     known = {"type": "int64", "shape": "numbers", "present": 9, "deviation": 1.0} | changes
-    return LabelColumn(split="train", **known)  # type: ignore[arg-type]
+    return LabelColumn(**known)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("values", [[3, 0, None, 12], [3.0, 0.0, np.nan, 12.0]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from components.data.arrow import pa
+from components.data.arrow import pa, pc
 from components.errors import RootstockError
 
 
@@ -31,6 +31,8 @@ def stored_type(kind: pa.DataType) -> pa.DataType | None:
     text. Lists become lists of these. A struct with a field `bytes` (an image) becomes these bytes.
     """
     t = pa.types
+    texts = (t.is_string, t.is_large_string, t.is_string_view, t.is_temporal)
+    binaries = (t.is_binary, t.is_large_binary, t.is_binary_view, t.is_fixed_size_binary)
     if t.is_dictionary(kind):
         return stored_type(kind.value_type)
     if t.is_integer(kind):
@@ -41,19 +43,9 @@ def stored_type(kind: pa.DataType) -> pa.DataType | None:
         return pa.float32()
     if t.is_boolean(kind) or t.is_null(kind):
         return kind
-    if (
-        t.is_string(kind)
-        or t.is_large_string(kind)
-        or t.is_string_view(kind)
-        or t.is_temporal(kind)
-    ):
+    if any(is_text(kind) for is_text in texts):
         return pa.string()
-    if (
-        t.is_binary(kind)
-        or t.is_large_binary(kind)
-        or t.is_binary_view(kind)
-        or t.is_fixed_size_binary(kind)
-    ):
+    if any(is_binary(kind) for is_binary in binaries):
         return pa.binary()
     if t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind):
         inner = stored_type(kind.value_type)
@@ -127,8 +119,7 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The batch with exactly the columns of `schema`: cast if needed, null if missing."""
     columns = []
     for field in schema:
-        index = batch.schema.get_field_index(field.name)
-        if index < 0:
+        if (index := batch.schema.get_field_index(field.name)) < 0:
             columns.append(pa.nulls(batch.num_rows, field.type))
         else:
             columns.append(_cast(batch.column(index), field.type))
@@ -139,11 +130,7 @@ def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if column.type == kind:
         return column
     if pa.types.is_struct(column.type):
-        column = (
-            column.field("bytes")
-            if column.null_count == 0
-            else column.flatten()[column.type.get_field_index("bytes")]
-        )
+        column = pc.struct_field(column, "bytes")
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     return column.cast(kind)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.artifacts import DuplicateReport, Examples
+from components.beam.map_units import hand_over, map_units
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns
 from components.stage import Context, Stage
@@ -56,7 +59,6 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
         """Raises:
         RootstockError: a column does not exist, or `near` is set for one that is no text or image.
         """
-        from components.beam.map_units import hand_over, map_units
         from components.ingestion.duplicate_signatures import concatenate, duplicate_groups
 
         examples = inputs.examples
@@ -64,21 +66,20 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
         self._check(shards[0][1])
         work = partial(shard_signatures, columns=self.columns, near=self.near is not None)
         parts = map_units("signatures", [file for _, file in shards], work, context)
-        sizes = [len(part.exact) for part in parts]
-        splits = [s for (s, _), size in zip(shards, sizes, strict=True) for _ in range(size)]
+        ends = list(accumulate(len(part.exact) for part in parts))
+        splits = [s for (s, _), part in zip(shards, parts, strict=True) for _ in part.exact]
         first = duplicate_groups(concatenate(parts), 1.0 if self.near is None else self.near)
-        kept = _kept(first, splits)
+        kept = _kept(first, splits) if self.drop else first >= 0
 
-        report = _report(first, splits, partial(self._example, shards, sizes))
+        report = _report(first, splits, partial(self._example, shards, ends))
         (context.output / "report").mkdir()
         (context.output / "report" / "duplicates.json").write_text(
             json.dumps(report, indent=1, ensure_ascii=False)
         )
         written = context.scratch / "rest"
-        ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
         items = [
-            (file, kept[end - size : end] if self.drop else None, written / s / file.name)
-            for (s, file), size, end in zip(shards, sizes, ends, strict=True)
+            (file, kept[end - len(part.exact) : end], written / s / file.name)
+            for (s, file), part, end in zip(shards, parts, ends, strict=True)
         ]
         for split in examples.splits():
             (written / split).mkdir(parents=True, exist_ok=True)
@@ -109,16 +110,14 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
             )
 
     def _example(
-        self, shards: list[tuple[str, Path]], sizes: list[int], row: int
+        self, shards: list[tuple[str, Path]], ends: list[int], row: int
     ) -> dict[str, object]:
         """The place of a row and the value of its first column, for the report."""
         import pyarrow.parquet as pq
 
-        shard = 0
-        while row >= sizes[shard]:
-            row -= sizes[shard]
-            shard += 1
+        shard = bisect_right(ends, row)
         split, file = shards[shard]
+        row -= ends[shard - 1] if shard else 0
         value = pq.read_table(file, columns=[self.columns[0]]).column(0)[row].as_py()
         text = f"{len(value)} bytes" if isinstance(value, bytes) else str(value)[:SHOWN_CHARACTERS]
         return {"split": split, "shard": file.name, "row": row, "value": text}
@@ -135,10 +134,10 @@ def shard_signatures(index: int, file: Path, *, columns: tuple[str, ...], near: 
         return concatenate([row_signatures(batch, columns, near) for batch in batches])
 
 
-def keep_rows(index: int, item: tuple[Path, np.ndarray | None, Path]) -> None:
+def keep_rows(index: int, item: tuple[Path, np.ndarray, Path]) -> None:
     """Write the kept rows of a shard. If all are kept, the file is linked; if none is, no file.
 
-    item: shard, whether to keep each row (None for all), and the file to write.
+    item: shard, whether to keep each row, and the file to write.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -146,7 +145,7 @@ def keep_rows(index: int, item: tuple[Path, np.ndarray | None, Path]) -> None:
     from components.data.shards import ShardWriter, batches_of, linked
 
     source, kept, target = item
-    if kept is None or kept.all():
+    if kept.all():
         linked(source, target)
         return
     writer, start = ShardWriter(target, pq.read_schema(source)), 0
@@ -183,7 +182,5 @@ def _report(
         "duplicates": dict(Counter(splits[row] for g in groups for row in g[1:])),
         "leaks": len(leaks),
         "leaks_between": dict(between),
-        "examples": [
-            [example(int(row)) for row in g[:5]] for g in (leaks or groups)[:SHOWN_GROUPS]
-        ],
+        "examples": [[example(int(r)) for r in g[:5]] for g in (leaks or groups)[:SHOWN_GROUPS]],
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy import sparse
 
 from components.data.casting import texts
 from components.data.row_keys import key_bytes
@@ -110,9 +111,8 @@ def duplicate_groups(signatures: Signatures, similarity: float) -> np.ndarray:
 
     similarity: smallest share of equal minima or bits of near duplicates.
     """
-    parents = np.arange(len(signatures.exact))
     rows = np.flatnonzero(~signatures.blank)
-    _join(parents, rows[_equal_pairs(signatures.exact[rows], 1)])
+    found = [rows[_equal_pairs(signatures.exact[rows], 1)]]
     if signatures.near is not None:
         texts = signatures.near.shape[1] > 1
         # Rows without content are left out: an empty text, or an image of one colour.
@@ -122,8 +122,12 @@ def duplicate_groups(signatures: Signatures, similarity: float) -> np.ndarray:
         for band in range(BANDS if texts else DIFFERENT_BITS + 1):
             values = _text_band(near, band) if texts else _image_band(near, band)
             pairs = _equal_pairs(values, WINDOW)
-            _join(parents, rows[pairs[_similar(near, pairs, similarity)]])
-    return np.array([_root(parents, row) for row in range(len(parents))], np.int64)
+            found.append(rows[pairs[_similar(near, pairs, similarity)]])
+    a, b = np.concatenate(found).T
+    size = len(signatures.exact)
+    edges = sparse.coo_array((np.ones(len(a), bool), (a, b)), shape=(size, size))
+    group = sparse.csgraph.connected_components(edges, directed=False)[1]
+    return np.asarray(np.unique(group, return_index=True)[1][group], np.int64)
 
 
 def _equal_pairs(values: np.ndarray, window: int) -> np.ndarray:
@@ -172,20 +176,6 @@ def _blank(batch: pa.RecordBatch, columns: Sequence[str]) -> np.ndarray:
             column = pc.if_else(pc.equal(pc.binary_length(column), 0), None, column)
         blank &= np.asarray(column.is_null())
     return blank
-
-
-def _join(parents: np.ndarray, pairs: np.ndarray) -> None:
-    """Merge the groups of both rows of each pair (union-find)."""
-    for a, b in pairs.tolist():
-        low, high = sorted((_root(parents, a), _root(parents, b)))
-        parents[high] = low
-
-
-def _root(parents: np.ndarray, row: int) -> int:
-    while parents[row] != row:
-        parents[row] = parents[parents[row]]
-        row = int(parents[row])
-    return row
 
 
 def _normalized(text: str) -> str:

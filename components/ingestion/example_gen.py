@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import SPLITS, Examples, Quarantine, SourceFiles
+from components.beam.map_units import hand_over, map_units
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns, conform, merge_schemas
 from components.ingestion.quarantine import SourceUnit, quarantine_records, source_units
@@ -54,9 +55,7 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
     part: bool = False
 
     def run(self, inputs: ExampleGenInputs, context: Context) -> ExampleGenOutputs:
-        from components.beam.map_units import hand_over, map_units
-
-        units = source_units(self.sources, inputs.files)
+        units = source_units(self.sources, inputs.files, self.key)
         schemas = {u.number: u.schema for u in units}
         for source, schema in zip(self.sources, schemas.values(), strict=True):
             check_columns("data.key", self.key, schema.names, source.place)
@@ -66,14 +65,13 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
         work = partial(
             write_unit,
             schema=merge_schemas([(self.sources[i].place, s) for i, s in schemas.items()]),
-            key=self.key,
             splits=self._splits(units, context),
             directory=str(shards),
         )
         written = list(map_units("units", units, work, context))
 
         bad = [(u, r) for u, w in zip(units, written, strict=True) for r in sorted(w.bad)]
-        rows = {split: sum(w.rows.get(split, 0) for w in written) for split in SPLITS}
+        rows = {split: sum(w.rows[split] for w in written) for split in SPLITS}
         total = sum(rows.values())
         quarantine = quarantine_records(bad, total, self.max_bad_fraction, context)
         if not rows["train"] and not self.part:
@@ -89,16 +87,13 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
 
     def _splits(self, units: list[SourceUnit], context: Context) -> Splitting:
         """How to split rows of sources without a `split` of their own."""
-        from components.beam.map_units import map_units
-
         splits = self.splits.without({s.split for s in self.sources if s.split})
         if not isinstance(splits, HashSplits) or splits.stratify is None:
             return splits
         from components.ingestion.stratified_splits import stratified
 
-        work = partial(read_strata, key=self.key, column=splits.stratify, seed=splits.seed)
-        free = [u for u in units if u.source.split is None]
-        by_unit = map_units("strata", free, work, context)
+        work = partial(read_strata, column=splits.stratify, seed=splits.seed)
+        by_unit = map_units("strata", [u for u in units if not u.source.split], work, context)
         return stratified(splits, [strata for unit in by_unit for strata in unit])
 
 
@@ -111,19 +106,12 @@ class Written:
 
 
 def write_unit(
-    index: int,
-    item: SourceUnit,
-    *,
-    schema: pa.Schema,
-    key: tuple[str, ...],
-    splits: Splitting,
-    directory: str,
+    index: int, item: SourceUnit, *, schema: pa.Schema, splits: Splitting, directory: str
 ) -> Written:
     """Read one unit into `<directory>/<split>/part-<index>.parquet`."""
     from components.data.shards import ShardWriter
 
     source = item.source
-    key = _key_of(item, key)
     name = f"part-{index:05d}.parquet"
     writers = {s: ShardWriter(Path(directory, s, name), schema) for s in SPLITS}
     bad: list[BadRecord] = []
@@ -133,7 +121,7 @@ def write_unit(
         elif source.split:
             writers[source.split].write(conform(batch, schema))
         elif batch.num_rows:
-            indices = splits.indices(batch, key)
+            indices = splits.indices(batch, item.key)
             rows = conform(batch, schema)
             for i, split in enumerate(SPLITS):
                 writers[split].write(rows.filter(indices == i))
@@ -142,16 +130,9 @@ def write_unit(
     return Written({s: w.rows for s, w in writers.items()}, tuple(bad))
 
 
-def read_strata(
-    index: int, item: SourceUnit, *, key: tuple[str, ...], column: str, seed: int
-) -> list[Strata]:
+def read_strata(index: int, item: SourceUnit, *, column: str, seed: int) -> list[Strata]:
     """The strata of a unit's rows, batch by batch."""
     from components.ingestion.stratified_splits import strata_of
 
     batches = item.source.read(item.unit, item.schema)
-    key = _key_of(item, key)
-    return [strata_of(b, key, column, seed) for b in batches if not isinstance(b, BadRecord)]
-
-
-def _key_of(item: SourceUnit, key: tuple[str, ...]) -> tuple[str, ...]:
-    return key or item.source.default_key or tuple(item.schema.names)
+    return [strata_of(b, item.key, column, seed) for b in batches if not isinstance(b, BadRecord)]

@@ -23,19 +23,19 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class SourceUnit:
-    """A unit with its source.
-
-    number: of the source, from 0.
-    """
+    """A unit with its source. number: of the source, from 0. key: columns that identify a row."""
 
     source: Reader
     number: int
     unit: Unit
     schema: pa.Schema
+    key: tuple[str, ...]
 
 
-def source_units(sources: Sequence[Reader], files: Sequence[SourceFiles]) -> list[SourceUnit]:
-    """The units of all sources, in order.
+def source_units(
+    sources: Sequence[Reader], files: Sequence[SourceFiles], key: tuple[str, ...] = ()
+) -> list[SourceUnit]:
+    """The units of all sources, in order. key: when empty, the default key of each format.
 
     Raises:
         RootstockError: a source does not exist, is empty or does not have the layout of its format.
@@ -46,7 +46,8 @@ def source_units(sources: Sequence[Reader], files: Sequence[SourceFiles]) -> lis
         units = source.units(source_files.path)
         if not units:
             raise RootstockError(f"{source.place}: has no records.")
-        source_units += [SourceUnit(source, number, unit, schema) for unit in units]
+        names = key or source.default_key or tuple(schema.names)
+        source_units += [SourceUnit(source, number, unit, schema, names) for unit in units]
     return source_units
 
 
@@ -62,16 +63,12 @@ def quarantine_records(
     """
     total = good + len(bad)
     if bad and len(bad) / total > max_fraction:
+        shown = [f"  {os.path.join(u.unit.root, str(r))}\n" for u, r in bad[:SHOWN]]
+        more = "  …\n" if len(bad) > SHOWN else ""
+        needed = math.ceil(len(bad) / total * 10_000) / 10_000
         raise RootstockError(
-            "\n".join(
-                [
-                    f"{len(bad)} of {total} records cannot be used:",
-                    *(f"  {os.path.join(u.unit.root, str(r))}" for u, r in bad[:SHOWN]),
-                    *(["  …"] if len(bad) > SHOWN else []),
-                    f"Fix them, or set max_bad_fraction to {_rounded_up(len(bad) / total)} or more"
-                    " to put them in quarantine and continue.",
-                ]
-            )
+            f"{len(bad)} of {total} records cannot be used:\n{''.join(shown)}{more}Fix them, or set"
+            f" max_bad_fraction to {needed} or more to put them in quarantine and continue."
         )
     directory = context.output / "quarantine"
     directory.mkdir()
@@ -83,7 +80,3 @@ def quarantine_records(
     if bad:
         context.observer.warn(f"{len(bad)} records are in quarantine, for example {bad[0][1]}")
     return Quarantine(directory)
-
-
-def _rounded_up(fraction: float) -> float:
-    return math.ceil(fraction * 10_000) / 10_000

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Examples
+from components.beam.map_units import hand_over, map_units
 from components.ingestion.columns import conform, merge_schemas
 from components.stage import Context, Stage
 
@@ -36,8 +37,6 @@ class SpanMerger(Stage[SpanMergerInputs, SpanMergerOutputs]):
         RootstockError: a column has types without a common type.
         """
         import pyarrow.parquet as pq
-
-        from components.beam.map_units import hand_over, map_units
 
         shards = [
             (split, file)

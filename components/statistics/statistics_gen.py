@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Examples, Statistics
+from components.beam.map_units import map_units
 from components.data.slices import Slice
 from components.stage import Context, Stage
 from components.statistics.column_statistics import SplitStatistics, save_statistics
@@ -39,7 +40,6 @@ class StatisticsGen(Stage[StatisticsGenInputs, StatisticsGenOutputs]):
     slices: tuple[Slice, ...] = ()
 
     def run(self, inputs: StatisticsGenInputs, context: Context) -> StatisticsGenOutputs:
-        from components.beam.map_units import map_units
         from components.statistics.statistics_page import page
         from components.statistics.statistics_proto import to_proto
 
@@ -89,24 +89,22 @@ def shard_statistics(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from components.data.shards import batches_of
     from components.data.slices import masks
     from components.statistics.accumulators import accumulator
 
-    with pq.ParquetFile(file) as shard:
+    def accumulators() -> list[Accumulator]:
+        return [accumulator(f, f.name in images, f.name in texts) for f in schema]
 
-        def columns() -> list[Accumulator]:
-            return [accumulator(f, f.name in images, f.name in texts) for f in shard.schema_arrow]
-
-        by_slice = {"": columns()}
-        for group in range(shard.num_row_groups):
-            for batch in shard.read_row_group(group).to_batches():
-                inside = masks(slices, pa.Table.from_batches([batch])) if slices else {}
-                parts = {name: batch.filter(pa.array(mask)) for name, mask in inside.items()}
-                for name, part in {"": batch, **parts}.items():
-                    for column, array in zip(
-                        by_slice.setdefault(name, columns()), part.columns, strict=True
-                    ):
-                        column.add(array)
+    schema = pq.read_schema(file)
+    by_slice = {"": accumulators()}
+    for batch in batches_of(file):
+        inside = masks(slices, pa.Table.from_batches([batch])) if slices else {}
+        parts = {name: batch.filter(pa.array(mask)) for name, mask in inside.items()}
+        for name, part in {"": batch, **parts}.items():
+            columns = by_slice.setdefault(name, accumulators())
+            for column, array in zip(columns, part.columns, strict=True):
+                column.add(array)
     return by_slice
 
 

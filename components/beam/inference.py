@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from apache_beam.ml.inference.base import ModelHandler, RunInference
+from apache_beam.ml.inference.base import ModelHandler
 
 from components.errors import RootstockError
 
@@ -13,10 +13,7 @@ Item = tuple[int, Any]
 
 
 class UnitHandler(ModelHandler[Item, int, Any]):  # type: ignore[misc]
-    """Runs `work(item, model)` for every item.
-
-    load: returns the model.
-    """
+    """Runs `work(item, model)` for every item. load: returns the model."""
 
     def __init__(self, work: Callable[..., None], load: Callable[[], Any]) -> None:
         super().__init__()
@@ -38,8 +35,3 @@ class UnitHandler(ModelHandler[Item, int, Any]):  # type: ignore[misc]
 
     def batch_elements_kwargs(self) -> dict[str, int]:
         return {"max_batch_size": 1}  # a unit has many rows
-
-
-def with_model(work: Callable[..., None], load: Callable[[], Any]) -> RunInference:
-    """The Beam transform that does the work on items."""
-    return RunInference(UnitHandler(work, load))

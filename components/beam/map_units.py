@@ -7,7 +7,8 @@ import os
 import pickle
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -61,7 +62,8 @@ def map_units(
     remaining = [(i, unit) for i, unit in enumerate(units) if not _file(results, i).exists()]
     if remaining:
         options, note = _with_threads(context.beam, len(remaining), threads)
-        with _Progress(results, rows, len(units), context, note):
+        sizes, unit = (rows, "rows") if rows else ([1] * len(units), "shards")
+        with _progress(results, sizes, unit, context, note):
             try:
                 _run(remaining, _StoreResult(work, str(results)), options, model)
             except Exception as error:
@@ -143,9 +145,11 @@ def _run(
             if model is None:
                 _ = items | beam.Map(work)
             else:
-                from components.beam.inference import with_model
+                from apache_beam.ml.inference.base import RunInference
 
-                _ = items | with_model(work.with_model, model)
+                from components.beam.inference import UnitHandler
+
+                _ = items | RunInference(UnitHandler(work, model))
     except Exception as e:
         if not died.is_set():
             raise
@@ -178,59 +182,42 @@ class _StoreResult:
         self.work = work
         self.directory = directory
 
-    def __call__(self, item: tuple[int, Any]) -> None:
-        self._store(item)
-
-    def with_model(self, item: tuple[int, Any], model: object) -> None:
-        """The same for work that needs a model. model: may be the error of loading it."""
-        self._store(item, model)
-
-    def _store(self, item: tuple[int, Any], *model: object) -> None:
+    def __call__(self, item: tuple[int, Any], model: object = None) -> None:
+        """model: for work that needs one; it may be the error of loading it."""
         index, unit = item
-        result: object
-        try:
-            for loaded in model:
-                if isinstance(loaded, RootstockError):
-                    raise loaded
-            result = self.work(index, unit, *model)
-        except RootstockError as error:
-            result = error
-        except OSError as error:
-            if error.errno not in DISK_FULL:
-                raise
-            result = error
         file = _file(Path(self.directory), index)
-        if isinstance(result, RootstockError | OSError):
-            file = file.with_suffix(FAILED)
+        try:
+            if isinstance(model, RootstockError):
+                raise model
+            result = self.work(index, unit, *([] if model is None else [model]))
+        except (RootstockError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in DISK_FULL:
+                raise
+            file, result = file.with_suffix(FAILED), error
         write_whole(file, pickle.dumps(result))
 
 
-class _Progress:
-    """Reports the number of finished units while a pipeline runs, by counting result files."""
+@contextmanager
+def _progress(
+    results: Path, sizes: Sequence[int], unit: str, context: Context, note: str
+) -> Iterator[None]:
+    """Reports how much is finished while a pipeline runs, by counting result files."""
+    finished = threading.Event()
 
-    def __init__(
-        self, results: Path, rows: Sequence[int], units: int, context: Context, note: str
-    ) -> None:
-        self.results, self.observer, self.note = results, context.observer, note
-        self.sizes, self.unit = (rows, "rows") if rows else ([1] * units, "shards")
-        self.finished = threading.Event()
-        self.thread = threading.Thread(target=self._watch, daemon=True)
+    def watch() -> None:
+        last = False
+        while not last:
+            last = finished.wait(POLL_SECONDS)
+            done = sum(sizes[int(file.stem)] for file in results.glob("*.pickle"))
+            context.observer.progress(done, sum(sizes), unit, note)
 
-    def __enter__(self) -> None:
-        self.thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.finished.set()
-        self.thread.join()
-
-    def _watch(self) -> None:
-        while not self.finished.wait(POLL_SECONDS):
-            self._report()
-        self._report()
-
-    def _report(self) -> None:
-        done = sum(self.sizes[int(file.stem)] for file in self.results.glob("*.pickle"))
-        self.observer.progress(done, sum(self.sizes), self.unit, self.note)
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
 
 
 def _file(results: Path, index: int) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -12,15 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from components.errors import RootstockError
 from components.ingestion.readers import Reader, Source
 from pipeline.spec.messages import sentences
-from pipeline.spec.paths import located
+from pipeline.spec.paths import absolute, located
 from pipeline.spec.sections import Spec
 from pipeline.spec.yaml_file import YamlFile, read_yaml
 
 
 def load_spec(
-    path: Path,
-    overrides: Sequence[str] = (),
-    variables: Mapping[str, str] | None = None,
+    path: Path, overrides: Sequence[str] = (), variables: Mapping[str, str] | None = None
 ) -> tuple[Spec, YamlFile]:
     """Read and check a spec file.
 
@@ -32,7 +31,7 @@ def load_spec(
         spec = Spec.model_validate(file.content)
     except ValidationError as e:
         raise RootstockError("\n".join(sentences(e, file))) from e
-    return _with_absolute_paths(spec, path.resolve().parent), file
+    return _with_absolute_paths(spec, str(path.resolve().parent)), file
 
 
 def parse_source(text: str) -> Reader:
@@ -48,31 +47,22 @@ def parse_source(text: str) -> Reader:
     return source.with_absolute_path(os.getcwd())
 
 
-def _with_absolute_paths(spec: Spec, base: Path) -> Spec:
-    def absolute(p: str) -> str:
-        return os.path.normpath(os.path.join(base, os.path.expanduser(p)))
-
-    data = spec.data.model_copy(
-        update={
-            **{
-                name: tuple(s.with_absolute_path(str(base)) for s in getattr(spec.data, name))
-                for name in ("sources", "previous", "serving")
-            },
-            "schema_file": spec.data.schema_file and absolute(spec.data.schema_file),
-        }
-    )
-    place = spec.push.destination
-    push = spec.push.model_copy(
-        update={"destination": place if "://" in place else absolute(place)}
-    )
-    model = spec.model.model_copy(update={"trunk": located(spec.model.trunk, str(base))})
-    inputs = {name: located(i, str(base)) for name, i in spec.inputs.items()}
+def _with_absolute_paths(spec: Spec, base: str) -> Spec:
+    destination, trunk = spec.push.destination, located(spec.model.trunk, base)
+    if "://" not in destination:
+        destination = absolute(destination, base)
+    data: dict[str, Any] = {
+        name: tuple(s.with_absolute_path(base) for s in getattr(spec.data, name))
+        for name in ("sources", "previous", "serving")
+    }
+    if spec.data.schema_file:
+        data["schema_file"] = absolute(spec.data.schema_file, base)
     return spec.model_copy(
         update={
-            "data": data,
-            "inputs": inputs,
-            "model": model,
-            "push": push,
-            "store": absolute(spec.store),
+            "data": spec.data.model_copy(update=data),
+            "inputs": {name: located(i, base) for name, i in spec.inputs.items()},
+            "model": spec.model.model_copy(update={"trunk": trunk}),
+            "push": spec.push.model_copy(update={"destination": destination}),
+            "store": absolute(spec.store, base),
         }
     )

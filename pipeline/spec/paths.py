@@ -9,6 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+def absolute(path: str, base: str) -> str:
+    """A path that may start with `~`, or else starts at the directory `base`."""
+    return os.path.normpath(os.path.join(base, os.path.expanduser(path)))
+
+
 def located(part: T, base: str) -> T:
     """The dataclass with absolute paths in the fields that are marked `metadata={"path": True}`.
 
@@ -17,13 +22,13 @@ def located(part: T, base: str) -> T:
         or `/`, or exists below `base`.
     """
 
-    def absolute(value: str, always: bool) -> str:
-        path = os.path.normpath(os.path.join(base, os.path.expanduser(value)))
+    def resolved(value: str, always: bool) -> str:
+        path = absolute(value, base)
         is_path = always or value.startswith((".", "~", "/")) or os.path.exists(path)
         return path if is_path and "://" not in value else value
 
     paths = {
-        f.name: absolute(value, "file" in f.metadata)
+        f.name: resolved(value, "file" in f.metadata)
         for f in fields(part)  # type: ignore[arg-type]
         if f.metadata.get("path") and (value := getattr(part, f.name))
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 
 from components.training.sampling import Fixed
 from pipeline.spec.load import load_spec
+from pipeline.spec.sections import Spec
 from pipeline.spec.yaml_file import VARIABLE, read_yaml
 
 
@@ -32,7 +32,6 @@ def runnable_specs(
     for tasks in models:
         file = read_yaml(path, overrides, variables)
         content: dict[str, Any] = dict(file.content)
-        _without_secrets(content, file.text)
         content.pop("tune", None)
         section = content.pop("study", None) or {}
         content |= {} if study is None else {"study": {**section, **study}}
@@ -42,21 +41,9 @@ def runnable_specs(
         content["tasks"] = {t: content["tasks"][t] for t in tasks}
         content["thresholds"] = [t for t in content.get("thresholds") or () if t["task"] in tasks]
         _narrow(content, tasks)
-        _absolute(content, path.resolve().parent)
-        content["store"] = spec.store
-        content["push"] = {"destination": spec.push.destination}
-        _located(_part(content, "model").get("trunk"), spec.model.trunk)
-        for key, input_spec in spec.inputs.items():
-            _located(content["inputs"][key], input_spec)
+        _set_paths(content, spec, file.text)
         specs[f"{name}.yaml"] = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     return specs
-
-
-def _located(content: Any, part: Any) -> None:
-    """Replace the paths in a part of the YAML by the absolute ones of the object read from it."""
-    paths = {f.name for f in fields(part) if f.metadata.get("path")}
-    for key in paths & set(content if isinstance(content, dict) else ()):
-        content[key] = getattr(part, key)
 
 
 def _narrow(content: dict[str, Any], tasks: tuple[str, ...]) -> None:
@@ -70,36 +57,30 @@ def _narrow(content: dict[str, Any], tasks: tuple[str, ...]) -> None:
     training = content.get("training") or {}
     if isinstance(sampling := training.get("sampling"), dict) and "of" in sampling:
         sampling["of"] = Fixed(of=sampling["of"]).narrowed(tasks).of
-    stopping = training.get("early_stopping")
-    if stopping and not any(
-        str(stopping.get("monitor", "")).startswith(f"val_{t}_") for t in tasks
-    ):
+    stopping, own = training.get("early_stopping"), tuple(f"val_{t}_" for t in tasks)
+    if stopping and not str(stopping.get("monitor", "")).startswith(own):
         stopping["monitor"] = "val_loss"
 
 
-def _without_secrets(content: dict[str, Any], text: str) -> None:
-    """Keep variables in URLs unexpanded, because they may hold passwords."""
+def _set_paths(content: dict[str, Any], spec: Spec, text: str) -> None:
+    """Replace paths by the absolute ones of `spec`. Variables in the URLs of sources stay
+    unexpanded, because they may hold passwords. text: of the spec file.
+    """
+    data = content["data"]
+    for name in ("sources", "previous", "serving"):
+        for source, reader in zip(data.get(name) or (), getattr(spec.data, name), strict=True):
+            source["path"] = reader.path
     written = (yaml.safe_load(text).get("data") or {}).get("sources") or []
-    sources = content["data"]["sources"]
-    for source, raw in zip(sources, written, strict=False):
+    for source, raw in zip(data["sources"], written, strict=False):
         if "://" in source["path"] and VARIABLE.search(raw.get("path", "")):
             source["path"] = raw["path"]
-
-
-def _absolute(content: dict[str, Any], base: Path) -> None:
-    def absolute(p: str) -> str:
-        if "://" in p:
-            return p
-        return os.path.normpath(os.path.join(base, os.path.expanduser(p)))
-
-    data = content["data"]
-    for part in ("sources", "previous", "serving"):
-        if data.get(part):
-            data[part] = [{**s, "path": absolute(s["path"])} for s in data[part]]
     if data.get("schema_file"):
-        data["schema_file"] = absolute(data["schema_file"])
-
-
-def _part(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    section = content.get(key)
-    return section if isinstance(section, Mapping) else {}
+        data["schema_file"] = spec.data.schema_file
+    content |= {"store": spec.store, "push": {"destination": spec.push.destination}}
+    trunk = (content.get("model") or {}).get("trunk")
+    pairs: list[tuple[Any, Any]] = [(trunk, spec.model.trunk)]
+    pairs += [(content["inputs"][key], i) for key, i in spec.inputs.items()]
+    for written_part, part in pairs:
+        paths = {f.name for f in fields(part) if f.metadata.get("path")}
+        for key in paths & set(written_part if isinstance(written_part, dict) else ()):
+            written_part[key] = getattr(part, key)

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.data.slices import Slice
 from components.evaluation.intervals import Confidence
@@ -180,16 +175,14 @@ class Spec(Part):
         if not isinstance(value, dict):
             return value
         filled = dict(value)
-        for section in ("inputs", "tasks"):
-            items = value.get(section)
-            if isinstance(items, dict):
+        for section, defaults in (("inputs", ("column",)), ("tasks", ())):
+            if isinstance(items := value.get(section), dict):
                 filled[section] = {
-                    k: {**v, "name": str(k)} if isinstance(v, dict) else v for k, v in items.items()
+                    k: {**dict.fromkeys(defaults, str(k)), **v, "name": str(k)}
+                    if isinstance(v, dict)
+                    else v
+                    for k, v in items.items()
                 }
-        if isinstance(filled.get("inputs"), dict):
-            for k, v in filled["inputs"].items():
-                if isinstance(v, dict):
-                    v.setdefault("column", str(k))
         return filled
 
     @model_validator(mode="after")

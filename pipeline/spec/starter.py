@@ -6,7 +6,6 @@ import csv
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +23,12 @@ ROWS = 50_000
 """Number of rows that are read. They are many because some files are sorted by their label."""
 COMPRESSED = (".gz", ".bz2", ".zst")
 FORMATS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".tab": "csv",
+    **dict.fromkeys((".csv", ".tsv", ".tab"), "csv"),
     ".parquet": "parquet",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".arrow": "arrow",
-    ".feather": "arrow",
+    **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
+    **dict.fromkeys((".arrow", ".feather"), "arrow"),
     ".avro": "avro",
-    ".tfrecord": "tfrecord",
-    ".tfrecords": "tfrecord",
+    **dict.fromkeys((".tfrecord", ".tfrecords"), "tfrecord"),
 }
 FOLDERS = {
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".gif", ".bmp"), "image_folder"),
@@ -43,14 +37,6 @@ FOLDERS = {
 }
 """Formats of folders with a subfolder per class, by the suffix of the files in them."""
 SPLITS = ("train", "val", "test")
-
-
-@dataclass(frozen=True)
-class Starter:
-    """A spec in YAML, and notes on it for the user."""
-
-    text: str
-    notes: tuple[str, ...]
 
 
 def write_starter(data: Path, labels: Sequence[str], target: Path) -> tuple[str, ...]:
@@ -65,16 +51,16 @@ def write_starter(data: Path, labels: Sequence[str], target: Path) -> tuple[str,
     """
     if target.exists():
         raise RootstockError(f"{target} exists already. Name another file with --output.")
-    first_spec = starter(data, labels, target.resolve().parent)
-    target.write_text(first_spec.text, encoding="utf-8")
+    text, notes = _starter(data, labels, target.resolve().parent)
+    target.write_text(text, encoding="utf-8")
     if problems := validate(load_spec(target)[0]):
         message = f"{target} was written, but has to be corrected before it can run:"
         raise RootstockError("\n".join([message, *problems]))
-    return first_spec.notes
+    return tuple(notes)
 
 
-def starter(data: Path, labels: Sequence[str], base: Path) -> Starter:
-    """The spec that `write_starter` writes. base: the directory at which its paths start."""
+def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[str]]:
+    """The spec in YAML, and notes on it. base: the directory at which its paths start."""
     sources = list(_sources(data.absolute(), base))
     reader: Reader = TypeAdapter(Source).validate_python(sources[0])
     table = reader.with_absolute_path(str(base)).peek(ROWS)
@@ -102,13 +88,16 @@ def starter(data: Path, labels: Sequence[str], base: Path) -> Starter:
         raise RootstockError(f"{data}: no column is left to predict from. " + "; ".join(notes))
     held_out = {s["split"] for s in sources if "split" in s}
     content: dict[str, Any] = {
-        "name": re.sub(r"^[^A-Za-z]+|[^A-Za-z0-9_-]+", "", _stem(data)) or "first",
+        "name": re.sub(r"^[^A-Za-z]+|[^A-Za-z0-9_-]+", "", data.name.split(".")[0]) or "first",
         "data": {"sources": sources, **_splits(held_out)},
         "inputs": inputs,
         "tasks": tasks,
         "training": {"epochs": 10, "early_stopping": {"monitor": "val_loss"}},
     }
-    return Starter(_written(content, notes, table.num_rows), tuple(notes))
+    rows = f"{table.num_rows:,} rows"
+    first = f"Guessed from {rows} by `rootstock init`: check it. Keys: docs/spec.md."
+    comments = "".join(f"# {line}\n" for line in (first, *notes))
+    return comments + yaml.safe_dump(content, sort_keys=False, allow_unicode=True), notes
 
 
 def _sources(data: Path, base: Path) -> Iterator[dict[str, Any]]:
@@ -128,15 +117,15 @@ def _source(data: Path) -> dict[str, Any]:
     suffix = suffixes[-1].lower() if suffixes else ""
     if data.is_dir() and "/" in names[0] and suffix in FOLDERS:
         return {"format": FOLDERS[suffix], "path": str(data)}
+    first = data / names[0] if data.is_dir() else data
     if suffix not in FORMATS:
         raise RootstockError(
-            f"{data / names[0] if data.is_dir() else data}: `init` cannot read such files."
+            f"{first}: `init` cannot read such files."
             f" Expected {', '.join(FORMATS)} (also compressed), or folders of images, .txt or .eml"
             " files by class. Other sources: docs/readers.md."
         )
-    path = str(data / f"*{''.join(Path(names[0]).suffixes)}") if data.is_dir() else str(data)
-    source = {"format": FORMATS[suffix], "path": path}
-    first = data / names[0] if data.is_dir() else data
+    path = data / f"*{''.join(Path(names[0]).suffixes)}" if data.is_dir() else data
+    source = {"format": FORMATS[suffix], "path": str(path)}
     return source | (_dialect(first) if source["format"] == "csv" else {})
 
 
@@ -167,13 +156,3 @@ def _splits(held_out: set[str]) -> dict[str, Any]:
 def _name(column: str) -> str:
     """The name of an input or task for a column: without characters that names cannot have."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", re.sub(r"^[^A-Za-z]+", "", column)) or "column"
-
-
-def _stem(data: Path) -> str:
-    return data.name.split(".")[0]
-
-
-def _written(content: dict[str, Any], notes: Sequence[str], rows: int) -> str:
-    lines = [f"# Guessed from {rows:,} rows by `rootstock init`: check it. Keys: docs/spec.md."]
-    lines += [f"# {note}" for note in notes]
-    return "\n".join(lines) + "\n" + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import pyarrow as pa
 
+from components.data.casting import is_number
 from components.data.slices import check_slices, columns_of
 from components.errors import RootstockError
 from components.evaluation.thresholds import check_thresholds
@@ -14,7 +17,6 @@ from components.ingestion.readers.spans import resolved
 from components.labels.encoding import encode, resolve
 from components.validation.schema import parse_schema
 from models.inputs.base import Input
-from models.tasks.base import Task
 from models.trunks.trained import Registry
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import with_trunk_looked_up
@@ -27,47 +29,45 @@ Head = tuple[str, pa.Table]
 
 def validate(spec: Spec) -> list[str]:
     """Problems with the spec and the data that it names, one sentence each."""
-    problems = list(_problems_without_data(spec))
+    problems = _problems_without_data(spec)
     heads: list[Head] = []
-    try:
+    with _noted(problems):
         for source in resolved(spec.data.sources):
-            try:
+            with _noted(problems):
                 heads.append((source.place, source.peek(ROWS)))
-            except RootstockError as e:
-                problems.append(str(e))
-    except RootstockError as e:
-        problems.append(str(e))
     if not problems:
         problems = [*_missing_columns(spec, heads), *_unfit_columns(spec, heads)]
     return list(dict.fromkeys(problems))
 
 
-def _problems_without_data(spec: Spec) -> Iterator[str]:
-    tasks = tuple(spec.tasks.values())
-    yield from _raised(lambda: check_slices(spec.evaluation.slices))
-    yield from _raised(lambda: check_thresholds(tasks, spec.thresholds, spec.evaluation.slices))
-    inputs = tuple(spec.inputs.values())
+@contextmanager
+def _noted(problems: list[str], where: str = "") -> Iterator[None]:
+    """Add an error to the problems instead of raising it."""
     try:
+        yield
+    except RootstockError as e:
+        problems.append(f"{where}{e}")
+
+
+def _problems_without_data(spec: Spec) -> list[str]:
+    problems: list[str] = []
+    inputs, slices = tuple(spec.inputs.values()), spec.evaluation.slices
+    with _noted(problems):
+        check_slices(slices)
+    with _noted(problems):
+        check_thresholds(tuple(spec.tasks.values()), spec.thresholds, slices)
+    with _noted(problems):
         trunk = with_trunk_looked_up(spec).model.trunk
-        yield from (f"model.trunk: {problem}" for problem in trunk.check(inputs))
-    except RootstockError as e:
-        yield str(e)
+        problems += [f"model.trunk: {problem}" for problem in trunk.check(inputs)]
     if not isinstance(spec.model.trunk, Registry):  # its model holds copies of the files of inputs
-        yield from (f"inputs.{i.name}: {problem}" for i in inputs for problem in i.check())
-    try:
-        if (file := spec.data.schema_file) is not None:
-            parse_schema(Path(file).read_text(encoding="utf-8"), file)
-    except (OSError, ValueError) as e:
-        yield f"data.schema_file: {file}: {e}"
-    except RootstockError as e:
-        yield f"data.schema_file: {e}"
-
-
-def _raised(check: Callable[[], None]) -> Iterator[str]:
-    try:
-        check()
-    except RootstockError as e:
-        yield str(e)
+        problems += [f"inputs.{i.name}: {problem}" for i in inputs for problem in i.check()]
+    if (file := spec.data.schema_file) is not None:
+        try:
+            with _noted(problems, "data.schema_file: "):
+                parse_schema(Path(file).read_text(encoding="utf-8"), file)
+        except (OSError, ValueError) as e:
+            problems.append(f"data.schema_file: {file}: {e}")
+    return problems
 
 
 def _missing_columns(spec: Spec, heads: list[Head]) -> Iterator[str]:
@@ -96,14 +96,16 @@ def _unfit_columns(spec: Spec, heads: list[Head]) -> Iterator[str]:
         columns = dict(zip(head.column_names, head.columns, strict=True))
         if weight in columns and not _is_numeric(columns[weight].type):
             yield f"{place}: evaluation.weight reads numbers, but {_no_numbers(columns[weight])}"
-    for spec_input in spec.inputs.values():
-        for place, head in heads:
-            if spec_input.column in head.column_names:
-                yield from _unfit(spec_input, place, head.column(spec_input.column))
-    for task in spec.tasks.values():
-        for place, head in heads:
-            if task.label in head.column_names:
-                yield from _bad_labels(task, place, head.column(task.label))
+    for spec_input, (place, head) in product(spec.inputs.values(), heads):
+        if spec_input.column in head.column_names:
+            yield from _unfit(spec_input, place, head.column(spec_input.column))
+    for task, (place, head) in product(spec.tasks.values(), heads):
+        if task.label in head.column_names:
+            column = head.column(task.label)
+            try:
+                encode(resolve(task, column), column, len(column))
+            except (RootstockError, ValueError) as e:
+                yield f"{place}: {e}"
 
 
 def _unfit(spec: Input, place: str, column: pa.ChunkedArray) -> Iterator[str]:
@@ -116,8 +118,7 @@ def _unfit(spec: Input, place: str, column: pa.ChunkedArray) -> Iterator[str]:
 
 
 def _is_numeric(kind: pa.DataType) -> bool:
-    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
-    return any(of_kind(kind) for of_kind in kinds)
+    return is_number(kind) or pa.types.is_null(kind)
 
 
 def _no_numbers(column: pa.ChunkedArray) -> str:
@@ -134,10 +135,3 @@ def _no_numbers(column: pa.ChunkedArray) -> str:
         " `null_values`, or declare the column's type under `types`: rows with other values are"
         " then bad records (`max_bad_fraction`)."
     )
-
-
-def _bad_labels(task: Task, place: str, column: pa.ChunkedArray) -> Iterator[str]:
-    try:
-        encode(resolve(task, column), column, len(column))
-    except (RootstockError, ValueError) as e:
-        yield f"{place}: {e}"

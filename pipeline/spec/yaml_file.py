@@ -132,17 +132,14 @@ def _expand(
 
     def known(match: re.Match[str]) -> str:
         name, default = match.groups()
-        if name in variables:
-            return variables[name]
-        if name in os.environ:
-            return os.environ[name]
-        if default is not None:
-            return default
-        key = ".".join(map(str, where))
-        hint = "Give --data DIR, or set it" if name == "DATA" else "Set it"
-        raise RootstockError(
-            f"{path}:{lines.get(where, 1)}: {key} uses ${{{name}}}, which is not set. {hint} in the"
-            " environment."
-        )
+        replacement: str | None = variables.get(name, os.environ.get(name, default))
+        if replacement is None:
+            key = ".".join(map(str, where))
+            hint = "Give --data DIR, or set it" if name == "DATA" else "Set it"
+            raise RootstockError(
+                f"{path}:{lines.get(where, 1)}: {key} uses ${{{name}}}, which is not set. {hint} in"
+                " the environment."
+            )
+        return replacement
 
     return VARIABLE.sub(known, value)

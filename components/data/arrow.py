@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scipy import stats
 
     Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
 else:
 
     class _Lazy:
@@ -34,6 +35,6 @@ else:
     arrow_json = _Lazy("pyarrow.json")
     pq = _Lazy("pyarrow.parquet")
     stats = _Lazy("scipy.stats")
-    Floats = "NDArray[np.float64]"
+    Floats, Mask = "NDArray[np.float64]", "NDArray[np.bool_]"
 
-__all__ = ["Floats", "arrow_csv", "arrow_json", "np", "pa", "pc", "pd", "pq", "stats"]
+__all__ = ["Floats", "Mask", "arrow_csv", "arrow_json", "np", "pa", "pc", "pd", "pq", "stats"]

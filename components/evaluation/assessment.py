@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
-from components.data.arrow import np
-from components.evaluation.intervals import (
-    Confidence,
-    Interval,
-    of_paired_shares,
-    of_share,
-    percentile,
-    resamples,
+from components.data.arrow import Floats, Mask, np
+from components.evaluation import intervals
+from components.evaluation.intervals import Confidence, Interval
+from components.evaluation.metrics import (
+    Family,
+    Predictions,
+    Share,
+    TaskMetrics,
+    family_of,
+    measure,
 )
-from components.evaluation.metrics import Family, Share, TaskMetrics, family_of, measure
 from components.labels.encoding import labelled
 from models.tasks.base import TaskTarget
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
 
 ALL = ""
 """The slice of all rows."""
@@ -67,14 +61,25 @@ class Answers:
 
     def on(self, rows: Mask) -> Answers:
         """The same for some of the rows."""
-        return Answers(
-            self.target,
-            self.labels[rows],
-            self.candidate[rows],
-            None if self.champion is None else self.champion[rows],
-            None if self.weights is None else self.weights[rows],
-            self.decision,
-        )
+
+        def some(values: Floats | None) -> Floats | None:
+            return None if values is None else values[rows]
+
+        champion, weights = some(self.champion), some(self.weights)
+        labels, candidate = self.labels[rows], self.candidate[rows]
+        return replace(self, labels=labels, candidate=candidate, champion=champion, weights=weights)
+
+    def measure(self, outputs: Floats) -> TaskMetrics:
+        """Metrics of one of the models."""
+        return measure(self.target, self.labels, outputs, self.weights, self.decision)
+
+    def shares(self, family: Family, outputs: Floats) -> Mapping[str, Share]:
+        """The metrics of a model that are shares of rows; empty if rows have weights."""
+        return {} if self.weights is not None else family.shares(self.predictions(outputs))
+
+    def predictions(self, outputs: Floats) -> Predictions:
+        """The rows with the outputs of one of the models."""
+        return Predictions(self.labels, outputs, self.decision)
 
 
 def assess(
@@ -83,31 +88,20 @@ def assess(
     """Assessments by slice: `ALL` first, then the slices with at least `min_rows` labelled rows."""
     family = family_of(answers.target.task.kind)
     known = labelled(answers.labels)
-    labelled_rows = answers.on(known)
-    kept = {name: rows[known] for name, rows in slices.items()}
-    kept = {name: rows for name, rows in kept.items() if rows.sum() >= max(min_rows, 1)}
-    groups = {ALL: np.ones(len(labelled_rows.labels), bool), **kept}
-    parts = {name: labelled_rows.on(rows) for name, rows in groups.items()}
-    measured = {name: _measure(part, part.candidate) for name, part in parts.items()}
-    champions = {
-        name: _measure(part, part.champion)
-        for name, part in parts.items()
-        if part.champion is not None
-    }
-    sampled = {
-        name: groups[name]
-        for name, metrics in measured.items()
-        if any(value is not None for value in metrics.values.values())
-    }
-    own, paired = _resampled(family, labelled_rows, sampled, confidence)
+    answers = answers.on(known)
+    groups = {ALL: np.ones(len(answers.labels), bool)}
+    groups |= {name: rows[known] for name, rows in slices.items()}
+    groups = {n: rows for n, rows in groups.items() if n == ALL or rows.sum() >= max(min_rows, 1)}
+    parts = {name: answers.on(rows) for name, rows in groups.items()}
+    measured = {name: part.measure(part.candidate) for name, part in parts.items()}
+    defined = [n for n, m in measured.items() if any(v is not None for v in m.values.values())]
+    own, paired = _resampled(family, answers, {n: groups[n] for n in defined}, confidence)
     level = confidence.level
     return {
         name: Assessment(
             metrics,
             _intervals(family, parts[name], metrics, own.get(name, {}), level),
-            _changes(
-                family, parts[name], metrics, champions.get(name), paired.get(name, {}), level
-            ),
+            _changes(family, parts[name], metrics, paired.get(name, {}), level),
         )
         for name, metrics in measured.items()
     }
@@ -122,23 +116,19 @@ def _resampled(
     own: dict[str, list[dict[str, Floats]]] = {name: [] for name in groups}
     paired: dict[str, list[dict[str, Floats]]] = {name: [] for name in groups}
     parts = {name: answers.on(rows) for name, rows in groups.items()}
-    for counts in resamples(len(answers.labels), confidence):
+    for counts in intervals.resamples(len(answers.labels), confidence):
         weights = counts if answers.weights is None else counts * answers.weights
         for name, part in parts.items():
             of_slice = weights[:, groups[name]]
-            values = family.values(part.labels, part.candidate, of_slice, part.decision)
+            values = family.values(part.predictions(part.candidate), of_slice)
             own[name].append(values)
             if part.champion is not None and np.isfinite(part.champion).all():
-                others = family.values(part.labels, part.champion, of_slice, part.decision)
+                others = family.values(part.predictions(part.champion), of_slice)
                 paired[name].append({m: values[m] - others[m] for m in values})
     return (
         {name: _joined(blocks) for name, blocks in own.items()},
         {name: _joined(blocks) for name, blocks in paired.items()},
     )
-
-
-def _measure(part: Answers, outputs: Floats) -> TaskMetrics:
-    return measure(part.target, part.labels, outputs, part.weights, part.decision)
 
 
 def _joined(blocks: list[dict[str, Floats]]) -> dict[str, Floats]:
@@ -153,52 +143,49 @@ def _intervals(
     level: float,
 ) -> dict[str, Interval]:
     """Exact intervals for shares of unweighted rows, bootstrap intervals for other metrics."""
-    shares = _shares(family, part, part.candidate)
-    intervals: dict[str, Interval] = {}
+    shares = part.shares(family, part.candidate)
+    by_metric: dict[str, Interval] = {}
     for metric, values in replicates.items():
         if metrics.values[metric] is None or metric in family.without_interval:
             continue
-        if (share := shares.get(metric)) is not None:
-            intervals[metric] = of_share(int(share.counted.sum()), int(share.among.sum()), level)
-        elif (interval := percentile(values, level)) is not None:
-            intervals[metric] = interval
-    return intervals
-
-
-def _shares(family: Family, part: Answers, outputs: Floats) -> Mapping[str, Share]:
-    """The metrics that are shares of rows; empty if rows have weights."""
-    return {} if part.weights is not None else family.shares(part.labels, outputs, part.decision)
+        if share := shares.get(metric):
+            counted, among = int(share.counted.sum()), int(share.among.sum())
+            by_metric[metric] = intervals.of_share(counted, among, level)
+        elif interval := intervals.percentile(values, level):
+            by_metric[metric] = interval
+    return by_metric
 
 
 def _changes(
     family: Family,
     part: Answers,
-    candidate: TaskMetrics,
-    champion: TaskMetrics | None,
+    metrics: TaskMetrics,
     differences: Mapping[str, Floats],
     level: float,
 ) -> dict[str, Change]:
     """Differences per metric. Shares of the same rows get the interval for paired shares, other
     metrics the bootstrap interval.
     """
-    if champion is None or part.champion is None:
+    if part.champion is None:
         return {}
-    ours, theirs = (_shares(family, part, o) for o in (part.candidate, part.champion))
+    champion = part.measure(part.champion)
+    ours, theirs = (part.shares(family, outputs) for outputs in (part.candidate, part.champion))
     changes = {}
-    for metric, value in candidate.values.items():
+    for metric, value in metrics.values.items():
         other = champion.values[metric]
-        if value is not None and other is not None:
-            interval = None
-            if metric in differences and metric not in family.without_interval:
-                interval = (
-                    _of_pair(ours[metric], theirs[metric], level)
-                    if metric in ours and (ours[metric].among == theirs[metric].among).all()
-                    else percentile(differences[metric], level)
-                )
-            changes[metric] = Change(value - other, other, interval)
+        if value is None or other is None:
+            continue
+        interval = None
+        if metric in differences and metric not in family.without_interval:
+            if metric in ours and (ours[metric].among == theirs[metric].among).all():
+                interval = _of_pair(ours[metric], theirs[metric], level)
+            else:
+                interval = intervals.percentile(differences[metric], level)
+        changes[metric] = Change(value - other, other, interval)
     return changes
 
 
 def _of_pair(ours: Share, theirs: Share, level: float) -> Interval:
     ahead, behind = ours.counted & ~theirs.counted, theirs.counted & ~ours.counted
-    return of_paired_shares(int(ahead.sum()), int(behind.sum()), int(ours.among.sum()), level)
+    total = int(ours.among.sum())
+    return intervals.of_paired_shares(int(ahead.sum()), int(behind.sum()), total, level)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,13 +22,13 @@ from components.evaluation.assessment import ALL, Answers, Assessment, assess
 from components.evaluation.evaluation_page import page
 from components.evaluation.intervals import Confidence
 from components.evaluation.metrics import DECISION, family_of
-from components.evaluation.thresholds import Check, Threshold, check_thresholds, judge
+from components.evaluation.thresholds import Threshold, check_thresholds, judge
 from components.export.classes_file import read_classes
-from components.labels.encoding import encode
+from components.labels.encoding import encode_split
 from components.stage import Context, Observer, Stage
 from models.description import read_description
 from models.inputs.base import Feature
-from models.tasks.base import Task, TaskTarget
+from models.tasks.base import Task
 from serving.wire.errors import ServingError
 from serving.wire.names import DEFAULT_SIGNATURE
 
@@ -81,71 +81,56 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
         check_slices(self.slices)
         check_thresholds(self.tasks, self.thresholds, self.slices)
         record = read_description(inputs.model.path)
+        targets, champion = record.targets, inputs.champion
         examples, split = inputs.examples, _held_out(inputs.examples, context.observer)
-        names = tuple(t.name for t in record.targets)
+        names = tuple(t.name for t in targets)
         predict = _Predict(str(inputs.model.saved_model), record.features, names, self.batch_size)
         answers = _predicted(_ANSWERS, predict, examples, split, context)
         champions: dict[str, np.ndarray] = {}
         classes: Mapping[str, tuple[str, ...]] = {}
         broken = [t for t in names if not np.isfinite(answers[t]).all()]
         reasons = [f"{split}: answers of task {t!r} are not all finite numbers" for t in broken]
-        if inputs.champion is not None:
+        if champion is not None:
             try:
-                predict = replace(predict, saved_model=str(inputs.champion.path))
+                predict = replace(predict, saved_model=str(champion.path))
                 champions = _predicted(_CHAMPION, predict, examples, split, context)
-                classes = read_classes(inputs.champion.path)
+                classes = read_classes(champion.path)
             except RootstockError as e:
                 reasons.append(f"The champion cannot be compared: {e}")
         slices = masks(self.slices, examples.read(split, columns_of(self.slices)))
-        comparable = {
-            t.name: champions[t.name]
-            for t in record.targets
-            if t.name in champions
-            and champions[t.name].shape == answers[t.name].shape
-            and classes.get(t.name, t.classes) == t.classes
-        }
-        assessed = self._assessed(record.targets, examples, split, answers, comparable, slices)
-        for name, by_slice in assessed.items():
-            metrics = by_slice[ALL].metrics
-            main = family_of(metrics.kind).names[0]
-            if (value := metrics.values[main]) is not None:
+        labels, weights = encode_split(targets, examples, split), self._weights(examples, split)
+        assessed: dict[str, dict[str, Assessment]] = {}
+        for target in targets:
+            name, ours, theirs = target.name, answers[target.name], champions.get(target.name)
+            same_classes = classes.get(name, target.classes) == target.classes
+            if theirs is not None and not (theirs.shape == ours.shape and same_classes):
+                theirs = None
+            decision = self.decisions.get(name, DECISION)
+            of_task = Answers(target, labels[name], ours, theirs, weights, decision)
+            assessed[name] = assess(of_task, slices, self.min_slice_rows, self.confidence)
+            main = family_of(target.task.kind).names[0]
+            if (value := assessed[name][ALL].metrics.values[main]) is not None:
                 context.observer.figure(f"{name}.{main}", value)
         checks = judge(self.thresholds, assessed, split, champions.keys())
         reasons += [check.message for check in checks if not check.met]
+        verdict = {
+            "judge": "Evaluator",
+            "blessed": not reasons,
+            "reasons": reasons,
+            "checks": [asdict(check) for check in checks],
+        }
         report = {
             "split": split,
             "rows": examples.num_rows(split),
             "level": self.confidence.level,
-            "champion": inputs.champion.digest if inputs.champion else None,
-            "tasks": {name: _document(by_slice[ALL]) for name, by_slice in assessed.items()},
-            "slices": _by_slice(assessed, slices),
+            "champion": champion.digest if champion else None,
+            "tasks": _documents(assessed, ALL),
+            "slices": {
+                name: {"rows": int(rows.sum()), "tasks": _documents(assessed, name)}
+                for name, rows in slices.items()
+            },
         }
-        return _written(report, checks, reasons, context.output)
-
-    def _assessed(
-        self,
-        targets: Sequence[TaskTarget],
-        examples: Examples,
-        split: str,
-        answers: Mapping[str, np.ndarray],
-        champions: Mapping[str, np.ndarray],
-        slices: Mapping[str, np.ndarray],
-    ) -> dict[str, dict[str, Assessment]]:
-        """Assessments by task, then by slice. champions: answers for the same classes."""
-        weights, assessed = self._weights(examples, split), {}
-        for target in targets:
-            task_answers = Answers(
-                target,
-                _labels(target, examples, split),
-                answers[target.name],
-                champions.get(target.name),
-                weights,
-                self.decisions.get(target.name, DECISION),
-            )
-            assessed[target.name] = assess(
-                task_answers, slices, self.min_slice_rows, self.confidence
-            )
-        return assessed
+        return _written(report, verdict, context.output)
 
     def _weights(self, examples: Examples, split: str) -> np.ndarray | None:
         if self.weight is None:
@@ -177,7 +162,7 @@ class _Predict:
             accepted = model.signatures[DEFAULT_SIGNATURE].inputs.keys()
         except (ServingError, KeyError) as e:
             raise RootstockError(f"{self.saved_model} cannot be loaded for predictions: {e}") from e
-        parts: list[dict[str, np.ndarray]] = []
+        parts = []
         columns = sorted({f.column for f in self.features})
         for batch in pq.ParquetFile(shard).iter_batches(self.batch_size, columns=columns):
             raw = raw_inputs(batch, self.features)
@@ -225,53 +210,20 @@ def _held_out(examples: Examples, observer: Observer) -> str:
     )
 
 
-def _labels(target: TaskTarget, examples: Examples, split: str) -> np.ndarray:
-    name = target.task.label
-    exists = name in pq.read_schema(examples.shards(split)[0]).names
-    column = examples.read(split, [name]).column(name) if exists else None
-    return encode(target, column, examples.num_rows(split))
-
-
-def _by_slice(
-    assessed: Mapping[str, Mapping[str, Assessment]], slices: Mapping[str, np.ndarray]
-) -> dict[str, object]:
-    """Every slice with its row count; tasks with too few labelled rows in a slice are left out."""
-    return {
-        name: {
-            "rows": int(rows.sum()),
-            "tasks": {
-                task: _document(slices_of[name])
-                for task, slices_of in assessed.items()
-                if name in slices_of
-            },
-        }
-        for name, rows in slices.items()
-    }
-
-
-def _document(assessment: Assessment) -> dict[str, object]:
-    fields = asdict(assessment)
-    return {**fields.pop("metrics"), **fields}
+def _documents(assessed: Mapping[str, Mapping[str, Assessment]], name: str) -> dict[str, object]:
+    """A slice's assessments by task, without the tasks that have too few labelled rows in it."""
+    fields = {task: asdict(slices[name]) for task, slices in assessed.items() if name in slices}
+    return {task: {**f.pop("metrics"), **f} for task, f in fields.items()}
 
 
 def _written(
-    report: Mapping[str, object], checks: Sequence[Check], reasons: Sequence[str], output: Path
+    report: Mapping[str, object], verdict: Mapping[str, object], output: Path
 ) -> EvaluatorOutputs:
-    verdict = {
-        "judge": "Evaluator",
-        "blessed": not reasons,
-        "reasons": reasons,
-        "checks": [asdict(check) for check in checks],
-    }
-    evaluation, blessing = output / "evaluation", output / "blessing"
-    evaluation.mkdir()
-    blessing.mkdir()
-    _write(evaluation / "evaluation.json", report)
-    _write(blessing / "blessing.json", verdict)
-    parsed = [json.loads(json.dumps(document)) for document in (report, verdict)]
-    (evaluation / "evaluation.html").write_text(page(*parsed), encoding="utf-8")
-    return EvaluatorOutputs(Evaluation(evaluation), Blessing(blessing))
-
-
-def _write(path: Path, content: Mapping[str, object]) -> None:
-    path.write_text(json.dumps(content, indent=1, allow_nan=False))
+    parsed = []
+    for name, content in (("evaluation", report), ("blessing", verdict)):
+        text = json.dumps(content, indent=1, allow_nan=False)
+        (output / name).mkdir()
+        (output / name / f"{name}.json").write_text(text)
+        parsed.append(json.loads(text))
+    (output / "evaluation" / "evaluation.html").write_text(page(*parsed), encoding="utf-8")
+    return EvaluatorOutputs(Evaluation(output / "evaluation"), Blessing(output / "blessing"))

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
-from components.data.arrow import np
+from components.data.arrow import Floats, np
 from models.config import STRICT
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 _BLOCK_CELLS = 2_000_000
 _MOST_UNDEFINED = 0.05

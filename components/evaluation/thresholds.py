@@ -16,11 +16,7 @@ from models.config import STRICT
 from models.tasks.base import Task
 
 Meets = Literal["measured", "certainly", "possibly"]
-_MISSED: Mapping[Meets, str] = {
-    "measured": "",
-    "certainly": "possibly ",
-    "possibly": "significantly ",
-}
+_MISSED = {"measured": "", "certainly": "possibly ", "possibly": "significantly "}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,39 +117,31 @@ def judge(
 def _checks(
     t: Threshold, assessed: Mapping[str, Assessment], split: str, compared: bool
 ) -> Iterator[Check]:
+    where = f"{split}: {t.task}.{t.metric}"
     names = [n for n in assessed if n == t.slice or (n != ALL and fnmatchcase(n, t.slice))]
     if not names:
-        message = f"{split}: {t.task}.{t.metric}: no slice {t.slice!r} has enough labelled rows"
+        message = f"{where}: no slice {t.slice!r} has enough labelled rows"
         yield Check(t.task, t.metric, t.slice, "value", None, None, t.min, t.max, False, message)
     for name in names:
-        assessment = assessed[name]
-        where = f"{split}: {t.task}.{t.metric}" + (f" where {name}" if name != ALL else "")
-        value, interval = assessment.metrics.values[t.metric], assessment.intervals.get(t.metric)
+        metrics, change = assessed[name].metrics, assessed[name].changes.get(t.metric)
+        here = f"{where} where {name}" if name != ALL else where
         if t.min is not None or t.max is not None:
-            reason = assessment.metrics.undefined.get(t.metric, "")
-            met, message = _held(where, value, interval, t.min, t.max, t.meets, reason)
-            yield Check(
-                t.task, t.metric, name, "value", value, interval, t.min, t.max, met, message
-            )
+            value, interval = metrics.values[t.metric], assessed[name].intervals.get(t.metric)
+            reason = metrics.undefined.get(t.metric, "")
+            low, high = t.min, t.max
+            met, result = _held(value, interval, low, high, t.meets, reason)
+            message = f"{here} {result}"
+            yield Check(t.task, t.metric, name, "value", value, interval, low, high, met, message)
         if t.compares and compared:
-            change = assessment.changes.get(t.metric)
+            value, interval = (change.value, change.interval) if change else (None, None)
             low, high = t.min_change, t.max_change
-            value = change.value if change else None
-            interval = change.interval if change else None
-            met, message = _held(
-                f"{where}: its change against the champion",
-                value,
-                interval,
-                low,
-                high,
-                t.meets,
-                "it is undefined for one of the two models, or their classes differ",
-            )
+            reason = "it is undefined for one of the two models, or their classes differ"
+            met, result = _held(value, interval, low, high, t.meets, reason)
+            message = f"{here}: its change against the champion {result}"
             yield Check(t.task, t.metric, name, "change", value, interval, low, high, met, message)
 
 
 def _held(
-    where: str,
     value: float | None,
     interval: Interval | None,
     low: float | None,
@@ -161,19 +149,19 @@ def _held(
     meets: Meets,
     reason: str,
 ) -> tuple[bool, str]:
-    """Whether a value is within bounds, and the result as a sentence."""
+    """Whether a value is within bounds, and the result, to follow the value's name."""
     if value is None:
-        return False, f"{where} is undefined: {reason}"
-    message = f"{where} is {value:.6g}"
+        return False, f"is undefined: {reason}"
+    result = f"is {value:.6g}"
     least = greatest = value
     if meets != "measured":
         if interval is None:
-            return False, f"{message}, without a confidence interval: too few rows"
-        message += f" [{interval.low:.6g}, {interval.high:.6g}]"
+            return False, f"{result}, without a confidence interval: too few rows"
+        result += f" [{interval.low:.6g}, {interval.high:.6g}]"
         least, greatest = interval.low, interval.high
     below, above = (least, greatest) if meets != "possibly" else (greatest, least)
     if low is not None and below < low:
-        return False, f"{message}, {_MISSED[meets]}below the threshold {low:g}"
+        return False, f"{result}, {_MISSED[meets]}below the threshold {low:g}"
     if high is not None and above > high:
-        return False, f"{message}, {_MISSED[meets]}above the threshold {high:g}"
-    return True, f"{message}, within its bounds"
+        return False, f"{result}, {_MISSED[meets]}above the threshold {high:g}"
+    return True, f"{result}, within its bounds"

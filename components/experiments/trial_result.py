@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from components.artifacts import TrialResult
 from components.data.arrow import np
-from components.evaluation.metrics import DECISION, family_of, measure
+from components.evaluation.metrics import Predictions, family_of, measure
 from components.labels.encoding import labelled
 from models.tasks.base import TaskTarget
 
@@ -98,7 +98,7 @@ def _resampled(
     outputs = np.asarray(answers, np.float64)[has_label]
     if not has_label.any() or not np.isfinite(outputs).all():
         return dict.fromkeys(family.names, (None,) * REPLICATES)
-    values = family.values(labels[has_label], outputs, draws[:, has_label], DECISION)
+    values = family.values(Predictions(labels[has_label], outputs), draws[:, has_label])
     return {m: tuple(None if np.isnan(x) else float(x) for x in v) for m, v in values.items()}
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from components.artifacts import Anomalies
 
 FILE = "anomalies.pbtxt"
+Severity = Literal["ERROR", "WARNING"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Finding:
     """One problem.
 
@@ -22,19 +24,9 @@ class Finding:
 
     subject: str
     column: str
+    type: str
     sentence: str
-    severity: Literal["ERROR", "WARNING"] = "ERROR"
-    type: str = "CUSTOM_VALIDATION"
-
-
-def errors(anomalies: Anomalies) -> list[str]:
-    """Problems that make the data unusable, one sentence each."""
-    return _sentences(anomalies, "ERROR")
-
-
-def warnings(anomalies: Anomalies) -> list[str]:
-    """Problems that do not prevent training, one sentence each."""
-    return _sentences(anomalies, "WARNING")
+    severity: Severity = "ERROR"
 
 
 def save_anomalies(findings: Sequence[Finding], directory: Path) -> None:
@@ -74,3 +66,9 @@ def _sentences(anomalies: Anomalies, severity: str) -> list[str]:
         if info.severity == level
         for reason in info.reason
     ]
+
+
+errors = partial(_sentences, severity="ERROR")
+"""Problems that make the data unusable, one sentence each."""
+warnings = partial(_sentences, severity="WARNING")
+"""Problems that do not prevent training, one sentence each."""

@@ -22,8 +22,9 @@ from components.statistics.column_statistics import (
     SplitStatistics,
     StringColumn,
     TextColumn,
+    ValueCounts,
 )
-from components.validation.anomalies import Finding
+from components.validation.anomalies import Finding, Severity
 from components.validation.distances import jensen_shannon, l_infinity
 
 Shift = Literal["drift", "skew"]
@@ -40,7 +41,6 @@ def shift_findings(
     """Columns whose distribution differs from the reference.
 
     current: of the training split. reference: of the previous span, or of serving.
-
     threshold: for columns without a threshold in the schema.
     """
     features = {f.name: f for f in schema.feature}
@@ -52,15 +52,13 @@ def shift_findings(
         for distance, kind, cause in _distances(column, other):
             limit, curated = _limit(feature, shift, kind, threshold)
             if distance > limit:
-                yield Finding(
-                    subject=name,
-                    column=name,
-                    severity="ERROR" if curated else "WARNING",
-                    type=f"COMPARATOR_{kind}_HIGH",
-                    sentence=f"column {name!r} {shift}s from {_OTHER[shift]}: {cause}: a distance"
-                    f" of {distance:.3g} ({_NAMES[kind]}). Expected at most {limit:g}"
-                    f"{_HINT.format(shift=shift, norm=_NORMS[kind]) if not curated else ''}.",
+                hint = "" if curated else _HINT.format(shift=shift, norm=_NORMS[kind])
+                sentence = (
+                    f"column {name!r} {shift}s from {_OTHER[shift]}: {cause}: a distance of"
+                    f" {distance:.3g} ({_NAMES[kind]}). Expected at most {limit:g}{hint}."
                 )
+                severity: Severity = "ERROR" if curated else "WARNING"
+                yield Finding(name, name, f"COMPARATOR_{kind}_HIGH", sentence, severity)
 
 
 _NAMES = {"L_INFTY": "L-infinity", "JENSEN_SHANNON_DIVERGENCE": "Jensen-Shannon, in bits"}
@@ -70,10 +68,9 @@ _HINT = "; set {shift}_comparator.{norm}.threshold of its feature in the schema 
 
 def _distances(a: ColumnStatistics, b: ColumnStatistics) -> Iterator[tuple[float, str, str]]:
     """Distances, their kinds, and their causes in words."""
-    present = [{"present": c.present, "missing": c.missing} for c in (a, b)]
-    missing, _ = l_infinity(*present)
-    shares = [c.missing / max(c.present + c.missing, 1) for c in (a, b)]
-    yield missing, "L_INFTY", f"missing in {shares[0]:.1%} of rows, against {shares[1]:.1%}"
+    ours, theirs = (c.missing / max(c.present + c.missing, 1) for c in (a, b))
+    missing, _ = l_infinity(*({"present": c.present, "missing": c.missing} for c in (a, b)))
+    yield missing, "L_INFTY", f"missing in {ours:.1%} of rows, against {theirs:.1%}"
     if not a.present or not b.present:
         return
     if isinstance(a, NumericColumn) and isinstance(b, NumericColumn):
@@ -82,24 +79,21 @@ def _distances(a: ColumnStatistics, b: ColumnStatistics) -> Iterator[tuple[float
             yield jensen_shannon(a.deciles, b.deciles), "JENSEN_SHANNON_DIVERGENCE", cause
     elif isinstance(a, StringColumn | ListColumn) and isinstance(b, StringColumn | ListColumn):
         if not a.values.truncated and not b.values.truncated:
-            yield _values(dict(a.values.counts), dict(b.values.counts))
+            yield _values(a.values, b.values)
     elif isinstance(a, TextColumn) and isinstance(b, TextColumn):
         yield _change("words", a.words, b.words)
     elif isinstance(a, ImageColumn) and isinstance(b, ImageColumn):
         yield _change("height", a.heights, b.heights)
         yield _change("width", a.widths, b.widths)
-        yield _values(dict(a.formats.counts), dict(b.formats.counts))
-        yield _values(dict(a.modes.counts), dict(b.modes.counts))
+        yield _values(a.formats, b.formats)
+        yield _values(a.modes, b.modes)
 
 
-def _values(a: dict[str, int], b: dict[str, int]) -> tuple[float, str, str]:
-    distance, value = l_infinity(a, b)
-    shares = [counts.get(value, 0) / max(sum(counts.values()), 1) for counts in (a, b)]
-    return (
-        distance,
-        "L_INFTY",
-        f"{value!r} is {shares[0]:.1%} of values, against {shares[1]:.1%}",
-    )
+def _values(a: ValueCounts, b: ValueCounts) -> tuple[float, str, str]:
+    both = dict(a.counts), dict(b.counts)
+    distance, value = l_infinity(*both)
+    ours, theirs = (counts.get(value, 0) / max(sum(counts.values()), 1) for counts in both)
+    return distance, "L_INFTY", f"{value!r} is {ours:.1%} of values, against {theirs:.1%}"
 
 
 def _change(what: str, a: Range, b: Range) -> tuple[float, str, str]:

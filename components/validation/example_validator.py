@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from components.artifacts import Anomalies, Schema, Statistics
@@ -53,24 +53,21 @@ class ExampleValidator(Stage[ExampleValidatorInputs, ExampleValidatorOutputs]):
         from components.validation.task_checks import task_findings, weight_findings
 
         splits, schema = load_statistics(inputs.statistics), load_schema(inputs.schema)
-        others: tuple[tuple[Shift, Statistics | None], ...] = (
-            ("drift", inputs.previous),
-            ("skew", inputs.serving),
-        )
-        shifted = [
-            shift_findings(
-                shift, splits["train"], load_statistics(other)["train"], schema, self.max_shift
-            )
-            for shift, other in others
-            if other is not None
-        ]
-        findings = [
-            *schema_findings(splits, schema),
-            *chain.from_iterable(shifted),
-            *(f for spec in self.inputs for f in input_findings(spec, splits)),
-            *(f for task in self.tasks for f in task_findings(task, splits)),
-            *(weight_findings(self.weight, splits) if self.weight is not None else ()),
-        ]
+        others: Mapping[Shift, Statistics | None] = {
+            "drift": inputs.previous,
+            "skew": inputs.serving,
+        }
+        findings = list(schema_findings(splits, schema))
+        for shift, other in others.items():
+            if other is not None:
+                train, reference = splits["train"], load_statistics(other)["train"]
+                findings += shift_findings(shift, train, reference, schema, self.max_shift)
+        for spec in self.inputs:
+            findings += input_findings(spec, splits)
+        for task in self.tasks:
+            findings += task_findings(task, splits)
+        if self.weight is not None:
+            findings += weight_findings(self.weight, splits)
         directory = context.output / "anomalies"
         directory.mkdir()
         save_anomalies(findings, directory)

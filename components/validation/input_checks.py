@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from functools import partial
 
 from components.errors import listed
 from components.inputs.base import kind_of
@@ -22,41 +22,34 @@ def input_findings(spec: Input, splits: Mapping[str, SplitStatistics]) -> Iterat
     """An input whose column is missing, of the wrong type, without values or infinite; values of
     the other splits that the model will not know, because training rows lack them.
     """
-    train = splits["train"].columns
-    where = f"inputs.{spec.name}:"
-    error = Finding(subject=f"inputs.{spec.name}", column=spec.column, sentence="")
-    warning = replace(error, severity="WARNING")
+    train, subject = splits["train"].columns, f"inputs.{spec.name}"
+    found = partial(Finding, subject, spec.column)
     column = train.get(spec.column)
     if column is None:
-        sentence = f"{where} {absent(spec.column, train)}"
-        yield replace(error, type="SCHEMA_MISSING_COLUMN", sentence=sentence)
+        yield found("SCHEMA_MISSING_COLUMN", f"{subject}: {absent(spec.column, train)}")
         return
     kind = kind_of(spec)
     if problem := kind.unfit(spec, column):
-        yield replace(error, type="UNEXPECTED_DATA_TYPE", sentence=problem)
+        yield found("UNEXPECTED_DATA_TYPE", problem)
         return
     if not column.present:
-        sentence = f"{where} column {spec.column!r} has no values in train."
-        yield replace(warning, type="FEATURE_TYPE_NOT_PRESENT", sentence=sentence)
+        sentence = f"{subject}: column {spec.column!r} has no values in train."
+        yield found("FEATURE_TYPE_NOT_PRESENT", sentence, "WARNING")
+    known = {value for value, _ in _counts(column)}
     for split in splits.values():
         here = split.columns[spec.column]
         if isinstance(here, NumericColumn) and here.infinite:
-            yield replace(
-                error,
-                type="FLOAT_TYPE_HAS_INF",
-                sentence=f"{where} column {spec.column!r} holds {here.infinite} infinite values in"
-                f" {split.name}. Expected finite ones, or missing.",
+            holds = f"column {spec.column!r} holds {here.infinite} infinite values"
+            sentence = f"{subject}: {holds} in {split.name}. Expected finite ones, or missing."
+            yield found("FLOAT_TYPE_HAS_INF", sentence)
+        unseen = [(value, n) for value, n in _counts(here) if value not in known]
+        if unseen and kind.has_vocabulary(spec):
+            yield found(
+                "ENUM_TYPE_UNEXPECTED_STRING_VALUES",
+                f"{subject}: {split.name} holds values that train does not: {listed(unseen)}. The"
+                " model will see them as unknown.",
+                "WARNING",
             )
-        if split.name != "train" and kind.has_vocabulary(spec):
-            known = {value for value, _ in _counts(column)}
-            unseen = [(value, n) for value, n in _counts(here) if value not in known]
-            if unseen:
-                yield replace(
-                    warning,
-                    type="ENUM_TYPE_UNEXPECTED_STRING_VALUES",
-                    sentence=f"{where} {split.name} holds values that train does not:"
-                    f" {listed(unseen)}. The model will see them as unknown.",
-                )
 
 
 def _counts(column: ColumnStatistics) -> tuple[tuple[str, int], ...]:

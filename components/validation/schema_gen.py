@@ -19,7 +19,7 @@ from components.statistics.column_statistics import (
     TextColumn,
     load_statistics,
 )
-from components.validation.schema import FILE, parse_schema
+from components.validation.schema import FILE, parse_schema, type_of
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -80,31 +80,24 @@ def infer(splits: Sequence[SplitStatistics]) -> schema_pb2.Schema:
 
 
 def _infer_feature(feature: schema_pb2.Feature, columns: list[ColumnStatistics]) -> None:
-    from tensorflow_metadata.proto.v0 import schema_pb2
-
     first = columns[0]
-    feature.type = schema_pb2.BYTES
+    feature.type = type_of(first)
     feature.presence.min_count = 1 if all(c.present for c in columns) else 0
     if not any(c.missing for c in columns):
         feature.presence.min_fraction = 1.0
     if isinstance(first, ListColumn):
         feature.value_count.min = 0
-        feature.type = _element_type(first.type)
         return
     feature.value_count.min = feature.value_count.max = 1
     if isinstance(first, NumericColumn):
         numeric = [c for c in columns if isinstance(c, NumericColumn)]
         if first.type == "bool":
-            feature.type = schema_pb2.INT
             feature.bool_domain.SetInParent()
         elif first.type == "int64":
-            feature.type = schema_pb2.INT
             if all(c.minimum >= 0 for c in numeric):
                 feature.int_domain.min = 0
-        else:
-            feature.type = schema_pb2.FLOAT
-            if not any(c.infinite for c in numeric):
-                feature.float_domain.disallow_inf = True
+        elif not any(c.infinite for c in numeric):
+            feature.float_domain.disallow_inf = True
     elif isinstance(first, ImageColumn):
         feature.image_domain.SetInParent()
     elif isinstance(first, TextColumn):
@@ -116,11 +109,3 @@ def _infer_feature(feature: schema_pb2.Feature, columns: list[ColumnStatistics])
         if values and len(values) <= MAX_DOMAIN and not mostly_unique:
             feature.string_domain.name = feature.name
             feature.string_domain.value.extend(values)
-
-
-def _element_type(kind: str) -> int:
-    from tensorflow_metadata.proto.v0 import schema_pb2
-
-    if "int" in kind or "bool" in kind:
-        return int(schema_pb2.INT)
-    return int(schema_pb2.FLOAT if "double" in kind or "float" in kind else schema_pb2.BYTES)

@@ -16,7 +16,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from components.data.casting import texts
-from components.evaluation.metrics import family_of, measure
+from components.evaluation.metrics import Predictions, family_of, measure
 from components.labels.base import JOINED, NUMBER, LabelColumn, LabelSample, labels_of, of_kind
 from components.labels.encoding import counted, encode, labelled, resolve
 from components.labels.label_counts import LabelCounts
@@ -264,17 +264,17 @@ def test_metrics_describe_themselves(kind: str) -> None:
     outputs = RNG.normal(size=(len(encoded), head.units))
     answers = np.asarray(head.answer(outputs), np.float64)
     weights = RNG.integers(0, 4, (3, len(encoded))).astype(np.float64)
-    values = family.values(encoded, answers, weights, 0.5)
+    values = family.values(Predictions(encoded, answers), weights)
     assert values.keys() == names
     for row, counts in enumerate(weights.astype(int)):
         again = np.repeat(np.arange(len(encoded)), counts)
-        plain = family.values(encoded[again], answers[again], np.ones((1, len(again))), 0.5)
+        plain = family.values(Predictions(encoded[again], answers[again]), np.ones((1, len(again))))
         for name in names - family.without_interval:
             assert values[name][row] == pytest.approx(plain[name][0], nan_ok=True), name
-    shares = family.shares(encoded, answers, 0.5)
+    shares = family.shares(Predictions(encoded, answers))
     assert shares.keys() <= names
     for name, share in shares.items():
-        ones = family.values(encoded, answers, np.ones((1, len(encoded))), 0.5)
+        ones = family.values(Predictions(encoded, answers), np.ones((1, len(encoded))))
         assert ones[name][0] == pytest.approx(share.counted.sum() / share.among.sum())
     nothing = measure(target, encode(target, None, ROWS), np.zeros((ROWS, head.units)))
     assert set(nothing.values.values()) == {None}

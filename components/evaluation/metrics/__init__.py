@@ -8,21 +8,23 @@ importing scikit-learn takes longer than evaluating.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
-from components.data.arrow import np
-from components.evaluation.metrics.family import DECISION, Family, Pictures, Share, family_of
+from components.data.arrow import Floats, np
+from components.evaluation.metrics.family import DECISION, Family, Predictions, Share, family_of
 from components.evaluation.metrics.reliability import Bin
 from components.labels.encoding import labelled
 from models.tasks.base import TaskTarget
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["DECISION", "Bin", "Family", "Pictures", "Share", "TaskMetrics", "family_of", "measure"]
+__all__ = [
+    "DECISION",
+    "Family",
+    "Predictions",
+    "Share",
+    "TaskMetrics",
+    "family_of",
+    "measure",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,39 +63,32 @@ def measure(
         weights: [rows] of the rows, not negative; all 1 when None.
         decision: probabilities above it count as positive, where the kind has a decision.
     """
-    kind, family = target.task.kind, family_of(target.task.kind)
+    family = family_of(target.task.kind)
     outputs = np.asarray(outputs, np.float64)
     outputs = outputs[:, None] if outputs.ndim == 1 else outputs
     weights = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
     known = labelled(labels)
-    labels, outputs, weights = labels[known], outputs[known], weights[known]
-    not_finite = int((~np.isfinite(outputs)).any(axis=1).sum())
-    if not len(labels) or not_finite or not weights.sum():
+    rows, weights = Predictions(labels[known], outputs[known], decision), weights[known]
+    not_finite = int((~np.isfinite(rows.outputs)).any(axis=1).sum())
+    reason = ""
+    if not_finite:
+        reason = f"{not_finite} answers are not finite numbers"
+    elif not len(weights):
         reason = "no row carries the label"
-        if not_finite:
-            reason = f"{not_finite} answers are not finite numbers"
-        elif len(labels):
-            reason = "all rows have weight 0"
-        return TaskMetrics(
-            task=target.name,
-            kind=kind,
-            rows=len(labels),
-            classes=target.classes,
-            values=dict.fromkeys(family.names),
-            undefined=dict.fromkeys(family.names, reason),
-        )
-    exact = family.values(labels, outputs, weights[None, :], decision)
-    values = {n: None if np.isnan(exact[n][0]) else float(exact[n][0]) for n in family.names}
-    pictures = family.pictures(labels, outputs, decision)
-    return TaskMetrics(
+    elif not weights.sum():
+        reason = "all rows have weight 0"
+    undefined = TaskMetrics(
         task=target.name,
-        kind=kind,
-        rows=len(labels),
+        kind=target.task.kind,
+        rows=len(weights),
         classes=target.classes,
-        values=values,
-        undefined={n: family.reasons[n] for n, v in values.items() if v is None},
-        confusion=pictures.confusion,
-        reliability=pictures.reliability,
-        roc=pictures.roc,
-        precision_recall=pictures.precision_recall,
+        values=dict.fromkeys(family.names),
+        undefined=dict.fromkeys(family.names, reason),
     )
+    if reason:
+        return undefined
+    exact = family.values(rows, weights[None, :])
+    values = {n: None if np.isnan(exact[n][0]) else float(exact[n][0]) for n in family.names}
+    reasons = {n: family.reasons[n] for n, v in values.items() if v is None}
+    pictures = vars(family.pictures(rows))
+    return replace(undefined, values=values, undefined=reasons, **pictures)

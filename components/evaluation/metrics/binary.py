@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import final
 
-from components.data.arrow import np
-from components.evaluation.metrics.family import Family, Pictures, Share, clipped, confusion
+from components.data.arrow import Floats, Mask, np
+from components.evaluation.metrics.family import (
+    Family,
+    Pictures,
+    Predictions,
+    Share,
+    clipped,
+    confusion,
+)
 from components.evaluation.metrics.ranking import Ranking, divided
 from components.evaluation.metrics.reliability import calibration_error, reliability
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
 RECALL = 0.9
+OF_POSITIVES = ("auprc", "recall", "best_f1", "best_f1_threshold", "precision_at_recall_90")
 
 
 @final
@@ -35,26 +38,20 @@ class Binary(Family):
         "calibration_error",
     )
     reasons = {  # noqa: RUF012 - a constant
+        **dict.fromkeys(OF_POSITIVES, "no labelled row is positive"),
         "auc": "the labelled rows are all of one class",
-        "auprc": "no labelled row is positive",
         "f1": "no labelled row is positive, and none is predicted positive",
         "precision": "no row is predicted positive",
-        "recall": "no labelled row is positive",
         "specificity": "no labelled row is negative",
-        "best_f1": "no labelled row is positive",
-        "best_f1_threshold": "no labelled row is positive",
-        "precision_at_recall_90": "no labelled row is positive",
     }
     lower_is_better = frozenset({"log_loss", "brier", "calibration_error"})
     without_interval = frozenset({"best_f1", "best_f1_threshold", "calibration_error"})
     relative_margin = frozenset({"log_loss"})
     has_decision = True
 
-    def values(
-        self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
-    ) -> dict[str, Floats]:
-        yes, p = labels > 0.5, outputs[:, 0]
-        predicted = p > decision
+    def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:
+        yes, p, predicted = _decided(rows)
+        losses = -np.log(np.where(yes, clipped(p), clipped(1 - p)))
         total = weights.sum(axis=1)
         hits, claims, positives = weights @ (yes & predicted), weights @ predicted, weights @ yes
         curve = Ranking.of(yes, p, weights)
@@ -62,9 +59,7 @@ class Binary(Family):
         return {
             "auc": curve.auc(),
             "auprc": curve.average_precision(),
-            "log_loss": divided(
-                weights @ -np.log(np.where(yes, clipped(p), clipped(1 - p))), total
-            ),
+            "log_loss": divided(weights @ losses, total),
             "brier": divided(weights @ (p - yes) ** 2, total),
             "accuracy": divided(weights @ (yes == predicted), total),
             "f1": divided(2 * hits, claims + positives),
@@ -77,8 +72,8 @@ class Binary(Family):
             "calibration_error": calibration_error(p, yes, weights),
         }
 
-    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
-        yes, predicted = labels > 0.5, outputs[:, 0] > decision
+    def shares(self, rows: Predictions) -> dict[str, Share]:
+        yes, _, predicted = _decided(rows)
         return {
             "accuracy": Share.of(yes == predicted),
             "precision": Share.of(yes, among=predicted),
@@ -86,12 +81,18 @@ class Binary(Family):
             "specificity": Share.of(~predicted, among=~yes),
         }
 
-    def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:
-        yes, p = labels > 0.5, outputs[:, 0]
+    def pictures(self, rows: Predictions) -> Pictures:
+        yes, p, predicted = _decided(rows)
         curve = Ranking.of(yes, p, np.ones((1, len(yes))))
         return Pictures(
-            confusion=confusion(yes, p > decision, 2),
+            confusion=confusion(yes, predicted, 2),
             reliability=reliability(p, yes),
             roc=curve.roc(),
             precision_recall=curve.precision_recall(),
         )
+
+
+def _decided(rows: Predictions) -> tuple[Mask, Floats, Mask]:
+    """Which rows are positive, their probabilities, and which are predicted positive: [rows]."""
+    p = rows.outputs[:, 0]
+    return rows.labels > 0.5, p, p > rows.decision

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import final
 
-from components.data.arrow import np
-from components.evaluation.metrics.family import Family, Pictures, Share
+from components.data.arrow import Floats, np
+from components.evaluation.metrics.family import Family, Predictions
 from components.evaluation.metrics.ranking import divided
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 
 @final
@@ -23,28 +16,17 @@ class Count(Family):
     """
 
     names = ("deviance", "mae")
-    reasons: Mapping[str, str] = {}
     lower_is_better = frozenset({"deviance", "mae"})
     relative_margin = frozenset({"deviance", "mae"})
-    without_interval: frozenset[str] = frozenset()
     has_decision = False
 
-    def values(
-        self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
-    ) -> dict[str, Floats]:
-        true = labels.astype(np.float64)
-        expected = outputs[:, 0]
+    def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:
+        true, expected = rows.labels.astype(np.float64), rows.outputs[:, 0]
         total = weights.sum(axis=1)
         return {
             "deviance": divided(weights @ _deviance(true, expected), total),
             "mae": divided(weights @ np.abs(expected - true), total),
         }
-
-    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
-        return {}
-
-    def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:
-        return Pictures()
 
 
 def _deviance(true: Floats, expected: Floats) -> Floats:

@@ -10,17 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
-from components.data.arrow import np
+from components.data.arrow import Floats, Mask, np
 from components.evaluation.metrics.reliability import Bin
 from models.discovery import part
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
 
 DECISION = 0.5
 """Probabilities above it count as positive."""
@@ -56,61 +50,52 @@ class Pictures:
     precision_recall: tuple[tuple[float, float], ...] = ()
 
 
+@dataclass(frozen=True)
+class Predictions:
+    """Rows of a task that carry its label, and what a model answers.
+
+    labels: encoded as `models.tasks.base` states: [rows] or [rows, classes], none missing.
+    outputs: [rows, width], all finite. decision: probabilities above it count as positive.
+    """
+
+    labels: np.ndarray
+    outputs: Floats
+    decision: float = DECISION
+
+
 class Family(ABC):
-    """The metrics of one kind of task."""
+    """The metrics of one kind of task.
 
-    @property
-    @abstractmethod
-    def names(self) -> tuple[str, ...]:
-        """Of the metrics, in report order; the first one stands for the task in a summary."""
+    names: in report order; the first one stands for the task in a summary.
+    lower_is_better: the metrics for which a lower value is better.
+    relative_margin: the metrics without a fixed scale, such as errors in the label's unit: a
+        study's margin is a share of their value.
+    has_decision: whether a decision threshold applies: answers are probabilities of independent
+        labels.
+    reasons: why a metric is undefined, for each metric that can be.
+    without_interval: the metrics whose sampling distribution a bootstrap does not estimate: a
+        maximum over thresholds and its place, and the calibration error, which resampling makes
+        larger.
+    """
 
-    @property
-    @abstractmethod
-    def lower_is_better(self) -> frozenset[str]:
-        """The metrics for which a lower value is better."""
-
-    @property
-    @abstractmethod
-    def relative_margin(self) -> frozenset[str]:
-        """The metrics without a fixed scale, such as errors in the label's unit: a study's margin
-        is a share of their value.
-        """
-
-    @property
-    @abstractmethod
-    def without_interval(self) -> frozenset[str]:
-        """The metrics whose sampling distribution a bootstrap does not estimate: a maximum over
-        thresholds and its place, and the calibration error, which resampling makes larger.
-        """
-
-    @property
-    @abstractmethod
-    def reasons(self) -> Mapping[str, str]:
-        """Why a metric is undefined, for each metric that can be."""
-
-    @property
-    @abstractmethod
-    def has_decision(self) -> bool:
-        """Whether a decision threshold applies: answers are probabilities of independent labels."""
+    names: ClassVar[tuple[str, ...]]
+    lower_is_better: ClassVar[frozenset[str]]
+    relative_margin: ClassVar[frozenset[str]]
+    has_decision: ClassVar[bool]
+    reasons: ClassVar[Mapping[str, str]] = {}
+    without_interval: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
-    def values(
-        self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
-    ) -> dict[str, Floats]:
-        """By name [k] float64, NaN where undefined.
+    def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:
+        """By name [k] float64, NaN where undefined. weights: float64 [k, rows], not negative."""
 
-        labels: [rows] or [rows, classes], none missing. outputs: [rows, width], all finite.
-        weights: float64 [k, rows], not negative.
-        decision: probabilities above it count as positive.
-        """
-
-    @abstractmethod
-    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
+    def shares(self, rows: Predictions) -> dict[str, Share]:
         """The metrics that are a share of rows."""
+        return {}
 
-    @abstractmethod
-    def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:
+    def pictures(self, rows: Predictions) -> Pictures:
         """Confusion matrix, reliability bins and curves, where the kind has them."""
+        return Pictures()
 
 
 def family_of(kind: str) -> Family:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import final
 
-from components.data.arrow import np
+from components.data.arrow import Floats, Mask, np
 from components.evaluation.metrics.family import (
     Family,
     Pictures,
+    Predictions,
     Share,
     clipped,
     confusion,
@@ -15,11 +16,6 @@ from components.evaluation.metrics.family import (
 )
 from components.evaluation.metrics.ranking import Ranking, divided
 from components.evaluation.metrics.reliability import calibration_error, reliability
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 TOP = (3, 5)
 
@@ -46,10 +42,9 @@ class Multiclass(Family):
     relative_margin = frozenset({"log_loss"})
     has_decision = False
 
-    def values(
-        self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
-    ) -> dict[str, Floats]:
-        true, predicted = labels.astype(np.int64), outputs.argmax(axis=1)
+    def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:
+        true, outputs = rows.labels.astype(np.int64), rows.outputs
+        predicted = outputs.argmax(axis=1)
         correct, classes = true == predicted, np.arange(outputs.shape[1])
         total = weights.sum(axis=1)
         of_class = (true[:, None] == classes).astype(np.float64)
@@ -73,15 +68,14 @@ class Multiclass(Family):
             "calibration_error": calibration_error(outputs.max(axis=1), correct, weights),
         }
 
-    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
-        true = labels.astype(np.int64)
+    def shares(self, rows: Predictions) -> dict[str, Share]:
+        true, outputs = rows.labels.astype(np.int64), rows.outputs
         shares = {"accuracy": Share.of(true == outputs.argmax(axis=1))}
-        for k in TOP:
-            if k < outputs.shape[1]:
-                shares[f"top_{k}_accuracy"] = Share.of(_within(k, true, outputs))
-        return shares
+        top = [k for k in TOP if k < outputs.shape[1]]
+        return shares | {f"top_{k}_accuracy": Share.of(_within(k, true, outputs)) for k in top}
 
-    def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:
+    def pictures(self, rows: Predictions) -> Pictures:
+        labels, outputs = rows.labels, rows.outputs
         predicted = outputs.argmax(axis=1)
         return Pictures(
             confusion=confusion(labels, predicted, outputs.shape[1]),
@@ -89,7 +83,7 @@ class Multiclass(Family):
         )
 
 
-def _within(k: int, true: NDArray[np.int64], outputs: Floats) -> NDArray[np.bool_]:
+def _within(k: int, true: np.ndarray, outputs: Floats) -> Mask:
     """Bool [rows]: whether the true class is among the k most likely ones. Of equally likely
     classes the later one comes first, as in scikit-learn.
     """

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import final
 
-from components.data.arrow import np
-from components.evaluation.metrics.family import Family, Pictures, Share, mean_of_defined
+from components.data.arrow import Floats, Mask, np
+from components.evaluation.metrics.family import Family, Predictions, Share, mean_of_defined
 from components.evaluation.metrics.ranking import Ranking, divided
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 _ONE_VALUE = "no class has both rows that carry it and rows that do not"
 _ABSENT = "no labelled row carries a class"
@@ -38,34 +33,33 @@ class Multilabel(Family):
         **dict.fromkeys(("micro_f1", "macro_f1"), _NOTHING),
     }
     lower_is_better = frozenset({"hamming_loss"})
-    relative_margin: frozenset[str] = frozenset()
-    without_interval: frozenset[str] = frozenset()
+    relative_margin = frozenset[str]()
     has_decision = True
 
-    def values(
-        self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
-    ) -> dict[str, Floats]:
-        yes, predicted = labels > 0.5, outputs > decision
+    def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:
+        yes, predicted, outputs = *_decided(rows), rows.outputs
         total = weights.sum(axis=1)
         hits = weights @ (yes & predicted).astype(np.float64)
         either = weights @ (yes.astype(np.float64) + predicted)
         curves = [Ranking.of(yes[:, c], outputs[:, c], weights) for c in range(yes.shape[1])]
+        aucs, precisions = zip(*((c.auc(), c.average_precision()) for c in curves), strict=True)
         every = Ranking.of(yes.ravel(), outputs.ravel(), np.repeat(weights, yes.shape[1], axis=1))
         return {
             "micro_auc": every.auc(),
-            "macro_auc": mean_of_defined(np.stack([c.auc() for c in curves], axis=1)),
+            "macro_auc": mean_of_defined(np.stack(aucs, axis=1)),
             "micro_auprc": every.average_precision(),
-            "macro_auprc": mean_of_defined(
-                np.stack([c.average_precision() for c in curves], axis=1)
-            ),
+            "macro_auprc": mean_of_defined(np.stack(precisions, axis=1)),
             "micro_f1": divided(2 * hits.sum(axis=1), either.sum(axis=1)),
             "macro_f1": mean_of_defined(divided(2 * hits, either)),
             "exact_match": divided(weights @ (yes == predicted).all(axis=1), total),
             "hamming_loss": divided(weights @ (yes != predicted).mean(axis=1), total),
         }
 
-    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
-        return {"exact_match": Share.of(((labels > 0.5) == (outputs > decision)).all(axis=1))}
+    def shares(self, rows: Predictions) -> dict[str, Share]:
+        yes, predicted = _decided(rows)
+        return {"exact_match": Share.of((yes == predicted).all(axis=1))}
 
-    def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:
-        return Pictures()
+
+def _decided(rows: Predictions) -> tuple[Mask, Mask]:
+    """Bool [rows, classes]: which labels are true, and which are predicted."""
+    return rows.labels > 0.5, rows.outputs > rows.decision

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from components.data.arrow import np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+from components.data.arrow import Floats, Mask, np
 
 CURVE_POINTS = 101
 
@@ -29,7 +23,7 @@ class Ranking:
     claims: Floats
 
     @staticmethod
-    def of(yes: NDArray[np.bool_], scores: Floats, weights: Floats) -> Ranking:
+    def of(yes: Mask, scores: Floats, weights: Floats) -> Ranking:
         """Rank rows. yes: bool [rows], which are positive. scores: [rows]. weights: [k, rows]."""
         order = np.argsort(-scores, kind="stable")
         ranked = scores[order]

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import final
 
-from components.data.arrow import np
-from components.evaluation.metrics.family import Family, Pictures, Share
+from components.data.arrow import Floats, np
+from components.evaluation.metrics.family import Family, Predictions
 from components.evaluation.metrics.ranking import divided
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 EQUAL = 1e-12
 """Below this variance, as a share of their squared range, labels are equal up to rounding."""
@@ -23,15 +18,12 @@ class Regression(Family):
     reasons = {"r2": "all labels are equal"}  # noqa: RUF012 - a constant
     lower_is_better = frozenset({"mae", "rmse"})
     relative_margin = frozenset({"mae", "rmse"})
-    without_interval: frozenset[str] = frozenset()
     has_decision = False
 
-    def values(
-        self, labels: np.ndarray, outputs: Floats, weights: Floats, decision: float
-    ) -> dict[str, Floats]:
-        true = labels.astype(np.float64)
+    def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:
+        true = rows.labels.astype(np.float64)
         true_shifted = true - true.mean()
-        error = outputs[:, 0] - true
+        error = rows.outputs[:, 0] - true
         total = weights.sum(axis=1)
         squares = weights @ error**2
         mean = divided(weights @ true_shifted, total)
@@ -42,9 +34,3 @@ class Regression(Family):
             "rmse": np.sqrt(divided(squares, total)),
             "r2": 1 - divided(squares, np.where(constant, 0.0, spread)),
         }
-
-    def shares(self, labels: np.ndarray, outputs: Floats, decision: float) -> dict[str, Share]:
-        return {}
-
-    def pictures(self, labels: np.ndarray, outputs: Floats, decision: float) -> Pictures:
-        return Pictures()

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from components.data.arrow import np
+from components.data.arrow import Floats, Mask, np
 from components.evaluation.metrics.ranking import divided
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 BINS = 15
 
@@ -25,21 +19,17 @@ class Bin:
     accuracy: float
 
 
-def reliability(confidence: Floats, correct: NDArray[np.bool_]) -> tuple[Bin, ...]:
+def reliability(confidence: Floats, correct: Mask) -> tuple[Bin, ...]:
     """Equal-width bins of confidence, without the empty ones."""
     place = _places(confidence)
     return tuple(
-        Bin(
-            int(inside.sum()),
-            float(confidence[inside].mean()),
-            float(correct[inside].mean()),
-        )
+        Bin(int(inside.sum()), float(confidence[inside].mean()), float(correct[inside].mean()))
         for b in range(BINS)
         if (inside := place == b).any()
     )
 
 
-def calibration_error(confidence: Floats, correct: NDArray[np.bool_], weights: Floats) -> Floats:
+def calibration_error(confidence: Floats, correct: Mask, weights: Floats) -> Floats:
     """[k] expected calibration errors: Naeini, Cooper and Hauskrecht (AAAI 2015), section 3.
 
     confidence, correct: [rows]. weights: [k, rows].
@@ -49,5 +39,5 @@ def calibration_error(confidence: Floats, correct: NDArray[np.bool_], weights: F
     return divided(np.abs(gap).sum(axis=1), weights.sum(axis=1))
 
 
-def _places(confidence: Floats) -> NDArray[np.intp]:
+def _places(confidence: Floats) -> np.ndarray:
     return np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence, side="left")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from components.data.arrow import pa
 from components.ingestion.columns import conform, stored_schema
-from components.ingestion.readers.base import BadRecord, Unit
+from components.ingestion.readers.base import BadRecord, Unit, units_between
 from components.ingestion.readers.files import FilesReader, reading
 
 UNIT_BYTES = 1 << 27
@@ -31,8 +30,7 @@ class ArrowReader(FilesReader):
             return [Unit(str(base), (name,))]
         batches = opened.num_record_batches
         parts = min(batches, -(-(base / name).stat().st_size // UNIT_BYTES))
-        bounds = [batches * i // parts for i in range(parts + 1)]
-        return [Unit(str(base), (name,), a, b) for a, b in pairwise(bounds)]
+        return units_between(base, name, (batches * i // parts for i in range(parts + 1)))
 
     def file_schema(self, file: Path) -> pa.Schema:
         return stored_schema(_open(file).schema, file)
@@ -40,13 +38,10 @@ class ArrowReader(FilesReader):
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
         opened = _open(unit.file)
         with reading(unit.file):
-            if isinstance(opened, pa.ipc.RecordBatchFileReader):
-                stop = opened.num_record_batches if unit.stop is None else unit.stop
-                for i in range(unit.start, stop):
-                    yield conform(opened.get_batch(i), schema)
-            else:
-                for batch in opened:
-                    yield conform(batch, schema)
+            is_file = isinstance(opened, pa.ipc.RecordBatchFileReader)
+            numbers = range(unit.start, unit.stop or 0)
+            for batch in map(opened.get_batch, numbers) if is_file else opened:
+                yield conform(batch, schema)
 
 
 def _open(file: Path) -> pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader:

@@ -13,18 +13,9 @@ from components.ingestion.readers.base import BadRecord, Unit
 from components.ingestion.readers.files import FilesReader, reading
 from components.ingestion.readers.records import Record, batches
 
-_TYPES = {
-    "null": "null",
-    "boolean": "bool",
-    "int": "int64",
-    "long": "int64",
-    "float": "float",
-    "double": "double",
-    "string": "string",
-    "enum": "string",
-    "bytes": "binary",
-    "fixed": "binary",
-}
+_TYPES = {name: name for name in ("null", "float", "double", "string")}
+_TYPES |= {"boolean": "bool", "int": "int64", "long": "int64"}
+_TYPES |= {"enum": "string", "bytes": "binary", "fixed": "binary"}
 _LOGICAL = {"decimal": "double", "uuid": "string"}
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -40,6 +41,11 @@ class Unit:
     def file(self) -> Path:
         """The path of the file, if it is a single one."""
         return Path(self.root, *self.files)
+
+
+def units_between(base: Path, name: str, bounds: Iterable[int]) -> list[Unit]:
+    """The units of a file that is divided at `bounds`, which include its start and its end."""
+    return [Unit(str(base), (name,), a, b) for a, b in pairwise(bounds)]
 
 
 @dataclass(frozen=True, order=True)
@@ -137,10 +143,9 @@ class Reader(ABC):
         root = Path(self.path)
         schema = self.schema(root)
         batches: list[pa.RecordBatch] = []
-        for unit in self.units(root):
-            for item in self.read(unit, schema):
-                if not isinstance(item, BadRecord):
-                    batches.append(item)
-                if sum(b.num_rows for b in batches) >= rows:
-                    return pa.Table.from_batches(batches, schema).slice(0, rows)
-        return pa.Table.from_batches(batches, schema)
+        for item in (item for unit in self.units(root) for item in self.read(unit, schema)):
+            if not isinstance(item, BadRecord):
+                batches.append(item)
+            if sum(b.num_rows for b in batches) >= rows:
+                break
+        return pa.Table.from_batches(batches, schema).slice(0, rows)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 from components.data.arrow import np, pa
-from components.ingestion.readers.base import Unit
+from components.ingestion.readers.base import Unit, units_between
 
 UNIT_BYTES = 1 << 26
 SCAN_BYTES = 1 << 24
@@ -23,14 +22,13 @@ def units_of_lines(base: Path, name: str) -> list[Unit]:
     file = base / name
     if not _divisible(file):
         return [Unit(str(base), (name,))]
-    ends = [0]
-    size = file.stat().st_size
+    ends, size = [0], file.stat().st_size
     with open(file, "rb") as opened:
         while ends[-1] + UNIT_BYTES < size:
             opened.seek(ends[-1] + UNIT_BYTES - 1)
             opened.readline()
             ends.append(opened.tell())
-    return _units(base, name, ends, size)
+    return units_between(base, name, ends if ends[-1] == size else [*ends, size])
 
 
 def units_of_rows(
@@ -54,7 +52,7 @@ def units_of_rows(
             opened.readline()
         start = opened.tell()
     ends = _row_ends(file, start, ord(delimiter), ord(quote))
-    return whole if ends is None else _units(base, name, [0, *ends], file.stat().st_size)
+    return whole if ends is None else units_between(base, name, [0, *ends])
 
 
 def lines_before(unit: Unit) -> int:
@@ -97,13 +95,9 @@ def _divisible(file: Path) -> bool:
     return file.suffix.lower() not in COMPRESSED and file.stat().st_size > UNIT_BYTES
 
 
-def _units(base: Path, name: str, ends: list[int], size: int) -> list[Unit]:
-    bounds = [*ends, *([size] if ends[-1] < size else [])]
-    return [Unit(str(base), (name,), a, b) for a, b in pairwise(bounds)]
-
-
 def _row_ends(file: Path, start: int, delimiter: int, quote: int) -> list[int] | None:
-    """Ends of rows, about `UNIT_BYTES` apart; None if quotes do not follow RFC 4180.
+    """Ends of rows, about `UNIT_BYTES` apart, the end of the file last; None if quotes do not
+    follow RFC 4180.
 
     In RFC 4180 quotes alternately open and close a value (a doubled quote closes and opens one). So
     an opening quote follows a delimiter, a row end or a quote, and a closing one precedes one.
@@ -134,4 +128,4 @@ def _row_ends(file: Path, start: int, delimiter: int, quote: int) -> list[int] |
                 ends.append(int(outside[0]) + 1)
                 due = ends[-1] + UNIT_BYTES
             seen += len(quotes)
-    return ends
+    return ends if ends and ends[-1] == size else [*ends, size]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,9 +23,8 @@ class ClassFolderReader(Reader):
 
     default_key: ClassVar[tuple[str, ...]] = ("path",)
     content: ClassVar[str]
-    """The kind of content, for messages; also the name of its column."""
+    """The kind of content, for messages; also the name of its column, of type `arrow_type`."""
     arrow_type: ClassVar[str]
-    """Arrow type of that column."""
 
     @abstractmethod
     def value(self, file: bytes) -> tuple[bytes | str, str]:
@@ -44,8 +42,7 @@ class ClassFolderReader(Reader):
             values: list[bytes | str] = []
             names: list[str] = []
             for name in unit.files[start : start + BATCH_FILES]:
-                with open(os.path.join(unit.root, name), "rb") as file:
-                    value, problem = self.value(file.read())
+                value, problem = self.value(Path(unit.root, name).read_bytes())
                 if problem:
                     yield BadRecord(name, 0, problem)
                 else:

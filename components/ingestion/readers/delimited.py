@@ -15,9 +15,9 @@ from pydantic import Field
 from components.data.arrow import arrow_csv, pa
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns
-from components.ingestion.readers.base import BadRecord, Reader, Unit
+from components.ingestion.readers.base import BadRecord, Unit
 from components.ingestion.readers.byte_ranges import lines_before, opened_range, units_of_rows
-from components.ingestion.readers.files import listing
+from components.ingestion.readers.files import FilesReader, listing
 from components.ingestion.readers.text_values import (
     ColumnType,
     Encoding,
@@ -32,7 +32,7 @@ BLOCK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True, kw_only=True)
-class CsvReader(Reader):
+class CsvReader(FilesReader):
     r"""Text with one row per line and values separated by a delimiter; also compressed (.gz, .bz2,
     .zst).
 
@@ -55,32 +55,26 @@ class CsvReader(Reader):
     encoding: Encoding = "utf-8"
     types: Mapping[str, ColumnType] = field(default_factory=dict)
 
-    def units(self, root: Path) -> list[Unit]:
-        base, names = listing(root)
-        return [
-            unit
-            for name in names
-            for unit in units_of_rows(
-                base, name, self.delimiter, self.quote, self.encoding, self.skip_rows
-            )
-        ]
+    def file_units(self, base: Path, name: str) -> list[Unit]:
+        dialect = self.delimiter, self.quote, self.encoding, self.skip_rows
+        return units_of_rows(base, name, *dialect)
 
     def schema(self, root: Path) -> pa.Schema:
+        """The columns of the first file. The others must have the same."""
         base, names = listing(root)
-        file = base / names[0]
+        return self.file_schema(base / names[0])
+
+    def file_schema(self, file: Path) -> pa.Schema:
         columns, _ = self._header(file)
         check_columns("types", self.types, columns, str(file))
         declared = declared_types(self.types)
-        block = next(self._blocks(Unit(str(base), (names[0],)), columns, []), None)
-        fields = []
-        for i, name in enumerate(columns):
-            if name in declared:
-                fields.append((name, declared[name]))
-            elif block is None:
-                fields.append((name, pa.null()))
-            else:
-                fields.append((name, infer_type(self._texts(block.column(i))[0])))
-        return pa.schema(fields)
+        block = next(self._blocks(Unit(str(file.parent), (file.name,)), columns, []), None)
+        inferred = {
+            name: infer_type(self._texts(block.column(name))[0]) if block else pa.null()
+            for name in columns
+            if name not in declared
+        }
+        return pa.schema([(name, declared.get(name) or inferred[name]) for name in columns])
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
         columns, _ = self._header(unit.file)
@@ -96,7 +90,7 @@ class CsvReader(Reader):
             in_block: dict[int, str] = {}
             arrays = []
             for field_ in schema:
-                values, undecodable = self._texts(block.column(columns.index(field_.name)))
+                values, undecodable = self._texts(block.column(field_.name))
                 parsed, unparsed = parse_column(values, field_.type)
                 for row in undecodable:
                     in_block.setdefault(row, f"column {field_.name!r} is not {self.encoding} text")
@@ -117,15 +111,13 @@ class CsvReader(Reader):
         """Column names, and the number of lines before the data.
 
         Raises:
-            RootstockError: no rows, repeated names, or signs of another delimiter or number of
-                columns.
+            RootstockError: no rows, repeated names, or another delimiter or number of columns.
         """
         with self._text(Unit(str(file.parent), (file.name,))) as text:
             lines = _numbered(self._rows(text, self.skip_rows), self.skip_rows)
-            first = next(lines, None)
-            if first is None:
-                raise RootstockError(f"{file}: is empty. Expected rows of text.")
-            _, row, end = first
+            _, row, end = next(lines, (0, [], 0))
+        if not row:
+            raise RootstockError(f"{file}: is empty. Expected rows of text.")
         if len(row) == 1:
             for other in ("\t", ";", ",", "|"):
                 if other != self.delimiter and other in row[0]:
@@ -138,17 +130,13 @@ class CsvReader(Reader):
                 f"{file}, line {end}: has {len(row)} columns, but `columns` names"
                 f" {len(self.columns)}."
             )
-        if self.columns:
-            names, lines_before_data = list(self.columns), self.skip_rows
-        else:
-            names = [n.strip() or f"column_{i}" for i, n in enumerate(row)]
-            lines_before_data = end
+        names = list(self.columns) or [n.strip() or f"column_{i}" for i, n in enumerate(row)]
         if repeated := sorted({n for n in names if names.count(n) > 1}):
             raise RootstockError(
                 f"{file}, line {end}: repeated column names: {', '.join(repeated)}. Expected a"
                 " header of distinct names. If the file has no header, set `columns`."
             )
-        return names, lines_before_data
+        return names, self.skip_rows if self.columns else end
 
     def _blocks(
         self, unit: Unit, columns: list[str], invalid: list[int]

@@ -95,8 +95,7 @@ def listing(root: Path) -> tuple[Path, list[str]]:
 
 def units_of_files(root: Path, names: list[str]) -> list[Unit]:
     """Groups many small files, in order, into units of limited number and size."""
-    chunks: list[list[str]] = [[]]
-    chunk_size = 0
+    chunks, chunk_size = [list[str]()], 0
     for name in names:
         size = os.stat(root / name).st_size
         if chunks[-1] and (len(chunks[-1]) == UNIT_FILES or chunk_size + size > UNIT_BYTES):
@@ -104,4 +103,4 @@ def units_of_files(root: Path, names: list[str]) -> list[Unit]:
             chunk_size = 0
         chunks[-1].append(name)
         chunk_size += size
-    return [Unit(str(root), tuple(chunk)) for chunk in chunks]
+    return [Unit(str(root), tuple(chunk)) for chunk in chunks if chunk]

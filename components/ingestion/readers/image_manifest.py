@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,14 +90,9 @@ class ImageManifestReader(Reader):
             raise RootstockError(
                 f"{file}: has a column {self.image!r}, the name of the images' column. Rename it."
             )
-        batches: list[pa.RecordBatch] = []
-        bad: list[BadRecord] = []
-        for unit in table.units(file):
-            for item in table.read(unit, schema):
-                if isinstance(item, BadRecord):
-                    bad.append(item)
-                else:
-                    batches.append(item)
+        items = [item for unit in table.units(file) for item in table.read(unit, schema)]
+        bad = [item for item in items if isinstance(item, BadRecord)]
+        batches = [item for item in items if not isinstance(item, BadRecord)]
         return pa.Table.from_batches(batches, schema), bad
 
 
@@ -107,8 +101,7 @@ def _image(base: str, path: str | None) -> tuple[bytes, str]:
     if path is None:
         return b"", "a row has no image path"
     try:
-        with open(os.path.join(base, path), "rb") as file:
-            image = file.read()
+        image = Path(base, path).read_bytes()
     except OSError as e:
         return b"", f"cannot be read ({e.strerror})"
     return image, image_problem(image)

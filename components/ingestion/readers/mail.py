@@ -7,13 +7,13 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
 from components.data.arrow import pa
-from components.ingestion.readers.base import BadRecord, Reader, Unit
+from components.ingestion.readers.base import BadRecord, Reader, Unit, units_between
 from components.ingestion.readers.files import listing, reading, units_of_files
 from components.ingestion.readers.records import Record, batches
 
@@ -38,18 +38,19 @@ class MailReader(Reader):
 
     def units(self, root: Path) -> list[Unit]:
         base, names = listing(root)
-        single = [n for n in names if _kind(base / n) == "message" and not _temporary(n)]
-        units = units_of_files(base, single) if single else []
-        for name in sorted(set(names) - set(single)):
-            if not _temporary(name):
-                units += _parts(base, name)
+        kinds = {n: _kind(base / n) for n in names if PurePosixPath(n).parent.name != "tmp"}
+        units = units_of_files(base, [n for n, kind in kinds.items() if kind == "message"])
+        for name in (n for n, kind in kinds.items() if kind != "message"):
+            count = sum(1 for _ in _messages(base / name, name))
+            size = max(UNIT_MESSAGES, -(-count // MAX_PARTS))
+            units += units_between(base, name, [*range(0, count, size), count])
         return units
 
     def schema(self, root: Path) -> pa.Schema:
         listing(root)
         texts = ("path", "folder", "from", "to", "date", "subject", "body")
-        fields = [(name, pa.string()) for name in texts]
-        return pa.schema([*fields, ("html", pa.bool_()), ("attachments", pa.int64())])
+        fields = dict.fromkeys(texts, pa.string())
+        return pa.schema({**fields, "html": pa.bool_(), "attachments": pa.int64()})
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
         if unit.stop is None:
@@ -70,18 +71,8 @@ def _record(unit: Unit, position: int, path: str, raw: bytes) -> Record | BadRec
     mail = parse_message(raw)
     if mail.sender is None and mail.subject is None and mail.date is None:
         return BadRecord(path, 0, "is no e-mail: it has no From, Subject or Date")
-    values = {
-        "path": path,
-        "folder": _folder(unit, path),
-        "from": mail.sender,
-        "to": mail.to,
-        "date": mail.date,
-        "subject": mail.subject,
-        "body": mail.body,
-        "html": mail.html,
-        "attachments": mail.attachments,
-    }
-    return Record(position, values)
+    place = {"path": path, "folder": _folder(unit, path)}
+    return Record(position, {**place, "from": mail.sender, **asdict(mail)})
 
 
 def _folder(unit: Unit, path: str) -> str:
@@ -97,18 +88,6 @@ def _kind(file: Path) -> Literal["archive", "mbox", "message"]:
         return "archive"
     with pa.input_stream(str(file), compression="detect") as stream:
         return "mbox" if stream.read(5) == b"From " else "message"
-
-
-def _temporary(name: str) -> bool:
-    return PurePosixPath(name).parent.name == "tmp"
-
-
-def _parts(base: Path, name: str) -> list[Unit]:
-    count = sum(1 for _ in _messages(base / name, name))
-    size = max(UNIT_MESSAGES, -(-count // MAX_PARTS))
-    return [
-        Unit(str(base), (name,), start, min(start + size, count)) for start in range(0, count, size)
-    ]
 
 
 def _messages(file: Path, name: str) -> Iterator[tuple[str, bytes]]:

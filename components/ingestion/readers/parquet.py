@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from components.data.arrow import pa, pq
 from components.ingestion.columns import conform, stored_schema
-from components.ingestion.readers.base import BadRecord, Unit
+from components.ingestion.readers.base import BadRecord, Unit, units_between
 from components.ingestion.readers.files import FilesReader, reading
 
 UNIT_BYTES = 1 << 27
@@ -27,14 +27,13 @@ class ParquetReader(FilesReader):
         with _open(base / name) as file:
             groups = range(file.num_row_groups)
             sizes = [file.metadata.row_group(i).total_byte_size for i in groups]
-        units = []
-        start, unit_size = 0, 0
+        bounds, unit_size = [0], 0
         for i, size in enumerate(sizes):
-            if i > start and unit_size + size > UNIT_BYTES:
-                units.append(Unit(str(base), (name,), start, i))
-                start, unit_size = i, 0
+            if i > bounds[-1] and unit_size + size > UNIT_BYTES:
+                bounds.append(i)
+                unit_size = 0
             unit_size += size
-        return [*units, Unit(str(base), (name,), start, len(sizes))]
+        return units_between(base, name, [*bounds, len(sizes)])
 
     def file_schema(self, file: Path) -> pa.Schema:
         with _open(file) as opened:

@@ -48,8 +48,8 @@ def batches(
     for record in records:
         if isinstance(record, BadRecord):
             yield record
-            continue
-        pending.append(record)
+        else:
+            pending.append(record)
         if len(pending) == BATCH_ROWS:
             yield from _batch(pending, schema, file, counted)
             pending = []
@@ -127,9 +127,8 @@ def _batch(
         if column is None:
             for row, value in enumerate(values):
                 if _converted([value], field.type) is None:
-                    reasons.setdefault(
-                        row, f"column {field.name!r}: {_mismatch(value, field.type)}"
-                    )
+                    problem = _mismatch(value, field.type)
+                    reasons.setdefault(row, f"column {field.name!r}: {problem}")
                     values[row] = None
             column = pa.array(values, field.type)
         columns.append(column)

@@ -11,12 +11,10 @@ import glob
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from components.errors import RootstockError
 from components.ingestion.readers.base import Reader
 
-R = TypeVar("R", bound=Reader)
 _PLACEHOLDER = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)\}")
 _DIGITS = {"SPAN": r"\d+", "VERSION": r"\d+", "YYYY": r"\d{4}", "MM": r"\d{2}", "DD": r"\d{2}"}
 
@@ -29,10 +27,8 @@ def by_span(sources: Sequence[Reader]) -> dict[int | None, tuple[Reader, ...]]:
     Raises:
         RootstockError: no path matches the placeholders, or none of the selected spans exists.
     """
-    groups: dict[int | None, tuple[Reader, ...]] = {}
     plain = tuple(s for s in sources if not _PLACEHOLDER.search(s.path))
-    if plain:
-        groups[None] = plain
+    groups: dict[int | None, tuple[Reader, ...]] = {None: plain} if plain else {}
     pairs = [pair for s in sources if s not in plain for pair in _spans_of(s)]
     for number, source in sorted(pairs, key=lambda pair: pair[0]):
         groups[number] = (*groups.get(number, ()), source)
@@ -44,14 +40,13 @@ def resolved(sources: Sequence[Reader]) -> tuple[Reader, ...]:
     return tuple(source for group in by_span(sources).values() for source in group)
 
 
-def _spans_of(source: R) -> list[tuple[int, R]]:
-    paths = _paths_by_span(source)
-    if not paths:
+def _spans_of(source: Reader) -> list[tuple[int, Reader]]:
+    if not (paths := _paths_by_span(source)):
         raise RootstockError(
             f"{source.path}: no spans exist. Expected files that match the pattern."
         )
-    selected = _selected(source, sorted(paths))
-    return [(n, replace(source, path=paths[n], spans="latest")) for n in selected]
+    numbers = _selected(source, sorted(paths))
+    return [(n, replace(source, path=paths[n], spans="latest")) for n in numbers]
 
 
 def _selected(source: Reader, numbers: list[int]) -> list[int]:
@@ -66,9 +61,8 @@ def _selected(source: Reader, numbers: list[int]) -> list[int]:
     first, last = source.spans
     if selected := [n for n in numbers if first <= n <= last]:
         return selected
-    raise RootstockError(
-        f"{source.path}: no span from {first} to {last}. Existing spans: {_short(numbers)}."
-    )
+    shown = ("… " if len(numbers) > 10 else "") + ", ".join(map(str, numbers[-10:]))
+    raise RootstockError(f"{source.path}: no span from {first} to {last}. Existing spans: {shown}.")
 
 
 def _paths_by_span(source: Reader) -> dict[int, str]:
@@ -76,15 +70,11 @@ def _paths_by_span(source: Reader) -> dict[int, str]:
     last = list(_PLACEHOLDER.finditer(source.path))[-1].end()
     end = source.path.find("/", last)
     folder, rest = (source.path, "") if end < 0 else (source.path[:end], source.path[end:])
-    seen: set[str] = set()
-    pattern, start = "", 0
-    for placeholder in _PLACEHOLDER.finditer(folder):
-        name = placeholder[1]
-        pattern += re.escape(folder[start : placeholder.start()]).replace(r"\*", "[^/]*")
-        pattern += f"(?P={name})" if name in seen else f"(?P<{name}>{_DIGITS[name]})"
-        seen.add(name)
-        start = placeholder.end()
-    pattern += re.escape(folder[start:]).replace(r"\*", "[^/]*")
+    pattern = re.escape(folder).replace(r"\*", "[^/]*")
+    for name, digits in _DIGITS.items():  # where a placeholder is repeated, so are its digits
+        placeholder = re.escape(f"{{{name}}}")
+        pattern = pattern.replace(placeholder, f"(?P<{name}>{digits})", 1)
+        pattern = pattern.replace(placeholder, f"(?P={name})")
     versions: dict[int, tuple[int, str]] = {}
     for path in glob.glob(_PLACEHOLDER.sub("*", folder)):
         if (match := re.fullmatch(pattern, path)) is None:
@@ -96,8 +86,7 @@ def _paths_by_span(source: Reader) -> dict[int, str]:
                 f" {versions[number][1]} and {path}. Expected one: put the files of a span into one"
                 " directory."
             )
-        if number not in versions or versions[number][0] < version:
-            versions[number] = version, path + rest
+        versions[number] = max(versions.get(number, (-1, "")), (version, path + rest))
     return {number: path for number, (_, path) in versions.items()}
 
 
@@ -114,8 +103,3 @@ def _number(parts: dict[str, str], path: str) -> int:
     except ValueError as e:
         raise RootstockError(f"{path}: {e}. Expected a date.") from e
     return (date - datetime.date(1970, 1, 1)).days
-
-
-def _short(numbers: list[int]) -> str:
-    shown = ", ".join(map(str, numbers[-10:]))
-    return shown if len(numbers) <= 10 else f"… {shown}"

@@ -76,7 +76,7 @@ class SqlReader(Reader):
 
     def _rows(self) -> Iterator[dict[str, object]]:
         from sqlalchemy import create_engine, text
-        from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+        from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
         try:
             engine = create_engine(self._url())
@@ -87,7 +87,7 @@ class SqlReader(Reader):
             engine.dispose()
         except (NoSuchModuleError, ModuleNotFoundError) as e:
             raise RootstockError(f"{self.place}: {e}. Install the driver of this database.") from e
-        except (SQLAlchemyError, ArgumentError) as e:
+        except SQLAlchemyError as e:
             raise RootstockError(f"{self.place}: {e}") from e
 
     def _url(self) -> URL:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from components.data.arrow import pa
+from components.data.arrow import pa, pc
 from components.data.digests import digest_source
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Unit
@@ -53,27 +53,17 @@ class TfdsReader(TFRecordReader):
         return super().units(self._shards())
 
     def schema(self, root: Path) -> pa.Schema:
-        schema = super().schema(self._shards())
-        for name in self._classes():
-            index = schema.get_field_index(name)
-            if index >= 0:
-                is_list = pa.types.is_list(schema.field(index).type)
-                kind = pa.list_(pa.string()) if is_list else pa.string()
-                schema = schema.set(index, pa.field(name, kind))
-        return schema
+        return _with_classes(super().schema(self._shards()), self._classes(), pa.string())
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
         classes = self._classes()
-        in_file = pa.schema(
-            [(f.name, _number_type(f) if f.name in classes else f.type) for f in schema]
-        )
-        for item in super().read(unit, in_file):
+        for item in super().read(unit, _with_classes(schema, classes, pa.int64())):
             if isinstance(item, BadRecord):
                 yield item
                 continue
             columns = [
-                _class_names(column, classes[f.name]) if f.name in classes else column
-                for f, column in zip(schema, item.columns, strict=True)
+                _class_names(column, classes[name]) if name in classes else column
+                for name, column in zip(schema.names, item.columns, strict=True)
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
@@ -95,12 +85,10 @@ class TfdsReader(TFRecordReader):
 
     def _classes(self) -> dict[str, pa.Array]:
         """The class names in order, by feature."""
-        return {
-            file.name.removesuffix(LABELS).replace("-", "/"): pa.array(
-                file.read_text().splitlines(), pa.string()
-            )
-            for file in sorted(self._directory().glob(f"*{LABELS}"))
-        }
+        files = sorted(self._directory().glob(f"*{LABELS}"))
+        names = [file.name.removesuffix(LABELS).replace("-", "/") for file in files]
+        lines = [pa.array(file.read_text().splitlines(), pa.string()) for file in files]
+        return dict(zip(names, lines, strict=True))
 
     def _directory(self) -> Path:
         """The directory of the prepared data set.
@@ -131,14 +119,16 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdigit() else -1 for part in version.split("."))
 
 
-def _number_type(field: pa.Field) -> pa.DataType:
-    return pa.list_(pa.int64()) if pa.types.is_list(field.type) else pa.int64()
+def _with_classes(schema: pa.Schema, classes: Iterable[str], kind: pa.DataType) -> pa.Schema:
+    """The schema with classes, or lists of them, of type `kind`."""
+    types = {f.name: f.type for f in schema}
+    for name in types.keys() & set(classes):
+        types[name] = pa.list_(kind) if pa.types.is_list(types[name]) else kind
+    return pa.schema(types)
 
 
 def _class_names(column: pa.Array, names: pa.Array) -> pa.Array:
     """The names of class numbers, or of lists of these; null for unknown numbers."""
-    import pyarrow.compute as pc
-
     if pa.types.is_list(column.type):
         values = _class_names(column.flatten(), names)
         return pa.ListArray.from_arrays(column.offsets, values, mask=column.is_null())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from components.data.arrow import pa
 from components.data.tfrecord import DamagedFile, read_records
@@ -52,9 +52,8 @@ class TFRecordReader(FilesReader):
                 try:
                     if isinstance(values, str):
                         raise ValueError(values)
-                    yield Record(
-                        position, {f.name: _value(f, values.get(f.name, [])) for f in schema}
-                    )
+                    row = {f.name: _value(f, values.get(f.name, [])) for f in schema}
+                    yield Record(position, row)
                 except ValueError as e:
                     yield BadRecord(unit.files[0], position, str(e), "record")
 
@@ -70,7 +69,8 @@ class TFRecordReader(FilesReader):
         elif most is not bytes:
             kind = pa.int64() if most is int else pa.float32()
         else:
-            others = sum(isinstance(v, bytes) and not _is_text(v) for v in values)
+            encoded = [v for v in values if isinstance(v, bytes)]
+            others = sum(v.decode(errors="ignore").encode() != v for v in encoded)
             kind = pa.binary() if others > len(values) * TOLERANCE else pa.string()
         several = sum(len(row) > 1 for row in rows) > sum(len(row) > 0 for row in rows) * TOLERANCE
         return pa.list_(kind) if several or name in self.lists else kind
@@ -94,17 +94,7 @@ def _examples(unit: Unit) -> Iterator[tuple[int, FeatureValues | str]]:
                 except DecodeError:
                     yield position, "is not a tf.train.Example"
                     continue
-                yield (
-                    position,
-                    {
-                        name: list(
-                            feature.bytes_list.value
-                            or feature.float_list.value
-                            or feature.int64_list.value
-                        )
-                        for name, feature in features.items()
-                    },
-                )
+                yield position, {name: _values(f) for name, f in features.items()}
     except (DamagedFile, pa.ArrowException, OSError, EOFError) as e:
         raise RootstockError(
             f"{unit.file}: cannot be read after record {position}: {e}. Expected TFRecord;"
@@ -134,9 +124,6 @@ def _value(field: pa.Field, values: list[bytes] | list[float] | list[int]) -> ob
     return converted[0] if converted else None
 
 
-def _is_text(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _values(feature: Any) -> list[bytes] | list[float] | list[int]:
+    lists = feature.bytes_list, feature.float_list, feature.int64_list
+    return next((list(values.value) for values in lists if values.value), [])

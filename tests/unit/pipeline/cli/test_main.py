@@ -1,10 +1,12 @@
-"""The command line as a user meets it: in a process of its own."""
+"""The command line as a user meets it: what it answers, and that it imports nothing heavy."""
 
 import json
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,14 +28,53 @@ ROWS = "size,colour,ripe\n" + "".join(
 )
 
 
-def rootstock(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-X", "importtime", "-m", "pipeline.cli.main", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
-    imports = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
-    done.imported = {line.rpartition("|")[2].strip() for line in imports}  # type: ignore[attr-defined]
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
-    done.stderr = "\n".join(lines)
-    return done
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended. imported: the heavy packages that its process had imported."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    imported: set[str]
+
+
+Rootstock = Callable[..., Done]
+HEAVY = {"tensorflow", "keras", "mlflow", "apache_beam"}
+COMMANDS = f"""\
+import contextlib, io, json, os, sys
+from pipeline.cli.main import main
+for line in sys.stdin:
+    cwd, arguments = json.loads(line)
+    os.chdir(cwd)
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(arguments)
+        except SystemExit as e:
+            code = e.code
+    imported = sorted({HEAVY} & set(sys.modules))
+    print(json.dumps([code, out.getvalue(), err.getvalue(), imported]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def rootstock() -> Iterator[Rootstock]:
+    """Runs commands one after the other in a process that has imported nothing heavy before."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", COMMANDS]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+
+        def run(*arguments: str, cwd: Path) -> Done:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps([str(cwd), arguments]) + "\n")
+            process.stdin.flush()
+            code, out, err, imported = json.loads(process.stdout.readline())
+            return Done(code, out, err.removesuffix("\n"), set(imported))
+
+        yield run
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 @pytest.fixture
@@ -43,19 +84,26 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_help_and_schema_are_light(tmp_path: Path) -> None:
+def test_help_and_schema_are_light(rootstock: Rootstock, tmp_path: Path) -> None:
     for arguments in (["--help"], ["run", "--help"], ["schema"]):
         done = rootstock(*arguments, cwd=tmp_path)
         assert done.returncode == 0
-        assert not done.imported & {"tensorflow", "keras", "mlflow", "apache_beam"}
+        assert not done.imported
     assert json.loads(done.stdout)["title"] == "Spec"
 
 
-def test_a_valid_spec(project: Path) -> None:
+def test_a_command_is_a_process(project: Path) -> None:
+    command = [sys.executable, "-m", "pipeline.cli.main", "validate", "spec.yaml"]
+    done = subprocess.run([*command, "--set", "a=1"], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("rootstock: --set a=1: a: unknown key")
+
+
+def test_a_valid_spec(rootstock: Rootstock, project: Path) -> None:
     done = rootstock("validate", "spec.yaml", cwd=project)
     assert (done.returncode, done.stderr) == (0, "")
     assert "valid. 2 inputs, 1 tasks, 1 sources." in done.stdout
-    assert not done.imported & {"tensorflow", "keras", "mlflow", "apache_beam"}
+    assert not done.imported
 
 
 @pytest.mark.parametrize(
@@ -87,7 +135,7 @@ def test_a_valid_spec(project: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_said_without_a_traceback(
-    project: Path, overrides: list[str], message: str
+    rootstock: Rootstock, project: Path, overrides: list[str], message: str
 ) -> None:
     arguments = [a for o in overrides for a in ("--set", o)]
     done = rootstock("validate", "spec.yaml", *arguments, cwd=project)
@@ -97,7 +145,7 @@ def test_what_is_wrong_is_said_without_a_traceback(
     assert not done.imported & {"tensorflow", "mlflow"}
 
 
-def test_an_empty_folder_and_an_empty_class(project: Path) -> None:
+def test_an_empty_folder_and_an_empty_class(rootstock: Rootstock, project: Path) -> None:
     image = "{kind: image, height: 8, width: 8}"
     overrides = [
         "data.sources=[{format: image_folder, path: images}]",
@@ -114,13 +162,13 @@ def test_an_empty_folder_and_an_empty_class(project: Path) -> None:
     shutil.rmtree(project / "images")
 
 
-def test_serving_before_anything_was_pushed(project: Path) -> None:
+def test_serving_before_anything_was_pushed(rootstock: Rootstock, project: Path) -> None:
     done = rootstock("serve", "spec.yaml", cwd=project)
     assert done.returncode == 2
     assert "no model has been pushed yet. First run: rootstock run" in done.stderr
 
 
-def test_nobody_answers(tmp_path: Path) -> None:
+def test_nobody_answers(rootstock: Rootstock, tmp_path: Path) -> None:
     done = rootstock("predict", "m", "x=1", "--url", "http://127.0.0.1:9", cwd=tmp_path)
     assert done.returncode == 2
     assert "http://127.0.0.1:9" in done.stderr

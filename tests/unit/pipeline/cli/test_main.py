@@ -168,6 +168,12 @@ def test_serving_before_anything_was_pushed(rootstock: Rootstock, project: Path)
     assert "no model has been pushed yet. First run: rootstock run" in done.stderr
 
 
+def test_starting_a_spec_is_light(rootstock: Rootstock, project: Path) -> None:
+    done = rootstock("init", "rows.csv", "--label", "ripe", "--output", "new.yaml", cwd=project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not done.imported
+
+
 def test_nobody_answers(rootstock: Rootstock, tmp_path: Path) -> None:
     done = rootstock("predict", "m", "x=1", "--url", "http://127.0.0.1:9", cwd=tmp_path)
     assert done.returncode == 2

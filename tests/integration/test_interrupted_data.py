@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from components.artifacts import SourceFiles
 from components.data.digests import digest_tree
+from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
+from components.ingestion.readers.delimited import CsvReader
+from components.stage import BeamOptions
+from pipeline.runner import Runner
+from pipeline.store.store import Store
+
+ONE_WORKER = BeamOptions(options=("direct_num_workers=1",))
 
 STAGES = """
 import resource, signal, sys, time
@@ -45,9 +53,9 @@ except RootstockError as e:
 """
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    folder = tmp_path / "in"
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("source") / "in"
     folder.mkdir()
     for part in range(6):
         rows = "".join(f"{part}{i},{hash((part, i))},{'text ' * 9}{i}\n" for i in range(3000))
@@ -55,7 +63,22 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The digest of the examples of a run that nothing interrupted."""
+    return run(source, tmp_path_factory.mktemp("whole"))
+
+
+def run(source: Path, store: Path) -> str:
+    """ExampleGen in this process; the digest of its examples."""
+    with Runner(Store(store).open(), beam=ONE_WORKER) as runner:
+        stage = ExampleGen(sources=(CsvReader(path=str(source)),))
+        made = runner(stage, ExampleGenInputs((SourceFiles(source, "d"),))).examples
+    return digest_tree(made.path)
+
+
 def start(source: Path, store: Path, limit: int = 0, pause: float = 0) -> subprocess.Popen[str]:
+    """ExampleGen in a process of its own."""
     command = [sys.executable, "-c", STAGES, str(source), str(store), str(limit), str(pause)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
@@ -70,30 +93,28 @@ def examples(store: Path) -> list[Path]:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_leaves_nothing_half_published(source: Path, tmp_path: Path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    finished(start(source, whole))
-    process = start(source, killed, pause=0.5)
+def test_a_killed_worker_leaves_nothing_half_published(
+    source: Path, whole: str, tmp_path: Path
+) -> None:
+    process = start(source, tmp_path, pause=0.5)
     done = "*/.*/**/units/*.pickle"
     deadline = time.monotonic() + 60
-    while not list(killed.glob(done)) and time.monotonic() < deadline:
+    while not list(tmp_path.glob(done)) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     finished(process)
-    assert 0 < len(list(killed.glob(done))) < 6
-    assert examples(killed) == []
-    finished(start(source, killed))
-    assert digest_tree(examples(killed)[0]) == digest_tree(examples(whole)[0])
+    assert 0 < len(list(tmp_path.glob(done))) < 6
+    assert examples(tmp_path) == []
+    assert run(source, tmp_path) == whole
 
 
 @pytest.mark.slow
-def test_a_full_disk_leaves_nothing_half_published(source: Path, tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    output = finished(start(source, store, limit=20_000))
+def test_a_full_disk_leaves_nothing_half_published(
+    source: Path, whole: str, tmp_path: Path
+) -> None:
+    output = finished(start(source, tmp_path, limit=20_000))
     assert "no space left on this disk" in output
     assert "File too large" in output
     assert "Traceback" not in output
-    assert examples(store) == []
-    finished(start(source, store))
-    finished(start(source, tmp_path / "whole"))
-    assert digest_tree(examples(store)[0]) == digest_tree(examples(tmp_path / "whole")[0])
+    assert examples(tmp_path) == []
+    assert run(source, tmp_path) == whole

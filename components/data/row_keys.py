@@ -6,9 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from components.data.arrow import np, pa, pc
 
 
 def split_indices(

@@ -7,9 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from components.data.arrow import pa, pq
 from components.data.atomic import new_beside
 
 GROUP_ROWS = 1 << 16

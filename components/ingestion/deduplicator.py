@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from components.artifacts import DuplicateReport, Examples
 from components.beam.map_units import hand_over, map_units
+from components.data.arrow import np, pa, pq
+from components.data.shards import ShardWriter, batches_of, linked
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns
 from components.stage import Context, Stage
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from components.ingestion.duplicate_signatures import Signatures
 
 PREFERRED = ("test", "val", "train")
@@ -63,7 +63,7 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
 
         examples = inputs.examples
         shards = [(s, file) for s in examples.splits() for file in examples.shards(s)]
-        self._check(shards[0][1])
+        self._check(pq.read_schema(shards[0][1]))
         work = partial(shard_signatures, columns=self.columns, near=self.near is not None)
         parts = map_units("signatures", [file for _, file in shards], work, context)
         ends = list(accumulate(len(part.exact) for part in parts))
@@ -96,11 +96,7 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
             Examples(context.output / "examples"), DuplicateReport(context.output / "report")
         )
 
-    def _check(self, shard: Path) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        schema = pq.read_schema(shard)
+    def _check(self, schema: pa.Schema) -> None:
         check_columns("data.duplicates", self.columns, schema.names, "the examples")
         kind = schema.field(self.columns[0]).type
         if self.near is not None and kind not in (pa.string(), pa.binary()):
@@ -113,8 +109,6 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
         self, shards: list[tuple[str, Path]], ends: list[int], row: int
     ) -> dict[str, object]:
         """The place of a row and the value of its first column, for the report."""
-        import pyarrow.parquet as pq
-
         shard = bisect_right(ends, row)
         split, file = shards[shard]
         row -= ends[shard - 1] if shard else 0
@@ -125,8 +119,6 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
 
 def shard_signatures(index: int, file: Path, *, columns: tuple[str, ...], near: bool) -> Signatures:
     """The signatures of all rows of a shard."""
-    import pyarrow.parquet as pq
-
     from components.ingestion.duplicate_signatures import concatenate, row_signatures
 
     with pq.ParquetFile(file) as shard:
@@ -139,11 +131,6 @@ def keep_rows(index: int, item: tuple[Path, np.ndarray, Path]) -> None:
 
     item: shard, whether to keep each row, and the file to write.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from components.data.shards import ShardWriter, batches_of, linked
-
     source, kept, target = item
     if kept.all():
         linked(source, target)
@@ -157,8 +144,6 @@ def keep_rows(index: int, item: tuple[Path, np.ndarray, Path]) -> None:
 
 def _kept(first: np.ndarray, splits: list[str]) -> np.ndarray:
     """Whether each row is kept: one of each group, by `PREFERRED`, then by order."""
-    import numpy as np
-
     ranks = [PREFERRED.index(s) if s in PREFERRED else len(PREFERRED) for s in splits]
     order = np.lexsort((np.arange(len(first)), np.array(ranks), first))
     kept = np.zeros(len(first), bool)
@@ -170,8 +155,6 @@ def _report(
     first: np.ndarray, splits: list[str], example: partial[dict[str, object]]
 ) -> dict[str, Any]:
     """Counts, and example groups: those in several splits if there are any, else others."""
-    import numpy as np
-
     order = np.argsort(first, kind="stable")
     groups = [g for g in np.split(order, np.flatnonzero(np.diff(first[order])) + 1) if len(g) > 1]
     leaks = [g for g in groups if len({splits[row] for row in g}) > 1]

@@ -6,21 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.artifacts import SPLITS, Examples, Quarantine, SourceFiles
 from components.beam.map_units import hand_over, map_units
+from components.data.arrow import pa
+from components.data.shards import ShardWriter
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns, conform, merge_schemas
 from components.ingestion.quarantine import SourceUnit, quarantine_records, source_units
 from components.ingestion.readers.base import BadRecord, Reader
 from components.ingestion.splits import HashSplits, Splitting
+from components.ingestion.stratified_splits import Strata, strata_of, stratified
 from components.stage import Context, Stage
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from components.ingestion.stratified_splits import Strata
 
 HASH = HashSplits()
 
@@ -90,8 +87,6 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
         splits = self.splits.without({s.split for s in self.sources if s.split})
         if not isinstance(splits, HashSplits) or splits.stratify is None:
             return splits
-        from components.ingestion.stratified_splits import stratified
-
         work = partial(read_strata, column=splits.stratify, seed=splits.seed)
         by_unit = map_units("strata", [u for u in units if not u.source.split], work, context)
         return stratified(splits, [strata for unit in by_unit for strata in unit])
@@ -109,8 +104,6 @@ def write_unit(
     index: int, item: SourceUnit, *, schema: pa.Schema, splits: Splitting, directory: str
 ) -> Written:
     """Read one unit into `<directory>/<split>/part-<index>.parquet`."""
-    from components.data.shards import ShardWriter
-
     source = item.source
     name = f"part-{index:05d}.parquet"
     writers = {s: ShardWriter(Path(directory, s, name), schema) for s in SPLITS}
@@ -132,7 +125,5 @@ def write_unit(
 
 def read_strata(index: int, item: SourceUnit, *, column: str, seed: int) -> list[Strata]:
     """The strata of a unit's rows, batch by batch."""
-    from components.ingestion.stratified_splits import strata_of
-
     batches = item.source.read(item.unit, item.schema)
     return [strata_of(b, item.key, column, seed) for b in batches if not isinstance(b, BadRecord)]

@@ -7,15 +7,12 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 from components.artifacts import Quarantine, SourceFiles
+from components.data.arrow import pa
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.stage import Context
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 SHOWN = 5
 """Largest number of bad records in an error message."""
@@ -72,10 +69,9 @@ def quarantine_records(
         )
     directory = context.output / "quarantine"
     directory.mkdir()
-    with open(directory / "records.jsonl", "w", encoding="utf-8") as file:
-        file.writelines(
-            json.dumps({"source": u.number, **asdict(r)}, ensure_ascii=False) + "\n" for u, r in bad
-        )
+    lines = [json.dumps({"source": u.number, **asdict(r)}, ensure_ascii=False) for u, r in bad]
+    text = "".join(f"{line}\n" for line in lines)
+    (directory / "records.jsonl").write_text(text, encoding="utf-8")
     context.observer.figure("quarantined", len(bad))
     if bad:
         context.observer.warn(f"{len(bad)} records are in quarantine, for example {bad[0][1]}")

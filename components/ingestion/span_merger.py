@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.artifacts import Examples
 from components.beam.map_units import hand_over, map_units
+from components.data.arrow import pa, pq
+from components.data.shards import ShardWriter, batches_of, linked
 from components.ingestion.columns import conform, merge_schemas
 from components.stage import Context, Stage
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,6 @@ class SpanMerger(Stage[SpanMergerInputs, SpanMergerOutputs]):
         """Raises:
         RootstockError: a column has types without a common type.
         """
-        import pyarrow.parquet as pq
-
         shards = [
             (split, file)
             for part in inputs.parts
@@ -46,10 +42,9 @@ class SpanMerger(Stage[SpanMergerInputs, SpanMergerOutputs]):
         ]
         schemas = [(str(file), pq.read_schema(file)) for _, file in shards]
         merged = context.scratch / "merged"
-        targets = []
-        for number, (split, file) in enumerate(shards):
+        for split in {split for split, _ in shards}:
             (merged / split).mkdir(parents=True, exist_ok=True)
-            targets.append((file, merged / split / f"part-{number:05d}.parquet"))
+        targets = [(f, merged / s / f"part-{n:05d}.parquet") for n, (s, f) in enumerate(shards)]
         map_units("merge", targets, partial(merge_shard, schema=merge_schemas(schemas)), context)
         hand_over("merge", merged, context.output / "examples", context)
         examples = Examples(context.output / "examples")
@@ -61,10 +56,6 @@ class SpanMerger(Stage[SpanMergerInputs, SpanMergerOutputs]):
 
 def merge_shard(index: int, item: tuple[Path, Path], *, schema: pa.Schema) -> None:
     """Write a shard with the columns of `schema`."""
-    import pyarrow.parquet as pq
-
-    from components.data.shards import ShardWriter, batches_of, linked
-
     source, target = item
     if pq.read_schema(source) == schema:
         linked(source, target)

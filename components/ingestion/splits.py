@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field
 from components.artifacts import SPLITS
 from components.data.arrow import np, pa, pc
 from components.data.casting import texts
+from components.data.row_keys import split_indices
 from components.errors import RootstockError
 from models.config import STRICT
 
@@ -87,8 +88,6 @@ class HashSplits(Splitting):
         return replace(self, train=self.train / total, val=val / total, test=test / total)
 
     def indices(self, batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
-        from components.data.row_keys import split_indices
-
         return split_indices(batch, key, self.shares, self.seed)
 
 

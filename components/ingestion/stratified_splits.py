@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from components.data.arrow import np, pa, pc
 from components.data.casting import texts
 from components.data.row_keys import key_fractions
 from components.errors import RootstockError

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import Examples, Statistics
 from components.beam.map_units import map_units
-from components.data.slices import Slice
+from components.data.arrow import pa, pq
+from components.data.shards import batches_of
+from components.data.slices import Slice, masks
 from components.stage import Context, Stage
 from components.statistics.column_statistics import SplitStatistics, save_statistics
 
@@ -86,11 +88,6 @@ def shard_statistics(
     Raises:
         RootstockError: a column of a slice is missing, or has too many values.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from components.data.shards import batches_of
-    from components.data.slices import masks
     from components.statistics.accumulators import accumulator
 
     def accumulators() -> list[Accumulator]:

@@ -12,13 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
+from components.data.arrow import pa
 from components.data.digests import digest_source
 from models.config import STRICT
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 PEEK_ROWS = 1000
 
@@ -138,8 +136,6 @@ class Reader(ABC):
         Raises:
             RootstockError: as for `units` and `schema`.
         """
-        import pyarrow as pa
-
         root = Path(self.path)
         schema = self.schema(root)
         batches: list[pa.RecordBatch] = []

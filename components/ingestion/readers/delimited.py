@@ -67,14 +67,11 @@ class CsvReader(FilesReader):
     def file_schema(self, file: Path) -> pa.Schema:
         columns, _ = self._header(file)
         check_columns("types", self.types, columns, str(file))
-        declared = declared_types(self.types)
+        types = declared_types(self.types)
         block = next(self._blocks(Unit(str(file.parent), (file.name,)), columns, []), None)
-        inferred = {
-            name: infer_type(self._texts(block.column(name))[0]) if block else pa.null()
-            for name in columns
-            if name not in declared
-        }
-        return pa.schema([(name, declared.get(name) or inferred[name]) for name in columns])
+        for name in set(columns) - set(types):
+            types[name] = infer_type(self._texts(block.column(name))[0]) if block else pa.null()
+        return pa.schema([(name, types[name]) for name in columns])
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
         columns, _ = self._header(unit.file)

@@ -13,17 +13,9 @@ from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 
 _WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=(?:\s+(?==\?))?")
-_CHARSETS = {
-    "iso-8859-1": "cp1252",
-    "us-ascii": "cp1252",
-    "iso-8859-9": "cp1254",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "euc-kr": "cp949",
-    "ks_c_5601-1987": "cp949",
-    "shift_jis": "cp932",
-    "x-sjis": "cp932",
-}
+_CHARSETS = {"iso-8859-1": "cp1252", "us-ascii": "cp1252", "iso-8859-9": "cp1254"}
+_CHARSETS |= {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "x-sjis": "cp932"}
+_CHARSETS |= {"euc-kr": "cp949", "ks_c_5601-1987": "cp949"}
 """The charset that is meant by a name (WHATWG Encoding Standard, "Names and labels")."""
 
 
@@ -55,15 +47,9 @@ def parse_message(raw: bytes) -> Mail:
             texts[kind] = text
     html = "text/plain" not in texts and "text/html" in texts
     plain = texts.get("text/plain") or next(iter(texts.values()), "")
-    return Mail(
-        sender=_header(message, "from"),
-        to=_header(message, "to"),
-        date=_date(message),
-        subject=_header(message, "subject"),
-        body=_without_tags(texts["text/html"]) if html else plain,
-        html=html,
-        attachments=attachments,
-    )
+    body = _without_tags(texts["text/html"]) if html else plain
+    sender, to, subject = (_header(message, name) for name in ("from", "to", "subject"))
+    return Mail(sender, to, _date(message), subject, body, html, attachments)
 
 
 def decoded(content: bytes, charset: str | None) -> str:

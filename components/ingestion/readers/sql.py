@@ -67,8 +67,8 @@ class SqlReader(Reader):
             raise RootstockError(f"{self.place}: the query returns no rows: {self.query}")
         inferred = infer_schema(first)
         check_columns("types", self.types, inferred.names, self.place)
-        declared = declared_types(self.types)
-        return pa.schema([(f.name, declared.get(f.name, f.type)) for f in inferred])
+        types = {field.name: field.type for field in inferred}
+        return pa.schema(types | declared_types(self.types))
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
         records = (Record(position, row) for position, row in enumerate(self._rows(), 1))

@@ -21,6 +21,8 @@ from models.tasks.base import TaskTarget
 
 ALL = ""
 """The slice of all rows."""
+Replicates = Mapping[str, "Floats"]
+"""Bootstrap values [replicates] by metric."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,18 @@ class Answers:
         labels, candidate = self.labels[rows], self.candidate[rows]
         return replace(self, labels=labels, candidate=candidate, champion=champion, weights=weights)
 
+    @property
+    def family(self) -> Family:
+        """The metrics of the task's kind."""
+        return family_of(self.target.task.kind)
+
     def measure(self, outputs: Floats) -> TaskMetrics:
         """Metrics of one of the models."""
         return measure(self.target, self.labels, outputs, self.weights, self.decision)
 
-    def shares(self, family: Family, outputs: Floats) -> Mapping[str, Share]:
+    def shares(self, outputs: Floats) -> Mapping[str, Share]:
         """The metrics of a model that are shares of rows; empty if rows have weights."""
-        return {} if self.weights is not None else family.shares(self.predictions(outputs))
+        return {} if self.weights is not None else self.family.shares(self.predictions(outputs))
 
     def predictions(self, outputs: Floats) -> Predictions:
         """The rows with the outputs of one of the models."""
@@ -86,7 +93,6 @@ def assess(
     answers: Answers, slices: Mapping[str, Mask], min_rows: int, confidence: Confidence
 ) -> dict[str, Assessment]:
     """Assessments by slice: `ALL` first, then the slices with at least `min_rows` labelled rows."""
-    family = family_of(answers.target.task.kind)
     known = labelled(answers.labels)
     answers = answers.on(known)
     groups = {ALL: np.ones(len(answers.labels), bool)}
@@ -95,35 +101,33 @@ def assess(
     parts = {name: answers.on(rows) for name, rows in groups.items()}
     measured = {name: part.measure(part.candidate) for name, part in parts.items()}
     defined = [n for n, m in measured.items() if any(v is not None for v in m.values.values())]
-    own, paired = _resampled(family, answers, {n: groups[n] for n in defined}, confidence)
+    own, paired = _resampled(answers, {n: groups[n] for n in defined}, confidence)
     level = confidence.level
     return {
         name: Assessment(
             metrics,
-            _intervals(family, parts[name], metrics, own.get(name, {}), level),
-            _changes(family, parts[name], metrics, paired.get(name, {}), level),
+            _intervals(parts[name], metrics, own.get(name, {}), level),
+            _changes(parts[name], metrics, paired.get(name, {}), level),
         )
         for name, metrics in measured.items()
     }
 
 
 def _resampled(
-    family: Family, answers: Answers, groups: Mapping[str, Mask], confidence: Confidence
-) -> tuple[dict[str, dict[str, Floats]], dict[str, dict[str, Floats]]]:
-    """Bootstrap values [replicates] by slice and metric: the candidate's own, and the candidate's
-    minus the champion's on the same resamples.
-    """
-    own: dict[str, list[dict[str, Floats]]] = {name: [] for name in groups}
-    paired: dict[str, list[dict[str, Floats]]] = {name: [] for name in groups}
+    answers: Answers, groups: Mapping[str, Mask], confidence: Confidence
+) -> tuple[dict[str, Replicates], dict[str, Replicates]]:
+    """By slice: the candidate's values, and by how much they exceed the champion's there."""
+    own: dict[str, list[Replicates]] = {name: [] for name in groups}
+    paired: dict[str, list[Replicates]] = {name: [] for name in groups}
     parts = {name: answers.on(rows) for name, rows in groups.items()}
     for counts in intervals.resamples(len(answers.labels), confidence):
         weights = counts if answers.weights is None else counts * answers.weights
         for name, part in parts.items():
             of_slice = weights[:, groups[name]]
-            values = family.values(part.predictions(part.candidate), of_slice)
+            values = part.family.values(part.predictions(part.candidate), of_slice)
             own[name].append(values)
             if part.champion is not None and np.isfinite(part.champion).all():
-                others = family.values(part.predictions(part.champion), of_slice)
+                others = part.family.values(part.predictions(part.champion), of_slice)
                 paired[name].append({m: values[m] - others[m] for m in values})
     return (
         {name: _joined(blocks) for name, blocks in own.items()},
@@ -131,22 +135,18 @@ def _resampled(
     )
 
 
-def _joined(blocks: list[dict[str, Floats]]) -> dict[str, Floats]:
+def _joined(blocks: list[Replicates]) -> Replicates:
     return {m: np.concatenate([b[m] for b in blocks]) for m in (blocks[0] if blocks else ())}
 
 
 def _intervals(
-    family: Family,
-    part: Answers,
-    metrics: TaskMetrics,
-    replicates: Mapping[str, Floats],
-    level: float,
+    part: Answers, metrics: TaskMetrics, replicates: Replicates, level: float
 ) -> dict[str, Interval]:
     """Exact intervals for shares of unweighted rows, bootstrap intervals for other metrics."""
-    shares = part.shares(family, part.candidate)
+    shares = part.shares(part.candidate)
     by_metric: dict[str, Interval] = {}
     for metric, values in replicates.items():
-        if metrics.values[metric] is None or metric in family.without_interval:
+        if metrics.values[metric] is None or metric in part.family.without_interval:
             continue
         if share := shares.get(metric):
             counted, among = int(share.counted.sum()), int(share.among.sum())
@@ -157,11 +157,7 @@ def _intervals(
 
 
 def _changes(
-    family: Family,
-    part: Answers,
-    metrics: TaskMetrics,
-    differences: Mapping[str, Floats],
-    level: float,
+    part: Answers, metrics: TaskMetrics, differences: Replicates, level: float
 ) -> dict[str, Change]:
     """Differences per metric. Shares of the same rows get the interval for paired shares, other
     metrics the bootstrap interval.
@@ -169,14 +165,14 @@ def _changes(
     if part.champion is None:
         return {}
     champion = part.measure(part.champion)
-    ours, theirs = (part.shares(family, outputs) for outputs in (part.candidate, part.champion))
+    ours, theirs = (part.shares(outputs) for outputs in (part.candidate, part.champion))
     changes = {}
     for metric, value in metrics.values.items():
         other = champion.values[metric]
         if value is None or other is None:
             continue
         interval = None
-        if metric in differences and metric not in family.without_interval:
+        if metric in differences and metric not in part.family.without_interval:
             if metric in ours and (ours[metric].among == theirs[metric].among).all():
                 interval = _of_pair(ours[metric], theirs[metric], level)
             else:

@@ -195,15 +195,14 @@ def _predicted(
 
 
 def _held_out(examples: Examples, observer: Observer) -> str:
-    splits = examples.splits()
-    for split in ("test", "val"):
-        if split in splits and examples.num_rows(split):
-            if split != "test":
-                observer.warn(
-                    f"there is no test split: metrics are measured on split {split!r}, which was"
-                    " used during training"
-                )
-            return split
+    if examples.num_rows("test"):
+        return "test"
+    if examples.num_rows("val"):
+        observer.warn(
+            "there is no test split: metrics are measured on split 'val', which was used during"
+            " training"
+        )
+        return "val"
     raise RootstockError(
         "no examples to evaluate on: neither the test nor the val split has a row. Give one of"
         " them a share under data.splits."

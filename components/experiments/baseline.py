@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
+from timeit import repeat
 from typing import Any, Literal
 
 from components.artifacts import Examples, TrialResult
@@ -124,9 +126,4 @@ def classical(inputs: tuple[Input, ...], labels: Labels[Any], seed: int) -> Any:
 def _latency(predict: Predict, rows: pd.DataFrame) -> float:
     """Milliseconds to predict one row: the median, without the first call."""
     predict(rows[:1])
-    seconds = []
-    for _ in range(TIMED_CALLS):
-        began = time.perf_counter()
-        predict(rows[:1])
-        seconds.append(time.perf_counter() - began)
-    return 1000 * float(np.median(seconds))
+    return 1000 * median(repeat(lambda: predict(rows[:1]), number=1, repeat=TIMED_CALLS))

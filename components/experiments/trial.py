@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from statistics import median
+from timeit import repeat
 from typing import TYPE_CHECKING
 
 from components.artifacts import TrialResult
@@ -160,9 +161,4 @@ def _latency(model: MultitaskModel, features: Columns) -> float:
     answer = tf.function(model.answers, reduce_retracing=True, autograph=False)
     row = {name: tf.constant(values[:1]) for name, values in features.items()}
     answer(row)
-    seconds = []
-    for _ in range(TIMED_CALLS):
-        began = time.perf_counter()
-        answer(row)
-        seconds.append(time.perf_counter() - began)
-    return 1000 * median(seconds)
+    return 1000 * median(repeat(lambda: answer(row), number=1, repeat=TIMED_CALLS))

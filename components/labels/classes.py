@@ -39,6 +39,21 @@ class Domain:
         where = f"tasks.{task.name}: label {value!r} of column {task.label!r}, row {row},"
         return RootstockError(f"{where} {self.lacks(value)}")
 
+    def problems(
+        self, task: Task, unknown: Mapping[str, Counts], unused: Sequence[str]
+    ) -> list[str]:
+        """Sentences about the values outside the domain, by split, and the classes of no training
+        row.
+        """
+        outside = [
+            f"column {task.label!r} of {split} holds labels outside the domain: {listed(counts)}."
+            f" {counts[0][0]!r} {self.lacks(counts[0][0])}"
+            for split, counts in unknown.items()
+            if counts
+        ]
+        expected = "has no examples in train. Expected some, or the class left out."
+        return outside + [f"class {name!r} {expected}" for name in unused]
+
 
 class ClassLabels(Labels[T]):
     """Labels of a kind with classes. shapes: of the columns that can hold them."""
@@ -48,12 +63,9 @@ class ClassLabels(Labels[T]):
     def unfit(self, task: T, column: LabelColumn) -> str:
         if column.shape not in self.shapes:
             return wrong_type(task, column.type, " or ".join(self.shapes))
-        if column.truncated:
-            return (
-                f"label column {task.label!r} holds {column.type} values. They have too many"
-                " distinct values to be classes."
-            )
-        return ""
+        holds = f"label column {task.label!r} holds {column.type} values"
+        too_many = f"{holds}. They have too many distinct values to be classes."
+        return too_many if column.truncated else ""
 
     def estimator(self, use: Use, seed: int) -> Any:
         from sklearn.dummy import DummyClassifier
@@ -67,6 +79,28 @@ class ClassLabels(Labels[T]):
         }
         return models[use]()
 
+    def fit_codes(
+        self, make: Make, features: pd.DataFrame, codes: np.ndarray, classes: int
+    ) -> Predict:
+        """Probabilities [rows, classes] from a model of the rows that have a label.
+
+        codes: int64 [rows], -1 for missing.
+        """
+        from sklearn.dummy import DummyClassifier
+
+        known = codes >= 0
+        y = codes[known]
+        one_class = len(np.unique(y)) == 1
+        model = DummyClassifier(strategy="prior") if one_class else make()
+        model.fit(features[known], y)
+
+        def predict(rows: pd.DataFrame) -> np.ndarray:
+            probabilities = np.zeros((len(rows), classes))
+            probabilities[:, model.classes_] = model.predict_proba(rows)
+            return probabilities
+
+        return predict
+
 
 class SingleLabels(ClassLabels[T]):
     """Labels of a kind with one class per row."""
@@ -76,14 +110,14 @@ class SingleLabels(ClassLabels[T]):
         """The class that a label value means; None if it means none."""
 
     def counted(self, target: TaskTarget, known: np.ndarray) -> TaskTarget:
-        counts = np.bincount(class_codes(known), minlength=len(target.classes))
+        counts = np.bincount(self.class_codes(known), minlength=len(target.classes))
         return replace(target, class_counts=tuple(counts.tolist()))
 
     def class_codes(self, encoded: np.ndarray) -> np.ndarray:
-        return class_codes(encoded)
+        return np.where(np.isnan(encoded), -1, encoded).astype(np.int64)
 
     def probes(self, encoded: np.ndarray) -> Sequence[np.ndarray]:
-        return [class_codes(encoded)]
+        return [self.class_codes(encoded)]
 
     def combinations(self, task: T, column: pa.Array) -> pa.Array:
         return by_value(texts(column), lambda v: self.class_of(task, v), pa.string())
@@ -92,12 +126,7 @@ class SingleLabels(ClassLabels[T]):
         return (combination,)
 
     def fit(self, make: Make, features: pd.DataFrame, labels: np.ndarray, classes: int) -> Predict:
-        return fit_classifier(make, features, class_codes(labels), classes)
-
-
-def class_codes(encoded: np.ndarray) -> np.ndarray:
-    """int64 codes, -1 for missing."""
-    return np.where(np.isnan(encoded), -1, encoded).astype(np.int64)
+        return self.fit_codes(make, features, self.class_codes(labels), classes)
 
 
 def by_value(column: pa.Array, meaning: Callable[[str], Any], kind: pa.DataType) -> pa.Array:
@@ -124,45 +153,3 @@ def sorted_classes(values: Iterable[str]) -> tuple[str, ...]:
     if all(v.lstrip("-").isdigit() for v in distinct):
         return tuple(sorted(distinct, key=lambda v: (int(v), v)))
     return tuple(sorted(distinct))
-
-
-def class_problems(
-    task: Task, domain: Domain, unknown: Mapping[str, Counts], unused: Iterable[str]
-) -> list[str]:
-    """Sentences about label values outside the domain and classes without training rows.
-
-    unknown: the values outside the domain, by split. unused: the classes without training rows.
-    """
-    return [
-        *(
-            f"column {task.label!r} of {split} holds labels outside the domain: {listed(counts)}."
-            f" {counts[0][0]!r} {domain.lacks(counts[0][0])}"
-            for split, counts in unknown.items()
-            if counts
-        ),
-        *(
-            f"class {name!r} has no examples in train. Expected some, or the class left out."
-            for name in unused
-        ),
-    ]
-
-
-def fit_classifier(make: Make, features: pd.DataFrame, codes: np.ndarray, classes: int) -> Predict:
-    """Probabilities [rows, classes] from a model of the rows that have a label.
-
-    codes: int64 [rows], -1 for missing.
-    """
-    from sklearn.dummy import DummyClassifier
-
-    known = codes >= 0
-    y = codes[known]
-    one_class = len(np.unique(y)) == 1
-    model = DummyClassifier(strategy="prior") if one_class else make()
-    model.fit(features[known], y)
-
-    def predict(rows: pd.DataFrame) -> np.ndarray:
-        probabilities = np.zeros((len(rows), classes))
-        probabilities[:, model.classes_] = model.predict_proba(rows)
-        return probabilities
-
-    return predict

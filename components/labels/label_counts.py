@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Self
 
@@ -58,25 +59,21 @@ class LabelCounts:
 
     def result(self, name: str) -> SplitTasks:
         """The counts as statistics of a split of that name."""
-        together = self.together
-        return SplitTasks(
-            name=name,
-            rows=self.rows,
-            tasks=tuple(map(self._balance, self.tasks, self.labelled, self.single)),
-            pairs=() if together is None else self._pairs(together),
-            complete=None
-            if together is None
-            else sum(n for key, n in together.items() if None not in key),
+        balances = tuple(
+            LabelBalance(
+                task=task.name,
+                kind=task.kind,
+                labelled=labelled,
+                missing=self.rows - labelled,
+                classes=tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
+            )
+            for task, labelled, counts in zip(self.tasks, self.labelled, self.single, strict=True)
         )
-
-    def _balance(self, task: Task, labelled: int, counts: Counter[str]) -> LabelBalance:
-        return LabelBalance(
-            task=task.name,
-            kind=task.kind,
-            labelled=labelled,
-            missing=self.rows - labelled,
-            classes=tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
-        )
+        split = SplitTasks(name=name, rows=self.rows, tasks=balances)
+        if self.together is None:
+            return split
+        complete = sum(n for key, n in self.together.items() if None not in key)
+        return replace(split, pairs=self._pairs(self.together), complete=complete)
 
     def _pairs(self, together: Counter[tuple[str | None, ...]]) -> tuple[CoOccurrence, ...]:
         pairs = []

@@ -7,14 +7,7 @@ from typing import Any, final
 
 from components.data.arrow import np, pa
 from components.labels.base import Classes, LabelColumn, LabelSample
-from components.labels.classes import (
-    Domain,
-    SingleLabels,
-    by_value,
-    class_problems,
-    single_texts,
-    sorted_classes,
-)
+from components.labels.classes import Domain, SingleLabels, by_value, single_texts, sorted_classes
 from models.tasks.multiclass import MulticlassTask
 
 MOST_CLASSES = 100
@@ -51,7 +44,7 @@ class MulticlassLabels(SingleLabels[MulticlassTask]):
             for split, column in splits.items()
         }
         unused = [c for c in classes if c not in in_train]
-        sentences = class_problems(task, _domain(task, classes), unknown, unused)
+        sentences = _domain(task, classes).problems(task, unknown, unused)
         if len(in_train) == 1 and in_train != {None}:
             sentences.append(
                 f"all labels of train in column {task.label!r} mean class {in_train.pop()!r}:"

@@ -10,16 +10,7 @@ from typing import Any, final
 from components.data.arrow import np, pa, pc, pd
 from components.data.casting import texts
 from components.labels.base import JOINED, Classes, LabelColumn, LabelSample, Make, Predict
-from components.labels.classes import (
-    ClassLabels,
-    Domain,
-    by_value,
-    class_codes,
-    class_problems,
-    fit_classifier,
-    single_texts,
-    sorted_classes,
-)
+from components.labels.classes import ClassLabels, Domain, by_value, single_texts, sorted_classes
 from models.tasks.base import TaskTarget
 from models.tasks.multilabel import MultilabelTask
 
@@ -51,7 +42,7 @@ class MultilabelLabels(ClassLabels[MultilabelTask]):
         return None
 
     def probes(self, encoded: np.ndarray) -> Sequence[np.ndarray]:
-        return [class_codes(column) for column in encoded.T]
+        return [np.where(np.isnan(column), -1, column).astype(np.int64) for column in encoded.T]
 
     def problems(self, task: MultilabelTask, splits: Mapping[str, LabelColumn]) -> Sequence[str]:
         counts = {split: _counts(task, column) for split, column in splits.items()}
@@ -59,7 +50,7 @@ class MultilabelLabels(ClassLabels[MultilabelTask]):
         classes = task.classes or sorted_classes(in_train)
         unknown = {s: [(v, n) for v, n in c if v not in classes] for s, c in counts.items()}
         unused = [c for c in classes if c not in in_train]
-        sentences = class_problems(task, _domain(task, classes), unknown, unused)
+        sentences = _domain(task, classes).problems(task, unknown, unused)
         if not in_train:
             sentences.append(f"no row of train has any label in column {task.label!r}.")
         return sentences
@@ -78,7 +69,7 @@ class MultilabelLabels(ClassLabels[MultilabelTask]):
 
     def fit(self, make: Make, features: pd.DataFrame, labels: np.ndarray, classes: int) -> Predict:
         """A model for each label."""
-        models = [fit_classifier(make, features, codes, 2) for codes in self.probes(labels)]
+        models = [self.fit_codes(make, features, codes, 2) for codes in self.probes(labels)]
         return lambda rows: np.stack([predict(rows)[:, 1] for predict in models], axis=1)
 
     def guess(self, sample: LabelSample) -> Mapping[str, Any] | None:

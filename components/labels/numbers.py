@@ -9,17 +9,7 @@ from typing import Any, ClassVar
 from components.data.arrow import np, pa, pc, pd
 from components.data.casting import numbers
 from components.errors import RootstockError
-from components.labels.base import (
-    NUMBER,
-    Classes,
-    LabelColumn,
-    Labels,
-    Make,
-    Predict,
-    T,
-    Use,
-    wrong_type,
-)
+from components.labels.base import NUMBER, LabelColumn, Labels, Make, Predict, T, Use, wrong_type
 from models.tasks.base import TaskTarget
 
 
@@ -37,10 +27,10 @@ class NumberLabels(Labels[T]):
     def linear(self) -> Any:
         """An untrained linear model."""
 
-    def classes(self, task: T, column: pa.ChunkedArray) -> Classes:
+    def classes(self, task: T, column: pa.ChunkedArray) -> tuple[str, ...]:
         return ()
 
-    def encode(self, task: T, classes: Classes, column: pa.ChunkedArray) -> np.ndarray:
+    def encode(self, task: T, classes: tuple[str, ...], column: pa.ChunkedArray) -> np.ndarray:
         """float32 [rows], NaN for missing."""
         kind = column.type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):

@@ -50,7 +50,9 @@ def shift_findings(
             continue  # the schema checks report it
         feature = features.get(name, schema_pb2.Feature())
         for distance, kind, cause in _distances(column, other):
-            limit, curated = _limit(feature, shift, kind, threshold)
+            comparator = getattr(feature, f"{shift}_comparator")
+            curated = comparator.HasField(_NORMS[kind])
+            limit = getattr(comparator, _NORMS[kind]).threshold if curated else threshold
             if distance > limit:
                 hint = "" if curated else _HINT.format(shift=shift, norm=_NORMS[kind])
                 sentence = (
@@ -101,13 +103,3 @@ def _change(what: str, a: Range, b: Range) -> tuple[float, str, str]:
     larger = max(abs(a.mean), abs(b.mean))
     change = abs(a.mean - b.mean) / larger if larger else 0.0
     return change, "L_INFTY", f"mean {what} {a.mean:.4g}, against {b.mean:.4g}"
-
-
-def _limit(
-    feature: schema_pb2.Feature, shift: Shift, kind: str, default: float
-) -> tuple[float, bool]:
-    """The threshold of a feature, and whether the schema sets it."""
-    comparator = getattr(feature, f"{shift}_comparator")
-    if comparator.HasField(_NORMS[kind]):
-        return float(getattr(comparator, _NORMS[kind]).threshold), True
-    return default, False

@@ -14,7 +14,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
@@ -29,7 +29,7 @@ class Task(ABC):
 
     kind: names the kind: a literal, and the name of the kind's modules.
     name: of the task's head, its output and its serving signature.
-    label: the column that holds the label. weight: of the task's loss relative to the others.
+    label: the label column. weight: of the task's loss, relative to other tasks.
     """
 
     __pydantic_config__ = STRICT
@@ -37,16 +37,10 @@ class Task(ABC):
     name: str = ""
     label: str
     weight: Annotated[float, Field(gt=0)] = 1.0
-
-    @property
-    @abstractmethod
-    def answer(self) -> Literal["number", "list"]:
-        """What a model answers for one row: one number, or a list with one number per class."""
-
-    @property
-    @abstractmethod
-    def serving_method(self) -> Literal["classify", "regress"]:
-        """The call of TensorFlow Serving, besides Predict, that answers the task."""
+    answer: ClassVar[Literal["number", "list"]]
+    """What a model answers for a row: one number, or a list with one number per class."""
+    serving_method: ClassVar[Literal["classify", "regress"]]
+    """The call of TensorFlow Serving, besides Predict, that answers the task."""
 
     @property
     @abstractmethod

@@ -14,8 +14,7 @@ from models.values import Texts, Weights
 class BinaryTask(Task):
     """Yes or no. Encoded label: float32 [batch]: 1.0, 0.0, or NaN for missing.
 
-    label: the label column. positive: label values that mean yes; any other value means no.
-    weight: of the task's loss, relative to other tasks.
+    positive: label values that mean yes; any other value means no.
     class_weight: "balanced", or weights for "negative" and "positive".
     """
 

@@ -14,8 +14,6 @@ class CountTask(Task):
     """How many: a whole number of 0 or more. Encoded label: float32 [batch], or NaN for missing.
 
     The prediction is the expected count. The loss is that of Poisson regression with a log link.
-
-    label: the label column. weight: of the task's loss, relative to other tasks.
     """
 
     kind: Literal["count"] = "count"

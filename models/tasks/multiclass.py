@@ -14,7 +14,6 @@ from models.values import Renaming, Texts, Weights
 class MulticlassTask(Task):
     """One of several classes. Encoded label: int32 [batch]: the class index, or -1 for missing.
 
-    label: the label column. weight: of the task's loss, relative to other tasks.
     classes: in index order; if empty, the values of the training split, sorted.
     map: from label value to class, to derive classes from another column, such as `{"8": two}`. A
         value that is not in the map is an error.

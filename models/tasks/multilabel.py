@@ -16,7 +16,6 @@ class MultilabelTask(Task):
     an empty list means that no label applies. Encoded label: float32 [batch, classes]: 1.0, 0.0, or
     a row of NaN for missing.
 
-    label: the label column. weight: of the task's loss, relative to other tasks.
     classes: in index order; if empty, the labels of the training split, sorted.
     class_weight: "balanced", or a weight per label (default 1) for the rows that have it.
     """

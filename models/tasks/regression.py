@@ -16,7 +16,6 @@ class RegressionTask(Task):
     Predictions are in that unit too. The loss is computed on standardised labels, so that tasks in
     different units can share a trunk.
 
-    label: the label column. weight: of the task's loss, relative to other tasks.
     loss: "mse", or "huber" with threshold 1 on the standardised scale.
     """
 

@@ -16,15 +16,7 @@ from components.evaluation.metrics.reliability import Bin
 from components.labels.encoding import labelled
 from models.tasks.base import TaskTarget
 
-__all__ = [
-    "DECISION",
-    "Family",
-    "Predictions",
-    "Share",
-    "TaskMetrics",
-    "family_of",
-    "measure",
-]
+__all__ = ["DECISION", "Family", "Predictions", "Share", "TaskMetrics", "family_of", "measure"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,10 +37,8 @@ class Ranking:
         """[k] areas under the ROC curve; NaN unless both classes occur."""
         misses = self.claims - self.hits
         false_rates, true_rates = _shares(misses), _shares(self.hits)
-        zero = np.zeros((len(misses), 1))
-        return np.trapezoid(
-            np.hstack([zero, true_rates]), np.hstack([zero, false_rates]), axis=1
-        ).astype(np.float64)
+        y, x = (np.insert(rates, 0, 0.0, axis=1) for rates in (true_rates, false_rates))
+        return np.asarray(np.trapezoid(y, x, axis=1))
 
     def average_precision(self) -> Floats:
         """[k] average precisions: the precision-recall area by steps; NaN without positives."""
@@ -48,10 +46,7 @@ class Ranking:
         return np.asarray((steps * self._precision()).sum(axis=1))
 
     def best_f1(self) -> tuple[Floats, Floats]:
-        """[k] highest F1 values, and the thresholds that reach them.
-
-        NaN without positives.
-        """
+        """[k] highest F1 values, and the thresholds that reach them; NaN without positives."""
         positives = self.hits[:, -1:]
         f1 = divided(2 * self.hits, self.claims + positives)
         f1[positives[:, 0] <= 0] = np.nan
@@ -61,9 +56,8 @@ class Ranking:
     def precision_at_recall(self, recall: float) -> Floats:
         """[k] highest precisions where recall is at least this; NaN without positives."""
         reached = _shares(self.hits) >= recall - 1e-12
-        return np.where(
-            self.hits[:, -1] > 0, np.where(reached, self._precision(), 0.0).max(axis=1), np.nan
-        )
+        best = np.where(reached, self._precision(), 0.0).max(axis=1)
+        return np.where(self.hits[:, -1] > 0, best, np.nan)
 
     def roc(self) -> tuple[tuple[float, float], ...]:
         """(false positive rate, true positive rate) of the first weighting, thinned; empty if only

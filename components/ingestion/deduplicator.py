@@ -63,7 +63,14 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
 
         examples = inputs.examples
         shards = [(s, file) for s in examples.splits() for file in examples.shards(s)]
-        self._check(pq.read_schema(shards[0][1]))
+        schema = pq.read_schema(shards[0][1])
+        check_columns("data.duplicates", self.columns, schema.names, "the examples")
+        kind = schema.field(self.columns[0]).type
+        if self.near is not None and kind not in (pa.string(), pa.binary()):
+            raise RootstockError(
+                f"data.duplicates: column {self.columns[0]!r} has {kind} values. Near duplicates"
+                " need text or images: remove `near`."
+            )
         work = partial(shard_signatures, columns=self.columns, near=self.near is not None)
         parts = map_units("signatures", [file for _, file in shards], work, context)
         ends = list(accumulate(len(part.exact) for part in parts))
@@ -72,10 +79,9 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
         kept = _kept(first, splits) if self.drop else first >= 0
 
         report = _report(first, splits, partial(self._example, shards, ends))
-        (context.output / "report").mkdir()
-        (context.output / "report" / "duplicates.json").write_text(
-            json.dumps(report, indent=1, ensure_ascii=False)
-        )
+        file = context.output / "report" / "duplicates.json"
+        file.parent.mkdir()
+        file.write_text(json.dumps(report, indent=1, ensure_ascii=False))
         written = context.scratch / "rest"
         items = [
             (file, kept[end - len(part.exact) : end], written / s / file.name)
@@ -95,15 +101,6 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
         return DeduplicatorOutputs(
             Examples(context.output / "examples"), DuplicateReport(context.output / "report")
         )
-
-    def _check(self, schema: pa.Schema) -> None:
-        check_columns("data.duplicates", self.columns, schema.names, "the examples")
-        kind = schema.field(self.columns[0]).type
-        if self.near is not None and kind not in (pa.string(), pa.binary()):
-            raise RootstockError(
-                f"data.duplicates: column {self.columns[0]!r} has {kind} values. Near duplicates"
-                " need text or images: remove `near`."
-            )
 
     def _example(
         self, shards: list[tuple[str, Path]], ends: list[int], row: int

@@ -56,8 +56,7 @@ class CsvReader(FilesReader):
     types: Mapping[str, ColumnType] = field(default_factory=dict)
 
     def file_units(self, base: Path, name: str) -> list[Unit]:
-        dialect = self.delimiter, self.quote, self.encoding, self.skip_rows
-        return units_of_rows(base, name, *dialect)
+        return units_of_rows(base, name, self.delimiter, self.quote, self.encoding, self.skip_rows)
 
     def schema(self, root: Path) -> pa.Schema:
         """The columns of the first file. The others must have the same."""

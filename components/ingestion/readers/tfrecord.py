@@ -64,10 +64,8 @@ class TFRecordReader(FilesReader):
         values: list[bytes | float | int] = [v for row in rows for v in row]
         kinds = Counter(type(v) for v in values)
         most = kinds.most_common(1)[0][0] if kinds else None
-        if most is None:
-            kind = pa.null()
-        elif most is not bytes:
-            kind = pa.int64() if most is int else pa.float32()
+        if most is not bytes:
+            kind = pa.null() if most is None else pa.int64() if most is int else pa.float32()
         else:
             encoded = [v for v in values if isinstance(v, bytes)]
             others = sum(v.decode(errors="ignore").encode() != v for v in encoded)

@@ -107,11 +107,7 @@ def judge(
 
     assessed: by task, then by slice. compared: the tasks that the champion has too.
     """
-    return [
-        check
-        for t in thresholds
-        for check in _checks(t, assessed[t.task], split, t.task in compared)
-    ]
+    return [c for t in thresholds for c in _checks(t, assessed[t.task], split, t.task in compared)]
 
 
 def _checks(

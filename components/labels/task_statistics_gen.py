@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.artifacts import Examples, TaskStatistics
-from components.data.slices import Slice, columns_of
+from components.data.arrow import pa, pq
+from components.data.slices import Slice, columns_of, masks
+from components.labels.label_counts import LabelCounts
 from components.labels.label_statistics import save_task_statistics
 from components.stage import Context, Stage
 from models.tasks.base import Task
-
-if TYPE_CHECKING:
-    from components.labels.label_counts import LabelCounts
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,6 @@ class TaskStatisticsGen(Stage[TaskStatisticsGenInputs, TaskStatisticsGenOutputs]
 
     def run(self, inputs: TaskStatisticsGenInputs, context: Context) -> TaskStatisticsGenOutputs:
         from components.beam.map_units import map_units
-        from components.labels.label_counts import LabelCounts
         from components.labels.label_statistics_page import page
         from components.labels.label_statistics_proto import to_proto
 
@@ -76,12 +73,6 @@ def count_labels(
     Raises:
         RootstockError: a slice's column does not exist, or has too many values.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from components.data.slices import masks
-    from components.labels.label_counts import LabelCounts
-
     counts = {"": LabelCounts(tasks)}
     with pq.ParquetFile(file) as shard:
         needed = {t.label for t in tasks}.union(columns_of(slices))

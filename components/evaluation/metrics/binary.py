@@ -5,15 +5,9 @@ from __future__ import annotations
 from typing import final
 
 from components.data.arrow import Floats, Mask, np
-from components.evaluation.metrics.family import (
-    Family,
-    Pictures,
-    Predictions,
-    Share,
-    clipped,
-    confusion,
-)
-from components.evaluation.metrics.ranking import Ranking, divided
+from components.evaluation.metrics.arrays import clipped, divided
+from components.evaluation.metrics.family import Family, Pictures, Predictions, Share, confusion
+from components.evaluation.metrics.ranking import Ranking
 from components.evaluation.metrics.reliability import calibration_error, reliability
 
 RECALL = 0.9

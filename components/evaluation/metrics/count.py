@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import final
 
 from components.data.arrow import Floats, np
+from components.evaluation.metrics.arrays import divided
 from components.evaluation.metrics.family import Family, Predictions
-from components.evaluation.metrics.ranking import divided
 
 
 @final

@@ -108,17 +108,3 @@ def confusion(true: np.ndarray, predicted: np.ndarray, classes: int) -> tuple[tu
     place = true.astype(np.int64) * classes + predicted.astype(np.int64)
     cells = np.bincount(place, minlength=classes * classes).reshape(classes, classes)
     return tuple(tuple(row) for row in cells.tolist())
-
-
-def clipped(p: Floats) -> Floats:
-    """Probabilities with a finite logarithm: float32's epsilon away from 0 and 1."""
-    margin = np.finfo(np.float32).eps
-    return np.clip(p, margin, 1 - margin)
-
-
-def mean_of_defined(values: Floats) -> Floats:
-    """[k] means over the last axis, without NaN; NaN where all are NaN."""
-    defined = ~np.isnan(values)
-    count = defined.sum(axis=-1)
-    total = np.where(defined, values, 0.0).sum(axis=-1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

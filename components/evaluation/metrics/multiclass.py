@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import final
 
 from components.data.arrow import Floats, Mask, np
-from components.evaluation.metrics.family import (
-    Family,
-    Pictures,
-    Predictions,
-    Share,
-    clipped,
-    confusion,
-    mean_of_defined,
-)
-from components.evaluation.metrics.ranking import Ranking, divided
+from components.evaluation.metrics.arrays import clipped, divided, mean_of_defined
+from components.evaluation.metrics.family import Family, Pictures, Predictions, Share, confusion
+from components.evaluation.metrics.ranking import Ranking
 from components.evaluation.metrics.reliability import calibration_error, reliability
 
 TOP = (3, 5)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import final
 
 from components.data.arrow import Floats, Mask, np
-from components.evaluation.metrics.family import Family, Predictions, Share, mean_of_defined
-from components.evaluation.metrics.ranking import Ranking, divided
+from components.evaluation.metrics.arrays import divided, mean_of_defined
+from components.evaluation.metrics.family import Family, Predictions, Share
+from components.evaluation.metrics.ranking import Ranking
 
 _ONE_VALUE = "no class has both rows that carry it and rows that do not"
 _ABSENT = "no labelled row carries a class"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from components.data.arrow import Floats, Mask, np
+from components.evaluation.metrics.arrays import divided
 
 CURVE_POINTS = 101
 
@@ -76,13 +77,6 @@ class Ranking:
 
     def _precision(self) -> Floats:
         return np.where(self.claims > 0, divided(self.hits, self.claims), 0.0)
-
-
-def divided(numerator: Floats, denominator: Floats) -> Floats:
-    """The quotients; NaN where the denominator is 0."""
-    quotients = np.full(np.broadcast(numerator, denominator).shape, np.nan)
-    np.divide(numerator, denominator, out=quotients, where=np.asarray(denominator) != 0)
-    return quotients
 
 
 def _shares(running: Floats) -> Floats:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import final
 
 from components.data.arrow import Floats, np
+from components.evaluation.metrics.arrays import divided
 from components.evaluation.metrics.family import Family, Predictions
-from components.evaluation.metrics.ranking import divided
 
 EQUAL = 1e-12
 """Below this variance, as a share of their squared range, labels are equal up to rounding."""

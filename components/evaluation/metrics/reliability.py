@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from components.data.arrow import Floats, Mask, np
-from components.evaluation.metrics.ranking import divided
+from components.evaluation.metrics.arrays import divided
 
 BINS = 15
 

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.shared import Trained
 
 # Ignored where tests run in the background of a shell, and so in the commands that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def shared_model(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A model of every kind of input and task, trained once for all workers."""
+    from tests.shared import trained
+
+    return trained(tmp_path_factory)

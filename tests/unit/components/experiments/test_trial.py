@@ -21,7 +21,6 @@ from components.stage import Context
 from components.training.recipe import Recipe, TrainerInputs
 from components.training.settings import Training
 from components.training.subset import Subset, chosen_rows
-from components.training.trainer import Trainer
 from models.inputs.base import Input
 from models.inputs.categorical import CategoricalInput
 from models.inputs.image import ImageInput
@@ -29,11 +28,9 @@ from models.inputs.layer import LayerInput
 from models.inputs.numeric import NumericInput
 from models.inputs.text import TextInput
 from models.tasks.base import Task
-from models.trunks.encoders.residual_convnet import ResidualConvnet
-from models.trunks.scratch import Scratch
-from tests.trainer_data import FEATURES, TASKS, write_inputs
+from tests.shared import RECIPE, SMALL, Trained
+from tests.trainer_data import FEATURES, TASKS
 
-SMALL = Scratch(width=16, dropout=0, image=ResidualConvnet(widths=(8,)))
 INPUTS: tuple[Input, ...] = (
     ImageInput(name="image", column="photo", height=4, width=4, channels=1),
     TextInput(name="note", column="note", length=4),
@@ -43,8 +40,8 @@ INPUTS: tuple[Input, ...] = (
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> TrainerInputs:
-    return write_inputs(tmp_path_factory.mktemp("data"), {"train": 150, "val": 40, "test": 80})
+def inputs(shared_model: Trained) -> TrainerInputs:
+    return shared_model.inputs
 
 
 def context(directory: Path) -> Context:
@@ -63,11 +60,11 @@ def tried(inputs: TrainerInputs, directory: Path, trial: Trial) -> TrialFigures:
 
 
 def test_a_trial_has_the_figures_of_the_model_that_the_trainer_makes(
-    inputs: TrainerInputs, tmp_path: Path
+    shared_model: Trained, tmp_path: Path
 ) -> None:
-    found = tried(inputs, tmp_path / "trial", Trial(recipe=recipe(), drawn_by=TASKS[0]))
-    made = Trainer.of(recipe()).run(inputs, context(tmp_path / "model")).model
-    model = load_keras(made)
+    inputs = shared_model.inputs
+    found = tried(inputs, tmp_path, Trial(recipe=RECIPE, drawn_by=TASKS[0]))
+    model = load_keras(shared_model.model)
     table = inputs.examples.read("test")
     answers = model(raw_inputs(table, FEATURES))
     for target in model.record.targets:
@@ -79,9 +76,9 @@ def test_a_trial_has_the_figures_of_the_model_that_the_trainer_makes(
         }
         defined = {m: v for m, v in expected.items() if v is not None}
         assert {m: tested[m] for m in defined} == pytest.approx(defined, rel=1e-4)
-    assert found.costs.steps == 3 * 5
+    assert found.costs.steps == 12 * 5
     assert found.costs.parameters == model.model.count_params()
-    assert len(found.history) == 3
+    assert len(found.history) == 12
 
 
 def test_resampled_figures_spread_about_the_plain_one(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,42 +18,41 @@ from components.export.infra_validator import InfraValidator, InfraValidatorInpu
 from components.export.keras_model import load_keras
 from components.export.settings import Export
 from components.stage import Context
-from components.training.settings import Training
-from components.training.trainer import Trainer
 from models.model_files import RECORD, WEIGHTS
 from serving.server.saved_model import SavedModel
-from tests.trainer_data import FEATURES, TASKS, write_inputs
+from tests.shared import Trained
+from tests.trainer_data import FEATURES
 
 Make = Callable[[str], Context]
 
 
-@dataclass(frozen=True)
-class Trained:
-    model: TrainedModel
-    examples: Examples
+Exports = Callable[[str, bool], ExportedModel]
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    directory = tmp_path_factory.mktemp("trained")
-    for name in ("output", "scratch"):
-        (directory / name).mkdir()
-    context = Context(directory / "output", directory / "scratch")
-    inputs = write_inputs(directory / "data", {"train": 40, "val": 12})
-    made = Trainer(tasks=TASKS, training=Training(epochs=2)).run(inputs, context)
-    return Trained(made.model, inputs.examples)
+def exports(shared_model: Trained, tmp_path_factory: pytest.TempPathFactory) -> Exports:
+    """The shared model in a form (weights, compiled or not), exported once."""
+
+    @cache
+    def export(weights: str, xla: bool) -> ExportedModel:
+        directory = tmp_path_factory.mktemp(weights)
+        context = Context(directory, directory)
+        return exported(shared_model.model, shared_model.inputs.examples, context, weights, xla)
+
+    return export
 
 
 @pytest.fixture(scope="module")
-def plain(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
+def plain(exports: Exports) -> ExportedModel:
     """Exported in float32, not compiled."""
-    directory = tmp_path_factory.mktemp("plain")
-    return exported(trained, Context(directory, directory), "float32", False)
+    return exports("float32", False)
 
 
-def exported(trained: Trained, context: Context, weights: str, xla: bool) -> ExportedModel:
+def exported(
+    model: TrainedModel, examples: Examples, context: Context, weights: str, xla: bool
+) -> ExportedModel:
     stage = Exporter(weights=weights, xla=xla)  # type: ignore[arg-type]
-    return stage.run(ExporterInputs(trained.model, trained.examples), context).model
+    return stage.run(ExporterInputs(model, examples), context).model
 
 
 def size(model: ExportedModel) -> int:
@@ -69,58 +68,58 @@ def difference(model: ExportedModel) -> float:
 
 
 def test_the_rebuilt_and_the_served_model_give_the_same_predictions(
-    trained: Trained, plain: ExportedModel
+    shared_model: Trained, plain: ExportedModel
 ) -> None:
     raw, expected = read_expected(plain.expected)
     assert set(raw) == {f.name for f in FEATURES}
     assert {t: v.shape for t, v in expected.items()} == {
-        "bright": (12, 1),
-        "tint": (12, 2),
-        "words": (12, 2),
-        "value": (12, 1),
+        "bright": (EXPECTED_ROWS, 1),
+        "tint": (EXPECTED_ROWS, 2),
+        "words": (EXPECTED_ROWS, 2),
+        "value": (EXPECTED_ROWS, 1),
     }
-    loaded = load_keras(trained.model)
+    loaded = load_keras(shared_model.model)
     for task, values in expected.items():
         np.testing.assert_allclose(loaded(raw)[task], values, atol=1e-6)
     assert difference(plain) < 1e-5
     assert 0 < expected["value"].mean() < 20  # in the label's unit
 
 
-def test_what_rebuilds_the_model_goes_along(trained: Trained, plain: ExportedModel) -> None:
+def test_what_rebuilds_the_model_goes_along(shared_model: Trained, plain: ExportedModel) -> None:
     for name in (RECORD, WEIGHTS):
-        assert (plain.path / name).samefile(trained.model.path / name)
+        assert (plain.path / name).samefile(shared_model.model.path / name)
 
 
 def test_training_rows_are_expected_outputs_where_there_is_no_validation(
-    trained: Trained, new_context: Make, tmp_path: Path
+    shared_model: Trained, new_context: Make, tmp_path: Path
 ) -> None:
-    shutil.copytree(trained.examples.path / "train", tmp_path / "examples" / "train")
-    without = replace(trained, examples=Examples(tmp_path / "examples"))
-    made = exported(without, new_context("no val"), "float32", False)
+    shutil.copytree(shared_model.inputs.examples.path / "train", tmp_path / "examples" / "train")
+    without = Examples(tmp_path / "examples")
+    made = exported(shared_model.model, without, new_context("no val"), "float32", False)
     assert len(read_expected(made.expected)[0]["x"]) == EXPECTED_ROWS
 
 
 @pytest.mark.parametrize("weights", ["float16", "bfloat16"])
 def test_small_weights_halve_the_size_and_barely_change_predictions(
-    trained: Trained, plain: ExportedModel, new_context: Make, weights: str
+    exports: Exports, plain: ExportedModel, weights: str
 ) -> None:
-    made = exported(trained, new_context(weights), weights, False)
+    made = exports(weights, False)
     assert size(made) < 0.6 * size(plain)
     steps = {"float16": 2.0**-11, "bfloat16": 2.0**-8}[weights]
     assert 0 < difference(made) < 100 * steps
 
 
 def test_a_compiled_model_gives_the_same_predictions(
-    trained: Trained, plain: ExportedModel, new_context: Make
+    exports: Exports, plain: ExportedModel
 ) -> None:
-    made = exported(trained, new_context("xla"), "float32", True)
+    made = exports("float32", True)
     assert difference(made) < 1e-5
     assert b"_XlaMustCompile" in (made.saved_model / "saved_model.pb").read_bytes()
     assert b"_XlaMustCompile" not in (plain.saved_model / "saved_model.pb").read_bytes()
 
 
-def test_the_infra_validator_holds_it_to_its_tolerance(trained: Trained, new_context: Make) -> None:
-    made = exported(trained, new_context("half"), "bfloat16", False)
+def test_the_infra_validator_holds_it_to_its_tolerance(exports: Exports, new_context: Make) -> None:
+    made = exports("bfloat16", False)
     for tolerance, blessed in ((Export(weights="bfloat16").allowed * 10, True), (1e-7, False)):
         stage = InfraValidator(tolerance=tolerance, examples=4)
         found = stage.run(InfraValidatorInputs(made), new_context(str(tolerance))).blessing
@@ -128,17 +127,17 @@ def test_the_infra_validator_holds_it_to_its_tolerance(trained: Trained, new_con
 
 
 def test_weights_beyond_the_range_of_float16_are_refused(
-    trained: Trained, new_context: Make, tmp_path: Path
+    shared_model: Trained, new_context: Make, tmp_path: Path
 ) -> None:
-    with np.load(trained.model.path / WEIGHTS) as file:
+    with np.load(shared_model.model.path / WEIGHTS) as file:
         arrays = dict(file)
     largest = max(arrays, key=lambda name: arrays[name].ndim * 10**6 + arrays[name].size)
     arrays[largest] = np.full_like(arrays[largest], 1e5)
     broken = tmp_path / "broken"
     broken.mkdir()
-    shutil.copy(trained.model.path / RECORD, broken)
+    shutil.copy(shared_model.model.path / RECORD, broken)
     np.savez(broken / WEIGHTS, **arrays)
-    model = replace(trained, model=TrainedModel(broken))
+    model, examples = TrainedModel(broken), shared_model.inputs.examples
     with pytest.raises(RootstockError, match=r"export\.weights: .* beyond the range of float16"):
-        exported(model, new_context("broken"), "float16", False)
-    exported(model, new_context("wide"), "bfloat16", False)
+        exported(model, examples, new_context("broken"), "float16", False)
+    exported(model, examples, new_context("wide"), "bfloat16", False)

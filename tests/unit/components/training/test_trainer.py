@@ -22,18 +22,13 @@ from components.stage import Context
 from components.training.recipe import TrainerInputs
 from components.training.settings import EarlyStopping, Training
 from components.training.trainer import Trainer
-from models.balancing.loss_based.uncertainty import Uncertainty
 from models.description import read_description
 from models.lazy import keras
 from models.model_files import RECORD, WEIGHTS
 from models.tasks.base import Task
 from models.tasks.binary import BinaryTask
-from models.trunks.encoders.residual_convnet import ResidualConvnet
-from models.trunks.scratch import Scratch
+from tests.shared import RECIPE, SIZES, SMALL, Trained
 from tests.trainer_data import COLUMNS_ONLY, FEATURES, TASKS, write_inputs
-
-SMALL = Scratch(width=16, image=ResidualConvnet(widths=(8,)))
-SIZES = {"train": 150, "val": 40}
 
 
 @dataclass
@@ -84,25 +79,20 @@ def loss_of_bright(model: TrainedModel, inputs: TrainerInputs) -> float:
 
 
 @dataclass(frozen=True)
-class Trained:
+class Run:
     model: TrainedModel
     told: Listener
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(shared_model: Trained, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The shared model, trained again while someone listens."""
     directory, told = tmp_path_factory.mktemp("trained"), Listener()
-    trainer = Trainer(
-        tasks=TASKS,
-        trunk=SMALL,
-        balancing=Uncertainty(),
-        training=Training(epochs=12, batch_size=32, learning_rate=0.02),
-    )
-    model = trainer.run(write_inputs(directory, SIZES), context(directory, told)).model
-    return Trained(model, told)
+    model = Trainer.of(RECIPE).run(shared_model.inputs, context(directory, told)).model
+    return Run(model, told)
 
 
-def test_it_learns_every_task(trained: Trained) -> None:
+def test_it_learns_every_task(trained: Run) -> None:
     last = history(trained.model)["epochs"][-1]
     assert last["val_bright_auc"] > 0.95
     assert last["val_tint_accuracy"] > 0.95
@@ -110,7 +100,7 @@ def test_it_learns_every_task(trained: Trained) -> None:
     assert last["val_value_rmse"] < 1.5  # the label's deviation is 3
 
 
-def test_it_reports_steps_epochs_and_figures(trained: Trained) -> None:
+def test_it_reports_steps_epochs_and_figures(trained: Run) -> None:
     steps = math.ceil(SIZES["train"] / 32)
     assert trained.told.steps[-1] == (12 * steps, 12 * steps, "steps")
     assert sorted(done for done, *_ in trained.told.steps) == [d for d, *_ in trained.told.steps]
@@ -120,12 +110,12 @@ def test_it_reports_steps_epochs_and_figures(trained: Trained) -> None:
     assert trained.told.figures["val_bright_auc"] == round(last["val_bright_auc"], 4)
 
 
-def test_it_writes_what_rebuilds_the_model_and_its_history(trained: Trained) -> None:
+def test_it_writes_what_rebuilds_the_model_and_its_history(trained: Run) -> None:
     files = {str(p.relative_to(trained.model.path)) for p in trained.model.path.rglob("*")}
     assert files == {RECORD, WEIGHTS, "history.json"}
 
 
-def test_a_description_needs_no_tensorflow(trained: Trained) -> None:
+def test_a_description_needs_no_tensorflow(trained: Run) -> None:
     description = read_description(trained.model.path)
     assert description.features == FEATURES
     assert [t.task for t in description.targets] == list(TASKS)
@@ -141,10 +131,8 @@ def test_a_description_needs_no_tensorflow(trained: Trained) -> None:
 
 
 @pytest.mark.slow
-def test_the_same_run_gives_the_same_figures(tmp_path: Path) -> None:
-    inputs = write_inputs(tmp_path, SIZES)
-    runs = [quick(TASKS).run(inputs, context(tmp_path / name)).model for name in "ab"]
-    first, second = (history(m)["epochs"][-1] for m in runs)
+def test_the_same_run_gives_the_same_figures(trained: Run, shared_model: Trained) -> None:
+    first, second = (history(m)["epochs"][-1] for m in (trained.model, shared_model.model))
     for name, value in first.items():
         if not name.endswith("seconds"):
             assert second[name] == pytest.approx(value, abs=1e-6, nan_ok=True), name

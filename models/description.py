@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -26,4 +27,9 @@ def read_description(directory: Path) -> Description:
     Raises:
         OSError, ValueError: there is none, or it cannot be read.
     """
-    return TypeAdapter(Description).validate_json((directory / RECORD).read_bytes())
+    return _adapter().validate_json((directory / RECORD).read_bytes())
+
+
+@cache
+def _adapter() -> TypeAdapter[Description]:
+    return TypeAdapter(Description)

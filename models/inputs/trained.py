@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -24,7 +25,12 @@ def read_features(directory: Path) -> tuple[Feature, ...]:
     Raises:
         OSError, ValueError: its record is missing or cannot be read.
     """
-    return TypeAdapter(_Record).validate_json((directory / RECORD).read_bytes()).features
+    return _adapter().validate_json((directory / RECORD).read_bytes()).features
+
+
+@cache
+def _adapter() -> TypeAdapter[_Record]:
+    return TypeAdapter(_Record)
 
 
 def as_trained(inputs: tuple[Input, ...], trained: tuple[Feature, ...]) -> tuple[Feature, ...]:

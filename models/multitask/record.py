@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -54,5 +55,6 @@ def read_record(directory: Path) -> ModelRecord:
     return _adapter().validate_json((directory / RECORD).read_bytes()).with_saved_files(directory)
 
 
+@cache
 def _adapter() -> TypeAdapter[ModelRecord]:
     return TypeAdapter(ModelRecord)

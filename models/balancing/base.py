@@ -24,11 +24,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.lazy import keras
+from models.config import STRICT
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
-
-TRAINING_HALF, VALIDATION_HALF = 0, 1
-"""The two halves of a batch that bilevel methods work with: see `Lookahead`."""
 
 
 class Balancer:
@@ -43,7 +41,7 @@ class Balancer:
         self.variables: list[keras.Variable] = []
         self._task_weights = [float(t.task.weight) for t in targets]
 
-    def task_weights(self, dtype: str = "float32") -> keras.KerasTensor:
+    def task_weights(self, dtype: str = "float32") -> Tensor:
         """The tasks' own weights from the spec, [tasks]."""
         return keras.ops.convert_to_tensor(self._task_weights, dtype)
 
@@ -55,7 +53,7 @@ class LossBalancer(Balancer, ABC):
     """Combines a vector of losses into the scalar to minimise."""
 
     @abstractmethod
-    def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def __call__(self, losses: Tensor, present: Tensor) -> Tensor:
         """The scalar to differentiate, computed with `keras.ops`.
 
         Args:
@@ -69,9 +67,7 @@ class HindsightBalancer(LossBalancer):
     """A method that learns from the effect of the update: one extra forward pass per step."""
 
     @abstractmethod
-    def after_update(
-        self, before: keras.KerasTensor, after: keras.KerasTensor, present: keras.KerasTensor
-    ) -> None:
+    def after_update(self, before: Tensor, after: Tensor, present: Tensor) -> None:
         """Update the method's variables.
 
         Args:
@@ -90,22 +86,23 @@ class Lookahead(ABC):
     learning_rate: of the model's heads. A transfer mode may train the trunk at a lower rate.
     """
 
-    learning_rate: keras.KerasTensor
+    TRAINING, VALIDATION = 0, 1
+    learning_rate: Tensor
 
     @abstractmethod
-    def losses(self, half: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    def losses(self, half: int) -> tuple[Tensor, Tensor]:
         """Losses [tasks] and present tasks [tasks], see `LossBalancer.__call__`."""
 
     @abstractmethod
-    def task_gradients(self, half: int) -> keras.KerasTensor:
+    def task_gradients(self, half: int) -> Tensor:
         """Gradient of each task's loss by all model parameters: [tasks, parameters]."""
 
     @abstractmethod
-    def gradient(self, half: int, weights: keras.KerasTensor) -> keras.KerasTensor:
+    def gradient(self, half: int, weights: Tensor) -> Tensor:
         """Gradient of the weighted sum of the losses, in one backward pass: [parameters]."""
 
     @abstractmethod
-    def shifted(self, by: keras.KerasTensor) -> AbstractContextManager[None]:
+    def shifted(self, by: Tensor) -> AbstractContextManager[None]:
         """Add `by` [parameters] to the model parameters inside the context; restore them after."""
 
 
@@ -130,13 +127,13 @@ class TaskGradients:
         parameters.
     """
 
-    losses: keras.KerasTensor
-    present: keras.KerasTensor
-    gradients: keras.KerasTensor
-    gramian: keras.KerasTensor
-    representation: keras.KerasTensor | None
+    losses: Tensor
+    present: Tensor
+    gradients: Tensor
+    gramian: Tensor
+    representation: Tensor | None
 
-    def weighted_sum(self, weights: keras.KerasTensor) -> keras.KerasTensor:
+    def weighted_sum(self, weights: Tensor) -> Tensor:
         """The gradients weighted by float32 [tasks] and summed: [batch, features]."""
         return keras.ops.tensordot(weights, self.gradients, 1)
 
@@ -162,12 +159,12 @@ class GradientBalancer(Balancer, ABC):
         """Whether the method has variables that `prepare` creates."""
         return type(self).prepare is not GradientBalancer.prepare
 
-    def objective(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def objective(self, losses: Tensor, present: Tensor) -> Tensor:
         """The scalar that towers and heads minimise: see `LossBalancer.__call__`."""
         return keras.ops.sum(present * self.task_weights() * losses)
 
     @abstractmethod
-    def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor | None]:
+    def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor | None]:
         """The combined gradient [batch, features] and its task weights [tasks], None if it has
         none.
 
@@ -180,9 +177,7 @@ class GramianBalancer(GradientBalancer):
     """A method that needs inner products only: it returns a weighted sum of the gradients."""
 
     @abstractmethod
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         """Weights of the tasks' gradients, float64 [tasks].
 
         Args:
@@ -192,7 +187,7 @@ class GramianBalancer(GradientBalancer):
             present: float64 [tasks].
         """
 
-    def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor]:
         ops = keras.ops
         gramian, losses, present = (
             ops.cast(t, "float64") for t in (tasks.gramian, tasks.losses, tasks.present)
@@ -208,6 +203,7 @@ class GramianBalancer(GradientBalancer):
 class Balancing(ABC):
     """The spec of a balancing method: a frozen dataclass with a literal `name`, one per file."""
 
+    __pydantic_config__ = STRICT
     name: str
 
     def check(self, tasks: Collection[str]) -> None:  # noqa: B027 - most methods accept any tasks

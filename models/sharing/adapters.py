@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
 from models.lazy import keras
-from models.sharing.base import Shared, Sharing, branch_inputs
+from models.sharing.base import MakeTrunk, Shared, Sharing, branch_inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +21,12 @@ class Adapters(Sharing):
     width: units of the bottleneck between an adapter's two layers.
     """
 
-    __pydantic_config__ = STRICT
     one_trunk: ClassVar[bool] = False
     gradients_meet: ClassVar[Literal["parameters"]] = "parameters"
     name: Literal["adapters"] = "adapters"
     width: Annotated[int, Field(ge=1)] = 16
 
-    def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
+    def build(self, make_trunk: MakeTrunk, tasks: tuple[str, ...]) -> Shared:
         from models.sharing.layers.adapter import Adapter
         from models.trunks.stages import Walk
 

@@ -10,10 +10,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from models.balancing.base import Balancing, GradientBalancing
-from models.lazy import keras
+from models.config import STRICT
+from models.lazy import Tensor, keras
 
 Widths = tuple[Annotated[int, Field(ge=1)], ...]
 """Units of consecutive dense layers."""
+
+MakeTrunk = Callable[[], "keras.Model"]
+"""Returns a new trunk with its own weights."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +50,15 @@ class Sharing(ABC):
     gradients_meet: where per-task gradients share a common tensor; None if they never do.
     """
 
+    __pydantic_config__ = STRICT
     one_trunk: ClassVar[bool] = True
     gradients_meet: ClassVar[Literal["representation", "parameters"] | None] = "representation"
     name: str
     towers: Widths = ()
 
     @abstractmethod
-    def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
+    def build(self, make_trunk: MakeTrunk, tasks: tuple[str, ...]) -> Shared:
         """Build the trunks that the scheme needs, and the layers between them and the heads.
-
-        make_trunk: returns a new trunk with its own weights.
 
         Raises:
             ValueError: the scheme cannot split a trunk of this kind into stages.
@@ -83,14 +86,12 @@ def check_balancing(sharing: Sharing, balancing: Balancing) -> None:
         )
 
 
-def representation_input(trunk: keras.Model) -> keras.KerasTensor:
+def representation_input(trunk: keras.Model) -> Tensor:
     """A symbolic input with the shape of the trunk's output."""
     return keras.Input(trunk.output.shape[1:], name="representation")
 
 
-def branch_inputs(
-    tasks: tuple[str, ...], ends: list[keras.KerasTensor]
-) -> dict[str, keras.KerasTensor]:
+def branch_inputs(tasks: tuple[str, ...], ends: list[Tensor]) -> dict[str, Tensor]:
     """A symbolic input for each task with the shape of the trunk output for this task."""
     return {
         task: keras.Input(end.shape[1:], name=f"{task}_end")
@@ -98,6 +99,6 @@ def branch_inputs(
     }
 
 
-def weighted_sum(weights: keras.KerasTensor, parts: keras.KerasTensor) -> keras.KerasTensor:
+def weighted_sum(weights: Tensor, parts: Tensor) -> Tensor:
     """Weighted sum of parts [batch, parts, width] with weights [batch, parts]: [batch, width]."""
     return keras.ops.einsum("bp,bpw->bw", weights, parts)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
-from models.lazy import keras
-from models.sharing.base import Shared, Sharing, Widths
+from models.sharing.base import MakeTrunk, Shared, Sharing, Widths
 from models.sharing.ple import PLE
 
 
@@ -23,13 +20,12 @@ class CGC(Sharing):
     widths: units of each expert's layers.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["cgc"] = "cgc"
     shared_experts: Annotated[int, Field(ge=1)] = 2
     task_experts: Annotated[int, Field(ge=1)] = 1
     widths: Annotated[Widths, Field(min_length=1)] = (64,)
 
-    def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
+    def build(self, make_trunk: MakeTrunk, tasks: tuple[str, ...]) -> Shared:
         one_level = PLE(
             shared_experts=self.shared_experts,
             task_experts=self.task_experts,

@@ -8,9 +8,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
 from models.lazy import keras
-from models.sharing.base import Shared, Sharing, branch_inputs
+from models.sharing.base import MakeTrunk, Shared, Sharing, branch_inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,21 +24,18 @@ class CrossStitch(Sharing):
         rest equally.
     """
 
-    __pydantic_config__ = STRICT
     one_trunk: ClassVar[bool] = False
     name: Literal["cross_stitch"] = "cross_stitch"
     own: Annotated[float, Field(gt=0, le=1)] = 0.9
 
-    def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
+    def build(self, make_trunk: MakeTrunk, tasks: tuple[str, ...]) -> Shared:
         from models.sharing.layers.stitch import Stitch
 
         return stitched(make_trunk, tasks, lambda stage: Stitch(stage, tasks, self.own))
 
 
 def stitched(
-    make_trunk: Callable[[], keras.Model],
-    tasks: tuple[str, ...],
-    make_stitch: Callable[[str], keras.Layer],
+    make_trunk: MakeTrunk, tasks: tuple[str, ...], make_stitch: Callable[[str], keras.Layer]
 ) -> Shared:
     """One trunk per task with a stitch layer after each stage.
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
-from models.lazy import keras
-from models.sharing.base import Shared
+from models.sharing.base import MakeTrunk, Shared
 from models.sharing.mmoe import MMoE, gated
 
 
@@ -27,7 +24,6 @@ class DSelectK(MMoE):
     depend on the example.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["dselect_k"] = "dselect_k"  # type: ignore[assignment]
     selected: Annotated[int, Field(ge=1)] = 2
     temperature: Annotated[float, Field(gt=0)] = 1.0
@@ -50,7 +46,7 @@ class DSelectK(MMoE):
                 f" {self.selected}"
             )
 
-    def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
+    def build(self, make_trunk: MakeTrunk, tasks: tuple[str, ...]) -> Shared:
         from models.sharing.layers.selector import Selector
 
         def gate(task: str) -> Selector:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from models.config import STRICT
 from models.lazy import keras
-from models.sharing.base import Shared, Sharing, representation_input
+from models.sharing.base import MakeTrunk, Shared, Sharing, representation_input
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,10 +16,9 @@ class Hard(Sharing):
     The cheapest scheme, and the one that benefits most from related tasks.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["hard"] = "hard"
 
-    def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
+    def build(self, make_trunk: MakeTrunk, tasks: tuple[str, ...]) -> Shared:
         trunk = make_trunk()
         representation = representation_input(trunk)
         branches = keras.Model(representation, dict.fromkeys(tasks, representation))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
-from models.lazy import keras
-from models.sharing.base import Shared, Sharing
+from models.sharing.base import MakeTrunk, Shared, Sharing
 from models.sharing.cross_stitch import stitched
 
 
@@ -27,12 +24,11 @@ class LTB(Sharing):
     temperature: initial temperature of the sampling; it falls with the square root of the steps.
     """
 
-    __pydantic_config__ = STRICT
     one_trunk: ClassVar[bool] = False
     name: Literal["ltb"] = "ltb"
     temperature: Annotated[float, Field(gt=0)] = 5.0
 
-    def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
+    def build(self, make_trunk: MakeTrunk, tasks: tuple[str, ...]) -> Shared:
         from models.sharing.layers.stitch import Branching
 
         return stitched(make_trunk, tasks, lambda stage: Branching(stage, tasks, self.temperature))

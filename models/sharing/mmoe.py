@@ -8,9 +8,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
 from models.lazy import keras
-from models.sharing.base import Shared, Sharing, Widths, representation_input, weighted_sum
+from models.sharing.base import (
+    MakeTrunk,
+    Shared,
+    Sharing,
+    Widths,
+    representation_input,
+    weighted_sum,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +29,11 @@ class MMoE(Sharing):
     experts: number of experts. widths: units of each expert's layers.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["mmoe"] = "mmoe"
     experts: Annotated[int, Field(ge=1)] = 4
     widths: Annotated[Widths, Field(min_length=1)] = (64,)
 
-    def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
+    def build(self, make_trunk: MakeTrunk, tasks: tuple[str, ...]) -> Shared:
         from models.sharing.layers.gate import Gate
 
         sources = tuple(f"expert{i}" for i in range(self.experts))

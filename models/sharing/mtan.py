@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from models.config import STRICT
-from models.lazy import keras
-from models.sharing.base import Shared, Sharing
+from models.lazy import Tensor, keras
+from models.sharing.base import MakeTrunk, Shared, Sharing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +21,10 @@ class MTAN(Sharing):
     convolution.
     """
 
-    __pydantic_config__ = STRICT
     one_trunk: ClassVar[bool] = False
     name: Literal["mtan"] = "mtan"
 
-    def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
+    def build(self, make_trunk: MakeTrunk, tasks: tuple[str, ...]) -> Shared:
         from models.trunks.stages import Walk
 
         trunk = make_trunk()
@@ -45,7 +43,7 @@ class MTAN(Sharing):
         return Shared(whole, keras.Model(inputs, branches))
 
 
-def _attention_modules(stages: Sequence[keras.KerasTensor], task: str) -> keras.KerasTensor:
+def _attention_modules(stages: Sequence[Tensor], task: str) -> Tensor:
     """The task's attention modules, one per stage output: the output of the last one."""
     layers, previous = keras.layers, None
     for i, stage in enumerate(stages):
@@ -62,7 +60,7 @@ def _attention_modules(stages: Sequence[keras.KerasTensor], task: str) -> keras.
     return previous
 
 
-def _resized(previous: keras.KerasTensor, stage: keras.KerasTensor, name: str) -> keras.KerasTensor:
+def _resized(previous: Tensor, stage: Tensor, name: str) -> Tensor:
     """The previous module's output, in the size and with the channels of this stage."""
     layers, channels = keras.layers, stage.shape[-1]
     if len(stage.shape) < len(previous.shape):

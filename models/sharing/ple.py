@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
-from models.lazy import keras
-from models.sharing.base import Shared, Sharing, Widths, representation_input, weighted_sum
+from models.lazy import Tensor, keras
+from models.sharing.base import (
+    MakeTrunk,
+    Shared,
+    Sharing,
+    Widths,
+    representation_input,
+    weighted_sum,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +31,13 @@ class PLE(Sharing):
     experts per level and task. widths: units of each expert's layers. levels: number of levels.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["ple"] = "ple"
     shared_experts: Annotated[int, Field(ge=1)] = 2
     task_experts: Annotated[int, Field(ge=1)] = 1
     widths: Annotated[Widths, Field(min_length=1)] = (64,)
     levels: Annotated[int, Field(ge=1)] = 2
 
-    def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
+    def build(self, make_trunk: MakeTrunk, tasks: tuple[str, ...]) -> Shared:
         trunk = make_trunk()
         representation = representation_input(trunk)
         shared, by_task = representation, dict.fromkeys(tasks, representation)
@@ -62,19 +66,15 @@ class _Level:
     def __init__(self, scheme: PLE, tasks: tuple[str, ...], prefix: str) -> None:
         self.scheme, self.tasks, self.prefix = scheme, tasks, prefix
 
-    def shared(self, x: keras.KerasTensor) -> keras.KerasTensor:
+    def shared(self, x: Tensor) -> Tensor:
         """Outputs of the shared experts: [batch, experts, width]."""
         return self._experts(SHARED, self.scheme.shared_experts, x)
 
-    def combine(
-        self, task: str, x: keras.KerasTensor, shared: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def combine(self, task: str, x: Tensor, shared: Tensor) -> Tensor:
         """The gated mixture of a task's own experts and of the shared experts' outputs `shared`."""
         return self._mixture(task, x, {task: self._task_experts(task, x), SHARED: shared})
 
-    def inner(
-        self, shared: keras.KerasTensor, by_task: dict[str, keras.KerasTensor]
-    ) -> tuple[keras.KerasTensor, dict[str, keras.KerasTensor]]:
+    def inner(self, shared: Tensor, by_task: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """The inputs of the next level: for its shared experts, and for each task."""
         outputs = {task: self._task_experts(task, x) for task, x in by_task.items()}
         outputs[SHARED] = self.shared(shared)
@@ -84,17 +84,15 @@ class _Level:
         }
         return self._mixture(SHARED, shared, outputs), mixtures
 
-    def _task_experts(self, task: str, x: keras.KerasTensor) -> keras.KerasTensor:
+    def _task_experts(self, task: str, x: Tensor) -> Tensor:
         return self._experts(task, self.scheme.task_experts, x)
 
-    def _experts(self, owner: str, count: int, x: keras.KerasTensor) -> keras.KerasTensor:
+    def _experts(self, owner: str, count: int, x: Tensor) -> Tensor:
         from models.sharing.layers.experts import Experts
 
         return Experts(count, self.scheme.widths, name=f"{self.prefix}{owner}_experts")(x)
 
-    def _mixture(
-        self, reader: str, x: keras.KerasTensor, outputs: dict[str, keras.KerasTensor]
-    ) -> keras.KerasTensor:
+    def _mixture(self, reader: str, x: Tensor, outputs: dict[str, Tensor]) -> Tensor:
         """The weighted sum of all experts' outputs, with weights from the gate of `reader`."""
         from models.sharing.layers.gate import Gate
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
 from models.lazy import keras
-from models.sharing.base import Shared, Sharing, branch_inputs
+from models.sharing.base import MakeTrunk, Shared, Sharing, branch_inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +21,12 @@ class Soft(Sharing):
     strength: factor of the penalty, the sum of squared distances of all weights from their means.
     """
 
-    __pydantic_config__ = STRICT
     one_trunk: ClassVar[bool] = False
     gradients_meet: ClassVar[None] = None
     name: Literal["soft"] = "soft"
     strength: Annotated[float, Field(gt=0)] = 1e-3
 
-    def build(self, make_trunk: Callable[[], keras.Model], tasks: tuple[str, ...]) -> Shared:
+    def build(self, make_trunk: MakeTrunk, tasks: tuple[str, ...]) -> Shared:
         from models.sharing.layers.tether import Tether
         from models.trunks.stages import Walk, add_suffix
 

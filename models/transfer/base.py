@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from models.config import STRICT
 from models.lazy import keras
 
 TrunkRate = Annotated[float, Field(gt=0)]
@@ -49,6 +50,7 @@ class Transfer(ABC):
     them; its scale and offset train like other weights.
     """
 
+    __pydantic_config__ = STRICT
     name: str
 
     @abstractmethod

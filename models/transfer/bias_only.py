@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from models.config import STRICT
 from models.lazy import keras
 from models.transfer.base import Phase, Plan, Transfer, TransferError, TrunkRate, at_rate
 
@@ -20,7 +19,6 @@ class BiasOnly(Transfer):
     trunk_rate: of the biases, which need higher rates than training all weights (section 3.1).
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["bias_only"] = "bias_only"
     trunk_rate: TrunkRate = 0.5
 

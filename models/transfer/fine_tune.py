@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from models.config import STRICT
 from models.lazy import keras
 from models.transfer.base import Phase, Plan, Transfer, TrunkRate, at_rate
 
@@ -18,7 +17,6 @@ class FineTune(Transfer):
         5e-5, as for BERT (Devlin et al. 2019, Appendix A.3: 2e-5 to 5e-5).
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["fine_tune"] = "fine_tune"
     trunk_rate: TrunkRate = 0.05
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from models.config import STRICT
 from models.lazy import keras
 from models.transfer.base import Phase, Plan, Transfer
 
@@ -18,7 +17,6 @@ class Frozen(Transfer):
         every epoch. The trained and served model is the same in both cases.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["frozen"] = "frozen"
     embed: bool = True
 

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
 from models.lazy import keras
 from models.transfer.base import Phase, Plan, Transfer, TrunkRate, at_rate
 from models.transfer.layers.depth import variables_by_depth
@@ -24,7 +23,6 @@ class Gradual(Transfer):
     trunk_rate: of the trunk's weights.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["gradual"] = "gradual"
     head_epochs: Annotated[int, Field(ge=0)] = 0
     epochs_per_group: Annotated[int, Field(ge=1)] = 1

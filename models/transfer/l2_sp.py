@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.transfer.base import Phase, Plan, Transfer, TrunkRate, at_rate
 
 
@@ -23,7 +22,6 @@ class L2SP(Transfer):
     trunk_rate: of the trunk's weights.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["l2_sp"] = "l2_sp"
     alpha: Annotated[float, Field(gt=0)] = 0.01
     trunk_rate: TrunkRate = 0.05
@@ -49,6 +47,6 @@ class _TowardsStart:
     def __init__(self, alpha: float, start: Any, before: Any) -> None:
         self.alpha, self.start, self.before = alpha, start, before
 
-    def __call__(self, value: keras.KerasTensor) -> keras.KerasTensor:
+    def __call__(self, value: Tensor) -> Tensor:
         penalty = self.alpha / 2 * keras.ops.sum(keras.ops.square(value - self.start))
         return penalty if self.before is None else penalty + self.before(value)

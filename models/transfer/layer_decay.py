@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
 from models.lazy import keras
 from models.transfer.base import Phase, Plan, Transfer, TrunkRate
 from models.transfer.layers.depth import variables_by_depth
@@ -22,7 +21,6 @@ class LayerDecay(Transfer):
     trunk_rate: of the group nearest to the heads.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["layer_decay"] = "layer_decay"
     decay: Annotated[float, Field(gt=0, le=1)] = 0.8
     trunk_rate: TrunkRate = 0.1

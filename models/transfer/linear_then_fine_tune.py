@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
 from models.lazy import keras
 from models.transfer.base import Phase, Plan, Transfer, TrunkRate, at_rate
 
@@ -22,7 +21,6 @@ class LinearThenFineTune(Transfer):
     trunk_rate: of the trunk's weights afterwards.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["linear_then_fine_tune"] = "linear_then_fine_tune"
     head_epochs: Annotated[int, Field(ge=1)] = 3
     trunk_rate: TrunkRate = 0.05

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
 from models.lazy import keras
 from models.transfer.base import Phase, Plan, Transfer, TransferError, TrunkRate, at_rate
 from models.transfer.layers.low_rank import add_low_rank, can_adapt, merge_low_rank
@@ -29,7 +28,6 @@ class Lora(Transfer):
     trunk_rate: of A and B.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["lora"] = "lora"
     rank: Annotated[int, Field(ge=1)] = 8
     alpha: Annotated[float, Field(gt=0)] = 16.0

@@ -13,19 +13,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
 from models.inputs.base import Feature, Input
 from models.inputs.image import ImageFeature
 from models.lazy import keras
 from models.trunks.base import Trunk, TrunkError, keras_input
-from models.trunks.pretrained import (
-    check_images,
-    joined,
-    name_groups,
-    only,
-    pixels,
-    pooled,
-)
+from models.trunks.pretrained import check_images, joined, name_groups, only, pixels, pooled
 from models.trunks.sources.reachability import unreachable
 
 IMAGENET = "imagenet"
@@ -47,7 +39,6 @@ class Applications(Trunk):
     pretrained: false for the same architecture with random weights.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["applications"] = "applications"
     model: str
     weights: str = field(default=IMAGENET, metadata={"fingerprint": False, "path": True})

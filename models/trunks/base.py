@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from models.config import STRICT
 from models.inputs.base import Feature, Input
 from models.inputs.encodings import Reading, Words
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
 
 class TrunkError(ValueError):
@@ -20,6 +21,7 @@ class Trunk(ABC):
     A trunk is a frozen dataclass with a literal `name`, one per file in `models/trunks`.
     """
 
+    __pydantic_config__ = STRICT
     name: str
 
     @property
@@ -75,7 +77,7 @@ class Trunk(ABC):
         return self
 
 
-def keras_input(feature: Feature) -> keras.KerasTensor:
+def keras_input(feature: Feature) -> Tensor:
     """The symbolic input of a preprocessed feature."""
     return keras.Input(feature.shape, dtype=feature.dtype, name=feature.name)
 

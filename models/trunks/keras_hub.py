@@ -9,22 +9,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
 from models.inputs.base import Feature, Input
 from models.inputs.encodings import Reading, Tokens
 from models.inputs.image import ImageFeature, ImageInput
 from models.inputs.sources.presets import CONFIG, local_preset
 from models.inputs.text import TextInput
 from models.inputs.tokens import TokensFeature
-from models.lazy import keras, load
+from models.lazy import Tensor, keras, load
 from models.trunks.base import Trunk, TrunkError, keras_input
-from models.trunks.pretrained import (
-    joined,
-    name_groups,
-    only,
-    pixels,
-    pooled,
-)
+from models.trunks.pretrained import joined, name_groups, only, pixels, pooled
 from models.trunks.sources.presets import check_preset, fetched_preset, is_text
 
 CONVERTER = "image_converter.json"
@@ -46,7 +39,6 @@ class KerasHub(Trunk):
     pretrained: false for the same architecture with random weights.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["keras_hub"] = "keras_hub"
     preset: str = field(metadata={"fingerprint": False, "path": True})
     length: Annotated[int, Field(ge=3)] = 128
@@ -195,7 +187,7 @@ class KerasHub(Trunk):
             ) from e
 
 
-def _present(ids: keras.KerasTensor, feature: TokensFeature) -> keras.KerasTensor:
+def _present(ids: Tensor, feature: TokensFeature) -> Tensor:
     """Mask int32 [batch, length]: 1 up to the last token that is not padding, else 0.
 
     A token inside the text may have the padding id: in GPT-2, id 0 is "!".
@@ -206,9 +198,7 @@ def _present(ids: keras.KerasTensor, feature: TokensFeature) -> keras.KerasTenso
     return ops.cast(ops.greater(remaining, 0), "int32")
 
 
-def _token_input(
-    name: str, ids: keras.KerasTensor, present: keras.KerasTensor
-) -> keras.KerasTensor:
+def _token_input(name: str, ids: Tensor, present: Tensor) -> Tensor:
     """The value of the backbone input of this name."""
     if name.endswith("token_ids"):
         return ids

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from models.inputs.base import Feature, Input
 from models.inputs.image import ImageInput
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.trunks.base import TrunkError
 
 F = TypeVar("F")
@@ -77,9 +77,7 @@ def check_images(inputs: tuple[Input, ...], trunk: str) -> list[str]:
     ]
 
 
-def pixels(
-    image: keras.KerasTensor, side: tuple[int, int] | None, channels: int = 3
-) -> keras.KerasTensor:
+def pixels(image: Tensor, side: tuple[int, int] | None, channels: int = 3) -> Tensor:
     """uint8 images as float32 [batch, *side, channels] from 0 to 255; grey images are repeated.
 
     side: height and width to resize to; None keeps the size.
@@ -91,9 +89,7 @@ def pixels(
     return x if x.shape[-1] == channels else keras.ops.repeat(x, channels, axis=-1)
 
 
-def pooled(
-    x: keras.KerasTensor, how: str, present: keras.KerasTensor | None = None
-) -> keras.KerasTensor:
+def pooled(x: Tensor, how: str, present: Tensor | None = None) -> Tensor:
     """Pools [batch, ..., width] to [batch, width]: the mean over all positions, or the first one.
 
     how: `first`, or anything else for the mean. present: [batch, positions], 1 for the positions
@@ -109,7 +105,7 @@ def pooled(
     return keras.ops.sum(x * weights, axis=1) / keras.ops.maximum(keras.ops.sum(weights, axis=1), 1)
 
 
-def joined(encoded: list[keras.KerasTensor]) -> keras.KerasTensor:
+def joined(encoded: list[Tensor]) -> Tensor:
     """The representations of all inputs, concatenated."""
     if len(encoded) == 1:
         return encoded[0]

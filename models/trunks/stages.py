@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class TrunkStage:
 
     name: str
     nodes: tuple[Any, ...]
-    output: keras.KerasTensor
+    output: Tensor
 
 
 def stages_of(trunk: keras.Model) -> tuple[TrunkStage, ...]:
@@ -64,7 +64,7 @@ class Walk:
     It calls the trunk's own layers: several walks through one trunk share its weights.
     """
 
-    def __init__(self, trunk: keras.Model, inputs: dict[str, keras.KerasTensor]) -> None:
+    def __init__(self, trunk: keras.Model, inputs: dict[str, Tensor]) -> None:
         """inputs: symbolic inputs by feature, used instead of the trunk's own."""
         self.stages = stages_of(trunk)
         if not self.stages:
@@ -81,7 +81,7 @@ class Walk:
         other.stages, other._values, other._next = self.stages, dict(self._values), self._next
         return other
 
-    def step(self) -> keras.KerasTensor:
+    def step(self) -> Tensor:
         """Run the next stage and return its output."""
         stage = self.stages[self._next]
         for node in stage.nodes:
@@ -91,7 +91,7 @@ class Walk:
         self._next += 1
         return self._values[id(stage.output)]
 
-    def replace_output(self, x: keras.KerasTensor) -> None:
+    def replace_output(self, x: Tensor) -> None:
         """Replace the output of the last stage by `x`, of the same shape."""
         self._values[id(self.stages[self._next - 1].output)] = x
 
@@ -102,7 +102,7 @@ def add_suffix(trunk: keras.Model, suffix: str) -> None:
         operation.name = f"{operation.name}_{suffix}"
 
 
-def step_all(walks: Iterable[Walk]) -> list[keras.KerasTensor]:
+def step_all(walks: Iterable[Walk]) -> list[Tensor]:
     """Run the next stage of each walk and return the outputs."""
     return [walk.step() for walk in walks]
 

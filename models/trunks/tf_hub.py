@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from models.config import STRICT
 from models.inputs.base import Feature, Input
 from models.inputs.encodings import Raw, Reading
 from models.inputs.image import ImageFeature, ImageInput
 from models.inputs.raw_text import RawTextFeature
 from models.inputs.text import TextInput
-from models.lazy import keras, tf
+from models.lazy import Tensor, keras, tf
 from models.trunks.base import Trunk, TrunkError, keras_input
 from models.trunks.pretrained import joined, only, pixels, pooled
 from models.trunks.sources.hub_handles import check_module, module_directory
@@ -40,7 +39,6 @@ class TfHub(Trunk):
     side: height and width to resize images to, for modules that accept any size.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["tf_hub"] = "tf_hub"
     handle: str = field(metadata={"fingerprint": False, "path": True})
     preprocess: str = field(default="", metadata={"fingerprint": False, "path": True})
@@ -103,7 +101,7 @@ class TfHub(Trunk):
     def _handles(self) -> tuple[str, ...]:
         return tuple(self._named().values())
 
-    def _encode_image(self, module: AdoptedModule, image: keras.KerasTensor) -> keras.KerasTensor:
+    def _encode_image(self, module: AdoptedModule, image: Tensor) -> Tensor:
         spec = module.module_input_spec
         reads_images = (
             isinstance(spec, tf.TensorSpec) and spec.dtype.is_floating and spec.shape.rank == 4
@@ -121,9 +119,7 @@ class TfHub(Trunk):
         x = pixels(image, side, channels) / 255.0
         return self._representation(module(keras.ops.cast(x, spec.dtype.name)))
 
-    def _encode_texts(
-        self, module: AdoptedModule, texts: list[keras.KerasTensor]
-    ) -> list[keras.KerasTensor]:
+    def _encode_texts(self, module: AdoptedModule, texts: list[Tensor]) -> list[Tensor]:
         from models.trunks.layers.hub_module import AdoptedModule
 
         first = module
@@ -154,7 +150,7 @@ class TfHub(Trunk):
             outputs = prepared if received is None else received
             raise self._mismatch(f"the outputs of {self.preprocess!r}, {outputs}", spec)
 
-    def _representation(self, outputs: object) -> keras.KerasTensor:
+    def _representation(self, outputs: object) -> Tensor:
         """The output to use, pooled to [batch, width]."""
         if isinstance(outputs, Mapping):
             names = [self.output] if self.output else ["pooled_output", "default"]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from models.config import STRICT
 from models.inputs.base import Feature, Input
 from models.inputs.encodings import AsTrained, Reading
 from models.inputs.trained import as_trained, read_features
@@ -28,7 +27,6 @@ class Registry(Trunk):
     pretrained: false for the same architecture with random weights.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["registry"] = "registry"
     model: str = field(metadata={"fingerprint": False, "path": True})
     store: str = field(default="", metadata={"fingerprint": False, "path": True})

@@ -8,18 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.balancing.base import (
-    TRAINING_HALF,
-    VALIDATION_HALF,
-    Balancing,
-    BilevelBalancer,
-    Lookahead,
-    check_tasks,
-)
+from models.balancing.base import Balancing, BilevelBalancer, Lookahead, check_tasks
 from models.balancing.math.state import keep_sum, task_variables
 from models.balancing.math.weighted_sum import WeightedLosses
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 DIFFERENCE_NORM = 0.01
@@ -44,7 +36,6 @@ class AutoLambda(Balancing):
     primary: the tasks whose losses count; all tasks when empty.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["auto_lambda"] = "auto_lambda"
     primary: tuple[str, ...] = ()
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
@@ -68,23 +59,25 @@ class AutoLambdaBalancer(WeightedLosses, BilevelBalancer):
         self.is_primary, self.learning_rate = is_primary, learning_rate
         (self.learned,) = self.variables = task_variables(self.num_tasks, "learned", value=1.0)
 
-    def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def weights(self, losses: Tensor, present: Tensor) -> Tensor:
         return keras.ops.convert_to_tensor(self.learned)
 
     def update_weights(self, lookahead: Lookahead) -> None:
         ops = keras.ops
         task_weights = self.task_weights()
         before = ops.convert_to_tensor(self.learned)
-        trial = -lookahead.learning_rate * lookahead.gradient(TRAINING_HALF, task_weights * before)
+        trial = -lookahead.learning_rate * lookahead.gradient(
+            lookahead.TRAINING, task_weights * before
+        )
         with lookahead.shifted(trial):
             is_primary = ops.convert_to_tensor(self.is_primary, "float32")
-            gradient = lookahead.gradient(VALIDATION_HALF, task_weights * is_primary)
+            gradient = lookahead.gradient(lookahead.VALIDATION, task_weights * is_primary)
         norm = ops.sqrt(ops.sum(gradient**2))
         shift = gradient * DIFFERENCE_NORM / ops.maximum(norm, 1e-30)
         with lookahead.shifted(shift):
-            ahead, present = lookahead.losses(TRAINING_HALF)
+            ahead, present = lookahead.losses(lookahead.TRAINING)
         with lookahead.shifted(-shift):
-            behind, _ = lookahead.losses(TRAINING_HALF)
+            behind, _ = lookahead.losses(lookahead.TRAINING)
         # Up to a positive constant, minus the derivative of the validation loss by the weights.
         gain = present * task_weights * (ahead - behind) * norm
         mean = ops.sum(ops.abs(gain)) / ops.maximum(ops.sum(present), 1.0)

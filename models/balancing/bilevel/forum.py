@@ -7,18 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.balancing.base import (
-    TRAINING_HALF,
-    VALIDATION_HALF,
-    Balancing,
-    BilevelBalancer,
-    Lookahead,
-)
+from models.balancing.base import Balancing, BilevelBalancer, Lookahead
 from models.balancing.math.newton import minimize_on_simplex
 from models.balancing.math.state import task_variables
 from models.balancing.math.weighted_sum import WeightedLosses, softmax_over_present
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -42,7 +35,6 @@ class Forum(Balancing):
     inner_rate: learning rate of the inner steps.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["forum"] = "forum"
     rho: Annotated[float, Field(gt=0)] = 0.1
     inner_steps: Annotated[int, Field(ge=1)] = 5
@@ -67,22 +59,22 @@ class ForumBalancer(WeightedLosses, BilevelBalancer):
         (self.learned,) = task_variables(self.num_tasks, "learned", value=1.0)
         self.variables = [self.logits, self.averaged, self.steps, self.learned]
 
-    def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def weights(self, losses: Tensor, present: Tensor) -> Tensor:
         return keras.ops.convert_to_tensor(self.learned)
 
     def update_weights(self, lookahead: Lookahead) -> None:
         ops = keras.ops
         task_weights = self.task_weights()
-        before, in_training = lookahead.losses(TRAINING_HALF)
-        _, in_validation = lookahead.losses(VALIDATION_HALF)
+        before, in_training = lookahead.losses(lookahead.TRAINING)
+        _, in_validation = lookahead.losses(lookahead.VALIDATION)
         present = in_training * in_validation
         lower_weights = softmax_over_present(self.logits, present)
-        lower = lookahead.gradient(TRAINING_HALF, task_weights * lower_weights)
+        lower = lookahead.gradient(lookahead.TRAINING, task_weights * lower_weights)
         after = self._inner_losses(lookahead, task_weights * lower_weights, lower)
         gap = task_weights * (before - after)
         by_logit = lower_weights * (gap - ops.sum(lower_weights * gap))
 
-        gradients = lookahead.task_gradients(VALIDATION_HALF)
+        gradients = lookahead.task_gradients(lookahead.VALIDATION)
         norms = ops.sqrt(ops.sum(gradients**2, axis=1))
         unit = gradients / ops.maximum(norms, 1e-30)[:, None]
         inner = ops.matmul(unit, lower)
@@ -102,26 +94,20 @@ class ForumBalancer(WeightedLosses, BilevelBalancer):
         step /= ops.where(mean > 0, mean, 1.0)
         self.logits.assign_sub(self.method.learning_rate * present * step)
 
-    def _inner_losses(
-        self, lookahead: Lookahead, weights: keras.KerasTensor, gradient: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def _inner_losses(self, lookahead: Lookahead, weights: Tensor, gradient: Tensor) -> Tensor:
         """Training losses [tasks] after the inner steps; `gradient` is that of the first step."""
         shift = -self.method.inner_rate * gradient
         for _ in range(self.method.inner_steps - 1):
             with lookahead.shifted(shift):
-                gradient = lookahead.gradient(TRAINING_HALF, weights)
+                gradient = lookahead.gradient(lookahead.TRAINING, weights)
             shift -= self.method.inner_rate * gradient
         with lookahead.shifted(shift):
-            losses, _ = lookahead.losses(TRAINING_HALF)
+            losses, _ = lookahead.losses(lookahead.TRAINING)
         return losses
 
     def _shares(
-        self,
-        gramian: keras.KerasTensor,
-        inner: keras.KerasTensor,
-        lower_square: keras.KerasTensor,
-        present: keras.KerasTensor,
-    ) -> keras.KerasTensor:
+        self, gramian: Tensor, inner: Tensor, lower_square: Tensor, present: Tensor
+    ) -> Tensor:
         """The x [tasks] on the simplex that minimises, together with the best p >= 0,
         |x @ unit + p * lower|² / 2 - p * rho * lower_square.
 
@@ -133,9 +119,7 @@ class ForumBalancer(WeightedLosses, BilevelBalancer):
             ops.cast(x, "float64") for x in (gramian, inner, lower_square, present)
         )
 
-        def derivatives(
-            x: keras.KerasTensor, _: keras.KerasTensor
-        ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        def derivatives(x: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
             push = ops.maximum(self.method.rho - ops.sum(x * inner) / lower_square, 0.0)
             pushes = ops.cast(push > 0, "float64")
             hessian = gramian - pushes * inner[:, None] * inner[None] / lower_square

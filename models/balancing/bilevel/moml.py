@@ -7,18 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.balancing.base import (
-    TRAINING_HALF,
-    VALIDATION_HALF,
-    Balancing,
-    BilevelBalancer,
-    Lookahead,
-)
+from models.balancing.base import Balancing, BilevelBalancer, Lookahead
 from models.balancing.math.newton import minimize_on_simplex
 from models.balancing.math.state import task_variables
 from models.balancing.math.weighted_sum import WeightedLosses, softmax_over_present
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -36,7 +29,6 @@ class MOML(Balancing):
     the paper has a validation set; one inner step.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["moml"] = "moml"
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
 
@@ -52,19 +44,19 @@ class MOMLBalancer(WeightedLosses, BilevelBalancer):
         self.learning_rate = learning_rate
         (self.logits,) = self.variables = task_variables(self.num_tasks, "logits")
 
-    def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def weights(self, losses: Tensor, present: Tensor) -> Tensor:
         return softmax_over_present(self.logits, present)
 
     def update_weights(self, lookahead: Lookahead) -> None:
         ops = keras.ops
-        _, in_training = lookahead.losses(TRAINING_HALF)
-        _, in_validation = lookahead.losses(VALIDATION_HALF)
+        _, in_training = lookahead.losses(lookahead.TRAINING)
+        _, in_validation = lookahead.losses(lookahead.VALIDATION)
         present = in_training * in_validation
         shares = softmax_over_present(self.logits, present)
-        gradients = self.task_weights()[:, None] * lookahead.task_gradients(TRAINING_HALF)
+        gradients = self.task_weights()[:, None] * lookahead.task_gradients(lookahead.TRAINING)
         scale = -lookahead.learning_rate * ops.sum(present)
         with lookahead.shifted(scale * ops.matmul(shares, gradients)):
-            after = lookahead.task_gradients(VALIDATION_HALF)
+            after = lookahead.task_gradients(lookahead.VALIDATION)
         by_share = -ops.matmul(after, ops.transpose(gradients))
         by_logit = shares * (by_share - ops.sum(shares * by_share, axis=1, keepdims=True))
         by_logit *= present[:, None]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.balancing.base import GramianBalancer, GramianBalancing
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 ROUNDING = 1.2e-7
@@ -23,7 +22,6 @@ class AlignedMTL(GramianBalancing):
     of the method. At the representation it is the paper's Aligned-MTL-UB.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["aligned_mtl"] = "aligned_mtl"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
@@ -31,9 +29,7 @@ class AlignedMTL(GramianBalancing):
 
 
 class AlignedMTLBalancer(GramianBalancer):
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         task_weights = present * self.task_weights("float64")
         values, vectors = ops.eigh(gramian)

@@ -9,8 +9,7 @@ from pydantic import Field
 
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.newton import minimize_on_simplex
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -25,7 +24,6 @@ class CAGrad(GramianBalancing):
     radius: the paper's c. 0 is plain training.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["cagrad"] = "cagrad"
     radius: Annotated[float, Field(ge=0, lt=1)] = 0.5
 
@@ -38,17 +36,13 @@ class CAGradBalancer(GramianBalancer):
         super().__init__(targets)
         self.radius = radius
 
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         task_weights = present * self.task_weights("float64")
         with_sum = ops.matmul(gramian, task_weights)  # inner products with the summed gradient
         radius = self.radius * ops.sqrt(ops.maximum(ops.sum(task_weights * with_sum), 0))
 
-        def derivatives(
-            x: keras.KerasTensor, smoothing: keras.KerasTensor
-        ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        def derivatives(x: Tensor, smoothing: Tensor) -> tuple[Tensor, Tensor]:
             product = ops.matmul(gramian, x)
             norm = ops.sqrt(ops.maximum(ops.sum(x * product), 0) + smoothing)
             slope = product / norm

@@ -7,8 +7,7 @@ from typing import Literal
 
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.cosines import STATIONARY, cosines
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -22,7 +21,6 @@ class ConFIG(GramianBalancing):
     at the representation.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["config"] = "config"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
@@ -30,9 +28,7 @@ class ConFIG(GramianBalancing):
 
 
 class ConFIGBalancer(GramianBalancer):
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         angles = cosines(gramian, present)
         goal = self.task_weights("float64") * angles.active

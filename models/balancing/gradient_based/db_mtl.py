@@ -9,8 +9,7 @@ from pydantic import Field
 
 from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradients
 from models.balancing.math.state import task_variables
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 TINY = 1e-8
@@ -32,7 +31,6 @@ class DBMTL(GradientBalancing):
     beta: the share of the previous value that the moving average keeps is beta / step ** sigma.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["db_mtl"] = "db_mtl"
     beta: Annotated[float, Field(ge=0, lt=1)] = 0.9
     sigma: Annotated[float, Field(ge=0)] = 0.5
@@ -53,7 +51,7 @@ class DBMTLBalancer(GradientBalancer):
             self.num_tasks, "squares", "steps"
         )
 
-    def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor]:
         ops = keras.ops
         losses, present = tasks.losses + TINY, tasks.present
         new = ops.diagonal(tasks.gramian) / losses**2

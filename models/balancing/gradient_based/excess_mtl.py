@@ -10,8 +10,7 @@ from pydantic import Field
 from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradients
 from models.balancing.math.state import task_variables
 from models.balancing.math.weighted_sum import scaled_to_sum, softmax_over_present
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -32,7 +31,6 @@ class ExcessMTL(GradientBalancing):
         the official code, three epochs in the paper.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["excess_mtl"] = "excess_mtl"
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     warmup_steps: Annotated[int, Field(ge=1)] = 1
@@ -61,7 +59,7 @@ class ExcessMTLBalancer(GradientBalancer):
         self.squares = keras.Variable(zeros, trainable=False, name="squares")
         self.variables.append(self.squares)
 
-    def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor]:
         ops, present = keras.ops, tasks.present
         squares = ops.transpose(ops.sum(tasks.gradients, axis=1) ** 2)
         self.squares.assign_add(squares)
@@ -83,6 +81,6 @@ class ExcessMTLBalancer(GradientBalancer):
         return tasks.weighted_sum(weights), weights
 
 
-def _log_sum(logits: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+def _log_sum(logits: Tensor, present: Tensor) -> Tensor:
     """The logarithm of the sum of the present tasks' weights."""
     return keras.ops.logsumexp(keras.ops.where(present > 0, logits, -1e30))

@@ -10,8 +10,7 @@ from pydantic import Field
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.cosines import SMALLEST_NORM, cosines
 from models.balancing.math.newton import solve_alpha_fair
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -26,7 +25,6 @@ class FairGrad(GramianBalancing):
     alpha: 1 is `nash_mtl`; as it goes to infinity, the smallest improvement is maximised.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["fairgrad"] = "fairgrad"
     alpha: Annotated[float, Field(gt=0)] = 2.0
 
@@ -39,9 +37,7 @@ class FairGradBalancer(GramianBalancer):
         super().__init__(targets)
         self.alpha = alpha
 
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         task_weights = self.task_weights("float64")
         angles = cosines(gramian, present)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradients
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -22,7 +21,6 @@ class GradDrop(GradientBalancing):
     multiplies its gradient before the draw. There are no task weights to report.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["graddrop"] = "graddrop"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GradientBalancer:
@@ -35,7 +33,7 @@ class GradDropBalancer(GradientBalancer):
         self.random = keras.random.SeedGenerator()
         self.variables = [self.random.state]
 
-    def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor | None]:
+    def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor | None]:
         ops = keras.ops
         gradients = self.task_weights()[:, None, None] * tasks.gradients
         if tasks.representation is None:

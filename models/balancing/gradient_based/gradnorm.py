@@ -9,8 +9,7 @@ from pydantic import Field
 
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.state import SMALLEST, keep_sum, task_variables
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -30,7 +29,6 @@ class GradNorm(GramianBalancing):
     alpha: 0 asks for equal norms; larger values favour lagging tasks more.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["gradnorm"] = "gradnorm"
     alpha: Annotated[float, Field(ge=0)] = 1.5
     learning_rate: Annotated[float, Field(gt=0)] = 0.025
@@ -49,9 +47,7 @@ class GradNormBalancer(GramianBalancer):
         (self.first_losses,) = task_variables(self.num_tasks, "first_losses")
         self.variables = [self.learned, self.first_losses]
 
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         before = ops.cast(self.learned, "float64")
         first = ops.cast(self.first_losses, "float64")

@@ -10,8 +10,7 @@ from pydantic import Field
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.cosines import cosines
 from models.balancing.math.random_order import random_orders
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -28,7 +27,6 @@ class GradVac(GramianBalancing):
     decay: the weight of a step's cosine in the moving average.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["gradvac"] = "gradvac"
     decay: Annotated[float, Field(gt=0, le=1)] = 0.01
 
@@ -48,9 +46,7 @@ class GradVacBalancer(GramianBalancer):
         self.random = keras.random.SeedGenerator()
         self.variables = [self.averages, self.random.state]
 
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         angles = cosines(gramian, present)
         average = ops.cast(self.averages, "float64")

@@ -7,8 +7,7 @@ from typing import Literal
 
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.gradient_based.imtl_g import equal_projections
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -21,7 +20,6 @@ class IMTL(GramianBalancing):
     term, so that s cannot cancel it. State: s per task.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["imtl"] = "imtl"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
@@ -36,13 +34,11 @@ class IMTLBalancer(GramianBalancer):
         self.log_scales = keras.Variable(keras.ops.zeros((self.num_tasks,)), name="log_scales")
         self.variables = [self.log_scales]
 
-    def objective(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def objective(self, losses: Tensor, present: Tensor) -> Tensor:
         s = keras.ops.convert_to_tensor(self.log_scales)
         return keras.ops.sum(present * self.task_weights() * (keras.ops.exp(s) * losses - s))
 
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         scales = keras.ops.exp(keras.ops.cast(self.log_scales, "float64"))
         scaled = gramian * scales[:, None] * scales
         return scales * equal_projections(scaled, present, self.task_weights("float64"))

@@ -7,8 +7,7 @@ from typing import Literal
 
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.cosines import cosines
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 ROUNDING = 1e-7
@@ -25,7 +24,6 @@ class IMTLG(GramianBalancing):
     is left out.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["imtl_g"] = "imtl_g"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
@@ -33,15 +31,11 @@ class IMTLG(GramianBalancing):
 
 
 class IMTLGBalancer(GramianBalancer):
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         return equal_projections(gramian, present, self.task_weights("float64"))
 
 
-def equal_projections(
-    gramian: keras.KerasTensor, present: keras.KerasTensor, task_weights: keras.KerasTensor
-) -> keras.KerasTensor:
+def equal_projections(gramian: Tensor, present: Tensor, task_weights: Tensor) -> Tensor:
     """Weights float64 [tasks]: the projections of the weighted sum on the gradients are
     proportional to `task_weights`. The weights sum to the present tasks' `task_weights`.
     """

@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.balancing.base import GramianBalancer, GramianBalancing
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 FAR = 1e12
@@ -27,7 +26,6 @@ class Krum(GramianBalancing):
     multiplied by the number of tasks, as in plain training. Not exact at the representation.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["krum"] = "krum"
     outliers: Annotated[int, Field(ge=0)] = 1
     selected: Annotated[int, Field(ge=1)] = 1
@@ -41,9 +39,7 @@ class KrumBalancer(GramianBalancer):
         super().__init__(targets)
         self.outliers, self.selected = outliers, selected
 
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         ops, tasks = keras.ops, self.num_tasks
         squares = ops.diagonal(gramian)
         distances = squares[:, None] + squares - 2 * gramian

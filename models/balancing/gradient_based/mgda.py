@@ -7,8 +7,7 @@ from typing import Literal
 
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.newton import minimize_on_simplex
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -24,7 +23,6 @@ class MGDA(GramianBalancing):
     stationary point, is part of the method.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["mgda"] = "mgda"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
@@ -32,9 +30,7 @@ class MGDA(GramianBalancing):
 
 
 class MGDABalancer(GramianBalancer):
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         task_weights = self.task_weights("float64")
         scaled = gramian / (task_weights[:, None] * task_weights)

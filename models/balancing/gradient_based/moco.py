@@ -10,8 +10,7 @@ from pydantic import Field
 from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradients
 from models.balancing.math.simplex import min_norm_step
 from models.balancing.math.weighted_sum import scaled_to_sum
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -31,7 +30,6 @@ class MoCo(GradientBalancing):
     decay: the paper's rho.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["moco"] = "moco"
     beta: Annotated[float, Field(gt=0, le=1)] = 0.5
     beta_decay: Annotated[float, Field(ge=0)] = 0.5
@@ -59,14 +57,14 @@ class MoCoBalancer(GradientBalancer):
         self.products = keras.Variable(ops.zeros((count, count)), trainable=False, name="products")
         self.variables = [self.learned, self.steps, self.products]
 
-    def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor]:
         rates = self._averaging_rates(tasks.present)
         pairs = keras.ops.minimum(rates[:, None], rates)
         self.products.assign_add(pairs * (tasks.gramian - self.products))
         weights = self._updated_weights(tasks, keras.ops.convert_to_tensor(self.products))
         return tasks.weighted_sum(weights), weights
 
-    def _averaging_rates(self, present: keras.KerasTensor) -> keras.KerasTensor:
+    def _averaging_rates(self, present: Tensor) -> Tensor:
         """The weight of this step in the averages, float32 [tasks]: 1 in a task's first step.
         Counts the step.
         """
@@ -75,9 +73,7 @@ class MoCoBalancer(GradientBalancer):
         rates = self.method.beta / ops.maximum(self.steps, 1.0) ** self.method.beta_decay
         return present * ops.where(self.steps > 1, rates, 1.0)
 
-    def _updated_weights(
-        self, tasks: TaskGradients, products: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def _updated_weights(self, tasks: TaskGradients, products: Tensor) -> Tensor:
         """The task weights float32 [tasks] after a step, given averaged inner products."""
         ops, present = keras.ops, tasks.present
         products *= present[:, None] * present
@@ -99,7 +95,7 @@ class MoCoAtParameters(MoCoBalancer):
         self.averages = keras.Variable(zeros, trainable=False, name="averages")
         self.variables.append(self.averages)
 
-    def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor]:
         ops = keras.ops
         gradients = ops.transpose(tasks.gradients[:, 0])
         self.averages.assign_add(self._averaging_rates(tasks.present) * (gradients - self.averages))

@@ -11,8 +11,7 @@ from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.simplex import min_norm_step
 from models.balancing.math.state import task_variables
 from models.balancing.math.weighted_sum import scaled_to_sum
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -29,7 +28,6 @@ class MoDo(GramianBalancing):
     learning_rate: the paper's gamma. decay: the paper's rho, which pulls the weights together.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["modo"] = "modo"
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     decay: Annotated[float, Field(ge=0)] = 0.1
@@ -48,9 +46,7 @@ class MoDoBalancer(GramianBalancer):
             self.num_tasks, "learned", value=1 / self.num_tasks
         )
 
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         before = ops.cast(self.learned, "float64")
         after = min_norm_step(before, gramian, present, self.learning_rate, self.decay)

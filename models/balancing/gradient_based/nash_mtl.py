@@ -7,7 +7,6 @@ from typing import Literal
 
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.gradient_based.fairgrad import FairGradBalancer
-from models.config import STRICT
 from models.tasks.base import TaskTarget
 
 
@@ -24,7 +23,6 @@ class NashMTL(GramianBalancing):
     representation. A task without a gradient is left out.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["nash_mtl"] = "nash_mtl"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:

@@ -8,16 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.balancing.base import (
-    GradientBalancer,
-    GradientBalancing,
-    TaskGradients,
-    check_tasks,
-)
+from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradients, check_tasks
 from models.balancing.math.newton import minimize_nonnegative
 from models.balancing.math.state import task_variables
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 SLACK = 1e-5
@@ -40,7 +34,6 @@ class PCD(GradientBalancing):
     share of the previous value that the moving average keeps.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["pcd"] = "pcd"
     primary: str = ""
     share: Annotated[float, Field(ge=0, le=1)] = 0.02
@@ -66,7 +59,7 @@ class PCDBalancer(GradientBalancer):
             self.num_tasks, "squares", "steps"
         )
 
-    def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor]:
         ops = keras.ops
         scales = ops.cast(self._scales(tasks), "float64")
         present = ops.cast(tasks.present, "float64")
@@ -84,7 +77,7 @@ class PCDBalancer(GradientBalancer):
         weights = ops.cast(weights, "float32")
         return tasks.weighted_sum(weights), weights
 
-    def _scales(self, tasks: TaskGradients) -> keras.KerasTensor:
+    def _scales(self, tasks: TaskGradients) -> Tensor:
         """Factors [tasks] that give the gradients a squared norm of about 1."""
         ops, kept = keras.ops, self.method.beta
         self.steps.assign_add(tasks.present)
@@ -95,12 +88,8 @@ class PCDBalancer(GradientBalancer):
         return tasks.present * ops.where(known, 1 / ops.sqrt(ops.where(known, averaged, 1.0)), 0.0)
 
     def _corrections(
-        self,
-        normalized: keras.KerasTensor,
-        primary: keras.KerasTensor,
-        present: keras.KerasTensor,
-        task_weights: keras.KerasTensor,
-    ) -> keras.KerasTensor:
+        self, normalized: Tensor, primary: Tensor, present: Tensor, task_weights: Tensor
+    ) -> Tensor:
         """Weights [tasks] of the other tasks' normalised gradients that satisfy the constraints; 0
         if they are infeasible.
 

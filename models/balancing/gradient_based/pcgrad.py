@@ -7,8 +7,7 @@ from typing import Literal
 
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.random_order import random_orders
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -21,7 +20,6 @@ class PCGrad(GramianBalancing):
     there need not be conflicts of the parameters' gradients.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["pcgrad"] = "pcgrad"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
@@ -34,9 +32,7 @@ class PCGradBalancer(GramianBalancer):
         self.random = keras.random.SeedGenerator()
         self.variables = [self.random.state]
 
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         coefficients = ops.eye(self.num_tasks, dtype="float64")  # row i: projected gradient i
         squares = ops.diagonal(gramian)

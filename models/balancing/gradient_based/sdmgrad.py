@@ -9,8 +9,7 @@ from pydantic import Field
 
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.newton import minimize_on_simplex
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -28,7 +27,6 @@ class SDMGrad(GramianBalancing):
     towards: the paper's lambda; 0 is MGDA, large values approach plain training.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["sdmgrad"] = "sdmgrad"
     towards: Annotated[float, Field(ge=0)] = 0.3
 
@@ -41,9 +39,7 @@ class SDMGradBalancer(GramianBalancer):
         super().__init__(targets)
         self.towards = towards
 
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         task_weights = self.task_weights("float64")
         total = ops.maximum(ops.sum(present * task_weights), 1e-30)

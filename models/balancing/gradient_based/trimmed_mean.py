@@ -10,8 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradients
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -25,7 +24,6 @@ class TrimmedMean(GradientBalancing):
     the parameters.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["trimmed_mean"] = "trimmed_mean"
     trimmed: Annotated[int, Field(ge=0)] = 1
 
@@ -38,7 +36,7 @@ class TrimmedMeanBalancer(GradientBalancer):
         super().__init__(targets)
         self.trimmed = trimmed
 
-    def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor | None]:
+    def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor | None]:
         ops = keras.ops
         scaled = self.task_weights()[:, None, None] * tasks.gradients
         rows = ops.unstack(ops.where(tasks.present[:, None, None] > 0, scaled, -np.inf))
@@ -57,16 +55,13 @@ class TrimmedMeanBalancer(GradientBalancer):
 
 
 def _remove_extremes(
-    rows: list[keras.KerasTensor],
-    count: int,
-    extreme: Callable[..., keras.KerasTensor],
-    opposite: Callable[..., keras.KerasTensor],
-) -> tuple[list[keras.KerasTensor], list[keras.KerasTensor]]:
+    rows: list[Tensor], count: int, extreme: Callable[..., Tensor], opposite: Callable[..., Tensor]
+) -> tuple[list[Tensor], list[Tensor]]:
     """The `count` most extreme values of the rows in each coordinate, and rows of what remains.
 
     extreme, opposite: elementwise maximum and minimum, or the other way round.
     """
-    extremes: list[keras.KerasTensor] = []
+    extremes: list[Tensor] = []
     while rows and len(extremes) < count:
         most, rest = rows[0], []
         for row in rows[1:]:
@@ -77,5 +72,5 @@ def _remove_extremes(
     return extremes, rows
 
 
-def _finite_or_zero(row: keras.KerasTensor) -> keras.KerasTensor:
+def _finite_or_zero(row: Tensor) -> Tensor:
     return keras.ops.where(keras.ops.abs(row) < np.inf, row, 0)

@@ -8,8 +8,7 @@ from typing import Literal
 from models.balancing.base import GramianBalancer, GramianBalancing
 from models.balancing.math.cosines import cosines
 from models.balancing.math.newton import minimize_nonnegative
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -22,7 +21,6 @@ class UPGrad(GramianBalancing):
     representation: no conflict there does not imply no conflict of the parameters' gradients.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["upgrad"] = "upgrad"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> GramianBalancer:
@@ -30,9 +28,7 @@ class UPGrad(GramianBalancing):
 
 
 class UPGradBalancer(GramianBalancer):
-    def weights(
-        self, gramian: keras.KerasTensor, losses: keras.KerasTensor, present: keras.KerasTensor
-    ) -> keras.KerasTensor:
+    def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         angles = cosines(gramian, present)
         added = minimize_nonnegative(angles.matrix, angles.matrix * angles.active[:, None])

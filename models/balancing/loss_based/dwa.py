@@ -11,8 +11,7 @@ from models.balancing.base import Balancing, LossBalancer
 from models.balancing.math.epoch_means import EpochMeans
 from models.balancing.math.state import task_variables
 from models.balancing.math.weighted_sum import WeightedLosses, softmax_over_present
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -28,7 +27,6 @@ class DWA(Balancing):
     temperature: of the softmax; higher values give more equal weights.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["dwa"] = "dwa"
     temperature: Annotated[float, Field(gt=0)] = 2.0
 
@@ -49,7 +47,7 @@ class DWABalancer(WeightedLosses):
         self.last, self.before = task_variables(self.num_tasks, "last_losses", "losses_before")
         self.variables = [*self.means.variables, self.last, self.before]
 
-    def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def weights(self, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         self.means.add(losses, present)
         ratios = ops.where(self.before > 0, self.last / ops.maximum(self.before, 1e-30), 1.0)

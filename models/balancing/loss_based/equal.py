@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.balancing.base import Balancing, LossBalancer
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -16,7 +15,6 @@ from models.tasks.base import TaskTarget
 class Equal(Balancing):
     """The sum of the losses, or their mean over the tasks present in the batch."""
 
-    __pydantic_config__ = STRICT
     name: Literal["equal"] = "equal"
     reduction: Literal["sum", "mean"] = "sum"
 
@@ -40,7 +38,7 @@ class ConstantWeights(LossBalancer):
         self.weights = [t.task.weight * factors.get(t.name, 1.0) for t in targets]
         self.reduction = reduction
 
-    def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def __call__(self, losses: Tensor, present: Tensor) -> Tensor:
         weights = present * keras.ops.convert_to_tensor(self.weights, "float32")
         total = keras.ops.sum(weights * losses)
         if self.reduction == "sum":

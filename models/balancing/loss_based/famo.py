@@ -10,8 +10,7 @@ from pydantic import Field
 from models.balancing.base import Balancing, HindsightBalancer
 from models.balancing.math.state import task_variables
 from models.balancing.math.weighted_sum import WeightedLosses, softmax_over_present
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 TINY = 1e-8
@@ -34,7 +33,6 @@ class FAMO(Balancing):
     learning_rate: of the logits. decay: pulls the logits back to equal weights.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["famo"] = "famo"
     learning_rate: Annotated[float, Field(gt=0)] = 0.025
     decay: Annotated[float, Field(ge=0)] = 0.001
@@ -53,12 +51,10 @@ class FAMOBalancer(WeightedLosses, HindsightBalancer):
             self.num_tasks, "logits", "moment1", "moment2", "steps"
         )
 
-    def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def weights(self, losses: Tensor, present: Tensor) -> Tensor:
         return softmax_over_present(self.logits, present) / (losses + TINY)
 
-    def after_update(
-        self, before: keras.KerasTensor, after: keras.KerasTensor, present: keras.KerasTensor
-    ) -> None:
+    def after_update(self, before: Tensor, after: Tensor, present: Tensor) -> None:
         ops = keras.ops
         z = softmax_over_present(self.logits, present)
         fall = ops.log(before + TINY) - ops.log(after + TINY)

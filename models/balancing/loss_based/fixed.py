@@ -10,7 +10,6 @@ from pydantic import Field
 
 from models.balancing.base import Balancing, LossBalancer, check_tasks
 from models.balancing.loss_based.equal import ConstantWeights
-from models.config import STRICT
 from models.tasks.base import TaskTarget
 
 
@@ -23,7 +22,6 @@ class FixedWeights(Balancing):
         weights do not.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["fixed"] = "fixed"
     weights: Mapping[str, Annotated[float, Field(ge=0)]] = field(default_factory=dict)
     reduction: Literal["sum", "mean"] = "sum"

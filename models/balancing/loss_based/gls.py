@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.balancing.base import Balancing, LossBalancer
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 TINY = 1e-8
@@ -25,7 +24,6 @@ class GLS(Balancing):
     their magnitude is part of the method. The tasks' own weights are the weights of the mean.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["gls"] = "gls"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
@@ -33,7 +31,7 @@ class GLS(Balancing):
 
 
 class GLSBalancer(LossBalancer):
-    def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def __call__(self, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         weights = present * self.task_weights()
         total = ops.sum(weights)

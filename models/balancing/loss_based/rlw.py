@@ -7,8 +7,7 @@ from typing import Literal
 
 from models.balancing.base import Balancing, LossBalancer
 from models.balancing.math.weighted_sum import WeightedLosses, softmax_over_present
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -20,7 +19,6 @@ class RLW(Balancing):
     draws follow the training seed. No additional cost.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["rlw"] = "rlw"
 
     def build(self, targets: tuple[TaskTarget, ...]) -> LossBalancer:
@@ -35,6 +33,6 @@ class RLWBalancer(WeightedLosses):
         self.random = keras.random.SeedGenerator()
         self.variables = [self.random.state]
 
-    def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def weights(self, losses: Tensor, present: Tensor) -> Tensor:
         logits = keras.random.normal((self.num_tasks,), seed=self.random)
         return softmax_over_present(logits, present)

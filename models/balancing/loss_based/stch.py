@@ -11,8 +11,7 @@ from models.balancing.base import Balancing, LossBalancer
 from models.balancing.math.epoch_means import EpochMeans
 from models.balancing.math.state import task_variables
 from models.balancing.math.weighted_sum import WeightedLosses, softmax_over_present
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 TINY = 1e-8
@@ -35,7 +34,6 @@ class STCH(Balancing):
     warmup_epochs: at least 1, which sets the reference. The official code runs 4 epochs before it.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["stch"] = "stch"
     mu: Annotated[float, Field(gt=0)] = 0.5
     warmup_epochs: Annotated[int, Field(ge=1)] = 1
@@ -57,7 +55,7 @@ class STCHBalancer(WeightedLosses):
         self.references, self.epochs = task_variables(self.num_tasks, "references", "epochs")
         self.variables = [*self.means.variables, self.references, self.epochs]
 
-    def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def weights(self, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         self.means.add(losses, present)
         known = self.references > 0

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.balancing.base import Balancing, LossBalancer
-from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -23,7 +22,6 @@ class Uncertainty(Balancing):
     initial_log_variance: of every task, before training.
     """
 
-    __pydantic_config__ = STRICT
     name: Literal["uncertainty"] = "uncertainty"
     initial_log_variance: float = 0.0
 
@@ -40,7 +38,7 @@ class UncertaintyBalancer(LossBalancer):
         )
         self.variables = [self.log_variances]
 
-    def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def __call__(self, losses: Tensor, present: Tensor) -> Tensor:
         weights = present * self.task_weights()
         scales = keras.ops.convert_to_tensor(self.scales, "float32")
         s = keras.ops.convert_to_tensor(self.log_variances)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
 SMALLEST_NORM = 1e-10
 """A gradient below this norm counts as zero, when the root mean square of all norms is 1."""
@@ -23,16 +23,16 @@ class Cosines:
     active: [tasks], 1 for tasks with a gradient, else 0. norms: [tasks]. matrix: [tasks, tasks].
     """
 
-    active: keras.KerasTensor
-    norms: keras.KerasTensor
-    matrix: keras.KerasTensor
+    active: Tensor
+    norms: Tensor
+    matrix: Tensor
 
-    def regularized(self) -> keras.KerasTensor:
+    def regularized(self) -> Tensor:
         """The matrix plus `STATIONARY` on its diagonal: positive definite."""
         return self.matrix + keras.ops.diag(STATIONARY * keras.ops.ones_like(self.active))
 
 
-def cosines(gramian: keras.KerasTensor, present: keras.KerasTensor) -> Cosines:
+def cosines(gramian: Tensor, present: Tensor) -> Cosines:
     """The cosines of the gradients. Arguments: see `GramianBalancer.weights`."""
     ops = keras.ops
     norms = ops.sqrt(ops.maximum(ops.diagonal(gramian), 0))

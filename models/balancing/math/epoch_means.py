@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.balancing.math.state import task_variables
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
 
 class EpochMeans:
@@ -14,12 +14,12 @@ class EpochMeans:
             tasks, "epoch_losses", "epoch_steps"
         )
 
-    def add(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> None:
+    def add(self, losses: Tensor, present: Tensor) -> None:
         """Add the losses of one step: see `LossBalancer.__call__`."""
         self.sums.assign_add(present * losses)
         self.steps.assign_add(present)
 
-    def take_and_reset(self) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    def take_and_reset(self) -> tuple[Tensor, Tensor]:
         """The means [tasks] (0 for tasks without a step) and whether each task had a step, bool
         [tasks]. Counting starts again.
         """

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
-Derivatives = Callable[
-    ["keras.KerasTensor", "keras.KerasTensor"], "tuple[keras.KerasTensor, keras.KerasTensor]"
-]
+Derivatives = Callable[["Tensor", "Tensor"], "tuple[Tensor, Tensor]"]
 """Maps x [n] and a positive scalar to the gradient [n] and Hessian [n, n] of a convex function.
 
 The scalar goes to 0 as x approaches the solution. A function with kinks may smooth them by it.
 """
-NewtonState = tuple["keras.KerasTensor", "keras.KerasTensor", "keras.KerasTensor"]
+NewtonState = tuple["Tensor", "Tensor", "Tensor"]
 """x, its multipliers z, and the scalar duality gap (or another measure of the remaining error)."""
 
 STEPS_PER_CHECK, MAX_CHECKS = 2, 24
@@ -35,8 +33,8 @@ DAMPING = 1e-10
 
 
 def minimize_on_simplex(
-    derivatives: Derivatives, members: keras.KerasTensor, centering: float = CENTERING
-) -> keras.KerasTensor:
+    derivatives: Derivatives, members: Tensor, centering: float = CENTERING
+) -> Tensor:
     """The minimiser x >= 0 [n] of a convex function subject to `sum(members * x) = 1`.
 
     derivatives: see `Derivatives`. members: float64 [n], 1 or 0; the function does not depend on
@@ -48,7 +46,7 @@ def minimize_on_simplex(
     gradient, _ = derivatives(x, ops.convert_to_tensor(1.0, "float64"))
     scale = ops.maximum(ops.max(ops.abs(gradient)), 1e-3)
 
-    def step(x: keras.KerasTensor, z: keras.KerasTensor, gap: keras.KerasTensor) -> NewtonState:
+    def step(x: Tensor, z: Tensor, gap: Tensor) -> NewtonState:
         products = x * z
         mean = ops.mean(products)
         gradient, hessian = derivatives(x, mean)
@@ -63,7 +61,7 @@ def minimize_on_simplex(
     return _iterate(step, x, ops.ones_like(x) * scale)
 
 
-def minimize_nonnegative(matrix: keras.KerasTensor, linear: keras.KerasTensor) -> keras.KerasTensor:
+def minimize_nonnegative(matrix: Tensor, linear: Tensor) -> Tensor:
     """The minimisers x >= 0 [k, n] of the k problems `x[i] @ matrix @ x[i] / 2 + linear[i] @ x[i]`.
 
     matrix: float64 [n, n], positive semidefinite, about 1 on its diagonal. linear: float64 [k, n].
@@ -72,7 +70,7 @@ def minimize_nonnegative(matrix: keras.KerasTensor, linear: keras.KerasTensor) -
     eye = ops.eye(matrix.shape[0], dtype="float64")
     damped = matrix + DAMPING * eye
 
-    def step(x: keras.KerasTensor, z: keras.KerasTensor, gap: keras.KerasTensor) -> NewtonState:
+    def step(x: Tensor, z: Tensor, gap: Tensor) -> NewtonState:
         products = x * z
         mean = ops.mean(products, -1, keepdims=True)
         aim = CENTERING * mean / products
@@ -83,16 +81,14 @@ def minimize_nonnegative(matrix: keras.KerasTensor, linear: keras.KerasTensor) -
     return _iterate(step, ops.ones_like(linear), ops.ones_like(linear))
 
 
-def solve_alpha_fair(
-    matrix: keras.KerasTensor, shares: keras.KerasTensor, alpha: float
-) -> keras.KerasTensor:
+def solve_alpha_fair(matrix: Tensor, shares: Tensor, alpha: float) -> Tensor:
     """The x > 0 [n] with `x * (matrix @ x) ** alpha = shares`.
 
     matrix: float64 [n, n], positive definite. shares: float64 [n], positive.
     """
     ops = keras.ops
 
-    def step(x: keras.KerasTensor, z: keras.KerasTensor, gap: keras.KerasTensor) -> NewtonState:
+    def step(x: Tensor, z: Tensor, gap: Tensor) -> NewtonState:
         residual = ops.log(x / shares) / alpha + ops.log(z)
         side = z * (1 - residual) - ops.matmul(matrix, x)
         dx = ops.solve(matrix + ops.diag(z / (alpha * x)), side[:, None])[:, 0] / x
@@ -102,14 +98,10 @@ def solve_alpha_fair(
     return _iterate(step, start, start)
 
 
-def _iterate(
-    step: Callable[[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor], NewtonState],
-    x: keras.KerasTensor,
-    z: keras.KerasTensor,
-) -> keras.KerasTensor:
+def _iterate(step: Callable[[Tensor, Tensor, Tensor], NewtonState], x: Tensor, z: Tensor) -> Tensor:
     """X after steps until convergence."""
 
-    def steps(*state: keras.KerasTensor) -> NewtonState:
+    def steps(*state: Tensor) -> NewtonState:
         x, z, gap = state
         for _ in range(STEPS_PER_CHECK):
             x, z, gap = step(x, z, gap)
@@ -122,9 +114,7 @@ def _iterate(
     return final[0]
 
 
-def _damped_step(
-    x: keras.KerasTensor, dx: keras.KerasTensor, z: keras.KerasTensor, dz: keras.KerasTensor
-) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+def _damped_step(x: Tensor, dx: Tensor, z: Tensor, dz: Tensor) -> tuple[Tensor, Tensor]:
     """X and z after a step that is shortened where needed to keep both positive.
 
     dx, dz: the full step, relative to x and z. The last axis is one problem.

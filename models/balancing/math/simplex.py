@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
 
-def project_onto_simplex(x: keras.KerasTensor, members: keras.KerasTensor) -> keras.KerasTensor:
+def project_onto_simplex(x: Tensor, members: Tensor) -> Tensor:
     """The nearest y >= 0 [n] whose members sum to 1; 0 for all others.
 
     Algorithm: sorting (Held, Wolfe and Crowder 1974, Mathematical Programming 6). members: [n], 1
@@ -21,12 +21,8 @@ def project_onto_simplex(x: keras.KerasTensor, members: keras.KerasTensor) -> ke
 
 
 def min_norm_step(
-    weights: keras.KerasTensor,
-    gramian: keras.KerasTensor,
-    present: keras.KerasTensor,
-    learning_rate: float | keras.KerasTensor,
-    decay: float,
-) -> keras.KerasTensor:
+    weights: Tensor, gramian: Tensor, present: Tensor, learning_rate: float | Tensor, decay: float
+) -> Tensor:
     """Weights [tasks] after one projected gradient step towards the min-norm point of the
     gradients.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from models.balancing.base import GradientBalancer, GramianBalancer, TaskGradients
 from models.balancing.math.state import task_variables
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
 
@@ -32,10 +32,10 @@ class Smoothed(GradientBalancer):
     def new_epoch(self) -> None:
         self.method.new_epoch()
 
-    def objective(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def objective(self, losses: Tensor, present: Tensor) -> Tensor:
         return self.method.objective(losses, present)
 
-    def combine(self, tasks: TaskGradients) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor]:
         ops = keras.ops
         _, new = self.method.combine(tasks)
         kept = ops.where(self.steps > 0, self.smoothing, 0.0)

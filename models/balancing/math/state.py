@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
 SMALLEST = 1e-6
 """Lower bound of learned weights, and of numbers that are divided by."""
@@ -16,9 +16,7 @@ def task_variables(tasks: int, *names: str, value: float = 0.0) -> list[keras.Va
     ]
 
 
-def keep_sum(
-    before: keras.KerasTensor, after: keras.KerasTensor, present: keras.KerasTensor
-) -> keras.KerasTensor:
+def keep_sum(before: Tensor, after: Tensor, present: Tensor) -> Tensor:
     """Updated positive weights [tasks], scaled so that the present tasks' weights keep their sum;
     absent tasks keep their weight.
     """

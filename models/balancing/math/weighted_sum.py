@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from models.balancing.base import LossBalancer
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
 
 class WeightedLosses(LossBalancer):
@@ -15,14 +15,14 @@ class WeightedLosses(LossBalancer):
     """
 
     @abstractmethod
-    def weights(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def weights(self, losses: Tensor, present: Tensor) -> Tensor:
         """float32 [tasks], non-negative, at any scale; values of absent tasks are ignored.
 
         They are multiplied by the tasks' own weights afterwards. Arguments: see
         `LossBalancer.__call__`.
         """
 
-    def __call__(self, losses: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    def __call__(self, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops
         task_weights = present * self.task_weights()
         unscaled = task_weights * self.weights(ops.stop_gradient(losses), present)
@@ -30,14 +30,12 @@ class WeightedLosses(LossBalancer):
         return ops.sum(ops.stop_gradient(scale * unscaled) * losses)
 
 
-def scaled_to_sum(weights: keras.KerasTensor, total: keras.KerasTensor) -> keras.KerasTensor:
+def scaled_to_sum(weights: Tensor, total: Tensor) -> Tensor:
     """Non-negative weights [tasks], scaled to sum to `total`."""
     return weights * total / keras.ops.maximum(keras.ops.sum(weights), 1e-30)
 
 
-def softmax_over_present(
-    logits: keras.KerasTensor, present: keras.KerasTensor
-) -> keras.KerasTensor:
+def softmax_over_present(logits: Tensor, present: Tensor) -> Tensor:
     """Softmax over the present tasks, float32 [tasks]; 0 for absent tasks."""
     ops = keras.ops
     masked = ops.where(present > 0, logits, -1e30)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.sharing.layers.base import SharingLayer
 
 
@@ -22,6 +22,6 @@ class Adapter(SharingLayer):
         self.up = self.add_weight((self.width, size), "zeros", name="up")
         self.up_bias = self.add_weight((size,), "zeros", name="up_bias")
 
-    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+    def call(self, x: Tensor) -> Tensor:
         hidden = keras.ops.relu(x @ self.down + self.down_bias)
         return x + hidden @ self.up + self.up_bias

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
 
 class SharingLayer(keras.layers.Layer):  # type: ignore[misc]
@@ -25,6 +25,6 @@ class SharingLayer(keras.layers.Layer):  # type: ignore[misc]
         return {}
 
 
-def softmax(x: keras.KerasTensor) -> keras.KerasTensor:
+def softmax(x: Tensor) -> Tensor:
     """Softmax along the last axis. Keras's own warns when this axis has size 1."""
     return keras.ops.exp(x - keras.ops.logsumexp(x, axis=-1, keepdims=True))

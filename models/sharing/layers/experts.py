@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.sharing.layers.base import SharingLayer
 
 
@@ -33,7 +33,7 @@ class Experts(SharingLayer):
     def undecayed(self) -> list[keras.Variable]:
         return list(self.biases)
 
-    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+    def call(self, x: Tensor) -> Tensor:
         """The first layers of all experts are computed as one matrix product."""
         ops = keras.ops
         first, *others = self.kernels
@@ -48,7 +48,7 @@ class Experts(SharingLayer):
 def _each(initializer: str) -> keras.initializers.Initializer:
     """An initializer of stacked matrices that initialises each matrix independently."""
 
-    def draw(shape: tuple[int, ...], dtype: str | None = None) -> keras.KerasTensor:
+    def draw(shape: tuple[int, ...], dtype: str | None = None) -> Tensor:
         one = keras.initializers.get(initializer)
         return keras.ops.stack([one.clone()(shape[1:], dtype) for _ in range(shape[0])])
 

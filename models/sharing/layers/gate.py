@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.sharing.layers.base import SharingLayer, softmax
 
 MOMENTUM = 0.9
@@ -34,11 +34,11 @@ class Gate(SharingLayer):
         even = keras.initializers.Constant(1 / len(self.sources))
         self.means = self.add_weight((len(self.sources),), even, trainable=False, name="means")
 
-    def weigh(self, x: keras.KerasTensor) -> keras.KerasTensor:
+    def weigh(self, x: Tensor) -> Tensor:
         """The weights of the sources [batch, sources]."""
         return softmax(x @ self.kernel)
 
-    def call(self, x: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         weights = self.weigh(x)
         if training:
             means = keras.ops.mean(keras.ops.cast(weights, "float32"), axis=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.sharing.layers.base import softmax
 from models.sharing.layers.gate import Gate
 
@@ -42,7 +42,7 @@ class Selector(Gate):
         self.shares = self.add_weight((*sizes, self.selected), "zeros", name="shares")
         self.add_means()
 
-    def weigh(self, x: keras.KerasTensor) -> keras.KerasTensor:
+    def weigh(self, x: Tensor) -> Tensor:
         """Equations 4 to 6: selectors r, weighted by a softmax."""
         ops = keras.ops
         codes, shares = self.codes.value, self.shares.value
@@ -62,7 +62,7 @@ class Selector(Gate):
         return ops.cast(weights, x.dtype)
 
 
-def smooth_step(x: keras.KerasTensor, temperature: float) -> keras.KerasTensor:
+def smooth_step(x: Tensor, temperature: float) -> Tensor:
     """Equation 3: 0 below -temperature / 2, 1 above temperature / 2, a cubic in between."""
     t = keras.ops.clip(x / temperature, -0.5, 0.5)
     return -2 * t**3 + 1.5 * t + 0.5

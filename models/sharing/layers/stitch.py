@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.sharing.layers.base import SharingLayer, softmax
 
 
@@ -33,11 +33,11 @@ class Stitch(SharingLayer):
     def undecayed(self) -> list[keras.Variable]:
         return list(self.trainable_variables)
 
-    def mix(self, training: bool) -> keras.KerasTensor:
+    def mix(self, training: bool) -> Tensor:
         """The mixing matrix [tasks, tasks]: row i has task i's weights of all tasks' tensors."""
         return keras.ops.convert_to_tensor(self.mixture)
 
-    def call(self, xs: list[keras.KerasTensor], training: bool = False) -> list[keras.KerasTensor]:
+    def call(self, xs: list[Tensor], training: bool = False) -> list[Tensor]:
         mixture = keras.ops.cast(self.mix(training), xs[0].dtype)
         mixed = keras.ops.tensordot(mixture, keras.ops.stack(xs), 1)
         return list(keras.ops.unstack(mixed, len(xs)))
@@ -75,7 +75,7 @@ class Branching(Stitch):
         )
         self.steps = self.add_weight((), "zeros", trainable=False, name="steps")
 
-    def mix(self, training: bool) -> keras.KerasTensor:
+    def mix(self, training: bool) -> Tensor:
         """Mixing matrix with one-hot rows."""
         ops = keras.ops
         logits = ops.convert_to_tensor(self.logits)

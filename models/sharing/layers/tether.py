@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.sharing.layers.base import SharingLayer
 
 
@@ -19,7 +19,7 @@ class Tether(SharingLayer):
         # Keras would make the trunks parts of this layer if it saw them.
         self._trunks: Callable[[], Sequence[keras.Model]] = lambda: trunks
 
-    def call(self, xs: list[keras.KerasTensor]) -> list[keras.KerasTensor]:
+    def call(self, xs: list[Tensor]) -> list[Tensor]:
         ops = keras.ops
         for group in zip(*[t.trainable_variables for t in self._trunks()], strict=True):
             stacked = ops.stack([ops.cast(v, "float32") for v in group])

@@ -12,7 +12,7 @@ from functools import cache
 from math import prod
 from typing import Any
 
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
 
 def can_adapt(layer: keras.Layer) -> bool:
@@ -69,7 +69,7 @@ class _LowRank:
     """Mixin before a layer class that overrides its kernel."""
 
     @property
-    def kernel(self: Any) -> keras.KerasTensor:
+    def kernel(self: Any) -> Tensor:
         """The kernel with the update, in the layer's own shape."""
         update = keras.ops.matmul(self.low_rank_a, self.low_rank_b)
         update = keras.ops.reshape(update, self._kernel.shape)

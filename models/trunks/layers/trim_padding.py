@@ -5,7 +5,7 @@ Importing this module imports TensorFlow.
 
 from __future__ import annotations
 
-from models.lazy import keras, tf
+from models.lazy import Tensor, keras, tf
 
 
 class Trim(keras.layers.Layer):  # type: ignore[misc]
@@ -27,7 +27,7 @@ class Trim(keras.layers.Layer):  # type: ignore[misc]
         ends = tf.where(used, tf.range(1, tf.shape(ids)[1] + 1), 1)
         return ids[:, : tf.reduce_max(ends)]
 
-    def compute_output_spec(self, ids: keras.KerasTensor) -> keras.KerasTensor:
+    def compute_output_spec(self, ids: Tensor) -> Tensor:
         """[batch, None], even if not enabled."""
         return keras.KerasTensor((ids.shape[0], None), dtype=ids.dtype)
 

@@ -16,8 +16,7 @@ class CGC(Sharing):
     """Shared and task-specific experts, combined by one gate per task: `ple` with one level.
 
     shared_experts: number of experts that all tasks share. task_experts: number of experts per
-    task.
-    widths: units of each expert's layers.
+    task. widths: units of each expert's layers.
     """
 
     name: Literal["cgc"] = "cgc"

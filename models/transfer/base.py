@@ -30,10 +30,9 @@ class Phase:
 class Plan:
     """How a trunk is adapted.
 
-    phases: the first starts at epoch 0; each lasts until the next one starts.
-    rates: learning rate by `id` of a variable, as a share of that of the heads; 1 if missing.
-    added: weights that are not part of the architecture; `Transfer.finish` removes them.
-    notes: warnings for the user.
+    phases: the first starts at epoch 0; each lasts until the next one starts. rates: learning rate
+    by `id` of a variable, as a share of that of the heads; 1 if missing. added: weights that are
+    not part of the architecture; `Transfer.finish` removes them. notes: warnings for the user.
     """
 
     phases: tuple[Phase, ...]

@@ -21,17 +21,14 @@ DIFFERENCE_NORM = 0.01
 @dataclass(frozen=True, kw_only=True)
 class AutoLambda(Balancing):
     """Chooses weights under which a training step most reduces the primary tasks' losses on
-    held-out rows.
+    held-out rows; the weight of a task that does not help the primary ones ends near 0.
 
-    The learned weights show which tasks help the primary ones: the weight of a task that does not
-    help ends near 0. State: a weight per task. Costs, over half a batch, two backward and two
-    forward passes more than plain training.
+    State: a weight per task. Costs, over half a batch, two more forward and backward passes.
 
     The derivative by the weights is the paper's finite difference. Differences from the paper: one
-    half of each batch trains and the other half validates, where the paper takes two batches. The
-    weights take steps of `learning_rate` times the derivative divided by its mean magnitude, which
-    makes the rate independent of scale, as Adam does in the paper. Then they are scaled to sum to
-    the number of tasks.
+    half of each batch trains and the other validates, instead of two batches. A step is
+    `learning_rate` times the derivative divided by its mean magnitude (scale-free, like Adam in the
+    paper), after which the weights are scaled to sum to the number of tasks.
 
     primary: the tasks whose losses count; all tasks when empty.
     """

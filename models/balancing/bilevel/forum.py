@@ -20,16 +20,16 @@ class Forum(Balancing):
     """Reduces every task's loss on held-out rows (upper level), while the weighted training loss
     (lower level) approaches what a few inner steps could reach. First derivatives only.
 
-    As in the official code, one half of each batch is for the lower level and the other half for
-    the upper level. State: a logit, a share and a weight per task. Costs, over half a batch, one
-    backward pass per task plus `inner_steps`, and memory for one gradient per task.
+    One half of each batch is for each level, as in the official code. State: a logit, a share and a
+    weight per task. Costs, over half a batch, one backward pass per task plus `inner_steps`, and
+    memory for one gradient per task.
 
-    The update minimises one weighted loss: each upper loss, divided by the norm of its gradient and
-    multiplied by its share, plus a multiple of the lower loss. The shares minimise the dual of the
-    paper's problem and are averaged over steps. Differences from the paper: both losses are taken
-    over the whole batch, where the paper takes each over its half; their expectations are equal.
-    The logits of the lower-level weights take steps of `learning_rate` times their derivative
-    divided by its mean magnitude, where the official code uses Adam.
+    The update minimises each upper loss, divided by its gradient's norm and multiplied by its
+    share, plus a multiple of the lower loss. The shares minimise the dual of the paper's problem
+    and are averaged over steps. Differences from the paper: the update takes both losses over the
+    whole batch (equal in expectation). The logits of the lower weights take steps of
+    `learning_rate` times their derivative divided by its mean magnitude, where the official code
+    uses Adam.
 
     rho: how fast the lower loss must approach its goal. inner_steps: steps that compute this goal.
     inner_rate: learning rate of the inner steps.
@@ -108,8 +108,8 @@ class ForumBalancer(WeightedLosses, BilevelBalancer):
     def _shares(
         self, gramian: Tensor, inner: Tensor, lower_square: Tensor, present: Tensor
     ) -> Tensor:
-        """The x [tasks] on the simplex that minimises, together with the best p >= 0,
-        |x @ unit + p * lower|² / 2 - p * rho * lower_square.
+        """The x [tasks] on the simplex that minimises, together with the best p >= 0, |x @ unit + p
+        * lower|² / 2 - p * rho * lower_square.
 
         gramian: of the unit gradients. inner: their inner products with the gradient `lower`.
         lower_square: its squared norm.

@@ -20,13 +20,12 @@ class MOML(Balancing):
     """Chooses weights under which a training step reduces every task's loss on held-out rows: MGDA
     over the weights instead of the parameters.
 
-    The weights are a softmax of logits. For each task, the derivative of its validation loss after
-    a trial step by the logits is normalised; the logits then follow the negative min-norm point of
-    these derivatives. State: a logit per task. Costs, over half a batch, two backward passes per
-    task and memory for as many gradients.
+    The weights are a softmax of logits, which follow the negative min-norm point of the normalised
+    derivatives of each task's validation loss after a trial step. State: a logit per task. Costs,
+    over half a batch, two backward passes per task and memory for as many gradients.
 
-    Differences from the paper: one half of each batch trains and the other half validates, where
-    the paper has a validation set; one inner step.
+    Differences from the paper: one half of each batch trains and the other validates, instead of a
+    validation set; one inner step.
     """
 
     name: Literal["moml"] = "moml"

@@ -15,11 +15,10 @@ ROUNDING = 1.2e-7
 
 @dataclass(frozen=True, kw_only=True)
 class AlignedMTL(GramianBalancing):
-    """Replaces the gradients by the nearest orthogonal vectors of equal norm and sums these,
-    weighted by the tasks' own weights.
+    """Replaces the gradients by the nearest orthogonal vectors of equal norm (the smallest singular
+    value of the gradient matrix) and sums these, weighted by the tasks' own weights.
 
-    The norm is the smallest singular value of the gradient matrix: the magnitude of the sum is part
-    of the method. At the representation it is the paper's Aligned-MTL-UB.
+    The magnitude is part of the method. At the representation it is the paper's Aligned-MTL-UB.
     """
 
     name: Literal["aligned_mtl"] = "aligned_mtl"

@@ -15,11 +15,10 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class CAGrad(GramianBalancing):
-    """The update that most improves the worst-off task, within a distance of `radius` times the
-    norm of the summed gradient from the summed gradient.
+    """The update that most improves the worst-off task, within `radius` times the norm of the
+    summed gradient from the summed gradient. Not exact at the representation.
 
-    The result is divided by 1 + `radius`, an option of the official code, so that equal gradients
-    give plain training. Not exact at the representation.
+    Divided by 1 + `radius`, an option of the official code: equal gradients give plain training.
 
     radius: the paper's c. 0 is plain training.
     """

@@ -14,11 +14,10 @@ from models.tasks.base import TaskTarget
 @dataclass(frozen=True, kw_only=True)
 class ConFIG(GramianBalancing):
     """The direction with the same angle to every task's gradient. Its length is the sum of the
-    gradients' projections on it.
+    gradients' projections on it, and part of the method.
 
-    To first order no task's loss rises, as long as the gradients are linearly independent. With
-    task weights, the cosines are proportional to them. The length is part of the method. Not exact
-    at the representation.
+    To first order no task's loss rises if the gradients are linearly independent. The cosines are
+    proportional to the tasks' weights. Not exact at the representation.
     """
 
     name: Literal["config"] = "config"

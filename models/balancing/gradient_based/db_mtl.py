@@ -22,11 +22,10 @@ class DBMTL(GradientBalancing):
     Helps when losses or gradients differ in scale. Heads and towers follow the plain losses. State:
     a norm per task.
 
-    The longest norm is that of a gradient of the losses themselves, so that equal tasks give plain
-    training. As in the paper, the sum of the weights grows with the differences between the norms.
-    Difference from the paper: it averages the gradients of the shared parameters over steps. The
-    gradients at the representation belong to other rows in every batch, so only their squared norms
-    are averaged. That is exact for `beta: 0`; otherwise the averaging of directions is missing.
+    The longest norm is that of a gradient of a plain loss, so equal tasks give plain training. As
+    in the paper, the sum of the weights grows with the differences between the norms. Difference
+    from the paper: it averages the gradients of the shared parameters over steps; here only the
+    squared norms are averaged, because batches have different rows. Exact for `beta: 0`.
 
     beta: the share of the previous value that the moving average keeps is beta / step ** sigma.
     """
@@ -47,9 +46,8 @@ class DBMTLBalancer(GradientBalancer):
     def __init__(self, targets: tuple[TaskTarget, ...], beta: float, sigma: float) -> None:
         super().__init__(targets)
         self.beta, self.sigma = beta, sigma
-        self.squares, self.steps = self.variables = task_variables(
-            self.num_tasks, "squares", "steps"
-        )
+        self.variables = task_variables(self.num_tasks, "squares", "steps")
+        self.squares, self.steps = self.variables
 
     def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor]:
         ops = keras.ops

@@ -17,8 +17,7 @@ class DualProj(GramianBalancing):
     """The update nearest to the summed gradient that conflicts with no task's gradient.
 
     To first order no task's loss rises; without conflicts this is plain training. TorchJD calls it
-    DualProj. Not exact at the representation: no conflict there does not imply no conflict of the
-    parameters' gradients.
+    DualProj. Not exact at the representation: the parameters' gradients may still conflict.
     """
 
     name: Literal["dualproj"] = "dualproj"

@@ -16,19 +16,17 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class ExcessMTL(GradientBalancing):
-    """Gives most weight to the tasks that are furthest above their own best loss (excess risk).
-
-    Tasks with noisy labels have a high loss that cannot be reduced, and do not dominate. State: one
-    number per task and feature.
+    """Gives most weight to the tasks that are furthest above their own best loss (excess risk). So
+    tasks with noisy labels, whose loss cannot be reduced, do not dominate.
 
     The excess risk is estimated by g · g / sqrt(sum of g² over all steps), relative to its first
-    values. In each step a task's weight is multiplied by exp(learning_rate · excess risk); then the
-    weights are scaled to the same sum as in plain training. Difference from the paper: there g is
-    the gradient of the shared parameters; here it is the representation's gradient summed over the
-    batch, which equals the gradient of a bias added to the representation.
+    values. Each step multiplies a task's weight by exp(learning_rate · excess risk) and scales the
+    weights to the same sum as in plain training. Difference from the paper: g is the
+    representation's gradient summed over the batch (that of a bias added to the representation),
+    not the gradient of the shared parameters. State: one number per task and feature.
 
-    warmup_steps: steps that measure the first values, during which the weights do not change; 1 in
-        the official code, three epochs in the paper.
+    warmup_steps: steps that measure the first values, without changing the weights; 1 in the
+        official code, three epochs in the paper.
     """
 
     name: Literal["excess_mtl"] = "excess_mtl"
@@ -41,8 +39,8 @@ class ExcessMTL(GradientBalancing):
 
 class ExcessMTLBalancer(GradientBalancer):
     """logits: [tasks], logarithms of the learned weights. first: [tasks], sum of the risks during
-    the warm-up. steps: [tasks], steps in which a task was present. squares: [features, tasks], sum
-    of the squared gradients.
+    the warm-up. steps: [tasks], steps with the task present. squares: [features, tasks], sum of
+    squared gradients.
     """
 
     def __init__(
@@ -50,9 +48,8 @@ class ExcessMTLBalancer(GradientBalancer):
     ) -> None:
         super().__init__(targets)
         self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
-        self.logits, self.first, self.steps = self.variables = task_variables(
-            self.num_tasks, "logits", "first", "steps"
-        )
+        self.variables = task_variables(self.num_tasks, "logits", "first", "steps")
+        self.logits, self.first, self.steps = self.variables
 
     def prepare(self, features: int) -> None:
         zeros = keras.ops.zeros((features, self.num_tasks))

@@ -17,10 +17,10 @@ from models.tasks.base import TaskTarget
 @dataclass(frozen=True, kw_only=True)
 class FairGrad(GramianBalancing):
     """Alpha-fair improvement of the tasks: weights w with `(G w) ** alpha = 1 / w` for the Gramian
-    G. To first order every task improves.
+    G. To first order every task improves. Not exact at the representation.
 
-    Difference from the paper: the weights are scaled to the same sum as in plain training. Not
-    exact at the representation. A task without a gradient is left out.
+    Difference from the paper: the weights are scaled to the same sum as in plain training. A task
+    without a gradient is left out.
 
     alpha: 1 is `nash_mtl`; as it goes to infinity, the smallest improvement is maximised.
     """

@@ -13,12 +13,11 @@ from models.tasks.base import TaskTarget
 @dataclass(frozen=True, kw_only=True)
 class GradDrop(GradientBalancing):
     """For each feature whose gradients differ in sign, draws one sign and drops the gradients of
-    the other sign.
+    the other sign. There are no task weights to report.
 
-    The probability of a sign is its share of the gradient. Without conflicts this is plain
-    training. As in the paper, the sign of a gradient at the representation is the sign of gradient
-    times feature, summed over the batch; at parameters it is the gradient's own. A task's weight
-    multiplies its gradient before the draw. There are no task weights to report.
+    The probability of a sign is its share of the gradient, so without conflicts this is plain
+    training. As in the paper, a gradient at the representation has the sign of gradient times
+    feature, summed over the batch. A task's weight multiplies its gradient before the draw.
     """
 
     name: Literal["graddrop"] = "graddrop"

@@ -15,16 +15,14 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class GradNorm(GramianBalancing):
-    """Learns task weights that keep the norms of the weighted gradients near a common value.
+    """Learns task weights that keep the norms of the weighted gradients near a common value. A
+    task's own weight multiplies its learned weight.
 
-    For each task the common value is multiplied by (its loss relative to its first loss, relative
-    to the mean of all tasks) ** alpha, so that tasks that lag behind get larger gradients. A task's
-    own weight multiplies its learned weight.
-
-    Differences from the paper: norms are taken at the shared representation (in the paper at the
-    weights of the last shared layer). The weights take steps of `learning_rate` down the paper's
-    L_grad divided by the mean norm, which makes the rate independent of scale, as Adam does in the
-    paper. Then they are scaled to keep their sum.
+    Each task's goal is the common value times (its loss relative to its first loss, relative to the
+    mean of all tasks) ** alpha, so that tasks that lag behind get larger gradients. Differences
+    from the paper: norms are taken at the shared representation, not at the weights of the last
+    shared layer. The weights take steps of `learning_rate` down the paper's L_grad divided by the
+    mean norm (scale-free, like Adam in the paper) and are scaled to keep their sum.
 
     alpha: 0 asks for equal norms; larger values favour lagging tasks more.
     """
@@ -57,9 +55,8 @@ class GradNormBalancer(GramianBalancer):
         progress = present * losses / ops.where(first > 0, first, 1)
         lag = progress * count / ops.maximum(ops.sum(progress), SMALLEST)
         goal = ops.sum(before * norms) / count * lag**self.alpha
-        slope = (
-            ops.sign(before * norms - goal) * norms * count / ops.maximum(ops.sum(norms), SMALLEST)
-        )
+        direction = ops.sign(before * norms - goal)
+        slope = direction * norms * count / ops.maximum(ops.sum(norms), SMALLEST)
         after = keep_sum(before, before - self.learning_rate * present * slope, present)
         self.learned.assign(ops.cast(after, "float32"))
         self.first_losses.assign(ops.cast(first, "float32"))

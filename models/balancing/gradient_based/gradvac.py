@@ -19,10 +19,9 @@ class GradVac(GramianBalancing):
     """Rotates each gradient towards every other one, in random order, until their cosine reaches
     its moving average; then sums the gradients.
 
-    Pairs whose cosine is not below the average do not change; if no pair changes, this is plain
-    training. Difference from the paper: cosines are
-    taken at the shared representation as a whole, not for the parameters of each layer, so the
-    method is not exact there.
+    Pairs whose cosine is not below the average do not change; if no pair does, this is plain
+    training. Difference from the paper: cosines are those of the whole shared representation, not
+    of each layer's parameters, so the method is not exact there.
 
     decay: the weight of a step's cosine in the moving average.
     """
@@ -40,9 +39,8 @@ class GradVacBalancer(GramianBalancer):
     def __init__(self, targets: tuple[TaskTarget, ...], decay: float) -> None:
         super().__init__(targets)
         self.decay = decay
-        self.averages = keras.Variable(
-            keras.ops.zeros((self.num_tasks, self.num_tasks)), trainable=False, name="cosines"
-        )
+        zeros = keras.ops.zeros((self.num_tasks, self.num_tasks))
+        self.averages = keras.Variable(zeros, trainable=False, name="cosines")
         self.random = keras.random.SeedGenerator()
         self.variables = [self.averages, self.random.state]
 

@@ -13,8 +13,7 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class IMTL(GramianBalancing):
-    """Scales the losses to 1 (IMTL-L) and then combines the gradients of the scaled losses (IMTL-G,
-    `imtl_g`).
+    """Scales the losses to 1 (IMTL-L), then combines the gradients of the scaled losses (`imtl_g`).
 
     IMTL-L minimises exp(s) L - s with a trained s per task. A task's weight multiplies this whole
     term, so that s cannot cancel it. State: s per task.

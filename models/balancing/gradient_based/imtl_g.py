@@ -16,12 +16,11 @@ ROUNDING = 1e-7
 
 @dataclass(frozen=True, kw_only=True)
 class IMTLG(GramianBalancing):
-    """The combination whose projections on all tasks' gradients are equally long; with task
-    weights, their lengths are proportional to these.
+    """The combination whose projections on all tasks' gradients are equally long, or proportional
+    to the tasks' weights.
 
-    Closed form. Weights may be negative, and they grow without bound as the sum of the solution
-    approaches 0. The paper uses the gradients at the representation too. A task without a gradient
-    is left out.
+    Closed form, at the representation as in the paper. Weights may be negative, and grow without
+    bound as the sum of the solution approaches 0. A task without a gradient is left out.
     """
 
     name: Literal["imtl_g"] = "imtl_g"

@@ -18,12 +18,12 @@ FAR = 1e12
 @dataclass(frozen=True, kw_only=True)
 class Krum(GramianBalancing):
     """The mean of the `selected` gradients that are nearest to their neighbours; robust against
-    `outliers` outliers.
+    `outliers` outliers. Not exact at the representation.
 
-    Meant for many tasks of similar scale. Tasks that are not selected do not train the trunk in
-    that step. A task's score is the sum of its squared distances to the (present tasks - outliers -
-    2) nearest other tasks, at least one; tasks with equal scores are selected together. The mean is
-    multiplied by the number of tasks, as in plain training. Not exact at the representation.
+    Meant for many tasks of similar scale; the others do not train the trunk in that step. A task's
+    score is the sum of its squared distances to the (present tasks - outliers - 2) nearest other
+    tasks, at least one; equal scores are selected together. The mean is multiplied by the number of
+    tasks, as in plain training.
     """
 
     name: Literal["krum"] = "krum"

@@ -14,13 +14,12 @@ from models.tasks.base import TaskTarget
 @dataclass(frozen=True, kw_only=True)
 class MGDA(GramianBalancing):
     """The min-norm point of the convex hull of the tasks' gradients: to first order no task's loss
-    rises.
+    rises. Its norm, 0 at a Pareto stationary point, is part of the method.
 
     Solved to convergence, where the paper uses the Frank-Wolfe algorithm. At the representation it
     is the paper's MGDA-UB, whose fixed points are Pareto stationary too (theorem 1). A task's
     weight divides its gradient first, so that tasks improve at rates proportional to their weights.
-    The weights sum to the same value as in plain training. The norm of the result, 0 at a Pareto
-    stationary point, is part of the method.
+    The weights sum to the same value as in plain training.
     """
 
     name: Literal["mgda"] = "mgda"

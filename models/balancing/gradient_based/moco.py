@@ -20,14 +20,13 @@ class MoCo(GradientBalancing):
     batches gives to MGDA. The weights take one projected step per batch towards the min-norm point.
 
     At the parameters the averages are the paper's y, and training follows them. At the
-    representation every batch has other rows: only the inner products are averaged, and training
+    representation, where every batch has other rows, inner products are averaged and training
     follows the gradients of the batch. Difference from the paper: inner products are divided by
-    their mean magnitude, so that `learning_rate` does not depend on scale. A task's own weight
+    their mean magnitude, so `learning_rate` does not depend on scale. A task's own weight
     multiplies its learned weight. State: a gradient per task, or inner products.
 
-    beta: the weight of a new gradient in the average is beta / step ** beta_decay.
-    learning_rate: the paper's gamma, divided by step ** rate_decay.
-    decay: the paper's rho.
+    beta: the weight of a new gradient in the average is beta / step ** beta_decay. learning_rate:
+    the paper's gamma, divided by step ** rate_decay. decay: the paper's rho.
     """
 
     name: Literal["moco"] = "moco"

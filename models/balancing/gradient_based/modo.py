@@ -18,12 +18,11 @@ from models.tasks.base import TaskTarget
 @dataclass(frozen=True, kw_only=True)
 class MoDo(GramianBalancing):
     """MGDA in small steps: the weights take one projected step per batch towards the min-norm point
-    of the gradients, so that they do not follow the noise of a batch.
+    of the gradients, so that they do not follow the noise of a batch. State: a weight per task.
 
-    Differences from the paper: inner products are those of one batch, where the paper takes them
-    between two batches. They are divided by their mean magnitude, so that `learning_rate` does not
-    depend on scale. Not exact at the representation. A task's own weight multiplies its learned
-    weight. State: a weight per task.
+    Differences from the paper: inner products are those of one batch, not between two batches, and
+    are divided by their mean magnitude, so `learning_rate` does not depend on scale. A task's own
+    weight multiplies its learned weight. Not exact at the representation.
 
     learning_rate: the paper's gamma. decay: the paper's rho, which pulls the weights together.
     """
@@ -42,9 +41,8 @@ class MoDoBalancer(GramianBalancer):
     def __init__(self, targets: tuple[TaskTarget, ...], learning_rate: float, decay: float) -> None:
         super().__init__(targets)
         self.learning_rate, self.decay = learning_rate, decay
-        (self.learned,) = self.variables = task_variables(
-            self.num_tasks, "learned", value=1 / self.num_tasks
-        )
+        self.variables = task_variables(self.num_tasks, "learned", value=1 / self.num_tasks)
+        (self.learned,) = self.variables
 
     def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops

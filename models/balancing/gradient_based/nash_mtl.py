@@ -13,14 +13,13 @@ from models.tasks.base import TaskTarget
 @dataclass(frozen=True, kw_only=True)
 class NashMTL(GramianBalancing):
     """The Nash bargaining solution of the tasks: weights a with `G a = 1 / a` for the Gramian G.
+    This is `fairgrad` with alpha 1.
 
     To first order every task improves, and the scale of a task's loss does not matter. A task's
-    weight is its bargaining power. This is `fairgrad` with alpha 1.
-
-    Differences from the paper: solved in every step by Newton's method, where the official code
-    takes convex-concave steps, not in every training step. The weights are scaled to the same sum
-    as in plain training; the paper's weights grow as gradients shrink. Not exact at the
-    representation. A task without a gradient is left out.
+    weight is its bargaining power. Differences from the paper: solved in every step by Newton's
+    method, instead of by convex-concave steps in some. The weights are scaled to the same sum as in
+    plain training; the paper's grow as gradients shrink. Not exact at the representation. A task
+    without a gradient is left out.
     """
 
     name: Literal["nash_mtl"] = "nash_mtl"

@@ -21,14 +21,13 @@ SLACK = 1e-5
 @dataclass(frozen=True, kw_only=True)
 class PCD(GradientBalancing):
     """The update nearest to the primary task's gradient that guarantees every other task a share of
-    the progress that its own gradient would make.
+    the progress that its own gradient would make: for one task that matters, with others that must
+    not get worse. Not exact at the representation. State: a squared norm per task.
 
-    Helps when one task matters and the others must not get worse. Gradients are normalised by a
-    moving average of their squared norms. The result has the norm of the primary task's gradient
-    (as in the paper) times the sum of the tasks' weights. If the constraints are infeasible, they
-    are dropped. A task's weight, relative to that of the primary task, multiplies its share.
-    Batches without a label of the primary task give plain training. Not exact at the
-    representation. State: a squared norm per task.
+    Gradients are normalised by a moving average of their squared norms. The result has the norm of
+    the primary task's gradient (as in the paper) times the sum of the tasks' weights. Infeasible
+    constraints are dropped. A task's weight, relative to that of the primary task, multiplies its
+    share. Batches without a label of the primary task give plain training.
 
     primary: the task that matters; the first one when empty. share: the paper's tau. beta: the
     share of the previous value that the moving average keeps.
@@ -55,9 +54,8 @@ class PCDBalancer(GradientBalancer):
         super().__init__(targets)
         self.method = method
         self.is_primary = [float(i == primary) for i in range(self.num_tasks)]
-        self.squares, self.steps = self.variables = task_variables(
-            self.num_tasks, "squares", "steps"
-        )
+        self.variables = task_variables(self.num_tasks, "squares", "steps")
+        self.squares, self.steps = self.variables
 
     def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor]:
         ops = keras.ops

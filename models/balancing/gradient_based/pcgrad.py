@@ -16,8 +16,7 @@ class PCGrad(GramianBalancing):
     """Removes from each gradient its component along every gradient that it conflicts with, in
     random order; then sums the gradients. Without conflicts this is plain training.
 
-    Computed from inner products, for all tasks at once. Not exact at the representation: conflicts
-    there need not be conflicts of the parameters' gradients.
+    Not exact at the representation: conflicts there may be none of the parameters' gradients.
     """
 
     name: Literal["pcgrad"] = "pcgrad"

@@ -17,11 +17,10 @@ from models.tasks.base import TaskTarget
 @dataclass(frozen=True, kw_only=True)
 class TrimmedMean(GradientBalancing):
     """In each coordinate, the mean of the tasks' gradients without the `trimmed` largest and the
-    `trimmed` smallest values, times the number of tasks, as in plain training.
+    `trimmed` smallest values (at least the median is kept), times the number of tasks.
 
-    At least the median is kept. A task's weight multiplies its gradient before trimming. There are
-    no task weights to report. Elementwise: at the representation it is not the same method as at
-    the parameters.
+    A task's weight multiplies its gradient before trimming. There are no task weights to report. At
+    the representation it is another method than at the parameters.
     """
 
     name: Literal["trimmed_mean"] = "trimmed_mean"

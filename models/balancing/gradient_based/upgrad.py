@@ -18,7 +18,7 @@ class UPGrad(GramianBalancing):
     the projections.
 
     To first order no task's loss rises; without conflicts this is plain training. Not exact at the
-    representation: no conflict there does not imply no conflict of the parameters' gradients.
+    representation: the parameters' gradients may still conflict.
     """
 
     name: Literal["upgrad"] = "upgrad"

@@ -19,10 +19,9 @@ from models.tasks.base import TaskTarget
 class DWA(Balancing):
     """Gives more weight to tasks whose loss falls slowly.
 
-    Weights are a softmax over the ratios of each task's mean losses in the last two epochs. They
-    are constant within an epoch, and equal in the first two epochs. At the paper's temperature they
-    stay near 1, so the method changes little when all losses fall alike. State: mean losses per
-    task. No additional cost.
+    Weights are a softmax over the ratios of each task's mean losses in the last two epochs; equal
+    in the first two. At the paper's temperature they stay near 1, so the method changes little when
+    all losses fall alike. State: mean losses per task. No additional cost.
 
     temperature: of the softmax; higher values give more equal weights.
     """

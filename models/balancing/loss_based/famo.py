@@ -19,16 +19,15 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 @dataclass(frozen=True, kw_only=True)
 class FAMO(Balancing):
-    """Makes all losses fall at the same rate.
+    """Makes all losses fall at the same rate. Helps when tasks learn at different speeds.
 
-    Algorithm 1. Weights are proportional to z / loss, with z = softmax(logits). After the update,
-    the losses of the same batch are computed again. The logits then decrease for tasks whose log
-    loss fell more than that of the others: one Adam step (as in the official code) along the
-    derivative of z · (log loss before - log loss after), with weight decay.
+    Algorithm 1: weights are proportional to z / loss, with z = softmax(logits). After the update,
+    the losses of the same batch are computed again, and the logits take one Adam step (as in the
+    official code), with weight decay, along the derivative of z · (log loss before - log loss
+    after): they decrease for tasks whose log loss fell more than that of the others.
 
-    Helps when tasks learn at different speeds. Costs one extra forward pass through trunk and
-    towers, whatever the number of tasks. This pass runs in training mode with new dropout masks,
-    and batch normalisation counts the batch twice. State: logits and Adam moments per task.
+    Costs one extra forward pass through trunk and towers, in training mode with new dropout masks;
+    batch normalisation counts the batch twice. State: logits and Adam moments per task.
 
     learning_rate: of the logits. decay: pulls the logits back to equal weights.
     """

@@ -17,9 +17,8 @@ from models.tasks.base import TaskTarget
 class FixedWeights(Balancing):
     """The weighted sum of the losses, or their weighted mean over the tasks present in the batch.
 
-    weights: by task; 1 for tasks that are not listed. They multiply the tasks' own `weight`. A
-        task's own `weight` also counts in the metric `loss`, by which models are compared; these
-        weights do not.
+    weights: by task; 1 for tasks that are not listed. They multiply the tasks' own `weight`, but do
+        not count in the metric `loss`, by which models are compared.
     """
 
     name: Literal["fixed"] = "fixed"

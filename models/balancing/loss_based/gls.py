@@ -14,14 +14,12 @@ TINY = 1e-8
 
 @dataclass(frozen=True, kw_only=True)
 class GLS(Balancing):
-    """The geometric mean of the losses, times the number of tasks.
+    """The geometric mean of the losses, weighted by the tasks' own weights, times their number.
 
-    The gradient of a task is divided by its loss, so that losses of any scale count alike. Helps
-    when losses differ by orders of magnitude. A loss near 0 shrinks the gradients of all other
-    tasks. No state, no additional cost.
-
-    The weights sum to the number of tasks when all losses are equal, and to more when they differ:
-    their magnitude is part of the method. The tasks' own weights are the weights of the mean.
+    The gradient of a task is divided by its loss. Helps when losses differ by orders of magnitude;
+    a loss near 0 shrinks the gradients of all other tasks. No state, no additional cost. The
+    magnitude is part of the method: the weights sum to more than the number of tasks when losses
+    differ.
     """
 
     name: Literal["gls"] = "gls"

@@ -15,7 +15,7 @@ from models.tasks.base import TaskTarget
 class RLW(Balancing):
     """Random weights, drawn in every step: a softmax of standard normal numbers.
 
-    A baseline: a balancing method should beat it before its gain is attributed to balancing. The
+    A baseline, which a balancing method should beat before its gain is attributed to balancing. The
     draws follow the training seed. No additional cost.
     """
 

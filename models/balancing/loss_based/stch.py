@@ -20,18 +20,16 @@ TINY = 1e-8
 @dataclass(frozen=True, kw_only=True)
 class STCH(Balancing):
     """Minimises a smooth maximum of the tasks' losses, relative to their losses after a warm-up.
+    Helps when the worst task matters most. State: mean losses per task. No additional cost.
 
     The objective is mu log(sum exp(f / mu)) with f = log(loss / reference), as in the official
     multitask code. The reference is the task's mean loss in the last epoch of the warm-up, which
-    minimises the sum of the log losses. Helps when the worst task matters most. State: mean losses
-    per task. No additional cost.
+    minimises the sum of the log losses. Difference from the paper: only the direction of the update
+    is that of the formula; the weights are scaled to the same sum as in plain training.
 
-    Difference from the paper: the update keeps the formula's direction, but the weights are scaled
-    to the same sum as in plain training.
-
-    mu: near 0, only the worst task counts. At 1, the default of the official code, the direction is
-        that of the plain sum of loss / reference. Larger values approach the sum of log losses.
-    warmup_epochs: at least 1, which sets the reference. The official code runs 4 epochs before it.
+    mu: near 0, only the worst task counts. 1, the official default, is the plain sum of
+        loss / reference. Larger values approach the sum of log losses.
+    warmup_epochs: the last one sets the reference. The official code runs 4 epochs before it.
     """
 
     name: Literal["stch"] = "stch"

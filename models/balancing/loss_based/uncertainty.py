@@ -14,10 +14,9 @@ from models.tasks.base import TaskTarget
 class Uncertainty(Balancing):
     """Weights each task by the inverse of a learned variance.
 
-    Each task has a trainable log variance s = log σ². A classification loss L contributes
-    exp(-s) L + s / 2 and a squared error exp(-s) L / 2 + s / 2, as in the paper. A Huber loss
-    already is half a squared error and is not halved again. A task's own weight multiplies its
-    whole term, so the variance cannot cancel it. State: a log variance per task.
+    With a trainable log variance s = log σ², a classification loss L contributes exp(-s) L + s / 2
+    and a squared error exp(-s) L / 2 + s / 2, as in the paper. A Huber loss already is half a
+    squared error. A task's own weight multiplies its whole term, so the variance cannot cancel it.
 
     initial_log_variance: of every task, before training.
     """
@@ -33,9 +32,8 @@ class UncertaintyBalancer(LossBalancer):
     def __init__(self, targets: tuple[TaskTarget, ...], initial: float) -> None:
         super().__init__(targets)
         self.scales = [0.5 if t.task.has_squared_error else 1.0 for t in targets]
-        self.log_variances = keras.Variable(
-            keras.ops.full((self.num_tasks,), initial), name="log_variances"
-        )
+        start = keras.ops.full((self.num_tasks,), initial)
+        self.log_variances = keras.Variable(start, name="log_variances")
         self.variables = [self.log_variances]
 
     def __call__(self, losses: Tensor, present: Tensor) -> Tensor:

@@ -1,13 +1,11 @@
 """Interfaces of balancing methods: they turn the losses of several tasks into one update.
 
-The methods differ in what they read:
-
-- `LossBalancer`: the vector of task losses; it returns the scalar to minimise.
-- `HindsightBalancer`: also the losses of the same batch after the update.
-- `BilevelBalancer`: also the losses and gradients on held-out rows after a hypothetical update.
-- `GradientBalancer`: one gradient per task at a tensor that the tasks share; it returns the
-  combined gradient that is backpropagated through the trunk.
-- `GramianBalancer`: only the inner products of these gradients; it returns one weight per task.
+A `LossBalancer` reads the vector of losses and returns the scalar to minimise; a
+`HindsightBalancer` also reads the losses of the same batch after the update, and a
+`BilevelBalancer` losses and gradients on held-out rows after a hypothetical update. A
+`GradientBalancer` reads one gradient per task at a tensor that the tasks share and returns the
+combined gradient, which is backpropagated through the trunk; a `GramianBalancer` reads only the
+inner products of these gradients and returns one weight per task.
 
 Balancing weights sum to the sum of the tasks' own weights (`weight` in the spec, 1 by default), as
 they do when losses are simply added. So changing the method does not silently change the effective
@@ -78,12 +76,10 @@ class HindsightBalancer(LossBalancer):
 
 
 class Lookahead(ABC):
-    """Evaluates a batch at hypothetical (look-ahead) parameters, in inference mode.
+    """Evaluates a batch at hypothetical (look-ahead) parameters, in inference mode, in float32.
 
-    The batch is split: the method takes trial steps on the training half of its rows and evaluates
-    them on the validation half. All tensors are float32.
-
-    learning_rate: of the model's heads. A transfer mode may train the trunk at a lower rate.
+    The method takes trial steps on the training half of its rows and evaluates them on the
+    validation half. learning_rate: of the heads; a transfer mode may train the trunk more slowly.
     """
 
     TRAINING, VALIDATION = 0, 1
@@ -119,12 +115,10 @@ class TaskGradients:
     """What a gradient-based method may read in one step. All tensors are float32.
 
     losses, present: [tasks], see `LossBalancer`.
-    gradients: [tasks, batch, features], gradient of each task's loss with respect to the shared
-        representation; zeros for absent tasks. The task's own weight is not applied yet. With
-        respect to shared parameters: [tasks, 1, parameters].
+    gradients: of each task's loss, without the task's own weight, by the shared representation
+        [tasks, batch, features] or the shared parameters [tasks, 1, parameters]; 0 if absent.
     gramian: [tasks, tasks], inner products of the gradients.
-    representation: [batch, features], the values at which the gradients were taken; None for
-        parameters.
+    representation: [batch, features], where the gradients were taken; None for parameters.
     """
 
     losses: Tensor
@@ -141,17 +135,16 @@ class TaskGradients:
 class GradientBalancer(Balancer, ABC):
     """Combines one gradient per task into the gradient of the shared representation.
 
-    The layers after the representation belong to one task each and follow the plain gradient of
-    `objective`. A method that is defined by inner products of gradients of shared *parameters* is
-    not exact at the representation: there it works on an upper bound of the gradients' norms (Sener
-    and Koltun 2018, section 3.3). Elementwise methods are different methods at the representation.
-
-    variables: trainable ones follow the gradient of `objective`; `combine` may assign the others.
+    The layers after the representation, and trainable `variables`, follow the plain gradient of
+    `objective`; `combine` may assign the other variables. A method that is defined by inner
+    products of gradients of shared *parameters* is not exact at the representation: it works on an
+    upper bound of the gradients' norms there (Sener and Koltun 2018, section 3.3). Elementwise
+    methods are different methods at the representation.
     """
 
     def prepare(self, features: int) -> None:
-        """Create the variables whose shape depends on the number of features of the representation
-        (or on the number of shared parameters). Called once.
+        """Create the variables whose shape depends on the number of features (of the
+        representation, or shared parameters). Called once.
         """
 
     @property
@@ -165,11 +158,10 @@ class GradientBalancer(Balancer, ABC):
 
     @abstractmethod
     def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor | None]:
-        """The combined gradient [batch, features] and its task weights [tasks], None if it has
-        none.
+        """The combined gradient [batch, features] and its task weights [tasks], if it has any.
 
-        The result must be as if absent tasks were excluded, and their state does not change. A
-        larger task weight gives a task more influence.
+        The result is as if absent tasks were excluded, and their state does not change. A larger
+        task weight gives a task more influence.
         """
 
 
@@ -181,17 +173,15 @@ class GramianBalancer(GradientBalancer):
         """Weights of the tasks' gradients, float64 [tasks].
 
         Args:
-            gramian: float64 [tasks, tasks], scaled so that the mean of its diagonal over the
-                present tasks is 1.
+            gramian: float64 [tasks, tasks]; the mean of its diagonal over the present tasks is 1.
             losses: float64 [tasks].
             present: float64 [tasks].
         """
 
     def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor]:
         ops = keras.ops
-        gramian, losses, present = (
-            ops.cast(t, "float64") for t in (tasks.gramian, tasks.losses, tasks.present)
-        )
+        tensors = tasks.gramian, tasks.losses, tasks.present
+        gramian, losses, present = (ops.cast(t, "float64") for t in tensors)
         gramian *= present[:, None] * present
         scale = ops.sum(ops.diagonal(gramian)) / ops.maximum(ops.sum(present), 1.0)
         gramian /= ops.where(scale > 0, scale, 1.0)
@@ -236,8 +226,8 @@ class GradientBalancing(Balancing):
     """The spec of a method that reads gradients.
 
     at: where the gradient of each task is taken. At the shared `representation` a step needs one
-        backward pass through the trunk, whatever the number of tasks. At the shared `parameters`,
-        as in most papers, it needs one pass per task and memory for one gradient per task.
+        backward pass through the trunk. At the shared `parameters`, as in most papers, it needs one
+        pass per task and memory for one gradient per task.
     """
 
     at: Literal["representation", "parameters"] = "representation"

@@ -15,8 +15,8 @@ from models.sharing.base import MakeTrunk, Shared, Sharing, branch_inputs
 class Adapters(Sharing):
     """One trunk with small task-specific layers (adapters) after every stage.
 
-    With a frozen pretrained trunk, tasks cannot interfere with each other, and each task adds only
-    a few weights. From the second stage on, the trunk is computed once per task.
+    With a frozen pretrained trunk, tasks cannot interfere, and each adds only a few weights. From
+    the second stage on, the trunk is computed once per task.
 
     width: units of the bottleneck between an adapter's two layers.
     """
@@ -42,10 +42,6 @@ class Adapters(Sharing):
                 output, previous = task_walk.step(), stage
             ends.append(output)
         inputs = branch_inputs(tasks, ends)
-        branches = {
-            task: Adapter(task, previous.name, self.width)(end) for task, end in inputs.items()
-        }
-        return Shared(
-            keras.Model(trunk.input, ends, name="trunk"),
-            keras.Model(list(inputs.values()), branches),
-        )
+        branches = {t: Adapter(t, previous.name, self.width)(end) for t, end in inputs.items()}
+        shared = keras.Model(trunk.input, ends, name="trunk")
+        return Shared(shared, keras.Model(list(inputs.values()), branches))

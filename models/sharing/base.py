@@ -24,13 +24,12 @@ MakeTrunk = Callable[[], "keras.Model"]
 class Shared:
     """The parts of a model before its heads: trunk, then common layers, then one branch per task.
 
-    A balancing method takes one gradient per task at the inputs of the branches. One backward pass
-    through the shared parts then serves all tasks.
+    A balancing method takes one gradient per task at the inputs of the branches, so that one
+    backward pass through the shared parts serves all tasks.
 
     trunk: from {feature name: [batch, ...]} to a representation [batch, width], or to a list of
         tensors if the scheme splits trunks into stages.
-    common: layers after the trunk that tasks share, from the trunk's output to a list of tensors;
-        None without such layers.
+    common: layers that tasks share, from the trunk's output to a list of tensors; may be None.
     branches: from there to {task name: [batch, width]}.
     """
 

@@ -25,10 +25,6 @@ class CGC(Sharing):
     widths: Annotated[Widths, Field(min_length=1)] = (64,)
 
     def build(self, make_trunk: MakeTrunk, tasks: tuple[str, ...]) -> Shared:
-        one_level = PLE(
-            shared_experts=self.shared_experts,
-            task_experts=self.task_experts,
-            widths=self.widths,
-            levels=1,
-        )
+        own, shared = self.task_experts, self.shared_experts
+        one_level = PLE(shared_experts=shared, task_experts=own, widths=self.widths, levels=1)
         return one_level.build(make_trunk, tasks)

@@ -14,14 +14,10 @@ from models.sharing.base import MakeTrunk, Shared, Sharing, branch_inputs
 
 @dataclass(frozen=True, kw_only=True)
 class CrossStitch(Sharing):
-    """One trunk per task; after every stage, each trunk continues with a learned mixture of all
-    trunks' outputs.
+    """One trunk per task; after every stage, each continues with a learned mixture of all trunks'
+    outputs, which is reported: it shows what the tasks share. Costs one trunk per task.
 
-    Costs one trunk per task, in time and memory. The mixtures are reported: they show what the
-    tasks share.
-
-    own: initial weight of a trunk's own output (the paper's alpha_S); the other trunks share the
-        rest equally.
+    own: initial weight of a trunk's own output (the paper's alpha_S); the others share the rest.
     """
 
     one_trunk: ClassVar[bool] = False
@@ -37,11 +33,9 @@ class CrossStitch(Sharing):
 def stitched(
     make_trunk: MakeTrunk, tasks: tuple[str, ...], make_stitch: Callable[[str], keras.Layer]
 ) -> Shared:
-    """One trunk per task with a stitch layer after each stage.
+    """One trunk per task; `make_stitch` returns the layer after the stage of a name.
 
     The last stitch belongs to the branches, because each of its rows serves one task only.
-
-    make_stitch: returns the layer for the stage of this name.
     """
     from models.trunks.stages import Walk, add_suffix, step_all
 

@@ -15,13 +15,12 @@ from models.sharing.mmoe import MMoE, gated
 class DSelectK(MMoE):
     """A mixture of experts (`mmoe`) whose gates learn to select at most `selected` experts.
 
-    A gate is a convex combination of selectors. Each selector chooses one expert by the bits of its
-    number (section 3). A bit is a smooth step function of a linear map of the example.
+    A gate is a convex combination of selectors. Each chooses one expert by the bits of its number
+    (section 3); a bit is a smooth step function of a linear map of the example.
 
     experts: number of experts, a power of two. selected: the paper's k. temperature: width of the
     smooth step (the paper's gamma). entropy: weight of the penalty that drives each selector to one
-    expert (lambda, equation 9). by_example: false for bits that are free parameters and do not
-    depend on the example.
+    expert (lambda, equation 9). by_example: false for bits that do not depend on the example.
     """
 
     name: Literal["dselect_k"] = "dselect_k"  # type: ignore[assignment]

@@ -14,12 +14,11 @@ from models.sharing.cross_stitch import stitched
 @dataclass(frozen=True, kw_only=True)
 class LTB(Sharing):
     """Learns a tree of shared stages: each stage has one copy per task, and each copy learns which
-    copy of the previous stage to read.
+    copy of the previous stage to read. Costs one trunk per task.
 
-    Costs one trunk per task. Difference from the paper: all copies are trained together with the
-    choices, where the paper first searches the tree and then trains it from scratch. While a
-    transfer mode freezes the whole trunk, choices inside it are not sampled: the most likely ones
-    are used.
+    Difference from the paper: copies and choices are trained together, where the paper first
+    searches the tree and then trains it from scratch. While a transfer mode freezes the whole
+    trunk, choices inside it are not sampled: the most likely ones are used.
 
     temperature: initial temperature of the sampling; it falls with the square root of the steps.
     """

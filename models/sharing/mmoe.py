@@ -23,8 +23,8 @@ from models.sharing.base import (
 class MMoE(Sharing):
     """Experts that all tasks share, combined by one gate per task.
 
-    Experts and gates read the trunk's output; the trunk may be pretrained. Helps when tasks are
-    only partly related: a task can ignore experts that serve other tasks.
+    Experts and gates read the trunk's output. Helps when tasks are only partly related: a task can
+    ignore experts that serve other tasks.
 
     experts: number of experts. widths: units of each expert's layers.
     """
@@ -37,9 +37,7 @@ class MMoE(Sharing):
         from models.sharing.layers.gate import Gate
 
         sources = tuple(f"expert{i}" for i in range(self.experts))
-        return gated(
-            make_trunk(), self, tasks, lambda task: Gate(task, sources, name=f"{task}.gate")
-        )
+        return gated(make_trunk(), self, tasks, lambda t: Gate(t, sources, name=f"{t}.gate"))
 
 
 def gated(

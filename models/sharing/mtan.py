@@ -17,8 +17,7 @@ class MTAN(Sharing):
 
     For image trunks; with column inputs, the masks are over features. Costs two small convolutions
     per task and stage, and memory for their feature maps. Difference from the paper: a mask
-    (equation 2) is computed from the output of a stage, where the paper uses the stage's first
-    convolution.
+    (equation 2) is computed from a stage's output, not from its first convolution.
     """
 
     one_trunk: ClassVar[bool] = False

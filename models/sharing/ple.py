@@ -24,8 +24,8 @@ class PLE(Sharing):
 
     A task's gate combines the outputs of its own experts and the shared ones. Below the last level,
     an additional gate combines all experts for the shared experts of the next level (equations 5 to
-    7). The experts read the trunk's output; the trunk may be pretrained. Helps when tasks conflict:
-    each task can keep features that would harm the others in its own experts.
+    7). The first experts read the trunk's output. Helps when tasks conflict: each can keep features
+    that would harm the others in its own experts.
 
     shared_experts: number of experts per level that all tasks share. task_experts: number of
     experts per level and task. widths: units of each expert's layers. levels: number of levels.

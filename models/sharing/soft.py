@@ -15,8 +15,7 @@ from models.sharing.base import MakeTrunk, Shared, Sharing, branch_inputs
 class Soft(Sharing):
     """One trunk per task; a penalty pulls the weights of all trunks towards their mean.
 
-    Costs one trunk per task. Tasks share no tensor, only the penalty on the weights, so
-    gradient-based balancing is not possible.
+    Costs one trunk per task. Tasks share no tensor, so gradient-based balancing is not possible.
 
     strength: factor of the penalty, the sum of squared distances of all weights from their means.
     """

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradients
 from models.balancing.math.simplex import min_norm_step
+from models.balancing.math.state import task_variables
 from models.balancing.math.weighted_sum import scaled_to_sum
 from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
@@ -48,12 +49,11 @@ class MoCoBalancer(GradientBalancer):
 
     def __init__(self, targets: tuple[TaskTarget, ...], method: MoCo) -> None:
         super().__init__(targets)
-        self.method, count, ops = method, self.num_tasks, keras.ops
-        self.learned = keras.Variable(
-            ops.full((count,), 1 / count), trainable=False, name="learned"
-        )
-        self.steps = keras.Variable(ops.zeros((count,)), trainable=False, name="steps")
-        self.products = keras.Variable(ops.zeros((count, count)), trainable=False, name="products")
+        self.method, count = method, self.num_tasks
+        (self.learned,) = task_variables(count, "learned", value=1 / count)
+        (self.steps,) = task_variables(count, "steps")
+        zeros = keras.ops.zeros((count, count))
+        self.products = keras.Variable(zeros, trainable=False, name="products")
         self.variables = [self.learned, self.steps, self.products]
 
     def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor]:
@@ -64,9 +64,7 @@ class MoCoBalancer(GradientBalancer):
         return tasks.weighted_sum(weights), weights
 
     def _averaging_rates(self, present: Tensor) -> Tensor:
-        """The weight of this step in the averages, float32 [tasks]: 1 in a task's first step.
-        Counts the step.
-        """
+        """Count the step. Its weight in the averages, float32 [tasks]: 1 in a task's first step."""
         ops = keras.ops
         self.steps.assign_add(present)
         rates = self.method.beta / ops.maximum(self.steps, 1.0) ** self.method.beta_decay

@@ -10,9 +10,8 @@ class EpochMeans:
     """variables: [tasks] sums of the losses, and [tasks] steps in which each task was present."""
 
     def __init__(self, tasks: int) -> None:
-        self.sums, self.steps = self.variables = task_variables(
-            tasks, "epoch_losses", "epoch_steps"
-        )
+        self.variables = task_variables(tasks, "epoch_losses", "epoch_steps")
+        self.sums, self.steps = self.variables
 
     def add(self, losses: Tensor, present: Tensor) -> None:
         """Add the losses of one step: see `LossBalancer.__call__`."""

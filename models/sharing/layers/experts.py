@@ -23,10 +23,8 @@ class Experts(SharingLayer):
         self.kernels, self.biases = [], []
         sizes = (shape[-1], *self.widths)
         for i, (size, width) in enumerate(zip(sizes, self.widths, strict=False)):
-            kernel = self.add_weight(
-                (self.experts, size, width), _each("glorot_uniform"), name=f"kernel{i}"
-            )
-            self.kernels.append(kernel)
+            shape, initial = (self.experts, size, width), _each("glorot_uniform")
+            self.kernels.append(self.add_weight(shape, initial, name=f"kernel{i}"))
             self.biases.append(self.add_weight((self.experts, width), "zeros", name=f"bias{i}"))
 
     @property

@@ -46,8 +46,5 @@ class Gate(SharingLayer):
         return weights
 
     def figures(self) -> dict[str, float]:
-        means = np.asarray(self.means)
-        return {
-            f"gate/{self.reader}/{source}": float(mean)
-            for source, mean in zip(self.sources, means, strict=True)
-        }
+        means = zip(self.sources, np.asarray(self.means), strict=True)
+        return {f"gate/{self.reader}/{source}": float(mean) for source, mean in means}

@@ -29,9 +29,8 @@ class Selector(Gate):
         super().__init__(reader, [f"expert{i}" for i in range(experts)], name)
         self.selected, self.temperature = selected, temperature
         self.entropy, self.by_example = entropy, by_example
-        numbers = np.arange(experts)[:, None]
-        bits = max(experts - 1, 1).bit_length()
-        self.bits = ((numbers >> np.arange(bits)) & 1).astype("float32")
+        positions = np.arange(max(experts - 1, 1).bit_length())
+        self.bits = ((np.arange(experts)[:, None] >> positions) & 1).astype("float32")
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Bits start close to one half, where no expert is preferred."""
@@ -56,9 +55,8 @@ class Selector(Gate):
             self.add_loss(self.entropy * ops.mean(ops.sum(entropy, axis=-1)))
         shares = ops.reshape(softmax(ops.cast(shares, "float32")), (-1, self.selected, 1))
         weights = ops.sum(shares * selectors, axis=1)
-        rows = ops.shape(x)[0]
         if not self.by_example:
-            weights = ops.broadcast_to(weights, (rows, len(self.bits)))
+            weights = ops.broadcast_to(weights, (ops.shape(x)[0], len(self.bits)))
         return ops.cast(weights, x.dtype)
 
 

@@ -58,8 +58,7 @@ class Branching(Stitch):
     """For each task, a choice of one trunk, whose output it continues with.
 
     In training the choice is sampled (straight-through Gumbel-softmax, Guo et al. 2020, section
-    3.2) at a temperature that falls with the square root of the steps. Otherwise it is the most
-    likely one.
+    3.2), colder with the square root of the steps. Otherwise it is the most likely one.
     """
 
     def __init__(self, stage: str, tasks: Sequence[str], temperature: float) -> None:
@@ -69,10 +68,8 @@ class Branching(Stitch):
 
     def build(self, shapes: list[tuple[int | None, ...]]) -> None:
         """All trunks are almost equally likely; a small bonus for the own trunk breaks ties."""
-        count = len(self.tasks)
-        self.logits = self.add_weight(
-            (count, count), keras.initializers.Identity(0.01), name="logits"
-        )
+        shape = (len(self.tasks), len(self.tasks))
+        self.logits = self.add_weight(shape, keras.initializers.Identity(0.01), name="logits")
         self.steps = self.add_weight((), "zeros", trainable=False, name="steps")
 
     def mix(self, training: bool) -> Tensor:

@@ -16,13 +16,9 @@ _LOOPS = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase
 
 
 def flops_per_example(model: MultitaskParts, features: tuple[Feature, ...]) -> int | None:
-    """Floating-point operations of all matrix products and convolutions.
-
-    A multiplication with its addition counts as two. The count covers the way from preprocessed
-    features to the answers of all tasks, with texts at their full length.
-
-    Returns:
-        None if the graph has loops, or shapes that are known only when it runs.
+    """Floating-point operations of all matrix products and convolutions, from preprocessed features
+    to the answers of all tasks, with texts at their full length. A multiplication with its addition
+    counts as two. None if the graph has loops, or shapes that are known only when it runs.
     """
     if any(f.dtype == "string" for f in features):
         return None
@@ -62,9 +58,8 @@ def _product(op: Any) -> int:
 def _einsum(op: Any) -> int:
     """Multiplications of an einsum: one for every combination of indices."""
     sizes: dict[str, int] = {}
-    for labels, operand in zip(
-        op.get_attr("equation").decode().split("->")[0].split(","), op.inputs, strict=True
-    ):
+    terms = op.get_attr("equation").decode().split("->")[0].split(",")
+    for labels, operand in zip(terms, op.inputs, strict=True):
         before, _, after = labels.partition("...")
         shape = list(operand.shape)
         middle = len(shape) - len(before) - len(after)

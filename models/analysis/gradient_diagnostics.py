@@ -21,21 +21,17 @@ from models.multitask.parts import MultitaskParts
 def gradient_diagnostics(model: MultitaskParts) -> Callable[[Tensors, Tensors], dict[str, float]]:
     """A function from the features and labels of a batch to figures. It does not change the model.
 
-    It computes in inference mode, where per-task gradients share a common tensor or common
-    parameters; if the sharing scheme has neither, there are no figures.
+    It computes in inference mode, where per-task gradients share a tensor or parameters; if the
+    sharing scheme has neither, there are no figures.
 
     - `gradient_rank`: effective rank (Roy and Vetterli 2007, EUSIPCO) of the tasks' gradients after
-      normalisation to length 1. It is 1 if all gradients have the same direction, and the number of
-      tasks if they are orthogonal.
+      normalisation: 1 if all have the same direction, the number of tasks if they are orthogonal.
     - `exactness`, for methods that balance gradients at the representation: cosine between the
-      gradient that reaches the shared parameters and the gradient that the method would compute
-      from gradients of these parameters.
-    - `models.multitask.gradient_step.conflict_figures`, for all other methods; methods that balance
-      gradients report these figures anyway.
+      gradient that reaches the shared parameters and the one that the method would compute there.
+    - `models.multitask.gradient_step.conflict_figures`, unless the method reports them anyway.
     """
-    balanced = isinstance(model.balancer, GradientBalancer)
     balancer = model.balancer if isinstance(model.balancer, GradientBalancer) else None
-    meeting_point = model.gradients_meet
+    balanced, meeting_point = balancer is not None, model.gradients_meet
     if meeting_point == "parameters" or (balancer is not None and balancer.needs_feature_count):
         balancer = None
     if meeting_point is None:

@@ -38,26 +38,21 @@ def effects_of(model: MultitaskParts, shared: list[keras.Variable]) -> Effects:
     """A function from features, labels and the maximal step length to affinities.
 
     It measures the inter-task affinity of Fifty et al. 2021 (NeurIPS, section 3.1): how a gradient
-    step of the shared variables on one task changes the loss of another one. It does not change the
-    model.
-
-    Departures from the paper: It computes in inference mode, because dropout would change losses by
-    more than a step does. Steps are plain gradient descent, whatever the optimizer. A step is
-    halved until each task's own loss falls by at least half of what its gradient predicts (Armijo's
-    rule: Nocedal and Wright, Numerical Optimization, 2006, equation 3.4). On a parabola, such a
-    step does not pass the minimum.
+    step of the shared variables on one task changes the loss of another one. The model stays as it
+    is. Departures from the paper: inference mode, because dropout would change losses by more than
+    a step does; plain gradient descent, whatever the optimizer. A step is halved until each task's
+    own loss falls by at least half of what its gradient predicts (Armijo's rule: Nocedal and
+    Wright, Numerical Optimization, 2006, equation 3.4): on a parabola, it does not pass the
+    minimum.
     """
     point = GradientPoint(shared, parameters=True)
 
     def losses(features: Tensors, labels: Tensors) -> tuple[list[tf.Tensor], tf.Tensor]:
-        batch = batch_losses(
-            model.heads, labels, model.towers(model.represent(features), training=False)
-        )
+        outputs = model.towers(model.represent(features), training=False)
+        batch = batch_losses(model.heads, labels, outputs)
         return batch.each, batch.present
 
-    def measure(
-        features: Tensors, labels: Tensors, length: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def measure(features: Tensors, labels: Tensors, length: tf.Tensor) -> tuple[tf.Tensor, ...]:
         with tf.GradientTape(persistent=True) as tape:
             before, present = losses(features, labels)
         rows = tf.stack([point.flatten(tape.gradient(loss, point.tensors)) for loss in before])
@@ -76,12 +71,8 @@ def effects_of(model: MultitaskParts, shared: list[keras.Variable]) -> Effects:
         cosines = tf.math.divide_no_nan(gramian, norms[:, None] * norms)
         predicted = rate * tf.linalg.diag_part(gramian) / tf.stack(before)
         both = present[:, None] * present > 0
-        nan = np.float32(np.nan)
-        return (
-            tf.where(both, tf.stack(effects), nan),
-            tf.where(both, cosines, nan),
-            tf.where(present > 0, predicted, nan),
-        )
+        measured = (both, tf.stack(effects)), (both, cosines), (present > 0, predicted)
+        return tuple(tf.where(known, values, np.float32(np.nan)) for known, values in measured)
 
     compiled = tf.function(measure, autograph=False, reduce_retracing=True)
 

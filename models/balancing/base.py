@@ -30,8 +30,8 @@ from models.tasks.base import TaskTarget
 class Balancer:
     """A balancing method with its state, built for the tasks of one model.
 
-    variables: the state. The model's optimizer updates the trainable ones with the gradient of the
-        minimised scalar. Checkpoints store all of them.
+    variables: the state, stored in checkpoints. The model's optimizer updates the trainable ones
+        with the gradient of the minimised scalar.
     """
 
     def __init__(self, targets: tuple[TaskTarget, ...]) -> None:
@@ -56,8 +56,8 @@ class LossBalancer(Balancer, ABC):
 
         Args:
             losses: float32 [tasks], mean over the labelled rows of the batch; 0 without such rows.
-            present: float32 [tasks], 1 if at least one row of the batch has a label of the task,
-                else 0. An absent task contributes nothing, and its state does not change.
+            present: float32 [tasks], 1 for tasks with a labelled row in the batch, else 0: such a
+                task contributes nothing, and its state does not change.
         """
 
 
@@ -216,9 +216,8 @@ def check_tasks(field: str, names: Collection[str], tasks: Collection[str]) -> N
     """
     for name in names:
         if name not in tasks:
-            raise ValueError(
-                f"model.balancing.{field}: no task {name!r}; expected some of {list(tasks)}"
-            )
+            known = list(tasks)
+            raise ValueError(f"model.balancing.{field}: no task {name!r}; expected some of {known}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,8 @@ from models.optimizers.fused_adam import FusedAdam
 class VariableRate:
     """How a variable trains.
 
-    rate: its learning rate as a share of the optimizer's.
-    first_step: the step from which it trains. Adam corrects the bias of its moments by the number
-        of steps since then.
+    rate: its learning rate as a share of the optimizer's. first_step: from which it trains; Adam
+    corrects the bias of its moments by the number of steps since then.
     """
 
     rate: float = 1.0
@@ -55,9 +54,8 @@ def with_variable_rates(
             Keras would square each part separately, in Adam and in the norm for clipping.
             """
             if keras.config.backend() == "tensorflow":
-                grads = [
-                    tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in grads
-                ]
+                sparse = tf.IndexedSlices
+                grads = [tf.convert_to_tensor(g) if isinstance(g, sparse) else g for g in grads]
             super().apply(grads, trainable_variables)
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:

@@ -37,7 +37,7 @@ def stitched(
 
     The last stitch belongs to the branches, because each of its rows serves one task only.
     """
-    from models.trunks.stages import Walk, add_suffix, step_all
+    from models.trunks.stages import Walk, add_suffix
 
     trunks = [make_trunk() for _ in tasks]
     inputs = trunks[0].input
@@ -46,9 +46,10 @@ def stitched(
     walks = [Walk(trunk, inputs) for trunk in trunks]
     *others, last = walks[0].stages
     for stage in others:
-        for walk, x in zip(walks, make_stitch(stage.name)(step_all(walks)), strict=True):
+        mixed = make_stitch(stage.name)([walk.step() for walk in walks])
+        for walk, x in zip(walks, mixed, strict=True):
             walk.replace_output(x)
-    ends = step_all(walks)
+    ends = [walk.step() for walk in walks]
     tensors = list(branch_inputs(tasks, ends).values())
     branches = dict(zip(tasks, make_stitch(last.name)(tensors), strict=True))
     return Shared(keras.Model(inputs, ends, name="trunk"), keras.Model(tensors, branches))

@@ -35,14 +35,14 @@ class DSelectK(MMoE):
         Raises:
             ValueError: it is no power of two, or less than `selected`.
         """
-        if self.experts < 2 or self.experts & (self.experts - 1):
+        experts, selected = self.experts, self.selected
+        if experts < 2 or experts & (experts - 1):
             raise ValueError(
-                f"dselect_k: experts must be a power of two (2, 4, 8, …). Received: {self.experts}"
+                f"dselect_k: experts must be a power of two (2, 4, 8, …). Received: {experts}"
             )
-        if self.selected > self.experts:
+        if selected > experts:
             raise ValueError(
-                f"dselect_k: selected must be at most experts ({self.experts}). Received:"
-                f" {self.selected}"
+                f"dselect_k: selected must be at most experts ({experts}). Received: {selected}"
             )
 
     def build(self, make_trunk: MakeTrunk, tasks: tuple[str, ...]) -> Shared:

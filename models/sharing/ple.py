@@ -58,10 +58,7 @@ SHARED = "shared."
 
 
 class _Level:
-    """The experts and gates of one level.
-
-    prefix: of the names of its layers.
-    """
+    """The experts and gates of one level. prefix: of the names of its layers."""
 
     def __init__(self, scheme: PLE, tasks: tuple[str, ...], prefix: str) -> None:
         self.scheme, self.tasks, self.prefix = scheme, tasks, prefix

@@ -30,9 +30,10 @@ class Phase:
 class Plan:
     """How a trunk is adapted.
 
-    phases: the first starts at epoch 0; each lasts until the next one starts. rates: learning rate
-    by `id` of a variable, as a share of that of the heads; 1 if missing. added: weights that are
-    not part of the architecture; `Transfer.finish` removes them. notes: warnings for the user.
+    phases: the first starts at epoch 0; each lasts until the next one starts.
+    rates: learning rate by `id` of a variable, as a share of that of the heads; 1 if missing.
+    added: weights that are not part of the architecture; `Transfer.finish` removes them.
+    notes: warnings for the user.
     """
 
     phases: tuple[Phase, ...]
@@ -44,9 +45,9 @@ class Plan:
 class Transfer(ABC):
     """The spec of a transfer mode: it plans how the weights of a pretrained trunk are adapted.
 
-    A mode is a frozen dataclass with a literal `name`, one per file in `models/transfer`. In all
-    modes, batch normalisation in Keras trunks uses its pretrained statistics and does not update
-    them; its scale and offset train like other weights.
+    A mode is a frozen dataclass with a literal `name`, one per file. In all modes, batch
+    normalisation in Keras trunks uses its pretrained statistics and does not update them; its scale
+    and offset train like other weights.
     """
 
     __pydantic_config__ = STRICT

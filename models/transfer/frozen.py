@@ -11,10 +11,10 @@ from models.transfer.base import Phase, Plan, Transfer
 
 @dataclass(frozen=True, kw_only=True)
 class Frozen(Transfer):
-    """The trunk runs in inference mode, so its representation of a row is the same in every epoch.
+    """The trunk runs in inference mode: a row has the same representation in every epoch.
 
-    embed: compute the representations once before training (in the Embed stage), instead of in
-        every epoch. The trained and served model is the same in both cases.
+    embed: compute the representations once, in the Embed stage, instead of in every epoch. The
+        trained and served model is the same in both cases.
     """
 
     name: Literal["frozen"] = "frozen"

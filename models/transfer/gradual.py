@@ -17,10 +17,8 @@ class Gradual(Transfer):
     """Unfreezes the group of layers nearest to the heads first, then one more group at a time,
     until the whole trunk trains.
 
-    head_epochs: epochs in which only the heads train, before the first group is unfrozen; 0 in the
-        paper.
-    epochs_per_group: epochs from one group to the next.
-    trunk_rate: of the trunk's weights.
+    head_epochs: epochs before the first group, in which only the heads train; 0 in the paper.
+    epochs_per_group: epochs from one group to the next. trunk_rate: of the trunk's weights.
     """
 
     name: Literal["gradual"] = "gradual"

@@ -21,11 +21,9 @@ class Lora(Transfer):
 
     After training the product is merged into W, so serving costs nothing more.
 
-    rank: number of columns of A and rows of B.
-    alpha: scale of the update.
+    rank: number of columns of A and rows of B. alpha: scale of the update. trunk_rate: of A and B.
     targets: names of layers or of layer classes (`Dense`, `Conv2D`, …). When empty: the query and
         value projections, or all dense layers and convolutions if there are none.
-    trunk_rate: of A and B.
     """
 
     name: Literal["lora"] = "lora"
@@ -56,23 +54,21 @@ class Lora(Transfer):
             supported = [la for la in layers if can_adapt(la)]
             attention = [la for la in supported if la.name in ATTENTION]
             if not supported:
-                raise TransferError(
-                    f"lora: no layer of the trunk can be adapted. {_supported(layers)}"
-                )
+                listed = _supported(layers)
+                raise TransferError(f"lora: no layer of the trunk can be adapted. {listed}")
             return attention or supported, ""
         selected: list[keras.Layer] = []
         for target in self.targets:
             matches = [la for la in layers if _matches(la, target)]
             if not any(can_adapt(la) for la in matches):
-                unsupported = f" Unsupported: {_names(matches)}." if matches else ""
+                others = f" Unsupported: {_names(matches)}." if matches else ""
                 raise TransferError(
-                    f"lora: target {target!r} names no layer that can be adapted.{unsupported}"
+                    f"lora: target {target!r} names no layer that can be adapted.{others}"
                     f" {_supported(layers)}"
                 )
             selected += [la for la in matches if la not in selected]
-        return [la for la in selected if can_adapt(la)], _names(
-            [la for la in selected if not can_adapt(la)]
-        )
+        unsupported = _names([la for la in selected if not can_adapt(la)])
+        return [la for la in selected if can_adapt(la)], unsupported
 
 
 def _layers(trunk: keras.Model) -> list[keras.Layer]:

@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from models.inputs.base import Feature, Input
-from models.inputs.image import ImageFeature
+from models.inputs.image import ImageFeature, ImageInput
 from models.lazy import keras
 from models.trunks.base import Trunk, TrunkError, keras_input
-from models.trunks.pretrained import check_images, joined, name_groups, only, pixels, pooled
+from models.trunks.pretrained import joined, name_groups, only, pixels, pooled
 from models.trunks.sources.reachability import unreachable
 
 IMAGENET = "imagenet"
@@ -51,13 +51,14 @@ class Applications(Trunk):
         return (self.weights,) if self.pretrained and self.weights != IMAGENET else ()
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
-        wrong = check_images(inputs, f"keras.applications.{self.model}")
+        others = [i for i in inputs if not isinstance(i, ImageInput)]
+        what = f"keras.applications.{self.model} reads images, but inputs"
+        wrong = [f"{what}.{i.name} is {i.kind}." for i in others]
         if not self.pretrained:
             return wrong
         if self.weights != IMAGENET:
-            if not os.path.isfile(self.weights):
-                wrong.append(f"{self.model}: weights {self.weights!r}: no such file.")
-            return wrong
+            missing = f"{self.model}: weights {self.weights!r}: no such file."
+            return wrong if os.path.isfile(self.weights) else [*wrong, missing]
         if not _cached(self.model) and (why := unreachable(HOST)):
             wrong.append(
                 f"{self.model}: its ImageNet weights are not in {_cache()}, and {why}. Name a file"
@@ -96,9 +97,8 @@ class Applications(Trunk):
                 include_top=False, weights=weights, input_shape=(*side, 3), **multiplier
             )
         except Exception as e:  # downloads fail with many exceptions; a wrong size is a ValueError
-            raise TrunkError(
-                f"keras.applications.{self.model} for images of {side[0]}x{side[1]}: {e}"
-            ) from e
+            what = f"keras.applications.{self.model} for images of {side[0]}x{side[1]}"
+            raise TrunkError(f"{what}: {e}") from e
         if self.pretrained and self.weights != IMAGENET:
             self._load(convnet)
         return convnet
@@ -114,9 +114,8 @@ class Applications(Trunk):
         import h5py
 
         try:
-            with warnings.catch_warnings(
-                action="error"
-            ):  # Keras skips missing layers with a warning
+            # Keras skips missing layers with a warning.
+            with warnings.catch_warnings(action="error"):
                 convnet.load_weights(self.weights)
         except Exception as e:  # Keras raises many types; look for the layer that does not fit
             try:

@@ -16,9 +16,8 @@ class TrunkError(ValueError):
 
 
 class Trunk(ABC):
-    """The spec of a network from preprocessed features to a representation that tasks share.
-
-    A trunk is a frozen dataclass with a literal `name`, one per file in `models/trunks`.
+    """The spec of a network from preprocessed features to a representation that tasks share: a
+    frozen dataclass with a literal `name`, one per file.
     """
 
     __pydantic_config__ = STRICT
@@ -34,7 +33,7 @@ class Trunk(ABC):
         """A functional model from {feature name: [batch, ...]} to [batch, width] float.
 
         Its inputs have the shapes and dtypes of the features; rescaling is part of the model.
-        Layers are named `<group>.<layer>`, and groups are in order from input to output.
+        Layers are named `<group>.<layer>`, with groups in order from input to output.
 
         Raises:
             TrunkError: the pretrained files or the features are not what the trunk needs.
@@ -45,10 +44,9 @@ class Trunk(ABC):
         return Words()
 
     def files(self) -> tuple[str, ...]:
-        """The local files and directories with the pretrained weights. Downloads those that are not
-        in the source's usual cache.
-
-        Their content counts in the fingerprint, instead of the fields that name them.
+        """The local files and directories with the pretrained weights, downloaded if they are not
+        in the source's cache. Their content counts in the fingerprint, instead of the fields that
+        name them.
 
         Raises:
             TrunkError: they are missing and cannot be downloaded.
@@ -56,15 +54,11 @@ class Trunk(ABC):
         return ()
 
     def made_of(self) -> tuple[object, ...]:
-        """The dataclasses that `build` reads from files. Their code runs, so it counts in
-        fingerprints like the code of the trunk.
-        """
+        """The dataclasses that `build` reads from files. Their code counts in fingerprints too."""
         return ()
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
-        """Problems that would make `build` fail, one sentence each: missing or unreadable files, an
-        unreachable network, inputs that do not fit. Does not import TensorFlow.
-        """
+        """Problems that would make `build` fail, one sentence each. Does not import TensorFlow."""
         return []
 
     def save_files(self, directory: Path) -> None:  # noqa: B027 - most trunks need no files

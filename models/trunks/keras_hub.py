@@ -53,16 +53,13 @@ class KerasHub(Trunk):
         return (str(fetched_preset(self.preset)),)
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
-        wrong = check_preset(self.preset)
-        here = local_preset(self.preset)
-        if not wrong and here is not None:
-            kind, does = (TextInput, "text") if is_text(here) else (ImageInput, "images")
-            wrong += [
-                f"preset {self.preset!r} reads {does}, but inputs.{i.name} is {i.kind}."
-                for i in inputs
-                if not isinstance(i, kind)
-            ]
-        return wrong
+        wrong, here = check_preset(self.preset), local_preset(self.preset)
+        if wrong or here is None:
+            return wrong
+        kind, reads = (TextInput, "text") if is_text(here) else (ImageInput, "images")
+        others = [i for i in inputs if not isinstance(i, kind)]
+        what = f"preset {self.preset!r} reads {reads}, but inputs"
+        return [f"{what}.{i.name} is {i.kind}." for i in others]
 
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         backbone = self._backbone()
@@ -101,7 +98,9 @@ class KerasHub(Trunk):
         from models.trunks.layers.trim_padding import Trim
 
         outputs = backbone.output if isinstance(backbone.output, dict) else {"": backbone.output}
-        names = self._output_names()
+        # By preference; "" is the only output of a model.
+        names = ["sequence_output", "encoder_sequence_output", ""]
+        names = ["pooled_output"] if self.pooling == "pooled" else names
         output = next((outputs[name] for name in names if name in outputs), None)
         if output is None:
             raise TrunkError(
@@ -116,8 +115,7 @@ class KerasHub(Trunk):
         inputs, encoded = {}, []
         for feature in features:
             self._check_tokens(feature, config, backbone)
-            ids = keras_input(feature)
-            inputs[feature.name] = ids
+            inputs[feature.name] = ids = keras_input(feature)
             if trims:
                 ids = Trim(feature.pad, f"trim_{feature.name}")(ids)
             present = _present(ids, feature)
@@ -125,29 +123,18 @@ class KerasHub(Trunk):
             encoded.append(pooled(encoder.call(values), self.pooling, present))
         return keras.Model(inputs, joined(encoded), name="trunk")
 
-    def _output_names(self) -> tuple[str, ...]:
-        """Names of the output to use, in order of preference; "" is the only output of a model."""
-        if self.pooling == "pooled":
-            return ("pooled_output",)
-        return ("sequence_output", "encoder_sequence_output", "")
-
     def _check_tokens(
         self, feature: TokensFeature, config: dict[str, object], backbone: keras.Model
     ) -> None:
-        for key, needed in (
-            ("max_sequence_length", feature.length),
-            ("vocabulary_size", feature.vocabulary_size),
+        for key, needed, hint in (
+            ("max_sequence_length", feature.length, "lower the trunk's `length`."),
+            ("vocabulary_size", feature.vocabulary_size, "its tokenizer belongs to another model."),
         ):
             limit = config.get(key)
             if isinstance(limit, int) and limit < needed:
                 raise TrunkError(
                     f"{self._what(backbone)}: its {key} is {limit}, but input {feature.name!r}"
-                    f" needs {needed}: "
-                    + (
-                        "lower the trunk's `length`."
-                        if key == "max_sequence_length"
-                        else "its tokenizer belongs to another model."
-                    )
+                    f" needs {needed}: {hint}"
                 )
 
     def _image_model(
@@ -169,11 +156,9 @@ class KerasHub(Trunk):
         name_groups(encoder, "stem")
         scale = 1.0 if converter.scale is None else converter.scale
         rescale = keras.layers.Rescaling(scale, converter.offset or 0.0, name="stem.rescale")
-        inputs = {f.name: keras_input(f) for f in features}
-        encoded = [
-            pooled(encoder.call(rescale(pixels(x, side, encoder.input.shape[-1]))), self.pooling)
-            for x in inputs.values()
-        ]
+        inputs, channels = {f.name: keras_input(f) for f in features}, encoder.input.shape[-1]
+        images = [rescale(pixels(x, side, channels)) for x in inputs.values()]
+        encoded = [pooled(encoder.call(x), self.pooling) for x in images]
         return keras.Model(inputs, joined(encoded), name="trunk")
 
     def _converter(self, backbone: keras.Model) -> keras.layers.Layer:

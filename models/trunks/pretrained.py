@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TypeVar
 
-from models.inputs.base import Feature, Input
-from models.inputs.image import ImageInput
+from models.inputs.base import Feature
 from models.lazy import Tensor, keras
 from models.trunks.base import TrunkError
 
@@ -30,8 +29,7 @@ def stage_of(name: str) -> int | None:
 
 
 def name_groups(model: keras.Model, stem: str) -> None:
-    """Rename the layers of a functional model to `<group>.<name>`: first `stem`, then one group per
-    stage.
+    """Rename the layers of a functional model to `<group>.<name>`: `stem`, then a group per stage.
 
     A layer without a number belongs to the stage before it. If one layer contains the whole encoder
     (as in ViT), its inner layers are renamed.
@@ -68,15 +66,6 @@ def only(kind: type[F], features: tuple[Feature, ...], trunk: str) -> tuple[F, .
     return features  # type: ignore[return-value]
 
 
-def check_images(inputs: tuple[Input, ...], trunk: str) -> list[str]:
-    """One sentence per input that is not an image."""
-    return [
-        f"{trunk} reads images, but inputs.{i.name} is {i.kind}."
-        for i in inputs
-        if not isinstance(i, ImageInput)
-    ]
-
-
 def pixels(image: Tensor, side: tuple[int, int] | None, channels: int = 3) -> Tensor:
     """uint8 images as float32 [batch, *side, channels] from 0 to 255; grey images are repeated.
 
@@ -90,10 +79,9 @@ def pixels(image: Tensor, side: tuple[int, int] | None, channels: int = 3) -> Te
 
 
 def pooled(x: Tensor, how: str, present: Tensor | None = None) -> Tensor:
-    """Pools [batch, ..., width] to [batch, width]: the mean over all positions, or the first one.
+    """Pools [batch, ..., width] to [batch, width]: the `first` position, or the mean over all.
 
-    how: `first`, or anything else for the mean. present: [batch, positions], 1 for the positions
-        that count in the mean; None for all.
+    present: [batch, positions], 1 for the positions that count in the mean; None for all.
     """
     if len(x.shape) == 2:
         return x
@@ -107,6 +95,4 @@ def pooled(x: Tensor, how: str, present: Tensor | None = None) -> Tensor:
 
 def joined(encoded: list[Tensor]) -> Tensor:
     """The representations of all inputs, concatenated."""
-    if len(encoded) == 1:
-        return encoded[0]
-    return keras.layers.Concatenate(name="join")(encoded)
+    return encoded[0] if len(encoded) == 1 else keras.layers.Concatenate(name="join")(encoded)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +24,7 @@ def stages_of(trunk: keras.Model) -> tuple[TrunkStage, ...]:
     """The stages of a trunk.
 
     The trunk is cut after a layer group if all inputs have been read and only one tensor that
-    depends on weights is used afterwards. Tensors that do not depend on weights, such as masks, may
-    be used too. Without such a place before the end, the trunk is one stage.
+    depends on weights (unlike masks) is used afterwards. Without such a place, it is one stage.
     """
     nodes = [
         node
@@ -36,7 +34,7 @@ def stages_of(trunk: keras.Model) -> tuple[TrunkStage, ...]:
     ]
     last_use = {id(t): i for i, node in enumerate(nodes) for t in node.input_tensors}
     last_use[id(trunk.output)] = len(nodes)
-    groups = [_group(node.operation.name) for node in nodes]
+    groups = [node.operation.name.rpartition(".")[0] for node in nodes]
     weighted, unread = set[int](), {id(t) for t in trunk.inputs}  # weighted: depend on weights
     stages: list[TrunkStage] = []
     begin, live, group = 0, set[int](), ""
@@ -100,12 +98,3 @@ def add_suffix(trunk: keras.Model, suffix: str) -> None:
     """Append a suffix to all layer names: names of layers must be unique within a model."""
     for operation in trunk._operations:
         operation.name = f"{operation.name}_{suffix}"
-
-
-def step_all(walks: Iterable[Walk]) -> list[Tensor]:
-    """Run the next stage of each walk and return the outputs."""
-    return [walk.step() for walk in walks]
-
-
-def _group(name: str) -> str:
-    return name.rpartition(".")[0]

@@ -55,10 +55,10 @@ class TfHub(Trunk):
         return Raw()
 
     def files(self) -> tuple[str, ...]:
-        return tuple(str(module_directory(h)) for h in self._handles())
+        return tuple(str(module_directory(h)) for h in self._named().values())
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
-        wrong = [sentence for h in self._handles() for sentence in check_module(h)]
+        wrong = [sentence for h in self._named().values() for sentence in check_module(h)]
         kinds = {i.kind for i in inputs}
         if not all(isinstance(i, ImageInput | TextInput) for i in inputs) or len(kinds) > 1:
             listed = ", ".join(f"inputs.{i.name} is {i.kind}" for i in inputs)
@@ -68,13 +68,8 @@ class TfHub(Trunk):
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         from models.trunks.layers.hub_module import AdoptedModule
 
-        module = AdoptedModule(
-            module_directory(self.handle),
-            self.handle,
-            "module",
-            self.signature,
-            self.hyperparameters,
-        )
+        directory, arguments = module_directory(self.handle), self.hyperparameters
+        module = AdoptedModule(directory, self.handle, "module", self.signature, arguments)
         what = f"module {self.handle!r}"
         if isinstance(features[0], ImageFeature):
             images = only(ImageFeature, features, what)
@@ -98,15 +93,10 @@ class TfHub(Trunk):
         named = {"handle": self.handle, "preprocess": self.preprocess}
         return {name: handle for name, handle in named.items() if handle}
 
-    def _handles(self) -> tuple[str, ...]:
-        return tuple(self._named().values())
-
     def _encode_image(self, module: AdoptedModule, image: Tensor) -> Tensor:
         spec = module.module_input_spec
-        reads_images = (
-            isinstance(spec, tf.TensorSpec) and spec.dtype.is_floating and spec.shape.rank == 4
-        )
-        if not reads_images:
+        is_tensor = isinstance(spec, tf.TensorSpec)
+        if not is_tensor or not spec.dtype.is_floating or spec.shape.rank != 4:
             raise self._mismatch("float32 images [batch, height, width, channels]", spec)
         _, height, width, channels = spec.shape
         default = (self.side, self.side) if self.side else tuple(image.shape[1:3])
@@ -131,19 +121,13 @@ class TfHub(Trunk):
         if not is_text or spec.shape.rank not in (1, None):
             hint = "" if self.preprocess else " Name its preprocessing module under `preprocess`."
             raise self._mismatch("strings [batch]", spec, hint)
-        if not self.preprocess:
-            return [self._representation(module(x)) for x in texts]
-        prepared = [first(x) for x in texts]
-        for x in prepared:
+        prepared = [first(x) for x in texts] if self.preprocess else texts
+        for x in prepared if self.preprocess else ():
             self._check_prepared(module.module_input_spec, x)
         return [self._representation(module(x)) for x in prepared]
 
     def _check_prepared(self, spec: object, prepared: object) -> None:
-        """Check that the preprocessing module's outputs are what the encoder expects.
-
-        Raises:
-            TrunkError: they are not.
-        """
+        """Raises a TrunkError if the encoder does not expect the preprocessing module's outputs."""
         expected = sorted(spec) if isinstance(spec, Mapping) else None
         received = sorted(prepared) if isinstance(prepared, Mapping) else None
         if expected != received:
@@ -152,20 +136,15 @@ class TfHub(Trunk):
 
     def _representation(self, outputs: object) -> Tensor:
         """The output to use, pooled to [batch, width]."""
-        if isinstance(outputs, Mapping):
-            names = [self.output] if self.output else ["pooled_output", "default"]
-            names += [] if self.output or len(outputs) > 1 else list(outputs)
-            output = next((outputs[n] for n in names if n in outputs), None)
-        else:
-            output = None if self.output else outputs
+        named = outputs if isinstance(outputs, Mapping) else {"one without a name": outputs}
+        names = [self.output] if self.output else ["pooled_output", "default"]
+        names += [] if self.output or len(named) > 1 else list(named)
+        output = next((named[n] for n in names if n in named), None)
         if output is None:
-            available = (
-                ", ".join(sorted(outputs)) if isinstance(outputs, Mapping) else "one without a name"
-            )
             raise TrunkError(
                 f"module {self.handle!r}: expected output"
-                f" {self.output or 'pooled_output or default'!r}. Available: {available}."
-                " Name one under `output`."
+                f" {self.output or 'pooled_output or default'!r}. Available:"
+                f" {', '.join(sorted(named))}. Name one under `output`."
             )
         if len(output.shape) < 2 or output.shape[-1] is None:
             raise TrunkError(

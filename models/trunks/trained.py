@@ -54,10 +54,9 @@ class Registry(Trunk):
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         from models.multitask import build
 
-        directory, trained = self._directory(), self._features()
-        ordered = _in_trained_order(features, trained, self.model)
+        ordered = _in_trained_order(features, self._features(), self.model)
         try:
-            return build.read_trunk(directory, ordered, self.pretrained)
+            return build.read_trunk(self._directory(), ordered, self.pretrained)
         except (OSError, ValueError) as e:
             raise TrunkError(f"trained model {self.model!r}: {e}") from e
 
@@ -75,9 +74,8 @@ class Registry(Trunk):
         try:
             return read_features(directory)
         except (OSError, ValueError) as e:
-            raise TrunkError(
-                f"trained model {directory}: its model.json cannot be read: {e}"
-            ) from e
+            what = f"trained model {directory}: its model.json cannot be read: {e}"
+            raise TrunkError(what) from e
 
     def _directory(self) -> Path:
         directory = Path(self.model)
@@ -99,10 +97,10 @@ def _in_trained_order(
     for feature in trained:
         candidates = [f for f in left if replace(feature, name=f.name, column=f.column) == f]
         if not candidates:
+            inputs = ", ".join(f"{f.name} ({f.kind})" for f in features)
             raise TrunkError(
                 f"trained model {model!r} reads {feature.name!r} ({feature.kind}), but no input is"
-                " prepared in the same way. Inputs:"
-                f" {', '.join(f'{f.name} ({f.kind})' for f in features)}."
+                f" prepared in the same way. Inputs: {inputs}."
             )
         best = next((f for f in candidates if f.name == feature.name), candidates[0])
         left.remove(best)

@@ -63,10 +63,8 @@ class AutoLambdaBalancer(WeightedLosses, BilevelBalancer):
         ops = keras.ops
         task_weights = self.task_weights()
         before = ops.convert_to_tensor(self.learned)
-        trial = -lookahead.learning_rate * lookahead.gradient(
-            lookahead.TRAINING, task_weights * before
-        )
-        with lookahead.shifted(trial):
+        step = lookahead.gradient(lookahead.TRAINING, task_weights * before)
+        with lookahead.shifted(-lookahead.learning_rate * step):
             is_primary = ops.convert_to_tensor(self.is_primary, "float32")
             gradient = lookahead.gradient(lookahead.VALIDATION, task_weights * is_primary)
         norm = ops.sqrt(ops.sum(gradient**2))

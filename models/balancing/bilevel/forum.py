@@ -25,11 +25,10 @@ class Forum(Balancing):
     memory for one gradient per task.
 
     The update minimises each upper loss, divided by its gradient's norm and multiplied by its
-    share, plus a multiple of the lower loss. The shares minimise the dual of the paper's problem
-    and are averaged over steps. Differences from the paper: the update takes both losses over the
-    whole batch (equal in expectation). The logits of the lower weights take steps of
-    `learning_rate` times their derivative divided by its mean magnitude, where the official code
-    uses Adam.
+    share, plus a multiple of the lower loss. The shares solve the dual of the paper's problem and
+    are averaged over steps. Differences from the paper: the update takes both losses over the whole
+    batch (equal in expectation). Logits take steps of `learning_rate` times their derivative over
+    its mean magnitude, where the official code uses Adam.
 
     rho: how fast the lower loss must approach its goal. inner_steps: steps that compute this goal.
     inner_rate: learning rate of the inner steps.
@@ -53,11 +52,10 @@ class ForumBalancer(WeightedLosses, BilevelBalancer):
     def __init__(self, targets: tuple[TaskTarget, ...], method: Forum) -> None:
         super().__init__(targets)
         self.method = method
-        self.logits, self.averaged, self.steps = task_variables(
-            self.num_tasks, "logits", "averaged", "steps"
-        )
         (self.learned,) = task_variables(self.num_tasks, "learned", value=1.0)
-        self.variables = [self.logits, self.averaged, self.steps, self.learned]
+        others = task_variables(self.num_tasks, "logits", "averaged", "steps")
+        self.logits, self.averaged, self.steps = others
+        self.variables = [*others, self.learned]
 
     def weights(self, losses: Tensor, present: Tensor) -> Tensor:
         return keras.ops.convert_to_tensor(self.learned)
@@ -115,9 +113,8 @@ class ForumBalancer(WeightedLosses, BilevelBalancer):
         lower_square: its squared norm.
         """
         ops = keras.ops
-        gramian, inner, lower_square, members = (
-            ops.cast(x, "float64") for x in (gramian, inner, lower_square, present)
-        )
+        tensors = gramian, inner, lower_square, present
+        gramian, inner, lower_square, members = (ops.cast(x, "float64") for x in tensors)
 
         def derivatives(x: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
             push = ops.maximum(self.method.rho - ops.sum(x * inner) / lower_square, 0.0)

@@ -8,11 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.balancing.base import GradientBalancer, GradientBalancing, TaskGradients
-from models.balancing.math.state import task_variables
+from models.balancing.math.state import TINY, task_variables
 from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
-
-TINY = 1e-8
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,8 +23,8 @@ class MoCo(GradientBalancing):
     At the parameters the averages are the paper's y, and training follows them. At the
     representation, where every batch has other rows, inner products are averaged and training
     follows the gradients of the batch. Difference from the paper: inner products are divided by
-    their mean magnitude, so `learning_rate` does not depend on scale. A task's own weight
-    multiplies its learned weight. State: a gradient per task, or inner products.
+    their mean magnitude, so `learning_rate` does not depend on scale. State: a gradient per task,
+    or inner products. A task's own weight multiplies its learned weight.
 
     beta: the weight of a new gradient in the average is beta / step ** beta_decay. learning_rate:
     the paper's gamma, divided by step ** rate_decay. decay: the paper's rho.
@@ -43,8 +43,8 @@ class MoCo(GradientBalancing):
 
 
 class MoCoBalancer(GradientBalancer):
-    """At the representation. learned: [tasks], on the simplex. steps: [tasks], steps in which a
-    task was present. products: [tasks, tasks], averaged inner products.
+    """At the representation. learned: [tasks], on the simplex. steps: [tasks], steps with the task
+    present. products: [tasks, tasks], averaged inner products.
     """
 
     def __init__(self, targets: tuple[TaskTarget, ...], method: MoCo) -> None:

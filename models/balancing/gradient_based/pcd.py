@@ -25,9 +25,9 @@ class PCD(GradientBalancing):
     not get worse. Not exact at the representation. State: a squared norm per task.
 
     Gradients are normalised by a moving average of their squared norms. The result has the norm of
-    the primary task's gradient (as in the paper) times the sum of the tasks' weights. Infeasible
-    constraints are dropped. A task's weight, relative to that of the primary task, multiplies its
-    share. Batches without a label of the primary task give plain training.
+    the primary task's gradient (as in the paper) times the sum of the tasks' weights. A task's
+    weight, relative to that of the primary task, multiplies its share. If constraints are
+    infeasible, they are dropped. Batches without labels of the primary task give plain training.
 
     primary: the task that matters; the first one when empty. share: the paper's tau. beta: the
     share of the previous value that the moving average keeps.

@@ -18,10 +18,10 @@ class SDMGrad(GramianBalancing):
     """Interpolates between MGDA and plain training: the convex combination of the gradients that,
     added to `towards` times their mean, has the smallest norm. Not exact at the representation.
 
-    Differences from the paper: solved to convergence on the gradients of one batch, where the paper
-    takes projected gradient steps with inner products between two batches (those of one batch are
-    larger by the noise). A task's weight divides its gradient in the convex combination, as in
-    `mgda`, and multiplies it in the mean.
+    Differences from the paper: solved to convergence on one batch, where the paper takes projected
+    gradient steps with inner products between two batches (those of one are larger by the noise). A
+    task's weight divides its gradient in the combination, as in `mgda`; it multiplies it in the
+    mean.
 
     towards: the paper's lambda; 0 is MGDA, large values approach plain training.
     """

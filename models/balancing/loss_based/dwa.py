@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.balancing.base import Balancing, LossBalancer
-from models.balancing.math.epoch_means import EpochMeans
-from models.balancing.math.state import task_variables
+from models.balancing.math.state import EpochMeans, task_variables
 from models.balancing.math.weighted_sum import WeightedLosses, softmax_over_present
 from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget

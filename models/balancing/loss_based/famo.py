@@ -8,12 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.balancing.base import Balancing, HindsightBalancer
-from models.balancing.math.state import task_variables
+from models.balancing.math.state import TINY, task_variables
 from models.balancing.math.weighted_sum import WeightedLosses, softmax_over_present
 from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
-TINY = 1e-8
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
@@ -23,8 +22,7 @@ class FAMO(Balancing):
 
     Algorithm 1: weights are proportional to z / loss, with z = softmax(logits). After the update,
     the losses of the same batch are computed again, and the logits take one Adam step (as in the
-    official code), with weight decay, along the derivative of z · (log loss before - log loss
-    after): they decrease for tasks whose log loss fell more than that of the others.
+    official code) that lowers those of tasks whose log loss fell more than that of the others.
 
     Costs one extra forward pass through trunk and towers, in training mode with new dropout masks;
     batch normalisation counts the batch twice. State: logits and Adam moments per task.

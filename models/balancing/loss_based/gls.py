@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.balancing.base import Balancing, LossBalancer
+from models.balancing.math.state import TINY
 from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
-
-TINY = 1e-8
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.balancing.base import Balancing, LossBalancer
-from models.balancing.math.epoch_means import EpochMeans
-from models.balancing.math.state import task_variables
+from models.balancing.math.state import TINY, EpochMeans, task_variables
 from models.balancing.math.weighted_sum import WeightedLosses, softmax_over_present
 from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
-
-TINY = 1e-8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +21,8 @@ class STCH(Balancing):
 
     The objective is mu log(sum exp(f / mu)) with f = log(loss / reference), as in the official
     multitask code. The reference is the task's mean loss in the last epoch of the warm-up, which
-    minimises the sum of the log losses. Difference from the paper: only the direction of the update
-    is that of the formula; the weights are scaled to the same sum as in plain training.
+    minimises the sum of the log losses. Difference from the paper: the weights are scaled to the
+    same sum as in plain training.
 
     mu: near 0, only the worst task counts. 1, the official default, is the plain sum of
         loss / reference. Larger values approach the sum of log losses.

@@ -37,9 +37,8 @@ def minimize_on_simplex(
 ) -> Tensor:
     """The minimiser x >= 0 [n] of a convex function subject to `sum(members * x) = 1`.
 
-    derivatives: see `Derivatives`. members: float64 [n], 1 or 0; the function does not depend on
-        the variables that are no members. centering: choose a larger (and slower) value for
-        functions that are not quadratic.
+    members: float64 [n], 1 or 0; the function depends on the members only. centering: a larger
+        (and slower) value is needed for functions that are not quadratic.
     """
     ops = keras.ops
     x = members / ops.maximum(ops.sum(members), 1) + (1 - members)
@@ -115,9 +114,8 @@ def _iterate(step: Callable[[Tensor, Tensor, Tensor], NewtonState], x: Tensor, z
 
 
 def _damped_step(x: Tensor, dx: Tensor, z: Tensor, dz: Tensor) -> tuple[Tensor, Tensor]:
-    """X and z after a step that is shortened where needed to keep both positive.
-
-    dx, dz: the full step, relative to x and z. The last axis is one problem.
+    """X and z after the relative step dx, dz, shortened to keep both positive. The last axis is one
+    problem.
     """
     ops = keras.ops
     largest_fall = ops.min(ops.minimum(dx, dz), axis=-1, keepdims=True)

@@ -11,14 +11,10 @@ from models.tasks.base import TaskTarget
 
 
 class Smoothed(GradientBalancer):
-    """Wraps a method and averages its weights over steps: w = smoothing * w + (1 - smoothing) *
-    new.
+    """Averages the weights of a method over steps: w = smoothing * w + (1 - smoothing) * new. This
+    reduces the bias of the combined gradient that the noise of a batch causes.
 
-    The weights computed from one batch depend on the noise of its gradients, so the combined
-    gradient is biased. Averaging the weights reduces this bias.
-
-    averaged: [tasks]. steps: [tasks], steps in which a task was present; its first weight is taken
-        without averaging.
+    averaged: [tasks]. steps: [tasks], steps with the task present; in the first one, w = new.
     """
 
     def __init__(

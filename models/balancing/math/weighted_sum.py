@@ -16,10 +16,8 @@ class WeightedLosses(LossBalancer):
 
     @abstractmethod
     def weights(self, losses: Tensor, present: Tensor) -> Tensor:
-        """float32 [tasks], non-negative, at any scale; values of absent tasks are ignored.
-
-        They are multiplied by the tasks' own weights afterwards. Arguments: see
-        `LossBalancer.__call__`.
+        """float32 [tasks], non-negative, at any scale, before the tasks' own weights are applied;
+        values of absent tasks are ignored. Arguments: see `LossBalancer.__call__`.
         """
 
     def __call__(self, losses: Tensor, present: Tensor) -> Tensor:

@@ -9,9 +9,7 @@ from models.sharing.layers.base import SharingLayer
 
 
 class Tether(SharingLayer):
-    """Returns its inputs unchanged, and adds the distance of the trunks' weights from their mean as
-    a loss.
-    """
+    """Returns its inputs, and adds the trunks' distance from their mean weights as a loss."""
 
     def __init__(self, trunks: Sequence[keras.Model], strength: float) -> None:
         super().__init__(name="tether")

@@ -10,8 +10,6 @@ def variables_by_depth(trunk: keras.Model) -> list[list[keras.Variable]]:
     """The trainable variables of each group of layers (`models.trunks.base.layer_groups`), from
     input to output, without groups that have none.
     """
-    groups = [
-        [v for layer in layers for v in layer.trainable_variables]
-        for layers in layer_groups(trunk).values()
-    ]
-    return [group for group in groups if group]
+    groups = layer_groups(trunk).values()
+    variables = ([v for layer in layers for v in layer.trainable_variables] for layers in groups)
+    return [group for group in variables if group]

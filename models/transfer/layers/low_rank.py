@@ -1,9 +1,8 @@
 """Low-rank updates of the kernels of Keras layers.
 
-Here, as in the paper, every kernel is treated as a matrix [inputs, outputs]. Keras's own
-`enable_lora` factors the kernel of an `EinsumDense`, [inputs, heads, size], along its last axis
-only: for the query projection of a BERT that leaves a quarter of the weights, not two thin
-matrices.
+As in the paper, every kernel is treated as a matrix [inputs, outputs]. Keras's own `enable_lora`
+factors the kernel of an `EinsumDense`, [inputs, heads, size], along its last axis only: for the
+query projection of a BERT that leaves a quarter of the weights, not two thin matrices.
 """
 
 from __future__ import annotations
@@ -16,17 +15,13 @@ from models.lazy import Tensor, keras
 
 
 def can_adapt(layer: keras.Layer) -> bool:
-    """Whether the layer's kernel is a matrix from inputs to outputs.
-
-    It is for dense layers and convolutions, but not for depthwise or transposed convolutions, nor
-    for recurrent layers.
+    """Whether the layer's kernel is a matrix from inputs to outputs: in dense layers and
+    convolutions, but not in depthwise, transposed or recurrent ones.
     """
     layers = keras.layers
-    if not isinstance(
-        layer, layers.Dense | layers.EinsumDense | layers.Conv1D | layers.Conv2D | layers.Conv3D
-    ):
-        return False
-    return layer.built and _num_input_axes(layer) > 0
+    convolutions = layers.Conv1D | layers.Conv2D | layers.Conv3D
+    adaptable = isinstance(layer, layers.Dense | layers.EinsumDense | convolutions)
+    return adaptable and layer.built and _num_input_axes(layer) > 0
 
 
 def add_low_rank(layer: keras.Layer, rank: int, alpha: float) -> list[keras.Variable]:
@@ -40,12 +35,9 @@ def add_low_rank(layer: keras.Layer, rank: int, alpha: float) -> list[keras.Vari
         variable.trainable = False
     locked = layer._tracker.locked
     layer._tracker.unlock()
-    layer.low_rank_a = layer.add_weight(
-        (prod(shape[:axes]), rank), "he_uniform", "float32", name="low_rank_a"
-    )
-    layer.low_rank_b = layer.add_weight(
-        (rank, prod(shape[axes:])), "zeros", "float32", name="low_rank_b"
-    )
+    inputs, outputs = prod(shape[:axes]), prod(shape[axes:])
+    layer.low_rank_a = layer.add_weight((inputs, rank), "he_uniform", "float32", name="low_rank_a")
+    layer.low_rank_b = layer.add_weight((rank, outputs), "zeros", "float32", name="low_rank_b")
     layer.low_rank_scale = alpha / rank
     if locked:
         layer._tracker.lock()

@@ -1,15 +1,14 @@
 """A reusable SavedModel as a Keras layer that trains the module's own variables.
 
-It replaces `hub.KerasLayer`, a Keras 2 layer, and `keras.layers.TFSMLayer`, which fails on the
-names of real variables and supports neither `training` nor regularisation losses. The interface of
-modules is https://www.tensorflow.org/hub/reusable_saved_models. Importing this module imports
-TensorFlow.
+`hub.KerasLayer` is a Keras 2 layer; `keras.layers.TFSMLayer` fails on the names of real variables
+and supports neither `training` nor regularisation losses. The interface of modules is
+https://www.tensorflow.org/hub/reusable_saved_models. Importing this module imports TensorFlow.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +44,11 @@ class VariableGroup(keras.layers.Layer):  # type: ignore[misc]
 class AdoptedModule(keras.Model):  # type: ignore[misc]
     """Calls a loaded module. Its layers are the groups of the module's variables, in order.
 
-    If no group is trainable, the module runs in inference mode even while the model around it
-    trains.
+    If no group is trainable, the module runs in inference mode even in training.
 
-    handle: for messages. signature: name of the signature to call instead of the module; then it
-        cannot be trained. arguments: fixed hyperparameters of every call. adopt: whether the
-        module's variables become weights of this model.
-    why_frozen: why the module cannot be trained; empty if it can be.
+    handle: for messages. signature: to call instead of the module, which then cannot be trained.
+    arguments: fixed hyperparameters of every call. adopt: whether the module's variables become
+    weights of this model. why_frozen: why it cannot be trained; empty if it can be.
     """
 
     def __init__(
@@ -79,12 +76,10 @@ class AdoptedModule(keras.Model):  # type: ignore[misc]
         self._check_arguments()
         trainable = () if self.signature else getattr(self.module, "trainable_variables", ())
         self.why_frozen = self._why_frozen(tf1, len(trainable)) if adopt else ""
-        self.regularization_losses = self._regularization() if adopt and not self.why_frozen else ()
-        ids = {id(v) for v in trainable}
-        self.groups = [
-            VariableGroup(f"{group}.variables", variables, ids)
-            for group, variables in (self._groups() if adopt else {}).items()
-        ]
+        losses = getattr(self.module, "regularization_losses", ())
+        self.regularization_losses = tuple(losses) if adopt and not self.why_frozen else ()
+        ids, groups = {id(v) for v in trainable}, self._groups() if adopt else {}
+        self.groups = [VariableGroup(f"{g}.variables", vs, ids) for g, vs in groups.items()]
         self.built = True
 
     @property
@@ -134,12 +129,13 @@ class AdoptedModule(keras.Model):  # type: ignore[misc]
         return [*spec.args, *spec.kwonlyargs]
 
     def _check_arguments(self) -> None:
-        known = [] if self.signature else self._parameters()[1:]
+        parameters = [] if self.signature else self._parameters()[1:]
+        known = [name for name in parameters if name != "training"]
         for name in self.arguments:
-            if name not in known or name == "training":
+            if name not in known:
                 raise TrunkError(
                     f"module {self.handle!r} has no hyperparameter {name!r}. Expected one of:"
-                    f" {', '.join(k for k in known if k != 'training') or 'none'}."
+                    f" {', '.join(known) or 'none'}."
                 )
 
     def _why_frozen(self, tf1: bool, trainable: int) -> str:
@@ -149,22 +145,18 @@ class AdoptedModule(keras.Model):  # type: ignore[misc]
             return f"it is called through its signature {self.signature!r}"
         return "" if trainable else "it has no `trainable_variables`"
 
-    def _regularization(self) -> tuple[Callable[[], tf.Tensor], ...]:
-        return tuple(getattr(self.module, "regularization_losses", ()))
-
     def _groups(self) -> dict[str, list[tf.Variable]]:
         """Variables by group, from input to output: as the module states, or by their names."""
-        variables = [v for v in getattr(self.module, "variables", ()) if v.dtype != tf.string]
         published = getattr(self.module, GROUPS, None)
         if published is not None:
             return {key.partition(".")[2]: list(published[key]) for key in sorted(published)}
         groups: dict[str, list[tf.Variable]] = {}
         group = "stem"
-        for v in variables:
-            number = stage_of(v.name)
-            if number is not None:
-                group = f"stage{number}"
-            groups.setdefault(group, []).append(v)
+        for v in getattr(self.module, "variables", ()):
+            if v.dtype != tf.string:
+                number = stage_of(v.name)
+                group = group if number is None else f"stage{number}"
+                groups.setdefault(group, []).append(v)
         return groups
 
 
@@ -175,9 +167,7 @@ def adopted(trunk: keras.Model) -> list[AdoptedModule]:
 
 def why_frozen(trunk: keras.Model) -> str:
     """Why a trunk cannot be trained; empty if it can be."""
-    reasons = [
-        f"module {la.handle!r} cannot be trained: {la.why_frozen}"
-        for la in adopted(trunk)
-        if la.why_frozen
-    ]
-    return reasons[0] if reasons and not trunk.trainable_variables else ""
+    frozen = next((la for la in adopted(trunk) if la.why_frozen), None)
+    if frozen is None or trunk.trainable_variables:
+        return ""
+    return f"module {frozen.handle!r} cannot be trained: {frozen.why_frozen}"

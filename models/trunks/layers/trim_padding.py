@@ -1,7 +1,4 @@
-"""Cuts off the padding that all texts of a batch share, to save computation in the encoder.
-
-Importing this module imports TensorFlow.
-"""
+"""Cuts off the padding that all texts of a batch share. Importing this imports TensorFlow."""
 
 from __future__ import annotations
 

@@ -31,8 +31,7 @@ def module_directory(handle: str) -> Path:
     Raises:
         TrunkError: it is missing, cannot be downloaded, or is no SavedModel.
     """
-    directory = _cached(handle)
-    if directory is None:
+    if (directory := _cached(handle)) is None:
         directory = _cache_entry(handle)
         if _is_url(handle):
             _download(handle, directory)
@@ -46,8 +45,7 @@ def module_directory(handle: str) -> Path:
 
 def check_module(handle: str) -> list[str]:
     """Problems that would keep a module from being read, as `Trunk.check` states them."""
-    directory = _cached(handle)
-    if directory is not None:
+    if (directory := _cached(handle)) is not None:
         return [problem] if (problem := _problem(directory, handle)) else []
     if _is_url(handle):
         why = unreachable(handle)
@@ -110,9 +108,9 @@ def _download(handle: str, target: Path) -> None:
             shutil.copyfileobj(response, file)
             file.seek(0)
             _unpack(file, handle, target)
+    except TrunkError:
+        raise
     except (OSError, ValueError) as e:
-        if isinstance(e, TrunkError):
-            raise
         raise TrunkError(f"module {handle!r} cannot be downloaded: {e}") from e
 
 

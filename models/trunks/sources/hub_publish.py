@@ -1,7 +1,6 @@
 """Publishes a trunk as a reusable SavedModel, which `tensorflow_hub.load` reads without Rootstock.
 
-The interface is https://www.tensorflow.org/hub/reusable_saved_models. Importing this module imports
-TensorFlow.
+The interface is https://www.tensorflow.org/hub/reusable_saved_models. Imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -36,9 +35,7 @@ def publish(trunk: keras.Model, features: tuple[Feature, ...], directory: Path) 
     preprocessing = Preprocessing(features)
 
     def call(inputs: tf.Tensor | Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        by_name: Mapping[str, tf.Tensor] = (
-            inputs if isinstance(inputs, Mapping) else {features[0].name: inputs}
-        )
+        by_name = inputs if isinstance(inputs, Mapping) else {features[0].name: inputs}
         prepared = preprocessing.of_published(by_name)
         return tf.cast(trunk(prepared, training=training), tf.float32)
 
@@ -50,10 +47,9 @@ def publish(trunk: keras.Model, features: tuple[Feature, ...], directory: Path) 
     module.variables = [v.value for v in trunk.variables]
     module.trainable_variables = [v.value for v in trunk.trainable_variables]
     module.regularization_losses = _regularization_losses(trunk)
-    groups = {f"{i:03d}.{g}": layers for i, (g, layers) in enumerate(layer_groups(trunk).items())}
-    setattr(
-        module, GROUPS, {g: [w.value for la in ls for w in la.weights] for g, ls in groups.items()}
-    )
+    groups = enumerate(layer_groups(trunk).items())
+    weights = {f"{i:03d}.{g}": [w.value for la in ls for w in la.weights] for i, (g, ls) in groups}
+    setattr(module, GROUPS, weights)
     module.modules = [la.module for la in adopted(trunk)]
     module.preprocessing = preprocessing
 

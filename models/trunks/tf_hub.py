@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -134,7 +134,7 @@ class TfHub(Trunk):
             outputs = prepared if received is None else received
             raise self._mismatch(f"the outputs of {self.preprocess!r}, {outputs}", spec)
 
-    def _representation(self, outputs: object) -> Tensor:
+    def _representation(self, outputs: Any) -> Tensor:
         """The output to use, pooled to [batch, width]."""
         named = outputs if isinstance(outputs, Mapping) else {"one without a name": outputs}
         names = [self.output] if self.output else ["pooled_output", "default"]

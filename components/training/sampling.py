@@ -97,14 +97,14 @@ class Fixed(Sampling):
             raise RootstockError(
                 f"training.sampling.of names a source twice: {', '.join(sorted(self.of))}."
             )
-        given = {JOIN.join(sorted(name.split(JOIN))): share for name, share in self.of.items()}
+        shares = {JOIN.join(sorted(name.split(JOIN))): share for name, share in self.of.items()}
         names = {JOIN.join(sorted(name.split(JOIN))): name for name in sizes}
-        if set(given) != set(names):
+        if set(shares) != set(names):
             raise RootstockError(
                 "training.sampling.of: expected a share for each source:"
                 f" {', '.join(sorted(sizes))}. Received: {', '.join(sorted(self.of)) or 'none'}."
             )
-        return {names[key]: share for key, share in given.items()}
+        return {names[key]: share for key, share in shares.items()}
 
     def narrowed(self, tasks: Collection[str]) -> Self:
         shares: dict[str, float] = {}

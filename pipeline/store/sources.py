@@ -1,14 +1,17 @@
 """Which first-party modules a result depends on, read from import statements and a few calls.
 
-An import counts wherever it stands, inside a function too, but not under `if TYPE_CHECKING:`: types
-are no code that runs. Two calls of `models.discovery` import modules that no statement names:
+All imports count, including those inside functions, except imports under `if TYPE_CHECKING:`, which
+do not run. Some calls of `models.discovery` import modules that no statement names:
 
-- `part("package", Base, kind)` imports `package.<kind>`. It adds those modules for the kinds that
-  occur among the known values, or for all kinds of the package when none of them occurs.
-- `choice("package", Base)` and `methods("package", Base)` import a whole package, to turn text into
-  objects. Objects that are known already bring their own modules. When no known value is a `Base`,
-  any subclass may come out of a file, so their modules are added: those named like the kinds that
-  occur, or all.
+- `part("package", Base, kind)` imports `package.<kind>`. It adds these modules for the known kinds,
+  or for all kinds of the package if it has none of the known ones. Example: for a stage whose only
+  task is binary, `part("models.tasks.heads", …)` adds `models.tasks.heads.binary`.
+- `choice("package", Base)` and `methods("package", Base)` import a whole package, to make objects
+  from text. If an object of type `Base` is known, they add nothing, because its module is already
+  part of the key. Otherwise the text may name any subclass, so they add the modules of the known
+  kinds, or of all subclasses.
+
+What is known are the parameters of the stage and what it `uses`.
 """
 
 from __future__ import annotations
@@ -33,10 +36,10 @@ DISCOVERY = "models.discovery"
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of the objects that a stage works with: its parameters and what it `uses`.
+    """Types and kinds of known objects.
 
-    modules: that define their types. bases: qualified names of those types and of all their bases.
-    kinds: the values of their literal `kind` fields, and the kinds of features of inputs.
+    modules: in which their types are defined. bases: qualified names of their types and of all
+    bases of these. kinds: values of literal `kind` fields, and kinds of features of inputs.
     """
 
     modules: frozenset[str]
@@ -46,7 +49,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a function in `CALLS`. base: the qualified name of its second argument."""
+    """A call of one of `CALLS`. base: the qualified name of the class in its second argument."""
 
     function: str
     package: str
@@ -55,10 +58,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Module:
-    """What a source file says.
+    """The relevant content of a source file.
 
-    digest: of its content, and of what it reads beside itself.
-    bases: qualified names of the bases of each class, by its name.
+    digest: of the file and of the templates and style sheets of the same name.
+    bases: by name of a class, the qualified names of its bases.
     """
 
     digest: str
@@ -68,7 +71,7 @@ class Module:
 
 
 def known(values: Iterable[Any]) -> Known:
-    """Collect what `Known` holds from dataclasses, inside of tuples, lists and mappings too."""
+    """Collect types and kinds of dataclasses, also of those in tuples, lists and mappings."""
     parts = [p for value in values for p in _dataclasses(value)]
     types = {base for p in parts for base in type(p).__mro__ if _first_party(base.__module__)}
     return Known(
@@ -80,7 +83,7 @@ def known(values: Iterable[Any]) -> Known:
 
 @cache
 def sources(start: frozenset[str], objects: Known) -> Mapping[str, str]:
-    """Digest by module of `start` and of every first-party module that they lead to.
+    """Digests of the modules in `start` and of all first-party modules that they lead to.
 
     Raises:
         LookupError: a module in `start` has no source file.
@@ -104,7 +107,7 @@ def sources(start: frozenset[str], objects: Known) -> Mapping[str, str]:
 
 
 def _imported_by(call: Call, objects: Known) -> list[str]:
-    """The modules that a call imports for these objects."""
+    """The modules that a call adds."""
     if call.function != "part" and call.base in objects.bases:
         return []
     modules = list(_family(call))
@@ -112,7 +115,7 @@ def _imported_by(call: Call, objects: Known) -> list[str]:
 
 
 def _family(call: Call) -> Iterator[str]:
-    """The modules that define a subclass of the base, in the package and, but for parts, below."""
+    """The modules of the package that define a subclass of the base."""
     return (
         module
         for module in _modules_in(call.package, deep=call.function != "part")
@@ -129,7 +132,7 @@ def _modules_in(package: str, deep: bool) -> Iterator[str]:
 
 
 def _derives(name: str, base: str) -> bool:
-    """Whether a class, by its qualified name, has `base` among its bases or theirs."""
+    """Whether a class, given by its qualified name, is a subclass of `base`."""
     module, _, own = name.rpartition(".")
     if not _first_party(module) or file_of(module) is None:
         return False
@@ -145,7 +148,7 @@ def _read(name: str) -> Module:
 
 @cache
 def parse_module(name: str, file: Path) -> Module:
-    """What a module imports and defines, and which calls of `CALLS` it makes.
+    """Read imports, classes and calls of `CALLS` from a source file.
 
     Raises:
         ValueError: a call in `CALLS` does not name its package literally.
@@ -173,13 +176,13 @@ def parse_module(name: str, file: Path) -> Module:
             classes[node.name] = node.bases
 
     def qualified(expression: ast.expr, inside: str = "") -> str:
-        """The name of a class: `Base` of both `Base` and `Base[T]`, the class itself of `cls`."""
+        """The qualified name of a class in `Base`, `Base[T]` or, inside of a class, `cls`."""
         if isinstance(expression, ast.Subscript):
             expression = expression.value
         text = ast.unparse(expression)
         return names.get(text, f"{name}.{inside if text == 'cls' else text}")
 
-    def found() -> Iterator[Call]:
+    def discovery_calls() -> Iterator[Call]:
         for node, inside in calls:
             function = names.get(node.func.id, "") if isinstance(node.func, ast.Name) else ""
             where, _, function = function.rpartition(".")
@@ -195,18 +198,18 @@ def parse_module(name: str, file: Path) -> Module:
     return Module(
         hashlib.sha256(code + data).hexdigest(),
         tuple(sorted(m for m in imports if _first_party(m))),
-        tuple(found()),
+        tuple(discovery_calls()),
         {c: tuple(qualified(b) for b in bases) for c, bases in classes.items()},
     )
 
 
 def _data_beside(file: Path) -> list[Path]:
-    """The templates and style sheets that have a module's name: `pages.css` for `pages.py`."""
+    """Templates and style sheets with the name of a module: `pages.css` for `pages.py`."""
     return sorted(f for f in file.parent.glob(f"{file.stem}.*") if f.suffix in DATA_SUFFIXES)
 
 
 def _nodes_that_run(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
-    """All nodes but those under `if TYPE_CHECKING:`, each with the name of the class around it."""
+    """All nodes except those under `if TYPE_CHECKING:`, with the name of the enclosing class."""
     waiting = [(tree, "")]
     while waiting:
         node, inside = waiting.pop()
@@ -219,7 +222,7 @@ def _nodes_that_run(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
 
 
 def file_of(module: str) -> Path | None:
-    """The source file of a first-party module; None where there is none, as for a class."""
+    """The source file of a first-party module; None for other names, such as those of classes."""
     path = ROOT.joinpath(*module.split("."))
     for file in (path.with_suffix(".py"), path / "__init__.py"):
         if file.is_file():
@@ -246,8 +249,8 @@ def _dataclasses(value: Any) -> Iterator[Any]:
 
 
 def _kinds(value: Any) -> Iterator[str]:
-    """The kind of an object whose class fixes it, as in `kind: Literal["image"] = "image"`, and the
-    kinds of the features that Transform may make of it.
+    """The kind of an object, if its class determines it: `kind: Literal["image"] = "image"`. For an
+    input, also the kinds of features that it can have.
     """
     if isinstance(value, Input):
         yield from value.feature_kinds

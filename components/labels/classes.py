@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -150,6 +151,6 @@ def single_texts(task: Task, column: pa.Array | pa.ChunkedArray) -> pa.Array:
 def sorted_classes(values: Iterable[str]) -> tuple[str, ...]:
     """Distinct class names in order: by number where all are integers, else as text."""
     distinct = set(values)
-    if all(v.lstrip("-").isdigit() for v in distinct):
+    if all(re.fullmatch(r"-?\d+", v) for v in distinct):
         return tuple(sorted(distinct, key=lambda v: (int(v), v)))
     return tuple(sorted(distinct))

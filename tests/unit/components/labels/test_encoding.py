@@ -52,6 +52,12 @@ def test_multiclass_finds_its_classes_sorted() -> None:
     np.testing.assert_array_equal(encoded, [1, -1, 2])
 
 
+@pytest.mark.parametrize("name", ["²", "--1"])
+def test_names_that_only_look_like_integers_are_sorted_as_text(name: str) -> None:
+    target = resolve(MulticlassTask(name="t", label="y"), pa.chunked_array([["9", "10", name]]))
+    assert target.classes == tuple(sorted(["9", "10", name]))
+
+
 def test_multiclass_through_a_map() -> None:
     task = MulticlassTask(name="loops", label="y", map={"0": "one", "8": "two", "1": "none"})
     target = resolve(task, column([0, 8, 1, 1]))

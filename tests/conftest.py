@@ -6,6 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.shared import Trained
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 # Ignored where tests run in the background of a shell, and so in the commands that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# No test asserts a time: the first example of a property may import Arrow on a busy machine.
+settings.register_profile("rootstock", deadline=None)
+settings.load_profile("rootstock")
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ def parts(reader: CsvReader, size: int) -> tuple[int, pa.Table, list[BadRecord]]
         return len(reader.units(Path(reader.path))), *read(reader)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.lists(VALUES, min_size=2, max_size=3), min_size=1), st.integers(10, 40))
 @example([['"\n"', "a"], ["\n", "\r\n"], ["x"]], 10)
 def test_any_table_reads_the_same_in_parts(rows: list[list[str]], size: int) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from components.stage import BeamOptions
+
 if TYPE_CHECKING:
     from pipeline.spec.sections import Spec
 
@@ -20,24 +22,26 @@ def spec_command(
     """Add a command that takes a spec. run: may return an exit code."""
     parser = commands.add_parser(name, help=help)
     parser.add_argument("spec", type=Path, help="the YAML spec file")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="A.B=VALUE",
-        help="override a key of the spec",
-    )
+    repeatable(parser, "--set", "A.B=VALUE", "override a key of the spec", dest="overrides")
     parser.add_argument("--data", type=os.path.abspath, help="value of ${DATA} in the spec")
     parser.set_defaults(command=run)
     return parser
 
 
+def repeatable(
+    parser: argparse.ArgumentParser, option: str, metavar: str, help: str, dest: str | None = None
+) -> None:
+    """Add an option that can be given several times: the value is a list."""
+    parser.add_argument(option, action="append", default=[], metavar=metavar, help=help, dest=dest)
+
+
 def beam_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runner", default="FnApiRunner", help="Beam runner (default: in process)")
-    parser.add_argument(
-        "--beam", action="append", default=[], metavar="KEY=VALUE", help="option of the Beam runner"
-    )
+    repeatable(parser, "--beam", "KEY=VALUE", "option of the Beam runner")
+
+
+def beam(args: argparse.Namespace) -> BeamOptions:
+    return BeamOptions(args.runner, tuple(args.beam))
 
 
 def variables(args: argparse.Namespace) -> dict[str, str]:

@@ -1,7 +1,4 @@
-"""The command line.
-
-Exit codes: 0 success, 1 internal error, 2 problem in your spec or data, 130 interrupted.
-"""
+"""The command line."""
 
 from __future__ import annotations
 
@@ -15,13 +12,20 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from components.errors import RootstockError
-from components.stage import BeamOptions
 from pipeline.cli import interrupts
-from pipeline.cli.arguments import beam_arguments, spec_command, spec_of, variables
+from pipeline.cli.arguments import (
+    beam,
+    beam_arguments,
+    repeatable,
+    spec_command,
+    spec_of,
+    variables,
+)
 from pipeline.cli.serving import add_commands
 
 EXIT_CODES = (
@@ -48,10 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except Exception:
         traceback.print_exc()
-        print(
-            "rootstock: internal error: a bug in Rootstock, not in your spec or data",
-            file=sys.stderr,
-        )
+        message = "rootstock: internal error: a bug in Rootstock, not in your spec or data"
+        print(message, file=sys.stderr)
         return 1
 
 
@@ -63,45 +65,36 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=version("rootstock"))
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    add = partial(spec_command, commands)
 
     init = commands.add_parser("init", help="write a starter spec for a data file or folder")
     init.add_argument("source", type=Path, metavar="DATA", help="a file, or a folder of files")
-    init.add_argument(
-        "--label", action="append", default=[], metavar="COLUMN", help="a column to predict"
-    )
+    repeatable(init, "--label", "COLUMN", "a column to predict")
     init.add_argument("--output", type=Path, default=Path("spec.yaml"), help="default: spec.yaml")
     init.set_defaults(command=_init)
 
-    run = spec_command(
-        commands, "run", _run, "run the pipeline of a spec; cached results are reused"
-    )
+    run = add("run", _run, "run the pipeline of a spec; cached results are reused")
     beam_arguments(run)
     run.add_argument("--explain", action="store_true", help="print why stages run again")
     run.add_argument("--retries", type=int, default=0, help="extra attempts for a failed stage")
-    run.add_argument(
-        "--no-wait", action="store_true", help="do not wait until MLflow has the record"
-    )
+    no_wait = "do not wait until MLflow has the record"
+    run.add_argument("--no-wait", dest="wait", action="store_false", help=no_wait)
 
-    study = spec_command(
-        commands, "study", _study, "measure for each task whether sharing and transfer help"
-    )
+    study = add("study", _study, "measure for each task whether sharing and transfer help")
     study.add_argument("--plan", action="store_true", help="print the plan and stop")
-    study.add_argument(
-        "--max-minutes", type=float, help="time limit; the plan leaves out what does not fit"
-    )
+    time_limit = "time limit; the plan leaves out what does not fit"
+    study.add_argument("--max-minutes", type=float, help=time_limit)
     study.add_argument("--workers", type=int, default=1, help="concurrent trials")
     beam_arguments(study)
 
-    tune = spec_command(commands, "tune", _tune, "search for better values of fields of a spec")
+    tune = add("tune", _tune, "search for better values of fields of a spec")
     tune.add_argument("--max-minutes", type=float, help="start no trial after this time")
     tune.add_argument("--workers", type=int, default=1, help="concurrent trials")
 
-    advise = spec_command(
-        commands, "advise", _advise, "suggest in minutes which trunk and which task groups to try"
-    )
+    advise = add("advise", _advise, "suggest in minutes which trunk and which task groups to try")
     advise.add_argument("--models", type=int, help="the most models that may be served")
 
-    spec_command(commands, "validate", _validate, "check a spec and its data without running it")
+    add("validate", _validate, "check a spec and its data without running it")
 
     schema = commands.add_parser("schema", help="print the JSON Schema of specs, for editors")
     schema.add_argument("--markdown", action="store_true", help="print Markdown (docs/spec.md)")
@@ -109,75 +102,47 @@ def _parser() -> argparse.ArgumentParser:
 
     listed = commands.add_parser("methods", help="list the methods that a spec can choose from")
     listed.add_argument("name", nargs="?", help="describe this method")
-    listed.add_argument(
-        "--markdown", action="store_true", help="describe all in Markdown (docs/methods.md)"
-    )
+    in_markdown = "describe all in Markdown (docs/methods.md)"
+    listed.add_argument("--markdown", action="store_true", help=in_markdown)
     listed.set_defaults(command=_methods)
 
     add_commands(commands)
 
-    infer = spec_command(commands, "infer", _infer, "predict all rows of files with a pushed model")
+    infer = add("infer", _infer, "predict all rows of files with a pushed model")
     infer.add_argument("paths", nargs="*", help="files in the format of the first source in SPEC")
-    infer.add_argument(
-        "--source",
-        action="append",
-        default=[],
-        metavar="YAML",
-        help="a source as in a spec, such as '{format: parquet, path: a.parquet}'",
-    )
+    source = "a source as in a spec, such as '{format: parquet, path: a.parquet}'"
+    repeatable(infer, "--source", "YAML", source)
     infer.add_argument("--output", type=Path, required=True, help="a new directory")
-    infer.add_argument("--as", dest="kind", choices=("parquet", "jsonl", "tfrecord"))
-    infer.add_argument(
-        "--keep",
-        default="",
-        metavar="COLUMN,…",
-        help="input columns to copy beside the predictions",
-    )
+    formats = ("parquet", "jsonl", "tfrecord")
+    infer.add_argument("--as", dest="kind", choices=formats, default="parquet")
+    keep = "input columns to copy beside the predictions"
+    infer.add_argument("--keep", default="", metavar="COLUMN,…", help=keep)
     infer.add_argument("--model-version", type=int, help="default: the newest")
     beam_arguments(infer)
 
-    publish = spec_command(
-        commands,
-        "publish",
-        _publish,
-        "export the pushed model's trunk as a TF Hub module, for other specs",
-    )
+    hub = "export the pushed model's trunk as a TF Hub module, for other specs"
+    publish = add("publish", _publish, hub)
     publish.add_argument("directory", type=Path, help="a new directory")
 
-    ui = spec_command(commands, "ui", _ui, "open the MLflow UI with the runs of a spec")
+    ui = add("ui", _ui, "open the MLflow UI with the runs of a spec")
     ui.add_argument("--port", type=int, default=5000)
 
-    spec_command(commands, "sync", _sync, "send the recorded runs that MLflow does not have yet")
+    add("sync", _sync, "send the recorded runs that MLflow does not have yet")
     return parser
 
 
 def _run(args: argparse.Namespace) -> None:
     from pipeline.run import run
 
-    beam = BeamOptions(args.runner, tuple(args.beam))
-    run(
-        args.spec,
-        overrides=args.overrides,
-        variables=variables(args),
-        beam=beam,
-        explain=args.explain,
-        retries=args.retries,
-        wait=not args.no_wait,
-    )
+    spec, values = args.spec, variables(args)
+    run(spec, args.overrides, values, beam(args), args.explain, args.retries, args.wait)
 
 
 def _study(args: argparse.Namespace) -> None:
     from pipeline.study.run import study
 
-    study(
-        args.spec,
-        overrides=args.overrides,
-        variables=variables(args),
-        beam=BeamOptions(args.runner, tuple(args.beam)),
-        workers=args.workers,
-        minutes=args.max_minutes,
-        plan_only=args.plan,
-    )
+    limits = args.workers, args.max_minutes
+    study(args.spec, args.overrides, variables(args), beam(args), *limits, plan_only=args.plan)
 
 
 def _tune(args: argparse.Namespace) -> None:
@@ -214,10 +179,8 @@ def _validate(args: argparse.Namespace) -> None:
         from pipeline.study.arms import planned_arms
 
         planned_arms(args.spec, args.overrides, variables(args))
-    print(
-        f"{args.spec}: valid. {len(spec.inputs)} inputs, {len(spec.tasks)} tasks,"
-        f" {len(spec.data.sources)} sources."
-    )
+    counts = f"{len(spec.inputs)} inputs, {len(spec.tasks)} tasks"
+    print(f"{args.spec}: valid. {counts}, {len(spec.data.sources)} sources.")
 
 
 def _schema(args: argparse.Namespace) -> None:
@@ -229,9 +192,10 @@ def _schema(args: argparse.Namespace) -> None:
 def _methods(args: argparse.Namespace) -> None:
     from pipeline.cli.methods import described, methods_list, page
 
-    print(
-        page().rstrip() if args.markdown else described(args.name) if args.name else methods_list()
-    )
+    if args.markdown:
+        print(page().rstrip())
+    else:
+        print(described(args.name) if args.name else methods_list())
 
 
 def _infer(args: argparse.Namespace) -> None:
@@ -244,8 +208,8 @@ def _infer(args: argparse.Namespace) -> None:
     if not sources:
         raise RootstockError("Expected files to predict, as PATH or --source.")
     keep = tuple(name.strip() for name in args.keep.split(",") if name.strip())
-    beam = BeamOptions(args.runner, tuple(args.beam))
-    rows = infer(spec, sources, args.output, args.kind or "parquet", keep, args.model_version, beam)
+    version = args.model_version
+    rows = infer(spec, sources, args.output, args.kind, keep, version, beam(args))
     print(f"{args.output}: {rows:,} rows")
 
 
@@ -276,8 +240,7 @@ def _ui(args: argparse.Namespace) -> int:
 def _sync(args: argparse.Namespace) -> None:
     from pipeline.run import synchronise
 
-    spec = spec_of(args)
-    synchronise(spec)
+    synchronise(spec_of(args))
 
 
 def command() -> None:

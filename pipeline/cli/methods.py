@@ -8,6 +8,7 @@ import json
 import sys
 import textwrap
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from components.errors import RootstockError, did_you_mean
@@ -42,7 +43,6 @@ class Method:
 
     @property
     def description(self) -> str:
-        """The docstring of its class."""
         return inspect.cleandoc(self.cls.__doc__ or "")
 
     @property
@@ -73,7 +73,6 @@ class Method:
 
 
 def all_methods() -> list[Method]:
-    """Every method of every family."""
     return [
         Method(family, name, cls)
         for family, (package, base) in FAMILIES.items()
@@ -83,12 +82,11 @@ def all_methods() -> list[Method]:
 
 def methods_list() -> str:
     """One line for each method."""
-    every_method = all_methods()
-    width = max(len(m.name) for m in every_method)
+    width = max(len(m.name) for m in all_methods())
     lines = []
-    for family in FAMILIES:
+    for family, of_family in groupby(all_methods(), key=lambda m: m.family):
         lines += ["", f"model.{family}:"]
-        lines += [f"  {m.name:{width}}  {m.source}" for m in every_method if m.family == family]
+        lines += [f"  {m.name:{width}}  {m.source}" for m in of_family]
     return "\n".join(lines[1:])
 
 
@@ -101,10 +99,8 @@ def described(name: str) -> str:
     matches = [m for m in all_methods() if m.name == name]
     if not matches:
         known = sorted({m.name for m in all_methods()})
-        hint = did_you_mean(name, known)
-        raise RootstockError(
-            f"There is no method {name!r}.{hint} Expected one of: {', '.join(known)}."
-        )
+        message = f"There is no method {name!r}.{did_you_mean(name, known)}"
+        raise RootstockError(f"{message} Expected one of: {', '.join(known)}.")
     return "\n\n".join(m.text() for m in matches)
 
 
@@ -115,9 +111,7 @@ def page() -> str:
         "The methods that `model` in a spec can choose from. A parameter shown as `null` is"
         " required. `rootstock methods --markdown > docs/methods.md` writes this page.",
     ]
-    for family in FAMILIES:
+    for family, of_family in groupby(all_methods(), key=lambda m: m.family):
         parts.append(f"## model.{family}")
-        for m in all_methods():
-            if m.family == family:
-                parts += [f"### {m.name}", m.text()]
+        parts += [f"### {m.name}\n\n{m.text()}" for m in of_family]
     return "\n\n".join(parts) + "\n"

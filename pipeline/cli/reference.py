@@ -30,21 +30,17 @@ def json_schema() -> Schema:
     schema = Spec.model_json_schema()
     parts = schema["$defs"]
     for part in (schema, *parts.values()):
-        _describe(part, part.get("description", ""))
+        properties = part.get("properties", {})
+        _describe(properties, key_descriptions(part.get("description", ""), properties))
     bases: tuple[type[Any], ...] = (Reader, Input, Task, *(base for _, base in FAMILIES.values()))
     for cls in (c for base in bases for c in _subclasses(base)):
         if cls.__name__ in parts:
             properties = parts[cls.__name__].get("properties", {})
-            _set_descriptions(properties, inherited_descriptions(cls, properties))
+            _describe(properties, inherited_descriptions(cls, properties))
     return schema
 
 
-def _describe(part: Schema, docstring: str) -> None:
-    properties = part.get("properties", {})
-    _set_descriptions(properties, key_descriptions(docstring, properties))
-
-
-def _set_descriptions(properties: Schema, descriptions: Mapping[str, str]) -> None:
+def _describe(properties: Schema, descriptions: Mapping[str, str]) -> None:
     for key, text in descriptions.items():
         properties[key]["description"] = text
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from components.errors import RootstockError, did_you_mean
@@ -13,49 +14,39 @@ from pipeline.cli.arguments import Commands, spec_command, spec_of, variables
 
 
 def add_commands(commands: Commands) -> None:
-    """Add the commands to the command line."""
-    serve = spec_command(commands, "serve", _serve, "serve the pushed model over REST and gRPC")
+    add = partial(spec_command, commands)
+    serve = add("serve", _serve, "serve the pushed model over REST and gRPC")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--rest-port", type=int, default=8501)
     serve.add_argument("--grpc-port", type=int, default=8500)
-    serve.add_argument(
-        "--batch-rows", type=int, default=32, help="most rows of concurrent requests in one batch"
-    )
+    batch_rows = "most rows of concurrent requests in one batch"
+    serve.add_argument("--batch-rows", type=int, default=32, help=batch_rows)
 
-    push = spec_command(commands, "push", _push, "run what is not cached, and push the model")
+    push = add("push", _push, "run what is not cached, and push the model")
     push.add_argument("--label", help="give the version a label, such as canary")
 
-    rollback = spec_command(commands, "rollback", _rollback, "serve the previous model again")
+    rollback = add("rollback", _rollback, "serve the previous model again")
     rollback.add_argument("--to", type=int, metavar="VERSION", help="roll back to this version")
 
-    promote = spec_command(commands, "promote", _promote, "make the canary the stable version")
+    promote = add("promote", _promote, "make the canary the stable version")
     promote.add_argument("--from", dest="source", default="canary", metavar="LABEL")
     promote.add_argument("--to", default="stable", metavar="LABEL")
 
-    deploy = spec_command(
-        commands,
-        "deploy",
-        _deploy,
-        "write files to deploy the pushed model: Compose, Kubernetes, monitoring",
-    )
+    kit = "write files to deploy the pushed model: Compose, Kubernetes, monitoring"
+    deploy = add("deploy", _deploy, kit)
     deploy.add_argument("directory", type=Path, help="output directory")
 
-    spec_command(commands, "models", _models, "list the pushed versions")
+    add("models", _models, "list the pushed versions")
 
     predict = commands.add_parser("predict", help="send one example to a running server")
     predict.add_argument("model", help="the model's name: `name` in its spec")
-    predict.add_argument(
-        "inputs",
-        nargs="+",
-        metavar="INPUT=VALUE",
-        help="one example: text, a number, or @FILE for the bytes of a file",
-    )
+    example = "one example: text, a number, or @FILE for the bytes of a file"
+    predict.add_argument("inputs", nargs="+", metavar="INPUT=VALUE", help=example)
     predict.add_argument("--url", default="http://127.0.0.1:8501", help="http(s):// or grpc(s)://")
     predict.add_argument("--label", help="the version with this label, such as stable")
     predict.add_argument("--signature", help="a task's name, to predict only that task")
-    predict.add_argument(
-        "--retries", type=int, default=3, help="retries while the server is unavailable"
-    )
+    retries = "retries while the server is unavailable"
+    predict.add_argument("--retries", type=int, default=3, help=retries)
     predict.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS")
     predict.add_argument("--token-file", type=Path, help="file with the server's access token")
     predict.add_argument("--ca", type=Path, help="PEM certificates to trust")
@@ -71,13 +62,11 @@ def _serve(args: argparse.Namespace) -> None:
         )
     base = Path(spec.push.destination) / spec.name
     if not base.is_dir():
-        raise RootstockError(
-            f"{base}: no model has been pushed yet. First run: rootstock run {args.spec}"
-        )
+        first = f"First run: rootstock run {args.spec}"
+        raise RootstockError(f"{base}: no model has been pushed yet. {first}")
     command = [sys.executable, "-m", "serving.server", "--model", f"{spec.name}={base}"]
-    command += ["--host", args.host]
-    command += ["--rest-port", str(args.rest_port), "--grpc-port", str(args.grpc_port)]
-    command += ["--batch-rows", str(args.batch_rows)]
+    command += ["--host", args.host, "--rest-port", str(args.rest_port)]
+    command += ["--grpc-port", str(args.grpc_port), "--batch-rows", str(args.batch_rows)]
     os.execv(sys.executable, command)
 
 
@@ -85,9 +74,7 @@ def _push(args: argparse.Namespace) -> None:
     from pipeline.run import run
 
     overrides = [*args.overrides, *([f"push.label={args.label}"] if args.label else [])]
-    values = variables(args)
-    result = run(args.spec, overrides=overrides, variables=values, serve=not args.label)
-    record = result.pushed.load()
+    record = run(args.spec, overrides, variables(args), serve=not args.label).pushed.load()
     if not record.pushed:
         raise RootstockError("Not pushed: " + "; ".join(record.reasons))
 

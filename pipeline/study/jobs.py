@@ -23,7 +23,7 @@ from pipeline.store.fingerprint import Identity, identify
 from pipeline.study.arms import ArmModel, PlannedArm
 from pipeline.study.design import Design, model_recipe
 
-MAJORITY, CLASSICAL = "majority", "classical"
+MAJORITY = "majority"
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,6 @@ class Prepared:
         return self.examples.num_rows("test") / self.examples.num_rows("train")
 
     def rows_of(self, fraction: float) -> int:
-        """The number of training rows of a fraction."""
         return max(1, round(fraction * self.rows))
 
     def jobs(self, fractions: tuple[float, ...], seeds: int) -> Iterator[Job]:
@@ -94,30 +93,22 @@ class Prepared:
     def job(self, arm: PlannedArm, model: ArmModel, fraction: float, seed: int) -> Job:
         """The trial of one model."""
         training = self._training(arm.spec.training, fraction, seed)
-        stage = Trial(
-            recipe=model_recipe(arm, model, training, self.design.spec.seed + seed),
-            drawn_by=self.design.drawn_by,
-            shuffled=model.shuffled,
-        )
-        cell = Cell(arm.name, fraction, seed)
-        return Job(cell, stage, self._inputs(arm, seed), model.judged)
+        return self._job(Cell(arm.name, fraction, seed), arm, model, training)
 
     def probe(self, arm: PlannedArm) -> Job:
         """A short trial of an arm's largest model, to estimate the time of the others."""
-        model = max(arm.models, key=lambda m: len(m.tasks))
-        batch = arm.spec.training.batch_size
-        training = replace(
-            arm.spec.training,
-            epochs=2,
-            steps_per_epoch=None,
-            early_stopping=None,
-            subset=Subset(rows=min(self.rows, 8 * batch)),
+        model = replace(max(arm.models, key=lambda m: len(m.tasks)), shuffled=())
+        training = arm.spec.training
+        subset = Subset(rows=min(self.rows, 8 * training.batch_size))
+        short = replace(
+            training, epochs=2, steps_per_epoch=None, early_stopping=None, subset=subset
         )
-        stage = Trial(
-            recipe=model_recipe(arm, model, training, self.design.spec.seed),
-            drawn_by=self.design.drawn_by,
-        )
-        return Job(Cell(arm.name, 0.0, 0), stage, self._inputs(arm, 0), model.judged)
+        return self._job(Cell(arm.name, 0.0, 0), arm, model, short)
+
+    def _job(self, cell: Cell, arm: PlannedArm, model: ArmModel, training: Training) -> Job:
+        recipe = model_recipe(arm, model, training, self.design.spec.seed + cell.seed)
+        stage = Trial(recipe=recipe, drawn_by=self.design.drawn_by, shuffled=model.shuffled)
+        return Job(cell, stage, self._inputs(arm, cell.seed), model.judged)
 
     def _inputs(self, arm: PlannedArm, seed: int) -> TrainerInputs:
         split = seed if self.design.settings.splits == "resampled" else 0
@@ -139,13 +130,12 @@ class Prepared:
     def _subset(self, training: Training, fraction: float, seed: int) -> Subset | None:
         """The training rows of a fraction: a different sample for every seed; None for all rows."""
         whole = training.subset
-        start = 0 if whole is None else whole.seed
-        if whole is not None and whole.per_class is not None:
-            count = max(1, round(fraction * whole.per_class))
-            return Subset(per_class=count, seed=start + seed)
-        if whole is None and fraction == 1:
-            return None
-        return Subset(rows=self.rows_of(fraction), seed=start + seed)
+        if whole is None:
+            return None if fraction == 1 else Subset(rows=self.rows_of(fraction), seed=seed)
+        if whole.per_class is None:
+            return Subset(rows=self.rows_of(fraction), seed=whole.seed + seed)
+        count = max(1, round(fraction * whole.per_class))
+        return Subset(per_class=count, seed=whole.seed + seed)
 
     def _training(self, training: Training, fraction: float, seed: int) -> Training:
         """The spec's training on a fraction of the rows; with `budget: steps`, as many steps."""
@@ -162,17 +152,13 @@ def prepared(design: Design, run: Runner) -> Prepared:
     Raises:
         RootstockError: the data is invalid, or there are no test rows.
     """
-    specs = {arm.name: arm.spec for arm in design.arms if not arm.control_of}
+    specs = {arm.name: arm.spec for arm in design.compared}
     specs |= {c.name: c.spec for arm in design.arms for c in arm.candidates}
-    specs |= {
-        arm.name: arm.spec
-        for arm in design.arms
-        if arm.control_of and arm.spec != specs[arm.control_of]
-    }
-    splits = range(design.seeds if design.settings.splits == "resampled" else 1)
+    controls = [arm for arm in design.arms if arm.control_of]
+    specs |= {arm.name: arm.spec for arm in controls if arm.spec != specs[arm.control_of]}
     inputs = {
         (name, split): prepare(_with_split(spec, split), run)
-        for split in splits
+        for split in range(design.seeds if design.settings.splits == "resampled" else 1)
         for name, spec in specs.items()
     }
     without_rows = Prepared(design, inputs, 0)
@@ -210,6 +196,5 @@ def _rows(design: Design, examples: Examples) -> int:
         return subset.rows
     assert subset.per_class is not None
     task = design.drawn_by
-    return subset.per_class * len(
-        resolve(task, examples.read("train", [task.label]).column(task.label)).classes
-    )
+    labels = examples.read("train", [task.label]).column(task.label)
+    return subset.per_class * len(resolve(task, labels).classes)

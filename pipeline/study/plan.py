@@ -56,12 +56,11 @@ def timings_of(arms: Iterable[PlannedArm], probes: Iterable[Done]) -> dict[str, 
     timings: dict[str, Timing] = {}
     for done in probes:
         figures = load_figures(result_of(done.entry))
-        last = figures.history[-1]
-        steps = figures.costs.steps / figures.costs.epochs
+        last, costs = figures.history[-1], figures.costs
         timings[done.job.cell.arm] = Timing(
-            step=last["train_seconds"] / steps,
+            step=last["train_seconds"] / (costs.steps / costs.epochs),
             validation=last["seconds"] - last["train_seconds"],
-            overhead=max(0.0, done.entry.seconds - figures.costs.epochs * last["seconds"]),
+            overhead=max(0.0, done.entry.seconds - costs.epochs * last["seconds"]),
         )
     return timings | {c.name: timings[arm.name] for arm in arms for c in arm.candidates}
 
@@ -106,14 +105,15 @@ def plan(
         seconds = sum(times) / workers
         if minutes is None or seconds <= 60 * minutes:
             return StudyPlan(prepared, tuning, jobs, fractions, seeds, seconds, tuple(dropped))
-        controls = tuple(a for a in prepared.design.arms if a.control_of)
+        controls = [a.name for a in prepared.design.arms if a.control_of]
         if len(fractions) > 2:
             middle = fractions[len(fractions) // 2]
             fractions = tuple(f for f in fractions if f != middle)
             dropped.append(f"fraction {middle:g}")
         elif controls:
-            prepared = _without(prepared, controls)
-            dropped.append("controls " + ", ".join(a.name for a in controls))
+            without = replace(prepared.design, arms=prepared.design.compared)
+            prepared = replace(prepared, design=without)
+            dropped.append("controls " + ", ".join(controls))
         elif seeds > least:
             seeds -= 1
             dropped.append(f"seed {seeds + 1}")
@@ -142,8 +142,3 @@ def _finished(prepared: Prepared, store: Store) -> dict[tuple[object, ...], floa
 
 def _all_but_seed(job: Job) -> tuple[object, ...]:
     return job.cell.arm, job.cell.fraction, job.judged
-
-
-def _without(prepared: Prepared, arms: tuple[PlannedArm, ...]) -> Prepared:
-    kept = tuple(a for a in prepared.design.arms if a not in arms)
-    return replace(prepared, design=replace(prepared.design, arms=kept))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from pipeline.report.tables import Table
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import TaskID
 
 LINE_EVERY_S = 5.0
 MOST_FIGURES = 5
@@ -82,22 +82,16 @@ class BarDisplay(Display):
     """Progress bars on a terminal."""
 
     def __init__(self) -> None:
+        from rich import progress
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-            TimeRemainingColumn,
-        )
 
-        self._bars: Progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description:<18}"),
-            BarColumn(),
-            TextColumn("{task.fields[amount]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", style="dim"),
+        self._bars = progress.Progress(
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.description:<18}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[amount]}"),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.fields[note]}", style="dim"),
             console=Console(stderr=True),
             transient=True,
         )
@@ -132,26 +126,18 @@ def display_for(out: TextIO) -> Display:
 
 def summary(results: Sequence[StageResult], store: Path) -> str:
     """The closing table: stage, time or `cached`, main figures, location of the result."""
-    rows = [
-        [
-            r.stage,
-            "cached" if r.cached else f"{r.seconds:.1f} s",
-            ", ".join(f"{name} {_short(value)}" for name, value in r.figures[:MOST_FIGURES]),
-            str(r.path.relative_to(store)),
-        ]
-        for r in results
-    ]
+    rows = []
+    for r in results:
+        figures = ", ".join(f"{name} {_short(value)}" for name, value in r.figures[:MOST_FIGURES])
+        seconds = "cached" if r.cached else f"{r.seconds:.1f} s"
+        rows.append([r.stage, seconds, figures, str(r.path.relative_to(store))])
     return Table(["stage", "time", "figures", f"result in {store}"], rows).text()
 
 
 def _short(value: float | int | str) -> str:
-    return (
-        f"{value:.4g}"
-        if isinstance(value, float)
-        else f"{value:,}"
-        if isinstance(value, int)
-        else value
-    )
+    if isinstance(value, str):
+        return value
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}"
 
 
 class Quiet(Display):

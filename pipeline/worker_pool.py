@@ -2,29 +2,64 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import TypeVar
 
 from components.errors import RootstockError
 
+K = TypeVar("K")
+V = TypeVar("V")
 TRIALS_PER_PROCESS = 25
 """Workers are replaced after so many trials, because TensorFlow does not free its memory."""
 
 
-def worker_pool(workers: int) -> ProcessPoolExecutor:
-    """Worker processes that share the cores; recycled periodically, terminated with the parent."""
-    return ProcessPoolExecutor(
-        workers,
-        _Context(),
-        _begin_worker,
-        (os.getpid(), max(1, (os.cpu_count() or 1) // workers)),
-        max_tasks_per_child=TRIALS_PER_PROCESS,
+@contextlib.contextmanager
+def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes that share the cores; recycled periodically, terminated with the parent.
+
+    Raises:
+        RootstockError: a worker was killed.
+    """
+    settings = os.getpid(), max(1, (os.cpu_count() or 1) // workers)
+    pool = ProcessPoolExecutor(
+        workers, _Context(), _begin_worker, settings, max_tasks_per_child=TRIALS_PER_PROCESS
     )
+    try:
+        yield pool
+    except BrokenProcessPool as e:
+        raise RootstockError(
+            "The process of a trial was killed, perhaps because memory ran out. Run the same"
+            " command again: finished trials are kept. Fewer --workers need less memory."
+        ) from e
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def results(
+    submit: Callable[[K], Future[V]], keys: Iterable[K], workers: int, end: float | None = None
+) -> Iterator[tuple[K, V]]:
+    """Submit `workers` keys at a time and yield each with its result; none is submitted after `end`.
+
+    end: a time as of `time.monotonic`.
+    """
+    left, running = iter(keys), dict[Future[V], K]()
+    while True:
+        if end is None or time.monotonic() < end:
+            running |= {submit(key): key for key in islice(left, workers - len(running))}
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            yield running.pop(future), future.result()
 
 
 class _Process(SpawnProcess):
@@ -40,14 +75,6 @@ class _Process(SpawnProcess):
 
 class _Context(SpawnContext):
     Process = _Process
-
-
-def killed() -> RootstockError:
-    """The error to raise when a worker was killed."""
-    return RootstockError(
-        "The process of a trial was killed, perhaps because memory ran out. Run the same command"
-        " again: finished trials are kept. Fewer --workers need less memory."
-    )
 
 
 def _begin_worker(parent: int, threads: int) -> None:

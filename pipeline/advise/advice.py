@@ -27,16 +27,20 @@ class Represented:
     features: Floats
     labels: Mapping[str, np.ndarray]
 
+    def rows(self, rows: np.ndarray | slice) -> Represented:
+        return Represented(self.features[rows], {t: y[rows] for t, y in self.labels.items()})
+
 
 @dataclass(frozen=True)
 class TrunkScores:
     """The scores of a candidate trunk.
 
-    fresh: whether its weights are random. scores: by task, then by score. rank: mean rank over all
-    scores and tasks, from 1. firsts: the share of scores by which it is the best.
+    arm: the arm of the study that has it. fresh: whether its weights are random. scores: by task,
+    then by score. rank: mean rank over all scores and tasks, from 1. firsts: the share of scores
+    by which it is the best.
     """
 
-    name: str
+    arm: str
     fresh: bool
     scores: Mapping[str, Mapping[str, float]]
     rank: float = 0.0
@@ -57,9 +61,10 @@ class TaskAffinities:
     error: Floats
     cosine: Floats
 
-    def sure(self, row: int, column: int) -> bool:
-        """Whether the sign of an affinity is beyond its noise."""
-        return bool(abs(self.mean[row, column]) > SURE * self.error[row, column])
+    @property
+    def sure(self) -> np.ndarray:
+        """Bool [tasks, tasks]: whether the sign of an affinity is beyond its noise."""
+        return np.asarray(abs(self.mean) > SURE * self.error)
 
 
 @dataclass(frozen=True)
@@ -84,24 +89,20 @@ class Advice:
 
 
 def score_trunk(
-    name: str, fresh: bool, tasks: Sequence[Task], train: Represented, other: Represented
+    arm: str, fresh: bool, tasks: Sequence[Task], train: Represented, other: Represented
 ) -> TrunkScores:
     """All scores of a candidate on all tasks. other: held-out rows for the linear probe."""
     scores = {}
     for task in tasks:
+        probes = (labels_of(task).probes(rows.labels[task.name]) for rows in (train, other))
         columns = [
-            _scores(train.features, a, other.features, b)
-            for a, b in zip(
-                labels_of(task).probes(train.labels[task.name])[:CLASSES],
-                labels_of(task).probes(other.labels[task.name])[:CLASSES],
-                strict=True,
-            )
+            scores_of_column
+            for y, y_other in zip(*(columns[:CLASSES] for columns in probes), strict=True)
+            if (scores_of_column := _scores(train.features, y, other.features, y_other))
         ]
-        columns = [c for c in columns if c]
-        scores[task.name] = {
-            s: float(np.mean([c[s] for c in columns])) for s in (columns[0] if columns else ())
-        }
-    return TrunkScores(name, fresh, scores)
+        names = columns[0] if columns else ()
+        scores[task.name] = {s: float(np.mean([c[s] for c in columns])) for s in names}
+    return TrunkScores(arm, fresh, scores)
 
 
 def _scores(
@@ -111,12 +112,11 @@ def _scores(
 
     labels: int64 class codes or float64 numbers, as `components.labels` gives them.
     """
-    numeric = labels.dtype.kind == "f"
     known, known_other = labelled(labels), labelled(other_labels)
     x, y = features[known], labels[known]
     x_other, y_other = other[known_other], other_labels[known_other]
     scores: dict[str, Callable[[Floats, np.ndarray], float]] = {"LogME": transferability.log_me}
-    if not numeric:
+    if labels.dtype.kind != "f":
         scores |= {"NLEEP": transferability.n_leep, "H-score": transferability.h_score}
         classes, y = np.unique(y, return_inverse=True)
         seen = np.isin(y_other, classes)
@@ -132,20 +132,16 @@ def _scores(
 
 def ranked(candidates: Sequence[TrunkScores]) -> tuple[TrunkScores, ...]:
     """The candidates ordered by mean rank over all scores and tasks."""
-    ranks: dict[str, list[int]] = {c.name: [] for c in candidates}
+    ranks: dict[str, list[int]] = {c.arm: [] for c in candidates}
     for task, scores in candidates[0].scores.items():
         for score in scores:
             order = sorted(candidates, key=lambda c: -c.scores[task][score])
             for rank, candidate in enumerate(order, 1):
-                ranks[candidate.name].append(rank)
-    with_ranks = [
-        replace(
-            c,
-            rank=float(np.mean(ranks[c.name])),
-            firsts=float(np.mean([rank == 1 for rank in ranks[c.name]])),
-        )
-        for c in candidates
-    ]
+                ranks[candidate.arm].append(rank)
+    with_ranks = []
+    for c in candidates:
+        of_arm = np.array(ranks[c.arm])
+        with_ranks.append(replace(c, rank=float(of_arm.mean()), firsts=float((of_arm == 1).mean())))
     return tuple(sorted(with_ranks, key=lambda c: c.rank))
 
 
@@ -157,9 +153,8 @@ def affinity_of(tasks: Sequence[str], effects: Floats, cosines: Floats) -> TaskA
     parts = effects / own
     blocks = np.maximum((~np.isnan(parts)).sum(axis=0), 1)
     error = np.nanstd(parts, axis=0, ddof=1 if len(parts) > 1 else 0) / np.sqrt(blocks)
-    return TaskAffinities(
-        tuple(tasks), np.nan_to_num(whole / own), error, np.nan_to_num(np.nanmean(cosines, axis=0))
-    )
+    mean, cosine = np.nan_to_num(whole / own), np.nan_to_num(np.nanmean(cosines, axis=0))
+    return TaskAffinities(tuple(tasks), mean, error, cosine)
 
 
 def advise(
@@ -168,12 +163,7 @@ def advise(
     """The advice. models: the most models that may be served."""
     if affinity is None:
         return Advice(ranked(trunks), None, None, {})
-    certain = np.array(
-        [
-            [m if affinity.sure(i, j) else 0.0 for j, m in enumerate(row)]
-            for i, row in enumerate(affinity.mean)
-        ]
-    )
+    certain = np.where(affinity.sure, affinity.mean, 0.0)
     by_models = {k: best_grouping(certain, k) for k in range(1, len(affinity.tasks) + 1)}
     most = min(models or len(affinity.tasks), len(affinity.tasks))
     return Advice(ranked(trunks), affinity, by_models[most], by_models)

@@ -49,8 +49,8 @@ def best_grouping(affinity: Floats, models: int | None = None) -> Grouping:
         if best and bound - MODEL * len(groups) <= _worth(best[0]):
             return
         if task == tasks:
-            score = sum(score_of(others, g) for g in groups)
-            grouping = Grouping(tuple(tuple(g) for g in groups), float(score))
+            score = float(sum(score_of(others, g) for g in groups))
+            grouping = Grouping(tuple(map(tuple, groups)), score)
             if not best or _worth(grouping) > _worth(best[0]):
                 best[:] = [grouping]
             return

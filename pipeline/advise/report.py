@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pydantic_core import to_json
+
+from components.data.arrow import np
 from components.pages import render
 from pipeline.advise.advice import Advice, TaskAffinities
 from pipeline.report.charts import HeatMap, heat_map
@@ -38,11 +41,20 @@ class AdvicePage:
     groupings: Sequence[str]
 
 
+def data(advice: Advice) -> bytes:
+    """The report as JSON."""
+    content = {
+        "trunks": advice.trunks,
+        "affinity": advice.affinity,
+        "groups": advice.groups(),
+        "by_models": advice.by_models,
+    }
+    return to_json(content, indent=1, fallback=np.ndarray.tolist)
+
+
 def markdown(advice: Advice, name: str) -> str:
-    """The report as Markdown."""
     parts = [f"# Advice: {name}", *_sentences(advice), SCREENING]
-    if len(advice.trunks) > 0:
-        parts += ["## Trunks", HOW_TRUNKS, *(t.markdown() for t in _trunks(advice))]
+    parts += ["## Trunks", HOW_TRUNKS, *(t.markdown() for t in _trunks(advice))]
     if advice.affinity is not None:
         parts += ["## Affinities", HOW_AFFINITY, _matrix(advice.affinity), *_groupings(advice)]
     return "\n\n".join(parts) + "\n"
@@ -50,12 +62,11 @@ def markdown(advice: Advice, name: str) -> str:
 
 def html(advice: Advice, name: str) -> str:
     """The report as HTML, with charts of the affinities."""
-    affinity, heat_maps = advice.affinity, []
-    if affinity is not None:
-        heat_maps = [
-            heat_map(affinity.tasks, affinity.mean.tolist(), "affinity of row on column"),
-            heat_map(affinity.tasks, affinity.cosine.tolist(), "cosines of the gradients"),
-        ]
+    heat_maps = []
+    if (affinity := advice.affinity) is not None:
+        matrices = {"affinity of row on column": affinity.mean}
+        matrices |= {"cosines of the gradients": affinity.cosine}
+        heat_maps = [heat_map(affinity.tasks, m.tolist(), title) for title, m in matrices.items()]
     return render(
         __name__,
         AdvicePage(
@@ -73,7 +84,7 @@ def _sentences(advice: Advice) -> Iterator[str]:
     best = advice.trunks[0]
     if len(advice.trunks) > 1:
         yield (
-            f"**Start from the trunk of `{best.name}`**: it is the best by"
+            f"**Start from the trunk of `{best.arm}`**: it is the best by"
             f" {100 * best.firsts:.0f} % of the scores (mean rank {best.rank:.1f} of"
             f" {len(advice.trunks)})."
         )
@@ -85,7 +96,7 @@ def _sentences(advice: Advice) -> Iterator[str]:
         f" {affinity.mean[i, j]:+.2f} ± {affinity.error[i, j]:.2f}."
         for i, one in enumerate(affinity.tasks)
         for j, other in enumerate(affinity.tasks)
-        if i != j and affinity.mean[i, j] < 0 and affinity.sure(i, j)
+        if i != j and affinity.mean[i, j] < 0 and affinity.sure[i, j]
     ]
     if len(groups) == 1:
         why = "although some tasks harm others" if harms else "no task measurably harms another"
@@ -100,27 +111,18 @@ def _sentences(advice: Advice) -> Iterator[str]:
 
 def _trunks(advice: Advice) -> Iterator[Table]:
     for task, scores in advice.trunks[0].scores.items():
-        lines = [
-            [
-                t.name + (" (fresh weights)" if t.fresh else ""),
-                *(f"{t.scores[task][s]:.4f}" for s in scores),
-            ]
-            for t in advice.trunks
-        ]
+        lines = []
+        for t in advice.trunks:
+            name = f"{t.arm} (fresh weights)" if t.fresh else t.arm
+            lines.append([name, *(f"{t.scores[task][s]:.4f}" for s in scores)])
         yield Table([task, *scores], lines)
 
 
 def _matrix(affinity: TaskAffinities) -> str:
-    lines = [
-        [
-            name,
-            *(
-                f"{m:+.2f} ± {e:.2f}"
-                for m, e in zip(affinity.mean[i], affinity.error[i], strict=True)
-            ),
-        ]
-        for i, name in enumerate(affinity.tasks)
-    ]
+    lines = []
+    for task, means, errors in zip(affinity.tasks, affinity.mean, affinity.error, strict=True):
+        cells = (f"{m:+.2f} ± {e:.2f}" for m, e in zip(means, errors, strict=True))
+        lines.append([task, *cells])
     return Table(["effect of step for / on", *affinity.tasks], lines).markdown()
 
 

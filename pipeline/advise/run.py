@@ -19,20 +19,13 @@ from components.training.recipe import TrainerInputs
 from components.transform.batches import load_columns, stored_representation
 from components.transform.embed import Embed, EmbedInputs
 from models.tasks.base import Task
-from pipeline.advise.advice import (
-    ROWS,
-    Advice,
-    Represented,
-    TaskAffinities,
-    TrunkScores,
-    advise,
-    affinity_of,
-    score_trunk,
-)
-from pipeline.advise.report import html, markdown
+from pipeline.advise import advice as advices
+from pipeline.advise.advice import Advice, Represented, TaskAffinities, TrunkScores
+from pipeline.advise.report import data, html, markdown
 from pipeline.display import Quiet, display_for
 from pipeline.flow import recipe
 from pipeline.runner import Runner
+from pipeline.spec.load import SpecSource
 from pipeline.spec.runnable import runnable_specs
 from pipeline.store.store import Store
 from pipeline.study.arms import PlannedArm
@@ -59,32 +52,36 @@ def give_advice(
     """
     if models is not None and models < 1:
         raise RootstockError(f"--models: expected at least one, received {models}.")
-    variables = variables or {}
-    planned_design = design(path, overrides, variables)
-    store = Store(Path(planned_design.spec.store)).open()
+    source = SpecSource(path, tuple(overrides), variables or {})
+    planned_design = design(source)
+    spec = planned_design.spec
+    store = Store(Path(spec.store)).open()
     with (
         contextlib.closing(display_for(sys.stderr)) as display,
         Runner(store, display=Quiet(), beam=beam) as runner,
     ):
-        display.line(f"{planned_design.spec.name}: preparing the data")
+        display.line(f"{spec.name}: preparing the data")
         ready = prepared(planned_design, runner)
         trunks = []
         for arm in _candidates(planned_design):
             display.line(f"{arm.name}: computing the trunk's representation of every row")
             trunks.append(_scored(arm, ready.inputs[arm.name, 0], runner))
         affinity = None
-        if len(planned_design.spec.tasks) > 1:
+        if len(spec.tasks) > 1:
             display.line("Measuring task affinities in one joint training run")
-            affinity = _affinity(planned_design, ready.inputs[_own(planned_design).name, 0], runner)
-    advice = advise(trunks, affinity, models)
-    directory = store.root / "advice" / planned_design.spec.name
+            own = _own(planned_design)
+            stage = TaskAffinity(recipe=recipe(own.spec))
+            affinity = read_affinity(runner(stage, ready.inputs[own.name, 0]).affinities)
+    advice = advices.advise(trunks, affinity, models)
+    directory = store.root / "advice" / spec.name
     directory.mkdir(parents=True, exist_ok=True)
-    files = _specs(advice, planned_design, path, overrides, variables)
-    files |= {"advice.md": markdown(advice, planned_design.spec.name), "advice.json": _data(advice)}
-    files["advice.html"] = html(advice, planned_design.spec.name)
-    for name, text in files.items():
+    for name, text in _specs(advice, planned_design, source).items():
         write_whole(directory / name, text)
-    print(files["advice.md"])
+    report = markdown(advice, spec.name)
+    write_whole(directory / "advice.md", report)
+    write_whole(directory / "advice.json", data(advice))
+    write_whole(directory / "advice.html", html(advice, spec.name))
+    print(report)
     print(f"To check the advice: rootstock study {directory / 'advised.yaml'}")
     print(f"To follow it: rootstock run {directory / 'advised.yaml'}")
     return directory
@@ -100,25 +97,22 @@ def _candidates(planned_design: Design) -> list[PlannedArm]:
 
 def _own(planned_design: Design) -> PlannedArm:
     """The arm with the spec's own trunk, or else the first arm."""
-    own = [
-        a for a in planned_design.compared if a.spec.model.trunk == planned_design.spec.model.trunk
-    ]
-    return (own or list(planned_design.compared))[0]
+    arms, trunk = planned_design.compared, planned_design.spec.model.trunk
+    return next((arm for arm in arms if arm.spec.model.trunk == trunk), arms[0])
 
 
 def _scored(arm: PlannedArm, inputs: TrainerInputs, run: Runner) -> TrunkScores:
     trunk = arm.spec.model.trunk
-    embeddings = inputs.embeddings
-    if embeddings is None:
+    if (embeddings := inputs.embeddings) is None:
         embed_inputs = EmbedInputs(inputs.preprocessing, inputs.batches, inputs.pretrained)
         embeddings = run(Embed(trunk=trunk), embed_inputs).embeddings
     tasks = tuple(arm.spec.tasks.values())
-    train = _represented(inputs.examples, embeddings, tasks, "train", ROWS)
+    train = _represented(inputs.examples, embeddings, tasks, "train", advices.ROWS)
     if inputs.examples.num_rows("val"):
-        other = _represented(inputs.examples, embeddings, tasks, "val", ROWS // 2)
+        other = _represented(inputs.examples, embeddings, tasks, "val", advices.ROWS // 2)
     else:
-        train, other = _halved(train)
-    return score_trunk(arm.name, not trunk.pretrained, tasks, train, other)
+        train, other = (train.rows(slice(start, None, 2)) for start in (0, 1))
+    return advices.score_trunk(arm.name, not trunk.pretrained, tasks, train, other)
 
 
 def _represented(
@@ -134,80 +128,28 @@ def _represented(
         t.name: encode(resolve(t, train.column(t.label)), table.column(t.label), len(features))
         for t in tasks
     }
-    return Represented(
-        np.asarray(features[rows], np.float64), {name: y[rows] for name, y in labels.items()}
-    )
-
-
-def _halved(whole: Represented) -> tuple[Represented, Represented]:
-    even = np.arange(len(whole.features)) % 2 == 0
-    first, second = (
-        Represented(whole.features[part], {name: y[part] for name, y in whole.labels.items()})
-        for part in (even, ~even)
-    )
-    return first, second
-
-
-def _affinity(planned_design: Design, inputs: TrainerInputs, run: Runner) -> TaskAffinities:
-    measured = run(TaskAffinity(recipe=recipe(_own(planned_design).spec)), inputs).affinities
-    return read_affinity(measured)
+    return Represented(np.asarray(features, np.float64), labels).rows(rows)
 
 
 def read_affinity(measured: Affinities) -> TaskAffinities:
     """Read the affinities in an artifact."""
     content = json.loads((measured.path / "affinities.json").read_text())
     effects, cosines = (np.array(content[k], np.float64) for k in ("effects", "cosines"))
-    return affinity_of(content["tasks"], effects, cosines)
+    return advices.affinity_of(content["tasks"], effects, cosines)
 
 
-def _specs(
-    advice: Advice,
-    planned_design: Design,
-    path: Path,
-    overrides: Sequence[str],
-    variables: Mapping[str, str],
-) -> dict[str, str]:
+def _specs(advice: Advice, planned_design: Design, source: SpecSource) -> dict[str, str]:
     """`advised.yaml`, whose study compares the advice with its alternatives, and a spec for each
     advised model.
     """
-    best = next(a for a in planned_design.arms if a.name == advice.trunks[0].name)
-    own = [*overrides, *best.overrides]
+    best = next(a for a in planned_design.arms if a.name == advice.trunks[0].arm)
+    tasks, groups = tuple(planned_design.spec.tasks), advice.groups()
     arms: dict[str, object] = {"single": {"models": "each"}}
-    if (groups := advice.groups()) and len(groups) < len(planned_design.spec.tasks):
+    if groups and len(groups) < len(tasks):
         arms["advised"] = {"models": [list(g) for g in groups]}
-    if len(planned_design.spec.tasks) > 1 and len(groups) != 1:
+    if len(tasks) > 1 and len(groups) != 1:
         arms["multitask"] = {"models": "together"}
-    tasks = tuple(planned_design.spec.tasks)
     study = {"arms": arms, "reference": None}
-    (whole,) = runnable_specs(path, own, variables, [tasks], study).values()
-    return {"advised.yaml": whole} | (
-        runnable_specs(path, own, variables, groups) if len(groups) > 1 else {}
-    )
-
-
-def _data(advice: Advice) -> str:
-    affinity = advice.affinity
-    content = {
-        "trunks": [
-            {
-                "arm": t.name,
-                "fresh": t.fresh,
-                "rank": t.rank,
-                "firsts": t.firsts,
-                "scores": t.scores,
-            }
-            for t in advice.trunks
-        ],
-        "affinity": affinity
-        and {
-            "tasks": affinity.tasks,
-            "mean": affinity.mean.tolist(),
-            "error": affinity.error.tolist(),
-            "cosine": affinity.cosine.tolist(),
-        },
-        "groups": advice.groups(),
-        "by_models": {
-            k: {"groups": g.groups, "score": g.score} for k, g in advice.by_models.items()
-        },
-    }
-    return json.dumps(content, indent=1)
+    (whole,) = runnable_specs(source, best.overrides, [tasks], study).values()
+    models = groups if len(groups) > 1 else []
+    return {"advised.yaml": whole, **runnable_specs(source, best.overrides, models)}

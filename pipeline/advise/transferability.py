@@ -26,14 +26,11 @@ def log_me(features: Floats, labels: np.ndarray) -> float:
     targets = _one_hot(labels) if labels.dtype.kind in "iu" else np.asarray(labels)[:, None]
     left, singular, _ = np.linalg.svd(np.asarray(features, np.float64), full_matrices=False)
     projected = left.T @ targets
-    return float(
-        np.mean(
-            [
-                _evidence(singular**2, x**2, float(y @ y), len(y), features.shape[1])
-                for x, y in zip(projected.T, targets.T, strict=True)
-            ]
-        )
-    )
+    evidences = [
+        _evidence(singular**2, x**2, float(y @ y), len(y), features.shape[1])
+        for x, y in zip(projected.T, targets.T, strict=True)
+    ]
+    return float(np.mean(evidences))
 
 
 def _evidence(spectrum: Floats, projected: Floats, squares: float, rows: int, width: int) -> float:
@@ -143,9 +140,8 @@ def linear_probe(
 
 
 def _explained(true: np.ndarray, predicted: np.ndarray) -> float:
-    return 1 - float(
-        ((true - predicted) ** 2).sum() / max(((true - true.mean()) ** 2).sum(), 1e-12)
-    )
+    spread = max(((true - true.mean()) ** 2).sum(), 1e-12)
+    return 1 - float(((true - predicted) ** 2).sum() / spread)
 
 
 def _one_hot(labels: np.ndarray) -> Floats:

@@ -18,14 +18,7 @@ from pathlib import Path
 
 from components.errors import RootstockError
 from pipeline.cli import interrupts
-from pipeline.cli.arguments import (
-    beam,
-    beam_arguments,
-    repeatable,
-    spec_command,
-    spec_of,
-    variables,
-)
+from pipeline.cli.arguments import beam, repeatable, source_of, spec_command, spec_of, variables
 from pipeline.cli.serving import add_commands
 
 EXIT_CODES = (
@@ -73,19 +66,19 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--output", type=Path, default=Path("spec.yaml"), help="default: spec.yaml")
     init.set_defaults(command=_init)
 
-    run = add("run", _run, "run the pipeline of a spec; cached results are reused")
-    beam_arguments(run)
+    help = "run the pipeline of a spec; cached results are reused"
+    run = add("run", _run, help, on_beam=True)
     run.add_argument("--explain", action="store_true", help="print why stages run again")
     run.add_argument("--retries", type=int, default=0, help="extra attempts for a failed stage")
     no_wait = "do not wait until MLflow has the record"
     run.add_argument("--no-wait", dest="wait", action="store_false", help=no_wait)
 
-    study = add("study", _study, "measure for each task whether sharing and transfer help")
+    help = "measure for each task whether sharing and transfer help"
+    study = add("study", _study, help, on_beam=True)
     study.add_argument("--plan", action="store_true", help="print the plan and stop")
     time_limit = "time limit; the plan leaves out what does not fit"
     study.add_argument("--max-minutes", type=float, help=time_limit)
     study.add_argument("--workers", type=int, default=1, help="concurrent trials")
-    beam_arguments(study)
 
     tune = add("tune", _tune, "search for better values of fields of a spec")
     tune.add_argument("--max-minutes", type=float, help="start no trial after this time")
@@ -108,7 +101,8 @@ def _parser() -> argparse.ArgumentParser:
 
     add_commands(commands)
 
-    infer = add("infer", _infer, "predict all rows of files with a pushed model")
+    help = "predict all rows of files with a pushed model"
+    infer = add("infer", _infer, help, on_beam=True)
     infer.add_argument("paths", nargs="*", help="files in the format of the first source in SPEC")
     source = "a source as in a spec, such as '{format: parquet, path: a.parquet}'"
     repeatable(infer, "--source", "YAML", source)
@@ -118,7 +112,6 @@ def _parser() -> argparse.ArgumentParser:
     keep = "input columns to copy beside the predictions"
     infer.add_argument("--keep", default="", metavar="COLUMN,…", help=keep)
     infer.add_argument("--model-version", type=int, help="default: the newest")
-    beam_arguments(infer)
 
     hub = "export the pushed model's trunk as a TF Hub module, for other specs"
     publish = add("publish", _publish, hub)
@@ -168,17 +161,18 @@ def _init(args: argparse.Namespace) -> None:
 def _validate(args: argparse.Namespace) -> None:
     from pipeline.spec.validate import validate
 
-    spec = spec_of(args)
+    source = source_of(args)
+    spec = source.spec()
     if problems := validate(spec):
         raise RootstockError("\n".join(problems))
     if spec.tune.space:
         from pipeline.tune.space import check_space
 
-        check_space(args.spec, spec, args.overrides, variables(args))
+        check_space(source, spec)
     if spec.study.arms:
         from pipeline.study.arms import planned_arms
 
-        planned_arms(args.spec, args.overrides, variables(args))
+        planned_arms(source)
     counts = f"{len(spec.inputs)} inputs, {len(spec.tasks)} tasks"
     print(f"{args.spec}: valid. {counts}, {len(spec.data.sources)} sources.")
 

@@ -32,9 +32,7 @@ def versions_table(spec: Spec) -> str:
         RootstockError: there are none, or the destination cannot be read.
     """
     with _explained(spec) as place:
-        known, labels = place.history(spec.name), place.labels(spec.name)
-    if not known:
-        raise RootstockError(f"{place.location(spec.name)}: no model has been pushed yet.")
+        known, labels = pushed_versions(place, spec.name), place.labels(spec.name)
     rows = []
     for version, origin in sorted(known.items(), reverse=True):
         notes = ["newest: served by default"] if version == max(known) else []
@@ -57,16 +55,14 @@ def rollback(spec: Spec, to: int | None) -> str:
         version, restored = place.rollback(spec.name, to, spec.push.keep)
         known, labels = place.history(spec.name), place.labels(spec.name)
     _update_registry(spec, known, labels, version)
-    sentences = [
-        f"{place.location(spec.name, version)}: version {version} contains the model of version"
-        f" {restored}."
-    ]
+    where = place.location(spec.name, version)
+    sentences = [f"{where}: version {version} contains the model of version {restored}."]
     if moved := [label for label, v in labels.items() if v == version]:
         sentences.append(f"Labels that moved to it: {', '.join(moved)}.")
     if STABLE in labels and STABLE not in moved:
         sentences.append(f"{STABLE!r} stays at version {labels[STABLE]}.")
     sentences.append("Servers that watch the directory load it now.")
-    return " ".join([*sentences, *([_PINNED] if labels else [])])
+    return " ".join(sentences + [_PINNED] * bool(labels))
 
 
 def promote(spec: Spec, source: str = CANARY, target: str = STABLE) -> str:
@@ -78,10 +74,8 @@ def promote(spec: Spec, source: str = CANARY, target: str = STABLE) -> str:
     with _explained(spec) as place:
         labels = place.labels(spec.name)
         if source not in labels:
-            raise RootstockError(
-                f"{place.location(spec.name)}: no version has the label {source!r}."
-                f" Existing labels: {', '.join(labels) or 'none'}."
-            )
+            message = f"{place.location(spec.name)}: no version has the label {source!r}."
+            raise RootstockError(f"{message} Existing labels: {', '.join(labels) or 'none'}.")
         version = place.label(spec.name, target, labels[source])
         known, labels = place.history(spec.name), place.labels(spec.name)
     if target == STABLE:
@@ -96,8 +90,7 @@ def write_kit(spec: Spec, directory: Path) -> str:
         RootstockError: no model has been pushed, or the files cannot be written.
     """
     with _explained(spec) as place:
-        if not place.history(spec.name):
-            raise RootstockError(f"{place.location(spec.name)}: no model has been pushed yet.")
+        pushed_versions(place, spec.name)
         if "://" in (where := place.location(spec.name)) and not where.startswith("file://"):
             raise RootstockError(
                 f"{where}: the deploy kit mounts a directory. Copy the object store to a directory"
@@ -154,14 +147,24 @@ def pushed_before(spec: Spec, record: PushRecord, serve: bool) -> str:
             f"Version {record.version} already contains this model; it is served by default again,"
             f" as version {again}."
         )
-    if record.label:
-        version = f"Version {record.version} ({record.label})"
-    else:
-        version = f"Version {newest if served else record.version}"
-    if served and (record.version == newest or not record.label):
-        return f"{version} already contains this model and is served by default."
+    shown = record.version if record.label or not served else newest
+    label = f" ({record.label})" if record.label else ""
+    contains = f"Version {shown}{label} already contains this model"
+    if served and shown == newest:
+        return f"{contains} and is served by default."
     which = f"version {newest}, the same model," if served else f"version {newest}"
-    return f"{version} already contains this model; {which} is served by default."
+    return f"{contains}; {which} is served by default."
+
+
+def pushed_versions(place: Destination, name: str) -> Mapping[int, Origin | None]:
+    """The versions of a model with their origins; see `Destination.history`.
+
+    Raises:
+        RootstockError: there are none.
+    """
+    if known := place.history(name):
+        return known
+    raise RootstockError(f"{place.location(name)}: no model has been pushed yet.")
 
 
 @contextlib.contextmanager
@@ -193,7 +196,6 @@ def _update_registry(
         registered = registry.find(client, spec.name, digest_of(known, version))
         if registered is not None:
             registry.make_champion(client, spec.name, registered.version, max(known))
-            trials = {digest_of(known, tried) for tried in on_trial(labels)}
-            registry.end_trial(client, spec.name, trials)
+            registry.end_trial(client, spec.name, {digest_of(known, v) for v in on_trial(labels)})
     except MlflowException as e:
         print(f"rootstock: MLflow at {uri} was not updated: {e.message}", file=sys.stderr)

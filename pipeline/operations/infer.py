@@ -18,6 +18,7 @@ from components.inference.prediction_writers import PredictionFormat
 from components.ingestion.readers import Reader
 from components.stage import BeamOptions
 from pipeline.display import display_for
+from pipeline.operations.deployment import pushed_versions
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec
 from pipeline.store.store import Store
@@ -50,21 +51,18 @@ def infer(
     index = Path(spec.store) / "sources"
     display = display_for(sys.stderr)
     with contextlib.closing(display), Runner(store, NoTracker(), display, beam) as runner:
-        inferred = runner(
-            BulkInferrer(
-                sources=tuple(sources),
-                inputs=tuple(spec.inputs.values()),
-                keep=keep,
-                output_format=output_format,
-                max_bad_fraction=spec.data.max_bad_fraction,
-            ),
-            BulkInferrerInputs(
-                SourceFiles(model, digest_tree(model)),
-                tuple(SourceFiles(Path(s.path), s.digest(index)) for s in sources),
-            ),
+        stage = BulkInferrer(
+            sources=tuple(sources),
+            inputs=tuple(spec.inputs.values()),
+            keep=keep,
+            output_format=output_format,
+            max_bad_fraction=spec.data.max_bad_fraction,
         )
+        files = tuple(SourceFiles(Path(s.path), s.digest(index)) for s in sources)
+        inputs = BulkInferrerInputs(SourceFiles(model, digest_tree(model)), files)
+        predictions = runner(stage, inputs).predictions
     with replacing(output) as new:
-        shutil.copytree(inferred.predictions.path, new)
+        shutil.copytree(predictions.path, new)
     return int(dict(runner.results[-1].figures)["rows"])
 
 
@@ -75,13 +73,9 @@ def like_the_first(spec: Spec, path: str) -> Reader:
 
 def _pushed(spec: Spec, version: int | None, cache: Path) -> Path:
     place = destination(spec.push.destination)
-    known = place.history(spec.name)
-    if not known:
-        raise RootstockError(f"{place.location(spec.name)}: no model has been pushed yet.")
+    known = pushed_versions(place, spec.name)
     chosen = max(known) if version is None else version
     if chosen not in known:
-        raise RootstockError(
-            f"{place.location(spec.name)}: no version {chosen}. Existing versions:"
-            f" {', '.join(map(str, known))}."
-        )
+        existing = f"Existing versions: {', '.join(map(str, known))}."
+        raise RootstockError(f"{place.location(spec.name)}: no version {chosen}. {existing}")
     return place.fetch(spec.name, chosen, cache)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 WIDTH, HEIGHT = 460, 280
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 40
@@ -61,11 +62,9 @@ class Axis:
 
     def __call__(self, value: float) -> float:
         """The pixel of a value."""
-        low, high, v = (
-            (math.log10(x) for x in (self.low, self.high, value))
-            if self.log
-            else (self.low, self.high, value)
-        )
+        low, high, v = self.low, self.high, value
+        if self.log:
+            low, high, v = map(math.log10, (low, high, v))
         return self.start + (v - low) / ((high - low) or 1) * (self.end - self.start)
 
     def ticks(self) -> list[Tick]:
@@ -212,37 +211,22 @@ def forest(bars: Sequence[Bar], margin: float, x_label: str) -> Forest:
     frame = Frame(WIDTH, height, NAMES_WIDTH, WIDTH - RIGHT, TOP, height - BOTTOM)
     ends = [v for b in bars for v in (b.value, b.low, b.high) if math.isfinite(v)]
     x = Axis(*_padded([*ends, -margin, margin]), frame.left, frame.right)
-    rows = [
-        Row(
-            bar=b,
-            y=TOP + ROW_HEIGHT * i + ROW_HEIGHT / 2,
-            at=x(b.value),
-            low=x(min(max(b.low, x.low), x.high)),
-            high=x(min(max(b.high, x.low), x.high)),
-        )
-        for i, b in enumerate(bars)
-    ]
+    rows = []
+    for i, b in enumerate(bars):
+        low, high = (x(min(max(end, x.low), x.high)) for end in (b.low, b.high))
+        rows.append(Row(b, TOP + ROW_HEIGHT * (i + 0.5), x(b.value), low, high))
     return Forest(frame, x_label, x.ticks(), x(0), (x(-margin), x(margin)), rows)
 
 
 def heat_map(names: Sequence[str], values: Sequence[Sequence[float]], caption: str) -> HeatMap:
     """Values [names, names], rows acting on columns; what is not finite stays empty."""
-    finite = {
-        (i, j): v for i, row in enumerate(values) for j, v in enumerate(row) if math.isfinite(v)
-    }
-    largest = max(map(abs, finite.values()), default=1) or 1
-    cell, margin = HeatMap.cell, HeatMap.margin
-    squares = [
-        Square(
-            row=names[i],
-            column=names[j],
-            value=value,
-            x=margin + j * cell,
-            y=margin + i * cell,
-            opacity=0.08 + 0.75 * abs(value) / largest,
-        )
-        for (i, j), value in finite.items()
-    ]
+    largest = max((abs(v) for row in values for v in row if math.isfinite(v)), default=1) or 1
+    squares = []
+    for i, j in product(range(len(names)), repeat=2):
+        if math.isfinite(value := values[i][j]):
+            x, y = (HeatMap.margin + place * HeatMap.cell for place in (j, i))
+            opacity = 0.08 + 0.75 * abs(value) / largest
+            squares.append(Square(names[i], names[j], value, x, y, opacity))
     return HeatMap(names, caption, squares)
 
 

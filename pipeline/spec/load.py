@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,19 @@ def load_spec(
     except ValidationError as e:
         raise RootstockError("\n".join(sentences(e, file))) from e
     return _with_absolute_paths(spec, str(path.resolve().parent)), file
+
+
+@dataclass(frozen=True)
+class SpecSource:
+    """A spec file with the options of the command line."""
+
+    path: Path
+    overrides: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def spec(self, *more: str) -> Spec:
+        """The spec, with more overrides."""
+        return load_spec(self.path, [*self.overrides, *more], self.variables)[0]
 
 
 def parse_source(text: str) -> Reader:

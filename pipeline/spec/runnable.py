@@ -10,27 +10,27 @@ from typing import Any
 import yaml
 
 from components.training.sampling import Fixed
-from pipeline.spec.load import load_spec
+from pipeline.spec.load import SpecSource
 from pipeline.spec.sections import Spec
 from pipeline.spec.yaml_file import VARIABLE, read_yaml
 
 
 def runnable_specs(
-    path: Path,
-    overrides: Sequence[str],
-    variables: Mapping[str, str],
+    source: SpecSource,
+    more: Sequence[str],
     models: Iterable[tuple[str, ...]],
     study: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Specs as YAML by file name, with absolute paths.
 
-    models: the tasks of each model. study: keys to change in the `study` section; None removes the
-        section.
+    more: overrides after those of the source. models: the tasks of each model. study: keys to
+        change in the `study` section; None removes the section.
     """
-    spec, _ = load_spec(path, overrides, variables)
+    path, overrides = source.path, [*source.overrides, *more]
+    spec = source.spec(*more)
     specs = {}
     for tasks in models:
-        file = read_yaml(path, overrides, variables)
+        file = read_yaml(path, overrides, source.variables)
         content: dict[str, Any] = dict(file.content)
         content.pop("tune", None)
         section = content.pop("study", None) or {}

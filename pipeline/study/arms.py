@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from math import sqrt
-from pathlib import Path
 
 from components.errors import RootstockError, did_you_mean
 from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk
 from models.trunks.scratch import Scratch
-from pipeline.spec.load import load_spec
+from pipeline.spec.load import SpecSource
 from pipeline.spec.sections import Spec
 from pipeline.spec.study import Arm, Study
 from pipeline.spec.trunk_lookup import with_trunk_looked_up
@@ -62,15 +61,13 @@ class PlannedArm:
         return any(len(m.tasks) > 1 for m in self.models)
 
 
-def planned_arms(
-    path: Path, overrides: Sequence[str], variables: Mapping[str, str]
-) -> list[PlannedArm]:
+def planned_arms(source: SpecSource) -> list[PlannedArm]:
     """The arms of the study in a spec file, without controls; the reference arm comes first.
 
     Raises:
         RootstockError: an arm is invalid.
     """
-    spec, _ = load_spec(path, overrides, variables)
+    spec, path = source.spec(), source.path
     tasks, reference = tuple(spec.tasks), spec.study.reference
     arms = []
     for name, arm in (spec.study.arms or _default_arms(spec)).items():
@@ -80,7 +77,7 @@ def planned_arms(
             chosen = {**arm.set, **dict(zip(arm.tune, values, strict=True))}
             own_overrides = tuple(f"{k}={json.dumps(value)}" for k, value in chosen.items())
             try:
-                own, _ = load_spec(path, [*overrides, *own_overrides], variables)
+                own = source.spec(*own_overrides)
             except RootstockError as e:
                 raise RootstockError(f"{path}: study.arms.{name}: {e}") from e
             if tuple(own.tasks) != tasks or own.data != spec.data:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from components.training.recipe import Recipe
 from components.training.settings import Training
@@ -14,7 +13,7 @@ from models.balancing.loss_based.fixed import FixedWeights
 from models.sharing.hard import Hard
 from models.tasks.base import Task
 from pipeline.flow import recipe
-from pipeline.spec.load import load_spec
+from pipeline.spec.load import SpecSource
 from pipeline.spec.metrics import chosen_metrics
 from pipeline.spec.sections import Spec
 from pipeline.spec.study import Study
@@ -55,15 +54,14 @@ class Design:
         return next(iter(self.spec.tasks.values()))
 
 
-def design(path: Path, overrides: Sequence[str], variables: Mapping[str, str]) -> Design:
+def design(source: SpecSource) -> Design:
     """The design of the study in a spec file.
 
     Raises:
         RootstockError: the spec or an arm is invalid.
     """
-    spec, _ = load_spec(path, overrides, variables)
-    settings = spec.study
-    arms = planned_arms(path, overrides, variables)
+    spec = source.spec()
+    settings, arms = spec.study, planned_arms(source)
     controls, notes = planned_controls(arms, settings)
     seeds = settings.seeds or fewest_seeds(len(spec.tasks), settings.alpha)
     planned = (*arms, *controls)

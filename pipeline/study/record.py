@@ -9,34 +9,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.operations.record_group import record_group
-from pipeline.study.evidence import Evidence, Scores
+from pipeline.study.evidence import Scores
 from pipeline.study.findings import Findings
-from pipeline.study.jobs import Cell
+from pipeline.study.report.numbers import COSTS
 from pipeline.tracking.groups import Child, Group
 
 STUDY, CELL = "rootstock.study", "rootstock.cell"
-COSTS = (
-    "seconds",
-    "cpu_seconds",
-    "steps",
-    "parameters",
-    "trainable_parameters",
-    "latency_ms",
-    "memory_mib",
-)
 
 
 def record(findings: Findings, report: Path) -> None:
     """Send a study to MLflow, with the directory of its report."""
-    evidence = findings.evidence
-    children = [
-        Child(_name(cell), _name(cell), dict(_figures(scores)), _params(cell, evidence))
-        for cell, scores in evidence.cells.items()
-    ]
-    recommended = findings.recommendation
+    evidence, recommended = findings.evidence, findings.recommendation
+    children = []
+    for cell, scores in evidence.cells.items():
+        name = f"{cell.arm} {cell.fraction:g} seed {cell.seed}"
+        params = {**vars(cell), "rows": evidence.rows[cell.fraction]}
+        children.append(Child(name, name, dict(_figures(scores)), params))
+    figures = json.dumps({child.name: child.metrics for child in children}, sort_keys=True)
     group = Group(
         tag=STUDY,
-        key=_digest(evidence),
+        key=hashlib.sha256(figures.encode()).hexdigest()[:16],  # finds the study if it runs again
         name=f"study {evidence.design.spec.name}",
         child_tag=CELL,
         children=children,
@@ -46,25 +38,6 @@ def record(findings: Findings, report: Path) -> None:
         tags={} if recommended is None else {"rootstock.recommended": recommended.arm},
     )
     record_group(evidence.design.spec, group, report)
-
-
-def _digest(evidence: Evidence) -> str:
-    """Of the figures, so that the same study, run again, is found again."""
-    figures = {_name(cell): dict(_figures(scores)) for cell, scores in evidence.cells.items()}
-    return hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _name(cell: Cell) -> str:
-    return f"{cell.arm} {cell.fraction:g} seed {cell.seed}"
-
-
-def _params(cell: Cell, evidence: Evidence) -> dict[str, object]:
-    return {
-        "arm": cell.arm,
-        "fraction": cell.fraction,
-        "rows": evidence.rows[cell.fraction],
-        "seed": cell.seed,
-    }
 
 
 def _figures(scores: Scores) -> Iterator[tuple[str, float]]:
@@ -81,7 +54,7 @@ def _figures(scores: Scores) -> Iterator[tuple[str, float]]:
 def _gains(findings: Findings) -> Iterator[tuple[str, float]]:
     """Differences at the largest fraction, named by the two arms."""
     for c in findings.comparisons:
-        if c.fraction == max(findings.evidence.fractions):
+        if c.fraction == findings.evidence.largest:
             where = f"{c.claim.arm}_against_{c.claim.against}"
             if c.gain is not None:
                 yield f"{where}.delta_m", c.gain

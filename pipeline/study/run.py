@@ -6,24 +6,27 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from components.data.atomic import write_whole
 from components.errors import RootstockError
 from components.stage import BeamOptions
 from pipeline.display import Display, Quiet, display_for
+from pipeline.report.charts import HeatMap
 from pipeline.runner import Runner
+from pipeline.spec.load import SpecSource
 from pipeline.spec.runnable import runnable_specs
 from pipeline.store.store import Store
 from pipeline.study.candidates import candidate_jobs, tuned
 from pipeline.study.design import design
 from pipeline.study.evidence import gather
 from pipeline.study.findings import Findings, draw_conclusions
-from pipeline.study.jobs import Job, Prepared, prepared
+from pipeline.study.jobs import Prepared, prepared
 from pipeline.study.plan import StudyPlan, plan, timings_of
 from pipeline.study.record import record
-from pipeline.study.report import AffinityMatrix, markdown, write_report
+from pipeline.study.report import markdown, write_report
+from pipeline.study.report.page import affinity_map
 from pipeline.study.workers import IN_PROCESS, Done, run_jobs
 
 
@@ -50,23 +53,25 @@ def study(
     began = time.monotonic()
     if workers < 1:
         raise RootstockError(f"--workers: expected at least one, received {workers}.")
-    planned_design = design(path, overrides, variables or {})
+    source = SpecSource(path, tuple(overrides), variables or {})
+    planned_design = design(source)
     spec = planned_design.spec
     display: Display = display_for(sys.stderr)
     store = Store(Path(spec.store)).open()
     with contextlib.closing(display), Runner(store, display=Quiet(), beam=beam) as runner:
         display.line(f"{spec.name}: preparing the data of {len(planned_design.arms)} arms")
         ready = prepared(planned_design, runner)
-    planned = _planned(ready, store, workers, minutes, began, display)
+    end = None if minutes is None else began + 60 * minutes
+    planned = _planned(ready, store, workers, end, display)
     print(plan_text(planned, workers, beam))
     if plan_only:
         return None
-    end = None if minutes is None else began + 60 * minutes
-    if beam != IN_PROCESS:  # all results come at the end, so none can be skipped
-        end = None
     ready = tuned(planned.prepared, store, workers, display)
     jobs = tuple(ready.jobs(planned.fractions, planned.seeds))
-    done = list(_watched(jobs, store, workers, end, display, beam))
+    running = run_jobs(jobs, store, workers, beam)
+    if beam != IN_PROCESS:  # all results come at the end, so none can be skipped
+        end = None
+    done = list(_watched(running, len(jobs), end, display))
     rows = {f: ready.rows_of(f) for f in planned.fractions}
     evidence = gather(ready.design, rows, done, ready.overlap)
     if not evidence.comparable:
@@ -76,77 +81,57 @@ def study(
         )
     findings = draw_conclusions(evidence)
     directory = store.root / "studies" / spec.name
-    options = "".join(f"# --set {o}\n" for o in overrides)
-    affinities = _affinities(store.root / "advice" / spec.name / "advice.json")
-    write_report(findings, options + path.read_text(encoding="utf-8"), directory, affinities)
+    text = "".join(f"# --set {o}\n" for o in overrides) + path.read_text(encoding="utf-8")
+    write_report(findings, text, directory, _affinities(store.root / "advice" / spec.name))
     print(markdown(findings))
-    for file in _recommended(findings, path, overrides, variables or {}, directory):
-        print(f"To train it: rootstock run {file}")
+    for name, content in _recommended(findings, source).items():
+        write_whole(directory / name, content)
+        print(f"To train it: rootstock run {directory / name}")
     print(f"Report: {directory / 'report.html'}")
     record(findings, directory)
     return directory
 
 
-def _affinities(advice: Path) -> AffinityMatrix | None:
-    """The affinities that `rootstock advise` measured, if it ran."""
-    if not advice.exists():
-        return None
-    affinity = json.loads(advice.read_text())["affinity"]
-    return affinity and AffinityMatrix(affinity["tasks"], affinity["mean"])
+def _affinities(advice: Path) -> HeatMap | None:
+    """The affinities that `rootstock advise` measured, if it ran. advice: its directory."""
+    file = advice / "advice.json"
+    affinity = json.loads(file.read_text())["affinity"] if file.exists() else None
+    return affinity and affinity_map(affinity["tasks"], affinity["mean"])
 
 
-def _recommended(
-    findings: Findings,
-    path: Path,
-    overrides: Sequence[str],
-    variables: Mapping[str, str],
-    directory: Path,
-) -> list[Path]:
-    """Write the specs of the recommended arm, one for each of its models."""
-    if findings.recommendation is None:
-        return []
-    name = findings.recommendation.arm
-    arm = next(a for a in findings.evidence.design.arms if a.name == name)
-    specs = runnable_specs(
-        path, [*overrides, *arm.overrides], variables, (m.tasks for m in arm.models)
-    )
-    for file, text in specs.items():
-        write_whole(directory / file, text)
-    return [directory / file for file in specs]
+def _recommended(findings: Findings, source: SpecSource) -> dict[str, str]:
+    """The specs of the recommended arm by file name, one for each of its models."""
+    if (recommended := findings.recommendation) is None:
+        return {}
+    arm = next(a for a in findings.evidence.design.arms if a.name == recommended.arm)
+    return runnable_specs(source, arm.overrides, (m.tasks for m in arm.models))
 
 
 def _planned(
-    ready: Prepared,
-    store: Store,
-    workers: int,
-    minutes: float | None,
-    began: float,
-    display: Display,
+    ready: Prepared, store: Store, workers: int, end: float | None, display: Display
 ) -> StudyPlan:
     """The plan. Unless all results exist, short trials run first, to estimate the time."""
-    everything = [
-        *ready.jobs(tuple(sorted(ready.design.settings.fractions)), ready.design.seeds),
-        *(job for arm in ready.design.arms for job in candidate_jobs(ready, arm)),
-    ]
-    if all(store.find(job.identity) is not None for job in everything):
+    design = ready.design
+    jobs = [*ready.jobs(design.settings.fractions, design.seeds)]
+    jobs += [job for arm in design.arms for job in candidate_jobs(ready, arm)]
+    if all(store.find(job.identity) is not None for job in jobs):
         return plan(ready, {}, store, workers, None)
-    probes = [ready.probe(arm) for arm in ready.design.arms]
+    probes = [ready.probe(arm) for arm in design.arms]
     display.line(f"Short trials of {len(probes)} arms, to estimate the time")
-    timings = timings_of(ready.design.arms, run_jobs(probes, store, workers))
-    left = None if minutes is None else max(0.0, minutes - (time.monotonic() - began) / 60)
+    timings = timings_of(design.arms, run_jobs(probes, store, workers))
+    left = None if end is None else max(0.0, end - time.monotonic()) / 60
     return plan(ready, timings, store, workers, left)
 
 
 def plan_text(planned: StudyPlan, workers: int, beam: BeamOptions = IN_PROCESS) -> str:
     """The plan as text."""
-    ready = planned.prepared
-    design = ready.design
+    design = planned.prepared.design
     trials = {j.identity.fingerprint for j in (*planned.tuning, *planned.jobs)}
-    rows = ", ".join(f"{ready.rows_of(f):,}" for f in planned.fractions)
+    rows = ", ".join(f"{planned.prepared.rows_of(f):,}" for f in planned.fractions)
     how = f"with {workers} at a time" if beam == IN_PROCESS else "one after another"
     lines = [
         f"Plan: {len(trials)} trials, about {planned.seconds / 60:.1f} minutes {how}.",
-        f"  arms       {', '.join(a.name for a in design.arms if not a.control_of)}",
+        f"  arms       {', '.join(a.name for a in design.compared)}",
         f"  controls   {', '.join(a.name for a in design.arms if a.control_of) or 'none'}",
         f"  baselines  {', '.join(design.baselines) or 'none'}",
         f"  rows       {rows} for training",
@@ -161,16 +146,10 @@ def plan_text(planned: StudyPlan, workers: int, beam: BeamOptions = IN_PROCESS) 
 
 
 def _watched(
-    jobs: Sequence[Job],
-    store: Store,
-    workers: int,
-    end: float | None,
-    display: Display,
-    beam: BeamOptions,
+    running: Generator[Done, None, None], jobs: int, end: float | None, display: Display
 ) -> Iterator[Done]:
     """Yield the results as they come and print each; after `end`, only those that exist already."""
     cached = 0
-    running = run_jobs(jobs, store, workers, beam)
     for count, done in enumerate(running, 1):
         yield done
         if done.cached:
@@ -178,14 +157,14 @@ def _watched(
         else:
             cell = done.job.cell
             display.line(
-                f"{count} of {len(jobs)}: {cell.arm} {'+'.join(done.job.judged)}, fraction"
+                f"{count} of {jobs}: {cell.arm} {'+'.join(done.job.judged)}, fraction"
                 f" {cell.fraction:g}, seed {cell.seed + 1}: {done.entry.seconds:.1f} s"
             )
         if done.cached or end is None or time.monotonic() <= end:
             continue
-        if count < len(jobs):
-            display.line(f"The time is up: {len(jobs) - count} trials are left out.")
+        if count < jobs:
+            display.line(f"The time is up: {jobs - count} trials are left out.")
             running.close()
             return
     if cached:
-        display.line(f"{cached} of {len(jobs)} trials were in the store already.")
+        display.line(f"{cached} of {jobs} trials were in the store already.")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from pipeline.display import Quiet
 from pipeline.runner import Runner
 from pipeline.store.store import Entry, Store
 from pipeline.study.jobs import Job
-from pipeline.worker_pool import killed, worker_pool
+from pipeline.worker_pool import results, worker_pool
 
 IN_PROCESS = BeamOptions()
 _one = threading.Lock()
@@ -62,22 +61,14 @@ def run_jobs(
     if beam != IN_PROCESS:
         yield from _on_beam(list(waiting.values()), store, beam)
         return
-    pool = worker_pool(workers)
-    queue, running = list(waiting.values()), dict[Future[Entry], list[Job]]()
-    try:
-        while queue or running:
-            while queue and len(running) < workers:
-                same = queue.pop(0)
-                running[pool.submit(_run, same[0], store.root)] = same
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                entry = future.result()
-                for job in running.pop(future):
-                    yield Done(job, entry, cached=False)
-    except BrokenProcessPool as e:
-        raise killed() from e
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with worker_pool(workers) as pool:
+
+        def submit(same: list[Job]) -> Future[Entry]:
+            return pool.submit(_run, same[0], store.root)
+
+        for same, entry in results(submit, waiting.values(), workers):
+            for job in same:
+                yield Done(job, entry, cached=False)
 
 
 def _on_beam(groups: list[list[Job]], store: Store, beam: BeamOptions) -> Iterator[Done]:

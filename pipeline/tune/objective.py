@@ -52,10 +52,11 @@ def objective_for(spec: Spec, base: TrialFigures) -> Objective:
     """
     metrics = chosen_metrics(spec, "tune", spec.tune.metrics)
     signs = {t: sign(spec, t, m) for t, m in metrics.items()}
-    values = {t: base.tasks[t].val.get(m) for t, m in metrics.items()}
-    if missing := [t for t, value in values.items() if value is None]:
+    figures = {t: base.tasks[t].val.get(m) for t, m in metrics.items()}
+    values = {t: v for t, v in figures.items() if v is not None}
+    if missing := [t for t in figures if t not in values]:
         raise RootstockError(
             "tune compares trials on validation rows, and these tasks have no metric there:"
             f" {', '.join(missing)}. Give data.splits.val a larger share."
         )
-    return Objective(metrics, signs, {t: v for t, v in values.items() if v is not None})
+    return Objective(metrics, signs, values)

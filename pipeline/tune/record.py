@@ -16,16 +16,11 @@ SEARCH, TRIAL = "rootstock.search", "rootstock.trial"
 
 def record(result: SearchResult, report: Path, name: str) -> None:
     """Send a search to MLflow, with the directory of its report. name: of its Optuna study."""
-    children = [
-        Child(
-            key=str(trial.number),
-            name=f"trial {trial.number + 1}",
-            metrics=_figures(trial),
-            params=trial.params,
-            tags={"rootstock.state": trial.state.name.lower()},
-        )
-        for trial in result.trials
-    ]
+    children = []
+    for trial in result.trials:
+        tags = {"rootstock.state": trial.state.name.lower()}
+        name = f"trial {trial.number + 1}"
+        children.append(Child(str(trial.number), name, _figures(trial), trial.params, tags))
     best = result.best
     group = Group(
         tag=SEARCH,

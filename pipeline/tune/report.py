@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -54,7 +54,6 @@ class SearchResult:
 
 
 def as_json(result: SearchResult) -> str:
-    """The report as JSON."""
     content: dict[str, Any] = {
         "name": result.spec.name,
         "metrics": dict(result.objective.metrics),
@@ -79,7 +78,6 @@ def as_json(result: SearchResult) -> str:
 
 
 def markdown(result: SearchResult) -> str:
-    """The report as Markdown."""
     return "\n\n".join(_paragraphs(result)) + "\n"
 
 
@@ -90,18 +88,17 @@ def _paragraphs(result: SearchResult) -> Iterator[str]:
         f"{len(result.trials)} trials: {count[TrialState.COMPLETE]} trained to the end,"
         f" {count[TrialState.PRUNED]} pruned, {count[TrialState.FAIL]} failed."
     )
-    if result.best is None:
+    if (best := result.best) is None:
         yield "No trial is better than the original spec on validation data."
     else:
-        settings = ", ".join(as_overrides(result.best.params, result.spec.tune))
-        gain = f"{result.best.value:+.2f} % on validation data (mean over tasks)"
-        yield f"Best: {settings}: {gain}."
-        if test_gain := _test_gain(result, result.best):
+        settings = ", ".join(as_overrides(best.params, result.spec.tune))
+        yield f"Best: {settings}: {best.value:+.2f} % on validation data (mean over tasks)."
+        if test_gain := _test_gain(result, best):
             yield (
                 f"On test data: {test_gain:+.2f} %. The validation gain is optimistic because it is"
                 " the best of many trials; test data took no part in the choice."
             )
-        yield _comparison(result, result.best).markdown()
+        yield _comparison(result, best).markdown()
     if result.ranked:
         yield f"The best {min(SHOWN, len(result.ranked))} trials:"
         yield _best_trials(result).markdown()
@@ -114,23 +111,19 @@ def _test_gain(result: SearchResult, trial: FrozenTrial) -> float | None:
     """The gain on test data; None if the original spec has no test metrics."""
     metrics = result.objective.metrics
     before = {t: result.base.tasks[t].test.get(m) for t, m in metrics.items()}
-    if any(v is None for v in before.values()):
-        return None
     base = {t: v for t, v in before.items() if v is not None}
-    objective = Objective(metrics, result.objective.signs, base)
+    if len(base) < len(before):
+        return None
+    objective = replace(result.objective, base=base)
     return objective.gain({t: trial.user_attrs[TEST][t].get(m) for t, m in metrics.items()})
 
 
 def _comparison(result: SearchResult, trial: FrozenTrial) -> Table:
     rows = []
     for task, metric in result.objective.metrics.items():
-        figures = result.base.tasks[task]
-        values = [
-            figures.val.get(metric),
-            trial.user_attrs[FIGURES][task].get(metric),
-            figures.test.get(metric),
-            trial.user_attrs[TEST][task].get(metric),
-        ]
+        base, tuned = result.base.tasks[task], trial.user_attrs
+        splits = base.val, tuned[FIGURES][task], base.test, tuned[TEST][task]
+        values = [split.get(metric) for split in splits]
         rows.append([task, metric, *("" if v is None else f"{v:.4f}" for v in values)])
     header = ["task", "metric", "validation: original", "tuned", "test: original", "tuned"]
     return Table(header, rows)
@@ -138,15 +131,10 @@ def _comparison(result: SearchResult, trial: FrozenTrial) -> Table:
 
 def _best_trials(result: SearchResult) -> Table:
     keys = list(result.spec.tune.space)
-    rows = [
-        [
-            str(t.number + 1),
-            f"{t.value:+.2f} %",
-            f"{t.user_attrs[SECONDS]:.1f}",
-            *(_short(t.params.get(key)) for key in keys),
-        ]
-        for t in result.ranked[:SHOWN]
-    ]
+    rows = []
+    for t in result.ranked[:SHOWN]:
+        figures = str(t.number + 1), f"{t.value:+.2f} %", f"{t.user_attrs[SECONDS]:.1f}"
+        rows.append([*figures, *(_short(t.params.get(key)) for key in keys)])
     return Table(["trial", "gain", "seconds", *keys], rows)
 
 

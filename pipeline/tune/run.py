@@ -6,16 +6,14 @@ import contextlib
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 from components.data.atomic import write_whole
 from components.errors import RootstockError
 from pipeline.display import display_for
-from pipeline.spec.load import load_spec
+from pipeline.spec.load import SpecSource
 from pipeline.spec.runnable import runnable_specs
 from pipeline.spec.sections import Spec
 from pipeline.store.locks import locked
@@ -25,8 +23,8 @@ from pipeline.tune.record import record
 from pipeline.tune.report import SearchResult, as_json, markdown
 from pipeline.tune.search import Search, as_overrides, finished_trials, requeue_interrupted
 from pipeline.tune.space import check_space
-from pipeline.tune.trial import Outcome, SpecSource, attempt, train_unchanged
-from pipeline.worker_pool import killed, worker_pool
+from pipeline.tune.trial import Outcome, attempt, train_unchanged
+from pipeline.worker_pool import results, worker_pool
 
 
 def tune(
@@ -50,18 +48,17 @@ def tune(
     began = time.monotonic()
     if workers < 1:
         raise RootstockError(f"--workers: expected at least one, received {workers}.")
-    variables = variables or {}
-    spec, _ = load_spec(path, overrides, variables)
+    source = SpecSource(path, tuple(overrides), variables or {})
+    spec = source.spec()
     if not spec.tune.space:
         raise RootstockError(
             f"{path}: `tune.space` is empty. Expected, for example,\n"
             "tune:\n  space:\n    training.learning_rate: {low: 0.0003, high: 0.01, log: true}"
         )
-    check_space(path, spec, overrides, variables)
+    check_space(source, spec)
     directory = Store(Path(spec.store)).open().root / "tuning" / spec.name
     directory.mkdir(parents=True, exist_ok=True)
     display = display_for(sys.stderr)
-    source = SpecSource(path, tuple(overrides), variables)
     with (
         contextlib.closing(display),
         locked(directory / ".lock", wait=False) as ours,
@@ -69,25 +66,24 @@ def tune(
     ):
         if not ours:
             raise RootstockError(f"{directory}: another `rootstock tune` of this spec is running.")
-        try:
-            display.line(f"{spec.name}: training the original spec first")
-            start = pool.submit(train_unchanged, source).result()
-            objective = objective_for(spec, start.figures)
-            name = _name(spec, start.fingerprint)
-            search = Search(directory / "trials.db", name, spec.tune, spec.seed)
-            end = None if minutes is None else began + 60 * minutes
-            done = requeue_interrupted(search.open())
-            if done:
-                display.line(_already(done, spec.tune.trials))
+        display.line(f"{spec.name}: training the original spec first")
+        start = pool.submit(train_unchanged, source).result()
+        objective = objective_for(spec, start.figures)
+        name = _name(spec, start.fingerprint)
+        search = Search(directory / "trials.db", name, spec.tune, spec.seed)
+        end = None if minutes is None else began + 60 * minutes
+        done, trials = requeue_interrupted(search.open()), spec.tune.trials
+        if done >= trials:
+            display.line(f"Nothing is left to try: {done} trials are finished already.")
+        elif done:
+            display.line(f"{done} of {trials} trials are finished already.")
 
-            def submit(number: int) -> Future[Outcome]:
-                return pool.submit(attempt, source, search, objective, number)
+        def submit(number: int) -> Future[Outcome]:
+            return pool.submit(attempt, source, search, objective, number)
 
-            outcomes = _outcomes(submit, range(done, spec.tune.trials), workers, end)
-            for count, outcome in enumerate(outcomes, done + 1):
-                display.line(f"{count} of {spec.tune.trials}: {_describe(outcome)}")
-        except BrokenProcessPool as e:
-            raise killed() from e
+        outcomes = results(submit, range(done, trials), workers, end)
+        for count, (_, outcome) in enumerate(outcomes, done + 1):
+            display.line(f"{count} of {trials}: {_describe(outcome)}")
     result = SearchResult(spec, objective, start.figures, finished_trials(search.open()))
     _write(result, source, directory)
     record(result, directory, search.name)
@@ -100,33 +96,9 @@ def _name(spec: Spec, fingerprint: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
-def _outcomes(
-    submit: Callable[[int], Future[Outcome]], numbers: range, workers: int, end: float | None
-) -> Iterator[Outcome]:
-    """Run the trials with these numbers and yield each outcome; stop when the time is up."""
-    running: set[Future[Outcome]] = set()
-    left = iter(numbers)
-    while True:
-        if end is None or time.monotonic() < end:
-            running |= {submit(n) for n in islice(left, workers - len(running))}
-        if not running:
-            return
-        finished, running = wait(running, return_when=FIRST_COMPLETED)
-        for future in finished:
-            yield future.result()
-
-
-def _already(done: int, trials: int) -> str:
-    if done >= trials:
-        return f"Nothing is left to try: {done} trials are finished already."
-    return f"{done} of {trials} trials are finished already."
-
-
 def _describe(outcome: Outcome) -> str:
-    settings = ", ".join(outcome.overrides)
-    if outcome.gain is None:
-        return f"{settings}: {outcome.reason}"
-    return f"{settings}: {outcome.gain:+.2f} %, {outcome.seconds:.1f} s"
+    trained = f"{outcome.gain:+.2f} %, {outcome.seconds:.1f} s" if outcome.gain is not None else ""
+    return f"{', '.join(outcome.overrides)}: {trained or outcome.reason}"
 
 
 def _write(result: SearchResult, source: SpecSource, directory: Path) -> None:
@@ -135,9 +107,7 @@ def _write(result: SearchResult, source: SpecSource, directory: Path) -> None:
     tuned.unlink(missing_ok=True)
     if result.best is not None:
         best = as_overrides(result.best.params, result.spec.tune)
-        (text,) = runnable_specs(
-            source.path, [*source.overrides, *best], source.variables, [tuple(result.spec.tasks)]
-        ).values()
+        (text,) = runnable_specs(source, best, [tuple(result.spec.tasks)]).values()
         write_whole(tuned, text)
     write_whole(directory / "tuning.json", as_json(result))
     write_whole(directory / "report.md", markdown(result))

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.trial import TrialState
 
-from components.artifacts import TrialResult
 from components.errors import RootstockError
 from components.experiments.trial import Trial
 from components.experiments.trial_result import TrialFigures, load_figures
-from components.training.recipe import TrainerInputs
 from pipeline.display import Quiet
 from pipeline.flow import prepare
 from pipeline.runner import Runner
-from pipeline.spec.load import load_spec
+from pipeline.spec.load import SpecSource
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import with_trunk_looked_up
 from pipeline.store.fingerprint import identify
@@ -29,19 +25,6 @@ from pipeline.study.design import model_recipe
 from pipeline.tracking.events import Event, StageMetrics, Tracker
 from pipeline.tune.objective import Objective
 from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST, Search, as_overrides
-
-
-@dataclass(frozen=True)
-class SpecSource:
-    """A spec file with the options of the command line."""
-
-    path: Path
-    overrides: tuple[str, ...]
-    variables: Mapping[str, str]
-
-    def spec(self, more: tuple[str, ...] = ()) -> Spec:
-        """Load the spec with more overrides."""
-        return load_spec(self.path, [*self.overrides, *more], self.variables)[0]
 
 
 @dataclass(frozen=True)
@@ -76,8 +59,7 @@ class Pruning(Tracker):
         """
         if not isinstance(event, StageMetrics):
             return
-        gain = self.objective.of_epoch(event.values)
-        if gain is not None:
+        if (gain := self.objective.of_epoch(event.values)) is not None:
             self.trial.report(gain, event.step)
             if self.trial.should_prune():
                 raise optuna.TrialPruned(f"pruned after epoch {event.step + 1}")
@@ -101,15 +83,12 @@ def train_spec(spec: Spec, data: Runner, runner: Runner) -> Trained:
         RootstockError: the spec does not fit its data, or names something that does not exist.
     """
     spec = with_trunk_looked_up(spec)
-    tasks = tuple(spec.tasks)
-    arm = PlannedArm("tune", spec, (), (ArmModel(tasks, tasks),))
-    inputs: TrainerInputs = prepare(spec, data)
-    stage = Trial(
-        recipe=model_recipe(arm, arm.models[0], spec.training, spec.seed),
-        drawn_by=next(iter(spec.tasks.values())),
-    )
-    result: TrialResult = runner(stage, inputs).result
-    return Trained(identify(stage, inputs).fingerprint, load_figures(result))
+    model = ArmModel(tuple(spec.tasks), tuple(spec.tasks))
+    inputs = prepare(spec, data)
+    recipe = model_recipe(PlannedArm("tune", spec, (), (model,)), model, spec.training, spec.seed)
+    stage = Trial(recipe=recipe, drawn_by=next(iter(spec.tasks.values())))
+    figures = load_figures(runner(stage, inputs).result)
+    return Trained(identify(stage, inputs).fingerprint, figures)
 
 
 def attempt(source: SpecSource, search: Search, objective: Objective, number: int) -> Outcome:
@@ -125,7 +104,7 @@ def attempt(source: SpecSource, search: Search, objective: Objective, number: in
     trial = study.ask(search.distributions())
     overrides = as_overrides(trial.params, search.settings)
     try:
-        spec = source.spec(overrides)
+        spec = source.spec(*overrides)
         store = Store(Path(spec.store))
         with (
             Runner(store, display=Quiet()) as data,
@@ -136,30 +115,18 @@ def attempt(source: SpecSource, search: Search, objective: Objective, number: in
         study.tell(trial, state=TrialState.PRUNED)
         return Outcome(overrides, None, 0.0, str(e))
     except RootstockError as e:
-        return _failed(study, trial, overrides, str(e))
+        reason = str(e)
     except Exception:
         raise RuntimeError(traceback.format_exc()) from None
-    _keep(trial, figures)
-    gain = objective.gain({t: figures.tasks[t].val.get(m) for t, m in objective.metrics.items()})
-    if gain is None:
-        return _failed(study, trial, overrides, "a task has no metric on validation rows")
-    study.tell(trial, gain)
-    return Outcome(overrides, gain, figures.costs.seconds)
-
-
-def _failed(
-    study: optuna.Study, trial: optuna.Trial, overrides: tuple[str, ...], reason: str
-) -> Outcome:
+    else:
+        trial.set_user_attr(FIGURES, {t: dict(f.val) for t, f in figures.tasks.items()})
+        trial.set_user_attr(TEST, {t: dict(f.test) for t, f in figures.tasks.items()})
+        trial.set_user_attr(SECONDS, figures.costs.seconds)
+        values = {t: figures.tasks[t].val.get(m) for t, m in objective.metrics.items()}
+        if (gain := objective.gain(values)) is not None:
+            study.tell(trial, gain)
+            return Outcome(overrides, gain, figures.costs.seconds)
+        reason = "a task has no metric on validation rows"
     trial.set_user_attr(REASON, reason)
     study.tell(trial, state=TrialState.FAIL)
     return Outcome(overrides, None, 0.0, reason)
-
-
-def _keep(trial: optuna.Trial, figures: TrialFigures) -> None:
-    by_split: dict[str, dict[str, Any]] = {
-        FIGURES: {t: dict(f.val) for t, f in figures.tasks.items()},
-        TEST: {t: dict(f.test) for t, f in figures.tasks.items()},
-    }
-    for name, values in by_split.items():
-        trial.set_user_attr(name, values)
-    trial.set_user_attr(SECONDS, figures.costs.seconds)

@@ -34,7 +34,7 @@ from components.statistics.column_statistics import (
 from pipeline.advise import report as advice_report
 from pipeline.advise.advice import TrunkScores, advise, affinity_of
 from pipeline.study.findings import draw_conclusions
-from pipeline.study.report.page import AffinityMatrix
+from pipeline.study.report.page import affinity_map
 from tests.unit.pipeline.study.figures import evidence
 
 study_page = importlib.import_module("pipeline.study.report.page")
@@ -97,7 +97,7 @@ def evaluation(directory: Path) -> str:
 
 def study(directory: Path) -> str:
     gains = {"single": {"up": 0.0, "side": 0.0}, "multitask": {"up": 0.05, "side": -0.05}}
-    affinities = AffinityMatrix((f"{SCRIPT}up", "side"), ((1.0, -0.4), (0.2, 1.0)))
+    affinities = affinity_map((f"{SCRIPT}up", "side"), ((1.0, -0.4), (0.2, 1.0)))
     return study_page.page(draw_conclusions(evidence(directory, gains)), SCRIPT, affinities)
 
 

@@ -18,18 +18,17 @@ def markdown(findings: Findings) -> str:
     """The recommendation first, then verdicts, metrics and costs."""
     evidence = findings.evidence
     parts = [f"# Study: {evidence.design.spec.name}", *headline(findings)]
-    largest = max(evidence.fractions, default=0)
     for comparison in findings.comparisons:
-        if comparison.fraction == largest:
-            parts += list(_comparison(comparison, findings))
+        if comparison.fraction == evidence.largest:
+            parts += _comparison(comparison, findings)
     parts += [
         "## Metrics on test rows",
         "Mean ± standard deviation over seeds.",
-        score_table(findings).markdown(),
+        score_table(evidence).markdown(),
         "## Costs with all training rows",
         "Totals over the models of an arm, trained one after another; means over seeds. Peak memory"
         " is that of training, on top of what the process used before.",
-        cost_table(findings).markdown(),
+        cost_table(evidence).markdown(),
         "## How to read this",
         *method(findings),
     ]
@@ -54,8 +53,8 @@ def _comparison(c: Comparison, findings: Findings) -> Iterator[str]:
         ]
         for v in c.verdicts
     ]
-    header = ["task", "metric", "verdict", "difference", "interval", "BCa", "p (difference)"]
-    yield Table([*header, "p (equivalence)", "margin"], lines).markdown()
+    header = ["task", "metric", "verdict", "difference", "interval", "BCa"]
+    yield Table([*header, "p (difference)", "p (equivalence)", "margin"], lines).markdown()
     if c.claim.name in MAIN:
         kept = [[p.name, p.kept, p.figures] for p in promises(c, findings.evidence)]
         yield Table(["promise", "", "evidence"], kept).markdown()

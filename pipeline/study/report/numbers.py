@@ -3,56 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 
 from components.data.arrow import np
 from pipeline.report.tables import Table
-from pipeline.study.findings import Findings
+from pipeline.study.evidence import Evidence
 
 CALIBRATION = "calibration_error"
+COSTS = {
+    "seconds": "training s",
+    "cpu_seconds": "CPU s",
+    "steps": "steps",
+    "trainable_parameters": "trainable parameters",
+    "parameters": "parameters",
+    "latency_ms": "ms per row",
+    "memory_mib": "peak MiB of training",
+}
+"""Fields of `Costs`, with the heads of their columns."""
 
 
-def score_table(findings: Findings) -> Table:
+def score_table(evidence: Evidence) -> Table:
     """Metrics on test rows: mean ± standard deviation over seeds."""
-    evidence, largest = findings.evidence, max(findings.evidence.fractions)
-    rows = [
-        [
-            _name(arm, findings),
-            task,
-            metric,
-            *(_spread(evidence.values(arm, f, task)) for f in evidence.fractions),
-            _spread(evidence.gaps(arm, largest, task).values()),
-            _spread(evidence.by_seed(arm, largest, task, metric=CALIBRATION).values()),
-        ]
-        for arm in evidence.arms()
-        for task, metric in evidence.design.metrics.items()
-    ]
+    largest, rows = evidence.largest, []
+    for arm, (task, metric) in product(evidence.arms(), evidence.design.metrics.items()):
+        by_size = [_spread(evidence.values(arm, f, task)) for f in evidence.fractions]
+        gap = _spread(evidence.gaps(arm, largest, task).values())
+        calibration = evidence.by_seed(arm, largest, task, metric=CALIBRATION).values()
+        rows.append([_name(arm, evidence), task, metric, *by_size, gap, _spread(calibration)])
     sizes = [f"{evidence.rows[f]:,} rows" for f in evidence.fractions]
     header = ["arm", "task", "metric", *sizes, "gap train - test", "calibration error"]
     return Table(header, rows)
 
 
-def cost_table(findings: Findings) -> Table:
+def cost_table(evidence: Evidence) -> Table:
     """Costs with all training rows: totals over the models of an arm, means over seeds."""
-    evidence, largest = findings.evidence, max(findings.evidence.fractions)
-    columns = {
-        "seconds": "training s",
-        "cpu_seconds": "CPU s",
-        "steps": "steps",
-        "trainable_parameters": "trainable parameters",
-        "parameters": "parameters",
-        "latency_ms": "ms per row",
-        "memory_mib": "peak MiB of training",
-    }
     rows = [
-        [_name(arm, findings), *(_short(evidence.cost(arm, largest, c)) for c in columns)]
+        [_name(arm, evidence), *(_short(evidence.cost(arm, evidence.largest, c)) for c in COSTS)]
         for arm in evidence.arms()
     ]
-    return Table(["arm", *columns.values()], rows)
+    return Table(["arm", *COSTS.values()], rows)
 
 
-def _name(arm: str, findings: Findings) -> str:
+def _name(arm: str, evidence: Evidence) -> str:
     """An arm's name, marked if it is a control."""
-    controls = {a.name for a in findings.evidence.design.arms if a.control_of}
+    controls = {a.name for a in evidence.design.arms if a.control_of}
     return f"{arm} (control)" if arm in controls else arm
 
 

@@ -9,13 +9,14 @@ from components.data.arrow import np
 from components.pages import render
 from pipeline.report.charts import Bar, Forest, HeatMap, Plot, Point, Series, forest, heat_map, plot
 from pipeline.report.tables import Table
+from pipeline.study.evidence import Evidence
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.jobs import MAJORITY, Cell
 from pipeline.study.promises import Promise, promises
 from pipeline.study.report.markdown import MAIN
 from pipeline.study.report.numbers import cost_table, score_table
 from pipeline.study.report.sentences import headline, method, overall, verdict_sentence
-from pipeline.study.verdict import Outcome, Verdict
+from pipeline.study.verdict import Outcome
 
 PILLS = {"kept": "helps", "broken": "hurts", "no difference": "equivalent"}
 """The colour of a promise, as that of an outcome."""
@@ -24,14 +25,6 @@ COSTS = {
     "parameters": "parameters of all models",
     "latency_ms": "ms to predict one row",
 }
-
-
-@dataclass(frozen=True)
-class AffinityMatrix:
-    """Affinities of tasks. mean: [tasks, tasks], effect of row on column."""
-
-    tasks: Sequence[str]
-    mean: Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -69,36 +62,37 @@ class StudyPage:
     versions: str
 
 
-def page(findings: Findings, spec_text: str, affinities: AffinityMatrix | None = None) -> str:
+def affinity_map(tasks: Sequence[str], mean: Sequence[Sequence[float]]) -> HeatMap:
+    """mean: [tasks, tasks], affinities."""
+    return heat_map(tasks, mean, "affinity of row on column")
+
+
+def page(findings: Findings, spec_text: str, affinities: HeatMap | None = None) -> str:
     """The page as HTML. affinities: those that `rootstock advise` measured, if it ran."""
-    evidence, largest = findings.evidence, max(findings.evidence.fractions)
-    versions = evidence.versions.items()
+    evidence, largest = findings.evidence, findings.evidence.largest
     return render(
         __name__,
         StudyPage(
             title=f"Study: {evidence.design.spec.name}",
-            facts=_facts(findings),
+            facts=_facts(evidence),
             answers=headline(findings),
             rows=evidence.rows[largest],
             comparisons=[_card(c, findings) for c in findings.comparisons if c.fraction == largest],
-            curves=list(_curves(findings)) if len(evidence.fractions) > 1 else [],
+            curves=list(_curves(evidence)) if len(evidence.fractions) > 1 else [],
             reference=evidence.design.reference,
-            costs=list(_costs(findings)),
-            scores=score_table(findings),
-            cost_table=cost_table(findings),
-            training=list(_training(findings)),
-            affinities=None
-            if affinities is None
-            else heat_map(affinities.tasks, affinities.mean, "affinity of row on column"),
+            costs=list(_costs(evidence)),
+            scores=score_table(evidence),
+            cost_table=cost_table(evidence),
+            training=list(_training(evidence)),
+            affinities=affinities,
             method=method(findings),
             spec_text=spec_text,
-            versions=", ".join(f"{name} {number}" for name, number in versions),
+            versions=", ".join(f"{name} {number}" for name, number in evidence.versions.items()),
         ),
     )
 
 
-def _facts(findings: Findings) -> str:
-    evidence = findings.evidence
+def _facts(evidence: Evidence) -> str:
     seeds = max(len(evidence.seeds(f, evidence.design.reference)) for f in evidence.fractions)
     rows = ", ".join(f"{evidence.rows[f]:,}" for f in evidence.fractions)
     return f"{len(evidence.design.metrics)} tasks, {seeds} seeds, {rows} training rows"
@@ -106,41 +100,32 @@ def _facts(findings: Findings) -> str:
 
 def _card(c: Comparison, findings: Findings) -> ComparisonCard:
     kept = promises(c, findings.evidence) if c.claim.name in MAIN else []
+    bars: dict[float, list[Bar]] = {}  # those with the same margin share a chart
+    for v in c.verdicts:
+        bar = Bar(v.task, v.mean, v.interval.low, v.interval.high, v.outcome)
+        bars.setdefault(v.margin, []).append(bar)
     return ComparisonCard(
         question=f"{c.claim.question} `{c.claim.arm}` against `{c.claim.against}`",
         overall=overall(c),
         verdicts=[(v.outcome, verdict_sentence(v, c, findings)) for v in c.verdicts],
         forests=[
-            forest(
-                [Bar(v.task, v.mean, v.interval.low, v.interval.high, v.outcome) for v in verdicts],
-                margin,
-                "difference, positive is better",
-            )
-            for margin, verdicts in _by_margin(c).items()
+            forest(of_margin, margin, "difference, positive is better")
+            for margin, of_margin in bars.items()
         ],
         promises=[(PILLS.get(p.kept, p.kept), p) for p in kept],
     )
 
 
-def _by_margin(c: Comparison) -> dict[float, list[Verdict]]:
-    """The verdicts by margin: those with the same margin share a chart."""
-    groups: dict[float, list[Verdict]] = {}
-    for v in c.verdicts:
-        groups.setdefault(v.margin, []).append(v)
-    return groups
-
-
-def _drawn_arms(findings: Findings) -> list[str]:
+def _drawn_arms(evidence: Evidence) -> list[str]:
     """All arms but the majority baseline, whose values would compress the axes."""
-    return [arm for arm in findings.evidence.arms() if arm != MAJORITY]
+    return [arm for arm in evidence.arms() if arm != MAJORITY]
 
 
-def _curves(findings: Findings) -> Iterator[tuple[str, Plot]]:
+def _curves(evidence: Evidence) -> Iterator[tuple[str, Plot]]:
     """Test metrics by training rows."""
-    evidence = findings.evidence
     for task, metric in evidence.design.metrics.items():
         series = []
-        for arm in _drawn_arms(findings):
+        for arm in _drawn_arms(evidence):
             points = []
             for fraction in evidence.fractions:
                 values = evidence.values(arm, fraction, task)
@@ -152,33 +137,30 @@ def _curves(findings: Findings) -> Iterator[tuple[str, Plot]]:
             yield task, chart
 
 
-def _costs(findings: Findings) -> Iterator[Plot]:
+def _costs(evidence: Evidence) -> Iterator[Plot]:
     """Quality by cost."""
-    evidence, largest = findings.evidence, max(findings.evidence.fractions)
     for cost, label in COSTS.items():
         series = []
-        for arm in _drawn_arms(findings):
-            gains = evidence.relative_gain(arm, evidence.design.reference, largest)
-            x = evidence.cost(arm, largest, cost)
+        for arm in _drawn_arms(evidence):
+            gains = evidence.relative_gain(arm, evidence.design.reference, evidence.largest)
+            x = evidence.cost(arm, evidence.largest, cost)
             if len(gains) and np.isfinite(gains).all() and x > 0:
                 series.append(Series(arm, (Point(x, float(gains.mean())),)))
         if chart := plot(series, label, "Δm in percent", log_x=True, joined=False):
             yield chart
 
 
-def _training(findings: Findings) -> Iterator[tuple[str, Plot]]:
+def _training(evidence: Evidence) -> Iterator[tuple[str, Plot]]:
     """Validation losses of the first seed, by step."""
-    evidence, largest = findings.evidence, max(findings.evidence.fractions)
     for task in evidence.design.metrics:
         name, series = f"val_{task}_loss", []
-        for arm in (a.name for a in evidence.design.compared):
-            cell = evidence.cells.get(Cell(arm, largest, 0))
+        for arm in evidence.design.compared:
+            cell = evidence.cells.get(Cell(arm.name, evidence.largest, 0))
             for trial in cell.trials if cell else ():
                 if task in trial.tasks and trial.history and name in trial.history[0]:
-                    per_epoch = trial.costs.steps / trial.costs.epochs
-                    points = [
-                        Point(per_epoch * (i + 1), e[name]) for i, e in enumerate(trial.history)
-                    ]
-                    series.append(Series(arm, tuple(points)))
+                    steps = trial.costs.steps / trial.costs.epochs
+                    epochs = enumerate(trial.history, 1)
+                    points = tuple(Point(steps * i, epoch[name]) for i, epoch in epochs)
+                    series.append(Series(arm.name, points))
         if chart := plot(series, "steps", "validation loss"):
             yield task, chart

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.study.findings import Comparison, Findings, Recommendation
 from pipeline.study.statistics import fewest_seeds
-from pipeline.study.verdict import Verdict
+from pipeline.study.verdict import Outcome, Verdict
 
 METHOD = (
     "**helps** or **hurts**: both an exact sign-flip test over seeds and a t-test over seeds and"
@@ -45,26 +45,19 @@ def method(findings: Findings) -> tuple[str, ...]:
 
 def headline(findings: Findings) -> list[str]:
     """The recommendation, and warnings."""
-    evidence, design, recommended = (
-        findings.evidence,
-        findings.evidence.design,
-        findings.recommendation,
-    )
-    sentences = []
+    evidence, recommended, sentences = findings.evidence, findings.recommendation, list[str]()
+    tasks, alpha = len(evidence.design.metrics), evidence.design.settings.alpha
     if recommended is not None:
         sentences.append(f"**Recommendation: `{recommended.arm}`.** {recommended.reason}")
         if recommended.rival != recommended.arm:
             sentences.append(confirmation(recommended))
         sentences += classical_ahead(findings, recommended.arm)
     sentences += harmed(findings)
-    tasks = len(design.metrics)
-    seeds = len(evidence.seeds(max(evidence.fractions), design.reference))
-    needed = fewest_seeds(tasks, design.settings.alpha)
-    if seeds < needed:
+    seeds = len(evidence.seeds(evidence.largest, evidence.design.reference))
+    if seeds < (needed := fewest_seeds(tasks, alpha)):
         sentences.append(
             f"{seeds} seeds are too few for the verdicts helps and hurts: with {tasks} tasks at a"
-            f" significance level of {100 * design.settings.alpha:g} %, at least {needed} are"
-            " needed."
+            f" significance level of {100 * alpha:g} %, at least {needed} are needed."
         )
     return sentences
 
@@ -88,12 +81,12 @@ def classical_ahead(findings: Findings, arm: str) -> list[str]:
     """The tasks on which a classical model is better than an arm by more than the margin."""
     for c in findings.comparisons:
         if (c.claim.name, c.claim.arm) == ("classical", arm):
-            ahead = [v for v in c.verdicts if v.mean < -v.margin]
-            listed = ", ".join(
-                f"`{v.task}` by {-v.mean:.4f}"
-                + (" (undecided)" if v.outcome == "undecided" else "")
-                for v in ahead
-            )
+            ahead = [
+                f"`{v.task}` by {-v.mean:.4f}{' (undecided)' * (v.outcome == 'undecided')}"
+                for v in c.verdicts
+                if v.mean < -v.margin
+            ]
+            listed = ", ".join(ahead)
             return [f"**The classical model is better** than `{arm}`: {listed}."] if ahead else []
     return []
 
@@ -103,7 +96,7 @@ def harmed(findings: Findings) -> list[str]:
     sentences = []
     arms = {a.name: a for a in findings.evidence.design.compared}
     for c in findings.comparisons:
-        if c.fraction != max(findings.evidence.fractions) or c.claim.against not in arms:
+        if c.fraction != findings.evidence.largest or c.claim.against not in arms:
             continue
         with_others, before = (
             {t: m.tasks for m in arms[name].models for t in m.tasks}
@@ -135,17 +128,13 @@ def overall(c: Comparison) -> str:
 def verdict_sentence(v: Verdict, c: Comparison, findings: Findings) -> str:
     """The verdict on one task and, if undecided, what would decide it."""
     metric, against = findings.evidence.design.metrics[v.task], c.claim.against
-    amount = f"{abs(v.mean):.4f}"
-    match v.outcome:
-        case "helps":
-            return f"`{v.task}`: helps, {metric} is {amount} better than with `{against}`."
-        case "hurts":
-            return f"`{v.task}`: hurts, {metric} is {amount} worse than with `{against}`."
-        case "equivalent":
-            return f"`{v.task}`: equivalent, the difference is smaller than {v.margin:.4f}."
-        case "undecided":
-            if v.more_seeds is None:
-                more = "it needs more test rows, or more than 1,000 seeds"
-            else:
-                more = f"about {v.more_seeds} seeds would decide it"
-            return f"`{v.task}`: undecided; {more}."
+    amount, more = f"{abs(v.mean):.4f}", f"about {v.more_seeds} seeds would decide it"
+    if v.more_seeds is None:
+        more = "it needs more test rows, or more than 1,000 seeds"
+    sentences: dict[Outcome, str] = {
+        "helps": f"helps, {metric} is {amount} better than with `{against}`",
+        "hurts": f"hurts, {metric} is {amount} worse than with `{against}`",
+        "equivalent": f"equivalent, the difference is smaller than {v.margin:.4f}",
+        "undecided": f"undecided; {more}",
+    }
+    return f"`{v.task}`: {sentences[v.outcome]}."

@@ -36,7 +36,7 @@ def test_the_trunk_that_tells_more_of_the_labels_is_first() -> None:
         given = represented(signal)
         trunks.append(score_trunk(name, False, TASKS, given, given))
     found = ranked(trunks)
-    assert [t.name for t in found] == ["clear", "faint", "deaf"]
+    assert [t.arm for t in found] == ["clear", "faint", "deaf"]
     assert found[0].firsts > 0.9
     assert set(found[0].scores["number"]) == {"LogME", "k-NN", "linear probe"}
     assert len(found[0].scores["yes"]) == len(found[0].scores["both"]) == 5
@@ -49,8 +49,8 @@ def test_affinities_are_in_units_of_a_tasks_own_step() -> None:
     )
     found = affinity_of(("a", "b"), effects, np.ones_like(effects))
     assert found.mean == pytest.approx(np.array([[1.0, -0.25], [0.5, 1.0]]))
-    assert found.sure(0, 1)
-    assert found.sure(1, 0)
+    assert found.sure[0, 1]
+    assert found.sure[1, 0]
 
 
 def test_only_significant_harm_separates_tasks() -> None:

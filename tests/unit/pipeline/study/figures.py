@@ -8,6 +8,7 @@ import numpy as np
 
 from components.evaluation.metrics import family_of
 from components.experiments.trial_result import REPLICATES, Costs, TaskFigures, TrialFigures
+from pipeline.spec.load import SpecSource
 from pipeline.study.design import design
 from pipeline.study.evidence import Evidence, Scores
 from pipeline.study.jobs import Cell
@@ -23,7 +24,7 @@ def evidence(
     """Of a model per task and one for both. gains: by arm and task, over an AUC that grows from
     0.7 to 0.9 with the rows.
     """
-    asked = design(write_spec(directory, TASKS, more), [], {})
+    asked = design(SpecSource(write_spec(directory, TASKS, more)))
     rng, cells = np.random.default_rng(0), {}
     for fraction, rows in FRACTIONS.items():
         for seed in range(seeds):

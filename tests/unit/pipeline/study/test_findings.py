@@ -16,8 +16,8 @@ import pytest
 from pipeline.study.findings import Findings, draw_conclusions
 from pipeline.study.jobs import Cell
 from pipeline.study.promises import promises
-from pipeline.study.report import AffinityMatrix, markdown, write_report
-from pipeline.study.report.page import page
+from pipeline.study.report import markdown, write_report
+from pipeline.study.report.page import affinity_map, page
 from tests.unit.pipeline.study.figures import evidence
 
 NOTHING = {"up": 0.0, "side": 0.0}
@@ -132,7 +132,7 @@ class Tags(HTMLParser):
 
 
 def test_the_page_is_complete_and_needs_no_network(harmful: Findings) -> None:
-    affinities = AffinityMatrix(("up", "side"), ((1.0, -0.4), (0.2, 1.0)))
+    affinities = affinity_map(("up", "side"), ((1.0, -0.4), (0.2, 1.0)))
     html, tags = page(harmful, "name: <planted>", affinities), Tags()
     tags.feed(html)
     assert not tags.open

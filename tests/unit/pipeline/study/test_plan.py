@@ -13,7 +13,7 @@ from components.errors import RootstockError
 from components.experiments.trial import Trial, TrialOutputs
 from components.training.recipe import TrainerInputs
 from models.trunks.scratch import Scratch
-from pipeline.spec.load import load_spec
+from pipeline.spec.load import SpecSource, load_spec
 from pipeline.spec.runnable import runnable_specs
 from pipeline.store.store import Store
 from pipeline.study.design import Design, design
@@ -26,7 +26,7 @@ PACE = Timing(step=0.01, validation=0.0, overhead=3.0)
 
 
 def designed(directory: Path, more: str = "", *overrides: str) -> Design:
-    return design(write_spec(directory, TASKS, more), overrides, {})
+    return design(SpecSource(write_spec(directory, TASKS, more), tuple(overrides)))
 
 
 def ready(asked: Design, directory: Path) -> Prepared:
@@ -168,7 +168,9 @@ def test_a_single_model_has_no_settings_of_other_tasks(tmp_path: Path) -> None:
     path = write_spec(tmp_path, TASKS, more)
     stopping = "training.early_stopping={monitor: val_side_auc}"
     balancing = "model.balancing={name: fixed, weights: {side: 2, up: 3}}"
-    specs = runnable_specs(path, [stopping, balancing], {}, [("up",), ("up", "third"), TASKS])
+    specs = runnable_specs(
+        SpecSource(path), [stopping, balancing], [("up",), ("up", "third"), TASKS]
+    )
     assert list(specs) == ["planted-up.yaml", "planted-up-third.yaml", "planted.yaml"]
     for name, text in specs.items():
         (tmp_path / "elsewhere").mkdir(exist_ok=True)
@@ -185,7 +187,7 @@ def test_a_single_model_has_no_settings_of_other_tasks(tmp_path: Path) -> None:
 def test_specs_elsewhere_find_the_modules_of_layers(tmp_path: Path) -> None:
     path = write_spec(tmp_path, TASKS)
     own = "inputs.own={kind: layer, module: layers.py, layer: A}"
-    for text in runnable_specs(path, [own], {}, [("up",), TASKS]).values():
+    for text in runnable_specs(SpecSource(path), [own], [("up",), TASKS]).values():
         assert yaml.safe_load(text)["inputs"]["own"]["module"] == str(tmp_path / "layers.py")
 
 

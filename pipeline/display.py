@@ -79,8 +79,6 @@ class LineDisplay(Display):
 
 
 class BarDisplay(Display):
-    """Progress bars on a terminal."""
-
     def __init__(self) -> None:
         from rich import progress
         from rich.console import Console
@@ -141,8 +139,6 @@ def _short(value: float | int | str) -> str:
 
 
 class Quiet(Display):
-    """Shows nothing."""
-
     def line(self, text: str) -> None: ...
 
     def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None: ...

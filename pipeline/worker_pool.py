@@ -48,7 +48,7 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 def results(
     submit: Callable[[K], Future[V]], keys: Iterable[K], workers: int, end: float | None = None
 ) -> Iterator[tuple[K, V]]:
-    """Submit `workers` keys at a time and yield each with its result; none is submitted after `end`.
+    """Submit `workers` keys at a time and yield each with its result; submit none after `end`.
 
     end: a time as of `time.monotonic`.
     """

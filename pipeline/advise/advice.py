@@ -81,7 +81,6 @@ class Advice:
     by_models: Mapping[int, Grouping]
 
     def groups(self) -> list[tuple[str, ...]]:
-        """The advised groups, as names of tasks."""
         if self.affinity is None or self.grouping is None:
             return []
         names = self.affinity.tasks
@@ -132,16 +131,13 @@ def _scores(
 
 def ranked(candidates: Sequence[TrunkScores]) -> tuple[TrunkScores, ...]:
     """The candidates ordered by mean rank over all scores and tasks."""
-    ranks: dict[str, list[int]] = {c.arm: [] for c in candidates}
-    for task, scores in candidates[0].scores.items():
-        for score in scores:
-            order = sorted(candidates, key=lambda c: -c.scores[task][score])
-            for rank, candidate in enumerate(order, 1):
-                ranks[candidate.arm].append(rank)
+    keys = [(task, score) for task, scores in candidates[0].scores.items() for score in scores]
+    table = np.array([[c.scores[task][score] for task, score in keys] for c in candidates])
+    order = np.argsort(-table, axis=0, kind="stable")
     with_ranks = []
-    for c in candidates:
-        of_arm = np.array(ranks[c.arm])
-        with_ranks.append(replace(c, rank=float(of_arm.mean()), firsts=float((of_arm == 1).mean())))
+    for c, ranks in zip(candidates, np.argsort(order, axis=0) + 1, strict=True):
+        rank, firsts = float(ranks.mean()), float((ranks == 1).mean())
+        with_ranks.append(replace(c, rank=rank, firsts=firsts))
     return tuple(sorted(with_ranks, key=lambda c: c.rank))
 
 

@@ -61,7 +61,6 @@ def markdown(advice: Advice, name: str) -> str:
 
 
 def html(advice: Advice, name: str) -> str:
-    """The report as HTML, with charts of the affinities."""
     heat_maps = []
     if (affinity := advice.affinity) is not None:
         matrices = {"affinity of row on column": affinity.mean}

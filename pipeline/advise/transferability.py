@@ -41,20 +41,21 @@ def _evidence(spectrum: Floats, projected: Floats, squares: float, rows: int, wi
     """
     alpha = beta = 1.0
     apart = max(squares - float(projected.sum()), 0.0)
+
+    def fit(ratio: float) -> tuple[float, float, float]:
+        """The effective number of weights, their squared norm and the squared residual."""
+        kept = spectrum / (spectrum + ratio)
+        weights = float((projected * spectrum / (spectrum + ratio) ** 2).sum())
+        return float(kept.sum()), weights, apart + float((projected * (1 - kept) ** 2).sum())
+
     for _ in range(ITERATIONS):
         ratio = alpha / beta
-        kept = spectrum / (spectrum + ratio)
-        effective = float(kept.sum())
-        weights = float((projected * spectrum / (spectrum + ratio) ** 2).sum())
-        residual = apart + float((projected * (1 - kept) ** 2).sum())
+        effective, weights, residual = fit(ratio)
         alpha = effective / max(weights, 1e-12)
         beta = (rows - effective) / max(residual, 1e-12)
         if abs(alpha / beta - ratio) <= 1e-5 * ratio:
             break
-    ratio = alpha / beta
-    kept = spectrum / (spectrum + ratio)
-    weights = float((projected * spectrum / (spectrum + ratio) ** 2).sum())
-    residual = apart + float((projected * (1 - kept) ** 2).sum())
+    _, weights, residual = fit(alpha / beta)
     determinant = float(np.log(alpha + beta * spectrum).sum())
     determinant += (width - len(spectrum)) * np.log(alpha)
     evidence = width * np.log(alpha) + rows * np.log(beta / (2 * np.pi)) - determinant

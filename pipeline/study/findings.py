@@ -123,7 +123,6 @@ def _indistinguishable(evidence: Evidence, arm: str, best: str, fraction: float)
 
 
 def _saving(evidence: Evidence, chosen: PlannedArm, best: PlannedArm, fraction: float) -> str:
-    """What is cheaper about the chosen arm."""
     ours, theirs = (evidence.cost(a.name, fraction, "seconds") for a in (chosen, best))
     if ours < theirs:
         return f"at {100 * ours / theirs:.0f} % of the training time"

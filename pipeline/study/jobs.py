@@ -91,7 +91,6 @@ class Prepared:
                     yield self._baseline(name, fraction, seed)
 
     def job(self, arm: PlannedArm, model: ArmModel, fraction: float, seed: int) -> Job:
-        """The trial of one model."""
         training = self._training(arm.spec.training, fraction, seed)
         return self._job(Cell(arm.name, fraction, seed), arm, model, training)
 

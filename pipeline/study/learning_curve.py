@@ -28,7 +28,6 @@ class PowerLaw:
     rate: float
 
     def error(self, rows: Floats) -> Floats:
-        """The error with these numbers of rows."""
         return self.limit + self.scale * rows**-self.rate
 
     def rows(self, error: float) -> float:

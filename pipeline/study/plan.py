@@ -66,7 +66,6 @@ def timings_of(arms: Iterable[PlannedArm], probes: Iterable[Done]) -> dict[str, 
 
 
 def estimate(job: Job, timings: Mapping[str, Timing], rows: int) -> float:
-    """Seconds that a job will take."""
     if isinstance(job.stage, Baseline):
         return BASELINE_S
     assert isinstance(job.stage, Trial)

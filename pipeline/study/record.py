@@ -14,8 +14,6 @@ from pipeline.study.findings import Findings
 from pipeline.study.report.numbers import COSTS
 from pipeline.tracking.groups import Child, Group
 
-STUDY, CELL = "rootstock.study", "rootstock.cell"
-
 
 def record(findings: Findings, report: Path) -> None:
     """Send a study to MLflow, with the directory of its report."""
@@ -27,10 +25,10 @@ def record(findings: Findings, report: Path) -> None:
         children.append(Child(name, name, dict(_figures(scores)), params))
     figures = json.dumps({child.name: child.metrics for child in children}, sort_keys=True)
     group = Group(
-        tag=STUDY,
+        tag="rootstock.study",
         key=hashlib.sha256(figures.encode()).hexdigest()[:16],  # finds the study if it runs again
         name=f"study {evidence.design.spec.name}",
-        child_tag=CELL,
+        child_tag="rootstock.cell",
         children=children,
         complete=True,
         metrics=dict(_gains(findings)),

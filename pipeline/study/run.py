@@ -124,7 +124,6 @@ def _planned(
 
 
 def plan_text(planned: StudyPlan, workers: int, beam: BeamOptions = IN_PROCESS) -> str:
-    """The plan as text."""
     design = planned.prepared.design
     trials = {j.identity.fingerprint for j in (*planned.tuning, *planned.jobs)}
     rows = ", ".join(f"{planned.prepared.rows_of(f):,}" for f in planned.fractions)

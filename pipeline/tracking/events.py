@@ -155,8 +155,6 @@ class Tracker(ABC):
 
 
 class NoTracker(Tracker):
-    """For runs without a record."""
-
     def record(self, event: Event) -> None:
         return
 

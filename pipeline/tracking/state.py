@@ -31,7 +31,7 @@ class SyncState:
     models: dict[str, str] = field(default_factory=dict)
 
 
-_JSON: TypeAdapter[SyncState] = TypeAdapter(SyncState)
+_JSON = TypeAdapter(SyncState)
 
 
 def load_state(run: Path, uri: str) -> SyncState:

@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -56,7 +56,8 @@ def send_journal(run: Path, uri: str, patience_s: float = PATIENCE_S) -> int:
 
 
 def _follow(run: Path, uri: str, state: SyncState, patience_s: float) -> None:
-    tracker: MlflowTracker | None = None
+    insist = partial(_insist, run, patience_s)
+    tracker = cache(lambda: insist(partial(_connect, run, uri, state)))
     finished = False
     while not finished:
         alive = journal.writer_lives(run)  # first, so that all it wrote before dying is read below
@@ -65,15 +66,13 @@ def _follow(run: Path, uri: str, state: SyncState, patience_s: float) -> None:
                 _note(run, "the journal lacks its first event: there is nothing to send to MLflow")
                 finished = True
                 break
-            tracker = tracker or _insist(lambda: _connect(run, uri, state), run, patience_s)
-            _record(tracker, event, run, patience_s)
+            _record(tracker(), event, run, patience_s)
             finished = isinstance(event, RunFinished)
             state.offset = offset
             save_state(state, run, uri)
         if not alive and not finished:
             if state.runs:
-                tracker = tracker or _insist(lambda: _connect(run, uri, state), run, patience_s)
-                _insist(partial(tracker.end, "KILLED"), run, patience_s)
+                insist(partial(tracker().end, "KILLED"))
             finished = True
         if not finished:
             time.sleep(LOOK_EVERY_S)
@@ -95,14 +94,14 @@ def _connect(run: Path, uri: str, state: SyncState) -> MlflowTracker:
 def _record(tracker: MlflowTracker, event: Event, run: Path, patience_s: float) -> None:
     """Send one event. One that MLflow refuses for good is noted, and the next ones are sent."""
     try:
-        _insist(partial(tracker.record, event), run, patience_s)
+        _insist(run, patience_s, partial(tracker.record, event))
     except Exception as e:
         if isinstance(event, RunStarted | StageStarted) or not _refused(e):
             raise
         _note(run, f"MLflow refuses {event.kind} of {time.ctime(event.time)}: {e}")
 
 
-def _insist(act: Callable[[], T], run: Path, patience_s: float) -> T:
+def _insist(run: Path, patience_s: float, act: Callable[[], T]) -> T:
     """Try until it succeeds, or until `patience_s` after the end of the run.
 
     Raises:
@@ -125,10 +124,8 @@ def _insist(act: Callable[[], T], run: Path, patience_s: float) -> T:
 
 def _foreign(error: Exception) -> bool:
     """Whether the error comes from MLflow or its database or network, not from a bug here."""
-    return isinstance(error, OSError) or type(error).__module__.split(".")[0] in (
-        "mlflow",
-        "sqlalchemy",
-    )
+    package = type(error).__module__.partition(".")[0]
+    return isinstance(error, OSError) or package in ("mlflow", "sqlalchemy")
 
 
 def _refused(error: Exception) -> bool:

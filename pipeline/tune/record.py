@@ -11,8 +11,6 @@ from pipeline.tracking.groups import Child, Group
 from pipeline.tune.report import SearchResult
 from pipeline.tune.search import FIGURES, SECONDS, TEST
 
-SEARCH, TRIAL = "rootstock.search", "rootstock.trial"
-
 
 def record(result: SearchResult, report: Path, name: str) -> None:
     """Send a search to MLflow, with the directory of its report. name: of its Optuna study."""
@@ -23,10 +21,10 @@ def record(result: SearchResult, report: Path, name: str) -> None:
         children.append(Child(str(trial.number), name, _figures(trial), trial.params, tags))
     best = result.best
     group = Group(
-        tag=SEARCH,
+        tag="rootstock.search",
         key=name,
         name=f"tune {result.spec.name}",
-        child_tag=TRIAL,
+        child_tag="rootstock.trial",
         children=children,
         complete=False,
         metrics={} if best is None else {"gain": best.value or 0.0},

@@ -9,12 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna import distributions
+from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
 from pipeline.spec.tune import SearchRange, Tune
@@ -57,7 +53,6 @@ class Search:
         )
 
     def distributions(self) -> dict[str, BaseDistribution]:
-        """The search space as Optuna's distributions, by key of the spec."""
         return {key: _distribution(space) for key, space in self.settings.space.items()}
 
 
@@ -89,7 +84,7 @@ def _number(value: float) -> str:
 
 def _distribution(space: SearchRange | tuple[Any, ...]) -> BaseDistribution:
     if not isinstance(space, SearchRange):
-        return CategoricalDistribution([json.dumps(value) for value in space])
+        return distributions.CategoricalDistribution([json.dumps(value) for value in space])
     if isinstance(space.low, int) and isinstance(space.high, int):
-        return IntDistribution(space.low, space.high, log=space.log)
-    return FloatDistribution(space.low, space.high, log=space.log)
+        return distributions.IntDistribution(space.low, space.high, log=space.log)
+    return distributions.FloatDistribution(space.low, space.high, log=space.log)

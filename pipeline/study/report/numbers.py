@@ -55,7 +55,6 @@ def _short(cost: float) -> str:
 
 
 def _spread(values: Iterable[float]) -> str:
-    """Mean ± standard deviation."""
     known = np.array(list(values), np.float64)
     if not len(known):
         return ""

@@ -138,7 +138,6 @@ def _curves(evidence: Evidence) -> Iterator[tuple[str, Plot]]:
 
 
 def _costs(evidence: Evidence) -> Iterator[Plot]:
-    """Quality by cost."""
     for cost, label in COSTS.items():
         series = []
         for arm in _drawn_arms(evidence):

@@ -37,7 +37,6 @@ OWN_SPLITS = (
 
 
 def method(findings: Findings) -> tuple[str, ...]:
-    """How to read the report."""
     resampled = findings.evidence.design.settings.splits == "resampled"
     notes = [f"Note: {note}." for note in findings.evidence.design.notes]
     return (OWN_SPLITS if resampled else ONE_SPLIT, *METHOD, *notes)

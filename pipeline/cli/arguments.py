@@ -59,9 +59,4 @@ def source_of(args: argparse.Namespace) -> SpecSource:
 
 
 def spec_of(args: argparse.Namespace) -> Spec:
-    """The spec of a command, with its overrides.
-
-    Raises:
-        RootstockError: the spec is invalid.
-    """
     return source_of(args).spec()

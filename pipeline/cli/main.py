@@ -21,9 +21,7 @@ from pipeline.cli import interrupts
 from pipeline.cli.arguments import beam, repeatable, source_of, spec_command, spec_of, variables
 from pipeline.cli.serving import add_commands
 
-EXIT_CODES = (
-    "Exit codes: 0 success, 1 internal error, 2 problem in your spec or data, 130 interrupted."
-)
+EXIT_CODES = "0 success, 1 internal error, 2 problem in your spec or data, 130 interrupted"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rootstock",
         description="Multitask and transfer learning pipelines: one trunk, many task heads.",
-        epilog=EXIT_CODES,
+        epilog=f"Exit codes: {EXIT_CODES}.",
     )
     parser.add_argument("--version", action="version", version=version("rootstock"))
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -108,12 +108,14 @@ def _predict(args: argparse.Namespace) -> None:
     from serving.wire.errors import Code
     from serving.wire.tensors import STRING
 
-    pairs = [_name_and_text(text) for text in args.inputs]
-    texts = dict(pairs)
-    if len(texts) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise RootstockError(f"{twice}: received several values. Expected one for each input.")
+    texts: dict[str, str] = {}
+    for text in args.inputs:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise RootstockError(f"{text}: expected INPUT=VALUE, such as image=@cat.jpg")
+        if name in texts:
+            raise RootstockError(f"{name}: received several values. Expected one for each input.")
+        texts[name] = value
     try:
         with Client(
             args.url,
@@ -142,13 +144,6 @@ def _predict(args: argparse.Namespace) -> None:
         raise RootstockError(f"{args.url}: {e}") from e
     first_rows = {name: values[0].tolist() for name, values in predictions.items()}
     print(json.dumps(first_rows, indent=2))
-
-
-def _name_and_text(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise RootstockError(f"{text}: expected INPUT=VALUE, such as image=@cat.jpg")
-    return name, value
 
 
 def _value(name: str, text: str, is_text: bool) -> bytes | float | str:

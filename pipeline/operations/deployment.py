@@ -99,10 +99,8 @@ def write_kit(spec: Spec, directory: Path) -> str:
         deployment = Deployment(spec.name, where, place.labels(spec.name))
     try:
         if directory.is_dir() and any(directory.iterdir()) and not is_kit(directory):
-            raise RootstockError(
-                f"{directory} contains other files. Use a new directory, or that of an earlier"
-                " deploy."
-            )
+            instead = "Use a new directory, or that of an earlier deploy."
+            raise RootstockError(f"{directory} contains other files. {instead}")
         files = write(deployment, directory)
     except OSError as e:
         raise RootstockError(f"{directory}: cannot be written ({e.strerror or e}).") from e
@@ -142,11 +140,8 @@ def pushed_before(spec: Spec, record: PushRecord, serve: bool) -> str:
     if record.label == STABLE and record.version != newest:
         _update_registry(spec, known, labels, record.version)
     if serve and not served:
-        again = serve_newest(spec, record.version)
-        return (
-            f"Version {record.version} already contains this model; it is served by default again,"
-            f" as version {again}."
-        )
+        again = f"it is served by default again, as version {serve_newest(spec, record.version)}"
+        return f"Version {record.version} already contains this model; {again}."
     shown = record.version if record.label or not served else newest
     label = f" ({record.label})" if record.label else ""
     contains = f"Version {shown}{label} already contains this model"

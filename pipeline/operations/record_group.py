@@ -21,7 +21,5 @@ def record_group(spec: Spec, group: Group, report: Path) -> None:
     try:
         send(group, report, tracking_uri(spec), experiment, Path(spec.store))
     except Exception as e:
-        print(
-            f"MLflow does not have {group.name} yet ({e}). Run the same command again to send it.",
-            file=sys.stderr,
-        )
+        message = f"MLflow does not have {group.name} yet ({e})."
+        print(f"{message} Run the same command again to send it.", file=sys.stderr)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from pipeline.spec.sections import Spec
 from pipeline.study.arms import PlannedArm
 
 
@@ -23,17 +22,15 @@ class Claim:
     against: str
 
 
-def _same_training(one: Spec, other: Spec) -> bool:
-    """Whether two arms differ at most in which tasks share a model and how they are balanced."""
-    first, second = one.model, other.model
-    same = (first.trunk, first.transfer) == (second.trunk, second.transfer)
-    return same and one.training == other.training and one.inputs == other.inputs
+def _training(arm: PlannedArm) -> tuple[object, ...]:
+    """All but which tasks share a model and how they are balanced."""
+    spec = arm.spec
+    return spec.model.trunk, spec.model.transfer, spec.training, spec.inputs
 
 
-def _same_method(one: Spec, other: Spec) -> bool:
-    """Whether two arms have the same sharing and balancing, whatever trunk they start from."""
-    first, second = one.model, other.model
-    return (first.sharing, first.balancing) == (second.sharing, second.balancing)
+def _method(arm: PlannedArm) -> tuple[object, ...]:
+    """All but the trunk that it starts from."""
+    return arm.models, arm.spec.model.sharing, arm.spec.model.balancing
 
 
 def claims_of(arms: Sequence[PlannedArm], baselines: Sequence[str]) -> Iterator[Claim]:
@@ -47,12 +44,11 @@ def claims_of(arms: Sequence[PlannedArm], baselines: Sequence[str]) -> Iterator[
             yield Claim(name, question, arm, against)
 
     for arm, other in product(compared, compared):
-        if arm.shares and not other.shares and _same_training(arm.spec, other.spec):
+        if arm.shares and not other.shares and _training(arm) == _training(other):
             question = "Does one shared model for several tasks help?"
             yield from claim("sharing", question, arm.name, other.name)
     for arm, other in product(compared, compared):
-        same = arm.models == other.models and _same_method(arm.spec, other.spec)
-        if arm.pretrained and not other.pretrained and same:
+        if arm.pretrained and not other.pretrained and _method(arm) == _method(other):
             question = "Does starting from pretrained weights help?"
             yield from claim("transfer", question, arm.name, other.name)
     for arm in compared:

@@ -85,11 +85,9 @@ class Evidence:
     ) -> dict[int, float]:
         """The task's metric, or another one, by seed, where it is defined."""
         metric = metric or self.design.metrics[task]
-        values = {
-            seed: getattr(cell.tasks[task], split).get(metric)
-            for seed, cell in self.scores(arm, fraction).items()
-        }
-        return {seed: value for seed, value in values.items() if value is not None}
+        scores = self.scores(arm, fraction).items()
+        values = ((seed, getattr(cell.tasks[task], split).get(metric)) for seed, cell in scores)
+        return {seed: value for seed, value in values if value is not None}
 
     def values(self, arm: str, fraction: float, task: str, split: str = "test") -> Floats:
         """float64 [seeds]: the task's metric for the seeds for which it is defined."""

@@ -100,14 +100,13 @@ def recommend(evidence: Evidence) -> Recommendation | None:
         return None
     order = sorted(gains, key=lambda n: -np.mean([d.mean / d.margin for d in gains[n]]))
     best = next(a for a in arms if a.name == order[0])
-    chosen = min(
-        (a for a in arms if _indistinguishable(evidence, a.name, best.name, fraction)),
-        key=lambda a: (
-            len(a.models),
-            evidence.cost(a.name, fraction, "trainable_parameters"),
-            evidence.cost(a.name, fraction, "seconds"),
-        ),
-    )
+
+    def costs(arm: PlannedArm) -> tuple[float, ...]:
+        names = "trainable_parameters", "seconds"
+        return len(arm.models), *(evidence.cost(arm.name, fraction, name) for name in names)
+
+    good = (a for a in arms if _indistinguishable(evidence, a.name, best.name, fraction))
+    chosen = min(good, key=costs)
     if chosen is best:
         rival = next((name for name in order if name != best.name), best.name)
         reason = "It is the best on validation data, and no cheaper arm matches it."

@@ -48,15 +48,10 @@ def bca(differences: Floats, alpha: float) -> Interval:
     """
     if np.ptp(differences) == 0:
         return Interval(float(differences[0]), float(differences[0]))
-    interval = stats.bootstrap(
-        (differences,),
-        np.mean,
-        confidence_level=1 - alpha,
-        n_resamples=RESAMPLES,
-        method="BCa",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return Interval(float(interval.low), float(interval.high))
+    options = {"method": "BCa", "n_resamples": RESAMPLES, "confidence_level": 1 - alpha}
+    rng = np.random.default_rng(0)
+    low, high = stats.bootstrap((differences,), np.mean, rng=rng, **options).confidence_interval
+    return Interval(float(low), float(high))
 
 
 def standard_error(differences: Floats, overlap: float = 0.0) -> float:

@@ -45,15 +45,7 @@ class JournalTracker(events.Tracker):
     def record(self, event: Event) -> None:
         """Append an event; what only this run knows is on the disk when this returns."""
         new_result = isinstance(event, events.StageFinished) and not event.cached
-        ended = isinstance(event, events.StageFailed | RunFinished)
-        self._append(event, durable=new_result or ended)
-        if isinstance(event, RunFinished):
-            with self._lock:
-                if self._file is not None:
-                    os.close(self._file)
-                    self._file = None
-
-    def _append(self, event: Event, durable: bool) -> None:
+        durable = new_result or isinstance(event, events.StageFailed | RunFinished)
         line = events.to_line(event)
         with self._lock:
             try:
@@ -71,6 +63,9 @@ class JournalTracker(events.Tracker):
                 if not self._warned:
                     self._warned = True
                     self._warn(f"{self.run / FILE}: this run's record is incomplete ({e.strerror})")
+            if isinstance(event, RunFinished) and self._file is not None:
+                os.close(self._file)
+                self._file = None
 
     def _open(self) -> int:
         self.run.mkdir(parents=True, exist_ok=True)

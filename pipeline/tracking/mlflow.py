@@ -172,14 +172,11 @@ class MlflowTracker(events.Tracker):
     def _datasets(self, run_id: str, event: StageFinished) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
+        context = [InputTag("mlflow.data.context", CONSUMED.get(event.stage, "processing"))]
+
         def inputs(digests: list[str]) -> list[DatasetInput]:
-            return [
-                DatasetInput(
-                    Dataset(**json.loads(self.state.datasets[d])),
-                    [InputTag("mlflow.data.context", CONSUMED.get(event.stage, "processing"))],
-                )
-                for d in digests
-            ]
+            sets = [Dataset(**json.loads(self.state.datasets[digest])) for digest in digests]
+            return [DatasetInput(dataset, context) for dataset in sets]
 
         made = [o for o in event.outputs.values() if o.type == "Examples"]
         for output in made:

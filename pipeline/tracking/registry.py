@@ -36,13 +36,9 @@ def register(
         return known
     _ensure_registered_model(client, name)
     model_id = _logged_model(client, experiment_id, run_id, trained)
+    tags, source = {DIGEST: trained.digest, MODEL: model_id}, f"models:/{model_id}"
     version = client.create_model_version(
-        name,
-        source=f"models:/{model_id}",
-        run_id=run_id,
-        model_id=model_id,
-        tags={DIGEST: trained.digest, MODEL: model_id},
-        await_creation_for=0,
+        name, source, run_id, tags, await_creation_for=0, model_id=model_id
     )
     return Registered(str(version.version), model_id)
 

@@ -49,13 +49,11 @@ class PyfuncModel:
             else:
                 feeds[argument] = tf.constant(pd.to_numeric(column), tf.float32)
         outputs = {name: value.numpy() for name, value in self._predict(**feeds).items()}
-        return pd.DataFrame(
-            {
-                name: (value.ravel() if value.size == len(data) else value.tolist())
-                for name, value in sorted(outputs.items())
-            },
-            index=data.index,
-        )
+        columns = {
+            name: (value.ravel() if value.size == len(data) else value.tolist())
+            for name, value in sorted(outputs.items())
+        }
+        return pd.DataFrame(columns, index=data.index)
 
 
 def _load_pyfunc(path: str) -> PyfuncModel:

@@ -30,25 +30,20 @@ def _sample(tracker: Tracker, every_s: float, done: threading.Event) -> None:
     psutil.cpu_percent()  # the first call only sets the starting point
     network = psutil.net_io_counters()
     while not done.wait(every_s):
-        values = _machine()
+        memory, disk = psutil.virtual_memory(), psutil.disk_usage(".")
         now = psutil.net_io_counters()
-        values["network_receive_megabytes"] = (now.bytes_recv - network.bytes_recv) / 1e6
-        values["network_transmit_megabytes"] = (now.bytes_sent - network.bytes_sent) / 1e6
-        values["process_memory_megabytes"] = _process_memory() / 1e6
+        values = {  # by MLflow's names, so that its UI shows them as system metrics
+            "cpu_utilization_percentage": psutil.cpu_percent(),
+            "system_memory_usage_megabytes": memory.used / 1e6,
+            "system_memory_usage_percentage": memory.percent,
+            "disk_usage_percentage": disk.percent,
+            "disk_usage_megabytes": disk.used / 1e6,
+            "disk_available_megabytes": disk.free / 1e6,
+            "network_receive_megabytes": (now.bytes_recv - network.bytes_recv) / 1e6,
+            "network_transmit_megabytes": (now.bytes_sent - network.bytes_sent) / 1e6,
+            "process_memory_megabytes": _process_memory() / 1e6,
+        }
         tracker.record(SystemSample(values=values))
-
-
-def _machine() -> dict[str, float]:
-    """Values by MLflow's names, so that its UI shows them as system metrics."""
-    memory, disk = psutil.virtual_memory(), psutil.disk_usage(".")
-    return {
-        "cpu_utilization_percentage": psutil.cpu_percent(),
-        "system_memory_usage_megabytes": memory.used / 1e6,
-        "system_memory_usage_percentage": memory.percent,
-        "disk_usage_percentage": disk.percent,
-        "disk_usage_megabytes": disk.used / 1e6,
-        "disk_available_megabytes": disk.free / 1e6,
-    }
 
 
 def _process_memory() -> int:

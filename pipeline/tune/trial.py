@@ -66,11 +66,6 @@ class Pruning(Tracker):
 
 
 def train_unchanged(source: SpecSource) -> Trained:
-    """Train the original spec.
-
-    Raises:
-        RootstockError: it cannot be trained.
-    """
     spec = source.spec()
     with Runner(Store(Path(spec.store)), display=Quiet()) as runner:
         return train_spec(spec, runner, runner)

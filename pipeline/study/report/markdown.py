@@ -39,20 +39,12 @@ def _comparison(c: Comparison, findings: Findings) -> Iterator[str]:
     yield f"## {c.claim.question} `{c.claim.arm}` against `{c.claim.against}`"
     yield overall(c)
     yield "\n".join(f"- {verdict_sentence(v, c, findings)}" for v in c.verdicts)
-    lines = [
-        [
-            v.task,
-            findings.evidence.design.metrics[v.task],
-            f"**{v.outcome}**",
-            f"{v.mean:+.4f}",
-            f"{v.interval.low:+.4f} to {v.interval.high:+.4f}",
-            f"{v.bca.low:+.4f} to {v.bca.high:+.4f}",
-            f"{v.p_difference:.3f}",
-            f"{v.p_equivalence:.3f}",
-            f"{v.margin:.4f}",
-        ]
-        for v in c.verdicts
-    ]
+    metrics, lines = findings.evidence.design.metrics, []
+    for v in c.verdicts:
+        start = [v.task, metrics[v.task], f"**{v.outcome}**", f"{v.mean:+.4f}"]
+        intervals = [f"{i.low:+.4f} to {i.high:+.4f}" for i in (v.interval, v.bca)]
+        p_values = [f"{p:.3f}" for p in (v.p_difference, v.p_equivalence)]
+        lines.append([*start, *intervals, *p_values, f"{v.margin:.4f}"])
     header = ["task", "metric", "verdict", "difference", "interval", "BCa"]
     yield Table([*header, "p (difference)", "p (equivalence)", "margin"], lines).markdown()
     if c.claim.name in MAIN:

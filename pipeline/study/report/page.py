@@ -128,8 +128,7 @@ def _curves(evidence: Evidence) -> Iterator[tuple[str, Plot]]:
         for arm in _drawn_arms(evidence):
             points = []
             for fraction in evidence.fractions:
-                values = evidence.values(arm, fraction, task)
-                if len(values):
+                if len(values := evidence.values(arm, fraction, task)):
                     mean, std = float(np.mean(values)), float(np.std(values))
                     points.append(Point(evidence.rows[fraction], mean, mean - std, mean + std))
             series.append(Series(arm, tuple(points), dashed=arm in evidence.design.baselines))

@@ -64,7 +64,7 @@ def run_jobs(
     with worker_pool(workers) as pool:
 
         def submit(same: list[Job]) -> Future[Entry]:
-            return pool.submit(_run, same[0], store.root)
+            return pool.submit(_run, 0, same[0], store=store.root)
 
         for same, entry in results(submit, waiting.values(), workers):
             for job in same:
@@ -77,35 +77,27 @@ def _on_beam(groups: list[list[Job]], store: Store, beam: BeamOptions) -> Iterat
 
     with TemporaryDirectory(prefix=".trials-", dir=store.root) as place:
         context = Context(Path(place), Path(place), beam)
-        work = partial(_run_unit, store=store.root)
+        work = partial(_run, store=store.root)
         entries = list(map_units("trials", [same[0] for same in groups], work, context))
     for same, entry in zip(groups, entries, strict=True):
         for job in same:
             yield Done(job, entry, cached=False)
 
 
-def _run_unit(index: int, job: Job, *, store: Path) -> Entry:
-    return _run(job, store)
-
-
-def _run(job: Job, store: Path) -> Entry:
+def _run(index: int, job: Job, *, store: Path) -> Entry:
     """In a worker: run a trial through the store, so that another study waits for its result."""
     from models.lazy import keras
 
     with _one:
         keras.backend.clear_session()
         try:
-            return _entry_of(job, store)
+            with Runner(Store(store), display=Quiet()) as runner:
+                runner(cast(Stage[Any, TrialOutputs | BaselineOutputs], job.stage), job.inputs)
+                entry = runner.store.find(job.identity)
         except RootstockError as e:
             trial = f"{job.cell.arm}, {'+'.join(job.judged)}, seed {job.cell.seed + 1}"
             raise RootstockError(f"{trial}: {e}") from None
         except Exception:  # as text: not every exception survives pickling
             raise RuntimeError(traceback.format_exc()) from None
-
-
-def _entry_of(job: Job, store: Path) -> Entry:
-    with Runner(Store(store), display=Quiet()) as runner:
-        runner(cast(Stage[Any, TrialOutputs | BaselineOutputs], job.stage), job.inputs)
-        entry = runner.store.find(job.identity)
     assert entry is not None
     return entry

@@ -46,10 +46,8 @@ def register(
 def find(client: MlflowClient, name: str, digest: str) -> Registered | None:
     """The version with the model of this digest."""
     matches = client.search_model_versions(f"name = '{name}' and tags.`{DIGEST}` = '{digest}'")
-    if not matches:
-        return None
-    first = min(matches, key=lambda v: int(v.version))
-    return Registered(str(first.version), str(first.tags[MODEL]))
+    first = min(matches, key=lambda v: int(v.version), default=None)
+    return first and Registered(str(first.version), str(first.tags[MODEL]))
 
 
 def make_candidate(client: MlflowClient, name: str, version: str, since: float) -> None:

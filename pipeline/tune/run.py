@@ -67,9 +67,8 @@ def tune(
         if not ours:
             raise RootstockError(f"{directory}: another `rootstock tune` of this spec is running.")
         display.line(f"{spec.name}: training the original spec first")
-        start = pool.submit(train_unchanged, source).result()
-        objective = objective_for(spec, start.figures)
-        name = _name(spec, start.fingerprint)
+        fingerprint, base = pool.submit(train_unchanged, source).result()
+        objective, name = objective_for(spec, base), _name(spec, fingerprint)
         search = Search(directory / "trials.db", name, spec.tune, spec.seed)
         end = None if minutes is None else began + 60 * minutes
         done, trials = requeue_interrupted(search.open()), spec.tune.trials
@@ -84,7 +83,7 @@ def tune(
         outcomes = results(submit, range(done, trials), workers, end)
         for count, (_, outcome) in enumerate(outcomes, done + 1):
             display.line(f"{count} of {trials}: {_describe(outcome)}")
-    result = SearchResult(spec, objective, start.figures, finished_trials(search.open()))
+    result = SearchResult(spec, objective, base, finished_trials(search.open()))
     _write(result, source, directory)
     record(result, directory, search.name)
     return directory

@@ -28,14 +28,6 @@ from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST, Search, as_over
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A finished training. fingerprint: of the trial, so of the spec and its data."""
-
-    fingerprint: str
-    figures: TrialFigures
-
-
-@dataclass(frozen=True)
 class Outcome:
     """How a trial ended. gain: None if it was pruned or failed, for the reason `reason`."""
 
@@ -65,14 +57,18 @@ class Pruning(Tracker):
                 raise optuna.TrialPruned(f"pruned after epoch {event.step + 1}")
 
 
-def train_unchanged(source: SpecSource) -> Trained:
+def train_unchanged(source: SpecSource) -> tuple[str, TrialFigures]:
+    """Train the original spec; see `train_spec`."""
     spec = source.spec()
     with Runner(Store(Path(spec.store)), display=Quiet()) as runner:
         return train_spec(spec, runner, runner)
 
 
-def train_spec(spec: Spec, data: Runner, runner: Runner) -> Trained:
+def train_spec(spec: Spec, data: Runner, runner: Runner) -> tuple[str, TrialFigures]:
     """Run the data stages, then train and evaluate one model of all tasks.
+
+    Returns:
+        The fingerprint of the trial, so of the spec and its data, and the trial's figures.
 
     Raises:
         RootstockError: the spec does not fit its data, or names something that does not exist.
@@ -83,7 +79,7 @@ def train_spec(spec: Spec, data: Runner, runner: Runner) -> Trained:
     recipe = model_recipe(PlannedArm("tune", spec, (), (model,)), model, spec.training, spec.seed)
     stage = Trial(recipe=recipe, drawn_by=next(iter(spec.tasks.values())))
     figures = load_figures(runner(stage, inputs).result)
-    return Trained(identify(stage, inputs).fingerprint, figures)
+    return identify(stage, inputs).fingerprint, figures
 
 
 def attempt(source: SpecSource, search: Search, objective: Objective, number: int) -> Outcome:
@@ -105,7 +101,7 @@ def attempt(source: SpecSource, search: Search, objective: Objective, number: in
             Runner(store, display=Quiet()) as data,
             Runner(store, tracker=Pruning(trial, objective), display=Quiet()) as runner,
         ):
-            figures = train_spec(spec, data, runner).figures
+            _, figures = train_spec(spec, data, runner)
     except optuna.TrialPruned as e:
         study.tell(trial, state=TrialState.PRUNED)
         return Outcome(overrides, None, 0.0, str(e))

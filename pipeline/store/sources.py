@@ -30,8 +30,7 @@ from models.inputs.base import Input
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_PARTY = ("components", "models", "serving", "pipeline")
 DATA_SUFFIXES = (".css", ".jinja")
-CALLS = ("part", "choice", "methods")
-DISCOVERY = "models.discovery"
+CALLS = frozenset({"models.discovery.part", "models.discovery.choice", "models.discovery.methods"})
 
 
 @dataclass(frozen=True)
@@ -154,13 +153,11 @@ def parse_module(name: str, file: Path) -> Module:
         ValueError: a call in `CALLS` does not name its package literally.
     """
     code = file.read_bytes()
-    data = b"".join(f.read_bytes() for f in _data_beside(file))
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     imports: set[str] = set()
     names: dict[str, str] = {}
-    calls: list[tuple[ast.Call, str]] = []
-    classes: dict[str, list[ast.expr]] = {}
-    for node, inside in _nodes_that_run(ast.parse(code)):
+    statements = list(_statements(ast.parse(code), ""))
+    for node, _ in statements:
         if isinstance(node, ast.Import):
             imports.update(a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -170,64 +167,85 @@ def parse_module(name: str, file: Path) -> Module:
             imports.add(base)
             imports.update(f"{base}.{a.name}" for a in node.names)
             names |= {a.asname or a.name: f"{base}.{a.name}" for a in node.names}
-        elif isinstance(node, ast.Call):
-            calls.append((node, inside))
-        elif isinstance(node, ast.ClassDef):
-            classes[node.name] = node.bases
 
     def qualified(expression: ast.expr, inside: str = "") -> str:
         """The qualified name of a class in `Base`, `Base[T]` or, inside of a class, `cls`."""
         if isinstance(expression, ast.Subscript):
             expression = expression.value
-        text = ast.unparse(expression)
+        text = expression.id if isinstance(expression, ast.Name) else ast.unparse(expression)
         return names.get(text, f"{name}.{inside if text == 'cls' else text}")
 
     def discovery_calls() -> Iterator[Call]:
-        for node, inside in calls:
-            function = names.get(node.func.id, "") if isinstance(node.func, ast.Name) else ""
-            where, _, function = function.rpartition(".")
-            if where == DISCOVERY and function in CALLS:
-                package, base = node.args[:2]
-                if not isinstance(package, ast.Constant):
-                    raise ValueError(
-                        f"{name}, line {node.lineno}: {ast.unparse(node)} must name its package"
-                        " literally, because fingerprints read it there."
-                    )
-                yield Call(function, str(package.value), qualified(base, inside))
+        for node, inside in _calls(statements):
+            package, base = [*node.args, None, None][:2]
+            if names.get(ast.unparse(node.func)) not in CALLS:
+                continue
+            if not isinstance(package, ast.Constant) or base is None:
+                raise ValueError(
+                    f"{name}, line {node.lineno}: {ast.unparse(node)} must name its package"
+                    " literally, because fingerprints read it there."
+                )
+            function = names[ast.unparse(node.func)].rpartition(".")[2]
+            yield Call(function, str(package.value), qualified(base, inside))
 
+    classes = [node for node, _ in statements if isinstance(node, ast.ClassDef)]
+    data = b"".join(f.read_bytes() for f in _data_files(file.parent).get(file.stem, ()))
     return Module(
         hashlib.sha256(code + data).hexdigest(),
         tuple(sorted(m for m in imports if _first_party(m))),
-        tuple(discovery_calls()),
-        {c: tuple(qualified(b) for b in bases) for c, bases in classes.items()},
+        tuple(discovery_calls()) if CALLS.intersection(names.values()) else (),
+        {c.name: tuple(qualified(b) for b in c.bases) for c in classes},
     )
 
 
-def _data_beside(file: Path) -> list[Path]:
-    """Templates and style sheets with the name of a module: `pages.css` for `pages.py`."""
-    return sorted(f for f in file.parent.glob(f"{file.stem}.*") if f.suffix in DATA_SUFFIXES)
+def _statements(parent: ast.AST, inside: str) -> Iterator[tuple[ast.AST, str]]:
+    """All statements except those under `if TYPE_CHECKING:`, with the name of the class around."""
+    children = ast.iter_child_nodes(parent)
+    if isinstance(parent, ast.If) and ast.unparse(parent.test).endswith("TYPE_CHECKING"):
+        children = iter(parent.orelse)
+    for child in children:
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield child, inside
+            yield from _statements(child, child.name if isinstance(child, ast.ClassDef) else inside)
 
 
-def _nodes_that_run(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
-    """All nodes except those under `if TYPE_CHECKING:`, with the name of the enclosing class."""
-    waiting = [(tree, "")]
-    while waiting:
-        node, inside = waiting.pop()
-        yield node, inside
-        if isinstance(node, ast.ClassDef):
-            inside = node.name
-        only_types = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-        children = node.orelse if only_types else ast.iter_child_nodes(node)  # type: ignore[attr-defined]
-        waiting += [(child, inside) for child in children]
+def _calls(statements: Iterable[tuple[ast.AST, str]]) -> Iterator[tuple[ast.Call, str]]:
+    """All calls in the expressions of statements, with the name of the class around."""
+    for statement, inside in statements:
+        for child in ast.iter_child_nodes(statement):
+            if not isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+                calls = (node for node in ast.walk(child) if isinstance(node, ast.Call))
+                yield from ((call, inside) for call in calls)
+
+
+@cache
+def _data_files(directory: Path) -> Mapping[str, list[Path]]:
+    """Templates and style sheets by the name of their module: `pages.css` for `pages.py`."""
+    files: dict[str, list[Path]] = {}
+    for file in sorted(directory.iterdir()):
+        if file.suffix in DATA_SUFFIXES:
+            files.setdefault(file.name.partition(".")[0], []).append(file)
+    return files
 
 
 def file_of(module: str) -> Path | None:
     """The source file of a first-party module; None for other names, such as those of classes."""
-    path = ROOT.joinpath(*module.split("."))
+    return _file_in(ROOT, module)
+
+
+@cache
+def _file_in(root: Path, module: str) -> Path | None:
+    path = root.joinpath(*module.split("."))
     for file in (path.with_suffix(".py"), path / "__init__.py"):
         if file.is_file():
             return file
     return None
+
+
+def forget() -> None:
+    """Forget what was read, because source files have changed."""
+    for function in (sources, parse_module, _data_files, _file_in):
+        function.cache_clear()
 
 
 def _first_party(module: str) -> bool:

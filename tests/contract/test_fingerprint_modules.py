@@ -9,6 +9,7 @@ runs the stage again for everyone. After an intended change, write the file agai
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,13 @@ def test_packages_of_discovery_are_named_literally(module: str) -> None:
     with pytest.raises(ValueError, match="must name its package literally"):
         parse_module(module, file)
     assert not any(module in modules_of(cls) for cls in stage_classes())
+
+
+def test_functions_of_discovery_are_imported_by_name() -> None:
+    """Otherwise their calls could not be told from others by reading one module."""
+    form = re.compile(r"import models\.discovery|from models import .*\bdiscovery\b")
+    sources_of = (f for package in FIRST_PARTY for f in (ROOT / package).rglob("*.py"))
+    assert [f for f in sources_of if form.search(f.read_text())] == []
 
 
 CHECKS = ("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "TaskStatisticsGen")

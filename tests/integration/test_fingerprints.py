@@ -35,14 +35,9 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             sources.ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__")
         )
     monkeypatch.setattr(sources, "ROOT", tree)
-    forget()
+    sources.forget()
     yield tree
-    forget()
-
-
-def forget() -> None:
-    sources.sources.cache_clear()
-    sources.parse_module.cache_clear()
+    sources.forget()
 
 
 @dataclass
@@ -57,7 +52,7 @@ class Kept(LineDisplay):
 
 def run_to_export(project: Path) -> dict[str, str]:
     """Run all stages up to the Exporter; what `--explain` says of each that runs, by its name."""
-    forget()
+    sources.forget()
     spec, _ = load_spec(project / "spec.yaml", ["training.epochs=1"])
     display = Kept()
     with Runner(Store(project / "store"), display=display, explain=True) as run:

@@ -24,8 +24,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
             file = tmp_path / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-        sources.cache_clear()
-        reading.parse_module.cache_clear()
+        reading.forget()
 
     write({})
     yield write

@@ -1,15 +1,16 @@
-"""Writing shards of examples, which are Parquet files."""
+"""Reading and writing shards of examples, which are Parquet files."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from components.data.arrow import pa, pq
 from components.data.atomic import new_beside
 
+BATCH_ROWS = 1024
 GROUP_ROWS = 1 << 16
 GROUP_BYTES = 1 << 25
 
@@ -28,6 +29,12 @@ def batches_of(shard: Path) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(shard) as file:
         for group in range(file.num_row_groups):
             yield from file.read_row_group(group).to_batches()
+
+
+def small_batches(shard: Path, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of a shard, `BATCH_ROWS` rows at a time."""
+    with pq.ParquetFile(shard) as file:
+        yield from file.iter_batches(BATCH_ROWS, columns=list(dict.fromkeys(columns)))
 
 
 class ShardWriter:

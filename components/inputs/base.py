@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-import pyarrow as pa
-
+from components.data.arrow import pa, pd
 from components.data.casting import numbers, texts
 from components.errors import RootstockError
 from components.statistics.column_statistics import (
@@ -16,9 +15,6 @@ from components.statistics.column_statistics import (
 )
 from models.discovery import methods, part
 from models.inputs.base import Input
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 I = TypeVar("I", bound=Input)  # noqa: E741
 SpecPart = dict[str, Any]
@@ -70,8 +66,6 @@ class InputKind(Generic[I]):
         `<input>.<index>`. By default one column: float64, NaN where missing, or strings, "" where
         missing.
         """
-        import pandas as pd
-
         if spec.raw == "number":
             return pd.DataFrame({spec.name: numbers(column)})
         return texts(column).fill_null("").to_pandas().to_frame(spec.name)  # type: ignore[no-any-return]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
-
+from components.data.arrow import pa
 from components.inputs.base import InputKind, SpecPart, holds
 from components.inputs.strings import identifies_rows, is_string, looks_like
 from components.statistics.column_statistics import ColumnStatistics, NumericColumn, StringColumn

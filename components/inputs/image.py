@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import io
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pyarrow as pa
-
-from components.data.arrow import np
+from components.data.arrow import np, pa, pd
 from components.inputs.base import InputKind, SpecPart, holds
 from components.statistics.column_statistics import ColumnStatistics, ImageColumn
 from models.inputs.image import ImageInput
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_PIXELS = 224
 """Longest side that is guessed."""
@@ -52,7 +47,6 @@ class ImageKind(InputKind[ImageInput]):
 
     def baseline_columns(self, spec: ImageInput, column: pa.ChunkedArray) -> pd.DataFrame:
         """Pixels, 0 to 1."""
-        import pandas as pd
         from PIL import Image
 
         mode, size = "L" if spec.channels == 1 else "RGB", (spec.width, spec.height)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-import pyarrow as pa
-
+from components.data.arrow import pa
 from components.data.casting import is_number
 from components.inputs.base import InputKind, SpecPart
 from components.inputs.strings import identifies_rows

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-import pyarrow as pa
-import pyarrow.compute as pc
+from components.data.arrow import pa, pc
 
 SENTENCE_WORDS = 4
 """Texts have at least this many words on average."""

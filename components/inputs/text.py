@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-
+from components.data.arrow import pa
 from components.inputs.base import InputKind, SpecPart, holds
 from components.inputs.strings import is_string, looks_like
 from components.statistics.column_statistics import ColumnStatistics, TextColumn

@@ -10,10 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from typing import Self, TypedDict
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from components.data.arrow import np, pa, pc
 from components.data.casting import numbers, texts
 from components.statistics import column_statistics as columns
 from components.statistics.sketches import (

@@ -12,10 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from components.data.arrow import np, pa, pc
 from components.statistics.column_statistics import Range
 
 if TYPE_CHECKING:

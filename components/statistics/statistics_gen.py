@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.artifacts import Examples, Statistics
 from components.beam.map_units import map_units
@@ -13,10 +12,8 @@ from components.data.arrow import pa, pq
 from components.data.shards import batches_of
 from components.data.slices import Slice, masks
 from components.stage import Context, Stage
+from components.statistics.accumulators import Accumulator, accumulator
 from components.statistics.column_statistics import SplitStatistics, save_statistics
-
-if TYPE_CHECKING:
-    from components.statistics.accumulators import Accumulator
 
 
 @dataclass(frozen=True)
@@ -50,17 +47,19 @@ class StatisticsGen(Stage[StatisticsGenInputs, StatisticsGenOutputs]):
         work = partial(shard_statistics, images=self.images, texts=self.texts, slices=self.slices)
         parts = map_units("statistics", [file for _, file in shards], work, context)
 
-        merged: dict[str, dict[str, list[Accumulator]]] = {split: {} for split in splits}
+        merged: dict[tuple[int, str], list[Accumulator]] = {}
         for (split, _), part in zip(shards, parts, strict=True):
-            _merge(merged[split], part)
+            for name, columns in part.items():
+                total = merged.setdefault((splits.index(split), name), columns)
+                if total is not columns:
+                    for column, other in zip(total, columns, strict=True):
+                        column.merge(other)
         result = []
-        for split in splits:
-            for name in sorted(merged[split]):
-                columns = {a.name: a.result() for a in merged[split][name]}
-                first = merged[split][name][0]
-                rows = first.present + first.missing
-                label = f"{split}: {name}" if name else split
-                result.append(SplitStatistics(name=label, rows=rows, columns=columns))
+        for (index, name), columns in sorted(merged.items()):
+            label = f"{splits[index]}: {name}" if name else splits[index]
+            rows = columns[0].present + columns[0].missing
+            by_name = {column.name: column.result() for column in columns}
+            result.append(SplitStatistics(name=label, rows=rows, columns=by_name))
         directory = context.output / "statistics"
         directory.mkdir()
         save_statistics(tuple(result), directory)
@@ -88,7 +87,6 @@ def shard_statistics(
     Raises:
         RootstockError: a column of a slice is missing, or has too many values.
     """
-    from components.statistics.accumulators import accumulator
 
     def accumulators() -> list[Accumulator]:
         return [accumulator(f, f.name in images, f.name in texts) for f in schema]
@@ -103,10 +101,3 @@ def shard_statistics(
             for column, array in zip(columns, part.columns, strict=True):
                 column.add(array)
     return by_slice
-
-
-def _merge(merged: dict[str, list[Accumulator]], part: dict[str, list[Accumulator]]) -> None:
-    for name, columns in part.items():
-        for mine, other in zip(merged.setdefault(name, columns), columns, strict=True):
-            if mine is not other:
-                mine.merge(other)

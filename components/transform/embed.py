@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.artifacts import Batches, Preprocessing, SourceFiles
+from components.beam.map_units import hand_over, map_units
+from components.data.arrow import np
 from components.data.atomic import replacing
 from components.errors import RootstockError
 from components.stage import Context, Stage
+from components.transform import batches as stored
 from components.transform.preprocessing_file import load_preprocessing
 from models.inputs.base import Feature
 from models.inputs.representation import REPRESENTATION, Representation
+from models.lazy import keras, tf
 from models.trunks.base import Trunk, TrunkError
-
-if TYPE_CHECKING:
-    import numpy as np
 
 SPLITS = ("train", "val")
 """The splits that the Trainer reads. The Evaluator runs the whole served graph instead."""
@@ -60,13 +60,9 @@ class Embed(Stage[EmbedInputs, EmbedOutputs]):
         Raises:
             RootstockError: the trunk cannot be built.
         """
-        from components.beam.map_units import hand_over, map_units
-        from components.transform.batches import stored_representation
-
         done = context.scratch / "embeddings"
-        encoder = Encoder(
-            str(context.scratch), self.trunk, load_preprocessing(inputs.preprocessing)
-        )
+        features = load_preprocessing(inputs.preprocessing)
+        encoder = Encoder(str(context.scratch), self.trunk, features)
         units = list(_units(inputs.batches, done))
         for split in SPLITS:
             (done / split).mkdir(parents=True, exist_ok=True)
@@ -79,7 +75,7 @@ class Embed(Stage[EmbedInputs, EmbedOutputs]):
         embeddings = Batches(context.output / "embeddings")
         hand_over("embed", done, embeddings.path, context)
         context.observer.figure("rows", sum(rows))
-        context.observer.figure("width", stored_representation(embeddings).width)
+        context.observer.figure("width", stored.stored_representation(embeddings).width)
         return EmbedOutputs(embeddings)
 
 
@@ -103,11 +99,9 @@ class Encoder:
 
 
 def _units(batches: Batches, done: Path) -> Iterator[Unit]:
-    from components.transform.batches import num_rows, shards
-
     for split in SPLITS:
-        for source in shards(batches, split):
-            total = num_rows(source)
+        for source in stored.shards(batches, split):
+            total = stored.num_rows(source)
             for start in range(0, total, UNIT_ROWS):
                 target = done / split / f"{source.stem}-{start // UNIT_ROWS:06d}.arrow"
                 yield Unit(source, start, min(start + UNIT_ROWS, total), target)
@@ -118,21 +112,17 @@ def embed_unit(index: int, unit: Unit, *, encoder: Encoder) -> None:
 
     Rows are sorted by length, so that a trunk that trims padding computes little of it.
     """
-    import numpy as np
-
-    from components.transform.batches import read_shard, token_counts, write_shard
-
     encode = _built(encoder)
-    shard = read_shard(unit.source, encoder.features)
+    shard = stored.read_shard(unit.source, encoder.features)
     columns = {name: values[unit.start : unit.stop] for name, values in shard.items()}
-    order = np.argsort(token_counts(columns, encoder.features), kind="stable")
+    order = np.argsort(stored.token_counts(columns, encoder.features), kind="stable")
     parts = np.array_split(order, -(-len(order) // BATCH_ROWS))
     encoded = np.concatenate([encode({n: v[p] for n, v in columns.items()}) for p in parts])
     representation = np.empty_like(encoded)
     representation[order] = encoded
-    stored = Representation(width=representation.shape[1])
+    column = Representation(width=representation.shape[1])
     with replacing(unit.target) as new:
-        write_shard(new, {REPRESENTATION: representation}, (stored,))
+        stored.write_shard(new, {REPRESENTATION: representation}, (column,))
 
 
 @lru_cache(maxsize=1)
@@ -142,10 +132,6 @@ def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]
     Raises:
         RootstockError: the trunk cannot be built.
     """
-    import tensorflow as tf
-
-    from models.lazy import keras
-
     keras.utils.set_random_seed(0)  # for weights that the trunk's files lack
     try:
         trunk = encoder.trunk.build(encoder.features)

@@ -5,22 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from components.artifacts import Batches, Examples, Preprocessing, SourceFiles, Statistics
+from components.beam.map_units import hand_over, map_units
+from components.data.arrow import np, pa
 from components.data.atomic import replacing
+from components.data.raw import raw_inputs
+from components.data.shards import small_batches
 from components.errors import RootstockError
 from components.stage import Context, Stage
 from components.statistics.column_statistics import load_statistics
+from components.transform.batches import write_shard
 from components.transform.fit_features import fit_features
 from components.transform.preprocessing_file import load_preprocessing, save_preprocessing
 from models.inputs.base import Feature, Input
 from models.inputs.encodings import Reading, Words
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-BATCH_ROWS = 1024
+from models.lazy import tf
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,6 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
     reading: Reading = field(default_factory=Words)
 
     def run(self, inputs: TransformInputs, context: Context) -> TransformOutputs:
-        from components.beam.map_units import hand_over, map_units
-
         examples = inputs.examples
         train = load_statistics(inputs.statistics)["train"]
         fitted = context.scratch / "preprocessing"
@@ -92,79 +91,57 @@ def transform_shard(
     index: int, item: tuple[str, Path, Path], *, features: tuple[Feature, ...]
 ) -> int:
     """Preprocess one shard of examples into one file of batches, and return its number of rows."""
-    import numpy as np
-    import pyarrow.parquet as pq
-
-    from components.transform.batches import write_shard
-
     split, source, target = item
-    apply = _preprocessing(features)
-    columns: dict[str, list[Any]] = {f.name: [] for f in features}
+    columns: dict[str, list[np.ndarray]] = {f.name: [] for f in features}
     rows = 0
-    with pq.ParquetFile(source) as shard:
-        names = list(dict.fromkeys(f.column for f in features))
-        for batch in shard.iter_batches(BATCH_ROWS, columns=names):
-            place = f"{split}, shard {source.stem}"
-            preprocessed = _applied(apply, batch, features, place, rows)
-            _check_rows(preprocessed, features, place, rows)
-            for name, values in preprocessed.items():
-                columns[name].append(values)
-            rows += batch.num_rows
+    for batch in small_batches(source, (f.column for f in features)):
+        place = f"examples, {split}, shard {source.stem}"
+        for name, values in _preprocessed(batch, features, place, rows).items():
+            columns[name].append(values)
+        rows += batch.num_rows
     with replacing(target) as new:
         write_shard(new, {name: np.concatenate(parts) for name, parts in columns.items()}, features)
     return rows
 
 
-def _applied(
-    apply: Any, batch: pa.RecordBatch, features: tuple[Feature, ...], place: str, before: int
-) -> dict[str, Any]:
+def _preprocessed(
+    batch: pa.RecordBatch, features: tuple[Feature, ...], place: str, before: int
+) -> dict[str, np.ndarray]:
     """Preprocessed arrays of a batch.
 
     before: rows of the shard before the batch.
 
     Raises:
-        RootstockError: TensorFlow cannot decode an image that passed ExampleGen; the message names
-            the row.
+        RootstockError: TensorFlow cannot decode an image that passed ExampleGen, or the values are
+            such that no model can learn from them; the message names the row.
     """
-    import tensorflow as tf
+    apply = _function(features)
 
-    from components.data.raw import raw_inputs
-
-    def applied(rows: pa.RecordBatch) -> dict[str, Any]:
+    def applied(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
         raw = raw_inputs(rows, features)
         tensors = {f.name: tf.constant(raw[f.name], f.raw_dtype) for f in features}
         return {name: value.numpy() for name, value in apply(tensors).items()}
 
     try:
-        return applied(batch)
+        columns = applied(batch)
     except tf.errors.InvalidArgumentError as whole:
         for row in range(batch.num_rows):
             try:
                 applied(batch.slice(row, 1))
             except tf.errors.InvalidArgumentError as e:
-                raise RootstockError(
-                    f"examples, {place}, row {before + row}: TensorFlow cannot preprocess it:"
-                    f" {e.message}"
-                ) from e
-        raise RootstockError(f"examples, {place}: {whole.message}") from whole
-
-
-def _check_rows(
-    columns: dict[str, Any], features: tuple[Feature, ...], place: str, before: int
-) -> None:
+                problem = f"TensorFlow cannot preprocess it: {e.message}"
+                raise RootstockError(f"{place}, row {before + row}: {problem}") from e
+        raise RootstockError(f"{place}: {whole.message}") from whole
     for f in features:
         if (invalid := f.invalid_row(columns[f.name])) is not None:
             row, problem = invalid
-            raise RootstockError(
-                f"examples, {place}, row {before + row}: inputs.{f.name}: {problem}"
-            )
+            raise RootstockError(f"{place}, row {before + row}: inputs.{f.name}: {problem}")
+    return columns
 
 
 @lru_cache(maxsize=2)
-def _preprocessing(features: tuple[Feature, ...]) -> Any:
+def _function(features: tuple[Feature, ...]) -> Any:
     """The preprocessing as a traced function, built once per process."""
-    import tensorflow as tf
-
     from models.inputs.layers.preprocessing import Preprocessing
 
     module = Preprocessing(features)

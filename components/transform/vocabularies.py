@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.artifacts import Examples
+from components.beam.map_units import map_units
+from components.data.arrow import pa, pc
+from components.data.casting import texts
+from components.data.shards import small_batches
 from components.stage import Context
+from components.statistics.sketches import CountedValues
 from components.transform.fit.base import CleanedColumn
-
-if TYPE_CHECKING:
-    from components.statistics.sketches import CountedValues
-
-BATCH_ROWS = 1024
 
 
 def vocabularies(
     examples: Examples, columns: Iterable[CleanedColumn], context: Context
 ) -> dict[CleanedColumn, tuple[str, ...]]:
     """The words of each column: most frequent in the training split first, then by word."""
-    from components.beam.map_units import map_units
-
     distinct = tuple(dict.fromkeys(columns))
     if not distinct:
         return {}
@@ -39,24 +36,16 @@ def count_words(
     index: int, file: Path, *, columns: tuple[CleanedColumn, ...]
 ) -> dict[CleanedColumn, CountedValues]:
     """Words of text columns in one shard, cleaned and split as the served graph does it."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    from components.data.casting import texts
-    from components.statistics.sketches import CountedValues
     from models.inputs.layers.cleaning import clean_text
     from models.inputs.layers.text import split_words
 
     counted = {column: CountedValues(limit=1 << 31) for column in columns}
-    with pq.ParquetFile(file) as shard:
-        names = list(dict.fromkeys(column for column, _ in columns))
-        for batch in shard.iter_batches(BATCH_ROWS, columns=names):
-            for (column, cleaning), values in counted.items():
-                text = pc.fill_null(texts(batch.column(column)), "")
-                cleaned = clean_text(text.to_numpy(zero_copy_only=False), cleaning)
-                words = split_words(cleaned).flat_values.numpy()
-                values.add(pa.array(words, pa.binary()))
+    for batch in small_batches(file, (column for column, _ in columns)):
+        for (column, cleaning), values in counted.items():
+            text = pc.fill_null(texts(batch.column(column)), "")
+            cleaned = clean_text(text.to_numpy(zero_copy_only=False), cleaning)
+            words = split_words(cleaned).flat_values.numpy()
+            values.add(pa.array(words, pa.binary()))
     return counted
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from models.config import STRICT
 from models.discovery import part
 from models.inputs.base import Feature
-from models.lazy import keras
+from models.lazy import Tensor, keras
 from models.trunks.base import Trunk, TrunkError, keras_input
 from models.trunks.encoders.base import FeatureEncoder
 from models.trunks.encoders.column_mlp import Column, ColumnMlp
@@ -37,7 +37,7 @@ class Scratch(Trunk):
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         layers = keras.layers
         inputs = {f.name: keras_input(f) for f in features}
-        encoded: list[keras.KerasTensor] = []
+        encoded: list[Tensor] = []
         columns: list[Column] = []
         for feature in features:
             x = _encoder_of(feature).encode(feature, inputs[feature.name], self)

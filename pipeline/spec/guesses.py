@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from components.data.arrow import pa, pc
 from components.data.casting import texts
 from components.errors import RootstockError
 from components.inputs.base import all_kinds

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from components.data.arrow import np, pq
+from components.data.arrow import np
 from components.data.raw import raw_inputs
+from components.data.shards import small_batches
 from components.errors import RootstockError
 from components.transform.fit.base import InputFit, TrainingColumn
 from models.inputs.layer import LayerFeature, LayerInput
-
-BATCH_ROWS = 1024
 
 
 class LayerFit(InputFit[LayerInput]):
@@ -24,10 +23,9 @@ class LayerFit(InputFit[LayerInput]):
 
         def values() -> Iterator[np.ndarray]:
             for file in training.examples.shards("train"):
-                with pq.ParquetFile(file) as shard:
-                    for batch in shard.iter_batches(BATCH_ROWS, columns=[spec.column]):
-                        raw = raw_inputs(batch, [spec])[spec.name]
-                        yield raw[raw == raw if spec.reads == "number" else raw != ""]
+                for batch in small_batches(file, [spec.column]):
+                    raw = raw_inputs(batch, [spec])[spec.name]
+                    yield raw[raw == raw if spec.reads == "number" else raw != ""]
 
         try:
             return layer_feature(spec, values)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Generic, Protocol, TypeVar
 
 from models.inputs.base import Feature
-from models.lazy import keras
+from models.lazy import Tensor
 from models.trunks.encoders.column_mlp import Column
 from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.encoders.text_encoder import TextEncoder
@@ -28,9 +28,7 @@ class FeatureEncoder(ABC, Generic[F]):
     """The subclass of a kind lies in the module of that name in `models.trunks.encoders`."""
 
     @abstractmethod
-    def encode(
-        self, feature: F, x: keras.KerasTensor, encoders: Encoders
-    ) -> keras.KerasTensor | Column:
+    def encode(self, feature: F, x: Tensor, encoders: Encoders) -> Tensor | Column:
         """[batch, width] of a preprocessed feature; or a column, which is encoded together with all
         other columns.
         """

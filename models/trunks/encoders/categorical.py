@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.inputs.categorical import CategoricalFeature
-from models.lazy import keras
+from models.lazy import Tensor
 from models.trunks.encoders.base import Encoders, FeatureEncoder
 from models.trunks.encoders.column_mlp import Column
 
@@ -11,7 +11,5 @@ from models.trunks.encoders.column_mlp import Column
 class CategoricalEncoder(FeatureEncoder[CategoricalFeature]):
     """Each id has a vector."""
 
-    def encode(
-        self, feature: CategoricalFeature, x: keras.KerasTensor, encoders: Encoders
-    ) -> Column:
+    def encode(self, feature: CategoricalFeature, x: Tensor, encoders: Encoders) -> Column:
         return Column(x, feature.ids)

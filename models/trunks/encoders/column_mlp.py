@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Column:
     `ids`.
     """
 
-    values: keras.KerasTensor
+    values: Tensor
     ids: int = 0
 
 
@@ -34,7 +34,7 @@ class ColumnMlp:
     embedding: Annotated[int, Field(ge=1)] = 16
     layers: tuple[Annotated[int, Field(ge=1)], ...] = (128,)
 
-    def encode(self, columns: Sequence[Column]) -> keras.KerasTensor:
+    def encode(self, columns: Sequence[Column]) -> Tensor:
         """From columns to [batch, width]: embedded ones first, then numbers, then vectors."""
         layers = keras.layers
         parts = [

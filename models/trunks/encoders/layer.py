@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.inputs.layer import LayerFeature
-from models.lazy import keras
+from models.lazy import Tensor
 from models.trunks.encoders.base import Encoders, FeatureEncoder
 from models.trunks.encoders.column_mlp import Column
 
@@ -11,5 +11,5 @@ from models.trunks.encoders.column_mlp import Column
 class LayerEncoder(FeatureEncoder[LayerFeature]):
     """The vectors are not embedded again."""
 
-    def encode(self, feature: LayerFeature, x: keras.KerasTensor, encoders: Encoders) -> Column:
+    def encode(self, feature: LayerFeature, x: Tensor, encoders: Encoders) -> Column:
         return Column(x)

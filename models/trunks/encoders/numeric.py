@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.inputs.numeric import NumericFeature
-from models.lazy import keras
+from models.lazy import Tensor
 from models.trunks.encoders.base import Encoders, FeatureEncoder
 from models.trunks.encoders.column_mlp import Column
 
@@ -11,5 +11,5 @@ from models.trunks.encoders.column_mlp import Column
 class NumericEncoder(FeatureEncoder[NumericFeature]):
     """A bin is a category."""
 
-    def encode(self, feature: NumericFeature, x: keras.KerasTensor, encoders: Encoders) -> Column:
+    def encode(self, feature: NumericFeature, x: Tensor, encoders: Encoders) -> Column:
         return Column(x, feature.ids)

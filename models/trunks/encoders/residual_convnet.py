@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
 LARGE = 64
 """Side from which the stem takes every other pixel."""
@@ -29,7 +29,7 @@ class ResidualConvnet:
     widths: tuple[Annotated[int, Field(ge=1)], ...] = (32, 64, 128)
     blocks: Annotated[int, Field(ge=1)] = 1
 
-    def encode(self, image: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    def encode(self, image: Tensor, name: str) -> Tensor:
         """From uint8 [batch, height, width, channels] to [batch, widths[-1]]."""
         layers = keras.layers
         side = min(image.shape[1:3])
@@ -46,7 +46,7 @@ class ResidualConvnet:
         return layers.GlobalAveragePooling2D(name=f"{name}.stage{len(self.widths) - 1}.mean")(x)
 
 
-def _block(x: keras.KerasTensor, width: int, stride: int, name: str) -> keras.KerasTensor:
+def _block(x: Tensor, width: int, stride: int, name: str) -> Tensor:
     """Two 3x3 convolutions beside a shortcut, each after normalisation and ReLU.
 
     The shortcut takes every other pixel before its 1x1 convolution, not by a stride of it, which is
@@ -64,9 +64,7 @@ def _block(x: keras.KerasTensor, width: int, stride: int, name: str) -> keras.Ke
     return keras.layers.Add(name=f"{name}_add")([x, active])
 
 
-def _convolution(
-    x: keras.KerasTensor, width: int, name: str, stride: int = 1, size: int = 3
-) -> keras.KerasTensor:
+def _convolution(x: Tensor, width: int, name: str, stride: int = 1, size: int = 3) -> Tensor:
     return keras.layers.Conv2D(
         width,
         size,
@@ -78,7 +76,7 @@ def _convolution(
     )(x)
 
 
-def _normalised(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+def _normalised(x: Tensor, name: str) -> Tensor:
     """Batch normalisation that follows the data within a short training run, and ReLU."""
     x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_scale")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x)

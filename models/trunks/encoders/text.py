@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from models.inputs.base import RESERVED
 from models.inputs.text import TextFeature
-from models.lazy import keras
+from models.lazy import Tensor
 from models.trunks.encoders.base import Encoders, FeatureEncoder
 
 
 class WordsEncoder(FeatureEncoder[TextFeature]):
     """By `scratch`'s `text`."""
 
-    def encode(
-        self, feature: TextFeature, x: keras.KerasTensor, encoders: Encoders
-    ) -> keras.KerasTensor:
+    def encode(self, feature: TextFeature, x: Tensor, encoders: Encoders) -> Tensor:
         return encoders.text.encode(x, RESERVED + len(feature.vocabulary), feature.name)

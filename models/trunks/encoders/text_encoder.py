@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from models.config import STRICT
-from models.lazy import keras
+from models.lazy import Tensor, keras
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class TextEncoder:
     filters: Annotated[int, Field(ge=1)] = 128
     window: Annotated[int, Field(ge=1)] = 3
 
-    def encode(self, words: keras.KerasTensor, vocabulary: int, name: str) -> keras.KerasTensor:
+    def encode(self, words: Tensor, vocabulary: int, name: str) -> Tensor:
         """From int32 [batch, length], ids below `vocabulary`, to [batch, embedding + filters].
 
         Padding (id 0) reaches neither the mean of embeddings nor the maximum of the convolution.

@@ -39,10 +39,8 @@ def digest_source(path: str, index: Path) -> str:
         RootstockError: no file matches.
     """
     base, files = _files(path)
-    seen = _remembered(base, files, path, index)
-    if list(seen) == [os.path.basename(path)]:
-        return seen[os.path.basename(path)]
-    return _combine(seen)
+    digests, name = _remembered(base, files, path, index), os.path.basename(path)
+    return digests[name] if list(digests) == [name] else _combine(digests)
 
 
 def digest_files(base: Path, files: Sequence[str], index: Path) -> str:
@@ -61,19 +59,15 @@ def _remembered(base: str, files: Sequence[str], path: str, index: Path) -> dict
     except (FileNotFoundError, ValueError):
         known = {}
     seen: dict[str, list[int | str]] = {}
-    changed = False
     for name in files:
         info = os.stat(os.path.join(base, name))
         stamp: list[int | str] = [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
-        old = known.get(name)
-        if old is not None and old[:4] == stamp:
-            seen[name] = old
-            continue
-        changed = True
-        digest = digest_file(Path(base, name))
-        settled = time.time_ns() - max(info.st_mtime_ns, info.st_ctime_ns) > RACY_NS
-        seen[name] = [*(stamp if settled else [-1, -1, -1, -1]), digest]
-    if changed or known.keys() != seen.keys():
+        seen[name] = known.get(name, [])
+        if seen[name][:4] != stamp:
+            digest = digest_file(Path(base, name))
+            settled = time.time_ns() - max(info.st_mtime_ns, info.st_ctime_ns) > RACY_NS
+            seen[name] = [*(stamp if settled else [-1, -1, -1, -1]), digest]
+    if known != seen:
         index.mkdir(parents=True, exist_ok=True)
         write_whole(index_file, json.dumps(seen))
     return {name: str(row[4]) for name, row in seen.items()}

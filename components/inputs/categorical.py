@@ -6,7 +6,7 @@ from typing import Any
 
 from components.data.arrow import pa
 from components.inputs.base import InputKind, SpecPart, holds
-from components.inputs.strings import identifies_rows, is_string, looks_like
+from components.inputs.strings import identifies_rows, looks_like
 from components.statistics.column_statistics import ColumnStatistics, NumericColumn, StringColumn
 from models.inputs.categorical import CategoricalInput
 
@@ -37,7 +37,7 @@ class CategoricalKind(InputKind[CategoricalInput]):
         return spec.buckets is None and spec.part is None
 
     def guess(self, name: str, column: pa.ChunkedArray) -> SpecPart | str | None:
-        likeness = looks_like(column) if is_string(column) else None
+        likeness = looks_like(column)
         if likeness == "dates":
             return {"kind": "categorical", "part": "month"}
         if likeness != "words":

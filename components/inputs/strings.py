@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from components.data.arrow import pa, pc
 
 SENTENCE_WORDS = 4
 """Texts have at least this many words on average."""
-_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ].*)?")
+_DATE = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ].*)?$"
 
 
-def is_string(column: pa.ChunkedArray) -> bool:
-    """Whether its Arrow type is one of strings."""
-    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
-
-
-def looks_like(column: pa.ChunkedArray) -> Literal["dates", "sentences", "words"]:
-    """What most of the strings are."""
+def looks_like(column: pa.ChunkedArray) -> Literal["dates", "sentences", "words"] | None:
+    """What most of the strings are; None if the values are no strings."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return None
     values = column.drop_null()
-    dates = pc.match_substring_regex(values, f"^{_DATE.pattern}$")
+    dates = pc.match_substring_regex(values, _DATE)
     if pc.mean(dates).as_py() > 0.9:
         return "dates"
     words = pc.mean(pc.count_substring_regex(values, r"\S+")).as_py()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from components.data.arrow import pa
 from components.inputs.base import InputKind, SpecPart, holds
-from components.inputs.strings import is_string, looks_like
+from components.inputs.strings import looks_like
 from components.statistics.column_statistics import ColumnStatistics, TextColumn
 from models.inputs.text import TextInput
 
@@ -18,5 +18,4 @@ class TextKind(InputKind[TextInput]):
         return "" if isinstance(column, TextColumn) else f"{holds(spec, column)}. Expected text."
 
     def guess(self, name: str, column: pa.ChunkedArray) -> SpecPart | str | None:
-        is_text = is_string(column) and looks_like(column) == "sentences"
-        return {"kind": "text"} if is_text else None
+        return {"kind": "text"} if looks_like(column) == "sentences" else None

@@ -93,17 +93,15 @@ def _joined(
 def read_shard(file: Path, features: tuple[Stored, ...]) -> dict[str, np.ndarray]:
     """Views of one memory-mapped file, which holds one record batch."""
     with pa.memory_map(str(file)) as mapped:
-        reader = pa.ipc.open_file(mapped)
-        batch = reader.get_batch(0)
+        batch = pa.ipc.open_file(mapped).get_batch(0)
     columns = {}
     for feature in features:
-        shape, dtype = feature.shape, row_dtype(feature)
         column = batch.column(feature.name)
         if feature.dtype == "string":
             columns[feature.name] = column.to_numpy(zero_copy_only=False)
-            continue
-        values = np.frombuffer(column.buffers()[-1], dtype)
-        columns[feature.name] = values.reshape(len(column), *shape)
+        else:
+            values = np.frombuffer(column.buffers()[-1], row_dtype(feature))
+            columns[feature.name] = values.reshape(len(column), *feature.shape)
     return columns
 
 
@@ -115,16 +113,13 @@ def write_shard(file: Path, columns: dict[str, np.ndarray], features: tuple[Stor
             arrays.append(pa.array(columns[feature.name], pa.large_binary()))
             continue
         values = np.ascontiguousarray(columns[feature.name], row_dtype(feature))
-        flat = pa.array(values.reshape(-1))
-        size = int(np.prod(feature.shape))
-        arrays.append(flat if size == 1 and not feature.shape else _fixed(flat, size))
+        column = pa.array(values.reshape(-1))
+        if feature.shape:
+            column = pa.FixedSizeListArray.from_arrays(column, int(np.prod(feature.shape)))
+        arrays.append(column)
     batch = pa.RecordBatch.from_arrays(arrays, [f.name for f in features])
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
-
-
-def _fixed(values: pa.Array, size: int) -> pa.Array:
-    return pa.FixedSizeListArray.from_arrays(values, size)
 
 
 def row_dtype(feature: Stored) -> np.dtype:

@@ -11,9 +11,9 @@ arrive as [batch] strings or float32 numbers; a missing string is "", a missing 
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from inspect import isabstract
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import GetCoreSchemaHandler
@@ -70,8 +70,7 @@ class Input(ABC):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Pydantic reads `Input` as the union of all kinds, and a kind as itself."""
-        abstract = inspect.isabstract(cls)
-        return handler(choice("models.inputs", Input, "kind") if abstract else source)
+        return handler(choice("models.inputs", Input, "kind") if isabstract(cls) else source)
 
 
 class Stored(ABC):
@@ -128,8 +127,7 @@ class Feature(Stored):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Pydantic reads `Feature` as the union of all kinds, and a kind as itself."""
-        abstract = inspect.isabstract(cls)
-        return handler(choice("models.inputs", Feature, "kind") if abstract else source)
+        return handler(choice("models.inputs", Feature, "kind") if isabstract(cls) else source)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,9 +60,5 @@ def _sample(column: pa.ChunkedArray) -> LabelSample:
         shape="numbers" if floats or pa.types.is_integer(kind) else "text",
         rows=rows,
         counts=counts,
-        fractions=floats and not _whole(column),
+        fractions=floats and not pc.all(pc.equal(pc.floor(column), column)).as_py(),
     )
-
-
-def _whole(column: pa.ChunkedArray) -> bool:
-    return bool(pc.all(pc.equal(pc.floor(column), column)).as_py())

@@ -7,13 +7,7 @@ from models.inputs.image import ImageFeature, ImageInput
 
 
 class ImageFit(InputFit[ImageInput]):
-    """Its size is that of the spec."""
+    """The feature has the fields of the spec."""
 
     def fit(self, spec: ImageInput, training: TrainingColumn) -> ImageFeature:
-        return ImageFeature(
-            name=spec.name,
-            column=spec.column,
-            height=spec.height,
-            width=spec.width,
-            channels=spec.channels,
-        )
+        return ImageFeature(**vars(spec))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -53,7 +54,7 @@ class Augment:
         if self.flip or self.shift or self.rotate or self.zoom:
             changed = tf.raw_ops.ImageProjectiveTransformV3(
                 images=changed,
-                transforms=self._transforms(tf.shape(images), flips, *moves),
+                transforms=self._transforms(tf.shape(images), flips, moves),
                 output_shape=tf.shape(images)[1:3],
                 fill_value=0.0,
                 interpolation="BILINEAR",
@@ -69,18 +70,12 @@ class Augment:
         return tf.ensure_shape(whole, images.shape)
 
     def _transforms(
-        self,
-        shape: tf.Tensor,
-        flips: tf.Tensor,
-        right: tf.Tensor,
-        down: tf.Tensor,
-        turn: tf.Tensor,
-        size: tf.Tensor,
+        self, shape: tf.Tensor, flips: tf.Tensor, moves: Sequence[tf.Tensor]
     ) -> tf.Tensor:
         """The maps from output pixels to input pixels: float32 [batch, 8], as
-        `ImageProjectiveTransformV3` takes them. All arguments but `shape` are random numbers:
-        float32 [batch], from -1 to 1.
+        `ImageProjectiveTransformV3` takes them. flips, moves: random float32 [batch], from -1 to 1.
         """
+        right, down, turn, size = moves
         height, width = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
         mirror = tf.where(flips < 0, -1.0, 1.0) if self.flip else tf.ones_like(flips)
         angle = math.radians(self.rotate) * turn

@@ -39,3 +39,10 @@ class FeaturePreprocessing(ABC, Generic[F, S]):
     def apply_published(self, feature: F, value: tf.Tensor, state: S) -> tf.Tensor:
         """Preprocess a batch of what a published TF-Hub module takes."""
         return self.apply(feature, value, state)
+
+
+class Stateless(FeaturePreprocessing[F, None]):
+    """Preprocessing that needs no state."""
+
+    def state(self, feature: F) -> None:
+        return None

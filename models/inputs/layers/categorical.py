@@ -43,14 +43,10 @@ def date_part(text: tf.Tensor, part: DatePart) -> tf.Tensor:
     def number(start: int, length: int) -> tf.Tensor:
         return tf.strings.to_number(tf.strings.substr(safe, start, length), tf.int32)
 
-    if part == "hour":
-        value = number(11, 2)
-    elif part == "month":
-        value = number(5, 2) - 1
-    elif part == "day":
-        value = number(8, 2) - 1
-    else:
+    if part == "weekday":
         value = _weekday(number(0, 4), number(5, 2), number(8, 2))
+    else:
+        value = number(11, 2) if part == "hour" else number(5 if part == "month" else 8, 2) - 1
     return tf.where(text == "", MISSING, tf.where(valid, FIRST + value, UNKNOWN))
 
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 from functools import partial
 
 from models.inputs.image import ImageFeature
-from models.inputs.layers.base import FeaturePreprocessing
+from models.inputs.layers.base import Stateless
 from models.lazy import tf
 
 
-class ImagePreprocessing(FeaturePreprocessing[ImageFeature, None]):
+class ImagePreprocessing(Stateless[ImageFeature]):
     """uint8 [batch, height, width, channels] of JPEG, PNG, GIF (first frame) or BMP bytes [batch];
     black where there are none ("").
     """
-
-    def state(self, feature: ImageFeature) -> None:
-        return None
 
     def apply(self, feature: ImageFeature, raw: tf.Tensor, state: None) -> tf.Tensor:
         return tf.map_fn(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from models.inputs.layers.base import FIRST, MISSING, FeaturePreprocessing
+from models.inputs.layers.base import FIRST, MISSING, Stateless
 from models.inputs.numeric import NumericFeature
 from models.lazy import tf
 
 
-class NumericPreprocessing(FeaturePreprocessing[NumericFeature, None]):
+class NumericPreprocessing(Stateless[NumericFeature]):
     """float32 [batch] of zero mean and unit standard deviation over the training split, where NaN
     becomes 0; with `boundaries` int32 [batch], the id of the bin.
     """
-
-    def state(self, feature: NumericFeature) -> None:
-        return None
 
     def apply(self, feature: NumericFeature, raw: tf.Tensor, state: None) -> tf.Tensor:
         if feature.boundaries:

@@ -37,19 +37,17 @@ def map_units(
     threads: int | None = None,
     model: Callable[[], object] | None = None,
 ) -> Results[R]:
-    """Call `work(index, unit)` for every unit in a Beam pipeline. Results are in the order of
-    units.
+    """Call `work(index, unit)` for every unit in a Beam pipeline. Results keep the units' order.
 
     `work` and its results are pickled, and `work` must give the same result when it is repeated.
     Results are stored in the stage's scratch directory one by one, so that a new attempt after a
-    crash continues with the remaining units. Other files that `work` writes belong in scratch too.
-    All workers share this directory.
+    crash continues with the remaining units. Other files that `work` writes belong in scratch too,
+    which all workers share.
 
     rows: number of rows of each unit, to report progress in rows; when empty, in units ("shards").
     threads: largest number of threads of the in-process runner; None for one per core. Other
         runners decide by their own options.
-    model: loads a model, once per process (Beam's RunInference); then `work(index, unit, model)` is
-        called.
+    model: loads a model, once per process (Beam's RunInference), for `work(index, unit, model)`.
 
     Raises:
         RootstockError: raised by `work`; the one of the first such unit.
@@ -174,8 +172,8 @@ def _runner(name: str) -> Any:
 
 
 class _StoreResult:
-    """Calls `work` and stores its result in a file. Errors that only the user can fix are stored as
-    results, because Beam would repeat the work.
+    """Calls `work` and stores its result, or an error that only the user can fix, in a file: Beam
+    would repeat work that raises.
     """
 
     def __init__(self, work: Callable[..., Any], directory: str) -> None:
@@ -225,8 +223,6 @@ def _file(results: Path, index: int) -> Path:
 
 
 def _without_noise(record: logging.LogRecord) -> bool:
-    """Filters log messages of Beam: that Google Cloud clients are missing, and that the memory
-    usage of a model is unknown.
-    """
+    """Filters that Google Cloud clients are missing and the memory usage of a model is unknown."""
     message = record.getMessage()
     return "apitools" not in message and "memory usage cannot be fetched" not in message

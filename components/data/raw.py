@@ -33,15 +33,12 @@ def _raw(rows: pa.Table | pa.RecordBatch, feature: Feature | Input) -> np.ndarra
     try:
         if feature.raw == "number":
             return numbers(column).astype(np.float32)
-        if feature.raw == "bytes":
-            return _objects(pc.fill_null(column.cast(pa.binary()), b""))
-        return _objects(pc.fill_null(texts(column), ""))
+        is_bytes = feature.raw == "bytes"
+        values = column.cast(pa.binary()) if is_bytes else texts(column)
+        filled = pc.fill_null(values, b"" if is_bytes else "")
+        return np.asarray(filled.to_numpy(zero_copy_only=False), object)
     except pa.ArrowException as e:
         raise RootstockError(
             f"input {feature.name!r} is {feature.kind}, but its column {feature.column!r} holds"
             f" {column.type} values: {e}"
         ) from e
-
-
-def _objects(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    return np.asarray(column.to_numpy(zero_copy_only=False), object)

@@ -15,8 +15,7 @@ def split_indices(
     """The index of each row's split, among splits with these shares: int64 [rows].
 
     The first 8 bytes of BLAKE2b over the key's values, as a fraction of 2^64, are compared with the
-    cumulative shares. Rows with equal keys share a split, whatever the column types of their
-    sources.
+    cumulative shares. Rows with equal keys share a split, whatever their sources' column types.
     """
     bounds = np.cumsum(np.asarray(shares, np.float64) / sum(shares))[:-1]
     return np.searchsorted(bounds, key_fractions(batch, key, seed), side="right")

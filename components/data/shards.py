@@ -49,7 +49,6 @@ class ShardWriter:
         self.rows = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Append rows."""
         if batch.num_rows == 0:
             return
         self._waiting.append(batch)

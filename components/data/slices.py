@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 100
 MISSING = "missing"
-_AND = " & "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +68,11 @@ def masks(slices: Sequence[Slice], rows: pa.Table) -> dict[str, Mask]:
         for combination in product(*(v.items() for v in values)):
             inside = np.logical_and.reduce([mask for _, mask in combination])
             if inside.any():
-                by_name[_AND.join(name for name, _ in combination)] = inside
+                by_name[" & ".join(name for name, _ in combination)] = inside
     return by_name
 
 
 def columns_of(slices: Sequence[Slice]) -> list[str]:
-    """The columns that slices read, without duplicates."""
     return list(dict.fromkeys(column for s in slices for column in s.columns))
 
 
@@ -86,9 +84,8 @@ def _values(column: str, edges: tuple[float, ...] | None, rows: pa.Table) -> dic
     if edges is not None:
         return _ranges(column, edges, values)
     if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
-        raise RootstockError(
-            f"evaluation.slices: {column!r} holds {values.type}, which cannot be sliced by."
-        )
+        problem = f"holds {values.type}, which cannot be sliced by."
+        raise RootstockError(f"evaluation.slices: {column!r} {problem}")
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_nan(values), None, values)
     encoded = pc.fill_null(texts(values), MISSING).dictionary_encode()

@@ -12,8 +12,6 @@ from typing import Protocol
 
 
 class ByteStream(Protocol):
-    """A stream of bytes that records are read from."""
-
     def read(self, size: int) -> bytes: ...
 
 
@@ -39,7 +37,6 @@ def read_records(stream: ByteStream) -> Iterator[bytes | None]:
 
 
 def framed(record: bytes) -> bytes:
-    """A record with its framing."""
     size = struct.pack("<Q", len(record))
     crcs = [struct.pack("<I", masked_crc(part)) for part in (size, record)]
     return size + crcs[0] + record + crcs[1]

@@ -50,21 +50,17 @@ class InputKind(Generic[I]):
 
     def guess(self, name: str, column: pa.ChunkedArray) -> SpecPart | str | None:
         """For `rootstock init`: the input that a column with some values looks like, or a phrase
-        saying why a column that only this kind could read is left out; None if it is not of this
-        kind.
+        saying why a column of this kind is left out; None if it is not of this kind.
         """
         return None
 
     def is_wide(self, spec: I) -> bool:
-        """Whether the classical baseline gets so many columns of it that it takes a linear model
-        instead of boosted trees.
-        """
+        """Whether it has too many columns for boosted trees: the baseline is then linear."""
         return spec.raw != "number"
 
     def baseline_columns(self, spec: I, column: pa.ChunkedArray) -> pd.DataFrame:
         """What the classical baseline reads: [rows, columns], each named `<input>` or
-        `<input>.<index>`. By default one column: float64, NaN where missing, or strings, "" where
-        missing.
+        `<input>.<index>`; by default one of float64 (NaN where missing) or strings ("" there).
         """
         if spec.raw == "number":
             return pd.DataFrame({spec.name: numbers(column)})
@@ -87,12 +83,10 @@ class InputKind(Generic[I]):
 
 
 def kind_of(spec: Input) -> InputKind[Any]:
-    """What the stages need to know about the kind of an input."""
     return part("components.inputs", InputKind, spec.kind)()
 
 
 def all_kinds() -> list[InputKind[Any]]:
-    """Every kind, by name."""
     names = methods("models.inputs", Input, key="kind")
     return [part("components.inputs", InputKind, name)() for name in names]
 

@@ -16,8 +16,6 @@ BUCKETS = 4096
 
 
 class CategoricalKind(InputKind[CategoricalInput]):
-    """Values that are compared as wholes."""
-
     def unfit(self, spec: CategoricalInput, column: ColumnStatistics) -> str:
         if not isinstance(column, StringColumn | NumericColumn):
             return (

@@ -16,8 +16,6 @@ MOST_PIXELS = 224
 
 
 class ImageKind(InputKind[ImageInput]):
-    """Encoded images."""
-
     described_as = "image"
 
     def unfit(self, spec: ImageInput, column: ColumnStatistics) -> str:
@@ -38,11 +36,8 @@ class ImageKind(InputKind[ImageInput]):
             return "bytes that are no images"
         width, height = (sorted(i.size[k] for i in images)[len(images) // 2] for k in (0, 1))
         scale = min(1.0, MOST_PIXELS / max(width, height))
-        spec = {
-            "kind": "image",
-            "height": max(1, round(height * scale)),
-            "width": max(1, round(width * scale)),
-        }
+        height, width = (max(1, round(side * scale)) for side in (height, width))
+        spec = {"kind": "image", "height": height, "width": width}
         return spec | ({"channels": 1} if all(i.mode in ("1", "L") for i in images) else {})
 
     def baseline_columns(self, spec: ImageInput, column: pa.ChunkedArray) -> pd.DataFrame:

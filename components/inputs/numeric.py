@@ -14,8 +14,6 @@ _KEY = re.compile(r"(^|[^a-z])(id|key|uuid)$")
 
 
 class NumericKind(InputKind[NumericInput]):
-    """Integers, floats and booleans."""
-
     def guess(self, name: str, column: pa.ChunkedArray) -> SpecPart | str | None:
         if pa.types.is_integer(column.type) and _KEY.search(name.lower()):
             return identifies_rows(column) or {"kind": "numeric"}

@@ -10,8 +10,6 @@ from models.inputs.text import TextInput
 
 
 class TextKind(InputKind[TextInput]):
-    """Texts of several words."""
-
     described_as = "text"
 
     def unfit(self, spec: TextInput, column: ColumnStatistics) -> str:

@@ -46,7 +46,6 @@ class Accumulator(ABC):
     missing: int = 0
 
     def add(self, column: pa.Array) -> None:
-        """Add the rows of one batch."""
         values = column.drop_null()
         if pa.types.is_floating(values.type):
             values = values.filter(pc.invert(pc.is_nan(values)))
@@ -71,8 +70,7 @@ class Accumulator(ABC):
     def _add(self, values: pa.Array) -> None: ...
 
     @abstractmethod
-    def result(self) -> columns.ColumnStatistics:
-        """The statistics of all rows seen."""
+    def result(self) -> columns.ColumnStatistics: ...
 
 
 @dataclass(kw_only=True)

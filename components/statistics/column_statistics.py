@@ -54,8 +54,7 @@ class NumericColumn(Column):
 
     deviation: standard deviation of the population. log_mean, log_deviation: of
         sign(x)·log(1 + |x|).
-    percentiles: 101 values from minimum to maximum; exact for up to some thousand rows, then within
-        about 0.1 % of the rank.
+    percentiles: 101 values from minimum to maximum; above some thousand rows within 0.1 % of rank.
     """
 
     kind: Literal["numeric"] = "numeric"
@@ -87,9 +86,7 @@ class StringColumn(Column):
 
 @dataclass(frozen=True, kw_only=True)
 class TextColumn(Column):
-    """Texts. distinct: number of different texts, estimated from the 1,024 smallest hashes (error
-    about 3 %).
-    """
+    """Texts. distinct: number of different ones, estimated with an error of about 3 %."""
 
     kind: Literal["text"] = "text"
     characters: Range = Range()

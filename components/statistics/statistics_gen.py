@@ -81,8 +81,7 @@ def shard_statistics(
     texts: tuple[str, ...],
     slices: tuple[Slice, ...],
 ) -> dict[str, list[Accumulator]]:
-    """One accumulator per column: for all rows of a shard under "", and for each slice under its
-    name.
+    """One accumulator per column: under "" for all rows of a shard, and by name for each slice.
 
     Raises:
         RootstockError: a column of a slice is missing, or has too many values.

@@ -32,8 +32,6 @@ class Density:
 
 @dataclass(frozen=True)
 class StatisticsPage:
-    """What the template reads."""
-
     splits: Sequence[columns.SplitStatistics]
     title: str = "Statistics"
     most_bars: int = MAX_BARS
@@ -80,15 +78,11 @@ class StatisticsPage:
         span = (high - low) or 1.0
         steps = [(a, max(b - a, span / 320)) for a, b in pairwise(column.deciles)]
         tallest = max(1 / width for _, width in steps)
-        return Density(
-            low,
-            high,
-            [Box(320 * (x - low) / span, 320 * w / span, 90 / w / tallest) for x, w in steps],
-        )
+        boxes = [Box(320 * (x - low) / span, 320 * w / span, 90 / w / tallest) for x, w in steps]
+        return Density(low, high, boxes)
 
 
 def page(splits: Sequence[columns.SplitStatistics]) -> str:
-    """The page as HTML."""
     return render(__name__, StatisticsPage(splits))
 
 

@@ -16,7 +16,6 @@ MAX_RANKED = 1000
 
 
 def to_proto(splits: tuple[columns.SplitStatistics, ...]) -> pb.DatasetFeatureStatisticsList:
-    """One dataset per split."""
     from tensorflow_metadata.proto.v0 import statistics_pb2 as pb
 
     result = pb.DatasetFeatureStatisticsList()

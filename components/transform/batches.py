@@ -20,7 +20,6 @@ def shards(batches: Batches, split: str) -> list[Path]:
 
 
 def num_rows(file: Path) -> int:
-    """The number of rows of a shard."""
     with pa.memory_map(str(file)) as mapped:
         return int(pa.ipc.open_file(mapped).get_batch(0).num_rows)
 
@@ -123,7 +122,6 @@ def write_shard(file: Path, columns: dict[str, np.ndarray], features: tuple[Stor
 
 
 def row_dtype(feature: Stored) -> np.dtype:
-    """NumPy's dtype of a preprocessed feature."""
     return np.dtype(object if feature.dtype == "string" else feature.dtype)
 
 

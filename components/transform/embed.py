@@ -55,11 +55,6 @@ class Embed(Stage[EmbedInputs, EmbedOutputs]):
         return self.trunk.made_of()
 
     def run(self, inputs: EmbedInputs, context: Context) -> EmbedOutputs:
-        """Compute the representations.
-
-        Raises:
-            RootstockError: the trunk cannot be built.
-        """
         done = context.scratch / "embeddings"
         features = load_preprocessing(inputs.preprocessing)
         encoder = Encoder(str(context.scratch), self.trunk, features)
@@ -108,9 +103,8 @@ def _units(batches: Batches, done: Path) -> Iterator[Unit]:
 
 
 def embed_unit(index: int, unit: Unit, *, encoder: Encoder) -> None:
-    """Write the representations of a unit's rows.
-
-    Rows are sorted by length, so that a trunk that trims padding computes little of it.
+    """Write the representations of a unit's rows, encoded in the order of their lengths, so that a
+    trunk that trims padding computes little of it.
     """
     encode = _built(encoder)
     shard = stored.read_shard(unit.source, encoder.features)
@@ -137,7 +131,6 @@ def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]
         trunk = encoder.trunk.build(encoder.features)
     except TrunkError as e:
         raise RootstockError(f"model.trunk: {e}") from e
-
     specs = {f.name: tf.TensorSpec([None, *f.shape], f.dtype) for f in encoder.features}
     encode = tf.function(
         lambda batch: tf.cast(trunk(batch, training=False), tf.float32),

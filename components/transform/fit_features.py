@@ -37,16 +37,14 @@ def fit_features(
             return as_trained(inputs, read_features(Path(reading.source)))
         except (OSError, ValueError) as e:
             raise RootstockError(f"model.trunk: {e}") from e
-    counted = {spec.name: _fit_of(spec).counted(spec, reading) for spec in inputs}
-    words = vocabularies(examples, [texts for texts in counted.values() if texts], context)
+    fits: list[InputFit[Any]] = [
+        part("components.transform.fit", InputFit, spec.kind)() for spec in inputs
+    ]
+    counted = [fit.counted(spec, reading) for fit, spec in zip(fits, inputs, strict=True)]
+    words = vocabularies(examples, [texts for texts in counted if texts], context)
     features = []
-    for spec in inputs:
-        texts = counted[spec.name]
+    for spec, fit, texts in zip(inputs, fits, counted, strict=True):
         own_words = words[texts] if texts else ()
         training = TrainingColumn(columns[spec.name], examples, own_words, reading)
-        features.append(_fit_of(spec).fit(spec, training))
+        features.append(fit.fit(spec, training))
     return tuple(features)
-
-
-def _fit_of(spec: Input) -> InputFit[Any]:
-    return part("components.transform.fit", InputFit, spec.kind)()

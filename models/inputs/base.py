@@ -62,9 +62,7 @@ class Input(ABC):
         return []
 
     def check_trained(self, feature: Feature) -> str:
-        """Why the feature of a trained model, of a fitting kind, cannot stand in for its own; empty
-        if it can.
-        """
+        """Why it cannot use a trained model's feature of a fitting kind; empty if it can."""
         return ""
 
     @classmethod
@@ -90,9 +88,7 @@ class Stored(ABC):
 
     @property
     def padding(self) -> int | None:
-        """The id after the last token of a row; None if rows are not padded sequences that a trunk
-        may cut to the longest one of a batch.
-        """
+        """The id that pads sequences, which a trunk may trim; None if rows are not sequences."""
         return None
 
 

@@ -12,9 +12,7 @@ class Words:
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
-    """Strings as they are, for trunks that hold their own tokenizer:
-    `models.inputs.raw_text.RawTextFeature`.
-    """
+    """Strings, for trunks with their own tokenizer: `models.inputs.raw_text.RawTextFeature`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,10 +48,9 @@ class LayerInput(Input):
         except (SyntaxError, ValueError) as e:
             return [f"module {self.module!r}: {e}."]
         classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
-        if self.layer in classes:
-            return []
         there = f"Classes there: {', '.join(classes)}." if classes else "It defines none."
-        return [f"module {self.module!r} has no class {self.layer!r}. {there}"]
+        problem = f"module {self.module!r} has no class {self.layer!r}. {there}"
+        return [] if self.layer in classes else [problem]
 
     def check_trained(self, feature: Feature) -> str:
         if not isinstance(feature, LayerFeature):

@@ -34,8 +34,7 @@ def _adapter() -> TypeAdapter[_Record]:
 
 
 def as_trained(inputs: tuple[Input, ...], trained: tuple[Feature, ...]) -> tuple[Feature, ...]:
-    """The feature of a trained model for each input: that of the same name, or else the only one of
-    a fitting kind.
+    """For each input the feature of the same name, or else the only one of a fitting kind.
 
     Raises:
         ValueError: an input has no feature, or a feature has no input.
@@ -44,11 +43,9 @@ def as_trained(inputs: tuple[Input, ...], trained: tuple[Feature, ...]) -> tuple
     matches: dict[str, Feature] = {}
     for by_name in (True, False):
         for spec in inputs:
-            fitting = [
-                f
-                for f in left
-                if f.kind in spec.feature_kinds and (not by_name or f.name == spec.name)
-            ]
+            fitting = [f for f in left if f.kind in spec.feature_kinds]
+            if by_name:
+                fitting = [f for f in fitting if f.name == spec.name]
             if spec.name not in matches and len(fitting) == 1:
                 matches[spec.name] = fitting[0]
                 left.remove(fitting[0])
@@ -57,11 +54,11 @@ def as_trained(inputs: tuple[Input, ...], trained: tuple[Feature, ...]) -> tuple
             raise ValueError(problem)
     missing = [f"inputs.{i.name} ({i.kind})" for i in inputs if i.name not in matches]
     if missing or left:
-        sentences = [
-            f"The trained model reads {', '.join(f'{f.name} ({f.kind})' for f in trained)}.",
-            "Expected inputs of the same names, or one of each kind.",
-        ]
-        sentences += [f"Not read: {', '.join(missing)}."] if missing else []
-        sentences += [f"Without an input: {', '.join(f.name for f in left)}."] if left else []
-        raise ValueError(" ".join(sentences))
+        unread = f" Not read: {', '.join(missing)}." if missing else ""
+        without = f" Without an input: {', '.join(f.name for f in left)}." if left else ""
+        features = ", ".join(f"{f.name} ({f.kind})" for f in trained)
+        raise ValueError(
+            f"The trained model reads {features}. Expected inputs of the same names, or one of each"
+            f" kind.{unread}{without}"
+        )
     return tuple(replace(matches[i.name], name=i.name, column=i.column) for i in inputs)

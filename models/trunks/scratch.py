@@ -10,7 +10,7 @@ from pydantic import Field
 from models.config import STRICT
 from models.discovery import part
 from models.inputs.base import Feature
-from models.lazy import Tensor, keras
+from models.lazy import keras
 from models.trunks.base import Trunk, TrunkError, keras_input
 from models.trunks.encoders.base import FeatureEncoder
 from models.trunks.encoders.column_mlp import Column, ColumnMlp
@@ -37,15 +37,9 @@ class Scratch(Trunk):
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         layers = keras.layers
         inputs = {f.name: keras_input(f) for f in features}
-        encoded: list[Tensor] = []
-        columns: list[Column] = []
-        for feature in features:
-            x = _encoder_of(feature).encode(feature, inputs[feature.name], self)
-            if isinstance(x, Column):
-                columns.append(x)
-            else:
-                encoded.append(x)
-        if columns:
+        parts = [_encoder_of(f).encode(f, inputs[f.name], self) for f in features]
+        encoded = [x for x in parts if not isinstance(x, Column)]
+        if columns := [x for x in parts if isinstance(x, Column)]:
             encoded.append(self.columns.encode(columns))
         x = encoded[0] if len(encoded) == 1 else layers.Concatenate(name="join.concat")(encoded)
         x = layers.Dense(self.width, activation="relu", name="join.dense")(x)

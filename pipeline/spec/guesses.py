@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
 from components.data.arrow import pa, pc
 from components.data.casting import texts
@@ -50,10 +50,9 @@ def guess_task(column: pa.ChunkedArray, label: str) -> Part:
 
 def _sample(column: pa.ChunkedArray) -> LabelSample:
     kind, rows = column.type, len(column)
-    if pa.types.is_list(kind):
-        return LabelSample(shape="lists", rows=rows, counts={})
     if pa.types.is_nested(kind) or pa.types.is_binary(kind):
-        return LabelSample(shape="other", rows=rows, counts={})
+        shape: Literal["lists", "other"] = "lists" if pa.types.is_list(kind) else "other"
+        return LabelSample(shape=shape, rows=rows, counts={})
     counts = Counter(texts(column).drop_null().to_pylist())
     floats = pa.types.is_floating(kind)
     return LabelSample(

@@ -30,7 +30,6 @@ def sentences(error: ValidationError, file: YamlFile) -> list[str]:
 
 
 def _problem(error: ErrorDetails) -> str:
-    """What is wrong with the value of a key."""
     message, value = error["msg"].removeprefix("Value error, "), error["input"]
     match error["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":

@@ -18,8 +18,7 @@ def located(part: T, base: str) -> T:
     """The dataclass with absolute paths in the fields that are marked `metadata={"path": True}`.
 
     base: where relative paths start. A field that is also marked `"file": True` always holds a
-        path. Others may hold a name or a URL instead: a value is a path if it begins with `.`, `~`
-        or `/`, or exists below `base`.
+        path. Others may hold a name or a URL: a path begins with `.`, `~` or `/`, or exists there.
     """
 
     def resolved(value: str, always: bool) -> str:

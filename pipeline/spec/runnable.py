@@ -22,8 +22,8 @@ def runnable_specs(
 ) -> dict[str, str]:
     """Specs as YAML by file name, with absolute paths.
 
-    more: overrides after those of the source. models: the tasks of each model. study: keys to
-        change in the `study` section; None removes the section.
+    more: overrides after those of the source. models: the tasks of each model. study: changes to
+        the `study` section; None removes it.
     """
     path, overrides = source.path, [*source.overrides, *more]
     spec = source.spec(*more)

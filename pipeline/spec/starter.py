@@ -42,12 +42,10 @@ SPLITS = ("train", "val", "test")
 def write_starter(data: Path, labels: Sequence[str], target: Path) -> tuple[str, ...]:
     """Write a valid spec for some data, and return notes on it for the user.
 
-    labels: columns to predict. It may be empty for folders of classes, where the class is
-        predicted.
+    labels: columns to predict; may be empty for folders of classes, where the class is predicted.
 
     Raises:
-        RootstockError: `target` exists; the data cannot be read; there is no label, or one that is
-            not a column.
+        RootstockError: `target` exists; the data cannot be read; a label is missing or no column.
     """
     if target.exists():
         raise RootstockError(f"{target} exists already. Name another file with --output.")

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from components.errors import RootstockError
 from models.trunks.base import Trunk, TrunkError
@@ -20,12 +19,10 @@ ORIGIN = Path("assets.extra/rootstock.json")
 
 
 def tracking_uri(spec: Spec) -> str:
-    """The URI of the MLflow that records runs of this spec."""
     return spec.tracking.uri or f"sqlite:///{Path(spec.store) / 'mlflow.db'}"
 
 
 def with_trunk_looked_up(spec: Spec) -> Spec:
-    """The spec with its trunk from `looked_up`."""
     trunk = looked_up(spec.model.trunk, Path(spec.store), tracking_uri(spec))
     model = spec.model.model_copy(update={"trunk": trunk})
     return spec.model_copy(update={"model": model})
@@ -94,10 +91,10 @@ def find_model(model: str, store: str = "") -> Path:
     if (path / "model.json").is_file():
         return path
     if (path / "Trainer").is_dir():
-        newest = max(_models(path, "Trainer"), key=lambda model: model.created, default=None)
+        newest = max(_models(path, "Trainer"), key=lambda model: model[0], default=None)
         if newest is None:
             raise TrunkError(f"store {model}: no model has been trained in it.")
-        return newest.directory
+        return newest[1]
     versions = [d for d in path.glob("[0-9]*") if d.name.isdigit() and (d / ORIGIN).is_file()]
     pushed = max(versions, key=lambda d: int(d.name), default=path)
     if not (pushed / ORIGIN).is_file():
@@ -120,19 +117,11 @@ def find_model(model: str, store: str = "") -> Path:
 def model_of_digest(store: Path, digest: str) -> Path | None:
     """The directory of the trained model with this digest in a store; None if there is none."""
     models = (m for stage in ("Trainer", "Exporter") for m in _models(store, stage))
-    return next((m.directory for m in models if m.digest == digest), None)
+    return next((directory for _, directory, of_model in models if of_model == digest), None)
 
 
-class _Model(NamedTuple):
-    """A model that a stage has published. created: as its `artifact.json` has it."""
-
-    created: float
-    directory: Path
-    digest: str
-
-
-def _models(store: Path, stage: str) -> Iterator[_Model]:
+def _models(store: Path, stage: str) -> Iterator[tuple[float, Path, str]]:
+    """When each model that a stage has published was created, its directory, and its digest."""
     for file in store.glob(f"{stage}/[!.]*/artifact.json"):
-        artifact: dict[str, Any] = json.loads(file.read_text())
-        digest = artifact["outputs"]["model"]["digest"]
-        yield _Model(artifact["created"], file.parent / "model", digest)
+        artifact = json.loads(file.read_text())
+        yield artifact["created"], file.parent / "model", artifact["outputs"]["model"]["digest"]

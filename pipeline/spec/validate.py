@@ -71,9 +71,7 @@ def _problems_without_data(spec: Spec) -> list[str]:
 
 
 def _missing_columns(spec: Spec, heads: list[Head]) -> Iterator[str]:
-    """Columns that the spec names and no source has."""
     columns = {name for _, head in heads for name in head.column_names}
-    places = ", ".join(place for place, _ in heads)
     weight = spec.evaluation.weight
     evaluation = [*columns_of(spec.evaluation.slices), *([weight] if weight else [])]
     named = [
@@ -82,15 +80,14 @@ def _missing_columns(spec: Spec, heads: list[Head]) -> Iterator[str]:
         *((f"inputs.{i.name}: {i.column!r}", i.column) for i in spec.inputs.values()),
         *((f"tasks.{t.name}: label {t.label!r}", t.label) for t in spec.tasks.values()),
     ]
+    places = ", ".join(place for place, _ in heads)
+    there = f"{places}. Columns there: {', '.join(sorted(columns))}."
     for where, column in named:
         if column not in columns:
-            yield (
-                f"{where} is not a column of {places}. Columns there: {', '.join(sorted(columns))}."
-            )
+            yield f"{where} is not a column of {there}"
 
 
 def _unfit_columns(spec: Spec, heads: list[Head]) -> Iterator[str]:
-    """Columns with values that the spec cannot use."""
     weight = spec.evaluation.weight
     for place, head in heads:
         columns = dict(zip(head.column_names, head.columns, strict=True))
@@ -109,7 +106,6 @@ def _unfit_columns(spec: Spec, heads: list[Head]) -> Iterator[str]:
 
 
 def _unfit(spec: Input, place: str, column: pa.ChunkedArray) -> Iterator[str]:
-    """An input whose column has a type that it cannot read."""
     where = f"{place}: inputs.{spec.name}"
     if spec.raw == "number" and not _is_numeric(column.type):
         yield f"{where} reads numbers, but {_no_numbers(column)}"

@@ -31,17 +31,11 @@ class YamlFile:
     overrides: Mapping[Where, str]
 
     def place(self, where: Where) -> str:
-        """Where a key was set: `file:line` of the key or its nearest parent in the file, or
-        `--set …`.
-        """
-        ends = range(len(where), 0, -1)
-        for end in ends:
-            if (override := self.overrides.get(where[:end])) is not None:
-                return f"--set {override}"
-        for end in ends:
-            if (line := self.lines.get(where[:end])) is not None:
-                return f"{self.path}:{line}"
-        return str(self.path)
+        """Where a key or its nearest parent was set: `--set …`, or else `file:line`."""
+        parents = [where[:end] for end in range(len(where), 0, -1)]
+        places = [f"--set {self.overrides[p]}" for p in parents if p in self.overrides]
+        places += [f"{self.path}:{self.lines[p]}" for p in parents if p in self.lines]
+        return next(iter(places), str(self.path))
 
 
 def read_yaml(path: Path, overrides: Sequence[str], variables: Mapping[str, str]) -> YamlFile:
@@ -102,13 +96,11 @@ def _apply(content: Any, override: str) -> Where:
     where: list[str | int] = []
     for i, part in enumerate(parents):
         try:
-            where.append(int(part) if isinstance(here, list) else part)
-            if isinstance(here, list):
-                here = here[int(part)]
-                continue
-            if isinstance(here.get(part), str):  # a method's short form: `balancing: equal`
-                here[part] = {"name": here[part]}
-            here = here.setdefault(part, {})
+            at: Any = int(part) if isinstance(here, list) else part
+            where.append(at)
+            if isinstance(here, dict) and isinstance(here.get(at), str):
+                here[at] = {"name": here[at]}  # a method's short form: `balancing: equal`
+            here = here[at] if isinstance(here, list) else here.setdefault(at, {})
         except (ValueError, IndexError, AttributeError) as e:
             above = ".".join(parents[:i]) or "the top"
             raise RootstockError(f"--set {override}: nothing called {part!r} below {above}.") from e

@@ -40,7 +40,7 @@ class InputFit(ABC, Generic[I]):
 
     @abstractmethod
     def fit(self, spec: I, training: TrainingColumn) -> Feature:
-        """The feature of an input whose column it can read.
+        """The feature of an input that can read its column.
 
         Raises:
             RootstockError: it cannot be made from these values.

@@ -7,7 +7,5 @@ from models.inputs.image import ImageFeature, ImageInput
 
 
 class ImageFit(InputFit[ImageInput]):
-    """The feature has the fields of the spec."""
-
     def fit(self, spec: ImageInput, training: TrainingColumn) -> ImageFeature:
         return ImageFeature(**vars(spec))

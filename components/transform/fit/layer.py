@@ -13,10 +13,7 @@ from models.inputs.layer import LayerFeature, LayerInput
 
 
 class LayerFit(InputFit[LayerInput]):
-    """The layer is adapted to the training split if it can be.
-
-    Importing the layer imports TensorFlow.
-    """
+    """The layer is adapted if it can be. Importing it imports TensorFlow."""
 
     def fit(self, spec: LayerInput, training: TrainingColumn) -> LayerFeature:
         from models.inputs.layers.custom_layer import LayerError, layer_feature

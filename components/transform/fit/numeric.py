@@ -10,8 +10,6 @@ from models.inputs.numeric import NumericFeature, NumericInput
 
 
 class NumericFit(InputFit[NumericInput]):
-    """From the statistics of the training split."""
-
     def fit(self, spec: NumericInput, training: TrainingColumn) -> NumericFeature:
         column = training.column
         assert isinstance(column, NumericColumn)

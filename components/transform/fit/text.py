@@ -14,8 +14,6 @@ from models.inputs.text import TextFeature, TextInput
 
 
 class TextFit(InputFit[TextInput]):
-    """The trunk decides which of the three it is."""
-
     def counted(self, spec: TextInput, reading: Reading) -> CleanedColumn | None:
         return (spec.column, spec.clean) if isinstance(reading, Words) else None
 

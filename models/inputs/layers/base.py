@@ -29,8 +29,7 @@ class FeaturePreprocessing(ABC, Generic[F, S]):
         """Look-up tables, layers and the like, made once and outside of any graph."""
 
     @abstractmethod
-    def apply(self, feature: F, raw: tf.Tensor, state: S) -> tf.Tensor:
-        """Preprocess a batch."""
+    def apply(self, feature: F, raw: tf.Tensor, state: S) -> tf.Tensor: ...
 
     def published_input(self, feature: F) -> tf.TensorSpec:
         """What a published TF-Hub module takes: the raw values."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import inspect
-import io
 import linecache
 import re
 import sys
@@ -31,15 +30,12 @@ class LayerError(ValueError):
 
 
 def layer_feature(spec: LayerInput, values: Callable[[], Iterable[np.ndarray]]) -> LayerFeature:
-    """The layer of an input as a feature, adapted if it has `adapt`. Equal inputs and values give
-    equal features.
+    """The layer of an input, adapted if it has `adapt`. Equal arguments give equal features.
 
-    values: each call gives the raw values of the training split, without missing ones, in arrays
-        [rows].
+    values: each call gives the raw training values, without missing ones, in arrays [rows].
 
     Raises:
-        LayerError: the module or the layer cannot be used, or the layer's output is not as
-            expected.
+        LayerError: the module or the layer cannot be used, or its output is not as expected.
     """
     try:
         source = read_module(spec.module)
@@ -67,9 +63,8 @@ def layer_feature(spec: LayerInput, values: Callable[[], Iterable[np.ndarray]]) 
         raise LayerError(f"{place}: {_message(e)}") from e
     shape = model.output_shape
     if not (isinstance(shape, tuple) and len(shape) == 2 and shape[1]):
-        raise LayerError(
-            f"{place} gives {shape}. Expected [batch, width] numbers, with a fixed width."
-        )
+        expected = "Expected [batch, width] numbers, with a fixed width."
+        raise LayerError(f"{place} gives {shape}. {expected}")
     feature = LayerFeature(
         name=spec.name,
         column=spec.column,
@@ -84,27 +79,19 @@ def layer_feature(spec: LayerInput, values: Callable[[], Iterable[np.ndarray]]) 
 
 
 def load_layer(feature: LayerFeature) -> keras.Model:
-    """The layer of a feature, as a model from raw [batch, 1] to [batch, width].
-
-    This runs the user's code.
-    """
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as members:
-        members.writestr(_ARCHIVE_ONLY, "{}")
-        for file in feature.files:
-            members.writestr(file.name, base64.b64decode(file.content))
+    """A model from raw [batch, 1] to [batch, width]. This runs the user's code."""
     known = _defined(feature.source, f"layer of {feature.name}")
     with tempfile.NamedTemporaryFile(suffix=".keras") as saved:
-        saved.write(archive.getvalue())
+        with zipfile.ZipFile(saved, "w") as members:
+            members.writestr(_ARCHIVE_ONLY, "{}")
+            for file in feature.files:
+                members.writestr(file.name, base64.b64decode(file.content))
         saved.flush()
         return keras.saving.load_model(saved.name, custom_objects=known, compile=False)
 
 
 def _check_same(model: keras.Model, feature: LayerFeature, some: np.ndarray, place: str) -> None:
-    """Check that the layer gives the same numbers after it is saved and loaded.
-
-    some: raw values [rows] to compare them on.
-    """
+    """Check on some raw values [rows] that the layer is the same after it is saved and loaded."""
     missing = np.array([np.nan if feature.reads == "number" else ""], some.dtype)
     raw = tf.constant(np.concatenate([some, missing])[:, None], _dtype(feature.reads))
     problem = (

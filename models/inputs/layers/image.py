@@ -10,9 +10,7 @@ from models.lazy import tf
 
 
 class ImagePreprocessing(Stateless[ImageFeature]):
-    """uint8 [batch, height, width, channels] of JPEG, PNG, GIF (first frame) or BMP bytes [batch];
-    black where there are none ("").
-    """
+    """uint8 [batch, height, width, channels] of JPEG, PNG, GIF (first frame), BMP; black of ""."""
 
     def apply(self, feature: ImageFeature, raw: tf.Tensor, state: None) -> tf.Tensor:
         return tf.map_fn(

@@ -25,5 +25,4 @@ class LayerPreprocessing(FeaturePreprocessing[LayerFeature, LoadedLayer]):
 
     def apply(self, feature: LayerFeature, raw: tf.Tensor, state: LoadedLayer) -> tf.Tensor:
         numbers = state.layer(raw[:, None], training=False)
-        shape = (tf.shape(raw)[0], feature.width)
-        return tf.reshape(tf.cast(numbers, tf.float32), shape)
+        return tf.reshape(tf.cast(numbers, tf.float32), (tf.shape(raw)[0], feature.width))

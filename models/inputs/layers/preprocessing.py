@@ -1,7 +1,6 @@
 """Raw inputs to preprocessed features, in TensorFlow operations.
 
-One definition: Transform applies it to training data, and the served graph holds it. Importing this
-module imports TensorFlow.
+One definition, for Transform and for the served graph. Importing this module imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -47,7 +46,6 @@ class Preprocessing(tf.Module):  # type: ignore[misc]
 
 
 def published_inputs(features: Sequence[Feature]) -> dict[str, tf.TensorSpec]:
-    """What a published TF-Hub module takes of each feature."""
     return {f.name: _of_kind(f).published_input(f) for f in features}
 
 

@@ -22,14 +22,12 @@ class TextPreprocessing(FeaturePreprocessing[TextFeature, tf.lookup.StaticHashTa
     ) -> tf.Tensor:
         words = split_words(clean_text(raw, feature.clean))
         ids = words.with_flat_values(state.lookup(words.flat_values))
-        padded = ids.to_tensor(PADDING, shape=(None, feature.length))
-        return tf.ensure_shape(padded, (None, feature.length))
+        shape = (None, feature.length)
+        return tf.ensure_shape(ids.to_tensor(PADDING, shape=shape), shape)
 
 
 def split_words(text: tf.Tensor) -> tf.RaggedTensor:
-    """Words of [batch] UTF-8 text: lower-case, apostrophes dropped, other ASCII punctuation taken
-    for white space.
-    """
+    """Words of [batch] UTF-8 text: lower-case, without apostrophes, split at ASCII punctuation."""
     lower = tf.strings.lower(text, encoding="utf-8")
     joined = tf.strings.regex_replace(lower, r"['’]", "")  # noqa: RUF001
     return tf.strings.split(tf.strings.regex_replace(joined, r"[!-/:-@\[-`{-~]+", " "))

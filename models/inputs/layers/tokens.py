@@ -41,8 +41,8 @@ class Tokenizer(tf.Module):  # type: ignore[misc]
             for ids in special
         )
         packed = tf.concat([start, kept, end], axis=1)
-        padded = packed.to_tensor(feature.pad, shape=(None, feature.length))
-        return tf.ensure_shape(padded, (None, feature.length))
+        shape = (None, feature.length)
+        return tf.ensure_shape(packed.to_tensor(feature.pad, shape=shape), shape)
 
 
 class TokensPreprocessing(FeaturePreprocessing[TokensFeature, Tokenizer]):

@@ -15,13 +15,10 @@ def local_preset(preset: str) -> Path | None:
         return Path(preset)
     if scheme in ("", "kaggle"):
         cache = Path(os.environ.get("KAGGLEHUB_CACHE") or "~/.cache/kagglehub").expanduser()
-        configs = cache.glob(
-            f"models/{handle if scheme else f'keras/*/keras/{handle}'}/**/{CONFIG}"
-        )
+        place = handle if scheme else f"keras/*/keras/{handle}"
+        presets = [config.parent for config in cache.glob(f"models/{place}/**/{CONFIG}")]
         # A download that was interrupted has no marker file beside it.
-        whole = [
-            f.parent for f in configs if f.parent.with_name(f"{f.parent.name}.complete").exists()
-        ]
+        whole = [p for p in presets if p.with_name(f"{p.name}.complete").exists()]
         return max(whole, key=_version, default=None)
     if scheme == "hf":
         cache = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()

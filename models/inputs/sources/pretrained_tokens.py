@@ -70,9 +70,8 @@ def _strips_accents(preset: str) -> bool:
     """Whether a Hugging Face BERT tokenizer drops accents. By default those that ignore case do;
     KerasHub does not convert this setting.
     """
-    here = local_preset(preset)
-    file = None if here is None else here / "tokenizer_config.json"
-    if file is None or not file.is_file():
+    file = (local_preset(preset) or Path(preset)) / "tokenizer_config.json"
+    if not file.is_file():
         return False
     config = json.loads(file.read_text())
     stripped = config.get("strip_accents")

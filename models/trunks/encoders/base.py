@@ -29,6 +29,4 @@ class FeatureEncoder(ABC, Generic[F]):
 
     @abstractmethod
     def encode(self, feature: F, x: Tensor, encoders: Encoders) -> Tensor | Column:
-        """[batch, width] of a preprocessed feature; or a column, which is encoded together with all
-        other columns.
-        """
+        """[batch, width] of a preprocessed feature; or a column, encoded with all other columns."""

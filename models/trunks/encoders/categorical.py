@@ -9,7 +9,5 @@ from models.trunks.encoders.column_mlp import Column
 
 
 class CategoricalEncoder(FeatureEncoder[CategoricalFeature]):
-    """Each id has a vector."""
-
     def encode(self, feature: CategoricalFeature, x: Tensor, encoders: Encoders) -> Column:
         return Column(x, feature.ids)

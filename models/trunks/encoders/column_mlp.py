@@ -14,9 +14,7 @@ from models.lazy import Tensor, keras
 
 @dataclass(frozen=True)
 class Column:
-    """A preprocessed feature: float [batch] or [batch, width]; or int32 [batch] ids, all below
-    `ids`.
-    """
+    """A preprocessed feature: float [batch] or [batch, width]; or int32 [batch] below `ids`."""
 
     values: Tensor
     ids: int = 0
@@ -37,18 +35,14 @@ class ColumnMlp:
     def encode(self, columns: Sequence[Column]) -> Tensor:
         """From columns to [batch, width]: embedded ones first, then numbers, then vectors."""
         layers = keras.layers
-        parts = [
-            layers.Embedding(
-                c.ids,
-                min(self.embedding, (c.ids + 1) // 2),
-                name=f"columns.embeddings.{c.values.name}",
-            )(c.values)
-            for c in columns
-            if c.ids
-        ]
+        parts = []
+        for c in columns:
+            if c.ids:
+                width = min(self.embedding, (c.ids + 1) // 2)
+                embed = layers.Embedding(c.ids, width, name=f"columns.embeddings.{c.values.name}")
+                parts.append(embed(c.values))
         plain = [c.values for c in columns if not c.ids]
-        numbers = [x for x in plain if len(x.shape) == 1]
-        if numbers:
+        if numbers := [x for x in plain if len(x.shape) == 1]:
             parts.append(keras.ops.stack(numbers, axis=-1))
         parts += [x for x in plain if len(x.shape) == 2]
         x = parts[0] if len(parts) == 1 else layers.Concatenate(name="columns.join")(parts)

@@ -8,7 +8,5 @@ from models.trunks.encoders.base import Encoders, FeatureEncoder
 
 
 class ImageEncoder(FeatureEncoder[ImageFeature]):
-    """By `scratch`'s `image`."""
-
     def encode(self, feature: ImageFeature, x: Tensor, encoders: Encoders) -> Tensor:
         return encoders.image.encode(x, feature.name)

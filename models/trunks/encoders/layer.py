@@ -9,7 +9,5 @@ from models.trunks.encoders.column_mlp import Column
 
 
 class LayerEncoder(FeatureEncoder[LayerFeature]):
-    """The vectors are not embedded again."""
-
     def encode(self, feature: LayerFeature, x: Tensor, encoders: Encoders) -> Column:
         return Column(x)

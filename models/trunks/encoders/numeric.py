@@ -9,7 +9,5 @@ from models.trunks.encoders.column_mlp import Column
 
 
 class NumericEncoder(FeatureEncoder[NumericFeature]):
-    """A bin is a category."""
-
     def encode(self, feature: NumericFeature, x: Tensor, encoders: Encoders) -> Column:
         return Column(x, feature.ids)

@@ -65,15 +65,8 @@ def _block(x: Tensor, width: int, stride: int, name: str) -> Tensor:
 
 
 def _convolution(x: Tensor, width: int, name: str, stride: int = 1, size: int = 3) -> Tensor:
-    return keras.layers.Conv2D(
-        width,
-        size,
-        stride,
-        padding="same",
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=name,
-    )(x)
+    options = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
+    return keras.layers.Conv2D(width, size, stride, **options, name=name)(x)
 
 
 def _normalised(x: Tensor, name: str) -> Tensor:

@@ -9,7 +9,5 @@ from models.trunks.encoders.base import Encoders, FeatureEncoder
 
 
 class WordsEncoder(FeatureEncoder[TextFeature]):
-    """By `scratch`'s `text`."""
-
     def encode(self, feature: TextFeature, x: Tensor, encoders: Encoders) -> Tensor:
         return encoders.text.encode(x, RESERVED + len(feature.vocabulary), feature.name)

@@ -30,19 +30,13 @@ class TextEncoder:
         """
         layers = keras.layers
         present = keras.ops.expand_dims(keras.ops.not_equal(words, 0), -1)
-        embedded = layers.Embedding(vocabulary, self.embedding, name=f"{name}.words.embedding")(
-            words
-        )
+        embed = layers.Embedding(vocabulary, self.embedding, name=f"{name}.words.embedding")
+        embedded = embed(words)
         present = keras.ops.cast(present, embedded.dtype)
         embedded = embedded * present
         count = keras.ops.maximum(keras.ops.sum(present, axis=1), 1)
         mean = keras.ops.sum(embedded, axis=1) / count
-        seen = layers.Conv1D(
-            self.filters,
-            self.window,
-            padding="same",
-            activation="relu",
-            name=f"{name}.convolution.conv",
-        )(embedded)
+        options = {"padding": "same", "activation": "relu", "name": f"{name}.convolution.conv"}
+        seen = layers.Conv1D(self.filters, self.window, **options)(embedded)
         strongest = keras.ops.max(seen * present, axis=1)
         return layers.Concatenate(name=f"{name}.convolution.join")([mean, strongest])

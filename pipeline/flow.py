@@ -70,9 +70,8 @@ def pipeline(spec: Spec, run: Runner) -> PipelineResult:
     trained, form = run(Trainer.of(recipe(spec)), prepared).model, spec.export
     exporter = Exporter(weights=form.weights, xla=form.xla)
     model = run(exporter, ExporterInputs(trained, prepared.examples)).model
-    infra = run.start(
-        InfraValidator(limits=spec.limits, tolerance=form.allowed), InfraValidatorInputs(model)
-    )
+    infra_validator = InfraValidator(limits=spec.limits, tolerance=form.allowed)
+    infra = run.start(infra_validator, InfraValidatorInputs(model))
     evaluated = run(
         Evaluator(
             tasks=tuple(spec.tasks.values()),
@@ -86,15 +85,9 @@ def pipeline(spec: Spec, run: Runner) -> PipelineResult:
         EvaluatorInputs(model, prepared.examples, _champion(spec, model)),
     )
     blessings = (evaluated.blessing, infra.result().blessing)
-    pushed = run(
-        Pusher(
-            model=spec.name,
-            destination=spec.push.destination,
-            keep=spec.push.keep,
-            label=spec.push.label,
-        ),
-        PusherInputs(model, blessings),
-    ).pushed
+    push = spec.push
+    pusher = Pusher(model=spec.name, destination=push.destination, keep=push.keep, label=push.label)
+    pushed = run(pusher, PusherInputs(model, blessings)).pushed
     return PipelineResult(trained, model, evaluated.evaluation, blessings, pushed)
 
 
@@ -109,10 +102,8 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
 
     examples = _examples(spec, run, index)
     if (rule := spec.data.duplicates) is not None:
-        examples = run(
-            Deduplicator(columns=rule.columns, near=rule.near, drop=rule.drop),
-            DeduplicatorInputs(examples),
-        ).examples
+        deduplicator = Deduplicator(columns=rule.columns, near=rule.near, drop=rule.drop)
+        examples = run(deduplicator, DeduplicatorInputs(examples)).examples
     statistics_gen = StatisticsGen(
         images=tuple(i.column for i in inputs if kind_of(i).described_as == "image"),
         texts=tuple(i.column for i in inputs if kind_of(i).described_as == "text"),
@@ -121,57 +112,36 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
     if slices := spec.evaluation.slices:  # only for people, so other slices run nothing else again
         run(replace(statistics_gen, slices=slices), StatisticsGenInputs(examples))
     schema = run(SchemaGen(), SchemaGenInputs(statistics, _curated(spec, index))).schema
-    anomalies = run(
-        ExampleValidator(
-            inputs=inputs,
-            tasks=tasks,
-            max_shift=spec.data.max_shift,
-            weight=spec.evaluation.weight,
-        ),
-        ExampleValidatorInputs(
-            statistics,
-            schema,
-            previous=_statistics_of(spec.data.previous, statistics_gen, spec, run),
-            serving=_statistics_of(spec.data.serving, statistics_gen, spec, run),
-        ),
-    ).anomalies
+    validator = ExampleValidator(
+        inputs=inputs, tasks=tasks, max_shift=spec.data.max_shift, weight=spec.evaluation.weight
+    )
+    previous = _statistics_of(spec.data.previous, statistics_gen, spec, run)
+    serving = _statistics_of(spec.data.serving, statistics_gen, spec, run)
+    compared = ExampleValidatorInputs(statistics, schema, previous=previous, serving=serving)
+    anomalies = run(validator, compared).anomalies
     for sentence in warnings(anomalies):
         run.display.line(f"  ExampleValidator: warning: {sentence}")
     if problems := errors(anomalies):
         raise RootstockError("\n".join([*problems, f"All anomalies: {anomalies.path}"]))
 
-    run(
-        TaskStatisticsGen(tasks=tasks, slices=spec.evaluation.slices),
-        TaskStatisticsGenInputs(examples),
-    )
+    task_statistics_gen = TaskStatisticsGen(tasks=tasks, slices=spec.evaluation.slices)
+    run(task_statistics_gen, TaskStatisticsGenInputs(examples))
 
     trunk = spec.model.trunk
     pretrained, reading = _pretrained(trunk, index), trunk.reading()
     files = pretrained if isinstance(reading, Tokens | AsTrained) else ()
-    transformed = run(
-        Transform(inputs=inputs, reading=reading),
-        TransformInputs(examples, statistics, files, _modules(inputs, reading, index)),
-    )
-    return TrainerInputs(
-        examples,
-        transformed.preprocessing,
-        transformed.batches,
-        pretrained,
-        _embeddings(spec, run, transformed, pretrained),
-    )
+    modules = _modules(inputs, reading, index)
+    transform_inputs = TransformInputs(examples, statistics, files, modules)
+    made = run(Transform(inputs=inputs, reading=reading), transform_inputs)
+    embeddings = _embeddings(spec, run, made, pretrained)
+    return TrainerInputs(examples, made.preprocessing, made.batches, pretrained, embeddings)
 
 
 def recipe(spec: Spec) -> Recipe:
     """The model of a spec, and how to train it."""
-    return Recipe(
-        tasks=tuple(spec.tasks.values()),
-        trunk=spec.model.trunk,
-        sharing=spec.model.sharing,
-        balancing=spec.model.balancing,
-        transfer=spec.model.transfer,
-        training=spec.training,
-        seed=spec.seed,
-    )
+    tasks, model = tuple(spec.tasks.values()), spec.model
+    methods = (model.trunk, model.sharing, model.balancing, model.transfer)
+    return Recipe(tasks, *methods, training=spec.training, seed=spec.seed)
 
 
 def _examples(spec: Spec, run: Runner, index: Path) -> Examples:

@@ -105,13 +105,9 @@ def _recorded(
 def _start_sync(directory: Path, spec: Spec) -> subprocess.Popen[bytes]:
     """Send a run to MLflow from a process that may outlive this one."""
     command = [sys.executable, "-m", "pipeline.tracking.sync", str(directory)]
-    return subprocess.Popen(
-        [*command, "--tracking-uri", tracking_uri(spec)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    command += ["--tracking-uri", tracking_uri(spec)]
+    null = subprocess.DEVNULL
+    return subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True)
 
 
 def synchronise(spec: Spec) -> None:

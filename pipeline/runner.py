@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, TypeVar
 
 from components.errors import RootstockError
@@ -76,12 +75,7 @@ class Runner:
         self.store.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def start(self, stage: Stage[I, O], inputs: I) -> Future[O]:
@@ -99,8 +93,7 @@ class Runner:
 
     def _run(self, stage: Stage[I, O], inputs: I, identity: Identity) -> O:
         began = time.monotonic()
-        outputs_type = _outputs_type(stage)
-        entry = self._cached(stage, identity, outputs_type)
+        entry = self._cached(stage, identity)
         cached = entry is not None
         self.tracker.record(StageStarted(stage=identity.stage, fingerprint=identity.fingerprint))
         if entry is None:
@@ -108,7 +101,7 @@ class Runner:
                 self.display.line(f"{identity.stage}: {self._why(identity)}")
             self.display.line(f"{identity.stage}: running")
             try:
-                entry = self._produce(stage, inputs, identity, outputs_type)
+                entry = self._produce(stage, inputs, identity)
             except BaseException as error:
                 reason = f"{type(error).__name__}: {error}"
                 self.tracker.record(StageFailed(stage=identity.stage, error=reason))
@@ -118,33 +111,23 @@ class Runner:
         seconds = time.monotonic() - began
         self.display.line(f"{identity.stage}: {'cached' if cached else f'done in {seconds:.1f} s'}")
         self.tracker.record(StageFinished.of(entry, cached, seconds))
+        figures = tuple(entry.figures.items())
+        result = StageResult(identity.stage, cached, seconds, figures, entry.path)
         with self._order:
-            self.results.append(
-                StageResult(
-                    identity.stage,
-                    cached,
-                    seconds,
-                    tuple(entry.figures.items()),
-                    entry.path,
-                )
-            )
-        return entry.load(outputs_type)
+            self.results.append(result)
+        return entry.load(_outputs_type(stage))
 
-    def _cached(
-        self, stage: Stage[Any, O], identity: Identity, outputs_type: type[O]
-    ) -> Entry | None:
+    def _cached(self, stage: Stage[Any, Any], identity: Identity) -> Entry | None:
         entry = self.store.find(identity)
-        if entry is not None and not stage.still_valid(entry.load(outputs_type)):
+        if entry is not None and not stage.still_valid(entry.load(_outputs_type(stage))):
             self.store.discard(entry)
             return None
         return entry
 
-    def _produce(
-        self, stage: Stage[I, O], inputs: I, identity: Identity, outputs_type: type[O]
-    ) -> Entry:
+    def _produce(self, stage: Stage[I, Any], inputs: I, identity: Identity) -> Entry:
         for attempt in range(self.retries + 1):
             try:
-                return self._attempt(stage, inputs, identity, outputs_type)
+                return self._attempt(stage, inputs, identity)
             except RootstockError:
                 raise
             except Exception as error:
@@ -153,11 +136,9 @@ class Runner:
                 self.display.line(f"{identity.stage}: {error!r}; trying again")
         raise AssertionError("unreachable")
 
-    def _attempt(
-        self, stage: Stage[I, O], inputs: I, identity: Identity, outputs_type: type[O]
-    ) -> Entry:
+    def _attempt(self, stage: Stage[I, Any], inputs: I, identity: Identity) -> Entry:
         with self.store.attempt(identity) as place:
-            if (entry := self._cached(stage, identity, outputs_type)) is not None:
+            if (entry := self._cached(stage, identity)) is not None:
                 return entry  # another process produced it while this one waited
             observer = StageObserver(identity.stage, self.tracker, self.display)
             began = time.monotonic()

@@ -52,9 +52,8 @@ class TaskAffinity(Stage[TrainerInputs, TaskAffinityOutputs]):
 
         recipe = replace(self.recipe, sharing=Hard(), balancing=Equal())
         settings = recipe.training
-        features, data = load_training_data(
-            replace(inputs, embeddings=None), recipe.tasks, settings.subset
-        )
+        inputs = replace(inputs, embeddings=None)
+        features, data = load_training_data(inputs, recipe.tasks, settings.subset)
         keras.utils.set_random_seed(recipe.seed)
         model = build_model(recipe.record(features, data.targets))
         epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -87,12 +86,8 @@ class TaskAffinity(Stage[TrainerInputs, TaskAffinityOutputs]):
                 continue
             before = [tf.identity(v.value) for v in shared]
             step(batch)
-            length = math.sqrt(
-                sum(
-                    float(tf.reduce_sum((v.value - b) ** 2))
-                    for v, b in zip(shared, before, strict=True)
-                )
-            )
+            moved = [v.value - b for v, b in zip(shared, before, strict=True)]
+            length = math.sqrt(sum(float(tf.reduce_sum(m**2)) for m in moved))
             if length == 0 and done + 1 < total:  # the learning rate of a warm-up starts at 0
                 continue
             if measured:  # a length that was too large will be too large again

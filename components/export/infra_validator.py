@@ -6,8 +6,9 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from statistics import median
+from timeit import repeat
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
@@ -125,20 +126,13 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
                 observer.figure(name, value)
         output = context.output / "blessing"
         output.mkdir()
-        verdict = {
-            "judge": "InfraValidator",
-            "blessed": not findings.reasons,
-            "reasons": findings.reasons,
-            "load_s": findings.load_s,
-            "latency_ms": findings.latency_ms,
-            "max_difference": findings.max_difference,
-            "memory_mb": findings.memory_mb,
-            "size_mb": findings.size_mb,
-        }
+        verdict = {"judge": "InfraValidator", "blessed": not findings.reasons, **asdict(findings)}
         (output / "blessing.json").write_text(json.dumps(verdict, indent=2) + "\n")
         return InfraValidatorOutputs(Blessing(output))
 
     def _serve(self, model: ExportedModel, context: Context) -> _Findings:
+        import psutil
+
         findings = _Findings()
         base = context.scratch / "served"
         shutil.rmtree(base, ignore_errors=True)
@@ -161,18 +155,16 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
                 findings.reasons.append(_why(error))
                 return findings
             findings.load_s = round(time.monotonic() - started, 3)
-            urls = {
-                "rest": f"http://127.0.0.1:{ports['rest']}",
-                "grpc": f"grpc://127.0.0.1:{ports['grpc']}",
-            }
-            for protocol, url in urls.items():
+            for protocol, scheme in (("rest", "http"), ("grpc", "grpc")):
+                url = f"{scheme}://127.0.0.1:{ports[protocol]}"
                 try:
                     self._compare(protocol, url, raw, expected, findings)
                     findings.latency_ms[protocol] = self._latency_ms(url, raw)
                 except ServingError as error:
                     findings.reasons.append(f"Over {protocol} the model failed to answer: {error}")
             if (code := server.process.poll()) is None:
-                findings.memory_mb = round(_memory(server.process.pid) / 1e6, 1)
+                memory = psutil.Process(server.process.pid).memory_info().rss
+                findings.memory_mb = round(memory / 1e6, 1)
             else:
                 findings.reasons.append(
                     f"The server ended while answering (exit code {code}): {server.log_tail()}"
@@ -230,19 +222,8 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
         row = {name: values[:1] for name, values in raw.items()}
         with Client(url, _MODEL, timeout_s=self.timeout_s) as client:
             client.predict(row)
-            seconds = []
-            for _ in range(_TIMED_REQUESTS):
-                started = time.perf_counter()
-                client.predict(row)
-                seconds.append(time.perf_counter() - started)
+            seconds = repeat(lambda: client.predict(row), number=1, repeat=_TIMED_REQUESTS)
         return round(median(seconds) * 1e3, 3)
-
-
-def _memory(process: int) -> int:
-    """Resident memory of a process in bytes."""
-    import psutil
-
-    return int(psutil.Process(process).memory_info().rss)
 
 
 def _why(error: ServerExited) -> str:

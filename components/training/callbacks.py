@@ -50,21 +50,18 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.next_checkpoint = -math.inf
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Set the order of rows and start the clock of the epoch."""
         self.epoch_variable.assign(epoch)
         self.epoch, self.began = epoch, time.perf_counter()
         self.reported, self.trained = 0.0, 0.0
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Report progress, but not after every step."""
         now = time.perf_counter()
         if now - self.reported >= SECONDS_BETWEEN_REPORTS:
             self.reported = now
             self._report(batch + 1)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Stop the clock of the training steps: validation begins."""
-        self.trained = time.perf_counter() - self.began
+        self.trained = time.perf_counter() - self.began  # validation does not count
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Report the figures, keep the best weights, check patience, and write a checkpoint if due.
@@ -98,12 +95,10 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
             self.next_checkpoint = ended + (ended - began) / CHECKPOINT_SHARE
 
     def _report(self, steps: int) -> None:
-        per_epoch, epochs = self.params["steps"], self.epochs
-        note = f"epoch {self.epoch + 1}/{epochs}"
+        per_epoch, note = self.params["steps"], f"epoch {self.epoch + 1}/{self.epochs}"
         done = self.epoch * per_epoch + min(steps, per_epoch)
-        self.observer.progress(done, epochs * per_epoch, "steps", note)
+        self.observer.progress(done, self.epochs * per_epoch, "steps", note)
 
 
 def _is_finite(weight: keras.Variable) -> bool:
-    total = keras.ops.sum(keras.ops.cast(weight, "float32"))
-    return math.isfinite(float(total))
+    return math.isfinite(float(keras.ops.sum(keras.ops.cast(weight, "float32"))))

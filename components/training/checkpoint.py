@@ -1,6 +1,4 @@
-"""Checkpoints of training: a run that was killed and resumed gives the same result as one that was
-not.
-"""
+"""Checkpoints of training: a killed and resumed run gives the same result as any other run."""
 
 from __future__ import annotations
 
@@ -62,11 +60,9 @@ class Checkpoint:
         return Progress(history, best)
 
     def weights(self) -> list[np.ndarray]:
-        """The current values of `changing`."""
         return [np.asarray(v) for v in self.changing]
 
     def set_weights(self, weights: list[np.ndarray]) -> None:
-        """Assign values that `weights` returned earlier."""
         for variable, value in zip(self.changing, weights, strict=True):
             variable.assign(value)
 

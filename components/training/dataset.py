@@ -20,6 +20,8 @@ from components.transform.batches import ShardedRows
 from models.inputs.layers.augment import Augment
 from models.lazy import tf
 
+Batch = tuple[dict[str, "tf.Tensor"], dict[str, "tf.Tensor"]]
+
 
 def training_batches(
     rows: Rows,
@@ -60,7 +62,7 @@ def training_batches(
     batches = shuffled.map(_gather(rows), tf.data.AUTOTUNE, deterministic=True)
     if augment is not None:
         batches = tf.data.Dataset.zip(batches, _seeds(epoch, count, seed))
-        batches = batches.map(_changed(augment), tf.data.AUTOTUNE, deterministic=True)
+        batches = batches.map(partial(_changed, augment), tf.data.AUTOTUNE, deterministic=True)
     return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
 
 
@@ -117,34 +119,25 @@ def _seeds(epoch: tf.Variable, count: int, seed: int) -> tf.data.Dataset:
     return tf.data.Dataset.range(1).flat_map(each)
 
 
-def _changed(augment: Augment) -> Callable[..., tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]]:
-    """A function from ((features, labels), seed) to the same with changed images."""
-
-    def change(
-        batch: tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]], seed: tf.Tensor
-    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        features, labels = batch
-        changed = {
-            name: augment(value, seed) if value.dtype == tf.uint8 else value
-            for name, value in features.items()
-        }
-        return changed, labels
-
-    return change
+def _changed(augment: Augment, batch: Batch, seed: tf.Tensor) -> Batch:
+    """The same (features, labels), with changed images."""
+    features, labels = batch
+    changed = {n: augment(x, seed) if x.dtype == tf.uint8 else x for n, x in features.items()}
+    return changed, labels
 
 
-def _gather(rows: Rows) -> Callable[[tf.Tensor], tuple[dict[str, tf.Tensor], ...]]:
+def _gather(rows: Rows) -> Callable[[tf.Tensor], Batch]:
     """A function from row indices [batch] to (features, labels)."""
-    names = [list(rows.features), list(rows.labels)]
     arrays = [*rows.features.values(), *rows.labels.values()]
     if sum(a.nbytes for a in arrays) <= IN_MEMORY_BYTES:
         take = partial(_from_memory, [tf.constant(a) for a in arrays])
     else:
         take = partial(_from_disk, arrays)
 
-    def batch(indices: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
+    def batch(indices: tf.Tensor) -> Batch:
         columns = iter(take(indices))
-        return tuple({name: next(columns) for name in part} for part in names)
+        features = {name: next(columns) for name in rows.features}
+        return features, {name: next(columns) for name in rows.labels}
 
     return batch
 
@@ -157,7 +150,5 @@ def _from_disk(arrays: list[np.ndarray | ShardedRows], indices: tf.Tensor) -> li
     def read(rows: np.ndarray) -> list[np.ndarray]:
         return [np.asarray(a[rows]) for a in arrays]
 
-    read_rows = tf.numpy_function(read, [indices], [a.dtype for a in arrays], stateful=False)
-    return [
-        tf.ensure_shape(t, (None, *a.shape[1:])) for t, a in zip(read_rows, arrays, strict=True)
-    ]
+    taken = tf.numpy_function(read, [indices], [a.dtype for a in arrays], stateful=False)
+    return [tf.ensure_shape(t, (None, *a.shape[1:])) for t, a in zip(taken, arrays, strict=True)]

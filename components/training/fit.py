@@ -73,12 +73,8 @@ class TrainingResult:
             "best_epoch": (self.best_epoch or 0) + 1,
             "steps_per_second": round(self.steps_per_epoch / fastest, 1),
         }
-        for head in self.model.heads:
-            for metric in head.directions:
-                name = f"val_{head.target.name}_{metric}"
-                if name in kept:
-                    figures[name] = round(kept[name], 4)
-        return figures
+        names = [f"val_{h.target.name}_{m}" for h in self.model.heads for m in h.directions]
+        return figures | {name: round(kept[name], 4) for name in names if name in kept}
 
 
 def train(
@@ -120,31 +116,23 @@ def train(
     )
     steps = int(batches.cardinality())
     phases = [p for p in adaptation.phases if p.start < training.epochs]
-    warnings = [
-        *adaptation.notes,
-        *_skipped_phases(phases, adaptation.phases),
-        *_nothing_to_balance(model, phases),
-    ]
+    warnings = [*adaptation.notes, *_skipped_phases(phases, adaptation.phases)]
+    warnings += _nothing_to_balance(model, phases)
     if training.group_by_length and not trims:
         warnings.append("training.group_by_length has no effect: this trunk computes all padding.")
+    observer, last_start = context.observer, phases[-1].start
     for warning in warnings:
-        context.observer.warn(warning)
-    monitor = choose_monitor(
-        model.heads, training.early_stopping, data.val is not None, phases[-1].start
-    )
+        observer.warn(warning)
+    monitor = choose_monitor(model.heads, training.early_stopping, bool(data.val), last_start)
     optimizer = make_optimizer(training, steps, adaptation.variable_rates(steps))
-    optimizer.exclude_from_weight_decay(
-        var_list=variables_without_decay(model, adaptation.variables)
-    )
+    undecayed = variables_without_decay(model, adaptation.variables)
+    optimizer.exclude_from_weight_decay(var_list=undecayed)
     optimizer.build(adaptation.variables)
-    model.compile(
-        optimizer, jit_compile=training.xla, steps_per_execution=training.steps_per_execution
-    )
+    steps_per_call = training.steps_per_execution
+    model.compile(optimizer, jit_compile=training.xla, steps_per_execution=steps_per_call)
     checkpoint = Checkpoint(context.scratch / "checkpoint.npz", model, adaptation.changing)
     progress = checkpoint.restore()
-    callback = EpochCallback(
-        context.observer, epoch, training.epochs, checkpoint, progress, monitor
-    )
+    callback = EpochCallback(observer, epoch, training.epochs, checkpoint, progress, monitor)
     ends = [p.start for p in phases[1:]] + [training.epochs]
     for phase, end in zip(phases, ends, strict=True):
         if len(progress.history) >= end or (monitor and monitor.stops(progress.history)):

@@ -29,21 +29,14 @@ def make_optimizer(
         warmup_target=peak if warmup else None,
         warmup_steps=warmup,
     )
-    arguments: dict[str, Any] = {
-        "learning_rate": schedule,
-        "global_clipnorm": training.clip_norm,
-        "rates": rates,
-    }
-    decay = training.weight_decay or None
-    match training.optimizer:
-        case "adam":
-            return with_variable_rates(keras.optimizers.Adam)(**arguments)
-        case "adamw":
-            return with_variable_rates(keras.optimizers.AdamW)(**arguments, weight_decay=decay)
-        case "sgd":
-            return with_variable_rates(keras.optimizers.SGD)(
-                **arguments, momentum=training.momentum, weight_decay=decay
-            )
+    arguments: dict[str, Any] = {"learning_rate": schedule, "rates": rates}
+    arguments["global_clipnorm"] = training.clip_norm
+    if training.optimizer == "adam":
+        return with_variable_rates(keras.optimizers.Adam)(**arguments)
+    arguments["weight_decay"] = training.weight_decay or None
+    if training.optimizer == "adamw":
+        return with_variable_rates(keras.optimizers.AdamW)(**arguments)
+    return with_variable_rates(keras.optimizers.SGD)(**arguments, momentum=training.momentum)
 
 
 def variables_without_decay(

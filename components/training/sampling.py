@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
@@ -93,18 +92,18 @@ class Fixed(Sampling):
     of: dict[str, Annotated[float, Field(gt=0)]] = field(default_factory=dict)
 
     def shares(self, sizes: Mapping[str, int]) -> dict[str, float]:
-        if len({JOIN.join(sorted(name.split(JOIN))) for name in self.of}) < len(self.of):
+        by_tasks = {tuple(sorted(name.split(JOIN))): share for name, share in self.of.items()}
+        if len(by_tasks) < len(self.of):
             raise RootstockError(
                 f"training.sampling.of names a source twice: {', '.join(sorted(self.of))}."
             )
-        shares = {JOIN.join(sorted(name.split(JOIN))): share for name, share in self.of.items()}
-        names = {JOIN.join(sorted(name.split(JOIN))): name for name in sizes}
-        if set(shares) != set(names):
+        names = {tuple(sorted(name.split(JOIN))): name for name in sizes}
+        if set(by_tasks) != set(names):
             raise RootstockError(
                 "training.sampling.of: expected a share for each source:"
                 f" {', '.join(sorted(sizes))}. Received: {', '.join(sorted(self.of)) or 'none'}."
             )
-        return {names[key]: share for key, share in shares.items()}
+        return {names[tasks]: share for tasks, share in by_tasks.items()}
 
     def narrowed(self, tasks: Collection[str]) -> Self:
         shares: dict[str, float] = {}
@@ -186,12 +185,6 @@ def _apportioned(total: int, shares: Sequence[float]) -> list[int]:
 
 def _positions(size: int, start: int, length: int, seed: tuple[int, int]) -> NDArray[np.int64]:
     """`length` members, from `start`, of an endless sequence of permutations of range(size)."""
-    parts: list[NDArray[np.int64]] = []
-    skip, missing = start % size, length
-    for k in count(start // size):
-        if missing <= 0:
-            break
-        parts.append(np.random.default_rng((*seed, k)).permutation(size)[skip : skip + missing])
-        missing -= len(parts[-1])
-        skip = 0
-    return np.concatenate(parts) if parts else np.empty(0, np.int64)
+    passes, skip = range(start // size, -(-(start + length) // size)), start % size
+    orders = [np.random.default_rng((*seed, k)).permutation(size) for k in passes]
+    return np.concatenate([np.empty(0, np.int64), *orders])[skip : skip + length]

@@ -92,10 +92,7 @@ def _in_proportion(
 
 
 def _of_each_class(
-    count: int,
-    order: NDArray[np.int64],
-    classes: NDArray[np.int64] | None,
-    target: TaskTarget,
+    count: int, order: NDArray[np.int64], classes: NDArray[np.int64] | None, target: TaskTarget
 ) -> NDArray[np.int64]:
     if classes is None:
         raise RootstockError(

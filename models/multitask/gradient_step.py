@@ -110,18 +110,12 @@ class GradientPoint:
 
     def flatten(self, gradients: list[tf.Tensor | None]) -> tf.Tensor:
         """Concatenate: float32 [batch, features], or [1, parameters]; zeros for None."""
-        dense = [
-            tf.zeros_like(t) if g is None else tf.convert_to_tensor(g)
-            for g, t in zip(gradients, self.tensors, strict=True)
-        ]
-        rows = [1 if self.parameters else tf.shape(t)[0] for t in self.tensors]
-        return tf.concat(
-            [
-                tf.reshape(tf.cast(t, tf.float32), [count, size])
-                for t, count, size in zip(dense, rows, self._sizes, strict=True)
-            ],
-            1,
-        )
+        pieces = []
+        for t, gradient, size in zip(self.tensors, gradients, self._sizes, strict=True):
+            dense = tf.zeros_like(t) if gradient is None else tf.convert_to_tensor(gradient)
+            count = 1 if self.parameters else tf.shape(t)[0]
+            pieces.append(tf.reshape(tf.cast(dense, tf.float32), [count, size]))
+        return tf.concat(pieces, 1)
 
     def unflatten(self, flat: tf.Tensor) -> list[tf.Tensor]:
         """The inverse of `flatten`, with the shapes and dtypes of the tensors."""
@@ -179,12 +173,10 @@ def conflict_figures(
         f"{task}_gradient_norm": ratio(norm, count)
         for task, norm, count in zip(tasks, norms, steps, strict=True)
     }
-    if len(tasks) == 1:
-        return figures
-    return figures | {
-        "gradient_cosine": ratio(cosines, pairs),
-        "conflict_rate": ratio(conflicts, pairs),
-    }
+    if len(tasks) > 1:
+        figures["gradient_cosine"] = ratio(cosines, pairs)
+        figures["conflict_rate"] = ratio(conflicts, pairs)
+    return figures
 
 
 def _sum(gradients: list[tf.Tensor]) -> tf.Tensor | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any
 
@@ -39,9 +39,8 @@ class Identity:
 
     def differs_from(self, other: Identity) -> list[str]:
         """The differences, one phrase each; empty if there are none."""
-        causes = []
         mine, theirs = json.loads(self.params), json.loads(other.params)
-        causes += [f"parameter {path}" for path in _changed(mine, theirs)]
+        causes = [f"parameter {path}" for path in _changed(mine, theirs)]
         causes += [f"input {n}" for n in sorted(_differing(self.inputs, other.inputs))]
         causes += [f"code of {n}" for n in sorted(_differing(self.sources, other.sources))]
         return causes
@@ -84,16 +83,13 @@ def canonical(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {"map": sorted([str(k), canonical(v)] for k, v in value.items())}
     if is_dataclass(value) and not isinstance(value, type):
-        own = {f.name: canonical(getattr(value, f.name)) for f in _identity_fields(value)}
+        names = [f.name for f in fields(value) if f.metadata.get("fingerprint", True)]
+        own = {name: canonical(getattr(value, name)) for name in names}
         return {"type": type(value).__qualname__, "fields": own}
     raise TypeError(
         f"{value!r} of type {type(value).__name__} has no canonical form. Parameters of a"
         " stage consist of str, int, float, bool, None, tuples, mappings and frozen dataclasses."
     )
-
-
-def _identity_fields(value: Any) -> list[Field[Any]]:
-    return [f for f in fields(value) if f.metadata.get("fingerprint", True)]
 
 
 def _input_digests(inputs: object) -> Iterator[tuple[str, str]]:
@@ -119,19 +115,13 @@ def _changed(mine: Any, theirs: Any, path: str = "") -> list[str]:
         return []
     both = isinstance(mine, dict) and isinstance(theirs, dict)
     if both and "fields" in mine and mine.get("type") == theirs.get("type"):
-        a, b = mine["fields"], theirs["fields"]
-        return [
-            p
-            for key in sorted(a.keys() | b.keys())
-            for p in _changed(a.get(key), b.get(key), f"{path}.{key}" if path else key)
-        ]
-    if isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
-        return [
-            p
-            for i, (a, b) in enumerate(zip(mine, theirs, strict=True))
-            for p in _changed(a, b, f"{path}[{i}]")
-        ]
-    return [path or "type"]
+        a, b, prefix = mine["fields"], theirs["fields"], f"{path}." if path else ""
+        parts = [(a.get(k), b.get(k), prefix + k) for k in sorted(a.keys() | b.keys())]
+    elif isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
+        parts = [(*pair, f"{path}[{i}]") for i, pair in enumerate(zip(mine, theirs, strict=True))]
+    else:
+        return [path or "type"]
+    return [p for part in parts for p in _changed(*part)]
 
 
 def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> set[str]:

@@ -45,9 +45,8 @@ class Entry:
     def load(self, outputs_type: type[T]) -> T:
         """The outputs as typed artifacts."""
         types = get_type_hints(outputs_type)
-        return outputs_type(
-            **{n: types[n](self.path / n, o["digest"]) for n, o in self.outputs.items()}
-        )
+        outputs = {n: types[n](self.path / n, o["digest"]) for n, o in self.outputs.items()}
+        return outputs_type(**outputs)
 
 
 @dataclass(frozen=True)
@@ -120,10 +119,8 @@ class Store:
                     f"{identity.stage} must write output {f.name!r} into the directory"
                     f" {attempt.output / f.name}, but names {artifact.path}"
                 )
-            described[f.name] = {
-                "type": type(artifact).__name__,
-                "digest": digest_tree(artifact.path),
-            }
+            digest = digest_tree(artifact.path)
+            described[f.name] = {"type": type(artifact).__name__, "digest": digest}
         final = self.root / identity.stage / identity.fingerprint
         entry = Entry(identity, described, dict(figures), seconds, time.time(), _versions(), final)
         text = json.dumps({k: v for k, v in asdict(entry).items() if k != "path"}, indent=1)

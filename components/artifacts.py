@@ -153,6 +153,11 @@ class ExportedModel(TrainedModel):
         """The file of examples and answers: see `components.export.expected_outputs`."""
         return self.path / "expected.parquet"
 
+    def size_mb(self) -> float:
+        """Size of the SavedModel. A MB is 10^6 bytes."""
+        files = (p for p in self.saved_model.rglob("*") if p.is_file())
+        return round(sum(p.stat().st_size for p in files) / 1e6, 3)
+
 
 @dataclass(frozen=True)
 class Champion(Artifact):

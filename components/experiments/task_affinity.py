@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from components.artifacts import Affinities
+from components.data.arrow import np
 from components.stage import Context, Stage
 from components.training.recipe import Recipe, TrainerInputs
 from models.balancing.loss_based.equal import Equal
 from models.sharing.hard import Hard
-
-if TYPE_CHECKING:
-    import numpy as np
 
 MEASUREMENTS = 100
 BLOCKS = 10
@@ -107,8 +104,6 @@ class TaskAffinity(Stage[TrainerInputs, TaskAffinityOutputs]):
 
 def _blocks(measured: list[np.ndarray]) -> list[list[list[float | None]]]:
     """Means [blocks, tasks, tasks] over parts of training; None if a pair was never measured."""
-    import numpy as np
-
     parts = np.array_split(np.array(measured), min(BLOCKS, len(measured)))
     blocks = []
     for part in parts:

@@ -9,6 +9,7 @@ from timeit import repeat
 from typing import TYPE_CHECKING
 
 from components.artifacts import TrialResult
+from components.data.arrow import np
 from components.experiments.peak_memory import PeakMemory
 from components.experiments.trial_result import (
     Costs,
@@ -23,9 +24,7 @@ from components.training.recipe import Recipe, TrainerInputs
 from models.tasks.base import Task
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from components.training.rows import Columns, Features, Rows, TrainingData
+    from components.training.rows import Columns, Rows, TrainingData
     from models.inputs.base import Feature
     from models.multitask.model import MultitaskModel
 
@@ -66,6 +65,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
             RootstockError: see `Trainer.run`.
         """
         from components.training import fit
+        from components.training.rows import Rows
         from components.transform.batches import load_columns
 
         recipe = self.recipe
@@ -78,12 +78,8 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         cpu_seconds = None if resumed else time.process_time() - cpu
         memory = peak.mib()
         test = load_columns(inputs.batches, "test", features)
-        splits: dict[str, tuple[Columns, Features]] = {
-            "train": (data.train.labels, data.train.features)
-        }
-        if data.val is not None:
-            splits["val"] = (data.val.labels, data.val.features)
-        splits["test"] = (encode_split(data.targets, inputs.examples, "test"), test)
+        labels = encode_split(data.targets, inputs.examples, "test")
+        splits = {"train": data.train, "val": data.val, "test": Rows(test, labels)}
         scored = _scored(result.model, splits)
         costs = Costs(
             rows=len(data.train),
@@ -107,22 +103,16 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         """Features, and the rows to train on with the labels of the model's tasks."""
         from components.training.rows import TrainingData, load_training_data
 
-        own = self.recipe.tasks
-        others = tuple(t for t in own if t.name != self.drawn_by.name)
-        features, data = load_training_data(
-            inputs, (self.drawn_by, *others), self.recipe.training.subset
-        )
+        own, subset = self.recipe.tasks, self.recipe.training.subset
+        tasks = (self.drawn_by, *(t for t in own if t.name != self.drawn_by.name))
+        features, data = load_training_data(inputs, tasks, subset)
         by_name = {t.name: t for t in data.targets}
-        return features, TrainingData(
-            tuple(by_name[t.name] for t in own),
-            self._labelled(data.train, 0),
-            data.val and self._labelled(data.val, 1),
-        )
+        targets = tuple(by_name[t.name] for t in own)
+        val = data.val and self._labelled(data.val, 1)
+        return features, TrainingData(targets, self._labelled(data.train, 0), val)
 
     def _labelled(self, rows: Rows, stream: int) -> Rows:
         """The rows with the labels of the model's tasks, permuted for tasks in `shuffled`."""
-        import numpy as np
-
         labels = {t.name: rows.labels[t.name] for t in self.recipe.tasks}
         rng = np.random.default_rng([self.recipe.seed, stream])
         for name in self.shuffled:
@@ -130,27 +120,25 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         return replace(rows, labels=labels)
 
 
-def _scored(
-    model: MultitaskModel, splits: dict[str, tuple[Columns, Features]]
-) -> dict[str, Scored]:
-    """Labels and answers by task and split."""
-    import numpy as np
-
+def _scored(model: MultitaskModel, splits: dict[str, Rows | None]) -> dict[str, Scored]:
+    """Labels and answers by task and split, without splits that are None."""
     from models.lazy import tf
 
     answer = tf.function(model.answers, reduce_retracing=True, autograph=False)
     scored: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {
         head.target.name: {} for head in model.heads
     }
-    for split, (labels, features) in splits.items():
-        rows = np.arange(len(next(iter(features.values()))))
+    for split, data in splits.items():
+        if data is None:
+            continue
+        rows = np.arange(len(data))
         if split == "train" and len(rows) > TRAIN_ROWS:  # at random: sources follow each other
             rows = np.sort(np.random.default_rng(0).choice(rows, TRAIN_ROWS, replace=False))
         batches = [rows[i : i + BATCH_ROWS] for i in range(0, len(rows), BATCH_ROWS)]
-        parts = [answer({n: tf.constant(v[b]) for n, v in features.items()}) for b in batches]
+        parts = [answer({n: tf.constant(v[b]) for n, v in data.features.items()}) for b in batches]
         for task in scored:
             answers = np.concatenate([part[task].numpy() for part in parts])
-            scored[task][split] = labels[task][rows], answers
+            scored[task][split] = data.labels[task][rows], answers
     return dict(scored)
 
 

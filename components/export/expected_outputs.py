@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.artifacts import Examples
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-
-    from models.inputs.base import Feature
+from components.data.arrow import np, pa, pq
+from models.inputs.base import Feature
 
 OUTPUT = "output:"
 EXPECTED_ROWS = 32
@@ -23,9 +18,6 @@ def write_expected(path: Path, raw: dict[str, np.ndarray], outputs: dict[str, np
     raw: by input name, [rows] of bytes (strings and images) or float32.
     outputs: by task name, float32 [rows, width]: columns `output:<task>`, lists of `width`.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     columns = {
         name: pa.array(values.tolist(), pa.binary() if values.dtype == object else pa.float32())
         for name, values in raw.items()
@@ -40,10 +32,6 @@ def read_expected(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarr
     """Raw examples by input name ([rows] object arrays of bytes, or float32), and answers by task
     name (float32 [rows, width]).
     """
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     raw: dict[str, np.ndarray] = {}
     outputs: dict[str, np.ndarray] = {}
     table = pq.read_table(path)
@@ -63,8 +51,6 @@ def read_expected(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarr
 
 def first_rows(examples: Examples, features: tuple[Feature, ...]) -> pa.RecordBatch:
     """Up to `EXPECTED_ROWS` of the validation split, or of the training split if that is empty."""
-    import pyarrow.parquet as pq
-
     split = "val" if examples.shards("val") and examples.num_rows("val") else "train"
     columns = list(dict.fromkeys(f.column for f in features))
     shard = next(s for s in examples.shards(split) if pq.read_metadata(s).num_rows)

@@ -7,17 +7,14 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.artifacts import Examples, ExportedModel, TrainedModel
+from components.data.arrow import np
 from components.errors import RootstockError
 from components.export.settings import Export, Weights
 from components.stage import Context, Stage
 from models.model_files import RECORD, SOURCE, WEIGHTS
 from models.multitask.build import specs_of
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -70,11 +67,10 @@ class Exporter(Stage[ExporterInputs, ExporterOutputs]):
         raw = raw_inputs(first_rows(inputs.examples, features), features)
         answers = {task: answer.numpy() for task, answer in served(raw).items()}
         write_expected(made.expected, raw, answers)
-        form = Export(weights=self.weights, xla=self.xla)
-        write_saved_model(served, raw, made.saved_model, form)
+        write_saved_model(served, raw, made.saved_model, Export(weights=self.weights, xla=self.xla))
         if self.xla:
             _try_compiling(made.saved_model, {name: values[:1] for name, values in raw.items()})
-        context.observer.figure("size_mb", round(_size(made.saved_model) / 1e6, 3))
+        context.observer.figure("size_mb", made.size_mb())
         return ExporterOutputs(made)
 
 
@@ -98,7 +94,3 @@ def _try_compiling(saved_model: Path, row: Mapping[str, np.ndarray]) -> None:
             session.run([output.name for output in signature.outputs.values()], feeds)
         except tf.errors.OpError as e:
             raise RootstockError(f"export.xla: XLA cannot compile this model: {e.message}") from e
-
-
-def _size(directory: Path) -> int:
-    return sum(p.stat().st_size for p in directory.rglob("*") if p.is_file())

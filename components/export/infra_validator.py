@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from timeit import repeat
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from components.artifacts import Blessing, ExportedModel
+from components.data.arrow import np
 from components.errors import RootstockError
 from components.export.expected_outputs import read_expected
 from components.stage import Context, Stage
@@ -22,9 +23,6 @@ from serving.server.exit_codes import UNLOADABLE
 from serving.server.launch import ServerExited, ServerProcess
 from serving.wire.errors import ServingError
 from serving.wire.names import DEFAULT_SIGNATURE
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _MODEL = "candidate"
 _TIMED_REQUESTS = 20
@@ -77,11 +75,9 @@ class _Findings:
             ("Loading", self.load_s, limits.max_load_s, "s"),
             ("The server's memory", self.memory_mb, limits.max_memory_mb, "MB"),
             ("The SavedModel", self.size_mb, limits.max_size_mb, "MB"),
-            *(
-                (f"A request over {protocol}", ms, limits.max_latency_ms, "ms")
-                for protocol, ms in self.latency_ms.items()
-            ),
         ]
+        for protocol, ms in self.latency_ms.items():
+            measured.append((f"A request over {protocol}", ms, limits.max_latency_ms, "ms"))
         for what, value, limit, unit in measured:
             if value is not None and limit is not None and value > limit:
                 self.reasons.append(f"{what} takes {value:g} {unit}; allowed {limit:g}.")
@@ -111,8 +107,7 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
             RootstockError: the server cannot run on this machine, with any model.
         """
         findings = self._serve(inputs.model, context)
-        files = (p for p in inputs.model.saved_model.rglob("*") if p.is_file())
-        findings.size_mb = round(sum(p.stat().st_size for p in files) / 1e6, 3)
+        findings.size_mb = inputs.model.size_mb()
         findings.check(self.limits)
         observer = context.observer
         for name, value in (
@@ -147,13 +142,10 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
             try:
                 ports = server.wait(self.timeout_s)
             except TimeoutError:
-                findings.reasons.append(
-                    f"The model did not load within {self.timeout_s:g} s: {server.log_tail()}"
-                )
-                return findings
+                reason = f"The model did not load within {self.timeout_s:g} s: {server.log_tail()}"
+                return _Findings([reason])
             except ServerExited as error:
-                findings.reasons.append(_why(error))
-                return findings
+                return _Findings([_why(error)])
             findings.load_s = round(time.monotonic() - started, 3)
             for protocol, scheme in (("rest", "http"), ("grpc", "grpc")):
                 url = f"{scheme}://127.0.0.1:{ports[protocol]}"
@@ -200,8 +192,6 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
         self, answer: np.ndarray, expected: np.ndarray, findings: _Findings
     ) -> str | None:
         """Why an answer is wrong; None if it is right. Updates the largest difference."""
-        import numpy as np
-
         if answer.shape != expected.shape:
             return f"answers have shape {list(answer.shape)}; in Keras {list(expected.shape)}."
         if answer.size == 0:

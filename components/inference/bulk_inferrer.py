@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Predictions, Quarantine, SourceFiles
+from components.data.arrow import np, pa
 from components.errors import RootstockError
 from components.inference.prediction_writers import PredictionFormat
 from components.ingestion.quarantine import SourceUnit, quarantine_records, source_units
@@ -18,9 +19,6 @@ from serving.wire.errors import ServingError
 from serving.wire.names import DEFAULT_SIGNATURE
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-
     from serving.server.saved_model import SavedModel
 
 BATCH_ROWS = 1024
@@ -144,15 +142,11 @@ def _predicted(
     kept: tuple[str, ...],
     place: str,
 ) -> pa.RecordBatch:
-    import pyarrow as pa
-
     from components.data.raw import raw_inputs
 
     try:
-        raw = raw_inputs(batch, inputs)
-        answers = model.predict(
-            DEFAULT_SIGNATURE, {name: _bytes(array) for name, array in raw.items()}
-        )
+        raw = {name: _bytes(array) for name, array in raw_inputs(batch, inputs).items()}
+        answers = model.predict(DEFAULT_SIGNATURE, raw)
     except (RootstockError, ServingError) as e:
         raise RootstockError(f"{place}: {e}") from e
     columns = {name: batch.column(name) for name in kept}
@@ -165,8 +159,6 @@ def _predicted(
 
 def _bytes(array: np.ndarray) -> np.ndarray:
     """Encode strings, because the model takes bytes."""
-    import numpy as np
-
     if array.dtype != object:
         return array
     return np.array([v.encode() if isinstance(v, str) else v for v in array], object)

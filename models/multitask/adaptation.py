@@ -31,9 +31,8 @@ class Adaptation:
         for graft in model.grafts:
             graft.trainable = False
         before = tuple(trunk.trainable_variables)
-        if transfer is None:
-            plan = Plan((Phase(0, before),))
-        else:
+        plan = Plan((Phase(0, before),))
+        if transfer is not None:
             _freeze_statistics(trunk)
             plan = transfer.plan(trunk)
         for graft in model.grafts:
@@ -59,10 +58,8 @@ class Adaptation:
     @property
     def trains_everything(self) -> bool:
         """Whether all variables of the trunk train in all epochs, and no others are added."""
-        built = {id(v) for v in self._candidates}
-        return self._added == 0 and all(
-            {id(v) for v in phase.variables} == built for phase in self.phases
-        )
+        built, trained = {id(v) for v in self._candidates}, [p.variables for p in self.phases]
+        return self._added == 0 and all({id(v) for v in some} == built for some in trained)
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -77,13 +74,9 @@ class Adaptation:
 
     def variable_rates(self, steps_per_epoch: int) -> list[VariableRate]:
         """How each of `variables` trains."""
-        return [
-            VariableRate(
-                rate=self._rates.get(id(v), 1.0),
-                first_step=self._first_epochs.get(id(v), 0) * steps_per_epoch,
-            )
-            for v in self.variables
-        ]
+        rate, epoch = self._rates.get, self._first_epochs.get
+        ids = [id(v) for v in self.variables]
+        return [VariableRate(rate(i, 1.0), epoch(i, 0) * steps_per_epoch) for i in ids]
 
     def enter(self, phase: Phase) -> None:
         """Begin a phase: of the trunk, only its variables train. If it has none, the trunk runs in

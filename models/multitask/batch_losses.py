@@ -35,7 +35,6 @@ class BatchLosses:
 
 
 def batch_losses(heads: tuple[Head, ...], labels: Tensors, outputs: Tensors) -> BatchLosses:
-    """Compute the loss and the metric totals of each head."""
     losses, rows, totals = [], [], []
     for head in heads:
         name = head.target.name

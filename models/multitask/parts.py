@@ -71,10 +71,8 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
 
     def call(self, features: Tensors, training: bool = False) -> dict[str, keras.KerasTensor]:
         """Raw outputs by task."""
-        outputs: dict[str, keras.KerasTensor] = self.towers(
-            self.represent(features, training), training=training
-        )
-        return outputs
+        representation = self.represent(features, training)
+        return self.towers(representation, training=training)  # type: ignore[no-any-return]
 
     def represent(self, features: Tensors, training: bool = False) -> keras.KerasTensor:
         """The representation that the towers share: a tensor or a list of tensors [batch, ...].
@@ -82,9 +80,8 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         features: if they hold the trunk's output under the name `REPRESENTATION`, the trunk does
             not run.
         """
-        if REPRESENTATION in features:
-            output = features[REPRESENTATION]
-        else:
+        output = features.get(REPRESENTATION)
+        if output is None:
             output = self.trunk(features, training=training and self.trunk_trains)
         return output if self.common is None else self.common(output, training=training)
 

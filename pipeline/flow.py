@@ -5,18 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from components.artifacts import (
-    Batches,
-    Blessing,
-    Champion,
-    Evaluation,
-    Examples,
-    ExportedModel,
-    Pushed,
-    SourceFiles,
-    Statistics,
-    TrainedModel,
-)
+from components import artifacts
+from components.artifacts import SourceFiles
 from components.data.digests import digest_source, digest_tree
 from components.errors import RootstockError
 from components.evaluation.evaluator import Evaluator, EvaluatorInputs
@@ -53,11 +43,11 @@ from serving.versions.history import champion_version, read_origin
 class PipelineResult:
     """The outcome of a pipeline run."""
 
-    trained: TrainedModel
-    model: ExportedModel
-    evaluation: Evaluation
-    blessings: tuple[Blessing, ...]
-    pushed: Pushed
+    trained: artifacts.TrainedModel
+    model: artifacts.ExportedModel
+    evaluation: artifacts.Evaluation
+    blessings: tuple[artifacts.Blessing, ...]
+    pushed: artifacts.Pushed
 
 
 def pipeline(spec: Spec, run: Runner) -> PipelineResult:
@@ -144,7 +134,7 @@ def recipe(spec: Spec) -> Recipe:
     return Recipe(tasks, *methods, training=spec.training, seed=spec.seed)
 
 
-def _examples(spec: Spec, run: Runner, index: Path) -> Examples:
+def _examples(spec: Spec, run: Runner, index: Path) -> artifacts.Examples:
     """All examples. Spans are read separately, so that only new ones have to be read."""
     spans = by_span(spec.data.sources)
     plain = list(spans) == [None]
@@ -178,7 +168,7 @@ def _raw(sources: tuple[Reader, ...], index: Path) -> tuple[SourceFiles, ...]:
 
 def _statistics_of(
     sources: tuple[Reader, ...], stage: StatisticsGen, spec: Spec, run: Runner
-) -> Statistics | None:
+) -> artifacts.Statistics | None:
     """Statistics of all rows of other sources; None if there are no sources."""
     if not sources:
         return None
@@ -214,7 +204,7 @@ def _modules(inputs: tuple[Input, ...], reading: Reading, index: Path) -> tuple[
 
 def _embeddings(
     spec: Spec, run: Runner, transformed: TransformOutputs, pretrained: tuple[SourceFiles, ...]
-) -> Batches | None:
+) -> artifacts.Batches | None:
     """The representation of all rows by a frozen trunk. None if the Trainer has to compute it: it
     initialises fresh weights from the seed, and changes images in every epoch.
     """
@@ -229,7 +219,7 @@ def _embeddings(
     return run(Embed(trunk=trunk), inputs).embeddings
 
 
-def _champion(spec: Spec, model: ExportedModel) -> Champion | None:
+def _champion(spec: Spec, model: artifacts.ExportedModel) -> artifacts.Champion | None:
     """The model to compare with: the one that is served now or, if that is `model` itself, the one
     before. A version on trial, such as a canary, does not count.
     """
@@ -242,7 +232,7 @@ def _champion(spec: Spec, model: ExportedModel) -> Champion | None:
         return None
     path = served.fetch(spec.name, version, Path(spec.store) / "champions")
     origin = read_origin(path)
-    return Champion(path, origin.digest if origin else digest_tree(path))
+    return artifacts.Champion(path, origin.digest if origin else digest_tree(path))
 
 
 def _curated(spec: Spec, index: Path) -> SourceFiles | None:

@@ -18,14 +18,7 @@ from components.stage import BeamOptions, Context, Stage
 from pipeline.display import Display, LineDisplay, StageResult
 from pipeline.store.fingerprint import Identity, identify
 from pipeline.store.store import Entry, Store
-from pipeline.tracking.events import (
-    NoTracker,
-    StageFailed,
-    StageFinished,
-    StageMetrics,
-    StageStarted,
-    Tracker,
-)
+from pipeline.tracking import events
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -36,7 +29,7 @@ class StageObserver:
     """Forwards the reports of one stage to display and tracker, and keeps its figures."""
 
     stage: str
-    tracker: Tracker
+    tracker: events.Tracker
     display: Display
     figures: dict[str, float | int | str] = field(default_factory=dict)
 
@@ -44,7 +37,7 @@ class StageObserver:
         self.display.progress(self.stage, done, total, unit, note)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        self.tracker.record(StageMetrics(stage=self.stage, step=step, values=values))
+        self.tracker.record(events.StageMetrics(stage=self.stage, step=step, values=values))
 
     def figure(self, name: str, value: float | int | str) -> None:
         self.figures[name] = value
@@ -62,7 +55,7 @@ class Runner:
     """
 
     store: Store
-    tracker: Tracker = field(default_factory=NoTracker)
+    tracker: events.Tracker = field(default_factory=events.NoTracker)
     display: Display = field(default_factory=LineDisplay)
     beam: BeamOptions = field(default_factory=BeamOptions)
     retries: int = 0
@@ -95,22 +88,23 @@ class Runner:
         began = time.monotonic()
         entry = self._cached(stage, identity)
         cached = entry is not None
-        self.tracker.record(StageStarted(stage=identity.stage, fingerprint=identity.fingerprint))
+        started = events.StageStarted(stage=identity.stage, fingerprint=identity.fingerprint)
+        self.tracker.record(started)
         if entry is None:
             if self.explain:
                 self.display.line(f"{identity.stage}: {self._why(identity)}")
             self.display.line(f"{identity.stage}: running")
             try:
-                entry = self._produce(stage, inputs, identity)
+                entry = self._produce(stage, inputs, identity, self.retries)
             except BaseException as error:
                 reason = f"{type(error).__name__}: {error}"
-                self.tracker.record(StageFailed(stage=identity.stage, error=reason))
+                self.tracker.record(events.StageFailed(stage=identity.stage, error=reason))
                 raise
             finally:
                 self.display.finished(identity.stage)
         seconds = time.monotonic() - began
         self.display.line(f"{identity.stage}: {'cached' if cached else f'done in {seconds:.1f} s'}")
-        self.tracker.record(StageFinished.of(entry, cached, seconds))
+        self.tracker.record(events.StageFinished.of(entry, cached, seconds))
         figures = tuple(entry.figures.items())
         result = StageResult(identity.stage, cached, seconds, figures, entry.path)
         with self._order:
@@ -124,17 +118,14 @@ class Runner:
             return None
         return entry
 
-    def _produce(self, stage: Stage[I, Any], inputs: I, identity: Identity) -> Entry:
-        for attempt in range(self.retries + 1):
-            try:
-                return self._attempt(stage, inputs, identity)
-            except RootstockError:
+    def _produce(self, stage: Stage[I, Any], inputs: I, identity: Identity, retries: int) -> Entry:
+        try:
+            return self._attempt(stage, inputs, identity)
+        except Exception as error:
+            if isinstance(error, RootstockError) or retries == 0:
                 raise
-            except Exception as error:
-                if attempt == self.retries:
-                    raise
-                self.display.line(f"{identity.stage}: {error!r}; trying again")
-        raise AssertionError("unreachable")
+            self.display.line(f"{identity.stage}: {error!r}; trying again")
+        return self._produce(stage, inputs, identity, retries - 1)
 
     def _attempt(self, stage: Stage[I, Any], inputs: I, identity: Identity) -> Entry:
         with self.store.attempt(identity) as place:

@@ -20,8 +20,6 @@ BLOCKS = 10
 
 @dataclass(frozen=True)
 class TaskAffinityOutputs:
-    """affinities: means over parts of training."""
-
     affinities: Affinities
 
 

@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import TrialResult
 from components.data.arrow import np
+from components.experiments import trial_result
 from components.experiments.peak_memory import PeakMemory
-from components.experiments.trial_result import (
-    Costs,
-    Scored,
-    TrialFigures,
-    save_figures,
-    task_figures,
-)
 from components.labels.encoding import encode_split
 from components.stage import Context, Stage
 from components.training.recipe import Recipe, TrainerInputs
@@ -36,8 +30,6 @@ TIMED_CALLS = 30
 
 @dataclass(frozen=True)
 class TrialOutputs:
-    """result: the figures."""
-
     result: TrialResult
 
 
@@ -81,7 +73,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         labels = encode_split(data.targets, inputs.examples, "test")
         splits = {"train": data.train, "val": data.val, "test": Rows(test, labels)}
         scored = _scored(result.model, splits)
-        costs = Costs(
+        costs = trial_result.Costs(
             rows=len(data.train),
             steps=result.steps_per_epoch * len(result.history),
             epochs=len(result.history),
@@ -92,12 +84,10 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
             latency_ms=_latency(result.model, test),
             memory_mib=memory,
         )
-        figures = TrialFigures(
-            tasks={t.name: task_figures(t, scored[t.name]) for t in data.targets},
-            costs=costs,
-            history=tuple(result.history),
-        )
-        return TrialOutputs(save_figures(figures, context.output / "result"))
+        tasks = {t.name: trial_result.task_figures(t, scored[t.name]) for t in data.targets}
+        history = tuple(result.history)
+        figures = trial_result.TrialFigures(tasks=tasks, costs=costs, history=history)
+        return TrialOutputs(trial_result.save_figures(figures, context.output / "result"))
 
     def _data(self, inputs: TrainerInputs) -> tuple[tuple[Feature, ...], TrainingData]:
         """Features, and the rows to train on with the labels of the model's tasks."""
@@ -120,7 +110,9 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         return replace(rows, labels=labels)
 
 
-def _scored(model: MultitaskModel, splits: dict[str, Rows | None]) -> dict[str, Scored]:
+def _scored(
+    model: MultitaskModel, splits: dict[str, Rows | None]
+) -> dict[str, trial_result.Scored]:
     """Labels and answers by task and split, without splits that are None."""
     from models.lazy import tf
 

@@ -103,14 +103,12 @@ def _resampled(
 
 
 def save_figures(figures: TrialFigures, directory: Path) -> TrialResult:
-    """Write the artifact."""
     directory.mkdir()
     (directory / FILE).write_bytes(_adapter().dump_json(figures))
     return TrialResult(directory)
 
 
 def load_figures(result: TrialResult) -> TrialFigures:
-    """Read the artifact."""
     return _adapter().validate_json((result.path / FILE).read_bytes())
 
 

@@ -1,7 +1,6 @@
 """`classes.json` of a SavedModel: the classes of every task that has classes.
 
-They are in the order of the model's answers. The Evaluator compares a champion on those tasks
-whose classes are the same.
+They are in the order of the answers. A champion is compared on those tasks whose classes are equal.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ CLASSES = Path("assets.extra") / "classes.json"
 
 
 def write_classes(targets: Sequence[TaskTarget], saved_model: Path) -> None:
-    """Write the classes into the directory of a SavedModel."""
     file = saved_model / CLASSES
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps({t.name: t.classes for t in targets if t.classes}, indent=1))

@@ -40,10 +40,6 @@ def read_expected(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarr
         if name.startswith(OUTPUT):
             flat = column.flatten().to_numpy(zero_copy_only=False)
             outputs[name.removeprefix(OUTPUT)] = flat.reshape(len(column), -1)
-        elif pa.types.is_binary(column.type):
-            values = np.empty(len(column), object)
-            values[:] = column.to_pylist()
-            raw[name] = values
         else:
             raw[name] = column.to_numpy(zero_copy_only=False)
     return raw, outputs

@@ -27,8 +27,6 @@ class ExporterInputs:
 
 @dataclass(frozen=True)
 class ExporterOutputs:
-    """model: what rebuilds the trained model, and its SavedModel."""
-
     model: ExportedModel
 
 

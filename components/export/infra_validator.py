@@ -24,6 +24,7 @@ from serving.server.launch import ServerExited, ServerProcess
 from serving.wire.errors import ServingError
 from serving.wire.names import DEFAULT_SIGNATURE
 
+Arrays = Mapping[str, "np.ndarray"]
 _MODEL = "candidate"
 _TIMED_REQUESTS = 20
 
@@ -46,15 +47,11 @@ class ServingLimits:
 
 @dataclass(frozen=True)
 class InfraValidatorInputs:
-    """model: its SavedModel is checked against its expected answers."""
-
     model: ExportedModel
 
 
 @dataclass(frozen=True)
 class InfraValidatorOutputs:
-    """blessing: with the measured times, sizes and the largest difference."""
-
     blessing: Blessing
 
 
@@ -109,16 +106,12 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
         findings = self._serve(inputs.model, context)
         findings.size_mb = inputs.model.size_mb()
         findings.check(self.limits)
-        observer = context.observer
-        for name, value in (
-            ("load_s", findings.load_s),
-            ("max_difference", findings.max_difference),
-            *((f"{protocol}_ms", ms) for protocol, ms in findings.latency_ms.items()),
-            ("memory_mb", findings.memory_mb),
-            ("size_mb", findings.size_mb),
-        ):
+        figures = {"load_s": findings.load_s, "max_difference": findings.max_difference}
+        figures |= {f"{protocol}_ms": ms for protocol, ms in findings.latency_ms.items()}
+        figures |= {"memory_mb": findings.memory_mb, "size_mb": findings.size_mb}
+        for name, value in figures.items():
             if value is not None:
-                observer.figure(name, value)
+                context.observer.figure(name, value)
         output = context.output / "blessing"
         output.mkdir()
         verdict = {"judge": "InfraValidator", "blessed": not findings.reasons, **asdict(findings)}
@@ -164,12 +157,7 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
         return findings
 
     def _compare(
-        self,
-        protocol: str,
-        url: str,
-        raw: Mapping[str, np.ndarray],
-        expected: Mapping[str, np.ndarray],
-        findings: _Findings,
+        self, protocol: str, url: str, raw: Arrays, expected: Arrays, findings: _Findings
     ) -> None:
         """Add a reason for every answer of a signature that differs from the expected one."""
         from serving.client.client import Client
@@ -180,9 +168,8 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
                 answers = client.predict(raw)
             where = f"{protocol} signature {signature!r}"
             if answers.keys() != set(tasks):
-                findings.reasons.append(
-                    f"{where} answers {sorted(answers)}; expected {sorted(tasks)}."
-                )
+                names = sorted(tasks)
+                findings.reasons.append(f"{where} answers {sorted(answers)}; expected {names}.")
                 continue
             for task in tasks:
                 if reason := self._disagreement(answers[task], expected[task], findings):
@@ -206,7 +193,7 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
             return f"answers differ from Keras by up to {largest:.3g}; allowed {self.tolerance:g}."
         return None
 
-    def _latency_ms(self, url: str, raw: Mapping[str, np.ndarray]) -> float:
+    def _latency_ms(self, url: str, raw: Arrays) -> float:
         from serving.client.client import Client
 
         row = {name: values[:1] for name, values in raw.items()}

@@ -25,8 +25,6 @@ class PusherInputs:
 
 @dataclass(frozen=True)
 class PusherOutputs:
-    """pushed: the version, or the reasons why the model was not pushed."""
-
     pushed: Pushed
 
 

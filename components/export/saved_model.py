@@ -90,11 +90,8 @@ def _with_small_weights(model: MultitaskModel, dtype: str) -> tuple[list[tf.Vari
             f"export.weights: the weights of a TF-Hub module cannot be changed. Received: {dtype}."
             " Expected float32, or another trunk."
         )
-    embeddings = {
-        id(la.embeddings)
-        for la in model._flatten_layers()
-        if isinstance(la, keras.layers.Embedding) and la.built
-    }
+    tables = [la for la in model._flatten_layers() if isinstance(la, keras.layers.Embedding)]
+    embeddings = {id(la.embeddings) for la in tables if la.built}
     stored, mapping = [], []
     for weight in model.weights:
         if len(weight.shape) < 2 or weight.dtype != "float32":

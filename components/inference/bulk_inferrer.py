@@ -91,11 +91,7 @@ def infer_unit(
     output_format: PredictionFormat,
     directory: str,
 ) -> tuple[int, list[BadRecord]]:
-    """Write the predictions of a unit.
-
-    Returns:
-        The number of its rows, and its bad records.
-    """
+    """Write the predictions of a unit. Returns the number of its rows, and its bad records."""
     from components.inference.prediction_writers import prediction_writer
 
     read = {spec.column for spec in inputs}

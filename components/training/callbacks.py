@@ -17,9 +17,8 @@ from models.lazy import keras, tf
 
 SECONDS_BETWEEN_REPORTS = 0.25
 CHECKPOINT_SHARE = 0.1
-"""Largest share of the training time for checkpoints. Checkpoints of large models take long, so
-some epochs have none, and a killed run may lose more than one epoch.
-"""
+"""Largest share of the training time for checkpoints, which take long for large models: then some
+epochs have none, and a killed run may lose more than one epoch."""
 Logs = Mapping[str, float]
 
 

@@ -31,14 +31,8 @@ class Monitor:
 
     def best_epoch(self, history: list[dict[str, float]]) -> int:
         """Index of the best epoch: the first one of equal epochs; NaN is worst."""
-
-        def rank(epoch: int) -> tuple[bool, float, int]:
-            value = history[epoch][self.name]
-            if math.isnan(value):
-                return True, 0.0, epoch
-            return False, -value if self.more_is_better else value, epoch
-
-        return min(range(len(history)), key=rank)
+        values = [-e[self.name] if self.more_is_better else e[self.name] for e in history]
+        return min(range(len(values)), key=lambda epoch: (math.isnan(values[epoch]), values[epoch]))
 
     def stops(self, history: list[dict[str, float]]) -> bool:
         """Whether patience has run out."""
@@ -70,11 +64,9 @@ def choose_monitor(
         more_is_better[f"val_{head.target.name}_loss"] = False
         for metric, direction in head.directions.items():
             more_is_better[f"val_{head.target.name}_{metric}"] = direction == "max"
-    if stopping.monitor not in more_is_better:
+    if (name := stopping.monitor) not in more_is_better:
         raise RootstockError(
-            f"training.early_stopping.monitor: {stopping.monitor!r} is not a figure of this model."
+            f"training.early_stopping.monitor: {name!r} is not a figure of this model."
             f" Expected one of: {', '.join(more_is_better)}."
         )
-    return Monitor(
-        stopping.monitor, more_is_better[stopping.monitor], stopping.patience, first_epoch
-    )
+    return Monitor(name, more_is_better[name], stopping.patience, first_epoch)

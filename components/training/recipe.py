@@ -52,10 +52,7 @@ class Recipe:
     seed: int = 0
 
     def record(self, features: tuple[Feature, ...], targets: tuple[TaskTarget, ...]) -> ModelRecord:
-        """The model to build.
-
-        features: what the model reads. targets: of `tasks`, from the labels of the training rows.
-        """
+        """The model to build. targets: of `tasks`, from the labels of the training rows."""
         return ModelRecord(
             features=features,
             targets=targets,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
@@ -123,15 +124,11 @@ def rows_by_source(present: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArra
 
     present: by task, whether each row has the label.
     """
-    names = list(present)
-    bits = np.stack([present[name] for name in names], axis=1)
+    bits = np.stack(list(present.values()), axis=1)
     patterns, which = np.unique(bits, axis=0, return_inverse=True)
-    by_source = {}
-    for i, pattern in enumerate(patterns):
-        source = JOIN.join(name for name, labelled in zip(names, pattern, strict=True) if labelled)
-        if source:
-            by_source[source] = np.flatnonzero(which.reshape(-1) == i)
-    return by_source
+    sources = [JOIN.join(compress(present, pattern)) for pattern in patterns]
+    which = which.reshape(-1)
+    return {source: np.flatnonzero(which == i) for i, source in enumerate(sources) if source}
 
 
 def order_of(

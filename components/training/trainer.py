@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainerOutputs:
-    """model: the weights, and what is needed to rebuild the model."""
-
     model: TrainedModel
 
 
@@ -58,11 +56,7 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
 
 
 def _save(result: TrainingResult, record: ModelRecord, directory: Path) -> dict[str, float | int]:
-    """Write the artifact: see `components.artifacts.TrainedModel`.
-
-    Returns:
-        The main figures.
-    """
+    """Write the artifact (see `components.artifacts.TrainedModel`) and return the main figures."""
     from models.analysis.flops import flops_per_example
     from models.multitask.build import save_weights
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.lazy import keras, tf
 from models.multitask.batch_losses import BatchLosses
-from models.multitask.gradient_step import conflict_figures, num_conflict_totals
+from models.multitask.gradient_step import conflict_figures
 from models.tasks.heads.epoch_metrics import ratio
 from models.tasks.heads.head import Head
 
@@ -23,7 +23,7 @@ class EpochTotals(keras.metrics.Metric):  # type: ignore[misc]
     def __init__(self, heads: tuple[Head, ...], balances_gradients: bool) -> None:
         super().__init__(name="totals")
         self.heads = heads
-        self.num_conflicts = num_conflict_totals(len(heads)) if balances_gradients else 0
+        self.num_conflicts = len(heads) + 3 if balances_gradients else 0
         sizes = [len(heads)] * 4 + [2, self.num_conflicts] + [h.num_totals for h in heads]
         self.cuts = [int(i) for i in np.cumsum(sizes)[:-1]]
         self.sums = self.add_variable((sum(sizes),), "zeros", name="sums")

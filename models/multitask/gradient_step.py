@@ -135,11 +135,6 @@ def gramian_of(gradients: tf.Tensor) -> tf.Tensor:
     return tf.matmul(flat, flat, transpose_b=True)
 
 
-def num_conflict_totals(tasks: int) -> int:
-    """The length of `conflict_totals`."""
-    return tasks + 3
-
-
 def conflict_totals(gramian: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
     """What a step adds to the totals behind `conflict_figures`.
 

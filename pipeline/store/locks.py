@@ -35,10 +35,8 @@ def sweep(directory: Path) -> None:
 
 @contextlib.contextmanager
 def locked(file: Path, wait: bool) -> Iterator[bool]:
-    """Hold the lock of a file, which is made if it is missing.
-
-    Yields:
-        False if another process holds it and this one does not wait.
+    """Hold the lock of a file, which is made if it is missing. Yields False if another process
+    holds it and this one does not wait.
     """
     handle = None
     while handle is None:

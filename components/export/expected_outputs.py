@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from components.artifacts import Examples
 from components.data.arrow import np, pa, pq
-from models.inputs.base import Feature
+
+if TYPE_CHECKING:
+    from models.inputs.base import Feature
 
 OUTPUT = "output:"
 EXPECTED_ROWS = 32

@@ -43,9 +43,8 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         monitor: Monitor | None,
     ) -> None:
         super().__init__()
-        self.observer, self.epoch_variable = observer, epoch
-        self.epochs, self.checkpoint = epochs, checkpoint
-        self.progress, self.monitor = progress, monitor
+        self.observer, self.epoch_variable, self.epochs = observer, epoch, epochs
+        self.checkpoint, self.progress, self.monitor = checkpoint, progress, monitor
         self.next_checkpoint = -math.inf
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:

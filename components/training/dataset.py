@@ -1,8 +1,6 @@
-"""Batches of rows as a `tf.data.Dataset`.
+"""Batches of rows as a `tf.data.Dataset`. Importing this module imports TensorFlow.
 
 The order depends only on the seed and the epoch, so a resumed run sees the same batches.
-
-Importing this module imports TensorFlow.
 """
 
 from __future__ import annotations

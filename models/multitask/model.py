@@ -1,7 +1,4 @@
-"""The model that Keras trains: its parts, one step of training, and the figures of an epoch.
-
-Importing this module imports TensorFlow.
-"""
+"""The model that Keras trains: parts, training step, figures of an epoch. Imports TensorFlow."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The parts of a multitask model and its forward pass. Imports TensorFlow.
-
-The training step is in `models.multitask.train_step`, which works on these parts.
-"""
+"""The parts of a multitask model and its forward pass. Imports TensorFlow."""
 
 from __future__ import annotations
 

@@ -71,11 +71,7 @@ def write_model(path: Path, slope: float = 1.0) -> ExportedModel:
     path.mkdir(parents=True)
     export(graph, owner, inputs, [t.name for t in TARGETS], path / "saved_model")
     record = ModelRecord(
-        features=FEATURES,
-        targets=TARGETS,
-        trunk=Scratch(),
-        sharing=Hard(),
-        balancing=Equal(),
+        features=FEATURES, targets=TARGETS, trunk=Scratch(), sharing=Hard(), balancing=Equal()
     )
     save_record(record, path)
     raw = {

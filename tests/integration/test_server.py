@@ -116,9 +116,7 @@ def test_columns(ask: Callable[..., tuple[int, Any]]) -> None:
     assert ask("/v1/models/m:predict", body) == (200, {"outputs": [3.0, 6.0]})
 
 
-def test_paths_ignore_case_and_missing_numbers_are_nan(
-    ask: Callable[..., tuple[int, Any]],
-) -> None:
+def test_paths_ignore_case_and_missing_numbers_are_nan(ask: Callable[..., tuple[int, Any]]) -> None:
     body = b'{"signature_name": "narrow", "instances": [{"image": "", "age": NaN}]}'
     status, response = ask("/V1/Models/m:Predict", body)
     assert status == 200

@@ -28,9 +28,7 @@ ROWS = pa.table(
 
 
 @pytest.mark.parametrize("rows", [ROWS, ROWS.to_batches()[0]])
-def test_missing_values_become_nan_or_empty_strings(
-    rows: pa.Table | pa.RecordBatch,
-) -> None:
+def test_missing_values_become_nan_or_empty_strings(rows: pa.Table | pa.RecordBatch) -> None:
     raw = raw_inputs(rows, FEATURES)
     assert list(raw["p"]) == [b"png", b""]
     assert list(raw["t"]) == ["a b", ""]

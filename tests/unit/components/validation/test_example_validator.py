@@ -196,9 +196,7 @@ def test_unseen_categories_are_a_warning(validate: Callable[..., Anomalies]) -> 
     assert warning.startswith("inputs.k: val holds values that train does not: 'fish' (1 rows).")
 
 
-def test_proto_holds_one_entry_per_subject_and_severity(
-    validate: Callable[..., Anomalies],
-) -> None:
+def test_proto_holds_one_entry_per_subject_and_severity(validate: Callable[..., Anomalies]) -> None:
     found = validate(
         (CategoricalInput(name="k", column="kind"),),
         (MulticlassTask(name="t", label="kind", classes=("cat", "fish", "cow")),),

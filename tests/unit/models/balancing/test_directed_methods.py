@@ -152,11 +152,7 @@ def constrained(g: np.ndarray, primary: int, share: float) -> np.ndarray:
         lambda d: np.sum((d - g[primary]) ** 2) / 2,
         g[primary],
         jac=lambda d: d - g[primary],
-        constraints={
-            "type": "ineq",
-            "fun": lambda d: others @ d - needed,
-            "jac": lambda d: others,
-        },
+        constraints={"type": "ineq", "fun": lambda d: others @ d - needed, "jac": lambda d: others},
         method="SLSQP",
         options={"ftol": 1e-15, "maxiter": 1000},
     )

@@ -163,12 +163,7 @@ def test_images_are_scaled_as_the_preset_says(presets: Path) -> None:
 
 def test_the_blocks_of_a_vision_transformer_are_groups(tmp_path: Path) -> None:
     backbone = keras_hub.models.ViTBackbone(
-        image_shape=(8, 8, 3),
-        patch_size=4,
-        num_layers=3,
-        num_heads=2,
-        hidden_dim=8,
-        mlp_dim=8,
+        image_shape=(8, 8, 3), patch_size=4, num_layers=3, num_heads=2, hidden_dim=8, mlp_dim=8
     )
     backbone.save_to_preset(str(tmp_path))
     converter = keras_hub.layers.ViTImageConverter(image_size=(8, 8), scale=1 / 255)

@@ -15,14 +15,7 @@ from models.trunks.base import TrunkError, layer_groups
 from models.trunks.layers.hub_module import why_frozen
 from models.trunks.sources.hub_publish import publish
 from models.trunks.tf_hub import TfHub
-from tests.pretrained_files import (
-    IMAGE,
-    TEXT,
-    bert_modules,
-    image_module,
-    text_module,
-    tf1_module,
-)
+from tests.pretrained_files import IMAGE, TEXT, bert_modules, image_module, text_module, tf1_module
 
 NUMBER = NumericFeature(name="size", column="s", mean=0, deviation=1)
 

@@ -116,10 +116,7 @@ def test_a_valid_spec(rootstock: Rootstock, project: Path) -> None:
         (["data.sources.0.path=nowhere.csv"], r"nowhere\.csv"),
         (["inputs.size.column=siez"], r"inputs.size: 'siez' is not a column of .*rows.csv"),
         (["tasks.ripe.label=rpe"], r"tasks.ripe: label 'rpe' is not a column"),
-        (
-            ["inputs.colour.kind=numeric"],
-            r"inputs.colour reads numbers, but its column holds str",
-        ),
+        (["inputs.colour.kind=numeric"], r"inputs.colour reads numbers, but its column holds str"),
         (["thresholds=[{task: ripe, metric: acu, min: 1}]"], r"acu.*auc"),
         (["data.key=[id]"], r"data.key: 'id' is not a column"),
         (["evaluation.weight=colour"], r"evaluation.weight reads numbers, but .* such as '\w+' in"),

@@ -45,10 +45,7 @@ def test_methods_are_objects_and_names_come_from_keys() -> None:
             r"no task 'loop'; expected some of \['digit', 'even', 'loops'\]",
         ),
         ("trainin={}", r"trainin: unknown key. Did you mean 'training'\? Known here: data,"),
-        (
-            "training.epoch=3",
-            r"^--set training.epoch=3: training.epoch: .* 'epochs'\?",
-        ),
+        ("training.epoch=3", r"^--set training.epoch=3: training.epoch: .* 'epochs'\?"),
         ("tasks.even.positve=1", r"tasks.even.positve: .* Did you mean 'positive'\?"),
         ("inputs.image.widht=3", r"inputs.image.widht: .* Did you mean 'width'\?"),
         ("data.sources.0.fromat=3", r"^--set data.sources.0.fromat=3: \S+ .*'format'\?[^\n]*$"),

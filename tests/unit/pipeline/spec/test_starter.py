@@ -47,11 +47,7 @@ def column(values: object) -> pa.ChunkedArray:
         ),
         ("code", [f"c{i}" for i in range(ROWS)], "a value of its own in each row, such as 'c0'"),
         ("note", ["one two three four", "five six seven eight nine"] * 9, {"kind": "text"}),
-        (
-            "day",
-            ["2024-02-03", "2024-11-30T10:00"] * 9,
-            {"kind": "categorical", "part": "month"},
-        ),
+        ("day", ["2024-02-03", "2024-11-30T10:00"] * 9, {"kind": "categorical", "part": "month"}),
         ("empty", [None, None], "no values in its first rows"),
         ("photo", [png(30, 20), None] * 3, {"kind": "image", "height": 20, "width": 30}),
         ("large", [png(448, 112)], {"kind": "image", "height": 56, "width": 224}),
@@ -164,10 +160,7 @@ def test_init_explains_what_it_cannot_do(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a,b\n1,x\n2,y\n3,x\n")
     (tmp_path / "rows.docx").write_text("?")
     for given, message in (
-        (
-            ["rows.csv"],
-            "should be predicted? Name each with --label. Columns there: a, b.",
-        ),
+        (["rows.csv"], "should be predicted? Name each with --label. Columns there: a, b."),
         (["rows.csv", "--label", "c"], "--label c: no such column in rows.csv. Columns: a, b."),
         (["none.csv", "--label", "b"], "none.csv: does not exist"),
         (["rows.docx", "--label", "b"], "`init` cannot read such files"),

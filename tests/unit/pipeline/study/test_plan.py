@@ -133,10 +133,7 @@ def test_trials_beyond_the_time_limit_are_left_out_in_order_and_named(tmp_path: 
     assert middle.dropped == ("fraction 0.3",)
     assert middle.fractions == (0.1, 1.0)
     less = planned(tmp_path, whole.seconds / 60 * 0.5)
-    assert less.dropped[:2] == (
-        "fraction 0.3",
-        "controls multitask_shuffled, multitask_split_up",
-    )
+    assert less.dropped[:2] == ("fraction 0.3", "controls multitask_shuffled, multitask_split_up")
     least = planned(tmp_path, 0.01)
     assert (least.fractions, least.seeds) == ((1.0,), 2)
     assert least.dropped[-1].startswith("nothing more")

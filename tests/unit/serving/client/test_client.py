@@ -21,8 +21,7 @@ def test_the_client_imports_no_tensorflow() -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
-    ["localhost:8501", "ftp://localhost", "http://", "http://localhost/v1", "grpc:host"],
+    "url", ["localhost:8501", "ftp://localhost", "http://", "http://localhost/v1", "grpc:host"]
 )
 def test_other_urls_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"Expected http://host:port or grpc://host:port"):

@@ -36,10 +36,7 @@ def test_the_highest_version_of_each_span(root: Path) -> None:
 
 def test_dates_are_days(root: Path) -> None:
     pattern = "log-{YYYY}-{MM}-{DD}.csv"
-    assert paths(root, pattern, "all") == {
-        1: ["log-1970-01-02.csv"],
-        19782: ["log-2024-02-29.csv"],
-    }
+    assert paths(root, pattern, "all") == {1: ["log-1970-01-02.csv"], 19782: ["log-2024-02-29.csv"]}
 
 
 def test_sources_without_spans_come_first(root: Path) -> None:

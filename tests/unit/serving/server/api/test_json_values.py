@@ -5,14 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.server.api.json_values import (
-    Parsed,
-    array_of,
-    is_base64,
-    is_named,
-    parse,
-    text_of,
-)
+from serving.server.api.json_values import Parsed, array_of, is_base64, is_named, parse, text_of
 from serving.wire.errors import Code, ServingError
 
 FLOAT, INT32, STRING, COMPLEX = 1, 3, 7, 8

@@ -16,9 +16,8 @@ def new_beside(target: Path) -> Path:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A path to write a file or a directory at, which replaces `target` when the block ends.
-
-    After an error `target` is as it was.
+    """A path to write a file or a directory at, which replaces `target` when the block ends, but
+    not after an error.
     """
     new = new_beside(target)
     try:

@@ -35,11 +35,8 @@ class CategoricalKind(InputKind[CategoricalInput]):
         return spec.buckets is None and spec.part is None
 
     def guess(self, name: str, column: pa.ChunkedArray) -> SpecPart | str | None:
-        likeness = looks_like(column)
-        if likeness == "dates":
-            return {"kind": "categorical", "part": "month"}
-        if likeness != "words":
-            return None
+        if (likeness := looks_like(column)) != "words":
+            return {"kind": "categorical", "part": "month"} if likeness == "dates" else None
         if reason := identifies_rows(column):
             return reason
         values = column.drop_null()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from functools import partial
 from typing import Any
 
 from components.data.arrow import np, pa, pd
@@ -50,10 +49,7 @@ class ImageKind(InputKind[ImageInput]):
         return pd.DataFrame(np.stack(rows)).add_prefix(f"{spec.name}.")
 
     def baseline_encoder(self, spec: ImageInput, wide: bool) -> tuple[Any, Any]:
+        from sklearn.compose import make_column_selector
         from sklearn.preprocessing import StandardScaler
 
-        return StandardScaler(), partial(_columns, f"{spec.name}.")
-
-
-def _columns(prefix: str, frame: pd.DataFrame) -> list[str]:
-    return [name for name in frame.columns if name.startswith(prefix)]
+        return StandardScaler(), make_column_selector(rf"^{spec.name}\.")

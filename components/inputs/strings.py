@@ -25,6 +25,5 @@ def looks_like(column: pa.ChunkedArray) -> Literal["dates", "sentences", "words"
 
 def identifies_rows(column: pa.ChunkedArray) -> str:
     """A phrase if each row has a value of its own, as keys have; else empty."""
-    if len(column) > 20 and len(column.unique()) == len(column):
-        return f"a value of its own in each row, such as {column[0].as_py()!r}"
-    return ""
+    is_key = len(column) > 20 and len(column.unique()) == len(column)
+    return f"a value of its own in each row, such as {column[0].as_py()!r}" if is_key else ""

@@ -16,9 +16,8 @@ FILE = "statistics.json"
 
 @dataclass(frozen=True, kw_only=True)
 class ValueCounts:
-    """Exact counts of values as text, most frequent first, ties in the order of the values.
-
-    truncated: there were too many distinct values to count; none are kept.
+    """Exact counts of values as text, most frequent first, ties in the order of the values; none
+    are kept if there were too many distinct values to count (`truncated`).
     """
 
     counts: tuple[tuple[str, int], ...] = ()
@@ -36,10 +35,7 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """What the statistics of every column have.
-
-    type: its Arrow type. present, missing: numbers of rows; NaN is missing.
-    """
+    """What all columns have. type: in Arrow. present, missing: numbers of rows; NaN is missing."""
 
     kind: str
     name: str

@@ -107,9 +107,7 @@ def transform_shard(
 def _preprocessed(
     batch: pa.RecordBatch, features: tuple[Feature, ...], place: str, before: int
 ) -> dict[str, np.ndarray]:
-    """Preprocessed arrays of a batch.
-
-    before: rows of the shard before the batch.
+    """Preprocessed arrays of a batch. before: rows of the shard before it.
 
     Raises:
         RootstockError: TensorFlow cannot decode an image that passed ExampleGen, or the values are

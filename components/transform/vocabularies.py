@@ -20,8 +20,7 @@ def vocabularies(
     examples: Examples, columns: Iterable[CleanedColumn], context: Context
 ) -> dict[CleanedColumn, tuple[str, ...]]:
     """The words of each column: most frequent in the training split first, then by word."""
-    distinct = tuple(dict.fromkeys(columns))
-    if not distinct:
+    if not (distinct := tuple(dict.fromkeys(columns))):
         return {}
     work = partial(count_words, columns=distinct)
     total: dict[CleanedColumn, CountedValues] = {}

@@ -72,8 +72,7 @@ def read_module(module: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerFeature(Feature):
-    """Raw: float32 or string [batch]. Preprocessed: float32 [batch, width]: what a layer of the
-    user's own computes.
+    """Raw: float32 or string [batch]. Preprocessed: float32 [batch, width] of the user's layer.
 
     It holds the whole layer, so that neither serving nor rebuilding needs the user's file.
     source: the text of its module. layer: its class there. files: of a Keras archive of it.

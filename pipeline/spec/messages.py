@@ -57,16 +57,16 @@ def _in_file(loc: tuple[str | int, ...], content: Any) -> tuple[str | int, ...]:
     where: list[str | int] = []
     tagged: set[int] = set()
     for i, part in enumerate(loc):
-        if isinstance(content, dict) and part == content.get("kind") and id(content) not in tagged:
-            tagged.add(id(content))  # a key may have the name of the branch
-            continue
-        inside = part in content if isinstance(content, dict) else isinstance(part, int)
-        if inside or (i == len(loc) - 1 and isinstance(content, dict)):
-            where.append(part)
         if isinstance(content, dict):
-            content = content[part] if inside else content
-        elif isinstance(content, list) and isinstance(part, int):
-            content = content[part]
+            if part == content.get("kind") and id(content) not in tagged:
+                tagged.add(id(content))  # a key may have the name of the branch
+                continue
+            if part in content or i == len(loc) - 1:
+                where.append(part)
+            content = content.get(part, content)
+        elif isinstance(part, int):
+            where.append(part)
+            content = content[part] if isinstance(content, list) else content
     return tuple(where)
 
 

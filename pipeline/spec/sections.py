@@ -199,14 +199,14 @@ class Spec(Part):
 
     @model_validator(mode="after")
     def _export_fits_the_trunk(self) -> Spec:
-        if not isinstance(self.model.trunk, TfHub):
-            return self
-        if self.export.weights != "float32":
+        hub = isinstance(self.model.trunk, TfHub)
+        if hub and self.export.weights != "float32":
             raise ValueError(
                 "export.weights: a TF-Hub module keeps its weights as they are. Expected float32,"
                 f" or another trunk. Received: {self.export.weights}"
             )
-        if self.export.xla and any(isinstance(i, TextInput) for i in self.inputs.values()):
+        texts = any(isinstance(i, TextInput) for i in self.inputs.values())
+        if hub and self.export.xla and texts:
             raise ValueError(
                 "export.xla: XLA cannot compile a TF-Hub module that takes texts. Leave it out, or"
                 " take another trunk"

@@ -14,7 +14,7 @@ from models.inputs.base import StateFile
 from models.inputs.encodings import Tokens
 from models.inputs.sources.presets import local_preset
 from models.inputs.tokens import TokensFeature
-from models.lazy import keras, load
+from models.lazy import load
 
 
 class TokenizerError(ValueError):
@@ -43,7 +43,9 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
             " directory with config.json and its vocabulary (vocab.txt, tokenizer.json, …)."
         ) from e
     special = {k: getattr(tokenizer, f"{k}_token_id", None) for k in ("start", "end", "pad")}
-    config = _own_config(tokenizer)
+    in_files = {"vocabulary", "merges", "proto", "config_file"}
+    left_out = in_files | {"name", "trainable", "dtype"}
+    config = {k: v for k, v in tokenizer.get_config().items() if k not in left_out}
     if _strips_accents(reading.preset):
         config["strip_accents"] = True
     return TokensFeature(
@@ -58,12 +60,6 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
         pad=special["pad"] or 0,
         vocabulary_size=int(tokenizer.vocabulary_size()),
     )
-
-
-def _own_config(tokenizer: keras.layers.Layer) -> dict[str, object]:
-    """The settings of the tokenizer, without its vocabulary, which is in its files."""
-    left_out = {"name", "trainable", "dtype", "vocabulary", "merges", "proto", "config_file"}
-    return {k: v for k, v in tokenizer.get_config().items() if k not in left_out}
 
 
 def _strips_accents(preset: str) -> bool:

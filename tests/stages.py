@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import components
 from components.ingestion.readers.delimited import CsvReader
@@ -57,6 +57,24 @@ def example(cls: type[Stage[Any, Any]]) -> Stage[Any, Any]:
         if f.default is MISSING and f.default_factory is MISSING
     ]
     return cls(**{name: EXAMPLES[name] for name in required})
+
+
+def inputs_and_outputs(cls: type[Stage[Any, Any]]) -> tuple[type[Any], type[Any]]:
+    """The classes that a stage's `run` takes and returns, from its annotations."""
+    hints = get_type_hints(cls.run)
+    return hints["inputs"], hints["return"]
+
+
+def types_of(side: type[Any]) -> set[type[Any]]:
+    """The types in the annotations of inputs or outputs, except None."""
+    pending: list[Any] = list(get_type_hints(side).values())
+    types: set[type[Any]] = set()
+    while pending:
+        hint = pending.pop()
+        pending += get_args(hint)
+        if not get_args(hint) and hint not in (type(None), ...):
+            types.add(hint)
+    return types
 
 
 def _module_of(file: Path) -> str:

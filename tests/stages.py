@@ -66,7 +66,7 @@ def inputs_and_outputs(cls: type[Stage[Any, Any]]) -> tuple[type[Any], type[Any]
 
 
 def types_of(side: type[Any]) -> set[type[Any]]:
-    """The types in the annotations of inputs or outputs, except None."""
+    """The types in the annotations of inputs or outputs, without None and "…"."""
     pending: list[Any] = list(get_type_hints(side).values())
     types: set[type[Any]] = set()
     while pending:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.discovery import methods
 from models.lazy import keras
 from models.multitask.adaptation import Adaptation
-from models.transfer.base import Transfer, TransferError
+from models.transfer.base import TransferError
 from models.transfer.bias_only import BiasOnly
 from models.transfer.fine_tune import FineTune
 from models.transfer.frozen import Frozen
@@ -19,10 +18,7 @@ from models.transfer.l2_sp import L2SP
 from models.transfer.layer_decay import LayerDecay
 from models.transfer.linear_then_fine_tune import LinearThenFineTune
 from models.transfer.lora import Lora
-
-MODES: dict[str, Transfer] = {
-    name: cls() for name, cls in methods("models.transfer", Transfer).items()
-}
+from tests.small_trunk import SmallTrunk
 
 
 class Small:
@@ -30,15 +26,7 @@ class Small:
 
     def __init__(self) -> None:
         keras.utils.set_random_seed(0)
-        layers = keras.layers
-        image = keras.Input((6, 6, 2), name="image")
-        x = layers.Conv2D(4, 3, name="stem.conv")(image)
-        x = layers.BatchNormalization(name="stem.norm")(x)
-        x = layers.DepthwiseConv2D(3, activation="relu", name="stage1.depthwise")(x)
-        x = layers.Flatten()(x)
-        x = layers.Dense(5, activation="gelu", name="stage2.dense")(x)
-        x = layers.Dropout(0.5, name="stage2.drop")(x)
-        self.trunk = keras.Model({"image": image}, x, name="trunk")
+        self.trunk = SmallTrunk().build(())
         self.head = keras.layers.Dense(1)
         self.whole = keras.Model(self.trunk.input, self.head(self.trunk.output))
         self.trunk_trains = True
@@ -60,50 +48,6 @@ def trained(adaptation: Adaptation) -> list[set[str]]:
         adaptation.enter(phase)
         found.append({v.path for v in adaptation.model.trunk.trainable_variables})
     return found
-
-
-def test_every_mode_is_tested() -> None:
-    assert set(MODES) == {
-        "frozen",
-        "fine_tune",
-        "linear_then_fine_tune",
-        "gradual",
-        "layer_decay",
-        "lora",
-        "bias_only",
-        "l2_sp",
-    }
-
-
-@pytest.mark.parametrize("name", MODES)
-def test_a_finished_trunk_is_the_one_that_was_built(name: str, model: Small) -> None:
-    before = [(w.path, w.shape, w.trainable, w.regularizer) for w in model.trunk.weights]
-    adaptation = Adaptation(MODES[name], model)  # type: ignore[arg-type]
-    adaptation.enter(adaptation.phases[-1])
-    for v in model.trunk.trainable_variables:
-        v.assign_add(keras.random.normal(v.shape, seed=1))
-    x = {"image": np.random.default_rng(0).normal(size=(3, 6, 6, 2)).astype("float32")}
-    adapted = np.asarray(model.trunk(x))
-    adaptation.finish()
-    assert [(w.path, w.shape, w.trainable, w.regularizer) for w in model.trunk.weights] == before
-    np.testing.assert_allclose(np.asarray(model.trunk(x)), adapted, rtol=1e-5, atol=1e-5)
-    fresh = Small()
-    fresh.trunk.set_weights(model.trunk.get_weights())
-    np.testing.assert_allclose(np.asarray(fresh.trunk(x)), adapted, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", MODES)
-def test_statistics_of_batches_are_not_used_and_not_changed(name: str, model: Small) -> None:
-    adaptation = Adaptation(MODES[name], model)  # type: ignore[arg-type]
-    norm = model.trunk.get_layer("stem.norm")
-    for phase in adaptation.phases:
-        adaptation.enter(phase)
-        moving = [np.asarray(norm.moving_mean), np.asarray(norm.moving_variance)]
-        x = np.full((4, 2, 2, 4), 7.0, "float32") + np.arange(4)[:, None, None, None]
-        out = norm(x, training=True)
-        np.testing.assert_array_equal(norm.moving_mean, moving[0])
-        np.testing.assert_array_equal(norm.moving_variance, moving[1])
-        np.testing.assert_allclose(out, norm(x, training=False))
 
 
 def test_frozen_and_fine_tune(model: Small) -> None:

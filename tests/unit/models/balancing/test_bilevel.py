@@ -17,7 +17,7 @@ from models.lazy import tf
 from models.multitask.batch_losses import batch_losses
 from models.multitask.lookahead import BatchLookahead
 from tests.unit.models.balancing.steps import targets
-from tests.unit.models.balancing.test_in_training import X, Y, make_model
+from tests.unit.models.balancing.test_base_in_training import X, Y, make_model
 
 
 class Quadratic(Lookahead):

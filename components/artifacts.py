@@ -145,7 +145,6 @@ class ExportedModel(TrainedModel):
 
     @property
     def saved_model(self) -> Path:
-        """The SavedModel directory."""
         return self.path / "saved_model"
 
     @property
@@ -192,7 +191,6 @@ class Blessing(Artifact):
     """
 
     def blessed(self) -> bool:
-        """Whether the model passed."""
         return bool(json.loads((self.path / "blessing.json").read_text())["blessed"])
 
     def reasons(self) -> list[str]:
@@ -218,7 +216,6 @@ class PushRecord:
 
     @property
     def pushed(self) -> bool:
-        """Whether the model was pushed."""
         return self.version > 0
 
 

@@ -47,7 +47,6 @@ class Display(ABC):
         """Remove the progress of a stage that has ended."""
 
     def close(self) -> None:
-        """Restore the terminal."""
         return
 
 

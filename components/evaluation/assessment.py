@@ -73,11 +73,9 @@ class Answers:
 
     @property
     def family(self) -> Family:
-        """The metrics of the task's kind."""
         return family_of(self.target.task.kind)
 
     def measure(self, outputs: Floats) -> TaskMetrics:
-        """Metrics of one of the models."""
         return measure(self.target, self.labels, outputs, self.weights, self.decision)
 
     def shares(self, outputs: Floats) -> Mapping[str, Share]:

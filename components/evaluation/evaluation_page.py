@@ -31,7 +31,6 @@ class EvaluationPage:
     title: str = "Evaluation"
 
     def curves(self, task: Json) -> list[Curve]:
-        """The charts of a task."""
         reliability = [(b["confidence"], b["accuracy"]) for b in task["reliability"]]
         curves = [
             Curve("ROC", "false positive rate", "true positive rate", task["roc"], True),

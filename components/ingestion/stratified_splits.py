@@ -47,7 +47,6 @@ class StratifiedSplits(Splitting):
 
 
 def strata_of(batch: pa.RecordBatch, key: Sequence[str], column: str, seed: int) -> Strata:
-    """The strata of a batch."""
     values = pc.fill_null(texts(batch.column(column)), MISSING).dictionary_encode()
     return Strata(
         tuple(values.dictionary.to_pylist()),

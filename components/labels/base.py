@@ -140,12 +140,10 @@ NUMBER = "number"
 
 
 def labels_of(task: Task) -> Labels[Any]:
-    """The labels of a task's kind."""
     return of_kind(task.kind)
 
 
 def of_kind(kind: str) -> Labels[Any]:
-    """The labels of a kind of task."""
     return part("components.labels", Labels, kind)()
 
 

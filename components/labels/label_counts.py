@@ -45,7 +45,6 @@ class LabelCounts:
             self._limit()
 
     def merge(self, other: Self) -> None:
-        """Add the counts of other rows."""
         self.rows += other.rows
         self.labelled = [a + b for a, b in zip(self.labelled, other.labelled, strict=True)]
         for mine, theirs in zip(self.single, other.single, strict=True):

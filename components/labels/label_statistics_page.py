@@ -31,5 +31,4 @@ class LabelsPage:
 
 
 def page(splits: Sequence[SplitTasks]) -> str:
-    """The page as HTML."""
     return render(__name__, LabelsPage(splits))

@@ -73,7 +73,6 @@ class MultilabelLabels(ClassLabels[MultilabelTask]):
         return lambda rows: np.stack([predict(rows)[:, 1] for predict in models], axis=1)
 
     def guess(self, sample: LabelSample) -> Mapping[str, Any] | None:
-        """Lists."""
         return {} if sample.shape == "lists" else None
 
 

@@ -107,7 +107,6 @@ class Quantiles:
         return tuple(float(v) for v in self._pick(np.asarray(ranks)))
 
     def _join(self, values: np.ndarray, weights: np.ndarray) -> None:
-        """Add sorted values."""
         places = np.searchsorted(self._values, values, side="right")
         self._values = np.insert(self._values, places, values)
         self._weights = np.insert(self._weights, places, weights)

@@ -37,7 +37,6 @@ class StatisticsPage:
     most_bars: int = MAX_BARS
 
     def figures(self, column: columns.ColumnStatistics) -> list[tuple[str, str]]:
-        """Names and values, as text."""
         match column:
             case columns.NumericColumn():
                 names = ("mean", "deviation", "minimum", "maximum")

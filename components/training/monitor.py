@@ -35,7 +35,6 @@ class Monitor:
         return min(range(len(values)), key=lambda epoch: (math.isnan(values[epoch]), values[epoch]))
 
     def stops(self, history: list[dict[str, float]]) -> bool:
-        """Whether patience has run out."""
         if self.patience is None or not history:
             return False
         since = max(self.best_epoch(history), self.first_epoch)

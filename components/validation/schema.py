@@ -15,7 +15,6 @@ FILE = "schema.pbtxt"
 
 
 def load_schema(artifact: Schema) -> schema_pb2.Schema:
-    """The schema proto."""
     file = artifact.path / FILE
     return parse_schema(file.read_text(encoding="utf-8"), str(file))
 

@@ -49,7 +49,6 @@ class CategoricalFeature(Feature):
 
     @property
     def ids(self) -> int:
-        """Number of ids."""
         if self.part is not None:
             return RESERVED + PARTS[self.part]
         return RESERVED + (self.buckets or len(self.vocabulary))

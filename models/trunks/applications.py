@@ -87,7 +87,6 @@ class Applications(Trunk):
         return replace(self, weights=IMAGENET, pretrained=False)
 
     def _convnet(self, side: tuple[int, int]) -> keras.Model:
-        """The model without its top."""
         multiplier = {"alpha": self.alpha} if self.model.startswith("MobileNet") else {}
         if self.alpha != 1 and not multiplier:
             raise TrunkError(f"{self.model} has no `alpha`; only the MobileNets do.")

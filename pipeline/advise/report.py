@@ -42,7 +42,6 @@ class AdvicePage:
 
 
 def data(advice: Advice) -> bytes:
-    """The report as JSON."""
     content = {
         "trunks": advice.trunks,
         "affinity": advice.affinity,

@@ -88,7 +88,6 @@ def give_advice(
 
 
 def _candidates(planned_design: Design) -> list[PlannedArm]:
-    """One arm for each different trunk."""
     by_trunk: dict[str, PlannedArm] = {}
     for arm in planned_design.compared:
         by_trunk.setdefault(repr((arm.spec.model.trunk, arm.spec.inputs)), arm)
@@ -132,7 +131,6 @@ def _represented(
 
 
 def read_affinity(measured: Affinities) -> TaskAffinities:
-    """Read the affinities in an artifact."""
     content = json.loads((measured.path / "affinities.json").read_text())
     effects, cosines = (np.array(content[k], np.float64) for k in ("effects", "cosines"))
     return advices.affinity_of(content["tasks"], effects, cosines)

@@ -25,7 +25,6 @@ EXIT_CODES = "0 success, 1 internal error, 2 problem in your spec or data, 130 i
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point of `rootstock`."""
     try:
         args = _parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], int | None] = args.command

@@ -81,7 +81,6 @@ def all_methods() -> list[Method]:
 
 
 def methods_list() -> str:
-    """One line for each method."""
     width = max(len(m.name) for m in all_methods())
     lines = []
     for family, of_family in groupby(all_methods(), key=lambda m: m.family):

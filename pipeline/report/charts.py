@@ -68,7 +68,6 @@ class Axis:
         return self.start + (v - low) / ((high - low) or 1) * (self.end - self.start)
 
     def ticks(self) -> list[Tick]:
-        """Round values of the range."""
         if self.log:
             first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
             steps = (1, 2, 5) if last - first <= 3 else (1,)

@@ -52,7 +52,6 @@ class Evidence:
 
     @property
     def fractions(self) -> list[float]:
-        """Those with results, ascending."""
         return sorted({cell.fraction for cell in self.cells})
 
     @property
@@ -77,7 +76,6 @@ class Evidence:
         return sorted(s for s in seeds if all(Cell(a, fraction, s) in self.cells for a in arms))
 
     def scores(self, arm: str, fraction: float) -> dict[int, Scores]:
-        """An arm's scores by seed."""
         return {s: self.cells[Cell(arm, fraction, s)] for s in self.seeds(fraction, arm)}
 
     def by_seed(

@@ -64,7 +64,6 @@ class Prepared:
 
     @property
     def examples(self) -> Examples:
-        """The examples of the first split."""
         return self.inputs[self.design.arms[0].name, 0].examples
 
     @property

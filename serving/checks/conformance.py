@@ -65,12 +65,10 @@ class Target:
         return response
 
     def columns(self, signature: str = DEFAULT_SIGNATURE) -> dict[str, Any]:
-        """A good request in column form."""
         document: dict[str, Any] = json.loads(predict_body(signature, self.inputs))
         return document
 
     def rows(self, signature: str = DEFAULT_SIGNATURE) -> dict[str, Any]:
-        """The same request in row form."""
         rows = rows_of(self.columns(signature)["inputs"])
         return {"signature_name": signature, "instances": rows}
 
@@ -86,7 +84,6 @@ Case = tuple[str, Callable[[], None]]
 
 
 def cases(server: Target) -> Iterator[Case]:
-    """All cases with their names."""
     yield "status lists versions", partial(_status, server, "")
     with Client(server.rest, server.model) as client:
         version = max(v.version for v in client.status() if v.state == "AVAILABLE")

@@ -47,7 +47,6 @@ class Load:
 
     @property
     def throughput(self) -> float:
-        """Rows per second."""
         return len(self.seconds) * self.rows / self.duration
 
     def percentile(self, share: float) -> float:

@@ -113,7 +113,6 @@ class Client:
         return self._signature().inputs
 
     def close(self) -> None:
-        """Close the connection."""
         self._transport.close()
 
     def __enter__(self) -> Client:

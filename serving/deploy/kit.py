@@ -66,7 +66,6 @@ def files(deployment: Deployment) -> dict[str, str]:
 
 
 def is_kit(directory: Path) -> bool:
-    """Whether the directory holds a kit."""
     return (directory / "config" / "models.config").is_file()
 
 

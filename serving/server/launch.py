@@ -73,7 +73,6 @@ class ServerProcess:
         raise TimeoutError(f"The server is not ready after {timeout_s:g} s: {self.log_tail()}")
 
     def log_tail(self, lines: int = 20) -> str:
-        """The last lines of its output."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self, grace_s: float = 10.0) -> int:

@@ -62,18 +62,15 @@ class Monitoring(Collector):
             self._latencies[model, api, entry].add(seconds * 1e6)
 
     def count_load(self, model: str, code: Code, seconds: float) -> None:
-        """Count an attempt to load a version."""
         with self._lock:
             self._loads[model, code.name] += 1
             self._load_latencies[(model,)].add(seconds * 1e6)
 
     def count_batch(self, rows: int) -> None:
-        """Count a batch."""
         with self._lock:
             self._batch_sizes[()].add(rows)
 
     def text(self) -> str:
-        """All metrics in the text format."""
         text = generate_latest(self).decode()
         return _COUNTER_NAME.sub(r"\1", text)  # the library adds `_total`; TF Serving does not
 

@@ -78,12 +78,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def configs(options: argparse.Namespace) -> list[ModelConfig]:
-    """The models to serve."""
     return [*(ModelConfig(name, path) for name, path in options.model), *options.model_config_file]
 
 
 def limits_of(options: argparse.Namespace) -> Limits:
-    """The limits on requests."""
     return Limits(options.max_body_bytes, options.max_pending, options.token_file)
 
 

@@ -123,7 +123,6 @@ class ServedModel:
             return [v.status() for v in sorted(versions, key=lambda v: -v.number)]
 
     def available(self) -> bool:
-        """Whether a version can take requests."""
         with self._changed:
             return bool(self._available())
 

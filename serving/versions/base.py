@@ -136,7 +136,6 @@ class Destination(ABC):
         return labelled
 
     def labels(self, model: str) -> Mapping[str, int]:
-        """The version of each label."""
         return self._read_labels(model).versions
 
     def trial_versions(self, model: str) -> set[int]:

@@ -99,7 +99,6 @@ class Family(ABC):
 
 
 def family_of(kind: str) -> Family:
-    """The metrics of a kind of task."""
     return part("components.evaluation.metrics", Family, kind)()
 
 

@@ -64,7 +64,6 @@ class ClassFolderReader(Reader):
         return pa.Table.from_batches([b for b in items if not isinstance(b, BadRecord)], schema)
 
     def _files(self, root: Path) -> list[str]:
-        """All files in class folders, sorted."""
         if not root.is_dir():
             problem = "is a file" if root.is_file() else "does not exist"
             raise RootstockError(f"{root}: {problem}. Expected a folder with one folder per class.")

@@ -58,7 +58,6 @@ def categorical_crossentropy(labels: Tensor, logits: Tensor) -> Tensor:
 
 
 def squared_error(labels: Tensor, predictions: Tensor) -> Tensor:
-    """(prediction - label)²."""
     return ops.square(predictions - labels)
 
 

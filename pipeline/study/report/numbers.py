@@ -45,7 +45,6 @@ def cost_table(evidence: Evidence) -> Table:
 
 
 def _name(arm: str, evidence: Evidence) -> str:
-    """An arm's name, marked if it is a control."""
     controls = {a.name for a in evidence.design.arms if a.control_of}
     return f"{arm} (control)" if arm in controls else arm
 

@@ -122,7 +122,6 @@ def _drawn_arms(evidence: Evidence) -> list[str]:
 
 
 def _curves(evidence: Evidence) -> Iterator[tuple[str, Plot]]:
-    """Test metrics by training rows."""
     for task, metric in evidence.design.metrics.items():
         series = []
         for arm in _drawn_arms(evidence):

@@ -43,7 +43,6 @@ def method(findings: Findings) -> tuple[str, ...]:
 
 
 def headline(findings: Findings) -> list[str]:
-    """The recommendation, and warnings."""
     evidence, recommended, sentences = findings.evidence, findings.recommendation, list[str]()
     tasks, alpha = len(evidence.design.metrics), evidence.design.settings.alpha
     if recommended is not None:

@@ -57,7 +57,6 @@ THROUGH = {
     "tests/unit/components/training/test_trainer.py": (
         "components.training.callbacks",
         "components.training.length_groups",
-        "components.training.optimizer",
         "models.multitask.epoch_totals",
         "models.multitask.methods",
         "models.multitask.parts",

@@ -14,8 +14,10 @@ import pytest
 from components.artifacts import Examples
 from pipeline.flow import prepare
 from pipeline.runner import Runner
-from pipeline.spec.load import load_spec
+from pipeline.spec.load import SpecSource, load_spec
 from pipeline.store.store import Store
+from pipeline.study.design import design
+from pipeline.study.jobs import prepared
 from tests.command_line import call, finished, sets, start, stops, train_on
 from tests.planted import write_rows, write_spec
 
@@ -66,9 +68,8 @@ def test_a_killed_study_continues_and_finds_negative_transfer(project: Path) -> 
     before = finished(project / "store")
     assert len(before) >= 4
 
-    process = start(project, "study", "spec.yaml", "--workers", "2")
-    out, err = process.communicate(timeout=400)
-    assert process.returncode == 0, err
+    code, out, err = call(project, "study", "spec.yaml")
+    assert code == 0, err
     after = finished(project / "store")
     assert {k: after[k] for k in before} == before
     assert len(after) == 5 * 3 + 2  # two models and one; a short trial of each arm
@@ -105,23 +106,6 @@ def test_a_finished_study_is_reported_again_without_tensorflow(project: Path) ->
     assert not [m for m in ("tensorflow", "keras", "mlflow", "apache_beam") if f" {m}\n" in err]
 
 
-def test_resampled_splits_differ_between_seeds(project: Path) -> None:
-    store = project / "store" / "resampled"
-    own = ["study.splits=resampled", "study.seeds=2", "training.epochs=2", f"store={store}"]
-    code, out, err = call(project, "study", "spec.yaml", *sets(*own))
-    assert code == 0, err
-    assert "Every seed has its own split" in out
-    tests = {
-        tuple(Examples(path / "examples", "").read("test", ["x0"]).column("x0").to_pylist())
-        for path in (store / "ExampleGen").glob("[!.]*")
-    }
-    assert len(tests) == 2
-    report = json.loads((store / "studies/planted/study.json").read_text())
-    assert {(t["arm"], t["seed"]) for t in report["trials"]} == {
-        (arm, seed) for arm in ("split", "together") for seed in (0, 1)
-    }
-
-
 def test_advice_separates_the_tasks(project: Path) -> None:
     code, out, err = call(project, "advise", "spec.yaml")
     assert code == 0, err
@@ -151,15 +135,29 @@ def test_an_invalid_arm_is_explained(project: Path) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_trials_on_a_beam_runner_give_the_same_results(project: Path) -> None:
+def test_trials_on_a_beam_runner_give_the_same_results_on_a_split_for_each_seed(
+    project: Path,
+) -> None:
     store = new_store(project, "beam")
-    less = sets("study.seeds=2", "training.epochs=1", f"store={store}")
+    own = ["study.splits=resampled", "study.seeds=2", "training.epochs=1", f"store={store}"]
+    with Runner(Store(store)) as runner:  # the data, which need no process of Beam
+        prepared(design(SpecSource(project / "spec.yaml", tuple(own))), runner)
     beam = ["--beam", "direct_running_mode=multi_processing", "--beam", "direct_num_workers=2"]
-    process = start(project, "study", "spec.yaml", *less, *beam)
+    process = start(project, "study", "spec.yaml", *sets(*own), *beam)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     after = finished(store)
     assert len(after) == 2 * 3 + 2
-    code, _, err = call(project, "study", "spec.yaml", *less)
+    code, out, err = call(project, "study", "spec.yaml", *sets(*own))
     assert code == 0, err
     assert finished(store) == after
+    assert "Every seed has its own split" in out
+    tests = {
+        tuple(Examples(path / "examples", "").read("test", ["x0"]).column("x0").to_pylist())
+        for path in (store / "ExampleGen").glob("[!.]*")
+    }
+    assert len(tests) == 2
+    report = json.loads((store / "studies/planted/study.json").read_text())
+    assert {(t["arm"], t["seed"]) for t in report["trials"]} == {
+        (arm, seed) for arm in ("split", "together") for seed in (0, 1)
+    }

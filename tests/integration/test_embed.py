@@ -19,7 +19,10 @@ from components.transform.embed import Embed, EmbedInputs
 from components.transform.transform import Transform, TransformInputs
 from models.transfer.frozen import Frozen
 from models.trunks.keras_hub import KerasHub
+from pipeline.flow import prepare, recipe
 from pipeline.run import run
+from pipeline.runner import Runner
+from pipeline.spec.load import load_spec
 from pipeline.store.store import Store
 from tests.integration.test_pretrained_trunks import INPUTS, TASKS, answers, context, examples
 from tests.pretrained_files import image_module, text_preset
@@ -42,6 +45,13 @@ tracking: {backend: none}
 store: store
 push: {destination: served}
 """
+
+
+def trained(spec_file: Path, *overrides: str) -> TrainedModel:
+    """The model of a spec, from the stages up to the Trainer."""
+    spec, _ = load_spec(spec_file, overrides)
+    with Runner(Store(Path(spec.store))) as runner:
+        return runner(Trainer.of(recipe(spec)), prepare(spec, runner)).model
 
 
 def figures(model: TrainedModel) -> list[dict[str, float]]:
@@ -93,7 +103,7 @@ def test_the_pipeline_embeds_where_the_spec_lets_it(tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC)
     store = Store(tmp_path / "store")
-    computed = run(spec, ["model.transfer.embed=false"]).trained
+    computed = trained(spec, "model.transfer.embed=false")
     assert store.latest("Embed") is None
     embedded = run(spec).trained
     assert store.latest("Embed") is not None
@@ -127,9 +137,9 @@ tracking: {backend: none}
 store: store
 push: {destination: served}
 """)
-    changed = run(spec).trained
+    changed = trained(spec)
     assert "Embed: skipped, because training.augment changes images" in capsys.readouterr().err
     assert Store(tmp_path / "store").latest("Embed") is None
-    plain = run(spec, ["training.augment=null"]).trained
+    plain = trained(spec, "training.augment=null")
     assert Store(tmp_path / "store").latest("Embed") is not None
     assert figures(changed) != figures(plain)

@@ -93,7 +93,7 @@ class Watching(Runner):
     outside: dict[str, set[str]] = field(default_factory=dict)
     _watched: bool = False
 
-    def _attempt(self, stage: Any, inputs: Any, identity: Identity, outputs_type: Any) -> Any:
+    def _attempt(self, stage: Any, inputs: Any, identity: Identity) -> Any:
         with pytest.MonkeyPatch.context() as patch:
             run: Callable[..., Any] = type(stage).run
             ran: set[str] = set()
@@ -110,7 +110,7 @@ class Watching(Runner):
 
             watched.__annotations__ = run.__annotations__
             patch.setattr(type(stage), "run", watched)
-            entry = super()._attempt(stage, inputs, identity, outputs_type)
+            entry = super()._attempt(stage, inputs, identity)
         modules = {m for m in map(_module_of, ran) if m}
         self.outside[identity.stage] = modules - set(identity.sources)
         return entry

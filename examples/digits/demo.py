@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 from make_images import FOLDERS, make_images
 
+from components.artifacts import TrainedModel
 from components.export.keras_model import load_keras
-from pipeline.operations.publish import publish
+from pipeline.flow import PipelineResult
+from pipeline.operations.publish import publish_trunk_of
 from pipeline.run import run
 from pipeline.spec.load import load_spec
 from pipeline.study.run import study
@@ -58,7 +60,7 @@ def main() -> None:
     print(f"See all runs:      .venv/bin/rootstock ui {SPEC}")
 
 
-def compare(model, rest_port: int, grpc_port: int) -> None:
+def compare(model: TrainedModel, rest_port: int, grpc_port: int) -> None:
     """Print predictions for one image of each digit, and their largest difference from Keras."""
     files = [sorted((HERE / "images" / str(digit)).glob("*.png"))[0] for digit in range(10)]
     images = np.array([f.read_bytes() for f in files], dtype=object)
@@ -81,12 +83,13 @@ def transfer() -> None:
     print("\nA trunk trained on digits 0 to 4, published as a TF-Hub module:")
     run(FIRST_HALF, wait=False)
     shutil.rmtree(TRUNK, ignore_errors=True)
-    publish(load_spec(FIRST_HALF)[0], TRUNK)
+    publish_trunk_of(load_spec(FIRST_HALF)[0], TRUNK)
     print(f"{TRUNK}: loads anywhere with tensorflow_hub.load\n\nDigits 5 to 9, from this trunk:")
     transferred = accuracy(run(SECOND_HALF, wait=False))
     print("\nDigits 5 to 9, from scratch:")
     scratch = accuracy(run(SECOND_HALF, FROM_SCRATCH, wait=False))
     subset = load_spec(SECOND_HALF)[0].training.subset
+    assert subset is not None
     print(
         f"\nDigits 5 to 9, {subset.per_class} labelled images each, accuracy on the test images:"
         f"\n  from the trunk of 0 to 4: {transferred:.1%}"
@@ -94,10 +97,10 @@ def transfer() -> None:
     )
 
 
-def accuracy(result) -> float:
+def accuracy(result: PipelineResult) -> float:
     """The accuracy of the task `digit` on the test split."""
     evaluation = json.loads((result.evaluation.path / "evaluation.json").read_text())
-    return evaluation["tasks"]["digit"]["values"]["accuracy"]
+    return float(evaluation["tasks"]["digit"]["values"]["accuracy"])
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ test: .venv/ready ## set up, then every test
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-fast: .venv/ready ## the unit tests only
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 check: .venv/ready ## lint, formatting, types, import contracts
 	$(BIN)/ruff check .

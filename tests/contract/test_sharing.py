@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -48,10 +50,24 @@ def make_model(name, features, balancing=None, towers=()):  # type: ignore[no-un
     return model
 
 
+@cache
+def built(name, features):  # type: ignore[no-untyped-def]
+    """A model and its initial weights."""
+    model = make_model(name, features)
+    return model, [np.array(w) for w in model.weights]
+
+
+def shared_model(name, features):  # type: ignore[no-untyped-def]
+    """The model of `make_model`, built once; for tests that change nothing but its weights."""
+    model, weights = built(name, features)
+    model.load_weights_from(weights)
+    return model
+
+
 @schemes
 @inputs
 def test_every_task_trains_the_shared_weights(name: str, features) -> None:  # type: ignore[no-untyped-def]
-    model = make_model(name, features)
+    model = shared_model(name, features)
     for task in TASKS:
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(model(X[features], training=True)[task])
@@ -98,7 +114,7 @@ def test_balanced_gradients_reach_every_shared_variable_or_are_refused(name: str
 
 @schemes
 def test_weights_rebuild_the_model(name: str) -> None:
-    model, other = make_model(name, IMAGES), make_model(name, IMAGES)
+    model, other = shared_model(name, IMAGES), make_model(name, IMAGES)
     model.train_step((X[IMAGES], Y))
     other.load_weights_from([np.array(w) for w in model.weights])
     for task, answer in model.answers(X[IMAGES]).items():
@@ -107,7 +123,7 @@ def test_weights_rebuild_the_model(name: str) -> None:
 
 @schemes
 def test_inference_is_the_same_every_time(name: str) -> None:
-    model = make_model(name, COLUMNS)
+    model = shared_model(name, COLUMNS)
     first, second = (model.answers(X[COLUMNS]) for _ in range(2))
     for task in TASKS:
         np.testing.assert_array_equal(first[task], second[task])
@@ -115,7 +131,7 @@ def test_inference_is_the_same_every_time(name: str) -> None:
 
 @schemes
 def test_gates_tell_how_much_each_reader_takes_from_each_source(name: str) -> None:
-    model = make_model(name, COLUMNS)
+    model = shared_model(name, COLUMNS)
     model.train_step((X[COLUMNS], Y))
     figures = model.gate_figures()
     readers: dict[str, float] = {}
@@ -160,7 +176,7 @@ def test_transfer_modes_adapt_only_the_trunk(name: str, mode: Transfer) -> None:
 
 @schemes
 def test_the_output_of_a_whole_trunk_can_be_computed_in_advance(name: str) -> None:
-    model = make_model(name, COLUMNS)
+    model = shared_model(name, COLUMNS)
     given = model.trunk(X[COLUMNS])
     assert isinstance(given, list) != SCHEMES[name].one_trunk
     if not SCHEMES[name].one_trunk:

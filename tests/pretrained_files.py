@@ -230,7 +230,7 @@ def trained_model(directory: Path) -> None:
 
 
 def _keras_hub_text(files: Path) -> Sample:
-    text_preset(files)
+    text_preset(files, layers=1)
     trunk = KerasHub(preset=str(files), length=8)
     return Sample(trunk, (tokens_feature(trunk.reading(), "words", "t"),), files)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.data.arrow import np, pa, pc
+from components.data.lazy import np, pa, pc
 from models.values import text_of
 
 

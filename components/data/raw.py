@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from components.data.arrow import np, pa, pc
 from components.data.casting import numbers, texts
+from components.data.lazy import np, pa, pc
 from components.errors import RootstockError
 from models.inputs.base import Feature, Input
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from components.data.arrow import np, pa, pc
+from components.data.lazy import np, pa, pc
 
 
 def split_indices(

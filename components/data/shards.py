@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from components.data.arrow import pa, pq
 from components.data.atomic import new_beside
+from components.data.lazy import pa, pq
 
 BATCH_ROWS = 1024
 GROUP_ROWS = 1 << 16

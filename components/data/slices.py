@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from components.data.arrow import np, pa, pc
 from components.data.casting import numbers, texts
+from components.data.lazy import np, pa, pc
 from components.errors import RootstockError
 from models.config import STRICT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from components.data.arrow import Floats, Mask, np
+from components.data.lazy import Floats, Mask, np
 from components.evaluation import intervals
 from components.evaluation.intervals import Confidence, Interval
 from components.evaluation.metrics import (

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from components.artifacts import Blessing, Champion, Evaluation, Examples, ExportedModel
 from components.beam.map_units import map_units
-from components.data.arrow import np, pq
 from components.data.casting import numbers
+from components.data.lazy import np, pq
 from components.data.raw import raw_inputs
 from components.data.slices import Slice, check_slices, columns_of, masks
 from components.errors import RootstockError

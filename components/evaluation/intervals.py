@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from components.data.arrow import Floats, np
+from components.data.lazy import Floats, np
 from models.config import STRICT
 
 _BLOCK_CELLS = 2_000_000

@@ -10,7 +10,7 @@ from timeit import repeat
 from typing import Any, Literal
 
 from components.artifacts import Examples, TrialResult
-from components.data.arrow import np, pa, pd
+from components.data.lazy import np, pa, pd
 from components.experiments.peak_memory import PeakMemory
 from components.experiments.trial_result import (
     Costs,

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, replace
 
 from components.artifacts import Affinities
-from components.data.arrow import np
+from components.data.lazy import np
 from components.stage import Context, Stage
 from components.training.recipe import Recipe, TrainerInputs
 from models.balancing.loss_based.equal import Equal

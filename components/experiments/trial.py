@@ -9,7 +9,7 @@ from timeit import repeat
 from typing import TYPE_CHECKING
 
 from components.artifacts import TrialResult
-from components.data.arrow import np
+from components.data.lazy import np
 from components.experiments import trial_result
 from components.experiments.peak_memory import PeakMemory
 from components.labels.encoding import encode_split

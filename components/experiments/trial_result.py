@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter
 
 from components.artifacts import TrialResult
-from components.data.arrow import np
+from components.data.lazy import np
 from components.evaluation.metrics import Predictions, family_of, measure
 from components.labels.encoding import labelled
 from models.tasks.base import TaskTarget

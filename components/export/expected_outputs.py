@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Examples
-from components.data.arrow import np, pa, pq
+from components.data.lazy import np, pa, pq
 
 if TYPE_CHECKING:
     from models.inputs.base import Feature

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.artifacts import Examples, ExportedModel, TrainedModel
-from components.data.arrow import np
+from components.data.lazy import np
 from components.errors import RootstockError
 from components.export.settings import Export, Weights
 from components.stage import Context, Stage

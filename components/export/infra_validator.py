@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from components.artifacts import Blessing, ExportedModel
-from components.data.arrow import np
+from components.data.lazy import np
 from components.errors import RootstockError
 from components.export.expected_outputs import read_expected
 from components.stage import Context, Stage

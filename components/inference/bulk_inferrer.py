@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Predictions, Quarantine, SourceFiles
-from components.data.arrow import np, pa
+from components.data.lazy import np, pa
 from components.errors import RootstockError
 from components.inference.prediction_writers import PredictionFormat
 from components.ingestion.quarantine import SourceUnit, quarantine_records, source_units

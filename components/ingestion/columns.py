@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from components.data.arrow import pa, pc
+from components.data.lazy import pa, pc
 from components.errors import RootstockError
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.artifacts import DuplicateReport, Examples
 from components.beam.map_units import hand_over, map_units
-from components.data.arrow import np, pa, pq
+from components.data.lazy import np, pa, pq
 from components.data.shards import ShardWriter, batches_of, linked
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from components.artifacts import SPLITS, Examples, Quarantine, SourceFiles
 from components.beam.map_units import hand_over, map_units
-from components.data.arrow import pa
+from components.data.lazy import pa
 from components.data.shards import ShardWriter
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns, conform, merge_schemas

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from components.artifacts import Quarantine, SourceFiles
-from components.data.arrow import pa
+from components.data.lazy import pa
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.stage import Context

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from components.artifacts import Examples
 from components.beam.map_units import hand_over, map_units
-from components.data.arrow import pa, pq
+from components.data.lazy import pa, pq
 from components.data.shards import ShardWriter, batches_of, linked
 from components.ingestion.columns import conform, merge_schemas
 from components.stage import Context, Stage

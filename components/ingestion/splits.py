@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from components.artifacts import SPLITS
-from components.data.arrow import np, pa, pc
 from components.data.casting import texts
+from components.data.lazy import np, pa, pc
 from components.data.row_keys import split_indices
 from components.errors import RootstockError
 from models.config import STRICT

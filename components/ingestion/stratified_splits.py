@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from components.data.arrow import np, pa, pc
 from components.data.casting import texts
+from components.data.lazy import np, pa, pc
 from components.data.row_keys import key_fractions
 from components.errors import RootstockError
 from components.ingestion.splits import HashSplits, Splitting

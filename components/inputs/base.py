@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from components.data.arrow import pa, pd
 from components.data.casting import numbers, texts
+from components.data.lazy import pa, pd
 from components.errors import RootstockError
 from components.statistics.column_statistics import (
     ColumnStatistics,

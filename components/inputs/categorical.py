@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.data.arrow import pa
+from components.data.lazy import pa
 from components.inputs.base import InputKind, SpecPart, holds
 from components.inputs.strings import identifies_rows, looks_like
 from components.statistics.column_statistics import ColumnStatistics, NumericColumn, StringColumn

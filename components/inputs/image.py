@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from components.data.arrow import np, pa, pd
+from components.data.lazy import np, pa, pd
 from components.inputs.base import InputKind, SpecPart, holds
 from components.statistics.column_statistics import ColumnStatistics, ImageColumn
 from models.inputs.image import ImageInput

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from components.data.arrow import pa
 from components.data.casting import is_number
+from components.data.lazy import pa
 from components.inputs.base import InputKind, SpecPart
 from components.inputs.strings import identifies_rows
 from models.inputs.numeric import NumericInput

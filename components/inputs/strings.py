@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from components.data.arrow import pa, pc
+from components.data.lazy import pa, pc
 
 SENTENCE_WORDS = 4
 """Texts have at least this many words on average."""

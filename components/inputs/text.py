@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.data.arrow import pa
+from components.data.lazy import pa
 from components.inputs.base import InputKind, SpecPart, holds
 from components.inputs.strings import looks_like
 from components.statistics.column_statistics import ColumnStatistics, TextColumn

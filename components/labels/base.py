@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from components.data.arrow import np, pa, pd
+from components.data.lazy import np, pa, pd
 from models.discovery import part
 from models.tasks.base import Task, TaskTarget
 

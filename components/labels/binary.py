@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
-from components.data.arrow import np, pa, pd
+from components.data.lazy import np, pa, pd
 from components.errors import did_you_mean, listed
 from components.labels.base import Classes, LabelColumn, LabelSample, Make, Predict
 from components.labels.classes import SingleLabels, by_value, single_texts

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from components.data.arrow import np, pa, pd
 from components.data.casting import texts
+from components.data.lazy import np, pa, pd
 from components.errors import RootstockError, did_you_mean, listed
 from components.labels.base import LabelColumn, Labels, Make, Predict, Shape, T, Use, wrong_type
 from models.tasks.base import Task, TaskTarget

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
-from components.data.arrow import np, pd
+from components.data.lazy import np, pd
 from components.errors import listed
 from components.labels.base import LabelColumn, LabelSample, Make, Predict
 from components.labels.numbers import NumberLabels

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from components.artifacts import Examples
-from components.data.arrow import np, pa, pq
+from components.data.lazy import np, pa, pq
 from components.labels.base import labels_of
 from models.tasks.base import Task, TaskTarget
 

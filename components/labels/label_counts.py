@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Self
 
-from components.data.arrow import pa
+from components.data.lazy import pa
 from components.labels.base import JOINED, labels_of
 from components.labels.label_statistics import CoOccurrence, LabelBalance, SplitTasks, co_occurrence
 from models.tasks.base import Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
-from components.data.arrow import np, pa
+from components.data.lazy import np, pa
 from components.labels.base import Classes, LabelColumn, LabelSample
 from components.labels.classes import Domain, SingleLabels, by_value, single_texts, sorted_classes
 from models.tasks.multiclass import MulticlassTask

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, final
 
-from components.data.arrow import np, pa, pc, pd
 from components.data.casting import texts
+from components.data.lazy import np, pa, pc, pd
 from components.labels.base import JOINED, Classes, LabelColumn, LabelSample, Make, Predict
 from components.labels.classes import ClassLabels, Domain, by_value, single_texts, sorted_classes
 from models.tasks.base import TaskTarget

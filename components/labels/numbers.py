@@ -6,8 +6,8 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from components.data.arrow import np, pa, pc, pd
 from components.data.casting import numbers
+from components.data.lazy import np, pa, pc, pd
 from components.errors import RootstockError
 from components.labels.base import NUMBER, LabelColumn, Labels, Make, Predict, T, Use, wrong_type
 from models.tasks.base import TaskTarget

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, final
 
-from components.data.arrow import np
+from components.data.lazy import np
 from components.labels.base import LabelSample
 from components.labels.numbers import NumberLabels
 from models.tasks.base import TaskTarget

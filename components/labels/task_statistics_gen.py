@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from components.artifacts import Examples, TaskStatistics
-from components.data.arrow import pa, pq
+from components.data.lazy import pa, pq
 from components.data.slices import Slice, columns_of, masks
 from components.labels.label_counts import LabelCounts
 from components.labels.label_statistics import save_task_statistics

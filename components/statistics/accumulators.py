@@ -10,8 +10,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from typing import Self, TypedDict
 
-from components.data.arrow import np, pa, pc
 from components.data.casting import numbers, texts
+from components.data.lazy import np, pa, pc
 from components.statistics import column_statistics as columns
 from components.statistics.sketches import (
     Channels,

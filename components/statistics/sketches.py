@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from components.data.arrow import np, pa, pc
+from components.data.lazy import np, pa, pc
 from components.statistics.column_statistics import Range
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from components.artifacts import Examples, Statistics
 from components.beam.map_units import map_units
-from components.data.arrow import pa, pq
+from components.data.lazy import pa, pq
 from components.data.shards import batches_of
 from components.data.slices import Slice, masks
 from components.stage import Context, Stage

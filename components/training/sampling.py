@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
-from components.data.arrow import np
+from components.data.lazy import np
 from components.errors import RootstockError
 from models.config import STRICT
 

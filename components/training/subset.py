@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from components.data.arrow import np
+from components.data.lazy import np
 from components.errors import RootstockError
 from components.labels.base import labels_of
 from components.labels.encoding import counted

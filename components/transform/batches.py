@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from components.artifacts import SPLITS, Batches
-from components.data.arrow import np, pa
+from components.data.lazy import np, pa
 from models.inputs.base import Stored
 from models.inputs.representation import Representation
 

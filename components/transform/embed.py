@@ -9,8 +9,8 @@ from pathlib import Path
 
 from components.artifacts import Batches, Preprocessing, SourceFiles
 from components.beam.map_units import hand_over, map_units
-from components.data.arrow import np
 from components.data.atomic import replacing
+from components.data.lazy import np
 from components.errors import RootstockError
 from components.stage import Context, Stage
 from components.transform import batches as stored

@@ -9,8 +9,8 @@ from typing import Any
 
 from components.artifacts import Batches, Examples, Preprocessing, SourceFiles, Statistics
 from components.beam.map_units import hand_over, map_units
-from components.data.arrow import np, pa
 from components.data.atomic import replacing
+from components.data.lazy import np, pa
 from components.data.raw import raw_inputs
 from components.data.shards import small_batches
 from components.errors import RootstockError

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from components.artifacts import Examples
 from components.beam.map_units import map_units
-from components.data.arrow import pa, pc
 from components.data.casting import texts
+from components.data.lazy import pa, pc
 from components.data.shards import small_batches
 from components.stage import Context
 from components.statistics.sketches import CountedValues

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from components.data.arrow import Floats, np
+from components.data.lazy import Floats, np
 from components.labels.base import labels_of
 from components.labels.encoding import labelled
 from models.tasks.base import Task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from components.data.arrow import Floats, np
+from components.data.lazy import Floats, np
 
 MODEL = 1e-9
 """The gain that an additional model must bring: of equal groupings, fewer models win."""

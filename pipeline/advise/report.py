@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic_core import to_json
 
-from components.data.arrow import np
+from components.data.lazy import np
 from components.pages import render
 from pipeline.advise.advice import Advice, TaskAffinities
 from pipeline.report.charts import HeatMap, heat_map

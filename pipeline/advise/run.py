@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from components.artifacts import Affinities, Batches, Examples
-from components.data.arrow import np
 from components.data.atomic import write_whole
+from components.data.lazy import np
 from components.errors import RootstockError
 from components.experiments.task_affinity import TaskAffinity
 from components.labels.encoding import encode, resolve

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 
-from components.data.arrow import Floats, np
+from components.data.lazy import Floats, np
 
 ITERATIONS = 100
 NEIGHBOURS = 5

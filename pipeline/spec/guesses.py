@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Literal
 
-from components.data.arrow import pa, pc
 from components.data.casting import texts
+from components.data.lazy import pa, pc
 from components.errors import RootstockError
 from components.inputs.base import all_kinds
 from components.labels.base import LabelSample, of_kind

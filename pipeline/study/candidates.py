@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from components.data.arrow import np
+from components.data.lazy import np
 from components.errors import RootstockError
 from pipeline.display import Display
 from pipeline.store.store import Store

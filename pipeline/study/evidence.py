@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isnan, nan
 
 from components.artifacts import TrialResult
-from components.data.arrow import Floats, np
+from components.data.lazy import Floats, np
 from components.evaluation.metrics import family_of
 from components.experiments.trial_result import TaskFigures, TrialFigures, load_figures
 from pipeline.spec.metrics import sign

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-from components.data.arrow import np
+from components.data.lazy import np
 from components.evaluation.intervals import Interval
 from pipeline.study import statistics
 from pipeline.study.arms import PlannedArm

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
-from components.data.arrow import Floats, np
+from components.data.lazy import Floats, np
 from components.evaluation.intervals import Interval
 
 FEWEST_SIZES = 3

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import exp
 from typing import Literal
 
-from components.data.arrow import np
+from components.data.lazy import np
 from pipeline.study import statistics
 from pipeline.study.evidence import Evidence
 from pipeline.study.findings import Comparison

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.data.arrow import np
+from components.data.lazy import np
 from components.experiments.trial_result import TrialFigures
 from pipeline.study.evidence import Evidence, Scores
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from components.data.arrow import Floats, np, stats
+from components.data.lazy import Floats, np, stats
 from components.evaluation.intervals import Interval
 
 PERMUTATIONS = 100_000

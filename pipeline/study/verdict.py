@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from components.data.arrow import Floats, np
+from components.data.lazy import Floats, np
 from components.evaluation.intervals import Interval
 from pipeline.study import statistics
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components.data.arrow import np
+from components.data.lazy import np
 from components.errors import RootstockError
 from components.experiments.trial_result import TrialFigures
 from pipeline.spec.metrics import chosen_metrics, sign

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from components.data.arrow import Floats, np
+from components.data.lazy import Floats, np
 from components.evaluation.metrics.family import DECISION, Family, Predictions, Share, family_of
 from components.evaluation.metrics.reliability import Bin
 from components.labels.encoding import labelled

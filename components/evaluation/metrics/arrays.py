@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.data.arrow import Floats, np
+from components.data.lazy import Floats, np
 
 
 def divided(numerator: Floats, denominator: Floats) -> Floats:

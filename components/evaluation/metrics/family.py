@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from components.data.arrow import Floats, Mask, np
+from components.data.lazy import Floats, Mask, np
 from components.evaluation.metrics.reliability import Bin
 from models.discovery import part
 

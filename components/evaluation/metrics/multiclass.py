@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from components.data.arrow import Floats, Mask, np
+from components.data.lazy import Floats, Mask, np
 from components.evaluation.metrics.arrays import clipped, divided, mean_of_defined
 from components.evaluation.metrics.family import Family, Pictures, Predictions, Share, confusion
 from components.evaluation.metrics.ranking import Ranking

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from components.data.arrow import Floats, Mask, np
+from components.data.lazy import Floats, Mask, np
 from components.evaluation.metrics.arrays import divided
 
 CURVE_POINTS = 101

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from components.data.arrow import Floats, np
+from components.data.lazy import Floats, np
 from components.evaluation.metrics.arrays import divided
 from components.evaluation.metrics.family import Family, Predictions
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from components.data.arrow import pa
+from components.data.lazy import pa
 from components.ingestion.columns import conform, stored_schema
 from components.ingestion.readers.base import BadRecord, Unit, units_between
 from components.ingestion.readers.files import FilesReader, reading

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from components.data.arrow import pa
+from components.data.lazy import pa
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Unit
 from components.ingestion.readers.files import FilesReader, reading

@@ -14,8 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from components.data.arrow import pa
 from components.data.digests import digest_source
+from components.data.lazy import pa
 from models.config import STRICT
 
 PEEK_ROWS = 1000

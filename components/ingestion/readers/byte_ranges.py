@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.data.arrow import np, pa
+from components.data.lazy import np, pa
 from components.ingestion.readers.base import Unit, units_between
 
 UNIT_BYTES = 1 << 26

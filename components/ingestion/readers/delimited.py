@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from components.data.arrow import arrow_csv, pa
+from components.data.lazy import arrow_csv, pa
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns
 from components.ingestion.readers.base import BadRecord, Unit

@@ -12,7 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import ClassVar
 
-from components.data.arrow import pa
+from components.data.lazy import pa
 from components.errors import RootstockError
 from components.ingestion.columns import merge_schemas
 from components.ingestion.readers.base import Reader, Unit

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
-from components.data.arrow import arrow_json, pa
+from components.data.lazy import arrow_json, pa
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Unit
 from components.ingestion.readers.byte_ranges import (

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
-from components.data.arrow import pa
+from components.data.lazy import pa
 from components.ingestion.readers.base import BadRecord, Reader, Unit, units_between
 from components.ingestion.readers.files import listing, reading, units_of_files
 from components.ingestion.readers.records import Record, batches

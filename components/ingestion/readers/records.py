@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from components.data.arrow import pa
+from components.data.lazy import pa
 from components.ingestion.columns import common_type
 from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.text_values import UNTYPED

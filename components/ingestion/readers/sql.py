@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from components.data.arrow import pa
+from components.data.lazy import pa
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns
 from components.ingestion.readers.base import BadRecord, Reader, Unit

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from components.data.arrow import pa, pc
+from components.data.lazy import pa, pc
 
 
 def _check_encoding(encoding: str) -> str:

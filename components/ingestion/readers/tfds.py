@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from components.data.arrow import pa, pc
 from components.data.digests import digest_source
+from components.data.lazy import pa, pc
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Unit
 from components.ingestion.readers.tfrecord import TFRecordReader

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from components.data.arrow import pa
+from components.data.lazy import pa
 from components.data.tfrecord import DamagedFile, read_records
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Unit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from components.data.arrow import np
+from components.data.lazy import np
 from components.data.raw import raw_inputs
 from components.data.shards import small_batches
 from components.errors import RootstockError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.data.arrow import np
+from components.data.lazy import np
 from components.errors import RootstockError
 from components.statistics.column_statistics import NumericColumn
 from components.transform.fit.base import InputFit, TrainingColumn

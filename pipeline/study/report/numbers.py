@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import product
 
-from components.data.arrow import np
+from components.data.lazy import np
 from pipeline.report.tables import Table
 from pipeline.study.evidence import Evidence
 

@@ -15,8 +15,9 @@ def held(directory: Path) -> Iterator[Path]:
     """Wait for the lock of a directory, which is made if it is missing."""
     handle = None
     while handle is None:  # another process may remove the directory in the meantime
-        directory.mkdir(parents=True, exist_ok=True)
-        handle = _lock(directory, os.O_RDONLY, wait=True)
+        with contextlib.suppress(FileExistsError):  # mkdir may see it, and then find it gone
+            directory.mkdir(parents=True, exist_ok=True)
+        handle = _lock(directory, os.O_RDONLY | os.O_DIRECTORY, wait=True)
     try:
         yield directory
     finally:

@@ -10,7 +10,8 @@ A module `a/b/c.py` is tested in one of four ways, and the first that applies co
 
 from __future__ import annotations
 
-import re
+import ast
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,7 @@ THROUGH = {
         "pipeline.study.claims",
         "pipeline.study.report.numbers",
         "pipeline.study.report.sentences",
+        "pipeline.study.run",
         "pipeline.study.speed",
         "pipeline.study.workers",
         "pipeline.worker_pool",
@@ -128,14 +130,18 @@ def is_source(place: Path) -> bool:
     return (ROOT / place).with_suffix(".py").is_file() or (ROOT / place).is_dir()
 
 
-def mentioned() -> set[str]:
-    """The modules that tests name: in imports, or in the code of a process that they start."""
-    texts = [f.read_text() for f in (ROOT / "tests").rglob("*.py") if f != Path(__file__)]
-    dotted = rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)+"
-    names = {name for text in texts for name in re.findall(dotted, text)}
-    for text in texts:
-        for package, imported in re.findall(rf"from ({dotted}|\w+) import ([\w, ]+)", text):
-            names |= {f"{package}.{name.strip()}" for name in imported.split(",")}
+def imported() -> set[str]:
+    """The modules that tests import, and those that they start with `python -m`."""
+    names = set()
+    for file in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            elif isinstance(node, ast.List):
+                words = [e.value for e in node.elts if isinstance(e, ast.Constant)]
+                names |= {str(after) for word, after in pairwise(words) if word == "-m"}
     return names
 
 
@@ -150,7 +156,7 @@ def test_a_unit_test_lies_where_its_module_lies(test: Path) -> None:
 def test_every_module_is_tested() -> None:
     mirrored = {subject(test) for test in unit_tests()}
     through = {module for modules in THROUGH.values() for module in modules}
-    named = mentioned()
+    named = imported()
     untested = [
         module_of(source)
         for source in sources()
@@ -165,7 +171,7 @@ def test_every_module_is_tested() -> None:
 
 def test_the_tables_hold_what_is_there() -> None:
     modules = {module_of(source) for source in sources()}
-    named = mentioned()
+    named = imported()
     for test, through in THROUGH.items():
         assert (ROOT / test).is_file(), f"{test} is not there"
         assert not set(through) - modules, f"not there: {sorted(set(through) - modules)}"

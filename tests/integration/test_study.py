@@ -54,6 +54,12 @@ def new_store(project: Path, name: str) -> Path:
     return Path(shutil.copytree(project / "prepared", project / "store" / name))
 
 
+def figures(store: Path) -> dict[str, object]:
+    """The metrics of each trial of a store, by fingerprint."""
+    files = (store / "Trial").glob("[!.]*/result/trial.json")
+    return {f.parents[1].name: json.loads(f.read_text())["tasks"] for f in files}
+
+
 @pytest.mark.timeout(600)
 def test_a_killed_study_continues_and_finds_negative_transfer(project: Path) -> None:
     process = start(project, "study", "spec.yaml", "--workers", "2")
@@ -68,7 +74,7 @@ def test_a_killed_study_continues_and_finds_negative_transfer(project: Path) -> 
     before = finished(project / "store")
     assert len(before) >= 4
 
-    code, out, err = call(project, "study", "spec.yaml")
+    code, out, err = call(project, "study", "spec.yaml", "--workers", "2")
     assert code == 0, err
     after = finished(project / "store")
     assert {k: after[k] for k in before} == before
@@ -152,6 +158,11 @@ def test_trials_on_a_beam_runner_give_the_same_results_on_a_split_for_each_seed(
     assert code == 0, err
     assert finished(store) == after
     assert "Every seed has its own split" in out
+    again = new_store(project, "local")
+    code, _, err = call(project, "study", "spec.yaml", *sets(*own, f"store={again}"))
+    assert code == 0, err
+    assert len(figures(again)) == len(after)
+    assert figures(again) == figures(store)
     tests = {
         tuple(Examples(path / "examples", "").read("test", ["x0"]).column("x0").to_pylist())
         for path in (store / "ExampleGen").glob("[!.]*")

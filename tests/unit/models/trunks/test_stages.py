@@ -11,12 +11,14 @@ from models.inputs.base import Feature
 from models.inputs.categorical import CategoricalFeature
 from models.inputs.image import ImageFeature
 from models.inputs.numeric import NumericFeature
+from models.inputs.sources.pretrained_tokens import tokens_feature
 from models.inputs.text import TextFeature
 from models.lazy import keras
 from models.trunks.encoders.residual_convnet import ResidualConvnet
+from models.trunks.keras_hub import KerasHub
 from models.trunks.scratch import Scratch
 from models.trunks.stages import Walk, stages_of
-from tests.pretrained_files import SAMPLES
+from tests.pretrained_files import SAMPLES, text_preset
 
 IMAGE = ImageFeature(name="image", column="i", height=8, width=8, channels=1)
 TEXT = TextFeature(name="text", column="t", length=5, vocabulary=("a", "b"))
@@ -56,8 +58,10 @@ def test_pretrained_trunks_can_be_run_stage_by_stage(source: str, tmp_path: Path
 
 
 def test_a_bert_is_cut_after_every_layer(tmp_path: Path) -> None:
-    sample = SAMPLES["keras_hub text"](tmp_path / "files")
-    names = [stage.name for stage in stages_of(sample.trunk.build(sample.features))]
+    text_preset(tmp_path / "files", layers=2)
+    trunk = KerasHub(preset=str(tmp_path / "files"), length=8)
+    words = tokens_feature(trunk.reading(), "words", "t")
+    names = [stage.name for stage in stages_of(trunk.build((words,)))]
     assert names[-2:] == ["stage0", "stage1"]
 
 

@@ -1,7 +1,10 @@
 """Locks, between handles of one process: each opens the file anew, as another process would."""
 
+import contextlib
 import threading
 from pathlib import Path
+
+import pytest
 
 from pipeline.store.locks import held, locked, sweep
 
@@ -34,16 +37,26 @@ def test_a_directory_that_is_held_is_not_swept_and_waited_for(tmp_path: Path) ->
     assert not (tmp_path / "a").exists()
 
 
-def test_a_directory_that_its_holder_removes_is_made_again(tmp_path: Path) -> None:
-    there = []
+def test_a_directory_that_others_remove_is_made_again(tmp_path: Path) -> None:
+    ended = threading.Event()
 
-    def second() -> None:
-        with held(tmp_path / "a") as directory:
-            there.append(directory.is_dir())
+    def remove() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(OSError):
+                (tmp_path / "a").rmdir()
 
-    with held(tmp_path / "a") as directory:
-        waiting = threading.Thread(target=second)
-        waiting.start()
-        directory.rmdir()
-    waiting.join()
-    assert there == [True]
+    others = threading.Thread(target=remove)
+    others.start()
+    try:
+        for _ in range(2000):
+            with held(tmp_path / "a") as directory:
+                assert directory == tmp_path / "a"
+    finally:
+        ended.set()
+        others.join()
+
+
+def test_a_file_in_the_place_of_the_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(NotADirectoryError, match="/a"), held(tmp_path / "a"):
+        pass

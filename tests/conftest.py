@@ -21,6 +21,13 @@ settings.register_profile("rootstock", deadline=None)
 settings.load_profile("rootstock")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole pipelines, servers and studies are slow, without a mark in each file."""
+    for item in items:
+        if item.path.parent.name == "integration":
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def shared_model(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A model of every kind of input and task, trained once for all workers."""

@@ -11,6 +11,8 @@ from models.lazy import keras, tf
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
 
+pytestmark = pytest.mark.slow
+
 METHODS = {
     name: method
     for name, method in methods("models.balancing", Balancing).items()

@@ -18,6 +18,8 @@ from models.tasks.multilabel import MultilabelTask
 from models.tasks.regression import RegressionTask
 from models.trunks.scratch import Scratch
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 ROWS = 96
 FEATURES = (NumericFeature(name="x", column="x", mean=0, deviation=1),)

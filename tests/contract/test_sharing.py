@@ -25,6 +25,8 @@ from models.transfer.lora import Lora
 from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch
 
+pytestmark = pytest.mark.slow
+
 SCHEMES = methods("models.sharing", Sharing)
 TASKS = ("a", "b", "c")
 TARGETS = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in TASKS)

@@ -337,6 +337,7 @@ def test_the_mlflow_signature_has_the_type_of_the_answer(kind: str) -> None:
     assert column.type == expected
 
 
+@pytest.mark.slow
 def test_one_model_trains_all_kinds_together() -> None:
     keras.utils.set_random_seed(0)
     targets = tuple(

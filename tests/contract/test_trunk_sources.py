@@ -25,6 +25,8 @@ from models.trunks.tf_hub import TfHub
 from pipeline.store.fingerprint import canonical
 from tests.pretrained_files import SAMPLES, TEXT, Sample
 
+pytestmark = pytest.mark.slow
+
 SOURCES = {
     name
     for name, trunk in methods("models.trunks", Trunk).items()
@@ -212,7 +214,6 @@ def test_it_can_be_rebuilt_without_its_files(
     np.testing.assert_allclose(before, after, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_published_trunk_gives_the_same_outputs_and_can_be_trained(
     sample: Sample, trunk: keras.Model, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:

@@ -21,8 +21,6 @@ from serving.client.client import Client
 from serving.server.launch import ServerProcess
 from tests.command_line import entry
 
-pytestmark = pytest.mark.slow
-
 SPEC = """\
 name: shop
 seed: 1

@@ -27,8 +27,6 @@ from pipeline.store.store import Store
 from tests.integration.test_pretrained_trunks import INPUTS, TASKS, answers, context, examples
 from tests.pretrained_files import image_module, text_preset
 
-pytestmark = pytest.mark.slow
-
 SPEC = """\
 name: spam
 data:

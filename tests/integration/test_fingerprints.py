@@ -133,7 +133,6 @@ def _module_of(file: str) -> str:
     return ".".join(parts).removesuffix(".__init__") if parts[0] in sources.FIRST_PARTY[:3] else ""
 
 
-@pytest.mark.slow
 def test_no_stage_runs_code_outside_of_its_fingerprint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,7 +92,6 @@ def examples(store: Path) -> list[Path]:
     return list(store.glob("ExampleGen/*/examples"))
 
 
-@pytest.mark.slow
 def test_a_killed_worker_leaves_nothing_half_published(
     source: Path, whole: str, tmp_path: Path
 ) -> None:
@@ -108,7 +107,6 @@ def test_a_killed_worker_leaves_nothing_half_published(
     assert run(source, tmp_path) == whole
 
 
-@pytest.mark.slow
 def test_a_full_disk_leaves_nothing_half_published(
     source: Path, whole: str, tmp_path: Path
 ) -> None:

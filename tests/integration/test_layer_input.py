@@ -22,8 +22,6 @@ from serving.server.launch import ServerProcess
 from tests.command_line import call, entry
 from tests.own_layers import LAYERS
 
-pytestmark = pytest.mark.slow
-
 SPEC = {
     "name": "own",
     "data": {"sources": [{"format": "csv", "path": "rows.csv"}]},

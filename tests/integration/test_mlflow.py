@@ -382,7 +382,6 @@ def test_a_crash_after_any_event_duplicates_nothing(recorded, tmp_path, uri):
     assert record_of(uri) == record_of(recorded.uri)
 
 
-@pytest.mark.slow
 def test_kill_9_at_any_moment_duplicates_nothing(recorded, uri):
     run, rng = recorded.runs[0], random.Random(3)
     length = (run / FILE).stat().st_size

@@ -19,8 +19,6 @@ from serving.client.client import Client
 from serving.server.launch import ServerProcess
 from tests.command_line import call, entry, sets, start
 
-pytestmark = pytest.mark.slow
-
 SPEC = """\
 name: fruit
 seed: 3

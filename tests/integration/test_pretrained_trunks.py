@@ -90,7 +90,6 @@ def answers(model: TrainedModel, given: Examples) -> tuple[np.ndarray, np.ndarra
         )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("source", ["keras_hub", "tf_hub"])
 def test_a_trained_model_does_not_need_its_pretrained_files(tmp_path: Path, source: str) -> None:
     files = tmp_path / "files"

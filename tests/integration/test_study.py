@@ -21,8 +21,6 @@ from pipeline.study.jobs import prepared
 from tests.command_line import call, finished, sets, start, stops, train_on
 from tests.planted import write_rows, write_spec
 
-pytestmark = pytest.mark.slow
-
 STUDY = """\
 study:
   arms:

@@ -16,8 +16,7 @@ from pipeline.study.report import write_report
 from tests.unit.pipeline.study.figures import evidence
 
 pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),  # MLflow's
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's
 ]
 
 

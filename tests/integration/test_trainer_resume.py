@@ -55,7 +55,6 @@ def outcome(directory: Path) -> tuple[list[dict[str, float]], list[np.ndarray]]:
     return [{k: v for k, v in e.items() if not k.endswith("seconds")} for e in epochs], weights
 
 
-@pytest.mark.slow
 def test_a_killed_training_gives_the_same_result_after_resuming(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, SIZES)
     train(inputs, tmp_path / "whole", TRAINER)
@@ -86,7 +85,6 @@ def test_a_killed_training_gives_the_same_result_after_resuming(tmp_path: Path) 
         np.testing.assert_allclose(weight, other, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_run_killed_after_its_last_epoch_trains_no_further(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, {"train": 60, "val": 20}, COLUMNS_ONLY)
     small = replace(TRAINER, tasks=TASKS[:1])

@@ -119,7 +119,6 @@ def figures(epochs: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{k: v for k, v in e.items() if not k.endswith("seconds")} for e in epochs]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "mode"),
     [
@@ -163,7 +162,6 @@ def test_interrupted_resumed_exported_and_read_again(
     assert any(moved) != (mode == "frozen")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["lora", "bias_only"])
 def test_modes_for_keras_layers_refuse_a_tf_hub_module(
     mode: str, module: Case, tmp_path: Path
@@ -173,7 +171,6 @@ def test_modes_for_keras_layers_refuse_a_tf_hub_module(
         fitted(trainer, module.inputs, tmp_path)
 
 
-@pytest.mark.slow
 def test_regularisation_losses_are_part_of_the_loss(tmp_path: Path) -> None:
     """The objective of a step is the tasks' loss and what a module and L2-SP add to it."""
     image_module(tmp_path / "module", channels=3)
@@ -188,7 +185,6 @@ def test_regularisation_losses_are_part_of_the_loss(tmp_path: Path) -> None:
         assert epoch["objective"] - epoch["loss"] == pytest.approx(penalty, rel=1e-4, abs=1e-6)
 
 
-@pytest.mark.slow
 def test_early_stopping_waits_for_the_last_phase(module: Case, tmp_path: Path) -> None:
     stopping = EarlyStopping(monitor="val_loss", patience=1)
     training = replace(TRAINING, epochs=6, learning_rate=1e-9, early_stopping=stopping)
@@ -197,7 +193,6 @@ def test_early_stopping_waits_for_the_last_phase(module: Case, tmp_path: Path) -
     assert len(fitted(late, module.inputs, tmp_path).history) >= 5
 
 
-@pytest.mark.slow
 def test_lora_lists_the_layers_if_a_target_is_unknown(bert: Case, tmp_path: Path) -> None:
     lora = Lora(targets=("nothing",))
     trainer = Trainer(tasks=TASKS, trunk=bert.trunk, transfer=lora, training=TRAINING)
@@ -205,7 +200,6 @@ def test_lora_lists_the_layers_if_a_target_is_unknown(bert: Case, tmp_path: Path
         fitted(trainer, bert.inputs, tmp_path)
 
 
-@pytest.mark.slow
 def test_a_warning_names_phases_that_are_never_reached(module: Case, tmp_path: Path) -> None:
     messages: list[str] = []
 
@@ -220,7 +214,6 @@ def test_a_warning_names_phases_that_are_never_reached(module: Case, tmp_path: P
     assert "training.epochs" in messages[0]
 
 
-@pytest.mark.slow
 def test_a_module_that_cannot_train_can_only_be_frozen(given: Examples, tmp_path: Path) -> None:
     text_module(tmp_path / "module")
     trunk = TfHub(handle=str(tmp_path / "module"), signature="serving_default")

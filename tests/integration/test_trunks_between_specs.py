@@ -18,8 +18,7 @@ from pipeline.spec.trunk_lookup import find_model
 from tests.command_line import call
 
 pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),  # MLflow's
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's
 ]
 
 SPEC = """\

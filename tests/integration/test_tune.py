@@ -15,8 +15,7 @@ from tests.command_line import call, finished, start, stops, train_on
 from tests.planted import write_rows, write_spec
 
 pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),  # MLflow's
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's
 ]
 
 TUNE = """\

@@ -72,6 +72,7 @@ def test_a_spec_that_cannot_be_tuned(tmp_path: Path, section: str, message: str)
         tune(path)
 
 
+@pytest.mark.slow
 def test_a_search_draws_from_its_space_and_goes_on_where_it_was(tmp_path: Path) -> None:
     search = Search(tmp_path / "s.db", "s", settings(sampler="random"), seed=3)
     drawn = []

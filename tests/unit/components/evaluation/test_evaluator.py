@@ -14,6 +14,8 @@ from components.export.classes_file import write_classes
 from components.stage import Context, Silent
 from tests.small_model import TARGETS, TASKS, answers, write_examples, write_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> ExportedModel:

@@ -12,6 +12,7 @@ MIB = 2**17
 """float64 values."""
 
 
+@pytest.mark.slow
 def test_the_peak_is_relative_to_the_memory_in_use_before() -> None:
     kept = np.ones(64 * MIB)
     peak = PeakMemory()

@@ -17,6 +17,8 @@ from models.tasks.base import Task
 from models.trunks.scratch import Scratch
 from tests.trainer_data import COLUMNS_ONLY, TASKS, write_inputs
 
+pytestmark = pytest.mark.slow
+
 
 def effects(directory: Path, tasks: tuple[Task, ...], **options: object) -> np.ndarray:
     """Means [blocks, tasks, tasks] of a short run."""

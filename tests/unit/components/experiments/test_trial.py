@@ -31,6 +31,8 @@ from models.tasks.base import Task
 from tests.shared import RECIPE, SMALL, Trained
 from tests.trainer_data import FEATURES, TASKS
 
+pytestmark = pytest.mark.slow
+
 INPUTS: tuple[Input, ...] = (
     ImageInput(name="image", column="photo", height=4, width=4, channels=1),
     TextInput(name="note", column="note", length=4),

@@ -23,6 +23,8 @@ from serving.server.saved_model import SavedModel
 from tests.shared import Trained
 from tests.trainer_data import FEATURES
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[[str], Context]
 
 

@@ -17,6 +17,8 @@ from components.export.infra_validator import InfraValidator, InfraValidatorInpu
 from components.stage import Context
 from serving.signatures import SignatureInput, export
 
+pytestmark = pytest.mark.slow
+
 IMAGES = np.array([b"\xff\xd8", b"abc", b"", b"\x00"] * 5, object)
 AGES = np.linspace(-3, 40, 20, dtype=np.float32)
 Run = Callable[..., dict[str, Any]]

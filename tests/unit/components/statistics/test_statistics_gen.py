@@ -112,6 +112,7 @@ def test_every_kind_of_column(tmp_path: Path, new_context: Make) -> None:
     assert raw.sizes.maximum == 3
 
 
+@pytest.mark.slow
 def test_same_bytes_for_any_sharding(tmp_path: Path, new_context: Make) -> None:
     rows = pa.table({"a": [i % 90 for i in range(400)], "s": [f"v{i % 13}" for i in range(400)]})
     one = written(tmp_path / "1", train=[rows])

@@ -30,6 +30,8 @@ from models.tasks.binary import BinaryTask
 from tests.shared import RECIPE, SIZES, SMALL, Trained
 from tests.trainer_data import COLUMNS_ONLY, FEATURES, TASKS, write_inputs
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Listener:
@@ -130,7 +132,6 @@ def test_a_description_needs_no_tensorflow(trained: Run) -> None:
     run([sys.executable, "-c", code, str(trained.model.path)], check=True)
 
 
-@pytest.mark.slow
 def test_the_same_run_gives_the_same_figures(trained: Run, shared_model: Trained) -> None:
     first, second = (history(m)["epochs"][-1] for m in (trained.model, shared_model.model))
     for name, value in first.items():
@@ -157,7 +158,7 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path: Path) -> None:
         {"optimizer": "adamw", "weight_decay": 0.01, "clip_norm": 1.0},
         {"optimizer": "sgd", "momentum": 0.5, "steps_per_execution": 3, "epochs": 3},
         {"mixed_precision": True, "warmup_fraction": 0.0},
-        pytest.param({"xla": True}, marks=pytest.mark.slow),
+        pytest.param({"xla": True}),
     ],
     ids=lambda o: next(iter(o)),
 )

@@ -22,6 +22,8 @@ from models.tasks.binary import BinaryTask
 from models.tasks.regression import RegressionTask
 from models.trunks.scratch import Scratch
 
+pytestmark = pytest.mark.slow
+
 TARGETS = (
     TaskTarget(task=BinaryTask(name="a", label="l", weight=2.0)),
     TaskTarget(task=RegressionTask(name="b", label="l")),

@@ -19,6 +19,8 @@ from models.multitask.lookahead import BatchLookahead
 from tests.unit.models.balancing.steps import targets
 from tests.unit.models.balancing.test_base_in_training import X, Y, make_model
 
+pytestmark = pytest.mark.slow
+
 
 class Quadratic(Lookahead):
     """Losses |A w - b|² / 2 by half and task, whose derivatives are known; w is at 0."""

@@ -36,6 +36,7 @@ def test_pixels_are_scaled_and_resized_as_the_model_wants_them(tmp_path: Path) -
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_fit_name_the_layer(tmp_path: Path) -> None:
     file = tmp_path / "w.weights.h5"
     mobilenet().save_weights(file)

@@ -23,6 +23,8 @@ from models.trunks.base import TrunkError, layer_groups
 from models.trunks.keras_hub import KerasHub
 from tests.pretrained_files import IMAGE, TEXTS, image_preset, text_preset
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def presets(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -22,6 +22,7 @@ def test_planted_differences_are_found() -> None:
     assert [v.outcome for v in reach_verdicts(given, 0.05)] == ["helps", "hurts", "equivalent"]
 
 
+@pytest.mark.slow
 def test_where_nothing_differs_at_most_five_studies_in_a_hundred_say_otherwise() -> None:
     rng, wrong, studies = np.random.default_rng(0), 0, 100
     for _ in range(studies):

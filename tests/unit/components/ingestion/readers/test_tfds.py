@@ -16,6 +16,8 @@ from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.tfds import TfdsReader
 
+pytestmark = pytest.mark.slow
+
 BUILDER = """
 import numpy as np, sys
 import tensorflow_datasets as tfds

@@ -15,6 +15,8 @@ from models.inputs.layers.preprocessing import Preprocessing
 from models.lazy import tf
 from tests.own_layers import LAYERS
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[[str], LayerInput]
 Values = list[np.ndarray]
 

@@ -17,6 +17,8 @@ from models.trunks.keras_hub import KerasHub
 from models.trunks.layers.trim_padding import Trim, trimming
 from tests.pretrained_files import text_preset
 
+pytestmark = pytest.mark.slow
+
 IDS = np.array([[5, 6, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [7, 0, 8, 0, 0, 0]], np.int32)
 SMALL = {"vocabulary_size": 17, "num_layers": 2, "hidden_dim": 8, "intermediate_dim": 16}
 
@@ -68,7 +70,6 @@ BACKBONES: dict[str, Callable[[], keras.Model]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 def test_representations_and_gradients_stay(
     feature: TokensFeature, tmp_path: Path, name: str

@@ -1,0 +1,42 @@
+import numpy as np
+import pyarrow as pa
+
+from components.evaluation.groups import Groups
+
+IDS = ["b", "a", "b", None, "c", "a", None]
+
+
+def test_rows_with_equal_keys_are_a_group():
+    table = pa.table({"patient": pa.chunked_array([IDS[:3], IDS[3:]]), "visit": range(7)})
+    groups = Groups.by_key(table, ["patient"])
+    assert groups.codes.tolist() == [0, 1, 0, 2, 3, 1, 2]
+    assert (groups.count, groups.single) == (4, False)
+    pairs = Groups.by_key(table, ["patient", "visit"])
+    assert pairs.single
+    assert pairs.codes.tolist() == Groups.by_key(table, []).codes.tolist() == list(range(7))
+    assert Groups.by(IDS).codes.tolist() == groups.codes.tolist()
+
+
+def test_equal_numbers_are_one_group_whatever_their_type():
+    table = pa.table({"id": pa.array([1.0, 2.0, 1.0])})
+    whole = pa.table({"id": pa.array([1, 2, 1])})
+    assert Groups.by_key(table, ["id"]).codes.tolist() == [0, 1, 0]
+    assert Groups.by_key(whole, ["id"]).codes.tolist() == [0, 1, 0]
+
+
+def test_some_of_the_rows_keep_their_groups_in_order():
+    groups = Groups.by(["x", "y", "z", "y", "x"])
+    some = groups.on(np.array([False, False, True, True, True]))
+    assert (some.codes.tolist(), some.count) == ([0, 1, 2], 3)
+    assert groups.on(np.array([True, True, False, True, False])).codes.tolist() == [0, 1, 1]
+    assert groups.holding(np.array([True, False, False, False, True])) == 1
+    assert groups.on(np.zeros(5, bool)).count == 0
+
+
+def test_totals_and_draws_are_by_group():
+    groups = Groups.by(["x", "y", "x"])
+    assert groups.totals(np.array([1.0, 2.0, 4.0])).tolist() == [5, 2]
+    draws = np.array([[3.0, 1.0], [0.0, 2.0]])
+    assert groups.spread(draws).tolist() == [[3, 1, 3], [0, 2, 0]]
+    rows = Groups.of_rows(2)
+    assert rows.spread(draws) is draws

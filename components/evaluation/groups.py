@@ -68,7 +68,7 @@ class Groups:
 
     def totals(self, values: Floats) -> Floats:
         """[groups] sums of the rows' values [rows]."""
-        return np.bincount(self.codes, values, self.count)
+        return np.bincount(self.codes, values, self.count).astype(np.float64)
 
     def spread(self, draws: Floats) -> Floats:
         """[..., rows]: what was drawn for a row's group. draws: [..., groups]."""

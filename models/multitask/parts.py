@@ -14,6 +14,7 @@ from models.balancing.base import (
 from models.balancing.math.smoothing import Smoothed
 from models.inputs.base import Feature
 from models.inputs.representation import REPRESENTATION
+from models.layer_names import scope_of
 from models.lazy import keras
 from models.multitask.batch_losses import Tensors
 from models.sharing.base import Sharing, Widths, check_balancing
@@ -46,8 +47,8 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
     ) -> None:
         super().__init__(name="multitask")
         check_balancing(sharing, balancing)
-        names = tuple(t.name for t in targets)
-        shared = sharing.build(lambda: trunk.build(features), names)
+        self._scopes = {scope_of(t.name): t.name for t in targets}
+        shared = sharing.build(lambda: trunk.build(features), tuple(self._scopes))
         self.heads = tuple(head_for(t) for t in targets)
         self.trunk, self.common = shared.trunk, shared.common
         self.trunk_trains = True
@@ -105,7 +106,13 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
 
     def gate_figures(self) -> dict[str, float]:
         """The figures that layers of the sharing scheme report after an epoch."""
-        return {name: value for graft in self.grafts for name, value in graft.figures().items()}
+        figures = [item for graft in self.grafts for item in graft.figures().items()]
+        return {self._with_task_names(key): value for key, value in figures}
+
+    def _with_task_names(self, key: str) -> str:
+        for scope, name in self._scopes.items():
+            key = key if scope == name else key.replace(scope, name)
+        return key
 
     def load_weights_from(self, arrays: list[np.ndarray]) -> None:
         """Set `weights`, in order.
@@ -135,9 +142,10 @@ def _with_heads(branches: keras.Model, widths: Widths, heads: tuple[Head, ...]) 
     """
     layers, outputs = keras.layers, {}
     for head in heads:
-        name = head.target.name
-        x = branches.output[name]
+        scope = scope_of(head.target.name)
+        x = branches.output[scope]
         for i, width in enumerate(widths):
-            x = layers.Dense(width, activation="relu", name=f"{name}.tower{i}")(x)
-        outputs[name] = layers.Dense(head.units, dtype="float32", name=f"{name}.head")(x)
+            x = layers.Dense(width, activation="relu", name=f"{scope}.tower{i}")(x)
+        last = layers.Dense(head.units, dtype="float32", name=f"{scope}.head")
+        outputs[head.target.name] = last(x)
     return keras.Model(branches.input, outputs, name="towers")

@@ -15,6 +15,7 @@ from models.inputs.image import ImageFeature, ImageInput
 from models.inputs.sources.presets import CONFIG, local_preset
 from models.inputs.text import TextInput
 from models.inputs.tokens import TokensFeature
+from models.layer_names import scope_of
 from models.lazy import Tensor, keras, load
 from models.trunks.base import Trunk, TrunkError, keras_input
 from models.trunks.pretrained import joined, name_groups, only, pixels, pooled
@@ -117,7 +118,7 @@ class KerasHub(Trunk):
             self._check_tokens(feature, config, backbone)
             inputs[feature.name] = ids = keras_input(feature)
             if trims:
-                ids = Trim(feature.pad, f"trim_{feature.name}")(ids)
+                ids = Trim(feature.pad, f"trim_{scope_of(feature.name)}")(ids)
             present = _present(ids, feature)
             values = {k: _token_input(k, ids, present) for k in encoder_inputs}
             encoded.append(pooled(encoder.call(values), self.pooling, present))

@@ -156,12 +156,13 @@ def _init(args: argparse.Namespace) -> None:
 
 
 def _validate(args: argparse.Namespace) -> None:
-    from pipeline.spec.validate import validate
+    from pipeline.spec.validate import check
 
     source = source_of(args)
     spec = source.spec()
-    if problems := validate(spec):
-        raise RootstockError("\n".join(problems))
+    checked = check(spec)
+    if checked.problems:
+        raise RootstockError("\n".join(checked.problems))
     if spec.tune.space:
         from pipeline.tune.space import check_space
 
@@ -172,6 +173,8 @@ def _validate(args: argparse.Namespace) -> None:
         planned_arms(source)
     counts = f"{len(spec.inputs)} inputs, {len(spec.tasks)} tasks"
     print(f"{args.spec}: valid. {counts}, {len(spec.data.sources)} sources.")
+    for note in checked.notes:
+        print(note)
 
 
 def _schema(args: argparse.Namespace) -> None:

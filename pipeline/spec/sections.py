@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 else:
     TransferSpec = choice("models.transfer", Transfer)
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
-"""Names become names of directories, outputs and signatures."""
+Name = Annotated[str, Field(pattern=r"^\p{L}[\p{L}\p{M}\p{N}_-]*$")]
+"""Names of inputs and tasks, in any alphabet: they become names of outputs and signatures."""
+PathName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+"""Names that become names of directories and parts of URLs."""
 
 
 class Part(BaseModel):
@@ -128,7 +130,7 @@ class Push(Part):
 
     destination: str = ".rootstock/serving"
     keep: Annotated[int, Field(ge=1)] | None = None
-    label: Name | None = None
+    label: PathName | None = None
 
 
 class Tracking(Part):
@@ -151,7 +153,7 @@ class Spec(Part):
     store: directory of the artifacts, which runs share.
     """
 
-    name: Name
+    name: PathName
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     data: Data
     inputs: Annotated[dict[Name, Input], Field(min_length=1)]

@@ -17,6 +17,7 @@ from components.ingestion.readers import Reader, Source
 from components.ingestion.readers.files import listing
 from pipeline.spec.guesses import guess_input, guess_task
 from pipeline.spec.load import load_spec
+from pipeline.spec.names import names_of
 from pipeline.spec.validate import validate
 
 ROWS = 50_000
@@ -37,6 +38,7 @@ FOLDERS = {
 }
 """Formats of folders with a subfolder per class, by the suffix of the files in them."""
 SPLITS = ("train", "val", "test")
+KEY = "identifies the row: rows of the same file are in the same split"
 
 
 def write_starter(data: Path, labels: Sequence[str], target: Path) -> tuple[str, ...]:
@@ -72,16 +74,25 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
         )
     if unknown := next((c for c in labels if c not in table.column_names), None):
         raise RootstockError(f"--label {unknown}: no such column in {data}. Columns: {columns}.")
-    tasks = {_name(label): guess_task(table.column(label), label) for label in labels}
-    inputs, notes = {}, []
-    for name in table.column_names:
-        if name in labels or (folder and name in ("class", "path")):
+    names = names_of(table.column_names)
+    tasks = {names[label]: guess_task(table.column(label), label) for label in labels}
+    inputs, left_out = {}, {}
+    for column in table.column_names:
+        name = names[column]
+        if column in labels:
             continue
-        guess = guess_input(name, table.column(name))
+        if folder and column in ("class", "path"):
+            left_out[column] = "the folder, which is the class" if column == "class" else KEY
+            continue
+        guess = guess_input(column, table.column(column))
         if isinstance(guess, str):
-            notes.append(f"left out {name}: {guess}")
+            left_out[column] = guess
         else:
-            inputs[_name(name)] = guess | ({} if _name(name) == name else {"column": name})
+            inputs[name] = guess | ({} if name == column else {"column": column})
+    read = [i.get("column", name) for name, i in inputs.items()]
+    accounted = sorted([*read, *dict.fromkeys(labels), *left_out])
+    assert accounted == sorted(table.column_names), "a column is lost"
+    notes = [f"left out {column}: {reason}" for column, reason in left_out.items()]
     if not inputs:
         raise RootstockError(f"{data}: no column is left to predict from. " + "; ".join(notes))
     held_out = {s["split"] for s in sources if "split" in s}
@@ -94,6 +105,9 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
     }
     rows = f"{table.num_rows:,} rows"
     first = f"Guessed from {rows} by `rootstock init`: check it. Keys: docs/spec.md."
+    columns = f"{len(accounted)} columns: {len(read)} read, {len(tasks)} predicted"
+    columns += f", {len(left_out)} left out" if left_out else ""
+    notes.insert(0, f"{columns}.")
     comments = "".join(f"# {line}\n" for line in (first, *notes))
     return comments + yaml.safe_dump(content, sort_keys=False, allow_unicode=True), notes
 
@@ -149,8 +163,3 @@ def _splits(held_out: set[str]) -> dict[str, Any]:
         return {"splits": {"train": 0.8, "val": 0.0, "test": 0.2}}
     val = 0.0 if "val" in held_out else 0.1
     return {"splits": {"train": 1.0 - val, "val": val, "test": 0.0}}
-
-
-def _name(column: str) -> str:
-    """The name of an input or task for a column: without characters that names cannot have."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", re.sub(r"^[^A-Za-z]+", "", column)) or "column"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -23,12 +24,27 @@ from pipeline.spec.trunk_lookup import with_trunk_looked_up
 
 ROWS = 1000
 """Number of rows of each source that are read."""
+SHOWN = 20
+"""Number of columns that a note names."""
 Head = tuple[str, pa.Table]
 """The place of a source, and its first rows."""
 
 
+@dataclass(frozen=True)
+class Checked:
+    """problems: what has to be corrected. notes: what may be as intended. One sentence each."""
+
+    problems: list[str]
+    notes: list[str]
+
+
 def validate(spec: Spec) -> list[str]:
     """Problems with the spec and the data that it names, one sentence each."""
+    return check(spec).problems
+
+
+def check(spec: Spec) -> Checked:
+    """The spec against the first rows of its data."""
     problems = _problems_without_data(spec)
     heads: list[Head] = []
     with _noted(problems):
@@ -37,7 +53,8 @@ def validate(spec: Spec) -> list[str]:
                 heads.append((source.place, source.peek(ROWS)))
     if not problems:
         problems = [*_missing_columns(spec, heads), *_unfit_columns(spec, heads)]
-    return list(dict.fromkeys(problems))
+    notes = [] if problems else list(_unread(spec, heads))
+    return Checked(list(dict.fromkeys(problems)), list(dict.fromkeys(notes)))
 
 
 @contextmanager
@@ -85,6 +102,25 @@ def _missing_columns(spec: Spec, heads: list[Head]) -> Iterator[str]:
     for where, column in named:
         if column not in columns:
             yield f"{where} is not a column of {there}"
+
+
+def _unread(spec: Spec, heads: list[Head]) -> Iterator[str]:
+    """The columns that the pipeline does not use."""
+    used = {
+        *(i.column for i in spec.inputs.values()),
+        *(t.label for t in spec.tasks.values()),
+        *columns_of(spec.evaluation.slices),
+        *spec.data.key,
+        *(column for source in spec.data.sources for column in source.default_key),
+        *spec.data.splits.columns,
+        *(spec.data.duplicates.columns if spec.data.duplicates else ()),
+        spec.evaluation.weight,
+    }
+    names = dict.fromkeys(name for _, head in heads for name in head.column_names)
+    if unread := [name for name in names if name not in used]:
+        columns = f"{len(unread)} of {len(names)} columns"
+        shown = ", ".join(unread[:SHOWN]) + (", …" if len(unread) > SHOWN else "")
+        yield f"Not used: {columns}: {shown}."
 
 
 def _unfit_columns(spec: Spec, heads: list[Head]) -> Iterator[str]:

@@ -5,7 +5,7 @@ Those that start from pretrained files are in `test_trunk_sources.py`.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from models.inputs.categorical import CategoricalFeature
 from models.inputs.image import ImageFeature
 from models.inputs.numeric import NumericFeature
 from models.inputs.text import TextFeature
-from models.lazy import keras
+from models.lazy import keras, tf
 from models.trunks.base import Trunk, layer_groups
 
 TRUNKS = {
@@ -83,6 +83,15 @@ def test_every_weight_is_in_a_layer_group(name: str) -> None:
         id(w) for layers in layer_groups(trunk).values() for la in layers for w in la.weights
     }
     assert {id(w) for w in trunk.weights} == grouped
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_inputs_may_have_letters_that_tensorflow_refuses(name: str) -> None:
+    features = tuple(replace(f, name=f"身長{f.name}") for f in FEATURES.values())
+    trunk = TRUNKS[name]().build(features)
+    encode = tf.function(lambda batch: trunk(batch, training=False))
+    encode({f.name: example(f, 2) for f in features})
+    assert all(w.path.isascii() for w in trunk.weights)  # TensorFlow cannot save others
 
 
 @pytest.mark.parametrize("name", TRUNKS)

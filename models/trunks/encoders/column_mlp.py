@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from models.config import STRICT
+from models.layer_names import scope_of
 from models.lazy import Tensor, keras
 
 
@@ -39,7 +40,8 @@ class ColumnMlp:
         for c in columns:
             if c.ids:
                 width = min(self.embedding, (c.ids + 1) // 2)
-                embed = layers.Embedding(c.ids, width, name=f"columns.embeddings.{c.values.name}")
+                name = f"columns.embeddings.{scope_of(c.values.name)}"
+                embed = layers.Embedding(c.ids, width, name=name)
                 parts.append(embed(c.values))
         plain = [c.values for c in columns if not c.ids]
         if numbers := [x for x in plain if len(x.shape) == 1]:

@@ -116,7 +116,10 @@ def test_a_table(tmp_path: Path, suffix: str) -> None:
         rows = [TABLE.column_names, *(map(str, row.values()) for row in TABLE.to_pylist())]
         file.write_text("\n".join(delimiter.join(row) for row in rows))
     notes = write_starter(file, ["churn?", "spend"], tmp_path / "spec.yaml")
-    assert notes == ("left out order id: a value of its own in each row, such as 'o0'",)
+    assert notes == (
+        "5 columns: 2 read, 2 predicted, 1 left out.",
+        "left out order id: a value of its own in each row, such as 'o0'",
+    )
     spec = yaml.safe_load((tmp_path / "spec.yaml").read_text())
     assert spec["name"] == "orders"
     assert spec["data"]["sources"][0]["path"] == file.name
@@ -156,6 +159,26 @@ def test_folders_of_classes(
     assert spec["tasks"] == {"class": {"kind": "multiclass", "label": "class"}}
 
 
+def test_no_column_is_lost(tmp_path: Path) -> None:
+    """Names that were alike without the characters that names could not have."""
+    columns = ["身長", "体重", "a b", "a_b", "a(b", "1", "2", "y"]
+    values = RNG.normal(size=(50, len(columns)))
+    rows = [",".join(columns), *(",".join(map(str, row)) for row in values)]
+    (tmp_path / "rows.csv").write_text("\n".join(rows), encoding="utf-8")
+    notes = write_starter(tmp_path / "rows.csv", ["y"], tmp_path / "spec.yaml")
+    assert notes == ("8 columns: 7 read, 1 predicted.",)
+    spec = yaml.safe_load((tmp_path / "spec.yaml").read_text(encoding="utf-8"))
+    assert {k: v.get("column", k) for k, v in spec["inputs"].items()} == {
+        "身長": "身長",
+        "体重": "体重",
+        "a_b_2": "a b",
+        "a_b": "a_b",
+        "a_b_3": "a(b",
+        "column": "1",
+        "column_2": "2",
+    }
+
+
 def test_init_explains_what_it_cannot_do(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a,b\n1,x\n2,y\n3,x\n")
     (tmp_path / "rows.docx").write_text("?")
@@ -169,3 +192,13 @@ def test_init_explains_what_it_cannot_do(tmp_path: Path) -> None:
         assert (code, message in err) == (2, True), err
         assert "Traceback" not in err
         assert not (tmp_path / "spec.yaml").exists()
+
+
+def test_validate_names_the_columns_that_nothing_reads(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("size,age,day,y\n1,2,x,0\n2,1,z,1\n")
+    (tmp_path / "spec.yaml").write_text(
+        "name: rows\ndata: {sources: [{format: csv, path: rows.csv}]}\n"
+        "inputs: {size: {kind: numeric}}\ntasks: {y: {kind: binary, label: y, positive: 1}}\n"
+    )
+    code, out, _ = call(tmp_path, "validate", "spec.yaml")
+    assert (code, "Not used: 2 of 4 columns: age, day." in out) == (0, True), out

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 from timeit import repeat
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 from components.artifacts import Examples, TrialResult
 from components.data.lazy import np, pa, pd
+from components.experiments.constant import best_constant
 from components.experiments.peak_memory import PeakMemory
 from components.experiments.trial_result import (
     Costs,
@@ -43,12 +45,14 @@ class BaselineOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline(Stage[BaselineInputs, BaselineOutputs]):
-    """A scikit-learn model for each task.
+    """A simple model for each task.
 
-    model: `majority` predicts the class shares of the training rows, or the mean of their labels.
-        `classical` is usually strong and cheap: a linear model on TF-IDF weighted words for text, a
-        linear model on pixels for images, gradient boosting for other columns.
+    model: `majority` gives every row the same answer, the best one for the task's metric.
+        `classical` is a scikit-learn model that is usually strong and cheap: a linear model on
+        TF-IDF weighted words for text, a linear model on pixels for images, gradient boosting for
+        other columns.
     drawn_by: the task whose classes a subset keeps in proportion.
+    metrics: by task, for `majority`.
     """
 
     model: Literal["majority", "classical"]
@@ -57,6 +61,7 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
     drawn_by: Task
     subset: Subset | None = None
     seed: int = 0
+    metrics: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, inputs: BaselineInputs, context: Context) -> BaselineOutputs:
         examples = inputs.examples
@@ -99,10 +104,10 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
         return chosen_rows(self.subset, {target.name: labels}, (target,))
 
     def _fitted(self, target: TaskTarget, rows: pd.DataFrame, labels: np.ndarray) -> Predict:
+        if self.model == "majority":
+            return best_constant(target, labels, self.metrics[target.name])
         kind = labels_of(target.task)
         make = partial(classical, self.inputs, kind, self.seed)
-        if self.model == "majority":
-            make = partial(kind.estimator, "majority", self.seed)
         return kind.fit(make, rows, labels, len(target.classes))
 
 

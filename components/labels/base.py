@@ -17,8 +17,8 @@ from models.tasks.base import Task, TaskTarget
 T = TypeVar("T", bound=Task)
 Classes = tuple[str, ...]
 Shape = Literal["text", "numbers", "lists", "other"]
-Use = Literal["majority", "linear", "boosting"]
-"""What a scikit-learn model is for: a constant answer, wide inputs such as text, or columns."""
+Use = Literal["linear", "boosting"]
+"""What a scikit-learn model is for: wide inputs such as text, or columns."""
 Make = Callable[[], Any]
 """Makes an untrained scikit-learn model."""
 Predict = Callable[["pd.DataFrame"], "np.ndarray"]
@@ -113,6 +113,15 @@ class Labels(ABC, Generic[T]):
     @abstractmethod
     def members(self, combination: str) -> Sequence[str]:
         """The classes in a text from `combinations`; empty for numbers."""
+
+    @abstractmethod
+    def constants(self, known: np.ndarray, classes: int) -> np.ndarray:
+        """float64 [candidates, width]: answers that are the same for every row, among them the best
+        one for each metric of the kind.
+
+        known: encoded labels, none of them missing and at least one. classes: how many the task
+            has.
+        """
 
     @abstractmethod
     def estimator(self, use: Use, seed: int) -> Any:

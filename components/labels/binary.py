@@ -45,6 +45,10 @@ class BinaryLabels(SingleLabels[BinaryTask]):
             f" {expected}, and the column holds {listed(counts)}.{hint}"
         ]
 
+    def constants(self, known: np.ndarray, classes: int) -> np.ndarray:
+        """The share of positive rows; always yes, which is best for F1 and recall; always no."""
+        return np.array([[known.mean(dtype=np.float64)], [1.0], [0.0]])
+
     def fit(self, make: Make, features: pd.DataFrame, labels: np.ndarray, classes: int) -> Predict:
         """The probability of yes, [rows, 1]."""
         predict = super().fit(make, features, labels, 2)

@@ -69,12 +69,10 @@ class ClassLabels(Labels[T]):
         return too_many if column.truncated else ""
 
     def estimator(self, use: Use, seed: int) -> Any:
-        from sklearn.dummy import DummyClassifier
         from sklearn.ensemble import HistGradientBoostingClassifier
         from sklearn.linear_model import LogisticRegression
 
         models: Mapping[Use, Make] = {
-            "majority": lambda: DummyClassifier(strategy="prior"),
             "linear": lambda: LogisticRegression(C=10, max_iter=500),
             "boosting": lambda: HistGradientBoostingClassifier(random_state=seed),
         }

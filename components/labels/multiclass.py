@@ -35,6 +35,10 @@ class MulticlassLabels(SingleLabels[MulticlassTask]):
             raise _domain(task, classes).error(task, labels[row].as_py(), row)
         return encoded
 
+    def constants(self, known: np.ndarray, classes: int) -> np.ndarray:
+        """The share of each class."""
+        return np.bincount(known, minlength=classes)[None] / len(known)
+
     def problems(self, task: MulticlassTask, splits: Mapping[str, LabelColumn]) -> Sequence[str]:
         counts = splits["train"].counts
         classes = _classes(task, [v for v, _ in counts])

@@ -67,6 +67,16 @@ class MultilabelLabels(ClassLabels[MultilabelTask]):
     def members(self, combination: str) -> Sequence[str]:
         return [label for label in combination.split(JOINED) if label]
 
+    def constants(self, known: np.ndarray, classes: int) -> np.ndarray:
+        """The share of each label; the k most frequent labels, for every k, which are best for F1;
+        the most frequent combination, for exact matches.
+        """
+        shares = known.mean(axis=0, dtype=np.float64)
+        rank = np.argsort(np.argsort(-shares, kind="stable"))
+        most_frequent = (rank < np.arange(len(shares) + 1)[:, None]).astype(np.float64)
+        combinations, counts = np.unique(known, axis=0, return_counts=True)
+        return np.vstack([shares, *most_frequent, combinations[counts.argmax()]])
+
     def fit(self, make: Make, features: pd.DataFrame, labels: np.ndarray, classes: int) -> Predict:
         """A model for each label."""
         models = [self.fit_codes(make, features, codes, 2) for codes in self.probes(labels)]

@@ -8,6 +8,12 @@ from itertools import product
 
 from pipeline.study.arms import PlannedArm
 
+QUESTIONS = {
+    "majority": "Is the model better than the best constant answer?",
+    "classical": "Is deep learning better than a classical model?",
+}
+"""By baseline."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -60,7 +66,6 @@ def claims_of(arms: Sequence[PlannedArm], baselines: Sequence[str]) -> Iterator[
     for control in arms:
         if control.control_of:
             yield from claim("control", control.question, control.control_of, control.name)
-    if "classical" in baselines:
+    for baseline in baselines:
         for arm in compared:
-            question = "Is deep learning better than a classical model?"
-            yield from claim("classical", question, arm.name, "classical")
+            yield from claim(baseline, QUESTIONS[baseline], arm.name, baseline)

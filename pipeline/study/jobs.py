@@ -121,6 +121,7 @@ class Prepared:
             drawn_by=self.design.drawn_by,
             subset=self._subset(spec.training, fraction, seed),
             seed=spec.seed,
+            metrics=self.design.metrics if name == MAJORITY else {},
         )
         inputs = BaselineInputs(self._inputs(self.design.arms[0], seed).examples)
         return Job(Cell(name, fraction, seed), stage, inputs, tuple(spec.tasks))

@@ -44,6 +44,7 @@ def data(findings: Findings) -> bytes:
             for a in design.arms
         },
         "recommendation": findings.recommendation,
+        "withheld": findings.withheld or None,
         "comparisons": [
             {**vars(c), "promises": promises(c, evidence)} for c in findings.comparisons
         ],

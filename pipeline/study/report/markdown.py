@@ -8,7 +8,13 @@ from pipeline.report.tables import Table
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.promises import promises
 from pipeline.study.report.numbers import cost_table, score_table
-from pipeline.study.report.sentences import headline, method, overall, verdict_sentence
+from pipeline.study.report.sentences import (
+    below_constant,
+    headline,
+    method,
+    overall,
+    verdict_sentence,
+)
 
 MAIN = ("sharing", "transfer", "both", "arm")
 """Kinds of questions for which the report checks promises."""
@@ -38,6 +44,7 @@ def markdown(findings: Findings) -> str:
 def _comparison(c: Comparison, findings: Findings) -> Iterator[str]:
     yield f"## {c.claim.question} `{c.claim.arm}` against `{c.claim.against}`"
     yield overall(c)
+    yield from below_constant(c, findings)
     yield "\n".join(f"- {verdict_sentence(v, c, findings)}" for v in c.verdicts)
     metrics, lines = findings.evidence.design.metrics, []
     for v in c.verdicts:

@@ -15,7 +15,13 @@ from pipeline.study.jobs import MAJORITY, Cell
 from pipeline.study.promises import Promise, promises
 from pipeline.study.report.markdown import MAIN
 from pipeline.study.report.numbers import cost_table, score_table
-from pipeline.study.report.sentences import headline, method, overall, verdict_sentence
+from pipeline.study.report.sentences import (
+    below_constant,
+    headline,
+    method,
+    overall,
+    verdict_sentence,
+)
 from pipeline.study.verdict import Outcome
 
 PILLS = {"kept": "helps", "broken": "hurts", "no difference": "equivalent"}
@@ -36,6 +42,7 @@ class ComparisonCard:
 
     question: str
     overall: str
+    below_constant: Sequence[str]
     verdicts: Sequence[tuple[Outcome, str]]
     forests: Sequence[Forest]
     promises: Sequence[tuple[str, Promise]]
@@ -107,6 +114,7 @@ def _card(c: Comparison, findings: Findings) -> ComparisonCard:
     return ComparisonCard(
         question=f"{c.claim.question} `{c.claim.arm}` against `{c.claim.against}`",
         overall=overall(c),
+        below_constant=below_constant(c, findings),
         verdicts=[(v.outcome, verdict_sentence(v, c, findings)) for v in c.verdicts],
         forests=[
             forest(of_margin, margin, "difference, positive is better")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.study.findings import Comparison, Findings, Recommendation
+from pipeline.study.findings import Comparison, Findings
+from pipeline.study.jobs import MAJORITY
+from pipeline.study.recommendation import Recommendation
+from pipeline.study.standing import BASELINES, figures, not_compared, standings
 from pipeline.study.statistics import fewest_seeds
 from pipeline.study.verdict import Outcome, Verdict
 
@@ -21,8 +24,10 @@ METHOD = (
     " shown beside it.",
     "We recommend the cheapest arm that is statistically indistinguishable from the best on"
     " validation data: on no task worse by more than the margin and one standard error. Test data"
-    " of the same seeds took no part in the choice. Times are wall-clock times on the machine of"
-    " the study. They include one-time compilation, which matters in small studies.",
+    " of the same seeds took no part in the choice. An arm that is on no task better than the best"
+    " constant answer, or than the classical model, is not recommended.",
+    "Times are wall-clock times on the machine of the study. They include one-time compilation,"
+    " which matters in small studies.",
 )
 ONE_SPLIT = (
     "All arms were trained on the same split of the rows. A seed sets the initialisation, the order"
@@ -49,7 +54,9 @@ def headline(findings: Findings) -> list[str]:
         sentences.append(f"**Recommendation: `{recommended.arm}`.** {recommended.reason}")
         if recommended.rival != recommended.arm:
             sentences.append(confirmation(recommended))
-        sentences += classical_ahead(findings, recommended.arm)
+        sentences += against_baselines(findings, recommended.arm)
+    else:
+        sentences.append(f"**No recommendation**: {findings.withheld}")
     sentences += harmed(findings)
     seeds = len(evidence.seeds(evidence.largest, evidence.design.reference))
     if seeds < (needed := fewest_seeds(tasks, alpha)):
@@ -75,18 +82,52 @@ def confirmation(recommended: Recommendation) -> str:
     )
 
 
-def classical_ahead(findings: Findings, arm: str) -> list[str]:
-    """The tasks on which a classical model is better than an arm by more than the margin."""
-    for c in findings.comparisons:
-        if (c.claim.name, c.claim.arm) == ("classical", arm):
-            ahead = [
-                f"`{v.task}` by {-v.mean:.4f}{' (undecided)' * (v.outcome == 'undecided')}"
-                for v in c.verdicts
-                if v.mean < -v.margin
-            ]
-            listed = ", ".join(ahead)
-            return [f"**The classical model is better** than `{arm}`: {listed}."] if ahead else []
-    return []
+def against_baselines(findings: Findings, arm: str) -> list[str]:
+    """Where an arm beats a constant answer and the classical model, and where it does not."""
+    known, sentences = standings(findings.evidence, arm), list[str]()
+    for baseline, name in BASELINES.items():
+        against = [s for s in known if s.baseline == baseline]
+        beaten = _helped(findings, arm, baseline)
+        if behind := [s for s in against if s.behind]:
+            sentences.append(f"**`{arm}` is not better than {name}** on {figures(behind)}.")
+        if unsure := [s for s in against if not s.behind and s.task not in beaten]:
+            sentences.append(
+                f"It is not shown that `{arm}` beats {name} on {figures(unsure)}: the difference is"
+                " within the margin, or could be chance."
+            )
+        if against and not behind and not unsure:
+            tasks = f"all {len(against)} tasks" if len(against) > 1 else f"`{against[0].task}`"
+            sentences.append(f"`{arm}` beats {name} on {tasks}.")
+    if missing := not_compared(findings.evidence, known):
+        sentences.append(f"`{arm}` was not compared with {', and not with '.join(missing)}.")
+    return sentences
+
+
+def _helped(findings: Findings, arm: str, against: str) -> set[str]:
+    """The tasks on which an arm is better than another, with all training rows."""
+    pair, largest = (arm, against), findings.evidence.largest
+    compared = (
+        c
+        for c in findings.comparisons
+        if (c.claim.arm, c.claim.against) == pair and c.fraction == largest
+    )
+    return {v.task for c in compared for v in c.verdicts if v.outcome == "helps"}
+
+
+def below_constant(c: Comparison, findings: Findings) -> list[str]:
+    """The tasks on which an arm of a comparison is no better than a constant answer."""
+    evidence, sentences = findings.evidence, list[str]()
+    arms = [n for n in (c.claim.arm, c.claim.against) if n not in evidence.design.baselines]
+    known = [s for arm in arms for s in standings(evidence, arm) if s.baseline == MAJORITY]
+    for task in evidence.design.metrics:
+        if poor := [s for s in known if s.task == task and s.behind]:
+            values = ", ".join(f"`{s.arm}` {s.ours:.4g}" for s in poor)
+            all_poor = " This comparison then says little about the task."
+            sentences.append(
+                f"**No better than a constant answer** on `{task}`: {values}, constant"
+                f" {poor[0].theirs:.4g} ({poor[0].metric}).{all_poor * (len(poor) == len(arms))}"
+            )
+    return sentences
 
 
 def harmed(findings: Findings) -> list[str]:

@@ -127,6 +127,7 @@ def baseline(
         tasks=TASKS,
         drawn_by=TASKS[0],
         subset=subset,
+        metrics={t.name: family_of(t.kind).names[0] for t in TASKS},
     )
     return load_figures(stage.run(BaselineInputs(examples), context(directory)).result)
 

@@ -75,9 +75,9 @@ def test_poisson_regression_beats_the_mean() -> None:
     labels = counts.copy()
     labels[::4] = np.nan
     linear = LABELS.fit(lambda: LABELS.estimator("linear", 0), frame, labels, 0)
-    mean = LABELS.fit(lambda: LABELS.estimator("majority", 0), frame, labels, 0)
+    mean = np.full((len(counts), 1), np.nanmean(labels))
     fitted = mean_poisson_deviance(counts, linear(frame)[:, 0])
-    assert fitted < 0.7 * mean_poisson_deviance(counts, mean(frame)[:, 0])
+    assert fitted < 0.7 * mean_poisson_deviance(counts, mean[:, 0])
     truth = mean_poisson_deviance(counts, np.exp(0.5 + 0.8 * x[:, 0] - 0.4 * x[:, 1]))
     assert fitted == pytest.approx(truth, rel=0.02)
 

@@ -52,6 +52,8 @@ def test_a_spec_without_a_study_compares_single_models_with_its_own(tmp_path: Pa
         "sharing",
         "control",
         "control",
+        "majority",
+        "majority",
         "classical",
         "classical",
     ]

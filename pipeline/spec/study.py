@@ -52,8 +52,9 @@ class Study:
     margin: differences smaller than this do not matter. It is in units of the metric; for errors
         and losses, which have no fixed scale, it is a share of the reference's value.
     alpha: accepted probability of a false verdict, over all tasks of a comparison together.
-    baselines: models without deep learning, which an arm has to beat to be recommended: `majority`
-        is the best constant answer, `classical` a scikit-learn model. controls: arms that show what causes a gain.
+    baselines: simple models that an arm has to beat to be recommended. `majority` is the best
+        constant answer, `classical` a scikit-learn model.
+    controls: arms that show what causes a gain.
     """
 
     __pydantic_config__ = STRICT

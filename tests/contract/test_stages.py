@@ -188,6 +188,7 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[st
     return digests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHAIN)
 def test_two_runs_give_the_same_digests(
     name: str, two_runs: list[dict[str, dict[str, str]]]

@@ -93,6 +93,7 @@ def test_a_search_draws_from_its_space_and_goes_on_where_it_was(tmp_path: Path) 
     assert again.open().ask(again.distributions()).params == drawn[0]
 
 
+@pytest.mark.slow
 def test_what_ran_when_a_search_was_killed_is_tried_again(tmp_path: Path) -> None:
     search = Search(tmp_path / "s.db", "s", settings(), seed=0)
     study = search.open()

@@ -55,6 +55,7 @@ def test_percentiles_are_those_of_the_defined_values_unless_too_few_are():
     assert percentile(np.append(values, np.full(9, np.nan)), 0.5) is None
 
 
+@pytest.mark.slow
 def test_intervals_have_their_nominal_coverage():
     """benchmarks/interval_coverage.py does this at length, for every metric."""
     truth, trials = {"accuracy": 0.8, "brier": 0.16}, 250

@@ -104,6 +104,7 @@ def test_texts_as_they_are(tmp_path: Path, new_context: Make) -> None:
     np.testing.assert_allclose(values, expected(trunk, inputs, feature, "train"), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_same_bytes_every_time_and_after_a_crash(
     text: tuple[Trunk, EmbedInputs, Feature], new_context: Make
 ) -> None:

@@ -36,6 +36,7 @@ def test_jensen_shannon_of_uniforms() -> None:
     )
 
 
+@pytest.mark.slow
 def test_jensen_shannon_as_scipy_has_it() -> None:
     for _ in range(20):
         a, b = (np.sort(RNG.normal(RNG.normal(), 1, 11)) for _ in range(2))

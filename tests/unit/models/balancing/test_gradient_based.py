@@ -297,6 +297,7 @@ def test_gradnorm_descends_the_gradient_of_its_loss() -> None:
         np.testing.assert_allclose(learned, w, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_gradnorm_makes_norms_equal_where_no_task_lags() -> None:
     g = PROBLEMS["eight, some very long"][2:6]
     balancer = build(GradNorm(alpha=0, learning_rate=0.02), 4)

@@ -119,6 +119,7 @@ def test_excess_mtl_leaves_absent_tasks_alone() -> None:
     assert np.ptp(balancer.logits.numpy()) > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [MGDA(), CAGrad(), GradNorm()], ids=lambda m: m.name)
 @PROBLEMS
 def test_smoothed_weights_are_averages_over_steps(

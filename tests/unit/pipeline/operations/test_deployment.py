@@ -171,6 +171,7 @@ def test_commands_without_a_pushed_model_are_explained(spec, capsys):
     assert not kit.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"  # MLflow 3.17's
 )

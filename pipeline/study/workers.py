@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import traceback
 from collections.abc import Generator, Iterator, Sequence
@@ -90,6 +91,8 @@ def _run(index: int, job: Job, *, store: Path) -> Entry:
 
     with _one:
         keras.backend.clear_session()
+        if not gc.get_freeze_count():  # what TensorFlow made at its import is never garbage
+            gc.freeze()
         try:
             with Runner(Store(store), display=Quiet()) as runner:
                 runner(cast(Stage[Any, TrialOutputs | BaselineOutputs], job.stage), job.inputs)

@@ -156,7 +156,8 @@ def test_trials_on_a_beam_runner_give_the_same_results_on_a_split_for_each_seed(
     assert code == 0, err
     assert finished(store) == after
     assert "Every seed has its own split" in out
-    again = new_store(project, "local")
+    again = project / "store" / "local"
+    shutil.copytree(store, again, ignore=shutil.ignore_patterns("Trial", "studies"))
     code, _, err = call(project, "study", "spec.yaml", *sets(*own, f"store={again}"))
     assert code == 0, err
     assert len(figures(again)) == len(after)

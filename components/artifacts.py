@@ -7,9 +7,10 @@ library.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,9 +30,39 @@ class Artifact:
     digest: str = ""
 
 
+class Raw(Protocol):
+    """Raw data of the user: where it is, and how to notice that it changes."""
+
+    @property
+    def path(self) -> str: ...
+
+    def digest(self, index: Path | None) -> str:
+        """The digest of the content. index: a directory that remembers digests of files whose
+        state is the same; None reads everything.
+
+        Raises:
+            RootstockError: there is no such data.
+        """
+
+    def state(self) -> Mapping[str, Sequence[int]]:
+        """Size, times and inode of each file, by path. Empty if there is none, as for a query,
+        whose rows are compared with the digest as they are read.
+        """
+
+
 @dataclass(frozen=True)
 class SourceFiles(Artifact):
-    """Raw files of the user: a file or a directory tree, outside the store."""
+    """Raw files of the user: a file or a directory tree, outside the store.
+
+    raw: what the digest is of. Stages must not see it change: see `pipeline.unchanged_sources`.
+    """
+
+    raw: Raw | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, raw: Raw, index: Path) -> SourceFiles:
+        """Raw data and its digest. index: see `Raw.digest`."""
+        return cls(Path(raw.path), raw.digest(index), raw)
 
 
 @dataclass(frozen=True)

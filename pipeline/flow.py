@@ -7,7 +7,7 @@ from pathlib import Path
 
 from components import artifacts
 from components.artifacts import SourceFiles
-from components.data.digests import digest_source, digest_tree
+from components.data.digests import RawFiles, digest_tree
 from components.errors import RootstockError
 from components.evaluation.evaluator import Evaluator, EvaluatorInputs
 from components.export.exporter import Exporter, ExporterInputs
@@ -163,7 +163,7 @@ def _examples(spec: Spec, run: Runner, index: Path) -> artifacts.Examples:
 
 
 def _raw(sources: tuple[Reader, ...], index: Path) -> tuple[SourceFiles, ...]:
-    return tuple(SourceFiles(Path(s.path), s.digest(index)) for s in sources)
+    return tuple(SourceFiles.of(s, index) for s in sources)
 
 
 def _statistics_of(
@@ -184,7 +184,7 @@ def _statistics_of(
 
 def _pretrained(trunk: Trunk, index: Path) -> tuple[SourceFiles, ...]:
     try:
-        return tuple(SourceFiles(Path(f), digest_source(f, index)) for f in trunk.files())
+        return tuple(SourceFiles.of(RawFiles(f), index) for f in trunk.files())
     except TrunkError as e:
         raise RootstockError(f"model.trunk: {e}") from e
 
@@ -199,7 +199,7 @@ def _modules(inputs: tuple[Input, ...], reading: Reading, index: Path) -> tuple[
         if problems := spec.check():
             raise RootstockError(f"inputs.{spec.name}: {problems[0]}")
     files = [file for spec in inputs for file in spec.files()]
-    return tuple(SourceFiles(Path(file), digest_source(file, index)) for file in files)
+    return tuple(SourceFiles.of(RawFiles(file), index) for file in files)
 
 
 def _embeddings(
@@ -237,4 +237,4 @@ def _champion(spec: Spec, model: artifacts.ExportedModel) -> artifacts.Champion 
 
 def _curated(spec: Spec, index: Path) -> SourceFiles | None:
     file = spec.data.schema_file
-    return None if file is None else SourceFiles(Path(file), digest_source(file, index))
+    return None if file is None else SourceFiles.of(RawFiles(file), index)

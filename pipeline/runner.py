@@ -19,6 +19,7 @@ from pipeline.display import Display, LineDisplay, StageResult
 from pipeline.store.fingerprint import Identity, identify
 from pipeline.store.store import Entry, Store
 from pipeline.tracking import events
+from pipeline.unchanged_sources import unchanged
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -133,7 +134,9 @@ class Runner:
                 return entry  # another process produced it while this one waited
             observer = StageObserver(identity.stage, self.tracker, self.display)
             began = time.monotonic()
-            outputs = stage.run(inputs, Context(place.output, place.scratch, self.beam, observer))
+            context = Context(place.output, place.scratch, self.beam, observer)
+            with unchanged(identity.stage, inputs, place.scratch):
+                outputs = stage.run(inputs, context)
             seconds = time.monotonic() - began
             return self.store.publish(identity, place, outputs, observer.figures, seconds)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from components.data.atomic import write_whole
+from components.data.raw_files import listing, matching, regular
 from components.errors import RootstockError
 
 RACY_NS = 2_000_000_000
@@ -29,30 +30,63 @@ def digest_tree(root: Path) -> str:
     return _combine({p.relative_to(root).as_posix(): digest_file(p) for p in files})
 
 
-def digest_source(path: str, index: Path) -> str:
+@dataclass(frozen=True)
+class RawFiles:
+    """A raw file, a directory, or the files of a glob pattern. See `components.artifacts.Raw`."""
+
+    path: str
+
+    def digest(self, index: Path | None) -> str:
+        return digest_source(self.path, index)
+
+    def state(self) -> Mapping[str, Sequence[int]]:
+        return states(*matching(Path(self.path)))
+
+
+def digest_source(path: str, index: Path | None) -> str:
     """Digest of the content of a raw file, of a directory, or of the files of a glob pattern.
 
     index: a directory that remembers digests, as git's index does. Files whose size, times and
-        inode have not changed since an earlier call are not read again.
+        inode have not changed since an earlier call are not read again. None reads all files.
 
     Raises:
-        RootstockError: no file matches.
+        RootstockError: no file matches, or one is no regular file.
     """
-    base, files = _files(path)
+    base, files = listing(Path(path))
     digests, name = _remembered(base, files, path, index), os.path.basename(path)
     return digests[name] if list(digests) == [name] else _combine(digests)
 
 
-def digest_files(base: Path, files: Sequence[str], index: Path) -> str:
+def digest_files(base: Path, files: Sequence[str], index: Path | None) -> str:
     """Digest of the content of some files below `base`. index: as in `digest_source`."""
-    return _combine(_remembered(str(base), files, str(base / files[0]), index))
+    return _combine(_remembered(base, files, str(base / files[0]), index))
 
 
-def _remembered(base: str, files: Sequence[str], path: str, index: Path) -> dict[str, str]:
+def states(base: Path, files: Sequence[str]) -> dict[str, list[int]]:
+    """What changes when a file is written or replaced, by path: see `_stamp`."""
+    found = {}
+    for name in files:
+        try:
+            found[str(base / name)] = _stamp(os.stat(base / name))
+        except OSError:  # removed since it was listed
+            continue
+    return found
+
+
+def _stamp(info: os.stat_result) -> list[int]:
+    """Size, times and inode. The second time is set by the kernel only, so that nobody can write
+    to a file and leave its stamp as it was, except within one tick of the clock.
+    """
+    return [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
+
+
+def _remembered(base: Path, files: Sequence[str], path: str, index: Path | None) -> dict[str, str]:
     """Digest by file name, from the index where nothing has changed.
 
     path: what `index_file` is named after.
     """
+    if index is None:
+        return {name: _digest(base / name) for name in files}
     index_file = index / f"{hashlib.sha256(os.path.abspath(path).encode()).hexdigest()[:16]}.json"
     try:
         known: dict[str, list[int | str]] = json.loads(index_file.read_text())
@@ -60,11 +94,11 @@ def _remembered(base: str, files: Sequence[str], path: str, index: Path) -> dict
         known = {}
     seen: dict[str, list[int | str]] = {}
     for name in files:
-        info = os.stat(os.path.join(base, name))
-        stamp: list[int | str] = [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
+        info = regular(base / name)
+        stamp: list[int | str] = [*_stamp(info)]
         seen[name] = known.get(name, [])
         if seen[name][:4] != stamp:
-            digest = digest_file(Path(base, name))
+            digest = _digest(base / name)
             settled = time.time_ns() - max(info.st_mtime_ns, info.st_ctime_ns) > RACY_NS
             seen[name] = [*(stamp if settled else [-1, -1, -1, -1]), digest]
     if known != seen:
@@ -73,20 +107,14 @@ def _remembered(base: str, files: Sequence[str], path: str, index: Path) -> dict
     return {name: str(row[4]) for name, row in seen.items()}
 
 
-def _files(path: str) -> tuple[str, list[str]]:
-    """The directory that names are relative to, and the sorted names of all matching files."""
-    if os.path.isfile(path):
-        return os.path.dirname(path) or ".", [os.path.basename(path)]
-    if os.path.isdir(path):
-        paths = [os.path.join(d, f) for d, _, names in os.walk(path) for f in names]
-        base = path
-    else:
-        paths = [f for f in glob.glob(path, recursive=True) if os.path.isfile(f)]
-        base = os.path.dirname(path.split("*")[0].split("?")[0].split("[")[0]) or "."
-    if not paths:
-        problem = "holds no files" if os.path.isdir(path) else "does not exist"
-        raise RootstockError(f"{path}: {problem}. Expected a file, a directory or a glob pattern.")
-    return base, sorted(os.path.relpath(f, base) for f in paths)
+def _digest(file: Path) -> str:
+    try:
+        return digest_file(file)
+    except OSError as e:
+        raise RootstockError(
+            f"{file}: cannot be read ({e.strerror}). Expected files that can be read and that stay"
+            " as they are during a run."
+        ) from e
 
 
 def _combine(digests: dict[str, str]) -> str:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from components.artifacts import Quarantine, SourceFiles
 from components.data.lazy import pa
@@ -43,6 +43,8 @@ def source_units(
         units = source.units(source_files.path)
         if not units:
             raise RootstockError(f"{source.place}: has no records.")
+        if source.digested_as_read and source_files.raw is not None:
+            units = [replace(unit, digest=source_files.digest) for unit in units]
         names = key or source.default_key or tuple(schema.names)
         source_units += [SourceUnit(source, number, unit, schema, names) for unit in units]
     return source_units

@@ -58,7 +58,7 @@ def infer(
             output_format=output_format,
             max_bad_fraction=spec.data.max_bad_fraction,
         )
-        files = tuple(SourceFiles(Path(s.path), s.digest(index)) for s in sources)
+        files = tuple(SourceFiles.of(s, index) for s in sources)
         inputs = BulkInferrerInputs(SourceFiles(model, digest_tree(model)), files)
         predictions = runner(stage, inputs).predictions
     with replacing(output) as new:

@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
+from components.data.raw_files import listing
 from components.errors import RootstockError
 from components.ingestion.readers import Reader, Source
-from components.ingestion.readers.files import listing
 from pipeline.spec.guesses import guess_input, guess_task
 from pipeline.spec.load import load_spec
 from pipeline.spec.names import names_of

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 import pytest
 
 from components import artifacts
-from components.artifacts import Artifact
+from components.artifacts import Artifact, SourceFiles
 from components.data.digests import digest_source, digest_tree
 from pipeline.store.fingerprint import Identity
 from pipeline.store.store import Entry, Store
@@ -71,7 +71,8 @@ def test_discovery_finds_artifacts() -> None:
 
 @every_artifact
 def test_it_is_a_frozen_dataclass_of_a_path_and_a_digest(cls: type[Artifact]) -> None:
-    assert [f.name for f in fields(cls)] == ["path", "digest"]
+    further = ["raw"] if cls is SourceFiles else []
+    assert [f.name for f in fields(cls)] == ["path", "digest", *further]
     artifact = cls(Path("x"), "digest")
     with pytest.raises(FrozenInstanceError):
         artifact.digest = "other"  # type: ignore[misc]

@@ -46,8 +46,9 @@ class ArrowReader(FilesReader):
 
 def _open(file: Path) -> pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader:
     with reading(file, "is not an Arrow file"):
-        mapped = pa.memory_map(str(file))
-        if mapped.read(len(MAGIC)) == MAGIC:
-            return pa.ipc.open_file(mapped)
-        mapped.seek(0)
-        return pa.ipc.open_stream(mapped)
+        # not mapped into memory: the process would be killed if the file was cut in the meantime
+        opened = pa.OSFile(str(file))
+        if opened.read(len(MAGIC)) == MAGIC:
+            return pa.ipc.open_file(opened)
+        opened.seek(0)
+        return pa.ipc.open_stream(opened)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from components.data.digests import digest_source
+from components.data.digests import RawFiles
 from components.data.lazy import pa
 from models.config import STRICT
 
@@ -28,12 +28,14 @@ class Unit:
     root: the directory of the source. files: relative to it.
     start, stop: the range [start, stop) of a single file, counted in what its format divides:
         bytes, row groups or messages. The whole file if stop is None.
+    digest: of the rows, if the format compares it with the rows as they are read.
     """
 
     root: str
     files: tuple[str, ...]
     start: int = 0
     stop: int | None = None
+    digest: str = ""
 
     @property
     def file(self) -> Path:
@@ -78,6 +80,8 @@ class Reader(ABC):
     __pydantic_config__ = STRICT
     default_key: ClassVar[tuple[str, ...]] = ()
     """Columns that identify a row; all columns when empty."""
+    digested_as_read: ClassVar[bool] = False
+    """Whether `read` compares the rows with `Unit.digest`, because there is no file to look at."""
 
     format: str
     path: str = field(metadata={"fingerprint": False})
@@ -96,15 +100,13 @@ class Reader(ABC):
         path = os.path.join(base, os.path.expanduser(self.path))
         return replace(self, path=os.path.normpath(path))
 
-    def digest(self, index: Path) -> str:
-        """The digest of the content.
+    def digest(self, index: Path | None) -> str:
+        """The digest of the content: see `components.artifacts.Raw`."""
+        return RawFiles(self.path).digest(index)
 
-        index: a directory that caches the digests of files.
-
-        Raises:
-            RootstockError: the source does not exist.
-        """
-        return digest_source(self.path, index)
+    def state(self) -> Mapping[str, Sequence[int]]:
+        """What changes when a file of the source is written: see `components.artifacts.Raw`."""
+        return RawFiles(self.path).state()
 
     @abstractmethod
     def units(self, root: Path) -> list[Unit]:

@@ -72,9 +72,8 @@ def opened_range(unit: Unit) -> pa.NativeFile:
     """The bytes of a unit, decompressed if its file is compressed."""
     if unit.stop is None:
         return pa.input_stream(str(unit.file), compression="detect")
-    with pa.memory_map(str(unit.file)) as mapped:
-        mapped.seek(unit.start)
-        return pa.BufferReader(mapped.read_buffer(unit.stop - unit.start))
+    # not mapped into memory: the process would be killed if the file was cut in the meantime
+    return pa.OSFile(str(unit.file)).get_stream(unit.start, unit.stop - unit.start)
 
 
 def blocks_of_lines(stream: pa.NativeFile, size: int) -> Iterator[bytes]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from components.data.lazy import pa
+from components.data.raw_files import listing
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
-from components.ingestion.readers.files import listing, units_of_files
+from components.ingestion.readers.files import units_of_files
 
 BATCH_FILES = 250
 PEEK_FILES = 100

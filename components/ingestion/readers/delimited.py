@@ -13,11 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from components.data.lazy import arrow_csv, pa
+from components.data.raw_files import listing
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns
 from components.ingestion.readers.base import BadRecord, Unit
 from components.ingestion.readers.byte_ranges import lines_before, opened_range, units_of_rows
-from components.ingestion.readers.files import FilesReader, listing
+from components.ingestion.readers.files import FilesReader
 from components.ingestion.readers.text_values import (
     ColumnType,
     Encoding,

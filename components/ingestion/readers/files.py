@@ -1,18 +1,17 @@
-"""Files of a source: which ones a path matches, which are read together, errors of reading them."""
+"""Files of a source: which are read together, errors of reading them."""
 
 from __future__ import annotations
 
-import glob
 import os
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import ClassVar
 
 from components.data.lazy import pa
+from components.data.raw_files import listing
 from components.errors import RootstockError
 from components.ingestion.columns import merge_schemas
 from components.ingestion.readers.base import Reader, Unit
@@ -66,31 +65,6 @@ def reading(
         yield
     except (pa.ArrowException, OSError, EOFError, *errors) as e:
         raise RootstockError(f"{file}: {problem}: {e}") from e
-
-
-def listing(root: Path) -> tuple[Path, list[str]]:
-    """The files of a path: a file, a directory tree or a glob pattern. Hidden files are ignored.
-
-    Returns: a directory, and the sorted file names relative to it.
-
-    Raises:
-        RootstockError: there are no files.
-    """
-    if root.is_file():
-        return root.parent, [root.name]
-    if root.is_dir():
-        base = root
-        files = [os.path.join(d, f) for d, _, names in os.walk(root) for f in names]
-    else:
-        fixed = list(takewhile(lambda part: not glob.has_magic(part), root.parts))
-        base = Path(*fixed) if len(fixed) < len(root.parts) else root.parent
-        files = [f for f in glob.glob(str(root), recursive=True) if os.path.isfile(f)]
-    names = sorted(os.path.relpath(f, base).replace(os.sep, "/") for f in files)
-    names = [n for n in names if not any(part.startswith(".") for part in n.split("/"))]
-    if not names:
-        problem = "has no files" if root.is_dir() else "does not exist"
-        raise RootstockError(f"{root}: {problem}. Expected a file, a directory or a glob pattern.")
-    return base, names
 
 
 def units_of_files(root: Path, names: list[str]) -> list[Unit]:

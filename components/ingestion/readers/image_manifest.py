@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from components.data.digests import digest_files
+from components.data.digests import digest_files, states
 from components.data.lazy import pa
+from components.data.raw_files import not_regular
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.delimited import CsvReader
@@ -37,12 +38,21 @@ class ImageManifestReader(Reader):
     types: dict[str, ColumnType] = field(default_factory=dict)
     image: ClassVar[str] = "image"
 
-    def digest(self, index: Path) -> str:
+    def digest(self, index: Path | None) -> str:
         """The digest of the manifest and of all images that exist."""
+        return digest_files(*self._files(), index)
+
+    def state(self) -> Mapping[str, Sequence[int]]:
+        try:
+            return states(*self._files())
+        except RootstockError:  # no manifest any more, or no longer one
+            return {}
+
+    def _files(self) -> tuple[Path, list[str]]:
+        """The directory of the manifest; the manifest and all images that exist."""
         file = Path(self.path)
         paths = self._table(file)[0].column(self.column).drop_null().unique().to_pylist()
-        existing = [p for p in paths if (file.parent / p).is_file()]
-        return digest_files(file.parent, [file.name, *existing], index)
+        return file.parent, [file.name, *(p for p in paths if not not_regular(file.parent / p))]
 
     def units(self, root: Path) -> list[Unit]:
         rows = self._table(root)[0].num_rows

@@ -13,8 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
 from components.data.lazy import pa
+from components.data.raw_files import listing
 from components.ingestion.readers.base import BadRecord, Reader, Unit, units_between
-from components.ingestion.readers.files import listing, reading, units_of_files
+from components.ingestion.readers.files import reading, units_of_files
 from components.ingestion.readers.records import Record, batches
 
 UNIT_MESSAGES = 1000

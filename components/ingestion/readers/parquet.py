@@ -48,4 +48,5 @@ class ParquetReader(FilesReader):
 
 def _open(file: Path) -> pq.ParquetFile:
     with reading(file, "is not a Parquet file"):
-        return pq.ParquetFile(file, memory_map=True)
+        # not mapped into memory: the process would be killed if the file was cut in the meantime
+        return pq.ParquetFile(file, page_checksum_verification=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -40,6 +40,7 @@ class SqlReader(Reader):
     """
 
     format: Literal["sql"] = "sql"
+    digested_as_read: ClassVar[bool] = True
     query: Annotated[str, Field(min_length=1)]
     types: Mapping[str, ColumnType] = field(default_factory=dict)
 
@@ -51,12 +52,15 @@ class SqlReader(Reader):
         database = os.path.normpath(os.path.join(base, str(url.database)))
         return replace(self, path=url.set(database=database).render_as_string(False))
 
-    def digest(self, index: Path) -> str:
+    def digest(self, index: Path | None) -> str:
         """The digest of the rows, because databases do not tell whether they changed."""
         total = hashlib.sha256()
-        for row in self._rows():
-            total.update(repr(list(row.items())).encode())
+        for _ in self._digested(self._rows(), total):
+            pass
         return total.hexdigest()
+
+    def state(self) -> Mapping[str, Sequence[int]]:
+        return {}
 
     def units(self, root: Path) -> list[Unit]:
         return [Unit("", (self.place,))]
@@ -65,14 +69,40 @@ class SqlReader(Reader):
         first = list(islice(self._rows(), INFER_ROWS))
         if not first:
             raise RootstockError(f"{self.place}: the query returns no rows: {self.query}")
+        return self._schema_of(first)
+
+    def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
+        """Rows are digested as they are read, because nothing else tells that they changed."""
+        total = hashlib.sha256()
+        rows = self._digested(self._rows(), total)
+        first = list(islice(rows, INFER_ROWS))
+        if unit.digest and (not first or self._schema_of(first) != schema):
+            raise self._changed()
+        records = (Record(position, row) for position, row in enumerate(chain(first, rows), 1))
+        yield from batches(records, schema, self.place, "row")
+        if unit.digest and total.hexdigest() != unit.digest:
+            raise self._changed()
+
+    def _schema_of(self, first: Sequence[Mapping[str, object]]) -> pa.Schema:
         inferred = infer_schema(first)
         check_columns("types", self.types, inferred.names, self.place)
         types = {field.name: field.type for field in inferred}
         return pa.schema(types | declared_types(self.types))
 
-    def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
-        records = (Record(position, row) for position, row in enumerate(self._rows(), 1))
-        yield from batches(records, schema, self.place, "row")
+    def _digested(
+        self, rows: Iterator[dict[str, object]], total: hashlib._Hash
+    ) -> Iterator[dict[str, object]]:
+        for row in rows:
+            total.update(repr(list(row.items())).encode())
+            yield row
+
+    def _changed(self) -> RootstockError:
+        return RootstockError(
+            f"{self.place}: the query gave other rows, or the same in another order, than when its"
+            " digest was computed. Nothing was published. Expected rows that stay as they are"
+            " during a run, and a query with `ORDER BY` and unique values. Run the same command"
+            " again."
+        )
 
     def _rows(self) -> Iterator[dict[str, object]]:
         from sqlalchemy import create_engine, text

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from components.data.digests import digest_source
+from components.data.digests import RawFiles
 from components.data.lazy import pa, pc
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Unit
@@ -46,8 +46,14 @@ class TfdsReader(TFRecordReader):
         path = self.path if is_name else directory
         return replace(self, path=path, data_dir=data_dir)
 
-    def digest(self, index: Path) -> str:
-        return digest_source(str(self._directory()), index)
+    def digest(self, index: Path | None) -> str:
+        return RawFiles(str(self._directory())).digest(index)
+
+    def state(self) -> Mapping[str, Sequence[int]]:
+        try:
+            return RawFiles(str(self._directory())).state()
+        except RootstockError:  # no data set any more
+            return {}
 
     def units(self, root: Path) -> list[Unit]:
         return super().units(self._shards())

@@ -61,7 +61,7 @@ def test_a_file_changed_within_a_clock_tick_is_read_again(tmp_path: Path) -> Non
 
 def test_a_missing_source_is_reported(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RootstockError, match="holds no files"):
+    with pytest.raises(RootstockError, match="has no files"):
         digest_source(str(tmp_path / "empty"), tmp_path / "index")
     with pytest.raises(RootstockError, match="does not exist"):
         digest_source(str(tmp_path / "nowhere"), tmp_path / "index")

@@ -18,8 +18,8 @@ from components.stage import BeamOptions, Context, Stage
 from pipeline.display import Display, LineDisplay, StageResult
 from pipeline.store.fingerprint import Identity, identify
 from pipeline.store.store import Entry, Store
+from pipeline.store.unchanged_sources import unchanged
 from pipeline.tracking import events
-from pipeline.unchanged_sources import unchanged
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741

@@ -10,7 +10,7 @@ import pytest
 from components.artifacts import SourceFiles
 from components.data.digests import RawFiles
 from components.errors import RootstockError
-from pipeline.unchanged_sources import STATE, unchanged
+from pipeline.store.unchanged_sources import STATE, unchanged
 
 
 @dataclass(frozen=True)

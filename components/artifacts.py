@@ -54,7 +54,8 @@ class Raw(Protocol):
 class SourceFiles(Artifact):
     """Raw files of the user: a file or a directory tree, outside the store.
 
-    raw: what the digest is of. Stages must not see it change: see `pipeline.store.unchanged_sources`.
+    raw: what the digest is of. It must not change while a stage reads it (see
+        `pipeline.store.unchanged_sources`).
     """
 
     raw: Raw | None = field(default=None, compare=False, repr=False)

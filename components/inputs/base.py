@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from components.data.casting import numbers, texts
@@ -47,6 +48,13 @@ class InputKind(Generic[I]):
     def has_vocabulary(self, spec: I) -> bool:
         """Whether the model treats values that training rows lack as unknown."""
         return False
+
+    def doubt(self, spec: I, counts: Mapping[str, int]) -> str:
+        """What is strange about the texts of a column that an input can read; empty if nothing is.
+
+        counts: rows by text.
+        """
+        return ""
 
     def guess(self, name: str, column: pa.ChunkedArray) -> SpecPart | str | None:
         """For `rootstock init`: the input that a column with some values looks like, or a phrase

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from components.data.lazy import pa
+from components.data.number_texts import FEW_NUMBERS, numbers_in
+from components.errors import listed
 from components.inputs.base import InputKind, SpecPart, holds
 from components.inputs.strings import identifies_rows, looks_like
 from components.statistics.column_statistics import ColumnStatistics, NumericColumn, StringColumn
@@ -31,6 +34,19 @@ class CategoricalKind(InputKind[CategoricalInput]):
             )
         return ""
 
+    def doubt(self, spec: CategoricalInput, counts: Mapping[str, int]) -> str:
+        numbers = numbers_in(counts) if spec.part is None else None
+        if numbers is None or not numbers.nearly_all or numbers.distinct <= FEW_NUMBERS:
+            return ""
+        rest = listed([*numbers.missing.items(), *numbers.others.items()])
+        spelled = f", spelled as in {numbers.format}" if numbers.format else ""
+        return (
+            f"inputs.{spec.name}: {numbers.share:.1%} of the values of column {spec.column!r} are"
+            f" numbers{spelled}, but it is text{f' because of {rest}' if rest else ''}, and each"
+            " number is a category. If they are amounts, take `kind: numeric`, and set"
+            " `null_values` or `number_formats` of the source."
+        )
+
     def has_vocabulary(self, spec: CategoricalInput) -> bool:
         return spec.buckets is None and spec.part is None
 
@@ -40,6 +56,9 @@ class CategoricalKind(InputKind[CategoricalInput]):
         if reason := identifies_rows(column):
             return reason
         values = column.drop_null()
+        numbers = numbers_in({v["values"]: v["counts"] for v in values.value_counts().to_pylist()})
+        if numbers and numbers.nearly_all and numbers.distinct > FEW_NUMBERS:
+            return f"numbers that are stored as text, such as {values[0].as_py()!r}"
         many = len(values.unique()) > min(MOST_CATEGORIES, len(values) / 2)
         return {"kind": "categorical"} | ({"buckets": BUCKETS} if many else {})
 

@@ -35,6 +35,8 @@ def input_findings(spec: Input, splits: Mapping[str, SplitStatistics]) -> Iterat
     if not column.present:
         sentence = f"{subject}: column {spec.column!r} has no values in train."
         yield found("FEATURE_TYPE_NOT_PRESENT", sentence, "WARNING")
+    if isinstance(column, StringColumn) and (doubt := kind.doubt(spec, dict(_counts(column)))):
+        yield found("UNKNOWN_TYPE", doubt, "WARNING")
     known = {value for value, _ in _counts(column)}
     for split in splits.values():
         here = split.columns[spec.column]

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
-from components.errors import did_you_mean
+from components.data.number_texts import marks_in
+from components.errors import did_you_mean, listed
 from components.labels.base import LabelColumn, Shape, labels_of
 from components.statistics.column_statistics import (
     ColumnStatistics,
@@ -35,6 +36,8 @@ def task_findings(task: Task, splits: Splits) -> Iterator[Finding]:
     if problem := labels.unfit(task, columns["train"]):
         yield found("UNEXPECTED_DATA_TYPE", f"{subject}: {problem}")
         return
+    if columns["train"].shape == "text" and (marks := marks_in(dict(columns["train"].counts))):
+        yield found("UNKNOWN_TYPE", f"{subject}: {doubtful(task.label, marks)}", "WARNING")
     for name, split in splits.items():
         if not columns[name].present:
             where = f"{name} has a label in column {task.label!r} ({split.rows} rows)"
@@ -43,6 +46,14 @@ def task_findings(task: Task, splits: Splits) -> Iterator[Finding]:
             yield found("FEATURE_TYPE_NOT_PRESENT", sentence, severity)
     for problem in labels.problems(task, columns) if column.present else ():
         yield found("CUSTOM_VALIDATION", f"{subject}: {problem}")
+
+
+def doubtful(label: str, marks: list[tuple[str, int]]) -> str:
+    """The sentence about texts in a label column that usually mean a missing value."""
+    return (
+        f"column {label!r} holds {listed(marks)}, which usually means a missing value. Here it is a"
+        " label. If it is missing, add it to the source's `null_values`."
+    )
 
 
 def weight_findings(weight: str, splits: Splits) -> Iterator[Finding]:

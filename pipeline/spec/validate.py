@@ -11,12 +11,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from components.data.casting import is_number
+from components.data.number_texts import marks_in
 from components.data.slices import check_slices, columns_of
 from components.errors import RootstockError
 from components.evaluation.thresholds import check_thresholds
 from components.ingestion.readers.spans import resolved
+from components.inputs.base import kind_of
 from components.labels.encoding import encode, resolve
 from components.validation.schema import parse_schema
+from components.validation.task_checks import doubtful
 from models.inputs.base import Input
 from models.trunks.trained import Registry
 from pipeline.spec.sections import Spec
@@ -53,7 +56,7 @@ def check(spec: Spec) -> Checked:
                 heads.append((source.place, source.peek(ROWS)))
     if not problems:
         problems = [*_missing_columns(spec, heads), *_unfit_columns(spec, heads)]
-    notes = [] if problems else list(_unread(spec, heads))
+    notes = [] if problems else [*_unread(spec, heads), *_doubts(spec, heads)]
     return Checked(list(dict.fromkeys(problems)), list(dict.fromkeys(notes)))
 
 
@@ -121,6 +124,23 @@ def _unread(spec: Spec, heads: list[Head]) -> Iterator[str]:
         columns = f"{len(unread)} of {len(names)} columns"
         shown = ", ".join(unread[:SHOWN]) + (", …" if len(unread) > SHOWN else "")
         yield f"Not used: {columns}: {shown}."
+
+
+def _doubts(spec: Spec, heads: list[Head]) -> Iterator[str]:
+    """What may be wrong with columns of text."""
+    for (place, head), part in product(heads, (*spec.inputs.values(), *spec.tasks.values())):
+        name = part.column if isinstance(part, Input) else part.label
+        if name not in head.column_names or not pa.types.is_string(head.column(name).type):
+            continue
+        pairs = head.column(name).drop_null().value_counts().to_pylist()
+        counts = {pair["values"]: pair["counts"] for pair in pairs}
+        if isinstance(part, Input):
+            doubt = kind_of(part).doubt(part, counts)
+        else:
+            marks = marks_in(counts)
+            doubt = f"tasks.{part.name}: {doubtful(name, marks)}" if marks else ""
+        if doubt:
+            yield f"{place}: {doubt}"
 
 
 def _unfit_columns(spec: Spec, heads: list[Head]) -> Iterator[str]:

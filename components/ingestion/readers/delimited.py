@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from components.data.lazy import arrow_csv, pa
+from components.data.lazy import arrow_csv, pa, pc
+from components.data.number_texts import NumberFormat, plain
 from components.data.raw_files import listing
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns
@@ -41,7 +42,10 @@ class CsvReader(FilesReader):
     quote: the quote character; "" if quotes have no meaning, as in most tab-separated files.
     columns: column names, for files without a header.
     skip_rows: number of lines to skip before the header, or before the data without a header.
-    null_values: texts that mean a missing value. strip: trim spaces around values.
+    null_values: texts that mean a missing value, or a list of them for each of some columns; in the
+        others it is the empty text. strip: trim spaces around values.
+    number_formats: by column: the spelling of its numbers, if they have a decimal comma or signs
+        between thousands.
     types: by column: int, float, bool or string. For columns whose type should not be inferred from
         the first block of the first file.
     """
@@ -51,10 +55,11 @@ class CsvReader(FilesReader):
     quote: Annotated[str, Field(max_length=1)] = '"'
     columns: tuple[str, ...] = ()
     skip_rows: Annotated[int, Field(ge=0)] = 0
-    null_values: tuple[str, ...] = ("",)
+    null_values: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ("",)
     strip: bool = False
     encoding: Encoding = "utf-8"
     types: Mapping[str, ColumnType] = field(default_factory=dict)
+    number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
 
     def file_units(self, base: Path, name: str) -> list[Unit]:
         return units_of_rows(base, name, self.delimiter, self.quote, self.encoding, self.skip_rows)
@@ -70,7 +75,10 @@ class CsvReader(FilesReader):
         types = declared_types(self.types)
         block = next(self._blocks(Unit(str(file.parent), (file.name,)), columns, []), None)
         for name in set(columns) - set(types):
-            types[name] = infer_type(self._texts(block.column(name))[0]) if block else pa.null()
+            texts = self._texts(block.column(name), name)[0] if block else pa.nulls(0, pa.string())
+            if spelling := self.number_formats.get(name):
+                texts, _ = plain(texts, spelling)
+            types[name] = infer_type(texts)
         return pa.schema([(name, types[name]) for name in columns])
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
@@ -87,8 +95,8 @@ class CsvReader(FilesReader):
             in_block: dict[int, str] = {}
             arrays = []
             for field_ in schema:
-                values, undecodable = self._texts(block.column(field_.name))
-                parsed, unparsed = parse_column(values, field_.type)
+                values, undecodable = self._texts(block.column(field_.name), field_.name)
+                parsed, unparsed = self._parsed(values, field_)
                 for row in undecodable:
                     in_block.setdefault(row, f"column {field_.name!r} is not {self.encoding} text")
                 for row, reason in unparsed.items():
@@ -176,9 +184,23 @@ class CsvReader(FilesReader):
             if "Empty CSV file" not in str(e):
                 raise RootstockError(f"{unit.file}: cannot be read as delimited text: {e}") from e
 
-    def _texts(self, column: pa.Array) -> tuple[pa.Array, list[int]]:
+    def _texts(self, column: pa.Array, name: str) -> tuple[pa.Array, list[int]]:
         """A binary column as text with nulls, and the rows that are not valid UTF-8."""
-        return decode(column, self.null_values, self.strip)
+        nulls = self.null_values
+        of_column = nulls.get(name, ("",)) if isinstance(nulls, Mapping) else nulls
+        return decode(column, of_column, self.strip)
+
+    def _parsed(self, values: pa.Array, field_: pa.Field) -> tuple[pa.Array, dict[int, str]]:
+        """Texts as values of the column's type, and why some are not."""
+        spelling = self.number_formats.get(field_.name)
+        if spelling is None or field_.type == pa.string():
+            return parse_column(values, field_.type)
+        numbers, fits = plain(values, spelling)
+        parsed, reasons = parse_column(numbers, field_.type)
+        wrong = pc.and_(pc.is_valid(values), pc.invert(fits))
+        for row in pc.indices_nonzero(wrong).to_pylist():
+            reasons[row] = f"{values[row].as_py()[:80]!r} is not a number such as {spelling}"
+        return parsed, reasons
 
     def _text(self, unit: Unit) -> io.TextIOWrapper:
         encoding = "utf-8-sig" if self.encoding.lower() in ("utf-8", "utf8") else self.encoding

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from components.data.digests import digest_files, states
 from components.data.lazy import pa
+from components.data.number_texts import NumberFormat
 from components.data.raw_files import not_regular
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
@@ -28,14 +29,17 @@ BATCH_ROWS = 250
 class ImageManifestReader(Reader):
     """Columns: those of a delimited file, and `image`, the encoded file named in its path column.
 
-    column: the column with the paths, which are relative to the manifest.
+    column: the column with the paths, which are relative to the manifest. The other options are
+        those of `csv`.
     """
 
     format: Literal["image_manifest"] = "image_manifest"
     column: str = "path"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     columns: tuple[str, ...] = ()
-    types: dict[str, ColumnType] = field(default_factory=dict)
+    null_values: tuple[str, ...] | Mapping[str, tuple[str, ...]] = ("",)
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
+    number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
     image: ClassVar[str] = "image"
 
     def digest(self, index: Path | None) -> str:
@@ -82,7 +86,12 @@ class ImageManifestReader(Reader):
 
     def _table(self, file: Path) -> tuple[pa.Table, list[BadRecord]]:
         table = CsvReader(
-            path=str(file), delimiter=self.delimiter, columns=self.columns, types=self.types
+            path=str(file),
+            delimiter=self.delimiter,
+            columns=self.columns,
+            null_values=self.null_values,
+            types=self.types,
+            number_formats=self.number_formats,
         )
         if not file.is_file():
             raise RootstockError(f"{file}: is no file. Expected a delimited file with image paths.")

@@ -206,3 +206,27 @@ def test_proto_holds_one_entry_per_subject_and_severity(validate: Callable[..., 
     assert sorted(proto.anomaly_info) == ["inputs.k (warning)", "tasks.t"]
     assert proto.anomaly_info["tasks.t"].severity == anomalies_pb2.AnomalyInfo.ERROR
     assert len(errors(found)) == len(proto.anomaly_info["tasks.t"].reason) == 3
+
+
+def test_numbers_that_are_categories_and_labels_that_look_missing(
+    tmp_path: Path, new_context: Callable[[str], Context]
+) -> None:
+    amounts, labels = [f"{i}.5" for i in range(99)], ["yes", "no"] * 49
+    rows = pa.table({"x": [*amounts, "n/a"], "y": [*labels, "NA", "NA"]})
+    (tmp_path / "examples" / "train").mkdir(parents=True)
+    pq.write_table(rows, tmp_path / "examples" / "train" / "00000.parquet")
+    statistics = StatisticsGen().run(
+        StatisticsGenInputs(Examples(tmp_path / "examples")), new_context("statistics")
+    )
+    schema = SchemaGen().run(SchemaGenInputs(statistics.statistics), new_context("schema"))
+    stage = ExampleValidator(
+        inputs=(CategoricalInput(name="x", column="x"),),
+        tasks=(BinaryTask(name="y", label="y", positive=("yes",)),),
+    )
+    given = ExampleValidatorInputs(statistics.statistics, schema.schema)
+    found = warnings(stage.run(given, new_context("anomalies")).anomalies)
+    assert found[0].startswith(
+        "inputs.x: 100.0% of the values of column 'x' are numbers, but it is text because of"
+        " 'n/a' (1 rows)"
+    )
+    assert "column 'y' holds 'NA' (2 rows), which usually means a missing value" in found[1]

@@ -170,3 +170,29 @@ def test_broken_compression_is_named(write: Callable[..., Path]) -> None:
 def test_header_alone_gives_no_rows(write: Callable[..., Path]) -> None:
     table, bad = read(CsvReader(path=str(write("a,b\n"))))
     assert (table.num_rows, bad, table.column_names) == (0, [], ["a", "b"])
+
+
+def test_null_values_of_one_column(write: Callable[..., Path]) -> None:
+    file = write("x,kind\n1.5,none\nnone,a\n,\n")
+    table, bad = read(CsvReader(path=str(file), null_values={"x": ("", "none")}))
+    assert bad == []
+    assert table.to_pydict() == {"x": [1.5, None, None], "kind": ["none", "a", None]}
+
+
+def test_decimal_commas_and_thousands(write: Callable[..., Path]) -> None:
+    file = write('x;n;s\n3,14;1,234;a\n1.234,5;"7";b\nn/a;1,234,567;c\n3.14;8;d\n')
+    reader = CsvReader(
+        path=str(file),
+        delimiter=";",
+        null_values={"x": ("n/a",)},
+        number_formats={"x": "1.234,5", "n": "1,234.5"},
+    )
+    table, bad = read(reader)
+    assert table.to_pydict() == {
+        "x": [3.14, 1234.5, None],
+        "n": [1234, 7, 1234567],
+        "s": ["a", "b", "c"],
+    }
+    assert [str(b) for b in bad] == [
+        "a.csv, line 5: column 'x': '3.14' is not a number such as 1.234,5"
+    ]

@@ -42,6 +42,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from components.ingestion.readers import Reader
+from models.masked_url import MaskedUrl
 
 FLOATS, INTEGERS, TEXTS = 20, 10, 10
 
@@ -78,7 +79,7 @@ def arrow(file: Path, work: Path) -> None:
 def example_gen(file: Path, work: Path) -> None:
     from components.ingestion.readers.delimited import CsvReader
 
-    _ingested(CsvReader(path=str(file)), file, work)
+    _ingested(CsvReader(path=MaskedUrl(str(file))), file, work)
 
 
 def _ingested(reader: Reader, file: Path, work: Path) -> None:
@@ -167,7 +168,7 @@ def pillow(file: Path, work: Path) -> None:
 def images(file: Path, work: Path) -> None:
     from components.ingestion.readers.image_folder import ImageFolderReader
 
-    _ingested(ImageFolderReader(path=str(file)), file, work)
+    _ingested(ImageFolderReader(path=MaskedUrl(str(file))), file, work)
 
 
 def pixels(file: Path, work: Path) -> None:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.mail import MailReader
+from models.masked_url import MaskedUrl
 
 Labelled = Iterator[tuple[str, str]]
 """Pairs of text and label."""
@@ -40,7 +41,7 @@ def sms(data: Path) -> Labelled:
 
 def mail(data: Path) -> Labelled:
     """SpamAssassin's public mail corpus: subject and best text part."""
-    reader = MailReader(path=str(data / "mail.tar.gz"))
+    reader = MailReader(path=MaskedUrl(str(data / "mail.tar.gz")))
     schema = reader.schema(Path(reader.path))
     for unit in reader.units(Path(reader.path)):
         for batch in reader.read(unit, schema):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from models.masked_url import without_secrets
 from pipeline.report.tables import Table
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class LineDisplay(Display):
     _last: dict[str, float] = field(default_factory=dict)
 
     def line(self, text: str) -> None:
-        print(text, file=self.out, flush=True)
+        print(without_secrets(text), file=self.out, flush=True)
 
     def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None:
         now = time.monotonic()
@@ -97,7 +98,8 @@ class BarDisplay(Display):
         self._bars.start()
 
     def line(self, text: str) -> None:
-        self._bars.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        shown = without_secrets(text)
+        self._bars.console.print(shown, highlight=False, markup=False, soft_wrap=True)
 
     def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None:
         now = time.monotonic()

@@ -225,7 +225,7 @@ def _champion(spec: Spec, model: artifacts.ExportedModel) -> artifacts.Champion 
     """
     if not any(t.compares for t in spec.thresholds):
         return None
-    served = destination(spec.push.destination)
+    served = destination(spec.push.destination.reveal(), spec.push.destination)
     trials = served.trial_versions(spec.name)
     version = champion_version(served.history(spec.name), model.digest, trials)
     if version is None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from components.errors import RootstockError
 from components.stage import BeamOptions
+from models.masked_url import without_secrets
 from pipeline.display import Display, StageResult, display_for, summary
 from pipeline.flow import PipelineResult, pipeline
 from pipeline.operations.deployment import pushed_before
@@ -25,7 +26,7 @@ from pipeline.store.store import Store
 from pipeline.tracking.events import NoTracker, Param, RunFinished, RunStarted, Status, Tracker
 from pipeline.tracking.journal import JournalTracker, new_run
 from pipeline.tracking.state import pending
-from pipeline.tracking.sync import BUSY, DONE
+from pipeline.tracking.sync import BUSY, DONE, TRACKING_URI
 from pipeline.tracking.system import sampling
 
 WAIT_FOR_MLFLOW_S = 60.0
@@ -84,7 +85,7 @@ def _recorded(
             run_id=directory.name,
             name=spec.name,
             experiment=spec.tracking.experiment or spec.name,
-            spec_text=file.text,
+            spec_text=without_secrets(file.text, named=False),
             params=_params(spec),
             tags={"mlflow.source.name": str(file.path), "mlflow.user": user},
         )
@@ -105,9 +106,11 @@ def _recorded(
 def _start_sync(directory: Path, spec: Spec) -> subprocess.Popen[bytes]:
     """Send a run to MLflow from a process that may outlive this one."""
     command = [sys.executable, "-m", "pipeline.tracking.sync", str(directory)]
-    command += ["--tracking-uri", tracking_uri(spec)]
+    environment = {**os.environ, TRACKING_URI: tracking_uri(spec).reveal()}  # `ps` shows arguments
     null = subprocess.DEVNULL
-    return subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True)
+    return subprocess.Popen(
+        command, stdin=null, stdout=null, stderr=null, start_new_session=True, env=environment
+    )
 
 
 def synchronise(spec: Spec) -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from components.errors import RootstockError
 from components.stage import BeamOptions, Context, Stage
+from models.masked_url import without_secrets
 from pipeline.display import Display, LineDisplay, StageResult
 from pipeline.store.fingerprint import Identity, identify
 from pipeline.store.store import Entry, Store
@@ -98,7 +99,7 @@ class Runner:
             try:
                 entry = self._produce(stage, inputs, identity, self.retries)
             except BaseException as error:
-                reason = f"{type(error).__name__}: {error}"
+                reason = without_secrets(f"{type(error).__name__}: {error}")
                 self.tracker.record(events.StageFailed(stage=identity.stage, error=reason))
                 raise
             finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated
 
 from pydantic import Field
@@ -11,6 +11,7 @@ from pydantic import Field
 from components.artifacts import Blessing, ExportedModel, Pushed, PushRecord
 from components.errors import RootstockError
 from components.stage import Context, Stage
+from models.masked_url import MaskedUrl, mask_fields
 from serving.versions.destination import destination
 from serving.versions.labels import STABLE
 
@@ -41,9 +42,12 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
     """
 
     model: str
-    destination: str
+    destination: MaskedUrl = field(metadata={"path": True})
     keep: Annotated[int, Field(ge=1)] | None = None
     label: str | None = None
+
+    def __post_init__(self) -> None:
+        mask_fields(self)
 
     def run(self, inputs: PusherInputs, context: Context) -> PusherOutputs:
         """Push the model. A model without all blessings is not pushed, and that is no error.
@@ -78,7 +82,7 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
         record = outputs.pushed.load()
         if not record.pushed:
             return True
-        place = destination(self.destination)
+        place = destination(self.destination.reveal(), self.destination)
         origin = place.history(self.model).get(record.version)
         if origin is None or origin.digest != record.digest:
             return False
@@ -91,7 +95,7 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
             The version, its location, and whether it is new.
         """
         try:
-            place = destination(self.destination)
+            place = destination(self.destination.reveal(), self.destination)
             versions = place.history(self.model)
             trial = self.label not in (None, STABLE)
             if versions and trial and STABLE not in place.labels(self.model):

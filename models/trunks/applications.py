@@ -16,12 +16,13 @@ from pydantic import Field
 from models.inputs.base import Feature, Input
 from models.inputs.image import ImageFeature, ImageInput
 from models.lazy import keras
+from models.masked_url import MaskedUrl
 from models.trunks.base import Trunk, TrunkError, keras_input
 from models.trunks.pretrained import joined, name_groups, only, pixels, pooled
 from models.trunks.sources.reachability import unreachable
 
 IMAGENET = "imagenet"
-HOST = "https://storage.googleapis.com"
+HOST = MaskedUrl("https://storage.googleapis.com")
 """Where Keras downloads the weights from."""
 
 

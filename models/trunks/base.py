@@ -9,6 +9,7 @@ from models.config import STRICT
 from models.inputs.base import Feature, Input
 from models.inputs.encodings import Reading, Words
 from models.lazy import Tensor, keras
+from models.masked_url import mask_fields
 
 
 class TrunkError(ValueError):
@@ -22,6 +23,9 @@ class Trunk(ABC):
 
     __pydantic_config__ = STRICT
     name: str
+
+    def __post_init__(self) -> None:
+        mask_fields(self)
 
     @property
     def pretrained(self) -> bool:

@@ -16,6 +16,7 @@ from models.inputs.image import ImageFeature, ImageInput
 from models.inputs.raw_text import RawTextFeature
 from models.inputs.text import TextInput
 from models.lazy import Tensor, keras, tf
+from models.masked_url import MaskedUrl
 from models.trunks.base import Trunk, TrunkError, keras_input
 from models.trunks.pretrained import joined, only, pixels, pooled
 from models.trunks.sources.hub_handles import check_module, module_directory
@@ -40,8 +41,10 @@ class TfHub(Trunk):
     """
 
     name: Literal["tf_hub"] = "tf_hub"
-    handle: str = field(metadata={"fingerprint": False, "path": True})
-    preprocess: str = field(default="", metadata={"fingerprint": False, "path": True})
+    handle: MaskedUrl = field(metadata={"fingerprint": False, "path": True})
+    preprocess: MaskedUrl = field(
+        default=MaskedUrl(""), metadata={"fingerprint": False, "path": True}
+    )
     output: str = ""
     signature: str = ""
     hyperparameters: Mapping[str, bool | int | float | str] = field(default_factory=dict)
@@ -87,9 +90,10 @@ class TfHub(Trunk):
 
     def with_saved_files(self, directory: Path) -> TfHub:
         preprocess = str(directory / "preprocess") if self.preprocess else ""
-        return replace(self, handle=str(directory / "handle"), preprocess=preprocess)
+        handle = str(directory / "handle")
+        return replace(self, handle=MaskedUrl(handle), preprocess=MaskedUrl(preprocess))
 
-    def _named(self) -> dict[str, str]:
+    def _named(self) -> dict[str, MaskedUrl]:
         named = {"handle": self.handle, "preprocess": self.preprocess}
         return {name: handle for name, handle in named.items() if handle}
 

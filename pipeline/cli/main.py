@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from components.errors import RootstockError
+from models.masked_url import without_secrets
 from pipeline.cli import interrupts
 from pipeline.cli.arguments import beam, repeatable, source_of, spec_command, spec_of, variables
 from pipeline.cli.serving import add_commands
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interrupts.outranking():
             return command(args) or 0
     except RootstockError as e:
-        for line in str(e).splitlines():
+        for line in without_secrets(str(e)).splitlines():
             print(f"rootstock: {line}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception:
-        traceback.print_exc()
+        print(without_secrets(traceback.format_exc()), end="", file=sys.stderr)
         message = "rootstock: internal error: a bug in Rootstock, not in your spec or data"
         print(message, file=sys.stderr)
         return 1
@@ -227,8 +228,9 @@ def _ui(args: argparse.Namespace) -> int:
     if uri.startswith("http"):
         print(f"The runs of {spec.name} are at {uri}")
         return 0
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
-    return subprocess.call([*command, "--port", str(args.port)])
+    command = [sys.executable, "-m", "mlflow", "ui", "--port", str(args.port)]
+    uris = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI")  # `ps` shows arguments
+    return subprocess.call(command, env={**os.environ, **dict.fromkeys(uris, uri.reveal())})
 
 
 def _sync(args: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from components.artifacts import PushRecord
 from components.errors import RootstockError
+from models.masked_url import without_secrets
 from pipeline.report.tables import Table
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import tracking_uri
@@ -165,7 +166,7 @@ def pushed_versions(place: Destination, name: str) -> Mapping[int, Origin | None
 @contextlib.contextmanager
 def _explained(spec: Spec) -> Iterator[Destination]:
     try:
-        yield destination(spec.push.destination)
+        yield destination(spec.push.destination.reveal(), spec.push.destination)
     except (NoSuchVersion, ValueError, ImportError) as e:
         raise RootstockError(str(e)) from e
     except OSError as e:
@@ -182,7 +183,7 @@ def _update_registry(
     if spec.tracking.backend == "none":
         return
     uri = tracking_uri(spec)
-    client = connect(uri)
+    client = connect(uri.reveal())
     from mlflow.exceptions import MlflowException
 
     from pipeline.tracking import registry
@@ -193,4 +194,5 @@ def _update_registry(
             registry.make_champion(client, spec.name, registered.version, max(known))
             registry.end_trial(client, spec.name, {digest_of(known, v) for v in on_trial(labels)})
     except MlflowException as e:
-        print(f"rootstock: MLflow at {uri} was not updated: {e.message}", file=sys.stderr)
+        why = without_secrets(e.message)
+        print(f"rootstock: MLflow at {uri} was not updated: {why}", file=sys.stderr)

@@ -68,11 +68,12 @@ def infer(
 
 def like_the_first(spec: Spec, path: str) -> Reader:
     """A source like the spec's first one, with another path."""
-    return replace(spec.data.sources[0], path=path, split=None).with_absolute_path(str(Path.cwd()))
+    source = replace(spec.data.sources[0], split=None)
+    return source.at(path).with_absolute_path(str(Path.cwd()))
 
 
 def _pushed(spec: Spec, version: int | None, cache: Path) -> Path:
-    place = destination(spec.push.destination)
+    place = destination(spec.push.destination.reveal(), spec.push.destination)
     known = pushed_versions(place, spec.name)
     chosen = max(known) if version is None else version
     if chosen not in known:

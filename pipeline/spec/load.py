@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from components.errors import RootstockError
 from components.ingestion.readers import Reader, Source
+from models.masked_url import MaskedUrl, without_secrets
 from pipeline.spec.messages import sentences
 from pipeline.spec.paths import absolute, located
 from pipeline.spec.sections import Spec
@@ -57,14 +58,14 @@ def parse_source(text: str) -> Reader:
     try:
         source: Reader = TypeAdapter(Source).validate_python(yaml.safe_load(text))
     except (ValidationError, yaml.YAMLError) as e:
-        raise RootstockError(f"--source {text}: {e}") from e
+        raise RootstockError(without_secrets(f"--source {text}: {e}")) from e
     return source.with_absolute_path(os.getcwd())
 
 
 def _with_absolute_paths(spec: Spec, base: str) -> Spec:
     destination, trunk = spec.push.destination, located(spec.model.trunk, base)
     if "://" not in destination:
-        destination = absolute(destination, base)
+        destination = MaskedUrl(absolute(destination, base))
     data: dict[str, Any] = {
         name: tuple(s.with_absolute_path(base) for s in getattr(spec.data, name))
         for name in ("sources", "previous", "serving")

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from components.errors import did_you_mean
+from models.masked_url import without_secrets
 from pipeline.spec.sections import Spec
 from pipeline.spec.yaml_file import YamlFile
 
@@ -25,7 +26,7 @@ def sentences(error: ValidationError, file: YamlFile) -> list[str]:
         if e["type"] == "union_tag_invalid":
             where = (*where, str(e["ctx"]["discriminator"]).strip("'"))
         key = ".".join(map(str, where)) or "spec"
-        result.append(f"{file.place(where)}: {key}: {_problem(e)}")
+        result.append(without_secrets(f"{file.place(where)}: {key}: {_problem(e)}"))
     return list(dict.fromkeys(result))
 
 

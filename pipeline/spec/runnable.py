@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from components.training.sampling import Fixed
+from models.masked_url import MaskedUrl
 from pipeline.spec.load import SpecSource
 from pipeline.spec.sections import Spec
 from pipeline.spec.yaml_file import VARIABLE, read_yaml
@@ -40,7 +41,7 @@ def runnable_specs(
         content["tasks"] = {t: content["tasks"][t] for t in tasks}
         content["thresholds"] = [t for t in content.get("thresholds") or () if t["task"] in tasks]
         _narrow(content, tasks)
-        _set_paths(content, spec, file.text)
+        _set_paths(content, spec, file.unexpanded)
         specs[f"{name}.yaml"] = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     return specs
 
@@ -61,25 +62,32 @@ def _narrow(content: dict[str, Any], tasks: tuple[str, ...]) -> None:
         stopping["monitor"] = "val_loss"
 
 
-def _set_paths(content: dict[str, Any], spec: Spec, text: str) -> None:
-    """Replace paths by the absolute ones of `spec`. Variables in the URLs of sources stay
-    unexpanded, because they may hold passwords. text: of the spec file.
+def _set_paths(content: dict[str, Any], spec: Spec, unexpanded: Mapping[str, Any]) -> None:
+    """Replace paths by the absolute ones of `spec`, and URLs by those of the spec file: variables
+    stay unexpanded, because they may hold passwords, and other passwords are masked.
     """
-    data = content["data"]
+    data, written = content["data"], unexpanded["data"]
     for name in ("sources", "previous", "serving"):
-        for source, reader in zip(data.get(name) or (), getattr(spec.data, name), strict=True):
-            source["path"] = reader.path
-    written = (yaml.safe_load(text).get("data") or {}).get("sources") or []
-    for source, raw in zip(data["sources"], written, strict=False):
-        if "://" in source["path"] and VARIABLE.search(raw.get("path", "")):
-            source["path"] = raw["path"]
+        readers = getattr(spec.data, name)
+        parts = zip(data.get(name) or (), written.get(name) or (), readers, strict=True)
+        for source, raw, reader in parts:
+            source["path"] = _shareable(raw["path"], reader.path)
     if data.get("schema_file"):
         data["schema_file"] = spec.data.schema_file
-    content |= {"store": spec.store, "push": {"destination": spec.push.destination}}
+    push = (unexpanded.get("push") or {}).get("destination", "")
+    content["push"] = {"destination": _shareable(push, spec.push.destination)}
+    content["store"] = spec.store
+    if spec.tracking.uri:
+        content["tracking"]["uri"] = _shareable(unexpanded["tracking"]["uri"], spec.tracking.uri)
     trunk = (content.get("model") or {}).get("trunk")
     pairs: list[tuple[Any, Any]] = [(trunk, spec.model.trunk)]
     pairs += [(content["inputs"][key], i) for key, i in spec.inputs.items()]
     for written_part, part in pairs:
         paths = {f.name for f in fields(part) if f.metadata.get("path")}
         for key in paths & set(written_part if isinstance(written_part, dict) else ()):
-            written_part[key] = getattr(part, key)
+            written_part[key] = str(getattr(part, key))
+
+
+def _shareable(written: str, url: MaskedUrl) -> str:
+    """A path or URL for a file that others may read. written: as in the spec file."""
+    return str(MaskedUrl(written) if "://" in url and VARIABLE.search(written) else url)

@@ -19,6 +19,7 @@ from models.discovery import choice, methods
 from models.inputs.base import Input
 from models.inputs.image import ImageInput
 from models.inputs.text import TextInput
+from models.masked_url import MaskedUrl
 from models.multitask.methods import BalancingSpec, SharingSpec, TrunkSpec
 from models.sharing.base import check_balancing
 from models.tasks.base import Task
@@ -128,7 +129,7 @@ class Push(Part):
         newest versions to keep; all when absent. label: of the pushed version, such as `canary`.
     """
 
-    destination: str = ".rootstock/serving"
+    destination: MaskedUrl = MaskedUrl(".rootstock/serving")
     keep: Annotated[int, Field(ge=1)] | None = None
     label: PathName | None = None
 
@@ -141,7 +142,7 @@ class Tracking(Part):
     """
 
     backend: Literal["mlflow", "none"] = "mlflow"
-    uri: str | None = None
+    uri: MaskedUrl | None = None
     experiment: str | None = None
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from components.errors import RootstockError
+from models.masked_url import MaskedUrl, without_secrets
 from models.trunks.base import Trunk, TrunkError
 from models.trunks.trained import Registry
 from pipeline.spec.sections import Spec
@@ -18,8 +19,8 @@ ORIGIN = Path("assets.extra/rootstock.json")
 """The file of a pushed version that names the model that was pushed."""
 
 
-def tracking_uri(spec: Spec) -> str:
-    return spec.tracking.uri or f"sqlite:///{Path(spec.store) / 'mlflow.db'}"
+def tracking_uri(spec: Spec) -> MaskedUrl:
+    return spec.tracking.uri or MaskedUrl(f"sqlite:///{Path(spec.store) / 'mlflow.db'}")
 
 
 def with_trunk_looked_up(spec: Spec) -> Spec:
@@ -28,7 +29,7 @@ def with_trunk_looked_up(spec: Spec) -> Spec:
     return spec.model_copy(update={"model": model})
 
 
-def looked_up(trunk: Trunk, store: Path, tracking_uri: str) -> Trunk:
+def looked_up(trunk: Trunk, store: Path, tracking_uri: MaskedUrl) -> Trunk:
     """The trunk, where `model` of a registry trunk is the directory of its trained model.
 
     store: where the model of a `models:/` address lies, if the trunk names no store.
@@ -54,12 +55,12 @@ def looked_up(trunk: Trunk, store: Path, tracking_uri: str) -> Trunk:
     return replace(trunk, model=str(directory), store="")
 
 
-def _digest(uri: str, tracking_uri: str) -> str:
+def _digest(uri: str, tracking_uri: MaskedUrl) -> str:
     import mlflow
     from mlflow.exceptions import MlflowException
 
     name, _, alias = uri.removeprefix(MLFLOW).partition("@")
-    client = mlflow.MlflowClient(tracking_uri, tracking_uri)
+    client = mlflow.MlflowClient(tracking_uri.reveal(), tracking_uri.reveal())
     try:
         if alias:
             version = client.get_model_version_by_alias(name, alias)
@@ -68,8 +69,8 @@ def _digest(uri: str, tracking_uri: str) -> str:
             version = client.get_model_version(name, number)
     except MlflowException as e:
         raise RootstockError(
-            f"model.trunk: {uri} at {tracking_uri}: {e.message} Expected models:/name@alias or"
-            " models:/name/version of a model that a run registered."
+            f"model.trunk: {uri} at {tracking_uri}: {without_secrets(e.message)} Expected"
+            " models:/name@alias or models:/name/version of a model that a run registered."
         ) from e
     if DIGEST not in version.tags:
         raise RootstockError(

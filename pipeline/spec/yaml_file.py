@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from components.errors import RootstockError
+from models.masked_url import MaskedUrl, without_secrets
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 Where = tuple[str | int, ...]
@@ -22,6 +23,7 @@ class YamlFile:
     """The content of a YAML file.
 
     lines: line number by key path, from 1. overrides: the text of `--set` by key path.
+    unexpanded: the content with `${NAME}` where the values of variables are in `content`.
     """
 
     path: Path
@@ -29,11 +31,13 @@ class YamlFile:
     content: Mapping[str, Any]
     lines: Mapping[Where, int]
     overrides: Mapping[Where, str]
+    unexpanded: Mapping[str, Any]
 
     def place(self, where: Where) -> str:
         """Where a key or its nearest parent was set: `--set …`, or else `file:line`."""
         parents = [where[:end] for end in range(len(where), 0, -1)]
-        places = [f"--set {self.overrides[p]}" for p in parents if p in self.overrides]
+        overrides = [self.overrides[p] for p in parents if p in self.overrides]
+        places = [f"--set {without_secrets(text)}" for text in overrides]
         places += [f"{self.path}:{self.lines[p]}" for p in parents if p in self.lines]
         return next(iter(places), str(self.path))
 
@@ -62,7 +66,8 @@ def read_yaml(path: Path, overrides: Sequence[str], variables: Mapping[str, str]
     lines: dict[Where, int] = {}
     _index(root, (), lines, path)
     applied = {_apply(content, override): override for override in overrides}
-    return YamlFile(path, text, _expand(content, (), path, variables, lines), lines, applied)
+    expanded = _expand(content, (), path, variables, lines)
+    return YamlFile(path, text, expanded, lines, applied, content)
 
 
 def _index(node: yaml.Node | None, where: Where, lines: dict[Where, int], path: Path) -> None:
@@ -134,4 +139,7 @@ def _expand(
             )
         return replacement
 
-    return VARIABLE.sub(known, value)
+    expanded = VARIABLE.sub(known, value)
+    if "://" in expanded:
+        MaskedUrl(expanded)  # from now on its secrets are masked in every message
+    return expanded

@@ -12,6 +12,7 @@ from pathlib import Path
 from components.data.atomic import write_whole
 from components.errors import RootstockError
 from components.stage import BeamOptions
+from models.masked_url import without_secrets
 from pipeline.display import Display, Quiet, display_for
 from pipeline.report.charts import HeatMap
 from pipeline.runner import Runner
@@ -82,6 +83,7 @@ def study(
     findings = draw_conclusions(evidence)
     directory = store.root / "studies" / spec.name
     text = "".join(f"# --set {o}\n" for o in overrides) + path.read_text(encoding="utf-8")
+    text = without_secrets(text, named=False)
     write_report(findings, text, directory, _affinities(store.root / "advice" / spec.name))
     print(markdown(findings))
     for name, content in _recommended(findings, source).items():

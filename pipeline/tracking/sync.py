@@ -1,6 +1,7 @@
 """Sends a run's journal to MLflow, during the run or later.
 
-`python -m pipeline.tracking.sync <store>/runs/<run id> --tracking-uri URI`
+`python -m pipeline.tracking.sync <store>/runs/<run id>`, with the URI of MLflow in the environment
+variable `ROOTSTOCK_TRACKING_URI`, because everyone on a machine sees the arguments of a process.
 
 Exit codes: 0 MLflow has the whole run, 1 it does not (see `sync.log`, and run it again), 3 another
 process is sending it.
@@ -9,6 +10,7 @@ process is sending it.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import time
@@ -18,6 +20,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from models.masked_url import MaskedUrl, without_secrets
 from pipeline.store.locks import locked
 from pipeline.tracking import journal
 from pipeline.tracking.client import artifacts_of, connect
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.tracking.mlflow import MlflowTracker
 
 T = TypeVar("T")
+TRACKING_URI = "ROOTSTOCK_TRACKING_URI"
 DONE, INCOMPLETE, BUSY = 0, 1, 3
 LOOK_EVERY_S = 0.25
 LONGEST_PAUSE_S = 30.0
@@ -35,7 +39,7 @@ PATIENCE_S = 10.0
 """How long to retry after the run itself has ended."""
 
 
-def send_journal(run: Path, uri: str, patience_s: float = PATIENCE_S) -> int:
+def send_journal(run: Path, uri: MaskedUrl, patience_s: float = PATIENCE_S) -> int:
     """Send a journal until its run has ended, or its writer is dead, and all of it is sent.
 
     Returns:
@@ -55,7 +59,7 @@ def send_journal(run: Path, uri: str, patience_s: float = PATIENCE_S) -> int:
         return DONE
 
 
-def _follow(run: Path, uri: str, state: SyncState, patience_s: float) -> None:
+def _follow(run: Path, uri: MaskedUrl, state: SyncState, patience_s: float) -> None:
     insist = partial(_insist, run, patience_s)
     tracker = cache(lambda: insist(partial(_connect, run, uri, state)))
     finished = False
@@ -80,13 +84,14 @@ def _follow(run: Path, uri: str, state: SyncState, patience_s: float) -> None:
     save_state(state, run, uri)
 
 
-def _connect(run: Path, uri: str, state: SyncState) -> MlflowTracker:
-    client = connect(uri)
+def _connect(run: Path, uri: MaskedUrl, state: SyncState) -> MlflowTracker:
+    client = connect(uri.reveal())
     import mlflow
 
     from pipeline.tracking.mlflow import MlflowTracker
 
-    mlflow.set_tracking_uri(uri)  # the model registry asks the global address, not the client's
+    # the model registry asks the global address, not the client's
+    mlflow.set_tracking_uri(uri.reveal())
     artifacts = artifacts_of(run.absolute().parent.parent, uri)
     return MlflowTracker(client, run, state, artifacts, partial(_note, run))
 
@@ -135,20 +140,27 @@ def _refused(error: Exception) -> bool:
 
 def _note(run: Path, text: str) -> None:
     with open(run / "sync.log", "a") as log:
-        log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.strip()}\n")
+        log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {without_secrets(text.strip())}\n")
+
+
+class _MaskedLog(io.TextIOWrapper):
+    """For what MLflow and its libraries log."""
+
+    def write(self, text: str) -> int:
+        return super().write(without_secrets(text))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Runs with low priority, so as not to slow down the run that it sends."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="<store>/runs/<run id>")
-    parser.add_argument("--tracking-uri", required=True)
     args = parser.parse_args(arguments)
     os.nice(10)
     log = os.open(args.run / "sync.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(log, stream.fileno())
-    return send_journal(args.run, args.tracking_uri)
+    sys.stdout = sys.stderr = _MaskedLog(os.fdopen(log, "wb"), line_buffering=True)
+    return send_journal(args.run, MaskedUrl(os.environ[TRACKING_URI]))
 
 
 if __name__ == "__main__":

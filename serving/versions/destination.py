@@ -8,8 +8,10 @@ from serving.versions.base import Destination
 from serving.versions.directory import Directory
 
 
-def destination(place: str) -> Destination:
+def destination(place: str, shown: str = "") -> Destination:
     """The destination of a path or URL, such as `/srv/models` or `s3://bucket/models`.
+
+    shown: what to show instead, in messages and records, because the URL holds a password.
 
     Raises:
         ValueError: fsspec does not know this kind of URL.
@@ -21,4 +23,4 @@ def destination(place: str) -> Destination:
         return Directory(Path(place.removeprefix("file://")))
     from serving.versions.object_store import ObjectStore
 
-    return ObjectStore(place)
+    return ObjectStore(place, shown)

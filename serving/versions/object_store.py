@@ -30,10 +30,12 @@ _CLAIMS = ".claims"
 class ObjectStore(Destination):
     """A store behind an fsspec URL. It has no lock: two simultaneous pushes of one model may each
     make a version.
+
+    shown: the URL without passwords, for messages and records.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+    def __init__(self, url: str, shown: str = "") -> None:
+        self._url = (shown or url).rstrip("/")
         self.fs, root = fsspec.core.url_to_fs(url)
         self._root = str(root).rstrip("/")
 

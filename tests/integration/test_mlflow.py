@@ -22,6 +22,7 @@ from components.evaluation.evaluator import Evaluator, EvaluatorInputs
 from components.evaluation.thresholds import Threshold
 from components.export.pusher import Pusher, PusherInputs
 from components.stage import Context, Stage
+from models.masked_url import MaskedUrl
 from pipeline.runner import Runner
 from pipeline.store.store import Store
 from pipeline.tracking import registry
@@ -36,7 +37,7 @@ from pipeline.tracking.events import (
 )
 from pipeline.tracking.journal import FILE, JournalTracker, new_run, read
 from pipeline.tracking.mlflow import MlflowTracker
-from pipeline.tracking.sync import BUSY, DONE, INCOMPLETE, send_journal
+from pipeline.tracking.sync import BUSY, DONE, INCOMPLETE, TRACKING_URI, send_journal
 from tests.small_model import TASKS, answers, write_examples, write_model
 
 pytestmark = [
@@ -129,8 +130,8 @@ def run_pipeline(store: Path, slope: float = 1.0, least_auc: float = 0.0) -> Pat
 
 
 def start_sync(run: Path, uri: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "pipeline.tracking.sync", str(run), "--tracking-uri", uri]
-    return subprocess.Popen(command)
+    command = [sys.executable, "-m", "pipeline.tracking.sync", str(run)]
+    return subprocess.Popen(command, env={**os.environ, TRACKING_URI: uri})
 
 
 def client(uri: str):
@@ -169,7 +170,7 @@ def recorded(tmp_path_factory) -> Recorded:
     uri = f"sqlite:///{store / 'mlflow.db'}"
     runs = (run_pipeline(store), run_pipeline(store))
     for run in runs:
-        assert send_journal(run, uri) == DONE, (run / "sync.log").read_text()
+        assert send_journal(run, MaskedUrl(uri)) == DONE, (run / "sync.log").read_text()
     return Recorded(store, uri, runs)
 
 
@@ -322,7 +323,7 @@ def test_a_synchronised_run_is_not_sent_again(recorded):
     for file in recorded.runs[0].glob("sync-*.json"):
         file.unlink()  # even if all memory of what was sent is lost
     assert pending_names(recorded) == [recorded.runs[0].name]
-    assert send_journal(recorded.runs[0], recorded.uri) == DONE
+    assert send_journal(recorded.runs[0], MaskedUrl(recorded.uri)) == DONE
     assert record_of(recorded.uri) == before
     assert (recorded.runs[0] / FILE).read_bytes() == journal
 
@@ -396,7 +397,7 @@ def test_kill_9_at_any_moment_duplicates_nothing(recorded, uri):
             process.send_signal(signal.SIGKILL)
     assert kills >= 4
     for each in recorded.runs:
-        assert send_journal(each, uri) == DONE
+        assert send_journal(each, MaskedUrl(uri)) == DONE
     assert record_of(uri) == record_of(recorded.uri)
 
 
@@ -408,7 +409,9 @@ def test_a_live_run_is_followed_and_a_killed_one_is_marked(tmp_path, uri):
         tracker.record(StageMetrics(stage="Trainer", step=0, values={"loss": 1.0}))
         wait_for(lambda: states.load_state(tracker.run, uri).offset == length_of(tracker.run))
         assert runs_by_stage(uri, tracker.run)["Trainer"].info.status == "RUNNING"
-        assert send_journal(tracker.run, uri) == BUSY, "two processes must not replay one journal"
+        assert send_journal(tracker.run, MaskedUrl(uri)) == BUSY, (
+            "two processes must not replay one journal"
+        )
         tracker.record(StageMetrics(stage="Trainer", step=1, values={"loss": 0.5}))
         with open(tracker.run / FILE, "ab") as file:
             file.write(b'{"kind": "metr')  # died in the middle of a line
@@ -428,7 +431,7 @@ def test_a_failed_stage_says_why(tmp_path, uri):
     tracker.record(StageStarted(stage="Trainer", fingerprint="f"))
     tracker.record(StageFailed(stage="Trainer", error="RootstockError: loss is NaN"))
     tracker.record(RunFinished(status="failed"))
-    assert send_journal(tracker.run, uri) == DONE
+    assert send_journal(tracker.run, MaskedUrl(uri)) == DONE
     runs = runs_by_stage(uri, tracker.run)
     assert {r.info.status for r in runs.values()} == {"FAILED"}
     assert runs["pipeline"].data.tags["rootstock.error"] == "Trainer: RootstockError: loss is NaN"
@@ -438,11 +441,11 @@ def test_nothing_is_lost_while_mlflow_is_down(recorded, uri):
     run = recorded.runs[0]
     down = "http://127.0.0.1:9"
     journal = (run / FILE).read_bytes()
-    assert send_journal(run, down, patience_s=0.5) == INCOMPLETE
+    assert send_journal(run, MaskedUrl(down), patience_s=0.5) == INCOMPLETE
     assert "MLflow does not answer" in (run / "sync.log").read_text()
     assert (run / FILE).read_bytes() == journal
     assert run in states.pending(recorded.store, down)
-    assert send_journal(run, uri) == DONE
+    assert send_journal(run, MaskedUrl(uri)) == DONE
     assert len(runs_by_stage(uri, run)) == 5
 
 
@@ -451,7 +454,7 @@ def test_the_champion_never_moves_back_and_the_candidate_is_the_latest_run(tmp_p
     second = run_pipeline(tmp_path, slope=2.0)
     unblessed = run_pipeline(tmp_path, slope=-1.0, least_auc=0.5)
     for run in (second, unblessed, first):  # the record of the first arrives last
-        assert send_journal(run, uri) == DONE
+        assert send_journal(run, MaskedUrl(uri)) == DONE
     c = client(uri)
     by_slope = {}
     for version in c.search_model_versions("name = 'people'"):

@@ -17,6 +17,7 @@ from typing import ClassVar, Literal, Self
 from components.data.digests import RawFiles
 from components.data.lazy import pa
 from models.config import STRICT
+from models.masked_url import MaskedUrl, mask_fields
 
 PEEK_ROWS = 1000
 
@@ -84,11 +85,14 @@ class Reader(ABC):
     """Whether `read` compares the rows with `Unit.digest`, because there is no file to look at."""
 
     format: str
-    path: str = field(metadata={"fingerprint": False})
+    path: MaskedUrl = field(metadata={"fingerprint": False, "path": True})
     split: Literal["train", "val", "test"] | None = None
     spans: Literal["latest", "previous", "all"] | tuple[int, int] = field(
         default="latest", metadata={"fingerprint": False}
     )
+
+    def __post_init__(self) -> None:
+        mask_fields(self)
 
     @property
     def place(self) -> str:
@@ -98,7 +102,11 @@ class Reader(ABC):
     def with_absolute_path(self, base: str) -> Self:
         """This source with `path` resolved against the directory `base`."""
         path = os.path.join(base, os.path.expanduser(self.path))
-        return replace(self, path=os.path.normpath(path))
+        return self.at(os.path.normpath(path))
+
+    def at(self, path: str) -> Self:
+        """This source at another path."""
+        return replace(self, path=MaskedUrl(path))
 
     def digest(self, index: Path | None) -> str:
         """The digest of the content: see `components.artifacts.Raw`."""

@@ -18,6 +18,7 @@ from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.delimited import CsvReader
 from components.ingestion.readers.images import image_problem
 from components.ingestion.readers.text_values import ColumnType
+from models.masked_url import MaskedUrl
 
 UNIT_ROWS = 1000
 MAX_PARTS = 64
@@ -86,7 +87,7 @@ class ImageManifestReader(Reader):
 
     def _table(self, file: Path) -> tuple[pa.Table, list[BadRecord]]:
         table = CsvReader(
-            path=str(file),
+            path=MaskedUrl(str(file)),
             delimiter=self.delimiter,
             columns=self.columns,
             null_values=self.null_values,

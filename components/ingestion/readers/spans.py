@@ -46,7 +46,7 @@ def _spans_of(source: Reader) -> list[tuple[int, Reader]]:
             f"{source.path}: no spans exist. Expected files that match the pattern."
         )
     numbers = _selected(source, sorted(paths))
-    return [(n, replace(source, path=paths[n], spans="latest")) for n in numbers]
+    return [(n, replace(source.at(paths[n]), spans="latest")) for n in numbers]
 
 
 def _selected(source: Reader, numbers: list[int]) -> list[int]:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -19,6 +19,7 @@ from components.ingestion.columns import check_columns
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.records import Record, batches, infer_schema, stored_value
 from components.ingestion.readers.text_values import ColumnType, declared_types
+from models.masked_url import without_secrets
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -47,10 +48,11 @@ class SqlReader(Reader):
     def with_absolute_path(self, base: str) -> SqlReader:
         """SQLite files are resolved against `base`; other URLs do not change."""
         url = self._url()
-        if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        file = url.database or ":memory:"
+        if url.get_backend_name() != "sqlite" or file.startswith((":", "file:")):
             return self
-        database = os.path.normpath(os.path.join(base, str(url.database)))
-        return replace(self, path=url.set(database=database).render_as_string(False))
+        database = os.path.normpath(os.path.join(base, file))
+        return self.at(url.set(database=database).render_as_string(False))
 
     def digest(self, index: Path | None) -> str:
         """The digest of the rows, because databases do not tell whether they changed."""
@@ -116,22 +118,19 @@ class SqlReader(Reader):
                     yield {name: stored_value(value) for name, value in row.items()}
             engine.dispose()
         except (NoSuchModuleError, ModuleNotFoundError) as e:
-            raise RootstockError(f"{self.place}: {e}. Install the driver of this database.") from e
+            problem = f"{without_secrets(str(e))}. Install the driver of this database."
+            raise RootstockError(f"{self.place}: {problem}") from e
         except SQLAlchemyError as e:
-            raise RootstockError(f"{self.place}: {e}") from e
+            raise RootstockError(f"{self.place}: {without_secrets(str(e))}") from e
 
     def _url(self) -> URL:
         from sqlalchemy.engine import make_url
         from sqlalchemy.exc import ArgumentError
 
         try:
-            return make_url(self.path)
-        except ArgumentError as e:
+            return make_url(self.path.reveal())
+        except (ArgumentError, ValueError) as e:  # its message may contain the password
+            shown = self.path if "://" in self.path else "path"
             raise RootstockError(
-                f"{self.path}: is no database URL. Expected, for example, sqlite:///shop.db."
+                f"{shown}: is no database URL. Expected, for example, sqlite:///shop.db."
             ) from e
-
-    @property
-    def place(self) -> str:
-        """The URL without its password."""
-        return self._url().render_as_string(hide_password=True)

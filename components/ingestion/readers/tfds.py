@@ -44,7 +44,7 @@ class TfdsReader(TFRecordReader):
         directory = os.path.normpath(os.path.join(base, os.path.expanduser(self.path)))
         is_name = not self._is_directory and not os.path.isfile(os.path.join(directory, FEATURES))
         path = self.path if is_name else directory
-        return replace(self, path=path, data_dir=data_dir)
+        return replace(self.at(path), data_dir=data_dir)
 
     def digest(self, index: Path | None) -> str:
         return RawFiles(str(self._directory())).digest(index)

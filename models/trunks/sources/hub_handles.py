@@ -6,6 +6,7 @@ Downloads go to the cache of `tensorflow_hub`, so the two share their downloads.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import shutil
 import tarfile
@@ -16,6 +17,7 @@ import zlib
 from pathlib import Path
 from typing import IO
 
+from models.masked_url import MaskedUrl, without_secrets
 from models.trunks.base import TrunkError
 from models.trunks.sources.reachability import unreachable
 
@@ -23,7 +25,7 @@ MODEL = "saved_model.pb"
 ARCHIVES = (".tar", ".tar.gz", ".tgz")
 
 
-def module_directory(handle: str) -> Path:
+def module_directory(handle: MaskedUrl) -> Path:
     """The directory of a module. Archives and downloads are unpacked into the cache first.
 
     handle: a directory, an archive of one, or a URL of an archive.
@@ -43,7 +45,7 @@ def module_directory(handle: str) -> Path:
     return directory
 
 
-def check_module(handle: str) -> list[str]:
+def check_module(handle: MaskedUrl) -> list[str]:
     """Problems that would keep a module from being read, as `Trunk.check` states them."""
     if (directory := _cached(handle)) is not None:
         return [problem] if (problem := _problem(directory, handle)) else []
@@ -76,10 +78,10 @@ def _cache() -> Path:
     return Path(directory) if directory else Path(tempfile.gettempdir()) / "tfhub_modules"
 
 
-def _cache_entry(handle: str) -> Path:
+def _cache_entry(handle: MaskedUrl) -> Path:
     """The directory of a module in the cache, named by its URL or the content of its archive."""
     if _is_url(handle):
-        return _cache() / hashlib.sha1(handle.encode()).hexdigest()
+        return _cache() / hashlib.sha1(handle.reveal().encode()).hexdigest()
     try:
         with open(handle, "rb") as archive:
             return _cache() / f"archive-{hashlib.file_digest(archive, 'sha256').hexdigest()}"
@@ -90,7 +92,7 @@ def _cache_entry(handle: str) -> Path:
         ) from e
 
 
-def _cached(handle: str) -> Path | None:
+def _cached(handle: MaskedUrl) -> Path | None:
     """The directory of a module that needs neither unpacking nor downloading; else None."""
     if not _is_url(handle) and os.path.isdir(handle):
         return Path(handle)
@@ -100,9 +102,10 @@ def _cached(handle: str) -> Path | None:
     return entry if entry.is_dir() and any(entry.iterdir()) else None
 
 
-def _download(handle: str, target: Path) -> None:
-    separator = "&" if "?" in handle else "?"
-    url = handle if handle.endswith(ARCHIVES) else f"{handle}{separator}tf-hub-format=compressed"
+def _download(handle: MaskedUrl, target: Path) -> None:
+    url = handle.reveal()
+    if not url.endswith(ARCHIVES):
+        url += f"{'&' if '?' in url else '?'}tf-hub-format=compressed"
     try:
         with urllib.request.urlopen(url, timeout=60) as response, tempfile.TemporaryFile() as file:
             shutil.copyfileobj(response, file)
@@ -110,8 +113,9 @@ def _download(handle: str, target: Path) -> None:
             _unpack(file, handle, target)
     except TrunkError:
         raise
-    except (OSError, ValueError) as e:
-        raise TrunkError(f"module {handle!r} cannot be downloaded: {e}") from e
+    except (OSError, ValueError, http.client.HTTPException) as e:
+        why = without_secrets(str(e))
+        raise TrunkError(f"module {handle!r} cannot be downloaded: {why}") from e
 
 
 def _unpack(archive: IO[bytes], handle: str, target: Path) -> None:

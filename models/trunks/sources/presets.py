@@ -7,10 +7,11 @@ from pathlib import Path
 
 from models.inputs.sources.presets import CONFIG, local_preset
 from models.lazy import load
+from models.masked_url import MaskedUrl
 from models.trunks.base import TrunkError
 from models.trunks.sources.reachability import unreachable
 
-_HOSTS = {"kaggle": "https://www.kaggle.com", "hf": "https://huggingface.co"}
+_HOSTS = {"kaggle": MaskedUrl("https://www.kaggle.com"), "hf": MaskedUrl("https://huggingface.co")}
 
 
 def fetched_preset(preset: str) -> Path:
@@ -47,7 +48,7 @@ def check_preset(preset: str) -> list[str]:
         scheme = preset.rpartition("://")[0]
         if not scheme and (os.sep in preset or preset.startswith(".")):
             return [f"preset {preset!r}: no such directory."]
-        host = _HOSTS.get(scheme or "kaggle", "")
+        host = _HOSTS.get(scheme or "kaggle")
         if why := unreachable(host) if host else f"{scheme}:// is not supported":
             return [
                 f"preset {preset!r} is neither a directory nor in the download cache, and {why}."

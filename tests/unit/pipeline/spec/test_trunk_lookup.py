@@ -9,6 +9,7 @@ import mlflow
 import pytest
 
 from components.errors import RootstockError
+from models.masked_url import MaskedUrl
 from models.trunks.scratch import Scratch
 from models.trunks.trained import Registry
 from pipeline.spec.trunk_lookup import looked_up
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture
-def uri(tmp_path: Path) -> str:
+def uri(tmp_path: Path) -> MaskedUrl:
     """A registry with version 1, the champion, and version 2, which Rootstock did not register."""
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client = mlflow.MlflowClient(uri, uri)
@@ -29,11 +30,11 @@ def uri(tmp_path: Path) -> str:
     for tags in ({DIGEST: "digest of cats"}, {}):
         client.create_model_version("cats", source=str(tmp_path), tags=tags)
     client.set_registered_model_alias("cats", "champion", "1")
-    return uri
+    return MaskedUrl(uri)
 
 
 @pytest.mark.slow
-def test_a_version_is_found_in_the_store(tmp_path: Path, uri: str) -> None:
+def test_a_version_is_found_in_the_store(tmp_path: Path, uri: MaskedUrl) -> None:
     entry = tmp_path / "store/Trainer/one"
     entry.mkdir(parents=True)
     record = {"created": 1, "outputs": {"model": {"digest": "digest of cats"}}}
@@ -55,7 +56,7 @@ def test_a_version_is_found_in_the_store(tmp_path: Path, uri: str) -> None:
 
 
 def test_other_trunks_need_no_mlflow(tmp_path: Path) -> None:
-    assert looked_up(Scratch(), tmp_path, "http://no-such-host.invalid") == Scratch()
+    assert looked_up(Scratch(), tmp_path, MaskedUrl("http://no-such-host.invalid")) == Scratch()
     local = Registry(model=str(tmp_path))
     (tmp_path / "model.json").touch()
-    assert looked_up(local, tmp_path, "http://no-such-host.invalid") == local
+    assert looked_up(local, tmp_path, MaskedUrl("http://no-such-host.invalid")) == local

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from models.masked_url import MaskedUrl
 from models.trunks.base import TrunkError
 from models.trunks.sources.hub_handles import MODEL, check_module, module_directory
 
@@ -57,20 +58,20 @@ def test_an_archive_is_unpacked_once(tmp_path: Path, cache: Path, folder: str) -
     handle = archive(
         tmp_path / "m.tar.gz", {f"{folder}{MODEL}": b"x", f"{folder}variables/v": b"y"}
     )
-    assert check_module(handle) == []
-    found = module_directory(handle)
+    assert check_module(MaskedUrl(handle)) == []
+    found = module_directory(MaskedUrl(handle))
     assert (found / MODEL).read_bytes() == b"x"
     assert (found / "variables" / "v").read_bytes() == b"y"
     assert left(cache) == [found.name]
     (found / "mark").touch()
-    assert (module_directory(handle) / "mark").exists()
+    assert (module_directory(MaskedUrl(handle)) / "mark").exists()
 
 
 def test_an_archive_with_new_content_is_another_module(tmp_path: Path) -> None:
     handle = archive(tmp_path / "m.tar.gz", {MODEL: b"old"})
-    module_directory(handle)
+    module_directory(MaskedUrl(handle))
     archive(tmp_path / "m.tar.gz", {MODEL: b"new"})
-    assert (module_directory(handle) / MODEL).read_bytes() == b"new"
+    assert (module_directory(MaskedUrl(handle)) / MODEL).read_bytes() == b"new"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_archives_with_unsafe_paths_or_without_a_module_are_refused(
 ) -> None:
     handle = archive(tmp_path / "bad.tgz", members, link)
     with pytest.raises(TrunkError, match=message) as e:
-        module_directory(handle)
+        module_directory(MaskedUrl(handle))
     assert "bad.tgz" in str(e.value)
     assert left(cache) == []
     assert not (tmp_path / "escaped").exists()
@@ -99,29 +100,29 @@ def test_a_corrupt_archive_leaves_nothing_behind(tmp_path: Path, cache: Path, ke
     whole = Path(handle).read_bytes()
     Path(handle).write_bytes(whole[:keep])
     with pytest.raises(TrunkError, match=r"cut.tar.gz"):
-        module_directory(handle)
+        module_directory(MaskedUrl(handle))
     assert left(cache) == []
     Path(handle).write_bytes(whole)
-    assert module_directory(handle).is_dir()
+    assert module_directory(MaskedUrl(handle)).is_dir()
 
 
 def test_a_missing_handle(tmp_path: Path) -> None:
     missing = str(tmp_path / "nowhere")
-    assert "No such file" in check_module(missing)[0]
+    assert "No such file" in check_module(MaskedUrl(missing))[0]
     with pytest.raises(TrunkError, match="No such file"):
-        module_directory(missing)
-    assert f"expected {MODEL}" in check_module(str(tmp_path))[0]
+        module_directory(MaskedUrl(missing))
+    assert f"expected {MODEL}" in check_module(MaskedUrl(str(tmp_path)))[0]
 
 
 def test_a_url_is_downloaded_once(tmp_path: Path, cache: Path, url: str) -> None:
     archive(tmp_path / "module", {MODEL: b"x"})
     handle = f"{url}/module"
-    assert check_module(handle) == []
-    found = module_directory(handle)
+    assert check_module(MaskedUrl(handle)) == []
+    found = module_directory(MaskedUrl(handle))
     assert (found / MODEL).exists()
     (tmp_path / "module").unlink()
-    assert module_directory(handle) == found  # the network is not needed again
-    assert check_module(handle) == []
+    assert module_directory(MaskedUrl(handle)) == found  # the network is not needed again
+    assert check_module(MaskedUrl(handle)) == []
 
 
 def test_a_download_lies_where_the_library_looks_for_it(tmp_path: Path, url: str) -> None:
@@ -129,17 +130,17 @@ def test_a_download_lies_where_the_library_looks_for_it(tmp_path: Path, url: str
         from tensorflow_hub import resolve
 
     archive(tmp_path / "module.tar.gz", {MODEL: b"x"})
-    found = module_directory(f"{url}/module.tar.gz")
+    found = module_directory(MaskedUrl(f"{url}/module.tar.gz"))
     (tmp_path / "module.tar.gz").unlink()
     assert Path(resolve(f"{url}/module.tar.gz")) == found
 
 
 def test_a_url_that_does_not_exist_or_cannot_be_reached(cache: Path, url: str) -> None:
-    assert "does not exist" in check_module(f"{url}/nothing")[0]
+    assert "does not exist" in check_module(MaskedUrl(f"{url}/nothing"))[0]
     with pytest.raises(TrunkError, match="404"):
-        module_directory(f"{url}/nothing")
+        module_directory(MaskedUrl(f"{url}/nothing"))
     unknown = "http://no-such-host.invalid/module"
-    assert "cannot be reached" in check_module(unknown)[0]
+    assert "cannot be reached" in check_module(MaskedUrl(unknown))[0]
     with pytest.raises(TrunkError, match="cannot be downloaded"):
-        module_directory(unknown)
+        module_directory(MaskedUrl(unknown))
     assert left(cache) == []

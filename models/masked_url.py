@@ -105,10 +105,8 @@ def _part(url: str, secrets: list[str]) -> str:
     login = "" if user is None else f"{user}:{password}@" if password else f"{user}@"
     if password and _hidden(password, secrets) != password:
         login = f"{MASK}@"
-    elif user and scheme.lower().startswith(("http", "git")):
-        login = (
-            f"{_hidden(user, secrets)}:{password}@" if password else f"{_hidden(user, secrets)}@"
-        )
+    elif user and not password and scheme.lower().startswith(("http", "git")):
+        login = f"{_hidden(user, secrets)}@"
     path, question, query = rest.partition("?")
     before, hash, fragment = (query if question else path).partition("#")
     shown = "".join(_parameters(before, secrets)) if question else before

@@ -133,3 +133,7 @@ class StateFile:
     __pydantic_config__ = STRICT
     name: str
     content: str
+
+    def __post_init__(self) -> None:
+        if {"", ".", ".."} & set(self.name.split("/")) or "\\" in self.name:
+            raise ValueError(f"expected a relative path without '..', received {self.name!r}")

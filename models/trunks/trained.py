@@ -25,12 +25,15 @@ class Registry(Trunk):
     store: the store with the model of a pushed or registered version; when empty, the store around
         that version, or that of the spec.
     pretrained: false for the same architecture with random weights.
+    allow_code: run the Python code in a model that was not made in the store of this spec. Only
+        models with `layer` inputs contain code. Allow it only if you trust those who made it.
     """
 
     name: Literal["registry"] = "registry"
     model: str = field(metadata={"fingerprint": False, "path": True})
     store: str = field(default="", metadata={"fingerprint": False, "path": True})
     pretrained: bool = True
+    allow_code: bool = field(default=False, metadata={"fingerprint": False})
 
     def reading(self) -> Reading:
         return AsTrained(source=str(self._directory()))
@@ -67,7 +70,7 @@ class Registry(Trunk):
             shutil.copytree(model / SOURCE, directory / SOURCE)
 
     def with_saved_files(self, directory: Path) -> Registry:
-        return replace(self, model=str(directory), store="", pretrained=False)
+        return replace(self, model=str(directory), store="", pretrained=False, allow_code=False)
 
     def _features(self) -> tuple[Feature, ...]:
         directory = self._directory()

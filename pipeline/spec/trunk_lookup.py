@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from models.masked_url import MaskedUrl, without_secrets
 from models.trunks.base import Trunk, TrunkError
 from models.trunks.trained import Registry
 from pipeline.spec.sections import Spec
+from pipeline.spec.trusted_code import MODEL_STAGES, check_code, models_in
+from pipeline.tracking.client import connect
 from pipeline.tracking.registry import DIGEST
 
 MLFLOW = "models:/"
@@ -32,16 +33,23 @@ def with_trunk_looked_up(spec: Spec) -> Spec:
 def looked_up(trunk: Trunk, store: Path, tracking_uri: MaskedUrl) -> Trunk:
     """The trunk, where `model` of a registry trunk is the directory of its trained model.
 
-    store: where the model of a `models:/` address lies, if the trunk names no store.
+    store: that of the spec, where the model of a `models:/` address lies, if the trunk names none.
 
     Raises:
-        RootstockError: there is no such model, or it is not in the store.
+        RootstockError: there is no such model, it is not in the store, or it contains code that is
+            not allowed to run.
     """
     if not isinstance(trunk, Registry):
         return trunk
+    directory = _directory_of(trunk, store, tracking_uri)
+    check_code(directory, trunk.allow_code, store)
+    return replace(trunk, model=str(directory), store="", allow_code=False)
+
+
+def _directory_of(trunk: Registry, store: Path, tracking_uri: MaskedUrl) -> Path:
     if not trunk.model.startswith(MLFLOW):
         try:
-            return replace(trunk, model=str(find_model(trunk.model, trunk.store)), store="")
+            return find_model(trunk.model, trunk.store)
         except TrunkError as e:
             raise RootstockError(f"model.trunk: {e}") from e
     place = Path(trunk.store) if trunk.store else store
@@ -52,15 +60,14 @@ def looked_up(trunk: Trunk, store: Path, tracking_uri: MaskedUrl) -> Trunk:
             f"model.trunk: {trunk.model} is the model {digest}, which is not in the store {place}."
             " Name the store that it was trained in under model.trunk.store."
         )
-    return replace(trunk, model=str(directory), store="")
+    return directory
 
 
 def _digest(uri: str, tracking_uri: MaskedUrl) -> str:
-    import mlflow
+    client = connect(tracking_uri.reveal())
     from mlflow.exceptions import MlflowException
 
     name, _, alias = uri.removeprefix(MLFLOW).partition("@")
-    client = mlflow.MlflowClient(tracking_uri.reveal(), tracking_uri.reveal())
     try:
         if alias:
             version = client.get_model_version_by_alias(name, alias)
@@ -92,7 +99,7 @@ def find_model(model: str, store: str = "") -> Path:
     if (path / "model.json").is_file():
         return path
     if (path / "Trainer").is_dir():
-        newest = max(_models(path, "Trainer"), key=lambda model: model[0], default=None)
+        newest = max(models_in(path, "Trainer"), key=lambda model: model[0], default=None)
         if newest is None:
             raise TrunkError(f"store {model}: no model has been trained in it.")
         return newest[1]
@@ -117,12 +124,5 @@ def find_model(model: str, store: str = "") -> Path:
 
 def model_of_digest(store: Path, digest: str) -> Path | None:
     """The directory of the trained model with this digest in a store; None if there is none."""
-    models = (m for stage in ("Trainer", "Exporter") for m in _models(store, stage))
+    models = (m for stage in MODEL_STAGES for m in models_in(store, stage))
     return next((directory for _, directory, of_model in models if of_model == digest), None)
-
-
-def _models(store: Path, stage: str) -> Iterator[tuple[float, Path, str]]:
-    """When each model that a stage has published was created, its directory, and its digest."""
-    for file in store.glob(f"{stage}/[!.]*/artifact.json"):
-        artifact = json.loads(file.read_text())
-        yield artifact["created"], file.parent / "model", artifact["outputs"]["model"]["digest"]

@@ -87,7 +87,9 @@ def load_layer(feature: LayerFeature) -> keras.Model:
             for file in feature.files:
                 members.writestr(file.name, base64.b64decode(file.content))
         saved.flush()
-        return keras.saving.load_model(saved.name, custom_objects=known, compile=False)
+        return keras.saving.load_model(
+            saved.name, custom_objects=known, compile=False, safe_mode=True
+        )
 
 
 def _check_same(model: keras.Model, feature: LayerFeature, some: np.ndarray, place: str) -> None:

@@ -128,6 +128,8 @@ def summary(results: Sequence[StageResult], store: Path) -> str:
     rows = []
     for r in results:
         figures = ", ".join(f"{name} {_short(value)}" for name, value in r.figures[:MOST_FIGURES])
+        if (more := len(r.figures) - MOST_FIGURES) > 0:
+            figures += f", and {more} more"
         seconds = "cached" if r.cached else f"{r.seconds:.1f} s"
         rows.append([r.stage, seconds, figures, str(r.path.relative_to(store))])
     return Table(["stage", "time", "figures", f"result in {store}"], rows).text()

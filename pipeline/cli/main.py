@@ -194,11 +194,11 @@ def _methods(args: argparse.Namespace) -> None:
 
 
 def _infer(args: argparse.Namespace) -> None:
-    from pipeline.operations.infer import infer, like_the_first
+    from pipeline.operations.infer import infer
     from pipeline.spec.load import parse_source
 
     spec = spec_of(args)
-    sources = [like_the_first(spec, path) for path in args.paths]
+    sources = [spec.data.sources[0].for_new_rows(path) for path in args.paths]
     sources += [parse_source(text) for text in args.source]
     if not sources:
         raise RootstockError("Expected files to predict, as PATH or --source.")

@@ -6,7 +6,6 @@ import contextlib
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from components.artifacts import SourceFiles
@@ -64,12 +63,6 @@ def infer(
     with replacing(output) as new:
         shutil.copytree(predictions.path, new)
     return int(dict(runner.results[-1].figures)["rows"])
-
-
-def like_the_first(spec: Spec, path: str) -> Reader:
-    """A source like the spec's first one, with another path."""
-    source = replace(spec.data.sources[0], split=None)
-    return source.at(path).with_absolute_path(str(Path.cwd()))
 
 
 def _pushed(spec: Spec, version: int | None, cache: Path) -> Path:

@@ -108,6 +108,14 @@ class Reader(ABC):
         """This source at another path."""
         return replace(self, path=MaskedUrl(path))
 
+    def like_this(self, path: str) -> Self:
+        """New rows of this format at a path that is relative to the working directory."""
+        return replace(self.at(path), split=None).with_absolute_path(os.getcwd())
+
+    def for_new_rows(self, path: str) -> Reader:
+        """How `rootstock infer PATH` reads new rows, if this is the first source of the spec."""
+        return self.like_this(path)
+
     def digest(self, index: Path | None) -> str:
         """The digest of the content: see `components.artifacts.Raw`."""
         return RawFiles(self.path).digest(index)

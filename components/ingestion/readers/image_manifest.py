@@ -16,10 +16,12 @@ from components.data.raw_files import not_regular
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.delimited import CsvReader
+from components.ingestion.readers.image_folder import ImageFolderReader
 from components.ingestion.readers.images import image_problem
 from components.ingestion.readers.text_values import ColumnType
 from models.masked_url import MaskedUrl
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
 UNIT_ROWS = 1000
 MAX_PARTS = 64
 """Largest number of units of a manifest, because each unit reads the whole table."""
@@ -42,6 +44,12 @@ class ImageManifestReader(Reader):
     types: Mapping[str, ColumnType] = field(default_factory=dict)
     number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
     image: ClassVar[str] = "image"
+
+    def for_new_rows(self, path: str) -> Reader:
+        """Images without a manifest, if the path is a folder, an image or a pattern of them."""
+        if not Path(path).is_dir() and Path(path).suffix.lower() not in SUFFIXES:
+            return self.like_this(path)
+        return ImageFolderReader(path=self.path, classes=False).like_this(path)
 
     def digest(self, index: Path | None) -> str:
         """The digest of the manifest and of all images that exist."""

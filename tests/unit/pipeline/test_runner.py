@@ -7,7 +7,7 @@ import pytest
 from components.artifacts import Examples
 from components.errors import RootstockError
 from components.stage import Context, Stage
-from pipeline.display import LineDisplay, summary
+from pipeline.display import LineDisplay, StageResult, summary
 from pipeline.runner import Runner
 from pipeline.store.store import Store
 from pipeline.tracking.events import RunFinished
@@ -74,6 +74,12 @@ def test_a_stage_runs_once_for_one_fingerprint(tmp_path: Path, counter: Path) ->
     assert [r.cached for r in run.results] == [False, True, False]
     assert "rows 2" in summary(run.results, tmp_path / "store")
     assert (first.made.path / "text").read_text() == "a"
+
+
+def test_the_closing_table_says_how_many_figures_it_leaves_out(tmp_path: Path) -> None:
+    figures = tuple((f"task{i} auc", 0.5) for i in range(16))
+    text = summary([StageResult("Evaluator", False, 1.0, figures, tmp_path / "e")], tmp_path)
+    assert "task4 auc 0.5, and 11 more" in text
 
 
 def test_stages_can_run_in_parallel(tmp_path: Path, counter: Path) -> None:

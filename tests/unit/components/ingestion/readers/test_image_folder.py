@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from PIL import Image
 
 from components.errors import RootstockError
 from components.ingestion.readers import files
-from components.ingestion.readers.base import BadRecord
+from components.ingestion.readers.base import BadRecord, Reader
 from components.ingestion.readers.image_folder import ImageFolderReader
+from components.ingestion.readers.image_manifest import ImageManifestReader
 from components.ingestion.readers.images import image_problem
 
 
@@ -91,3 +93,43 @@ def test_peek_shows_every_class_of_many(root: Path) -> None:
     seen = ImageFolderReader(path=str(root)).peek()
     assert set(seen.column("class").to_pylist()) == {"cat", "dog"}
     assert seen.num_rows < 200
+
+
+def paths(reader: Reader) -> list[str]:
+    """The paths that a reader of new rows yields, which have no class."""
+    root = Path(reader.path)
+    assert reader.schema(root).names == ["image", "path"]
+    batches = [b for unit in reader.units(root) for b in reader.read(unit, reader.schema(root))]
+    good = [b for b in batches if not isinstance(b, BadRecord)]
+    assert all(image == encoded() for b in good for image in b.column("image").to_pylist())
+    assert reader.peek().num_rows == sum(b.num_rows for b in good)
+    return [path for b in good for path in b.column("path").to_pylist()]
+
+
+@pytest.mark.parametrize("reader", [ImageFolderReader, ImageManifestReader])
+def test_new_images_need_no_folder_for_a_class(root: Path, reader: type[Reader]) -> None:
+    source = reader(path=str(root), split="train")
+    flat = root.parent / "new"
+    shutil.copytree(root / "cat", flat)
+    assert paths(source.for_new_rows(str(flat))) == ["a.png", "b.png"]
+    assert paths(source.for_new_rows(str(flat / "a.png"))) == ["a.png"]
+    assert source.for_new_rows(str(flat)).split is None
+
+
+def test_new_images_of_a_pattern(root: Path) -> None:
+    source = ImageFolderReader(path=str(root))
+    assert paths(source.for_new_rows(str(root / "cat" / "b*.png"))) == ["b.png"]
+
+
+def test_new_images_by_class_have_one(root: Path) -> None:
+    assert "class" in ImageFolderReader(path=str(root)).for_new_rows(str(root)).peek().column_names
+
+
+def test_a_new_manifest_is_a_manifest(root: Path) -> None:
+    (root / "new.csv").write_text("path,age\ncat/a.png,3\n")
+    source = ImageManifestReader(path=str(root / "old.csv"))
+    assert source.for_new_rows(str(root / "new.csv")).peek().column_names == [
+        "path",
+        "age",
+        "image",
+    ]

@@ -65,8 +65,10 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         record = recipe.record(features, data.targets)
         resumed = any(context.scratch.iterdir())
         peak = PeakMemory()
-        cpu = time.process_time()
+        began, cpu = time.perf_counter(), time.process_time()
         result = fit.train(record, data, recipe.transfer, recipe.training, recipe.seed, context)
+        epochs = sum(epoch["seconds"] for epoch in result.history)
+        seconds = epochs if resumed else time.perf_counter() - began
         cpu_seconds = None if resumed else time.process_time() - cpu
         memory = peak.mib()
         test = load_columns(inputs.batches, "test", features)
@@ -77,7 +79,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
             rows=len(data.train),
             steps=result.steps_per_epoch * len(result.history),
             epochs=len(result.history),
-            seconds=sum(epoch["seconds"] for epoch in result.history),
+            seconds=seconds,
             cpu_seconds=cpu_seconds,
             parameters=int(result.model.count_params()),
             trainable_parameters=result.trainable_parameters,

@@ -44,8 +44,9 @@ class Costs:
     """Costs of training and of serving a model.
 
     rows: number of training rows. steps: of the optimizer; each step trains all tasks of the model.
-    seconds: wall-clock time of the epochs, including validation. cpu_seconds: CPU time of the
-        process in training; None if training was resumed.
+    seconds: wall-clock time to build and train the model, including validation; of the epochs only
+        if training was resumed. cpu_seconds: CPU time of the process in training; None if training
+        was resumed.
     latency_ms: median time to answer one preprocessed row.
     memory_mib: peak memory of training, minus the memory of the process before; None if unknown.
     """

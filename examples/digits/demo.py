@@ -54,7 +54,7 @@ def main() -> None:
         finally:
             server.terminate()
     transfer()
-    print("\nIs one model for three tasks as good as three models? A small study with seven seeds:")
+    print("\nIs one model for three tasks as good as three models? A small study with nine seeds:")
     study(SPEC, workers=2)
     print(f"\nServe it yourself: .venv/bin/rootstock serve {SPEC}")
     print(f"See all runs:      .venv/bin/rootstock ui {SPEC}")

@@ -79,6 +79,10 @@ class Store:
         """The entry of this identity; None if it is not published."""
         return self._read(self.root / identity.stage / identity.fingerprint)
 
+    def producer(self, artifact: Artifact) -> Entry | None:
+        """The entry that an artifact of this store belongs to."""
+        return self._read(artifact.path.parent)
+
     def latest(self, stage: str) -> Entry | None:
         """The entry of this stage that was published last."""
         entries = [e for p in (self.root / stage).glob("[!.]*") if (e := self._read(p))]

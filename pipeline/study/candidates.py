@@ -30,7 +30,7 @@ def tuned(prepared: Prepared, store: Store, workers: int, display: Display) -> P
         RootstockError: there are no validation rows to choose with.
     """
     design, inputs = prepared.design, dict(prepared.inputs)
-    chosen = {}
+    chosen, seconds = {}, {}
     for arm in design.arms:
         if not arm.candidates:
             continue
@@ -39,7 +39,7 @@ def tuned(prepared: Prepared, store: Store, workers: int, display: Display) -> P
                 f"study.arms.{arm.name}.tune needs validation rows, and the val split is empty."
                 " Give data.splits.val a share."
             )
-        best = _best(prepared, arm, store, workers)
+        best, seconds[arm.name] = _best(prepared, arm, store, workers)
         display.line(f"{arm.name}: tuning chose {', '.join(best.overrides)}")
         chosen[arm.name] = replace(best, name=arm.name)
         inputs |= {(arm.name, split): i for (n, split), i in inputs.items() if n == best.name}
@@ -47,19 +47,26 @@ def tuned(prepared: Prepared, store: Store, workers: int, display: Display) -> P
     wanted = {a.name for a in design.arms}
     controls, _ = planned_controls(arms, design.settings)
     arms += [c for c in controls if c.name in wanted]
-    return replace(prepared, design=replace(design, arms=tuple(arms)), inputs=inputs)
+    final = replace(design, arms=tuple(arms))
+    return replace(prepared, design=final, inputs=inputs, tuning=seconds)
 
 
-def _best(prepared: Prepared, arm: PlannedArm, store: Store, workers: int) -> PlannedArm:
-    """The candidate with the highest mean gain over the first one, in units of the margin."""
+def _best(
+    prepared: Prepared, arm: PlannedArm, store: Store, workers: int
+) -> tuple[PlannedArm, float]:
+    """The candidate with the highest mean gain over the first one, in units of the margin, and the
+    seconds of training to find it.
+    """
     largest = max(prepared.design.settings.fractions)
     done = run_jobs(candidate_jobs(prepared, arm), store, workers)
     rows = {largest: prepared.rows_of(largest)}
-    evidence = gather(replace(prepared.design, arms=arm.candidates), rows, done, prepared.overlap)
+    own = replace(prepared, design=replace(prepared.design, arms=arm.candidates))
+    evidence = gather(own, rows, done, store)
     first = arm.candidates[0]
 
     def gain(candidate: PlannedArm) -> float:
         differences = evidence.differences(candidate.name, first.name, largest, "val")
         return float(np.mean([d.mean / d.margin for d in differences] or [-np.inf]))
 
-    return max(arm.candidates, key=gain)
+    seconds = sum(cell.total("seconds") for cell in evidence.cells.values())
+    return max(arm.candidates, key=gain), seconds

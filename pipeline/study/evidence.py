@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isnan, nan
 
@@ -11,29 +11,45 @@ from components.data.lazy import Floats, np
 from components.evaluation.metrics import family_of
 from components.experiments.trial_result import TaskFigures, TrialFigures, load_figures
 from pipeline.spec.metrics import sign
-from pipeline.store.store import Entry
+from pipeline.store.store import Entry, Store
 from pipeline.study.design import Design
-from pipeline.study.jobs import Cell
+from pipeline.study.jobs import Cell, Prepared
 from pipeline.study.verdict import Differences
 from pipeline.study.workers import Done
+
+PREPARATION = "preparation"
+"""A cost: seconds before training, see `Scores`."""
+SMALLEST_MARGIN = 1e-12
+"""The margin if it is a share of a metric that is 0."""
+MOST_UNDEFINED = 0.05
+"""The share of resamples on which a metric may be undefined."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The metrics of a cell by task, and the trials that they come from."""
+    """The metrics of a cell by task, and the trials that they come from.
+
+    preparation: seconds of the stages that prepare the arm's data, once for all its models.
+    """
 
     tasks: Mapping[str, TaskFigures]
     trials: tuple[TrialFigures, ...]
+    preparation: float = 0.0
 
     def total(self, cost: str) -> float:
-        """A cost (a field of `Costs`) over all models of the arm.
+        """A cost (a field of `Costs`, or `preparation`) over all models of the arm.
 
         The sum over models, but of memory peaks the largest; NaN if one of them is unknown.
+        `seconds` includes the preparation.
         """
+        if cost == PREPARATION:
+            return self.preparation
         values = [getattr(trial.costs, cost) for trial in self.trials]
         if None in values:
             return nan
-        return float(max(values) if cost == "memory_mib" else sum(values))
+        if cost == "memory_mib":
+            return float(max(values))
+        return float(sum(values)) + (self.preparation if cost == "seconds" else 0.0)
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,8 @@ class Evidence:
     """The results of a study.
 
     rows: training rows by fraction. cells: only complete ones. overlap: see
-    `pipeline.study.jobs.Prepared`. versions: of the packages that trained.
+    `pipeline.study.jobs.Prepared`. versions: of the packages that trained. tuning: seconds of the
+    trials that chose among the candidates of an arm.
     """
 
     design: Design
@@ -49,6 +66,7 @@ class Evidence:
     cells: Mapping[Cell, Scores]
     overlap: float = 0.0
     versions: Mapping[str, str] = field(default_factory=dict)
+    tuning: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def fractions(self) -> list[float]:
@@ -92,7 +110,7 @@ class Evidence:
         return np.array(list(self.by_seed(arm, fraction, task, split).values()), np.float64)
 
     def cost(self, arm: str, fraction: float, cost: str) -> float:
-        """Mean over seeds of an arm's total cost, where it is known. cost: a field of `Costs`."""
+        """Mean over seeds of an arm's total cost, where it is known. cost: as in `Scores.total`."""
         totals = [cell.total(cost) for cell in self.scores(arm, fraction).values()]
         known = [total for total in totals if not isnan(total)]
         return float(np.mean(known)) if known else nan
@@ -108,7 +126,7 @@ class Evidence:
         if self.design.metrics[task] not in family.relative_margin:
             return margin
         values = self.values(self.design.reference, fraction, task, split)
-        return margin * abs(float(np.mean(values)))
+        return max(margin * abs(float(np.mean(values))), SMALLEST_MARGIN)
 
     def differences(
         self, arm: str, against: str, fraction: float, split: str = "test"
@@ -121,13 +139,47 @@ class Evidence:
             if len(seeds) < 2:
                 continue
             by_seed = np.array([self.sign(task) * (ours[s] - theirs[s]) for s in seeds])
-            error = 0.0
+            flaws = self._undefined(task, {arm: ours.keys(), against: theirs.keys()}, fraction)
+            error: float | None = 0.0
             if not self.overlap:  # otherwise test rows differ by seed already
-                means = [self._samples(a, fraction, task, seeds, split) for a in (arm, against)]
-                error = float(np.nanstd(means[0] - means[1], ddof=1))
+                error = self._row_error(arm, against, fraction, task, seeds, split)
+            if error is None:
+                flaws.append(
+                    f"{self.design.metrics[task]} is undefined on many resamples of the {split}"
+                    " rows, so their error is unknown"
+                )
             margin = self.margin(task, fraction, split)
-            all_differences.append(Differences(task, by_seed, margin, error, self.overlap))
+            flaw = "; ".join(flaws)
+            all_differences.append(
+                Differences(task, by_seed, margin, error or 0.0, self.overlap, flaw)
+            )
         return all_differences
+
+    def _undefined(
+        self, task: str, defined: Mapping[str, Collection[int]], fraction: float
+    ) -> list[str]:
+        """Seeds in which the metric is defined for one of two arms only. To leave them out could
+        hide that an arm failed in them. defined: seeds by arm.
+        """
+        somewhere = set().union(*defined.values()) & set(self.seeds(fraction, *defined))
+        return [
+            f"{self.design.metrics[task]} of `{arm}` is undefined in seed {listed}"
+            for arm, seeds in defined.items()
+            if (listed := ", ".join(str(s + 1) for s in sorted(somewhere - set(seeds))))
+        ]
+
+    def _row_error(
+        self, arm: str, against: str, fraction: float, task: str, seeds: list[int], split: str
+    ) -> float | None:
+        """The standard error of the mean difference that comes from the choice of rows.
+
+        None if the metric is undefined on more than a few of the resamples.
+        """
+        ours, theirs = (self._samples(a, fraction, task, seeds, split) for a in (arm, against))
+        known = (ours - theirs)[np.isfinite(ours - theirs)]
+        if len(known) < max(2.0, (1 - MOST_UNDEFINED) * len(ours)):
+            return None
+        return float(np.std(known, ddof=1))
 
     def _samples(
         self, arm: str, fraction: float, task: str, seeds: list[int], split: str
@@ -172,9 +224,10 @@ class Evidence:
 
 
 def gather(
-    design: Design, rows: Mapping[float, int], done: Iterable[Done], overlap: float = 0.0
+    prepared: Prepared, rows: Mapping[float, int], done: Iterable[Done], store: Store
 ) -> Evidence:
     """Collect the results of finished jobs; cells that lack a task are left out."""
+    design = prepared.design
     tasks: dict[Cell, dict[str, TaskFigures]] = {}
     trials: dict[Cell, list[TrialFigures]] = {}
     versions: dict[str, str] = {}
@@ -184,11 +237,11 @@ def gather(
         trials.setdefault(d.job.cell, []).append(trial)
         tasks.setdefault(d.job.cell, {}).update({t: trial.tasks[t] for t in d.job.judged})
     cells = {
-        cell: Scores(figures, tuple(trials[cell]))
+        cell: Scores(figures, tuple(trials[cell]), prepared.preparation(cell, store))
         for cell, figures in tasks.items()
         if len(figures) == len(design.metrics)
     }
-    return Evidence(design, rows, cells, overlap, versions)
+    return Evidence(design, rows, cells, prepared.overlap, versions, prepared.tuning)
 
 
 def result_of(entry: Entry) -> TrialResult:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from components.artifacts import Examples
@@ -20,6 +20,7 @@ from pipeline.flow import prepare
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec
 from pipeline.store.fingerprint import Identity, identify
+from pipeline.store.store import Store
 from pipeline.study.arms import ArmModel, PlannedArm
 from pipeline.study.design import Design, model_recipe
 
@@ -56,11 +57,13 @@ class Prepared:
 
     inputs: of the Trainer, by arm and number of the split; a control without entry uses those of
         the arm that it explains. rows: training rows of the first split, or of the spec's subset.
+    tuning: seconds of the trials that chose among the candidates of an arm.
     """
 
     design: Design
     inputs: dict[tuple[str, int], TrainerInputs]
     rows: int
+    tuning: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def examples(self) -> Examples:
@@ -75,6 +78,20 @@ class Prepared:
         if self.design.settings.splits == "one":
             return 0.0
         return self.examples.num_rows("test") / self.examples.num_rows("train")
+
+    def preparation(self, cell: Cell, store: Store) -> float:
+        """Seconds of the stages that prepare an arm's data: Transform and, if there is one, Embed.
+
+        They are those of the run that computed the results, also if this run found them in the
+        store. Stages before Transform are the same for every arm. Baselines read raw rows.
+        """
+        arm = next((a for a in self.design.arms if a.name == cell.arm), None)
+        if arm is None:
+            return 0.0
+        inputs = self._inputs(arm, cell.seed)
+        made = [a for a in (inputs.batches, inputs.embeddings) if a is not None]
+        entries = (store.producer(artifact) for artifact in made)
+        return sum(entry.seconds for entry in entries if entry is not None)
 
     def rows_of(self, fraction: float) -> int:
         return max(1, round(fraction * self.rows))

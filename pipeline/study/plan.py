@@ -84,7 +84,7 @@ def plan(
     """The whole design, or the part of it that fits into `minutes`.
 
     What is left out, in this order, until it fits: fractions between the smallest and the largest;
-    controls; seeds beyond the fewest that allow a verdict of helps or hurts; the smallest fraction;
+    controls; seeds beyond the fewest that allow a verdict; the smallest fraction;
     more seeds, down to two.
     """
     design, dropped = prepared.design, list[str]()
@@ -121,7 +121,7 @@ def plan(
             fractions = fractions[1:]
         elif seeds > 2:
             seeds -= 1
-            dropped.append(f"seed {seeds + 1}: the only possible verdict is `equivalent`")
+            dropped.append(f"seed {seeds + 1}: the only possible verdict is `undecided`")
         else:
             dropped.append("nothing more: this is the smallest possible study")
             return StudyPlan(prepared, tuning, jobs, fractions, seeds, seconds, tuple(dropped))

@@ -11,7 +11,7 @@ from typing import Literal
 
 from components.data.lazy import np
 from pipeline.study import statistics
-from pipeline.study.evidence import Evidence
+from pipeline.study.evidence import PREPARATION, Evidence
 from pipeline.study.findings import Comparison
 from pipeline.study.learning_curve import Needed, rows_needed
 from pipeline.study.speed import speed
@@ -38,7 +38,7 @@ def promises(comparison: Comparison, evidence: Evidence) -> list[Promise]:
     verdicts = comparison.verdicts
     outcomes = ", ".join(f"{v.task} {v.mean:+.4f} ({v.outcome})" for v in verdicts)
     checked = [
-        Promise("better predictions", _kept(verdicts), outcomes),
+        Promise("better predictions", _kept(verdicts, len(comparison.left_out)), outcomes),
         less_time(evidence, arm, against, comparison.fraction),
         less_data(evidence, arm, against),
         less_overfitting(evidence, arm, against, comparison.fraction),
@@ -46,17 +46,19 @@ def promises(comparison: Comparison, evidence: Evidence) -> list[Promise]:
     return [p for p in checked if p is not None]
 
 
-def _kept(verdicts: tuple[Verdict, ...]) -> Kept:
+def _kept(verdicts: tuple[Verdict, ...], left_out: int = 0) -> Kept:
+    """left_out: tasks without a verdict."""
     outcomes = {v.outcome for v in verdicts}
     if "hurts" in outcomes:
         return "broken"
     if "helps" in outcomes:
         return "kept"
-    return "undecided" if "undecided" in outcomes else "no difference"
+    return "undecided" if "undecided" in outcomes or left_out else "no difference"
 
 
 def less_time(evidence: Evidence, arm: str, against: str, fraction: float) -> Promise | None:
-    """Training time of an arm / that of another, for all tasks, with an interval over seeds.
+    """Time of an arm / that of another, for all tasks, with an interval over seeds: to prepare the
+    data (Transform, Embed) and to train.
 
     Also the time until the reference's final quality is reached.
     """
@@ -70,7 +72,11 @@ def less_time(evidence: Evidence, arm: str, against: str, fraction: float) -> Pr
     interval = statistics.t_interval(logs, alpha, error)
     kept: Kept = "kept" if interval.high < 0 else "broken" if interval.low > 0 else "undecided"
     low, mean, high = (f"{exp(x):.2f}" for x in (interval.low, logs.mean(), interval.high))
-    figures = f"{mean} of the training time ({low} to {high})"
+    figures = f"{mean} of the time to prepare data and train ({low} to {high})"
+    before = [evidence.cost(a, fraction, PREPARATION) for a in (arm, against)]
+    figures += f", of which {before[0]:.1f} s and {before[1]:.1f} s prepare data"
+    if tuning := [f"{evidence.tuning[a]:.1f} s" for a in (arm, against) if a in evidence.tuning]:
+        figures += f"; without tuning, which took another {' and '.join(tuning)}"
     ours, theirs = (speed(evidence, a, fraction) for a in (arm, against))
     if ours and theirs and ours.reached and theirs.reached:
         figures += (

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.data.lazy import np
-from pipeline.study import statistics
 from pipeline.study.arms import PlannedArm
 from pipeline.study.evidence import Evidence
 from pipeline.study.standing import BASELINES, Standing, figures, standings
@@ -38,8 +37,8 @@ def recommend(evidence: Evidence) -> tuple[Recommendation | None, str]:
     Indistinguishable: on every task, worse by at most the margin and one standard error (after the
     rule of Breiman et al. 1984, Classification and Regression Trees, section 3.4.3). Best: highest
     mean over tasks of (metric - reference's metric) / margin. Cheapest: fewest models to serve,
-    then fewest trainable parameters, then shortest training. Arms that are ahead of a constant
-    answer and of the classical model on more tasks come first.
+    then fewest trainable parameters, then shortest preparation and training. Arms that are ahead of
+    a constant answer and of the classical model on more tasks come first.
 
     Returns:
         The recommendation or, if there is none, the reason. An arm that is on no task ahead of a
@@ -99,7 +98,7 @@ def _indistinguishable(evidence: Evidence, arm: str, best: str, fraction: float)
 def _saving(evidence: Evidence, chosen: PlannedArm, best: PlannedArm, fraction: float) -> str:
     ours, theirs = (evidence.cost(a.name, fraction, "seconds") for a in (chosen, best))
     if ours < theirs:
-        return f"at {100 * ours / theirs:.0f} % of the training time"
+        return f"at {100 * ours / theirs:.0f} % of the time to prepare data and train"
     if len(chosen.models) < len(best.models):
         models = "model" if len(chosen.models) == 1 else "models"
         return f"with {len(chosen.models)} {models} instead of {len(best.models)}"
@@ -114,13 +113,9 @@ def _confirmed(evidence: Evidence, arm: str, rival: str) -> tuple[bool, float, s
     """
     if arm == rival:
         return True, 0.0, "", 0.0
-
-    def p_value(d: Differences) -> float:
-        return statistics.not_inferior(d.mean, d.error, d.seeds, d.margin)
-
     differences = evidence.differences(arm, rival, evidence.largest)
     if missing := evidence.design.metrics.keys() - {d.task for d in differences}:
         return False, 1.0, min(missing), 0.0
-    weakest = max(differences, key=p_value)
-    p = p_value(weakest)
-    return p <= evidence.design.settings.alpha, p, weakest.task, weakest.margin
+    weakest = max(differences, key=Differences.p_not_inferior)
+    p = weakest.p_not_inferior()
+    return not weakest.flaw and p <= evidence.design.settings.alpha, p, weakest.task, weakest.margin

@@ -74,7 +74,7 @@ def study(
         end = None
     done = list(_watched(running, len(jobs), end, display))
     rows = {f: ready.rows_of(f) for f in planned.fractions}
-    evidence = gather(ready.design, rows, done, ready.overlap)
+    evidence = gather(ready, rows, done, store)
     if not evidence.comparable:
         raise RootstockError(
             "The time was up before two seeds of the reference arm were finished. Run the same"

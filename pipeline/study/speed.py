@@ -65,8 +65,10 @@ def speed(evidence: Evidence, arm: str, fraction: float) -> Speed | None:
 def _reached(
     evidence: Evidence, cell: Scores, wanted: Mapping[str, tuple[str, float]]
 ) -> tuple[float, float] | None:
-    """Seconds and steps until all tasks reached their goals, training one model after another."""
-    seconds, steps = 0.0, 0.0
+    """Seconds, with the preparation of the data, and steps until all tasks reached their goals,
+    training one model after another.
+    """
+    seconds, steps = cell.preparation, 0.0
     for trial in cell.trials:
         epochs = [_first(trial, *wanted[t], evidence.sign(t)) for t in trial.tasks]
         if None in epochs:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from components.data.lazy import Floats, np
+from components.errors import RootstockError
 from components.evaluation.intervals import Interval
 from pipeline.study import statistics
 
@@ -19,7 +21,11 @@ class Differences:
 
     by_seed: float64 [seeds]. margin: smaller differences do not matter. row_error: the part of the
     mean's standard error that comes from the choice of test rows (all seeds have the same ones).
-    overlap: see `statistics.standard_error`.
+    overlap: see `statistics.standard_error`. flaw: why the differences allow no verdict; empty if
+    they do.
+
+    Raises:
+        RootstockError: a difference, the margin or the error is not a finite number.
     """
 
     task: str
@@ -27,6 +33,19 @@ class Differences:
     margin: float
     row_error: float = 0.0
     overlap: float = 0.0
+    flaw: str = ""
+
+    def __post_init__(self) -> None:
+        wrong = [i + 1 for i, d in enumerate(self.by_seed) if not math.isfinite(d)]
+        parts = [f"the difference in seed {', '.join(map(str, wrong))}"] if wrong else []
+        named = {"margin": self.margin, "error from test rows": self.row_error}
+        parts += [f"the {name}" for name, value in named.items() if not math.isfinite(value)]
+        if parts or len(self.by_seed) < 2:
+            problem = f"{' and '.join(parts)} is not a number" if parts else "there is one seed"
+            raise RootstockError(
+                f"A comparison on task {self.task!r} is impossible: {problem}. Expected finite"
+                " numbers from two seeds or more."
+            )
 
     @property
     def seeds(self) -> int:
@@ -42,6 +61,27 @@ class Differences:
         over_seeds = statistics.standard_error(self.by_seed, self.overlap)
         return float(np.hypot(over_seeds, self.row_error))
 
+    def p_difference(self) -> float:
+        """Of the hypothesis that there is none: both tests have to reject it."""
+        t_test = statistics.t_test(self.mean, self.error, self.seeds)
+        return max(statistics.seeds_test(self.by_seed), t_test)
+
+    def p_equivalence(self) -> float:
+        return statistics.equivalence(self.by_seed, self.error, self.margin)
+
+    def p_not_inferior(self) -> float:
+        """Of the hypothesis that the arm is worse by more than the margin."""
+        return statistics.not_inferior(self.by_seed, self.error, self.margin)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The outcome for one task, and its p-values, corrected for the number of tasks."""
+
+    outcome: Outcome
+    p_difference: float
+    p_equivalence: float
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -49,9 +89,12 @@ class Verdict:
 
     mean: of the differences. interval: Student's t interval of the mean, for other seeds and other
         test rows. bca: bootstrap interval of the mean, for other seeds only.
-    p_difference: of the hypothesis that there is no difference: the larger p-value of the sign-flip
-        test over seeds and the t-test over seeds and rows. p_equivalence: of the hypothesis that
-        the difference exceeds the margin. Both are corrected for the number of tasks (Holm).
+    p_difference: of the hypothesis that there is no difference. p_equivalence: of the hypothesis
+        that the difference exceeds the margin. See `Differences`; corrected for the number of tasks
+        (Bonferroni).
+    agreeing: seeds that are on the side of the verdict. unseen: the largest share of all seeds that
+        may be on the other side all the same, such as collapsed ones; 0 if undecided.
+    far: differences of seeds that are far from the others. flaw: see `Differences`.
     more_seeds: total number of seeds with which such differences would be decided in four of five
         studies; None if 1,000 are not enough, or if the verdict is not `undecided`.
     """
@@ -63,38 +106,55 @@ class Verdict:
     margin: float
     interval: Interval
     bca: Interval
-    p_sign_flip: float
     p_difference: float
     p_equivalence: float
+    agreeing: int
+    unseen: float
+    far: tuple[float, ...] = ()
+    flaw: str = ""
     more_seeds: int | None = None
 
 
-def reach_verdicts(comparison: Sequence[Differences], alpha: float) -> tuple[Verdict, ...]:
-    """Verdicts on all tasks of one comparison; the probability of any error is at most `alpha`.
+def decide(comparison: Sequence[Differences], alpha: float) -> tuple[Decision, ...]:
+    """Decisions on all tasks of one comparison.
 
-    `equivalent` if both one-sided tests against the margin are significant; else `helps` or `hurts`
-    if the difference is significant over seeds and over test rows; else `undecided`.
+    `equivalent` if the tests against both ends of the margin are significant; else `helps` or
+    `hurts` if the difference is; else `undecided`. The probability of any wrong decision is at most
+    `alpha`, for the median over seeds always, for the mean as `statistics.SHARE` says.
     """
-    flips = [statistics.sign_flip(d.by_seed) for d in comparison]
-    t_tests = [statistics.t_test(d.mean, d.error, d.seeds) for d in comparison]
-    margins = [statistics.equivalence(d.mean, d.error, d.seeds, d.margin) for d in comparison]
-    different, equal = statistics.holm([*map(max, flips, t_tests)]), statistics.holm(margins)
+    different = statistics.bonferroni([d.p_difference() for d in comparison])
+    equal = statistics.bonferroni([d.p_equivalence() for d in comparison])
     return tuple(
-        Verdict(
-            task=d.task,
-            outcome=(outcome := _outcome(d.mean, different[i], equal[i], alpha)),
-            seeds=d.seeds,
-            mean=d.mean,
-            margin=d.margin,
-            interval=statistics.t_interval(d.by_seed, alpha, d.error),
-            bca=statistics.bca(d.by_seed, alpha),
-            p_sign_flip=flips[i],
-            p_difference=different[i],
-            p_equivalence=equal[i],
-            more_seeds=_more(d, len(comparison), alpha) if outcome == "undecided" else None,
-        )
-        for i, d in enumerate(comparison)
+        Decision("undecided" if d.flaw else _outcome(d.mean, p, q, alpha), p, q)
+        for d, p, q in zip(comparison, different, equal, strict=True)
     )
+
+
+def reach_verdicts(comparison: Sequence[Differences], alpha: float) -> tuple[Verdict, ...]:
+    """Verdicts on all tasks of one comparison; see `decide`."""
+    verdicts = []
+    for d, decision in zip(comparison, decide(comparison, alpha), strict=True):
+        decided = decision.outcome != "undecided"
+        agreeing = _agreeing(d, decision.outcome)
+        verdicts.append(
+            Verdict(
+                task=d.task,
+                outcome=decision.outcome,
+                seeds=d.seeds,
+                mean=d.mean,
+                margin=d.margin,
+                interval=statistics.t_interval(d.by_seed, alpha, d.error),
+                bca=statistics.bca(d.by_seed, alpha),
+                p_difference=decision.p_difference,
+                p_equivalence=decision.p_equivalence,
+                agreeing=agreeing,
+                unseen=statistics.unseen(d.seeds - agreeing, d.seeds, alpha) if decided else 0.0,
+                far=tuple(statistics.far_from_others(d.by_seed, d.margin).tolist()),
+                flaw=d.flaw,
+                more_seeds=None if decided or d.flaw else _more(d, len(comparison), alpha),
+            )
+        )
+    return tuple(verdicts)
 
 
 def _outcome(mean: float, different: float, equal: float, alpha: float) -> Outcome:
@@ -103,6 +163,13 @@ def _outcome(mean: float, different: float, equal: float, alpha: float) -> Outco
     if different <= alpha:
         return "helps" if mean > 0 else "hurts"
     return "undecided"
+
+
+def _agreeing(d: Differences, outcome: Outcome) -> int:
+    """Seeds within the margin for `equivalent`, else seeds with the sign of the mean."""
+    if outcome == "equivalent":
+        return int(np.sum(np.abs(d.by_seed) < d.margin))
+    return int(np.sum(d.by_seed * np.sign(d.mean) > 0))
 
 
 def _more(d: Differences, tests: int, alpha: float) -> int | None:

@@ -30,7 +30,7 @@ study:
   baselines: []
   controls: []
   margin: 0.02
-  alpha: 0.2 # five seeds can decide then
+  alpha: 0.2 # six seeds can decide then
 """
 
 
@@ -76,7 +76,7 @@ def test_a_killed_study_continues_and_finds_negative_transfer(project: Path) -> 
     assert code == 0, err
     after = finished(project / "store")
     assert {k: after[k] for k in before} == before
-    assert len(after) == 5 * 3 + 2  # two models and one; a short trial of each arm
+    assert len(after) == 6 * 3 + 2  # two models and one; a short trial of each arm
     report = json.loads((project / "store/studies/planted/study.json").read_text())
     (comparison,) = report["comparisons"]
     outcomes = {v["task"]: v["outcome"] for v in comparison["verdicts"]}

@@ -48,6 +48,7 @@ def data(findings: Findings) -> bytes:
         "comparisons": [
             {**vars(c), "promises": promises(c, evidence)} for c in findings.comparisons
         ],
+        "tuning_seconds": evidence.tuning,
         "trials": [
             {
                 **vars(cell),
@@ -56,6 +57,7 @@ def data(findings: Findings) -> bytes:
                     for t, f in scores.tasks.items()
                 },
                 "costs": [t.costs for t in scores.trials],
+                "preparation_seconds": scores.preparation,
             }
             for cell, scores in evidence.cells.items()
         ],

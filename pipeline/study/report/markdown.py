@@ -11,6 +11,7 @@ from pipeline.study.report.numbers import cost_table, score_table
 from pipeline.study.report.sentences import (
     below_constant,
     headline,
+    left_out,
     method,
     overall,
     verdict_sentence,
@@ -32,8 +33,10 @@ def markdown(findings: Findings) -> str:
         "Mean ± standard deviation over seeds.",
         score_table(evidence).markdown(),
         "## Costs with all training rows",
-        "Totals over the models of an arm, trained one after another; means over seeds. Peak memory"
-        " is that of training, on top of what the process used before.",
+        "Totals over the models of an arm, trained one after another; means over seeds. To prepare"
+        " is Transform and, for a frozen pretrained trunk, Embed: once for all models, and counted"
+        " also if the results were in the store. Stages before are the same for all arms. Peak"
+        " memory is that of training, on top of what the process used before.",
         cost_table(evidence).markdown(),
         "## How to read this",
         *method(findings),
@@ -45,6 +48,7 @@ def _comparison(c: Comparison, findings: Findings) -> Iterator[str]:
     yield f"## {c.claim.question} `{c.claim.arm}` against `{c.claim.against}`"
     yield overall(c)
     yield from below_constant(c, findings)
+    yield from left_out(c, findings)
     yield "\n".join(f"- {verdict_sentence(v, c, findings)}" for v in c.verdicts)
     metrics, lines = findings.evidence.design.metrics, []
     for v in c.verdicts:

@@ -7,19 +7,20 @@ from itertools import product
 
 from components.data.lazy import np
 from pipeline.report.tables import Table
-from pipeline.study.evidence import Evidence
+from pipeline.study.evidence import PREPARATION, Evidence
 
 CALIBRATION = "calibration_error"
 COSTS = {
-    "seconds": "training s",
-    "cpu_seconds": "CPU s",
+    "seconds": "s to prepare and train",
+    PREPARATION: "s to prepare",
+    "cpu_seconds": "CPU s of training",
     "steps": "steps",
     "trainable_parameters": "trainable parameters",
     "parameters": "parameters",
     "latency_ms": "ms per row",
     "memory_mib": "peak MiB of training",
 }
-"""Fields of `Costs`, with the heads of their columns."""
+"""Costs as in `Scores.total`, with the heads of their columns."""
 
 
 def score_table(evidence: Evidence) -> Table:
@@ -38,10 +39,14 @@ def score_table(evidence: Evidence) -> Table:
 def cost_table(evidence: Evidence) -> Table:
     """Costs with all training rows: totals over the models of an arm, means over seeds."""
     rows = [
-        [_name(arm, evidence), *(_short(evidence.cost(arm, evidence.largest, c)) for c in COSTS)]
+        [
+            _name(arm, evidence),
+            *(_short(evidence.cost(arm, evidence.largest, c)) for c in COSTS),
+            *([_short(evidence.tuning.get(arm, 0.0))] * bool(evidence.tuning)),
+        ]
         for arm in evidence.arms()
     ]
-    return Table(["arm", *COSTS.values()], rows)
+    return Table(["arm", *COSTS.values(), *(["s of tuning"] * bool(evidence.tuning))], rows)
 
 
 def _name(arm: str, evidence: Evidence) -> str:

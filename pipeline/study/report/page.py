@@ -18,6 +18,7 @@ from pipeline.study.report.numbers import cost_table, score_table
 from pipeline.study.report.sentences import (
     below_constant,
     headline,
+    left_out,
     method,
     overall,
     verdict_sentence,
@@ -27,7 +28,7 @@ from pipeline.study.verdict import Outcome
 PILLS = {"kept": "helps", "broken": "hurts", "no difference": "equivalent"}
 """The colour of a promise, as that of an outcome."""
 COSTS = {
-    "seconds": "seconds of training, all models",
+    "seconds": "seconds to prepare and train all models",
     "parameters": "parameters of all models",
     "latency_ms": "ms to predict one row",
 }
@@ -37,12 +38,13 @@ COSTS = {
 class ComparisonCard:
     """One comparison.
 
-    verdicts: outcome and sentence for each task. promises: each with the CSS class of its pill.
+    notes: what is wrong with it. verdicts: outcome and sentence for each task. promises: each with
+    the CSS class of its pill.
     """
 
     question: str
     overall: str
-    below_constant: Sequence[str]
+    notes: Sequence[str]
     verdicts: Sequence[tuple[Outcome, str]]
     forests: Sequence[Forest]
     promises: Sequence[tuple[str, Promise]]
@@ -114,7 +116,7 @@ def _card(c: Comparison, findings: Findings) -> ComparisonCard:
     return ComparisonCard(
         question=f"{c.claim.question} `{c.claim.arm}` against `{c.claim.against}`",
         overall=overall(c),
-        below_constant=below_constant(c, findings),
+        notes=[*below_constant(c, findings), *left_out(c, findings)],
         verdicts=[(v.outcome, verdict_sentence(v, c, findings)) for v in c.verdicts],
         forests=[
             forest(of_margin, margin, "difference, positive is better")

@@ -10,12 +10,18 @@ from pipeline.study.statistics import fewest_seeds
 from pipeline.study.verdict import Outcome, Verdict
 
 METHOD = (
-    "**helps** or **hurts**: both an exact sign-flip test over seeds and a t-test over seeds and"
-    " test rows are significant, with Holm's correction for the tasks of the comparison."
-    " **equivalent**: both one-sided tests against the margin are significant. **undecided**:"
-    " neither. The margin is the smallest difference that matters; it was set before the study."
-    " Nothing is corrected across comparisons, and results at smaller fractions are only for"
-    " orientation.",
+    "**helps** or **hurts**: two tests are significant: a binomial test on the number of seeds in"
+    " which the arm is better, against a share of 63 %, and a t-test over seeds and test rows."
+    " **equivalent**: the same two tests show for both ends of the margin that the difference is"
+    " inside. **undecided**: neither. Each task is tested at alpha / tasks (Bonferroni). The margin"
+    " is the smallest difference that matters; it was set before the study. Nothing is corrected"
+    " across comparisons, and results at smaller fractions are only for orientation.",
+    "What a verdict promises: with a probability of at most alpha, a verdict is wrong on any task."
+    " That holds for the median over all seeds, so for the typical seed, whatever the distribution."
+    " For the mean it holds if the distribution over seeds is symmetric, or log-concave (normal,"
+    " uniform, exponential), which includes skewed ones. It does not hold for the mean if a few"
+    " seeds collapse, because few seeds cannot show that. So each verdict says what share of all"
+    " seeds may be different without having shown (the one-sided Clopper-Pearson bound).",
     "The interval is Student's t interval: what other seeds and other test rows could give. BCa is"
     " the bias-corrected and accelerated bootstrap interval: what other seeds alone could give; it"
     " is too narrow for few seeds.",
@@ -61,9 +67,10 @@ def headline(findings: Findings) -> list[str]:
     seeds = len(evidence.seeds(evidence.largest, evidence.design.reference))
     if seeds < (needed := fewest_seeds(tasks, alpha)):
         sentences.append(
-            f"{seeds} seeds are too few for the verdicts helps and hurts: with {tasks} tasks at a"
+            f"{seeds} seeds are too few for any verdict but undecided: with {tasks} tasks at a"
             f" significance level of {100 * alpha:g} %, at least {needed} are needed."
         )
+    sentences += unanswered(findings)
     return sentences
 
 
@@ -112,6 +119,23 @@ def _helped(findings: Findings, arm: str, against: str) -> set[str]:
         if (c.claim.arm, c.claim.against) == pair and c.fraction == largest
     )
     return {v.task for c in compared for v in c.verdicts if v.outcome == "helps"}
+
+
+def unanswered(findings: Findings) -> list[str]:
+    """The comparisons that the evidence does not allow."""
+    pairs = [f"`{c.arm}` against `{c.against}`" for c in findings.unanswered]
+    if not pairs:
+        return []
+    return [f"Not compared, because fewer than two seeds have both results: {', '.join(pairs)}."]
+
+
+def left_out(c: Comparison, findings: Findings) -> list[str]:
+    """The tasks on which a comparison has no verdict."""
+    metrics = findings.evidence.design.metrics
+    return [
+        f"`{task}`: no verdict, because {metrics[task]} is not defined for two seeds of both arms."
+        for task in c.left_out
+    ]
 
 
 def below_constant(c: Comparison, findings: Findings) -> list[str]:
@@ -167,13 +191,20 @@ def overall(c: Comparison) -> str:
 def verdict_sentence(v: Verdict, c: Comparison, findings: Findings) -> str:
     """The verdict on one task and, if undecided, what would decide it."""
     metric, against = findings.evidence.design.metrics[v.task], c.claim.against
-    amount, more = f"{abs(v.mean):.4f}", f"about {v.more_seeds} seeds would decide it"
+    amount, more = f"{abs(v.mean):.4f}", f"; about {v.more_seeds} seeds would decide it"
     if v.more_seeds is None:
-        more = "it needs more test rows, or more than 1,000 seeds"
+        more = "; it needs more test rows, or more than 1,000 seeds"
+    if v.flaw:
+        more = f": {v.flaw}"
+    seeds = f"in {v.agreeing} of {v.seeds} seeds"
+    rare = f". In up to {100 * v.unseen:.0f} % of all seeds it may be otherwise, such as after a"
+    rare += " collapse: so few seeds would not show it"
     sentences: dict[Outcome, str] = {
-        "helps": f"helps, {metric} is {amount} better than with `{against}`",
-        "hurts": f"hurts, {metric} is {amount} worse than with `{against}`",
-        "equivalent": f"equivalent, the difference is smaller than {v.margin:.4f}",
-        "undecided": f"undecided; {more}",
+        "helps": f"helps, {metric} is {amount} better than with `{against}`, {seeds}{rare}",
+        "hurts": f"hurts, {metric} is {amount} worse than with `{against}`, {seeds}{rare}",
+        "equivalent": f"equivalent, the difference is smaller than {v.margin:.4f} {seeds}{rare}",
+        "undecided": f"undecided{more}",
     }
-    return f"`{v.task}`: {sentences[v.outcome]}."
+    far = ", ".join(f"{d:+.4f}" for d in v.far)
+    strange = f" Far from the other seeds, so look at their training: {far}." if far else ""
+    return f"`{v.task}`: {sentences[v.outcome]}.{strange}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.study.evidence import Evidence
 from pipeline.study.findings import Findings, draw_conclusions
 from pipeline.study.jobs import Cell
 from pipeline.study.promises import promises
@@ -71,9 +72,7 @@ def test_a_classical_model_that_is_better_is_named_first(tmp_path: Path, ahead: 
 def test_a_report_says_that_there_are_too_few_seeds(tmp_path: Path) -> None:
     more = "study: {seeds: 3}"
     given = evidence(tmp_path, {"single": NOTHING, "multitask": NOTHING}, seeds=3, more=more)
-    assert "3 seeds are too few for the verdicts helps and hurts" in markdown(
-        draw_conclusions(given)
-    )
+    assert "3 seeds are too few for any verdict but undecided" in markdown(draw_conclusions(given))
 
 
 def test_one_seed_compares_nothing(tmp_path: Path) -> None:
@@ -109,6 +108,37 @@ def test_a_cost_is_the_mean_over_the_seeds_of_which_it_is_known(tmp_path: Path) 
     cells[Cell("single", 1.0, 0)] = replace(cells[Cell("single", 1.0, 0)], trials=(resumed,))
     assert replace(given, cells=cells).cost("single", 1.0, "cpu_seconds") == 2.5
     assert isnan(replace(given, cells=cells).cost("single", 1.0, "memory_mib"))
+
+
+def with_preparation(given: Evidence, seconds: dict[str, float]) -> Evidence:
+    cells = {
+        cell: replace(scores, preparation=seconds.get(cell.arm, 0.0))
+        for cell, scores in given.cells.items()
+    }
+    return replace(given, cells=cells)
+
+
+def test_the_time_of_embed_counts_for_the_arm_that_needs_it(tmp_path: Path) -> None:
+    """52 s of Embed and 3 s of training are more than 6 s of training two models."""
+    given = evidence(tmp_path, {"single": NOTHING, "multitask": NOTHING})
+    for embed, kept in ((0.0, "undecided"), (52.0, "broken")):
+        found = draw_conclusions(with_preparation(given, {"multitask": embed}))
+        (comparison,) = [c for c in found.comparisons if c.fraction == 1.0]
+        (time,) = [p for p in promises(comparison, found.evidence) if p.name == "less time"]
+        assert time.kept == kept
+        assert f"of which {embed:.1f} s and 0.0 s prepare data" in time.figures
+    assert "reaches the final quality of `single` after 53.5 s" in time.figures
+    assert found.evidence.cost("multitask", 1.0, "seconds") == 55
+    table = markdown(found).partition("## Costs")[2]
+    assert re.search(r"\| multitask \| 55 \| 52 \|", table)
+
+
+def test_the_time_of_tuning_is_named(tmp_path: Path) -> None:
+    given = evidence(tmp_path, {"single": NOTHING, "multitask": NOTHING})
+    found = draw_conclusions(replace(given, tuning={"multitask": 41.0}))
+    report = markdown(found)
+    assert "without tuning, which took another 41.0 s" in report
+    assert "s of tuning" in report.partition("## Costs")[2]
 
 
 class Tags(HTMLParser):
@@ -147,7 +177,7 @@ def test_the_page_is_complete_and_needs_no_network(harmful: Findings) -> None:
 def test_the_report_for_machines_holds_every_trial(harmful: Findings, tmp_path: Path) -> None:
     write_report(harmful, "name: planted", tmp_path / "report")
     report = json.loads((tmp_path / "report" / "study.json").read_text())
-    assert len(report["trials"]) == 2 * 3 * 8
+    assert len(report["trials"]) == 2 * 3 * 9
     assert report["recommendation"]["arm"] == "single"
     assert sorted(p.name for p in (tmp_path / "report").iterdir()) == [
         "report.html",

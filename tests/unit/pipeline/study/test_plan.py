@@ -47,7 +47,7 @@ def test_a_spec_without_a_study_compares_single_models_with_its_own(tmp_path: Pa
     assert [a.name for a in asked.compared] == ["single", "multitask"]
     controls = [a.name for a in asked.arms if a.control_of]
     assert controls == ["multitask_shuffled", "multitask_split_up"]
-    assert asked.seeds == 7
+    assert asked.seeds == 9
     assert [c.name for c in asked.claims] == [
         "sharing",
         "control",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestPower
+from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import ttost_paired
 
 from pipeline.study import statistics
@@ -18,13 +16,38 @@ SAMPLES = [RNG.normal(mean, 1, size) for mean, size in [(0, 6), (0.8, 7), (-2, 1
 
 
 @pytest.mark.parametrize("differences", SAMPLES, ids=len)
-def test_sign_flip_counts_the_assignments_of_signs_that_are_as_extreme(
-    differences: np.ndarray,
-) -> None:
-    seen = abs(differences.mean())
-    flipped = [abs(np.mean(differences * s)) for s in product([1, -1], repeat=len(differences))]
-    share = np.mean([f >= seen - 1e-12 for f in flipped])
-    assert statistics.sign_flip(differences) == pytest.approx(share)
+def test_the_test_over_seeds_is_the_binomial_test_of_scipy(differences: np.ndarray) -> None:
+    """One-sided against 1 - 1/e, and against 1/e for the other side."""
+    count = max(int((differences > 0).sum()), int((differences < 0).sum()))
+    tails = [
+        stats.binomtest(count, len(differences), share, alternative="greater").pvalue
+        for share in (1 - np.exp(-1), np.exp(-1))
+    ]
+    assert statistics.seeds_test(differences) == pytest.approx(sum(tails))
+
+
+def test_seeds_without_a_difference_count_for_neither_arm() -> None:
+    tied = np.array([0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+    assert statistics.seeds_test(tied) > statistics.seeds_test(np.ones(7))
+    assert statistics.seeds_test(np.zeros(7)) >= 1
+
+
+LOG_CONCAVE = {
+    "normal": stats.norm(),
+    "uniform": stats.uniform(),
+    "exponential": stats.expon(),
+    "gamma": stats.gamma(1.5),
+    "weibull": stats.weibull_min(1.2),
+    "beta": stats.beta(1, 6),
+    "gumbel": stats.gumbel_r(),
+}
+
+
+@pytest.mark.parametrize("name", LOG_CONCAVE)
+def test_no_log_concave_distribution_has_more_on_one_side_of_its_mean(name: str) -> None:
+    """Grünbaum's inequality, which the test over seeds rests on."""
+    above = LOG_CONCAVE[name].sf(LOG_CONCAVE[name].mean())
+    assert 1 - statistics.SHARE - 1e-12 <= above <= statistics.SHARE + 1e-12
 
 
 @pytest.mark.parametrize("tests", [1, 2, 3, 4, 10])
@@ -32,26 +55,58 @@ def test_the_fewest_seeds_are_those_with_which_the_smallest_p_value_is_small_eno
     tests: int,
 ) -> None:
     n = statistics.fewest_seeds(tests, 0.05)
-    p_values = [statistics.sign_flip(np.linspace(1, 2, seeds)) for seeds in (n - 1, n)]
+    p_values = [statistics.seeds_test(np.linspace(1, 2, seeds)) for seeds in (n - 1, n)]
     assert p_values[0] * tests > 0.05 >= p_values[1] * tests
 
 
-def test_six_seeds_are_the_fewest_for_one_task() -> None:
-    assert statistics.fewest_seeds(1, 0.05) == 6
+def test_seven_seeds_are_the_fewest_for_one_task_and_nine_for_three() -> None:
+    assert [statistics.fewest_seeds(tests, 0.05) for tests in (1, 3, 10)] == [7, 9, 12]
+
+
+@pytest.mark.parametrize(("contrary", "seeds"), [(0, 7), (0, 29), (1, 12), (4, 30)])
+def test_the_share_of_unseen_seeds_is_the_bound_of_clopper_and_pearson(
+    contrary: int, seeds: int
+) -> None:
+    exact = proportion_confint(contrary, seeds, alpha=0.1, method="beta")[1]
+    assert statistics.unseen(contrary, seeds, 0.05) == pytest.approx(exact)
+
+
+def test_twenty_nine_seeds_would_show_a_collapse_in_one_of_ten() -> None:
+    assert statistics.unseen(0, 28, 0.05) > 0.1 >= statistics.unseen(0, 29, 0.05)
 
 
 @pytest.mark.parametrize("p", [[0.01, 0.04, 0.03], [0.5, 0.01], [0.2], [0.02, 0.02, 0.9, 0.001]])
-def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
-    assert statistics.holm(p) == pytest.approx(list(multipletests(p, method="holm")[1]))
+def test_bonferroni_is_that_of_statsmodels(p: list[float]) -> None:
+    expected = multipletests(p, method="bonferroni")[1]
+    assert statistics.bonferroni(p) == pytest.approx(list(expected))
 
 
 @pytest.mark.parametrize("differences", SAMPLES, ids=len)
-@pytest.mark.parametrize("margin", [0.2, 1.5])
-def test_equivalence_is_the_tost_of_statsmodels(differences: np.ndarray, margin: float) -> None:
+@pytest.mark.parametrize("margin", [0.2, 1.5, 3.0])
+def test_equivalence_is_the_tost_of_statsmodels_and_the_binomial_test_of_scipy(
+    differences: np.ndarray, margin: float
+) -> None:
     error = statistics.standard_error(differences)
-    found = statistics.equivalence(float(differences.mean()), error, len(differences), margin)
-    expected = ttost_paired(differences, np.zeros(len(differences)), -margin, margin)[0]
-    assert found == pytest.approx(expected)
+    found = statistics.equivalence(differences, error, margin)
+    tost = ttost_paired(differences, np.zeros(len(differences)), -margin, margin)[0]
+    binomial = [
+        stats.binomtest(
+            int((side * differences > -margin).sum()),
+            len(differences),
+            1 - np.exp(-1),
+            alternative="greater",
+        ).pvalue
+        for side in (1, -1)
+    ]
+    assert found == pytest.approx(max(tost, *binomial))
+
+
+def test_a_seed_that_collapsed_is_far_from_the_others() -> None:
+    usual = np.array([0.010, 0.012, 0.009, 0.011, 0.013, 0.008])
+    found = statistics.far_from_others(np.append(usual, -0.3), 0.01)
+    assert found == pytest.approx([-0.3])
+    assert not len(statistics.far_from_others(usual, 0.01))
+    assert not len(statistics.far_from_others(np.zeros(6), 0.01))
 
 
 @pytest.mark.parametrize("differences", SAMPLES, ids=len)
@@ -82,28 +137,35 @@ def test_equal_differences_have_an_interval_without_width() -> None:
     assert (interval.low, interval.high) == (0.25, 0.25)
 
 
-@pytest.mark.parametrize(("mean", "deviation"), [(1.0, 1.0), (0.3, 0.9), (2.0, 1.1)])
-def test_seeds_to_tell_apart_have_the_power_that_statsmodels_computes(
+def found_by(mean: float, deviation: float, seeds: int, margin: float = 0.0) -> float:
+    """The share of simulated studies that find the difference, or the equivalence."""
+    samples = np.random.default_rng(3).normal(mean, deviation, (1000, seeds))
+    found = 0
+    for d in samples:
+        error = statistics.standard_error(d)
+        if margin:
+            found += statistics.equivalence(d, error, margin) <= 0.05
+        else:
+            p = max(statistics.seeds_test(d), statistics.t_test(d.mean(), error, seeds))
+            found += p <= 0.05
+    return found / len(samples)
+
+
+@pytest.mark.parametrize(("mean", "deviation"), [(1.0, 1.0), (0.5, 0.9), (2.0, 1.1)])
+def test_seeds_to_tell_apart_have_the_power_that_a_simulation_finds(
     mean: float, deviation: float
 ) -> None:
     n = statistics.seeds_to_tell_apart(mean, deviation, tests=1, alpha=0.05)
     assert n is not None
-    power = [
-        TTestPower().power(mean / deviation, nobs=seeds, alpha=0.05, alternative="two-sided")
-        for seeds in (n - 1, n)
-    ]
-    assert power[1] >= statistics.POWER
-    assert power[0] < statistics.POWER or n == statistics.fewest_seeds(1, 0.05)
+    assert found_by(mean, deviation, n) >= statistics.POWER - 0.03
+    assert found_by(mean, deviation, round(0.6 * n)) < statistics.POWER
 
 
 def test_seeds_to_equate_have_the_power_that_a_simulation_finds() -> None:
     n = statistics.seeds_to_equate(0.2, 1.0, margin=1.0, tests=1, alpha=0.05)
     assert n is not None
-    samples = np.random.default_rng(3).normal(0.2, 1.0, (4000, n))
-    means, errors = samples.mean(axis=1), samples.std(axis=1, ddof=1) / np.sqrt(n)
-    critical = stats.t.ppf(0.95, n - 1)
-    found = np.mean(((1.0 - means) / errors > critical) & ((1.0 + means) / errors > critical))
-    assert found == pytest.approx(statistics.POWER, abs=0.06)
+    assert found_by(0.2, 1.0, n, margin=1.0) >= statistics.POWER - 0.03
+    assert found_by(0.2, 1.0, round(0.6 * n), margin=1.0) < statistics.POWER
 
 
 def test_no_number_of_seeds_equates_what_differs_by_more_than_the_margin() -> None:

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from components.errors import did_you_mean
 from models.masked_url import without_secrets
+from pipeline.spec.names import LONGEST
 from pipeline.spec.sections import Spec
 from pipeline.spec.yaml_file import YamlFile
 
@@ -48,6 +49,13 @@ def _problem(error: ErrorDetails) -> str:
             return f"needs the key {error['ctx']['discriminator']}"
         case "tuple_type":
             return f"expected a list, such as [{value}] (found {value!r})"
+        case "string_pattern_mismatch" | "string_too_long":
+            more = "spaces, dots, " if "." in str(error["ctx"].get("pattern", "")) else ""
+            return (
+                f"expected a name: a letter, then letters, digits, {more}'_' and '-', at most"
+                f" {LONGEST} characters; models and labels have the letters A to Z only"
+                f" (found {value!r})"
+            )
         case "value_error":
             return message
     return f"{message} (found {value!r})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -11,6 +13,7 @@ import yaml
 from components.training.sampling import Fixed
 from models.masked_url import MaskedUrl
 from pipeline.spec.load import SpecSource
+from pipeline.spec.names import LONGEST
 from pipeline.spec.sections import Spec
 from pipeline.spec.yaml_file import VARIABLE, read_yaml
 
@@ -36,7 +39,7 @@ def runnable_specs(
         section = content.pop("study", None) or {}
         content |= {} if study is None else {"study": {**section, **study}}
         has_all = len(tasks) == len(spec.tasks)
-        name = spec.name if has_all else f"{spec.name}-{'-'.join(tasks)}"
+        name = spec.name if has_all else _name(spec.name, tasks)
         content["name"] = name
         content["tasks"] = {t: content["tasks"][t] for t in tasks}
         content["thresholds"] = [t for t in content.get("thresholds") or () if t["task"] in tasks]
@@ -44,6 +47,15 @@ def runnable_specs(
         _set_paths(content, spec, file.unexpanded)
         specs[f"{name}.yaml"] = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     return specs
+
+
+def _name(whole: str, tasks: tuple[str, ...]) -> str:
+    """The name of a model of some tasks, valid for a model: with a hash of names that are not."""
+    names = "-".join(tasks)
+    if re.fullmatch(r"[A-Za-z0-9_-]+", names) and len(whole) + len(names) < LONGEST:
+        return f"{whole}-{names}"
+    short = hashlib.sha256(names.encode()).hexdigest()[:8]
+    return f"{whole[: LONGEST - len(short) - 1]}-{short}"
 
 
 def _narrow(content: dict[str, Any], tasks: tuple[str, ...]) -> None:

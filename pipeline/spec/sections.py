@@ -26,6 +26,7 @@ from models.tasks.base import Task
 from models.transfer.base import Transfer
 from models.transfer.fine_tune import FineTune
 from models.trunks.tf_hub import TfHub
+from pipeline.spec.names import Name, Title, UrlName
 from pipeline.spec.study import Study
 from pipeline.spec.tune import Tune
 
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
     TransferSpec = Transfer
 else:
     TransferSpec = choice("models.transfer", Transfer)
-
-Name = Annotated[str, Field(pattern=r"^\p{L}[\p{L}\p{M}\p{N}_-]*$")]
-"""Names of inputs and tasks, in any alphabet: they become names of outputs and signatures."""
-PathName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
-"""Names that become names of directories and parts of URLs."""
 
 
 class Part(BaseModel):
@@ -131,7 +127,7 @@ class Push(Part):
 
     destination: MaskedUrl = MaskedUrl(".rootstock/serving")
     keep: Annotated[int, Field(ge=1)] | None = None
-    label: PathName | None = None
+    label: UrlName | None = None
 
 
 class Tracking(Part):
@@ -143,7 +139,7 @@ class Tracking(Part):
 
     backend: Literal["mlflow", "none"] = "mlflow"
     uri: MaskedUrl | None = None
-    experiment: str | None = None
+    experiment: Title | None = None
 
 
 class Spec(Part):
@@ -154,7 +150,7 @@ class Spec(Part):
     store: directory of the artifacts, which runs share.
     """
 
-    name: PathName
+    name: UrlName
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     data: Data
     inputs: Annotated[dict[Name, Input], Field(min_length=1)]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from models.config import STRICT
+from pipeline.spec.names import Name
 
 Baseline = Literal["majority", "classical"]
 Control = Literal["shuffled_labels", "parameter_matched", "random_trunk"]
@@ -58,9 +59,7 @@ class Study:
     """
 
     __pydantic_config__ = STRICT
-    arms: Mapping[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")], Arm] = field(
-        default_factory=dict
-    )
+    arms: Mapping[Name, Arm] = field(default_factory=dict)
     reference: str | None = None
     fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.1, 0.3, 1.0)
     seeds: Annotated[int, Field(ge=2)] | None = None

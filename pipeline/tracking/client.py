@@ -40,7 +40,13 @@ def artifacts_of(store: Path, uri: str) -> Path | None:
 
 
 def ensure_experiment(client: MlflowClient, name: str, artifacts: Path | None) -> str:
-    """The id of an experiment, created if necessary; the caller holds a lock meanwhile."""
+    """The id of an experiment, created if necessary; the caller holds a lock meanwhile.
+
+    Raises:
+        ValueError: its files would not be in `artifacts`.
+    """
+    if artifacts is not None and (name in ("", ".", "..") or Path(name).name != name):
+        raise ValueError(f"{name!r} is no name of an experiment. Expected one without slashes.")
     known = client.get_experiment_by_name(name)
     if known is not None:
         return str(known.experiment_id)

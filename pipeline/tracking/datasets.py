@@ -34,6 +34,6 @@ def dataset_fields(
         "digest": output.digest[:DIGEST_LENGTH],
         "source_type": "local",
         "source": json.dumps({"uri": examples.path.as_uri()}),
-        "schema": json.dumps({"mlflow_colspec": columns}),
+        "schema": json.dumps({"mlflow_colspec": columns}).replace("<", "\\u003c"),
         "profile": json.dumps({"num_rows": sum(rows.values()), **rows, **figures}),
     }

@@ -47,7 +47,8 @@ def write_model(trained: ExportedModel, model_id: str, run_id: str, directory: P
     (directory / "python_env.yaml").write_text(environment)
     (directory / "code").mkdir()
     shutil.copy(served_model.__file__, directory / "code" / f"{LOADER}.py")
-    (directory / EXAMPLE).write_text(json.dumps(_example(trained, record.features)))
+    example = json.dumps(_example(trained, record.features)).replace("<", "\\u003c")
+    (directory / EXAMPLE).write_text(example)  # browsers may open it
 
     model = Model(
         run_id=run_id,

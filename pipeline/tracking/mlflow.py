@@ -36,6 +36,10 @@ PIPELINE = ""
 LARGEST_FILE = 5_000_000
 MODELS = ("ExportedModel", "TrainedModel")
 KEPT = (".html", ".json", ".jsonl", ".pbtxt")
+ESCAPED = {".json": "\\u003c", ".jsonl": "\\u003c", ".pbtxt": "\\074"}
+"""How a file writes "<" in a string. MLflow shows files in the browser, and names of columns and
+values may contain HTML.
+"""
 
 
 @dataclass
@@ -164,7 +168,12 @@ class MlflowTracker(events.Tracker):
         """Upload the small files of an artifact, and plots of them."""
         directory = Path(output.path)
         for file in sorted(directory.iterdir()):
-            if file.suffix in KEPT and file.stat().st_size <= LARGEST_FILE:
+            if file.suffix not in KEPT or file.stat().st_size > LARGEST_FILE:
+                continue
+            if file.suffix in ESCAPED:
+                text = file.read_text(encoding="utf-8").replace("<", ESCAPED[file.suffix])
+                self.client.log_text(run_id, text, f"{name}/{file.name}")
+            else:
                 self.client.log_artifact(run_id, str(file), name)
         for title, figure in plots_of(directory):
             self.client.log_figure(run_id, figure, f"plots/{title}")

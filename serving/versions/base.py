@@ -17,7 +17,7 @@ from serving.versions.rollback import (
     versions_to_remove,
 )
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 
 
 class NoSuchVersion(Exception):
@@ -27,7 +27,7 @@ class NoSuchVersion(Exception):
 def check_name(name: str, what: str = "model name") -> None:
     """Raises ValueError if a name cannot be part of a path and of a request's URL."""
     if not _NAME.fullmatch(name):
-        expected = f"Expected a {what} of letters, digits, '_', '-' and '.'."
+        expected = f"Expected a {what} of at most 128 letters, digits, '_', '-' and '.'."
         raise ValueError(f"{expected} Received: {name!r}")
 
 

@@ -5,6 +5,9 @@ Pages are found by their templates; a new page needs an example here.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
 import importlib
 import re
 from collections.abc import Callable, Mapping
@@ -154,11 +157,24 @@ def test_a_script_in_a_text_is_only_text(
     plain = PAGES[module](tmp_path)
     (content,) = contents
     page = render(module, hostile(content))
-    for html in (plain, page):
-        assert "<script" not in html
-        assert "&lt;script&gt;" in html
+    for text in (plain, page):
+        assert "<script" not in text
+        assert "&lt;script&gt;" in text
     assert page.count("&lt;script&gt;") > 15
     assert not re.search(r'(src|href)="', page)
+
+
+@pytest.mark.parametrize("module", PAGES)
+def test_browsers_run_no_script_and_load_nothing(module: str, tmp_path: Path) -> None:
+    page = PAGES[module](tmp_path)
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="(.*)">', page)
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert html.unescape(policy) == (
+        f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-{digest}'"
+    )
+    assert page.index("Content-Security-Policy") < page.index("<style>")
+    assert not re.search(r"<[^>]* (style|on\w+)=", page), "the policy forbids these"
 
 
 def test_a_template_that_reads_what_is_not_there_fails() -> None:

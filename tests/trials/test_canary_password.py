@@ -107,6 +107,7 @@ def leaks(project: Path) -> list[Path]:
     return [f for f in others if CANARY in str(f) or (f.is_file() and secret in f.read_bytes())]
 
 
+@pytest.mark.nightly
 def test_a_run_that_succeeds(tmp_path: Path) -> None:
     project, watch = write_project(tmp_path), Watch()
     watch.start()

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from pipeline.spec.names import names_of
-from pipeline.spec.sections import Name
+from pipeline.spec.names import LONGEST, Name, Title, UrlName, names_of
 
 NAME: TypeAdapter[str] = TypeAdapter(Name)
 
@@ -36,3 +35,35 @@ def test_names_are_valid_and_unique(columns: list[str]) -> None:
     assert len(set(names.values())) == len(columns)
     for name in names.values():
         NAME.validate_python(name)
+
+
+NOT_NAMES = [
+    "",
+    ".",
+    "..",
+    ".a",
+    "a/b",
+    "../x",
+    "a\\b",
+    "a\nb",
+    "a\0b",
+    "a\x7f",
+    "/a",
+    "a" * 61,
+    " a",
+]
+
+
+@pytest.mark.parametrize("kind", [Name, UrlName, Title])
+@pytest.mark.parametrize("text", NOT_NAMES)
+def test_no_name_is_a_path(kind: object, text: str) -> None:
+    with pytest.raises(ValueError, match=r"should match|at most"):
+        TypeAdapter(kind).validate_python(text)
+
+
+def test_names_have_letters_of_any_alphabet_and_fit_into_files() -> None:
+    longest = "木" * LONGEST
+    assert TypeAdapter(Name).validate_python(longest) == longest
+    assert len(f"{longest}.yaml".encode()) <= 255
+    assert TypeAdapter(Title).validate_python("größer, 2. Versuch".replace(",", ""))
+    assert {len(name) for name in names_of([longest + "a", longest + "b"]).values()} == {LONGEST}

@@ -15,7 +15,7 @@ import numpy as np
 from serving.server import tensorflow_core
 from serving.server.batching import Batcher
 from serving.wire.errors import Code, ServingError, invalid
-from serving.wire.tensors import data_type, type_name
+from serving.wire.tensors import data_type, short_name, to_numpy
 
 _CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 _CALLING_THREAD = -1
@@ -25,7 +25,7 @@ _CALLING_THREAD = -1
 class SavedModel:
     """A loaded SavedModel. Safe to use from many threads.
 
-    signatures: its `SignatureDef`s by name.
+    signatures: its `SignatureDef`s by name. all_signatures: also those that TensorFlow itself uses.
     """
 
     def __init__(self, path: Path, batcher: Batcher | None = None) -> None:
@@ -39,9 +39,15 @@ class SavedModel:
         tensorflow_core.load()
         with _tensorflow_errors():
             self._session, graph = _load(path)
-        signatures = graph.signature_def.items()
+        self.all_signatures: Mapping[str, Any] = dict(graph.signature_def.items())
         self.signatures: Mapping[str, Any] = {
-            name: s for name, s in signatures if not name.startswith("__saved_model_")
+            name: signature
+            for name, signature in self.all_signatures.items()
+            if not name.startswith("__saved_model_")
+        }
+        self._types = {
+            name: {key: info.dtype for key, info in s.inputs.items()}
+            for name, s in self.signatures.items()
         }
         self._batcher = batcher
         self._batched = {name for name, s in self.signatures.items() if _has_batch_axis(s)}
@@ -57,7 +63,8 @@ class SavedModel:
 
         Args:
             signature: its name.
-            inputs: an array for each input of the signature; strings as bytes.
+            inputs: an array for each input of the signature that has no default; strings as
+                bytes. Their shapes are the model's affair, as in TF Serving.
             outputs: the outputs to compute; all if empty.
 
         Raises:
@@ -69,19 +76,30 @@ class SavedModel:
             raise ServingError(Code.FAILED_PRECONDITION, message)
         definition = self.signatures[signature]
         names = sorted(definition.inputs)
-        _check_inputs(definition.inputs, inputs)
+        types = self._types[signature]
+        if inputs.keys() != types.keys():
+            inputs = _with_defaults(definition, inputs)
+        if any(data_type(array) != types[name] for name, array in inputs.items()):
+            raise _wrong_types(definition.inputs, inputs)
         fetches = _check_outputs(definition.outputs, outputs)
 
         def run(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
             with _tensorflow_errors(), self._counted_run() as all_cores_busy:
                 spread, on_this_thread = self._callables_of(signature, names, fetches)
-                return list((on_this_thread if all_cores_busy else spread)(*arrays))
+                outputs = (on_this_thread if all_cores_busy else spread)(*arrays)
+                return [_array(output) for output in outputs]
 
         arrays = [inputs[name] for name in names]
-        if self._batcher is not None and signature in self._batched and _rows_agree(arrays):
+        shapes = [definition.inputs[name].tensor_shape for name in names]
+        together = self._batcher is not None and signature in self._batched
+        if self._batcher is not None and together and _are_batches(arrays, shapes):
             key = (id(self), signature, fetches, tuple(array.shape[1:] for array in arrays))
             return dict(zip(fetches, self._batcher(key, arrays, run), strict=True))
         return dict(zip(fetches, run(arrays), strict=True))
+
+    def input_types(self, signature: str) -> Mapping[str, int]:
+        """The DataTypes of the inputs of a signature, by name."""
+        return self._types[signature]
 
     def close(self) -> None:
         """Free it. No call may be running."""
@@ -156,30 +174,64 @@ def _has_batch_axis(signature: Any) -> bool:
     return all(s.dim and s.dim[0].size == -1 and not s.unknown_rank for s in shapes)
 
 
-def _rows_agree(arrays: Sequence[np.ndarray]) -> bool:
-    """Whether batch sizes agree; if they do not, TensorFlow reports the error."""
-    return bool(arrays) and len(arrays[0]) > 0 and len({len(a) for a in arrays}) == 1
+def _are_batches(arrays: Sequence[np.ndarray], shapes: Sequence[Any]) -> bool:
+    """Whether arrays fit the signature and have equally many rows.
+
+    If they do not, they are run alone: the model may take them, or TensorFlow reports the error.
+    """
+    fit = all(
+        array.ndim == len(shape.dim)
+        and all(d.size in (-1, n) for d, n in zip(shape.dim, array.shape, strict=True))
+        for array, shape in zip(arrays, shapes, strict=True)
+    )
+    return fit and bool(arrays) and len(arrays[0]) > 0 and len({len(a) for a in arrays}) == 1
 
 
-def _check_inputs(expected: Mapping[str, Any], received: Mapping[str, np.ndarray]) -> None:
-    if expected.keys() != received.keys():
+def _with_defaults(definition: Any, received: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The inputs of a request and, for those it lacks, the defaults of the signature."""
+    expected, defaults = definition.inputs.keys(), definition.defaults
+    if len(received) > len(expected) or (len(received) < len(expected) and not defaults):
         raise invalid(
             f"input size does not match signature: {len(received)}!={len(expected)} "
             f"len({{{_list(received)}}}) != len({{{_list(expected)}}}). "
-            f"Sent extra: {{{_list(received.keys() - expected.keys())}}}. "
-            f"Missing but required: {{{_list(expected.keys() - received.keys())}}}."
+            f"Sent extra: {{{_list(received.keys() - expected)}}}. "
+            f"Missing but required: {{{_list(expected - received.keys())}}}."
         )
-    for name, array in received.items():
-        info = expected[name]
-        wanted, actual = type_name(info.dtype), type_name(data_type(array))
-        if actual != wanted:
-            raise invalid(f"Expected input {name!r} to be {wanted}. Received: {actual}")
-        sizes, shape = [d.size for d in info.tensor_shape.dim], list(array.shape)
-        fits = info.tensor_shape.unknown_rank or len(sizes) == len(shape)
-        if not fits or any(size not in (-1, n) for size, n in zip(sizes, shape, strict=False)):
-            raise invalid(
-                f"Expected input {name!r} to have shape {sizes}, -1 for any size. Received: {shape}"
-            )
+    for name in sorted(expected - received.keys() - defaults.keys()):
+        raise invalid(
+            f"Signature input alias: {name}(feed name: {definition.inputs[name].name}) not found "
+            "in request and no default value provided. Inputs expected to be in the request "
+            f"{{{_list(received)}}}, or default input alias set: {_list(defaults)}"
+        )
+    if not received.keys() <= expected:
+        used = _list(received.keys() & expected)
+        raise invalid(
+            f"Inputs contains invalid name. Used request inputs: {used}, "
+            f"request input: {_list(received)}"
+        )
+    missing = expected - received.keys()
+    return {**received, **{name: to_numpy(defaults[name]) for name in missing}}
+
+
+def _wrong_types(expected: Mapping[str, Any], received: Mapping[str, np.ndarray]) -> ServingError:
+    """The error of TensorFlow for the first input of another type than the model's."""
+    by_tensor = sorted(expected, key=lambda name: str(expected[name].name))
+    types = [(name, expected[name].dtype, data_type(received[name])) for name in by_tensor]
+    position = next(i for i, (_, wanted, actual) in enumerate(types) if actual != wanted)
+    name, wanted, actual = types[position]
+    return invalid(
+        f"Expects arg[{position}] to be {short_name(wanted)} but {short_name(actual)} is provided "
+        f"(input {name!r})"
+    )
+
+
+def _array(output: Any) -> np.ndarray:
+    """An output as an array: TensorFlow gives scalars as NumPy scalars, and strings as bytes."""
+    if isinstance(output, bytes):
+        scalar = np.empty((), object)
+        scalar[()] = output
+        return scalar
+    return np.asarray(output)
 
 
 def _check_outputs(available: Mapping[str, Any], chosen: Sequence[str]) -> tuple[str, ...]:

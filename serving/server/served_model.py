@@ -18,7 +18,7 @@ from threading import Condition
 from serving.server.monitoring import Monitoring
 from serving.server.policy import ModelConfig
 from serving.server.saved_model import SavedModel
-from serving.versions.history import version_numbers
+from serving.versions.history import version_paths
 from serving.versions.labels import read_labels
 from serving.wire.errors import Code, ServingError, invalid
 from serving.wire.names import State
@@ -109,13 +109,15 @@ class ServedModel:
                 self._changed.notify_all()
 
     def status(self, target: Target) -> list[VersionStatus]:
-        """The status of all known versions, newest first, or of the one that is named.
+        """The status of all known versions, newest first, or of the one whose number is named.
+
+        As in TF Serving, a label does not choose a version here.
 
         Raises:
             ServingError: NOT_FOUND: there is none.
         """
         with self._changed:
-            number = self._labelled(target.label) if target.label else target.version
+            number = target.version
             versions = [v for v in self._versions.values() if number in (None, v.number)]
             if not versions:
                 what = "any versions" if number is None else f"version {number}"
@@ -136,7 +138,8 @@ class ServedModel:
 
         Versions are only freed once all wanted ones are available.
         """
-        on_disk, labels = version_numbers(self.config.directory), self.config.labels
+        paths, labels = version_paths(self.config.directory), self.config.labels
+        on_disk = list(paths)
         if labels is None:
             labels = read_labels(self.config.directory).versions
         wanted = self.config.policy.choose(on_disk) | (set(labels.values()) & set(on_disk))
@@ -145,7 +148,7 @@ class ServedModel:
                 if version.state is State.END and number not in on_disk:
                     del self._versions[number]
         for number in sorted(wanted):
-            self._ensure_loaded(number)
+            self._ensure_loaded(number, paths[number])
         with self._changed:
             available = self._available()
             self._labels = {label: n for label, n in labels.items() if n in available}
@@ -162,13 +165,13 @@ class ServedModel:
         """The versions that can take requests. The caller holds the lock."""
         return {n for n, version in self._versions.items() if version.state is State.AVAILABLE}
 
-    def _ensure_loaded(self, number: int) -> None:
+    def _ensure_loaded(self, number: int, path: Path) -> None:
         """Load a version that is not loaded.
 
         One that could not be loaded is tried again only after its graph was written again: stores
         without renames write the graph last.
         """
-        name, path, start = self.config.name, self.config.directory / str(number), time.monotonic()
+        name, start = self.config.name, time.monotonic()
         stamp = _modified_ns(path / "saved_model.pb")
         with self._changed:
             known = self._versions.get(number)

@@ -60,7 +60,10 @@ def _replay(model: SavedModel, log: Any) -> None:
         model.predict(signature, inputs, tuple(request.output_filter))
     elif kind in ("classify_log", "regress_log"):
         run = classify_regress.classify if kind == "classify_log" else classify_regress.regress
-        examples = classify_regress.examples_of(request.input)
-        run(model, request.model_spec.signature_name, examples)
+        run(
+            model,
+            request.model_spec.signature_name,
+            lambda: classify_regress.examples_of(request.input),
+        )
     else:
         raise invalid(f"A log of type {kind} cannot be replayed.")

@@ -18,7 +18,15 @@ from pathlib import Path
 
 from serving.files import lock, sync, write_atomically
 from serving.versions.base import Destination, check_name
-from serving.versions.history import FILE, History, Origin, read_history, version_numbers
+from serving.versions.history import (
+    FILE,
+    History,
+    Origin,
+    next_version,
+    read_history,
+    version_numbers,
+    version_path,
+)
 from serving.versions.labels import Labels, read_labels, write_labels
 
 _STAGING = ".staging-"
@@ -37,10 +45,11 @@ class Directory(Destination):
 
     def location(self, model: str, version: int | None = None) -> str:
         directory = self._directory(model)
-        return str((directory if version is None else directory / str(version)).absolute())
+        place = directory if version is None else version_path(directory, version)
+        return str(place.absolute())
 
     def fetch(self, model: str, version: int, cache: Path) -> Path:
-        return self._directory(model) / str(version)
+        return version_path(self._directory(model), version)
 
     def _directory(self, model: str) -> Path:
         check_name(model)
@@ -73,7 +82,7 @@ class Directory(Destination):
             try:
                 staging.mkdir()
                 if isinstance(source, int):
-                    _copy(directory / str(source), staging, origin, _link)
+                    _copy(version_path(directory, source), staging, origin, _link)
                 else:
                     _copy(source, staging, origin, shutil.copy2)
                 yield publish
@@ -84,7 +93,7 @@ class Directory(Destination):
     def _remove(self, model: str, version: int) -> None:
         directory = self._directory(model)
         retired = directory / f"{_RETIRED}{version}-{uuid.uuid4().hex}"
-        (directory / str(version)).rename(retired)
+        version_path(directory, version).rename(retired)
         shutil.rmtree(retired, ignore_errors=True)
 
     def _read_labels(self, model: str) -> Labels:
@@ -127,7 +136,7 @@ def _next_number(directory: Path) -> int:
     """Take the next version number, for good. The caller holds the lock."""
     record = directory / ".last_version"
     last = int(record.read_text()) if record.exists() else 0
-    version = max([last, *version_numbers(directory)]) + 1
+    version = next_version([last, *version_numbers(directory)])
     write_atomically(record, str(version))
     return version
 

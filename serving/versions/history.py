@@ -7,12 +7,17 @@ that file. Versions that other programs put there have no such file.
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
+LARGEST_VERSION = 2**63 - 1
+_DIGITS = re.compile("[0-9]+", re.ASCII)
+_log = logging.getLogger(__name__)
 FILE = Path("assets.extra") / "rootstock.json"
 
 
@@ -62,16 +67,66 @@ def read_origin(version: Path) -> Origin | None:
 
 def version_numbers(directory: Path) -> list[int]:
     """The versions in a model's directory, ascending; empty if there is no such directory."""
+    return list(version_paths(directory))
+
+
+def version_paths(directory: Path) -> dict[int, Path]:
+    """The directory of each version of a model, ascending by number.
+
+    As in TF Serving, a name may have leading zeros (`00000123`); if two names mean one number, the
+    last one in alphabetical order counts. A number that does not fit into 64 bits is no version:
+    the log says so, once.
+    """
     try:
-        names = [entry.name for entry in directory.iterdir() if entry.is_dir()]
+        entries = sorted(e for e in directory.iterdir() if _DIGITS.fullmatch(e.name) and e.is_dir())
     except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(int(name) for name in names if re.fullmatch("[0-9]+", name))
+        return {}
+    paths: dict[int, Path] = {}
+    for entry in entries:
+        number = version_number(entry.name)
+        if number is None:
+            _ignored(str(entry), f"the largest version number is {LARGEST_VERSION}")
+            continue
+        if number in paths:
+            _ignored(str(paths[number]), f"{entry} is version {number}, too")
+        paths[number] = entry
+    return dict(sorted(paths.items()))
+
+
+def version_number(name: str) -> int | None:
+    """The version that a directory of this name holds; None if it is no version."""
+    digits = name.lstrip("0") or "0"
+    if not _DIGITS.fullmatch(name) or len(digits) > len(str(LARGEST_VERSION)):
+        return None
+    return number if (number := int(digits)) <= LARGEST_VERSION else None
+
+
+def version_path(directory: Path, version: int) -> Path:
+    """The directory of a version, which need not exist."""
+    return version_paths(directory).get(version, directory / str(version))
+
+
+def next_version(taken: Iterable[int]) -> int:
+    """The number after these.
+
+    Raises:
+        OSError: there is no larger one.
+    """
+    largest = max(taken, default=0)
+    if largest >= LARGEST_VERSION:
+        raise OSError(f"There is no version number after {largest}. Remove that version.")
+    return largest + 1
+
+
+@cache
+def _ignored(path: str, reason: str) -> None:
+    """Log that a directory is ignored, once: servers look every second."""
+    _log.warning("%s is ignored: %s.", path, reason)
 
 
 def read_history(directory: Path) -> dict[int, Origin | None]:
     """The origins of all versions in a model's directory, ascending."""
-    return {v: read_origin(directory / str(v)) for v in version_numbers(directory)}
+    return {number: read_origin(path) for number, path in version_paths(directory).items()}
 
 
 def digest_of(history: History, version: int) -> str:

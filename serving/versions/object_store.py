@@ -20,7 +20,7 @@ import fsspec
 
 from serving.versions import labels as label_files
 from serving.versions.base import Destination
-from serving.versions.history import FILE, History, Origin
+from serving.versions.history import FILE, History, Origin, next_version, version_number
 from serving.versions.labels import Labels
 
 _GRAPH = "saved_model.pb"
@@ -43,7 +43,8 @@ class ObjectStore(Destination):
         self.fs.invalidate_cache()
         graphs = self.fs.glob(self._path(model, "*", _GRAPH))
         names = (posixpath.basename(posixpath.dirname(path)) for path in graphs)
-        numbers = sorted(int(name) for name in names if name.isdigit())
+        parsed = ((version_number(name), name) for name in names)
+        numbers = sorted(n for n, name in parsed if n is not None and str(n) == name)
         return {version: self._origin(model, version) for version in numbers}
 
     def location(self, model: str, version: int | None = None) -> str:
@@ -125,7 +126,7 @@ class ObjectStore(Destination):
             self.fs.invalidate_cache()
             names = [posixpath.basename(path) for path in self.fs.find(claims)]
             names += [posixpath.basename(path) for path in self.fs.glob(self._path(model, "*"))]
-            version = max((int(name) for name in names if name.isdigit()), default=0) + 1
+            version = next_version(n for name in names if (n := version_number(name)) is not None)
             try:
                 self.fs.pipe_file(f"{claims}/{version}", b"claimed", mode="create")
                 return version

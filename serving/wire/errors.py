@@ -14,7 +14,7 @@ class Code(IntEnum):
     http: int
 
     OK = 0, 200
-    CANCELLED = 1, 500
+    CANCELLED = 1, 499
     UNKNOWN = 2, 500
     INVALID_ARGUMENT = 3, 400
     DEADLINE_EXCEEDED = 4, 504

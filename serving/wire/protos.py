@@ -26,8 +26,8 @@ _MESSAGES = {
     "TensorProto": (
         "int32 dtype=1; TensorShapeProto tensor_shape=2; int32 version_number=3; "
         "bytes tensor_content=4; *float float_val=5; *double double_val=6; *int32 int_val=7; "
-        "*bytes string_val=8; *int64 int64_val=10; *bool bool_val=11; *int32 half_val=13; "
-        "*uint32 uint32_val=16; *uint64 uint64_val=17"
+        "*bytes string_val=8; *float scomplex_val=9; *int64 int64_val=10; *bool bool_val=11; "
+        "*double dcomplex_val=12; *int32 half_val=13; *uint32 uint32_val=16; *uint64 uint64_val=17"
     ),
     "ModelSpec": (
         "string name=1; google.protobuf.Int64Value version=2; string signature_name=3; "

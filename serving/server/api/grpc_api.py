@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import PurePath
 from typing import Any
 
 import grpc
+import numpy as np
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -22,7 +24,14 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from serving.server.api.classify_regress import examples_of, fill_classification, fill_regression
+from serving.server.api.classify_regress import (
+    Examples,
+    check_classification,
+    check_regression,
+    examples_of,
+    fill_classification,
+    fill_regression,
+)
 from serving.server.api.limits import Limits, TokenInterceptor
 from serving.server.models import Models
 from serving.server.policy import configs_of
@@ -36,17 +45,19 @@ from serving.wire.names import (
     PREDICTION_SERVICE,
     REGRESS,
 )
-from serving.wire.tensors import fill, to_numpy
+from serving.wire.tensors import fill_values, to_numpy
 
-FillResult = Callable[[SavedModel, str, Sequence[bytes], Any], None]
+FillResult = Callable[[SavedModel, str, Examples, Any], None]
 
 _log = logging.getLogger(__name__)
 _UNLIMITED = -1
-_INFERENCE_METHODS: Mapping[str, tuple[str, FillResult]] = {
-    CLASSIFY: ("classification_result", fill_classification),
-    REGRESS: ("regression_result", fill_regression),
+_LONGEST_MESSAGE = 1024
+_INFERENCE_METHODS: Mapping[str, tuple[str, Callable[[Any], None], FillResult]] = {
+    CLASSIFY: ("classification_result", check_classification, fill_classification),
+    REGRESS: ("regression_result", check_regression, fill_regression),
 }
-"""The field of an `InferenceResult` and the function that fills it, by method of MultiInference."""
+"""The field of an `InferenceResult`, the function that checks the signature and the one that fills
+the field, by method of MultiInference."""
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
 
@@ -83,7 +94,7 @@ def metadata_of(models: Models, target: Target) -> tuple[Any, Any]:
     """The `ModelSpec` and the `SignatureDefMap` of a version."""
     with models.use(target) as (version, model):
         signatures = get_model_metadata_pb2.SignatureDefMap()
-        for signature, definition in model.signatures.items():
+        for signature, definition in model.all_signatures.items():
             signatures.signature_def[signature].CopyFrom(definition)
         return _spec(target, version, ""), signatures
 
@@ -110,10 +121,17 @@ def _handler(
             code, message = Code.INTERNAL, repr(error)
         models.monitoring.count_request(name, api, "GRPC", code, time.perf_counter() - start)
         if code is not Code.OK:
-            context.abort(_STATUS[code], message)
+            context.abort(_STATUS[code], _cut(message))
         return response
 
     return grpc.unary_unary_rpc_method_handler(handle, None, lambda m: m.SerializeToString())
+
+
+def _cut(message: str) -> str:
+    """A message that fits into a header, as TF Serving cuts it."""
+    if len(message) <= _LONGEST_MESSAGE:
+        return message
+    return message[:_LONGEST_MESSAGE] + "...TRUNCATED"
 
 
 def _spec_of(request: Any) -> Any:
@@ -125,63 +143,100 @@ def _spec_of(request: Any) -> Any:
 
 def _predict(models: Models, request: Any) -> Any:
     signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    with models.use(target := _target(request.model_spec)) as (version, model):
-        inputs = {key: to_numpy(tensor) for key, tensor in request.inputs.items()}
+    with models.use(target := _target(request)) as (version, model):
+        inputs = {key: _tensor(key, tensor) for key, tensor in request.inputs.items()}
         outputs = model.predict(signature, inputs, tuple(request.output_filter))
     response = predict_pb2.PredictResponse()
     response.model_spec.CopyFrom(_spec(target, version, signature))
     for key, array in outputs.items():
-        fill(response.outputs[key], array)
+        fill_values(response.outputs[key], array)
     return response
+
+
+def _tensor(name: str, proto: Any) -> np.ndarray:
+    try:
+        return to_numpy(proto)
+    except ServingError as error:
+        raise invalid(f"tensor parsing error: {name}: {error.message}") from None
 
 
 def _infer(response_class: Any, fill_result: FillResult, models: Models, request: Any) -> Any:
     response, signature = response_class(), request.model_spec.signature_name
-    with models.use(target := _target(request.model_spec)) as (version, model):
-        fill_result(model, signature, examples_of(request.input), response.result)
-    response.model_spec.CopyFrom(_spec(target, version, signature))
+    with models.use(target := _target(request)) as (version, model):
+        fill_result(model, signature, lambda: examples_of(request.input), response.result)
+    response.model_spec.CopyFrom(_spec(target, version, signature or DEFAULT_SIGNATURE))
     return response
 
 
 def _multi_inference(models: Models, request: Any) -> Any:
-    if not request.tasks:
-        raise invalid("Inference request must have at least one task.")
-    first = request.tasks[0].model_spec
-    signatures = [task.model_spec.signature_name for task in request.tasks]
-    if any(task.model_spec.name != first.name for task in request.tasks):
-        raise invalid("All ModelSpecs in a MultiInferenceRequest must access the same model")
-    if len(set(signatures)) < len(signatures):
-        raise invalid(f"Duplicate evaluation of signature: {signatures}")
-    examples = examples_of(request.input)
     response = inference_pb2.MultiInferenceResponse()
-    with models.use(target := _target(first)) as (version, model):
+    with models.use(target := _target_of(_spec_of(request))) as (version, model):
+        signatures = _signatures_of(model, request.tasks)
+        examples = examples_of(request.input)
         for task, signature in zip(request.tasks, signatures, strict=True):
-            if task.method_name not in _INFERENCE_METHODS:
-                raise invalid(f"Unsupported signature method_name: {task.method_name}")
-            field, fill_result = _INFERENCE_METHODS[task.method_name]
+            field, _, fill_result = _INFERENCE_METHODS[task.method_name]
             result = response.results.add()
             result.model_spec.CopyFrom(_spec(target, version, signature))
-            fill_result(model, signature, examples, getattr(result, field))
+            fill_result(model, signature, lambda: examples, getattr(result, field))
     return response
 
 
+def _signatures_of(model: SavedModel, tasks: Sequence[Any]) -> list[str]:
+    """The signature of each task of a `MultiInferenceRequest`. Raises ServingError."""
+    signatures: list[str] = []
+    for task in tasks:
+        if not task.model_spec.name:
+            raise invalid("Found ModelSpec with an empty model name.")
+        if task.model_spec.name != tasks[0].model_spec.name:
+            raise invalid(
+                "All ModelSpecs in a MultiInferenceRequest must access the same model name."
+            )
+        signature = task.model_spec.signature_name or DEFAULT_SIGNATURE
+        if signature in signatures:
+            raise invalid(f"Duplicate evaluation of signature: {signature}")
+        if signature not in model.signatures:
+            raise invalid(f"Requested signature not found in model graph: {signature}")
+        if task.method_name not in _INFERENCE_METHODS:
+            message = f"Unsupported signature method_name: {task.method_name}"
+            raise ServingError(Code.UNIMPLEMENTED, message)
+        _, check, _ = _INFERENCE_METHODS[task.method_name]
+        check(model.signatures[signature])
+        signatures.append(signature)
+    return signatures
+
+
 def _metadata(models: Models, request: Any) -> Any:
+    target = _target(request)
     if not request.metadata_field:
         raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
     for field in request.metadata_field:
         if field != "signature_def":
             raise invalid(f"Metadata field {field} is not supported")
-    spec, signatures = metadata_of(models, _target(request.model_spec))
+    spec, signatures = metadata_of(models, target)
     response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=spec)
     response.metadata["signature_def"].Pack(signatures)
     return response
 
 
 def _status(models: Models, request: Any) -> Any:
-    return status_of(models, _target(request.model_spec))
+    spec = _spec_in(request)
+    version = spec.version.value if spec.HasField("version") else None
+    return status_of(models, Target(spec.name, version))
 
 
 def _reload(models: Models, request: Any) -> Any:
+    if request.config.WhichOneof("config") != "model_config_list":
+        message = (
+            "Cannot transition to requested config. It is only legal to transition from one "
+            "ModelConfigList to another."
+        )
+        raise ServingError(Code.FAILED_PRECONDITION, message)
+    for entry in request.config.model_config_list.config:
+        if not PurePath(entry.base_path).is_absolute():
+            raise invalid(
+                f"Expected model {entry.name} to have an absolute path or URI; "
+                f"got base_path()={entry.base_path}"
+            )
     models.reload(configs_of(request.config))
     return model_management_pb2.ReloadConfigResponse()
 
@@ -207,8 +262,18 @@ _SERVICES: Mapping[str, Mapping[str, tuple[Any, Callable[[Models, Any], Any]]]] 
 }
 
 
-def _target(spec: Any) -> Target:
-    """The model and version that a `ModelSpec` names."""
+def _spec_in(request: Any) -> Any:
+    if not request.HasField("model_spec"):
+        raise invalid("Missing ModelSpec")
+    return request.model_spec
+
+
+def _target(request: Any) -> Target:
+    """The model and version that a request names."""
+    return _target_of(_spec_in(request))
+
+
+def _target_of(spec: Any) -> Target:
     if not spec.name:
         raise invalid("ModelSpec has no name specified.")
     version = spec.version.value if spec.HasField("version") else None

@@ -1,21 +1,24 @@
-"""Convert a JSON value to the elements of a tensor, with TF Serving's checks and messages."""
+"""Convert JSON values to tensors, with the checks and messages of TF Serving's `json_tensor.cc`."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
-import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from serving.server.api.json_text import text_of, type_of
+from serving.server.api.rapidjson import Repeated
 from serving.wire.errors import Code, ServingError, invalid
-from serving.wire.tensors import STRING, numpy_type, type_name
+from serving.wire.tensors import STRING, numpy_type, short_name
 
-_JSON_TYPES = {type(None): "Null", dict: "Object", list: "Array", str: "String"}
+_BASE64 = re.compile(r"([A-Za-z0-9+/]*)([=.]*)", re.ASCII)
+_SPACE = re.compile(r"[ \t\n\v\f\r]+")
+_MAX_DIMENSIONS = 64
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,19 @@ def parse(value: Any, data_type: int, like: Parsed | None = None) -> Parsed:
 
     Raises:
         ServingError: INVALID_ARGUMENT: ragged lists, a different shape, or a value of another type.
+            UNIMPLEMENTED: JSON has no form for the data type.
     """
     shape: list[int] = []
     nested = value
     while isinstance(nested, list):
         shape.append(len(nested))
+        if len(shape) > _MAX_DIMENSIONS:
+            raise invalid(f"Expected at most {_MAX_DIMENSIONS} levels of lists.")
         if not nested:
             break
         nested = nested[0]
     elements: list[Any] = []
-    _flatten(value, 0, shape, _CONVERT.get(data_type, _unsupported), data_type, elements)
+    _flatten(value, 0, shape, data_type, elements)
     if like and len(like.elements) != len(elements):
         raise invalid(f"Expecting tensor size: {len(like.elements)} but got: {len(elements)}")
     if like and like.shape != tuple(shape):
@@ -53,13 +59,65 @@ def parse(value: Any, data_type: int, like: Parsed | None = None) -> Parsed:
     return Parsed(tuple(shape), elements)
 
 
+def array_of(elements: list[Any], shape: tuple[int, ...], data_type: int) -> np.ndarray:
+    """An array of a DataType from elements in row-major order.
+
+    A number beyond the range of a float becomes infinite, as in TF Serving.
+    """
+    dtype = numpy_type(data_type)
+    if data_type == STRING:
+        array = np.empty(len(elements), object)
+        array[:] = elements
+    elif dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            array = np.array(elements, np.float64).astype(dtype)
+    else:
+        array = np.array(elements, dtype)
+    return array.reshape(shape)
+
+
+def decode_base64(text: str) -> bytes:
+    """Decode base64: with white space anywhere, and with padding or without it.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT: it is not base64.
+    """
+    try:
+        if len(text) % 4 == 0 and not text.endswith("==="):
+            return binascii.a2b_base64(text, strict_mode=True)
+    except (binascii.Error, ValueError):
+        pass  # it may have white space
+    match = _BASE64.fullmatch(_SPACE.sub("", text))
+    if match is not None:
+        digits, padding = match[1], len(match[2])
+        missing = -len(digits) % 4
+        if missing != 3 and padding in (0, missing):
+            return base64.b64decode(digits + "=" * missing)
+    raise invalid("Unable to base64 decode")
+
+
+def is_base64(value: Any) -> bool:
+    """Whether a JSON value is `{"b64": "..."}`."""
+    return type(value) is dict and list(value) == ["b64"] and isinstance(value["b64"], str)
+
+
+def is_named(value: Any) -> bool:
+    """Whether a JSON value is an object of values by name."""
+    return isinstance(value, dict) and not is_base64(value)
+
+
+def encoded(text: str) -> bytes:
+    """The bytes of a JSON string as they came."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def is_large(value: int) -> bool:
+    """Whether a whole number has more than 64 bits; TF Serving then reads it as a float."""
+    return not -(2**63) <= value < 2**64
+
+
 def _flatten(
-    value: Any,
-    level: int,
-    shape: list[int],
-    convert: Callable[[Any, int], Any],
-    data_type: int,
-    elements: list[Any],
+    value: Any, level: int, shape: Sequence[int], data_type: int, elements: list[Any]
 ) -> None:
     if not isinstance(value, list):
         if level != len(shape):
@@ -67,7 +125,7 @@ def _flatten(
                 f"JSON Value: {text_of(value)} found at incorrect level: {level + 1} in the JSON "
                 f"DOM. Expected at level: {len(shape)}"
             )
-        elements.append(convert(value, data_type))
+        elements.append(_convert(value, data_type))
         return
     if level >= len(shape):
         raise invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
@@ -76,45 +134,58 @@ def _flatten(
             f"Encountered list at unexpected size: {len(value)} at level: {level} "
             f"expected size: {shape[level]}"
         )
+    if level == len(shape) - 1 and _all_plain(value, data_type):
+        elements.extend(map(encoded, value) if data_type == STRING else value)
+        return
     for item in value:
-        _flatten(item, level + 1, shape, convert, data_type, elements)
+        _flatten(item, level + 1, shape, data_type, elements)
+
+
+def _all_plain(values: list[Any], data_type: int) -> bool:
+    """Whether all values are elements as they are; a quick answer for the usual list."""
+    types = set(map(type, values))
+    if not types <= _PLAIN.get(data_type, frozenset()):
+        return False
+    if not values or data_type not in _INTEGERS:
+        return True
+    limits = _INTEGERS[data_type]
+    return bool(limits.min <= min(values) and max(values) <= limits.max)
+
+
+def _convert(value: Any, data_type: int) -> Any:
+    if isinstance(value, dict) and data_type != STRING:
+        raise _wrong_type(value, data_type)
+    return _CONVERT.get(data_type, _unsupported)(value, data_type)
 
 
 def _float(value: Any, data_type: int) -> float:
     if type(value) not in (int, float):
         raise _wrong_type(value, data_type)
-    float_type = numpy_type(data_type)
-    limits = np.finfo(float_type)
-    lossless = (
-        abs(value) < 2 ** (limits.nmant + 1)
-        if type(value) is int
-        else not math.isfinite(value) or abs(value) <= float(limits.max)
-    )
-    if not lossless:
-        name = "float" if float_type == np.float32 else "double"
-        raise invalid(f"Cannot convert JSON value: {value} to {name} without loss of precision.")
     return float(value)
 
 
 def _integer(value: Any, data_type: int) -> int:
-    limits = np.iinfo(numpy_type(data_type))
-    if type(value) is not int or not limits.min <= value <= limits.max:
+    if type(value) is not int:
         raise _wrong_type(value, data_type)
-    return value
+    limits = _INTEGERS[data_type]
+    if limits.min <= value <= limits.max:
+        return value
+    if limits.bits < 32 and -(2**31) <= value < 2**31:
+        raise invalid(
+            f"Expected a number from {limits.min} to {limits.max} for {short_name(data_type)}. "
+            f"Received: {value}"
+        )
+    raise _wrong_type(value, data_type)
 
 
 def _string(value: Any, data_type: int) -> bytes:
     if isinstance(value, str):
-        return value.encode("utf-8", "surrogatepass")
+        return encoded(value)
     if not isinstance(value, dict):
         raise _wrong_type(value, data_type)
     if not is_base64(value):
         raise invalid(f"JSON Value: {text_of(value)} not formatted correctly for base64 data")
-    try:
-        text = value["b64"].rstrip("=")
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise invalid("Unable to base64 decode") from None
+    return decode_base64(value["b64"])
 
 
 def _boolean(value: Any, data_type: int) -> bool:
@@ -124,47 +195,39 @@ def _boolean(value: Any, data_type: int) -> bool:
 
 
 def _unsupported(value: Any, data_type: int) -> Any:
-    message = f"Conversion of JSON Value: {text_of(value)} to type: {type_name(data_type)}"
+    message = f"Conversion of JSON Value: {text_of(value)} to type: {short_name(data_type)}"
     raise ServingError(Code.UNIMPLEMENTED, message)
 
 
-_CONVERT: dict[int, Callable[[Any, int], Any]] = {
-    **dict.fromkeys((1, 2), _float),
-    **dict.fromkeys((3, 4, 5, 6, 9, 22, 23), _integer),
+_FLOATS = (1, 2)
+_INTEGERS = {number: np.iinfo(numpy_type(number)) for number in (3, 4, 5, 6, 9, 22, 23)}
+_BOOL = 10
+_CONVERT: Mapping[int, Callable[[Any, int], Any]] = {
+    **dict.fromkeys(_FLOATS, _float),
+    **dict.fromkeys(_INTEGERS, _integer),
     STRING: _string,
-    10: _boolean,
+    _BOOL: _boolean,
 }
+_PLAIN: Mapping[int, frozenset[type]] = {
+    **dict.fromkeys(_FLOATS, frozenset((int, float))),
+    **dict.fromkeys(_INTEGERS, frozenset((int,))),
+    STRING: frozenset((str,)),
+    _BOOL: frozenset((bool,)),
+}
+WRITABLE = frozenset(_CONVERT)
+"""The DataTypes that have a form in JSON."""
 
 
 def _wrong_type(value: Any, data_type: int) -> ServingError:
-    expected = type_name(data_type).removeprefix("DT_").lower()
-    actual = str(value) if isinstance(value, bool) else _JSON_TYPES.get(type(value), "Number")
     return invalid(
-        f"JSON Value: {text_of(value)} Type: {actual} is not of expected type: {expected}"
+        f"JSON Value: {text_of(value)} Type: {type_of(value)} is not of expected type: "
+        f"{short_name(data_type)}"
     )
 
 
-def array_of(elements: list[Any], shape: tuple[int, ...], data_type: int) -> np.ndarray:
-    """An array of a DataType from elements in row-major order."""
-    array = np.empty(len(elements), numpy_type(data_type))
-    array[:] = elements
-    return array.reshape(shape)
-
-
-def is_base64(value: Any) -> bool:
-    """Whether a JSON value is `{"b64": "..."}`."""
-    return isinstance(value, dict) and list(value) == ["b64"] and isinstance(value["b64"], str)
-
-
-def is_named(value: Any) -> bool:
-    """Whether a JSON value is an object of values by name."""
-    return isinstance(value, dict) and not is_base64(value)
-
-
-def text_of(value: Any) -> str:
-    """A JSON value for a message; a long one is cut."""
-    text = json.dumps(value)
-    return text if len(text) <= 200 else f"{text[:200]}…"
+def pairs_of(value: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
+    """All members of a JSON object, also those whose name comes again."""
+    return value.pairs if isinstance(value, Repeated) else list(value.items())
 
 
 def _shape(shape: Sequence[int]) -> str:

@@ -15,30 +15,32 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
+from urllib.parse import quote, unquote
 
 from google.protobuf.json_format import MessageToDict
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from serving.server.api.classify_regress import classify, examples_of_json, regress
-from serving.server.api.codec import decode_predict, encode_predict, parse_document
+from serving.server.api.classify_regress import Examples, classify, examples_of_json, regress
+from serving.server.api.codec import decode_predict, encode_predict, signature_of
 from serving.server.api.grpc_api import metadata_of, status_of
+from serving.server.api.json_text import parse_document
 from serving.server.api.limits import Limits, TooLarge, body_of
 from serving.server.models import Models
 from serving.server.saved_model import SavedModel
 from serving.server.served_model import Target
+from serving.versions.history import version_number
 from serving.wire.errors import Code, ServingError, invalid
 from serving.wire.names import DEFAULT_SIGNATURE, METRICS_PATH
 
-_MODEL = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_MODEL = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _INFERENCE = re.compile(_MODEL + r":(?P<method>classify|regress|predict)", re.IGNORECASE)
 _STATUS = re.compile(
     _MODEL.replace("/(?P<model>[^/:]+)", "(?:/(?P<model>[^/:]+))?") + r"(?P<metadata>/metadata)?",
     re.IGNORECASE,
 )
 _log = logging.getLogger(__name__)
-_LARGEST_VERSION = 2**63 - 1
 _WORTH_COMPRESSING = 1024
 
 
@@ -52,7 +54,7 @@ class RestApplication:
         self._pending = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, path = Request(scope, receive), scope["path"]
+        request, path = Request(scope, receive), _raw_path(scope)
         start, match = time.perf_counter(), None
         try:
             if request.method == "POST":
@@ -66,7 +68,8 @@ class RestApplication:
             _log.exception("%s %s", request.method, path)
             code, response = Code.INTERNAL, _error(repr(error), Code.INTERNAL.http)
         if match is not None:
-            name, api = self._models.metric_label(match["model"]), match["method"].title()
+            name = self._models.metric_label(unquote(match["model"]))
+            api = match["method"].title()
             seconds = time.perf_counter() - start
             self._models.monitoring.count_request(name, api, "REST", code, seconds)
         await response(scope, receive, send)
@@ -77,6 +80,8 @@ class RestApplication:
             ready = self._models.available()
             body = json.dumps({"status": "ok" if ready else "loading"}).encode()
             return _json(body, 200 if ready else Code.UNAVAILABLE.http)
+        if method == "OPTIONS" and path.lower().startswith("/v1/"):
+            return _preflight(request.headers.get("origin", ""))
         self._limits.check_token(request.headers.get("authorization"))
         if path == METRICS_PATH and method == "GET":
             text = await asyncio.to_thread(self._models.monitoring.text)
@@ -84,12 +89,12 @@ class RestApplication:
         if not path.lower().startswith("/v1/"):
             raise ServingError(Code.NOT_FOUND, f"Not found: {path}")
         if match is not None:
-            infer = _METHODS[match["method"].lower()]
+            infer, target = _METHODS[match["method"].lower()], _target(match)
             request_body = await body_of(request, self._limits.body_bytes)
-            body = await self._work(infer, self._models, match.groupdict(), request_body)
+            body = await self._work(infer, self._models, target, request_body)
         elif method == "GET" and (match := _STATUS.fullmatch(path)):
             describe = _metadata if match["metadata"] else _status
-            body = await self._work(describe, self._models, match.groupdict())
+            body = await self._work(describe, self._models, _target(match))
         else:
             raise invalid(f"Malformed request: {method} {path}")
         accepts_gzip = "gzip" in request.headers.get("accept-encoding", "").lower()
@@ -111,60 +116,70 @@ class RestApplication:
             self._pending -= 1
 
 
-def _predict(models: Models, where: Mapping[str, str | None], body: bytes) -> bytes:
-    with models.use(_target(where)) as (_, model):
+def _raw_path(scope: Scope) -> str:
+    """The path as it was sent: names in it may hold escaped characters, also `/` and `:`."""
+    raw = scope.get("raw_path") or quote(scope["path"]).encode()
+    return raw.partition(b"?")[0].decode("latin-1")
+
+
+def _preflight(origin: str) -> Response:
+    """The response to the request that a browser sends before one from another site."""
+    allowed = re.search("https?://", origin)
+    return Response(status_code=200 if allowed else Code.FAILED_PRECONDITION.http)
+
+
+def _predict(models: Models, target: Target, body: bytes) -> bytes:
+    with models.use(target) as (_, model):
 
         def inputs_of(signature: str) -> dict[str, int]:
             if signature not in model.signatures:
                 raise invalid(f'Serving signature name: "{signature}" not found in signature def')
-            inputs = model.signatures[signature].inputs
-            return {name: inputs[name].dtype for name in sorted(inputs)}
+            return model.input_types(signature)
 
         request = decode_predict(body, DEFAULT_SIGNATURE, inputs_of)
         return encode_predict(request.form, model.predict(request.signature, request.inputs))
 
 
 def _infer(
-    run: Callable[[SavedModel, str, Sequence[bytes]], Sequence[Any]],
+    run: Callable[[SavedModel, str, Examples], Sequence[Any]],
     models: Models,
-    where: Mapping[str, str | None],
+    target: Target,
     body: bytes,
 ) -> bytes:
     document = parse_document(body)
-    signature = document.get("signature_name", "")
-    if not isinstance(signature, str):
-        raise invalid("'signature_name' key must be a string value.")
+    signature = signature_of(document)
     examples = examples_of_json(document)
-    with models.use(_target(where)) as (_, model):
-        return json.dumps({"results": run(model, signature, examples)}).encode()
+    with models.use(target) as (_, model):
+        return json.dumps({"results": run(model, signature, lambda: examples)}).encode()
 
 
-_METHODS: Mapping[str, Callable[[Models, Mapping[str, str | None], bytes], bytes]] = {
+_METHODS: Mapping[str, Callable[[Models, Target, bytes], bytes]] = {
     "predict": _predict,
     "classify": partial(_infer, classify),
     "regress": partial(_infer, regress),
 }
 
 
-def _status(models: Models, where: Mapping[str, str | None]) -> bytes:
-    return json.dumps(_as_json(status_of(models, _target(where))), indent=1).encode()
+def _status(models: Models, target: Target) -> bytes:
+    return json.dumps(_as_json(status_of(models, target)), indent=1).encode()
 
 
-def _metadata(models: Models, where: Mapping[str, str | None]) -> bytes:
-    spec, signatures = metadata_of(models, _target(where))
+def _metadata(models: Models, target: Target) -> bytes:
+    spec, signatures = metadata_of(models, target)
     metadata = {"signature_def": _as_json(signatures)}
     document = {"model_spec": _as_json(spec), "metadata": metadata}
     return json.dumps(document, indent=1).encode()
 
 
-def _target(where: Mapping[str, str | None]) -> Target:
+def _target(where: re.Match[str]) -> Target:
     """The model and version in a path."""
     if not where["model"]:
         raise invalid("Missing model name in request.")
-    version = where["version"]
-    if version and int(version) > _LARGEST_VERSION:
-        raise invalid(f"Failed to convert version: {version} to numeric.")
-    return Target(where["model"], int(version) if version else None, where["label"])
+    version = version_number(where["version"] or "0")
+    if version is None:
+        raise invalid(f"Failed to convert version: {where['version']} to numeric.")
+    label = where["label"] and unquote(where["label"])
+    return Target(unquote(where["model"]), version if where["version"] else None, label)
 
 
 def _as_json(message: Any) -> Any:

@@ -108,9 +108,14 @@ def test_labelled_versions_are_served_too(tmp_path: Path, add: Callable[[int], P
     assert states(model) == {3: State.AVAILABLE, 1: State.AVAILABLE}
     with model.use(Target("m", label="stable")) as (number, _):
         assert number == 1
-    with pytest.raises(ServingError, match="Unrecognized servable version label: gone") as caught:
-        model.status(Target("m", label="gone"))
+    gone = Target("m", label="gone")
+    with (
+        pytest.raises(ServingError, match="Unrecognized servable version label: gone") as caught,
+        model.use(gone),
+    ):
+        pass
     assert caught.value.code is Code.INVALID_ARGUMENT
+    assert len(model.status(gone)) == 2  # as in TF Serving, a label does not choose here
 
 
 def test_fixed_labels_override_the_file(tmp_path: Path, add: Callable[[int], Path]) -> None:

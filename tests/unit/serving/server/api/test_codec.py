@@ -60,6 +60,13 @@ def test_types(data_type: int, numpy: type) -> None:
     assert x.tolist() == value
 
 
+def test_numbers_beyond_precision_or_range_become_the_nearest_float() -> None:
+    numbers = [2**24 + 1, 20_000_000, 1e39, -(2**70)]
+    x = decode({"instances": numbers}, {"x": FLOAT})["x"]
+    assert x.tolist() == [2.0**24, 2e7, math.inf, -(2.0**70)]
+    assert decode({"inputs": 2**53 + 1}, {"x": DOUBLE})["x"].item() == 2.0**53
+
+
 def test_the_signature_is_named_or_the_default() -> None:
     for document, name in (({}, "serving_default"), ({"signature_name": "odd"}, "odd")):
         body = json.dumps({**document, "instances": [1]}).encode()
@@ -81,7 +88,7 @@ def test_the_signature_is_named_or_the_default() -> None:
         ({"instances": []}, TWO, "No values in 'instances' array"),
         ({"instances": [1]}, TWO, "instances is a plain list, but expecting list of objects"),
         ({"inputs": [1]}, TWO, "inputs is a plain value/list, but expecting an object"),
-        ({"instances": [{"x": 1}]}, TWO, "element: 0 .* keys must be equal to: text,x"),
+        ({"instances": [{"x": 1}]}, TWO, "(?s)element: 0 .* keys must be equal to: text,x"),
         ({"instances": [{"y": 1}]}, TWO, "element: 0 key: y .* does not have named input: y"),
         ({"instances": [{"text": "a", "x": 1}, 2]}, TWO, "Expecting object .* at item 1"),
         ({"instances": [1, {"x": 1}]}, {"x": INT}, "but got object at item 1"),
@@ -96,12 +103,9 @@ def test_the_signature_is_named_or_the_default() -> None:
         ({"inputs": [True]}, {"x": FLOAT}, "Value: true Type: True is not of .* type: float"),
         ({"inputs": [1.5]}, {"x": INT}, "Value: 1.5 Type: Number is not of .* type: int32"),
         ({"inputs": [2**31]}, {"x": INT}, "is not of expected type: int32"),
-        ({"inputs": [256]}, {"x": UINT8}, "is not of expected type: uint8"),
+        ({"inputs": [256]}, {"x": UINT8}, "from 0 to 255 for uint8. Received: 256"),
         ({"inputs": [1]}, {"x": STRING}, "Value: 1 Type: Number is not of .* type: string"),
         ({"inputs": [1]}, {"x": BOOL}, "is not of expected type: bool"),
-        ({"inputs": [2**24 + 1]}, {"x": FLOAT}, "to float without loss of precision"),
-        ({"inputs": [1e39]}, {"x": FLOAT}, "to float without loss of precision"),
-        ({"inputs": [2**53 + 1]}, {"x": DOUBLE}, "to double without loss of precision"),
         ({"inputs": [{"b64": "*"}]}, {"x": STRING}, "Unable to base64 decode"),
         ({"inputs": [{"b46": "YQ=="}]}, {"x": STRING}, "not formatted correctly for base64"),
     ],

@@ -10,9 +10,17 @@ from serving.wire.errors import Code, ServingError
 
 def test_features_get_the_type_of_their_values() -> None:
     features = example_of(
-        {"n": 3, "x": [1.5, 2.0], "t": "ä", "b": {"b64": "/w=="}, "none": []}
+        {
+            "n": 3,
+            "mixed": [1, True, False],
+            "x": [1.5, 2.0],
+            "t": "ä",
+            "b": {"b64": "/w=="},
+            "none": [],
+        }
     ).features.feature
     assert list(features["n"].int64_list.value) == [3]
+    assert list(features["mixed"].int64_list.value) == [1, 1, 0]
     assert list(features["x"].float_list.value) == [1.5, 2.0]
     assert list(features["t"].bytes_list.value) == ["ä".encode()]
     assert list(features["b"].bytes_list.value) == [b"\xff"]
@@ -22,12 +30,12 @@ def test_features_get_the_type_of_their_values() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([1, 2.5], "Unable to assign value .* to feature x: mixed kinds"),
-        (["a", 1], "mixed kinds"),
-        (None, "JSON value: null of feature x is not of a supported type"),
-        (True, "not of a supported type"),
-        ([[1]], "not of a supported type"),
-        ({"a": 1}, "not of a supported type"),
+        ([1, 2.5], "Unexpected element type in feature: x expecting type: int64"),
+        (["a", 1], "feature: x expecting type: bytes"),
+        (None, "Feature: x has element with unexpected JSON type: Null"),
+        ([[1]], "unexpected JSON type: Array"),
+        ({"a": 1}, "unexpected JSON type: Object"),
+        (2**63, "Feature: x has uint64_t element. Only int64_t is supported."),
     ],
 )
 def test_other_values_are_refused(value: Any, message: str) -> None:

@@ -46,18 +46,19 @@ def test_classify_regress_and_both_at_once(channel: grpc.Channel) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda r: r.ClearField("tasks"), "at least one task"),
+        (lambda r: r.ClearField("tasks"), "ModelSpec has no name specified"),
         (lambda r: setattr(r.tasks[1].model_spec, "name", "n"), "must access the same model"),
         (lambda r: r.tasks.pop(), "Input is empty"),
-        (lambda r: setattr(r.tasks[1].model_spec, "signature_name", "a"), "Duplicate evaluation"),
+        (lambda r: r.tasks[1].CopyFrom(r.tasks[0]), "Duplicate evaluation"),
     ],
 )
 def test_errors_of_multi_inference(channel: grpc.Channel, change, message: str) -> None:
     from tensorflow_serving.apis import inference_pb2, prediction_service_pb2_grpc
 
     request = inference_pb2.MultiInferenceRequest()
-    for signature in "ab":
-        spec = request.tasks.add().model_spec
+    for signature in ("classify_sure", "regress_size"):
+        method = f"tensorflow/serving/{signature.partition('_')[0]}"
+        spec = request.tasks.add(method_name=method).model_spec
         spec.name, spec.signature_name = "m", signature
     change(request)
     with pytest.raises(grpc.RpcError, match=message) as caught:
@@ -90,5 +91,5 @@ def test_a_configuration_is_checked(channel: grpc.Channel) -> None:
     from tensorflow_serving.apis import model_management_pb2, model_service_pb2_grpc
 
     service = model_service_pb2_grpc.ModelServiceStub(channel)
-    with pytest.raises(grpc.RpcError, match="Expected a ModelServerConfig"):
+    with pytest.raises(grpc.RpcError, match="Cannot transition to requested config"):
         service.HandleReloadConfigRequest(model_management_pb2.ReloadConfigRequest())

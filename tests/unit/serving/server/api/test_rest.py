@@ -47,7 +47,8 @@ def test_status_metadata_and_health(urls: dict[str, str]) -> None:
     assert (status, version["version"], version["state"]) == (200, "1", "AVAILABLE")
     _, _, body = send(urls["http"], "/v1/models/m/metadata")
     signatures = json.loads(body)["metadata"]["signature_def"]["signature_def"]
-    assert set(signatures) == {"serving_default", "sure", "size", "classify_sure", "regress_size"}
+    ours = {"serving_default", "sure", "size", "classify_sure", "regress_size"}
+    assert set(signatures) == {*ours, "__saved_model_init_op"}  # as in TF Serving
     status, _, body = send(urls["http"], "/health")
     assert (status, json.loads(body)) == (200, {"status": "ok"})
 

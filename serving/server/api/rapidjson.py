@@ -57,7 +57,8 @@ def parse(text: str) -> Any:
         raise ParseError("The document is empty.", position)
     open_values: list[tuple[list[Any], str | None]] = []  # the members so far, and the last name
     while True:
-        character, value = text[position : position + 1], None
+        value: Any = None
+        character = text[position : position + 1]
         if character and character in "[{":
             position = _skip(text, position + 1)
             closing = "]" if character == "[" else "}"

@@ -131,7 +131,7 @@ def _preflight(origin: str) -> Response:
 def _predict(models: Models, target: Target, body: bytes) -> bytes:
     with models.use(target) as (_, model):
 
-        def inputs_of(signature: str) -> dict[str, int]:
+        def inputs_of(signature: str) -> Mapping[str, int]:
             if signature not in model.signatures:
                 raise invalid(f'Serving signature name: "{signature}" not found in signature def')
             return model.input_types(signature)

@@ -59,6 +59,8 @@ class InputKind(Generic[I]):
     def guess(self, name: str, column: pa.ChunkedArray) -> SpecPart | str | None:
         """For `rootstock init`: the input that a column with some values looks like, or a phrase
         saying why a column of this kind is left out; None if it is not of this kind.
+
+        A tuple as a value means several inputs, one for each of its items.
         """
         return None
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Literal
 
 from components.data.lazy import pa, pc
+from models.inputs.categorical import DateFormat
 
 SENTENCE_WORDS = 4
 """Texts have at least this many words on average."""
-_DATE = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ].*)?$"
+_MONTH, _DAY, _TIME = "(0?[1-9]|1[0-2])", "(0?[1-9]|[12][0-9]|3[01])", "([T ].*)?$"
+_DATES: dict[DateFormat, str] = {
+    "y-m-d": f"^[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]){_TIME}",
+    "y/m/d": f"^[0-9]{{4}}/{_MONTH}/{_DAY}{_TIME}",
+    "m/d/y": f"^{_MONTH}/{_DAY}/[0-9]{{4}}{_TIME}",
+    "d/m/y": f"^{_DAY}/{_MONTH}/[0-9]{{4}}{_TIME}",
+    "d.m.y": f"^{_DAY}[.]{_MONTH}[.][0-9]{{4}}{_TIME}",
+}
 
 
 def looks_like(column: pa.ChunkedArray) -> Literal["dates", "sentences", "words"] | None:
@@ -16,11 +24,17 @@ def looks_like(column: pa.ChunkedArray) -> Literal["dates", "sentences", "words"
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return None
     values = column.drop_null()
-    dates = pc.match_substring_regex(values, _DATE)
-    if pc.mean(dates).as_py() > 0.9:
+    if date_formats(values):
         return "dates"
     words = pc.mean(pc.count_substring_regex(values, r"\S+")).as_py()
     return "sentences" if words >= SENTENCE_WORDS else "words"
+
+
+def date_formats(values: pa.ChunkedArray) -> list[DateFormat]:
+    """The formats that most of the values have, the best first: 1/2/2024 has two."""
+    shares = {f: pc.mean(pc.match_substring_regex(values, p)).as_py() for f, p in _DATES.items()}
+    known = [date_format for date_format, share in shares.items() if (share or 0) > 0.9]
+    return sorted(known, key=lambda date_format: -(shares[date_format] or 0))
 
 
 def identifies_rows(column: pa.ChunkedArray) -> str:

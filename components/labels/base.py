@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 from components.data.lazy import np, pa, pd
@@ -16,6 +17,10 @@ from models.tasks.base import Task, TaskTarget
 
 T = TypeVar("T", bound=Task)
 Classes = tuple[str, ...]
+SEPARATORS = (",", ";", "|")
+SEVERAL = 0.05
+"""Share of the texts with more than one label from which texts look like lists of labels."""
+LABEL_WORDS = 3
 Shape = Literal["text", "numbers", "lists", "other"]
 Use = Literal["linear", "boosting"]
 """What a scikit-learn model is for: wide inputs such as text, or columns."""
@@ -58,6 +63,25 @@ class LabelSample:
     rows: int
     counts: Mapping[str, int]
     fractions: bool = False
+
+    @cached_property
+    def separator(self) -> str:
+        """What stands between the labels of a text, if the texts are lists of labels; else empty.
+
+        There are fewer labels than lists of them, lists of different lengths, and labels are short.
+        """
+        if self.shape != "text":
+            return ""
+        for separator in SEPARATORS:
+            lists = {v: [p.strip() for p in v.split(separator) if p.strip()] for v in self.counts}
+            several = sum(self.counts[v] for v, labels in lists.items() if len(labels) > 1)
+            labels = {label for labels in lists.values() for label in labels}
+            short = all(len(label.split()) <= LABEL_WORDS for label in labels)
+            lengths = {len(labels) for labels in lists.values()}
+            often = several >= SEVERAL * sum(self.counts.values())
+            if often and short and len(lengths) > 1 and len(labels) < len(lists):
+                return separator
+        return ""
 
     @property
     def most_classes(self) -> int:

@@ -59,6 +59,8 @@ class BinaryLabels(SingleLabels[BinaryTask]):
         or the rarer text.
         """
         counts = sample.counts
+        if sample.separator:
+            return None
         if sample.shape not in ("text", "numbers") or sample.fractions or len(counts) != 2:
             return None
         rarer = min(counts, key=lambda v: (counts[v], v))

@@ -60,7 +60,7 @@ class MulticlassLabels(SingleLabels[MulticlassTask]):
         """Three or more distinct texts, or three to 20 distinct whole numbers."""
         most = {"text": MOST_CLASSES, "numbers": sample.most_classes}
         fits = 2 < len(sample.counts) <= most.get(sample.shape, 0)
-        return {} if fits and not sample.fractions else None
+        return {} if fits and not sample.fractions and not sample.separator else None
 
 
 def _classes(task: MulticlassTask, values: Sequence[str]) -> Classes:

@@ -83,6 +83,8 @@ class MultilabelLabels(ClassLabels[MultilabelTask]):
         return lambda rows: np.stack([predict(rows)[:, 1] for predict in models], axis=1)
 
     def guess(self, sample: LabelSample) -> Mapping[str, Any] | None:
+        if sample.separator:
+            return {"separator": sample.separator}
         return {} if sample.shape == "lists" else None
 
 

@@ -9,9 +9,12 @@ from pydantic import Field
 
 from models.inputs.base import RESERVED, Feature, Input, RawType
 
-DatePart = Literal["month", "day", "weekday", "hour"]
-PARTS: dict[DatePart, int] = {"month": 12, "day": 31, "weekday": 7, "hour": 24}
-"""How many values a part of a date has; weekdays begin on Monday."""
+DatePart = Literal["year", "month", "day", "weekday", "hour"]
+PARTS: dict[DatePart, int] = {"year": 200, "month": 12, "day": 31, "weekday": 7, "hour": 24}
+"""How many values a part of a date has; years begin with `FIRST_YEAR`, weekdays on Monday."""
+FIRST_YEAR = 1900
+DateFormat = Literal["y-m-d", "y/m/d", "m/d/y", "d/m/y", "d.m.y"]
+"""The order of year, month and day, the year with four digits; a time may follow a space or T."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +23,8 @@ class CategoricalInput(Input):
 
     max_values: most frequent training values to keep.
     buckets: hash values into this many ids instead, for sets that never end.
-    part: of a date or time (ISO 8601 text) that is the value; id 1 means no date.
+    part: of a date or time that is the value; id 1 means no date. date_format: of these dates;
+        `y-m-d` is ISO 8601.
     """
 
     kind: Literal["categorical"] = "categorical"
@@ -28,6 +32,7 @@ class CategoricalInput(Input):
     max_values: Annotated[int, Field(ge=1)] = 10_000
     buckets: Annotated[int, Field(ge=2)] | None = None
     part: DatePart | None = None
+    date_format: DateFormat = "y-m-d"
 
     def __post_init__(self) -> None:
         if self.buckets is not None and self.part is not None:
@@ -46,6 +51,7 @@ class CategoricalFeature(Feature):
     vocabulary: tuple[str, ...] = ()
     buckets: int | None = None
     part: DatePart | None = None
+    date_format: DateFormat = "y-m-d"
 
     @property
     def ids(self) -> int:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from components.data.casting import texts
 from components.data.lazy import pa, pc
 from components.errors import RootstockError
 from components.inputs.base import all_kinds
-from components.labels.base import LabelSample, of_kind
+from components.inputs.identifiers import identifies
+from components.labels.base import SEPARATORS, LabelSample, of_kind
 from models.discovery import methods
 from models.tasks.base import Task
 
+SOME = 0.2
+"""Share of the texts with a separator from which they may be lists of labels."""
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training", "tr"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "held-out", "held_out"), "test"),
+}
+_SPLIT = re.compile(r"split|fold|(^|[^a-z])(sub)?set|partition|usage")
 Part = dict[str, Any]
 
 
@@ -23,6 +34,22 @@ def guess_input(name: str, column: pa.ChunkedArray) -> Part | str:
     guesses = [guess for kind in all_kinds() if (guess := kind.guess(name, column)) is not None]
     specs = [guess for guess in guesses if isinstance(guess, dict)]
     return next(iter([*specs, *guesses]), f"{column.type} values")
+
+
+def inputs_of(name: str, guess: Part, taken: Collection[str]) -> dict[str, Part]:
+    """The inputs of a guess, by name: several where a value is a tuple of them, as for the parts of
+    a date.
+    """
+    key = next((key for key, value in guess.items() if isinstance(value, tuple)), None)
+    if key is None:
+        return {name: guess}
+    inputs: dict[str, Part] = {}
+    for value in guess[key]:
+        own, number = f"{name}_{value}", 2
+        while own in taken or own in inputs:
+            own, number = f"{name}_{value}_{number}", number + 1
+        inputs[own] = guess | {key: value}
+    return inputs
 
 
 def guess_task(column: pa.ChunkedArray, label: str) -> Part:
@@ -45,7 +72,45 @@ def guess_task(column: pa.ChunkedArray, label: str) -> Part:
             f"{len(sample.counts)} different texts {rows}, too many for classes. Expected a column"
             " of few values, or of numbers."
         )
+        if used := [
+            s for s in SEPARATORS if sum(s in v for v in sample.counts) > SOME * len(sample.counts)
+        ]:
+            problem += (
+                f" Many have {used[0]!r} in them: if each text is a list of labels, write the task"
+                f" yourself, with `kind: multilabel` and `separator: {used[0]!r}`."
+            )
     raise RootstockError(f"--label {label}: {problem}")
+
+
+def guess_key(table: pa.Table, columns: Sequence[str]) -> tuple[str | None, dict[str, str]]:
+    """The column whose groups of rows must not be divided, and why columns of groups are left out.
+
+    Of several, such as patients and their visits, it is the one with the fewest groups.
+    """
+    groups = {c: len(table.column(c).unique()) for c in columns if _groups(c, table.column(c))}
+    if not groups:
+        return None, {}
+    key = min(groups, key=lambda column: groups[column])
+    same = f"`data.key` is {key!r}, so that the rows of a group are in the same split"
+    hint = "If it is a feature, make it an input."
+    return key, {c: f"{count:,} groups of rows; {same}. {hint}" for c, count in groups.items()}
+
+
+def guess_splits(table: pa.Table, columns: Sequence[str]) -> Part | None:
+    """The splits of a column that names them; None if no column does."""
+    for column in columns:
+        values = table.column(column)
+        if not pa.types.is_string(values.type) or not _SPLIT.search(column.lower()):
+            continue
+        names = values.drop_null().unique().to_pylist()
+        splits = {name: SPLIT_NAMES.get(name.strip().lower()) for name in names}
+        if None not in splits.values() and {"train", "test"} <= set(splits.values()):
+            return {"by": "column", "column": column, "values": splits}
+    return None
+
+
+def _groups(name: str, column: pa.ChunkedArray) -> bool:
+    return column.null_count < len(column) and identifies(name, column) == "groups"
 
 
 def _sample(column: pa.ChunkedArray) -> LabelSample:

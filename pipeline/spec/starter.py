@@ -9,14 +9,27 @@ from typing import Any
 
 import yaml
 
+from components.data.lazy import np, pa
+from components.data.row_keys import split_indices
 from components.errors import RootstockError
-from pipeline.spec.guesses import guess_input, guess_task
+from components.ingestion.splits import HashSplits
+from pipeline.spec.guesses import guess_input, guess_key, guess_splits, guess_task, inputs_of
 from pipeline.spec.load import load_spec
 from pipeline.spec.names import names_of
-from pipeline.spec.starter_sources import FOLDERS, ROWS, reader_of, sources_of, with_spelling
+from pipeline.spec.starter_sources import (
+    FOLDERS,
+    ROWS,
+    SPLITS,
+    SourceSpec,
+    reader_of,
+    sources_of,
+    with_spelling,
+)
 from pipeline.spec.validate import validate
 
-KEY = "identifies the row: rows of the same file are in the same split"
+FILE = {"class": "the folder, which is the class", "path": "identifies the file"}
+FEW_GROUPS, SEEDS = 20, 200
+BESIDE = "beside the image: if it is known for new images, make it an input; else predict it too"
 
 
 def write_starter(data: Path, labels: Sequence[str], target: Path) -> tuple[str, ...]:
@@ -43,6 +56,7 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
     if sources[0]["format"] == "csv":
         sources, spelling = with_spelling(sources, base, labels)
     table = reader_of(sources[0], base).peek(ROWS)
+    manifest = sources[0]["format"] == "image_manifest"
     folder = "class" in table.column_names and sources[0]["format"] in FOLDERS.values()
     labels = labels or (["class"] if folder else [])
     columns = ", ".join(table.column_names)
@@ -55,29 +69,54 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
         raise RootstockError(f"--label {unknown}: no such column in {data}. Columns: {columns}.")
     names = names_of(table.column_names)
     tasks = {names[label]: guess_task(table.column(label), label) for label in labels}
-    inputs, left_out = {}, {}
-    for column in table.column_names:
+    others = [column for column in table.column_names if column not in labels]
+    key, left_out = (None, {}) if folder else guess_key(table, others)
+    left_out |= _fixed(sources[0])
+    splits = guess_splits(table, others)
+    if splits is not None:
+        left_out[splits["column"]] = "names the split of each row"
+    inputs: dict[str, Any] = {}
+    notes = list(spelling)
+    for column in others:
         name = names[column]
-        if column in labels:
+        if column in left_out:
             continue
-        if folder and column in ("class", "path"):
-            left_out[column] = "the folder, which is the class" if column == "class" else KEY
+        if manifest and column != "image":
+            left_out[column] = BESIDE
             continue
         guess = guess_input(column, table.column(column))
         if isinstance(guess, str):
             left_out[column] = guess
         else:
-            inputs[name] = guess | ({} if name == column else {"column": column})
-    read = [i.get("column", name) for name, i in inputs.items()]
-    accounted = sorted([*read, *dict.fromkeys(labels), *left_out])
+            several = inputs_of(name, guess, {*names.values(), *inputs} - {name})
+            inputs |= {
+                n: part | ({} if n == column else {"column": column}) for n, part in several.items()
+            }
+            if len(several) > 1:
+                form = guess.get("date_format", "y-m-d")
+                notes.append(
+                    f"{column}: its dates, taken as {form}, are read by {', '.join(several)}."
+                )
+    read = list(dict.fromkeys(i.get("column", name) for name, i in inputs.items()))
+    left_out = {c: reason for c, reason in left_out.items() if c in others}
+    accounted = sorted([*dict.fromkeys([*read, *labels]), *left_out])
     assert accounted == sorted(table.column_names), "a column is lost"
-    notes = [f"left out {column}: {reason}" for column, reason in left_out.items()] + spelling
+    if key and (count := len(table.column(key).unique())) < FEW_GROUPS:
+        notes.append(
+            f"{key}: only {count} groups, so that figures of the evaluation are uncertain."
+        )
+    notes = [f"left out {column}: {reason}" for column, reason in left_out.items()] + notes
     if not inputs:
         raise RootstockError(f"{data}: no column is left to predict from. " + "; ".join(notes))
     held_out = {s["split"] for s in sources if "split" in s}
     content: dict[str, Any] = {
         "name": re.sub(r"^[^A-Za-z]+|[^A-Za-z0-9_-]+", "", data.name.split(".")[0]) or "first",
-        "data": {"sources": sources, **_splits(held_out)},
+        "data": {
+            "sources": sources,
+            **({"key": [key]} if key else {}),
+            **({"splits": splits} if splits and not held_out else _splits(held_out)),
+            **(_of_groups(table, key) if key and not splits and not held_out else {}),
+        },
         "inputs": inputs,
         "tasks": tasks,
         "training": {"epochs": 10, "early_stopping": {"monitor": "val_loss"}},
@@ -89,6 +128,23 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
     notes.insert(0, f"{columns}.")
     comments = "".join(f"# {' '.join(line.split())}\n" for line in (first, *notes))
     return comments + yaml.safe_dump(content, sort_keys=False, allow_unicode=True), notes
+
+
+def _of_groups(table: pa.Table, key: str) -> dict[str, Any]:
+    """Splits none of which is empty, which is likely with few groups."""
+    (rows,) = table.select([key]).combine_chunks().to_batches()
+    for seed in range(SEEDS):
+        splits = split_indices(rows, [key], HashSplits().shares, seed)
+        if len(np.unique(splits)) == len(SPLITS):
+            return {"splits": {"seed": seed}} if seed else {}
+    return {}
+
+
+def _fixed(source: SourceSpec) -> dict[str, str]:
+    """Why columns that a reader adds, or needs, are left out."""
+    if source["format"] == "image_manifest":
+        return {source["column"]: "the path of the image"}
+    return FILE if source["format"] in FOLDERS.values() else {}
 
 
 def _splits(held_out: set[str]) -> dict[str, Any]:

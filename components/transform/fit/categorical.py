@@ -13,7 +13,11 @@ class CategoricalFit(InputFit[CategoricalInput]):
     def fit(self, spec: CategoricalInput, training: TrainingColumn) -> CategoricalFeature:
         if spec.buckets is not None or spec.part is not None:
             return CategoricalFeature(
-                name=spec.name, column=spec.column, buckets=spec.buckets, part=spec.part
+                name=spec.name,
+                column=spec.column,
+                buckets=spec.buckets,
+                part=spec.part,
+                date_format=spec.date_format,
             )
         column = training.column
         assert isinstance(column, StringColumn | NumericColumn)

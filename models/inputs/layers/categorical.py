@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from models.inputs.categorical import CategoricalFeature, DatePart
+from models.inputs.categorical import FIRST_YEAR, PARTS, CategoricalFeature, DateFormat, DatePart
 from models.inputs.layers.base import FIRST, MISSING, UNKNOWN, FeaturePreprocessing
 from models.lazy import tf
 
 _DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+_REORDERED: dict[DateFormat, tuple[str, str]] = {
+    "y/m/d": (r"^(\d{4})/(\d{1,2})/(\d{1,2})", r"\1-\2-\3"),
+    "m/d/y": (r"^(\d{1,2})/(\d{1,2})/(\d{4})", r"\3-\1-\2"),
+    "d/m/y": (r"^(\d{1,2})/(\d{1,2})/(\d{4})", r"\3-\2-\1"),
+    "d.m.y": (r"^(\d{1,2})[.](\d{1,2})[.](\d{4})", r"\3-\2-\1"),
+}
 _DATES = (_DATE + r"([T ].*)?", _DATE + r"[T ]([01]\d|2[0-3]).*")
 
 
@@ -27,12 +33,23 @@ class CategoricalPreprocessing(
         self, feature: CategoricalFeature, raw: tf.Tensor, state: tf.lookup.StaticHashTable | None
     ) -> tf.Tensor:
         if feature.part is not None:
-            return date_part(raw, feature.part)
+            return date_part(_iso(raw, feature.date_format), feature.part)
         if feature.buckets is not None:
             bucket = tf.strings.to_hash_bucket_fast(raw, feature.buckets)
             return tf.where(raw == "", MISSING, FIRST + tf.cast(bucket, tf.int32))
         assert state is not None
         return state.lookup(raw)
+
+
+def _iso(text: tf.Tensor, date_format: DateFormat) -> tf.Tensor:
+    """Dates of this format as those of ISO 8601: with two digits for month, day and hour."""
+    if date_format == "y-m-d":
+        return text
+    replace = tf.strings.regex_replace
+    text = replace(text, *_REORDERED[date_format])
+    text = replace(text, r"^(\d{4})-(\d)-", r"\1-0\2-")
+    text = replace(text, r"^(\d{4}-\d\d)-(\d)($|[T ])", r"\1-0\2\3")
+    return replace(text, r"^(\d{4}-\d\d-\d\d)[T ]+(\d):", r"\1 0\2:")
 
 
 def date_part(text: tf.Tensor, part: DatePart) -> tf.Tensor:
@@ -43,7 +60,10 @@ def date_part(text: tf.Tensor, part: DatePart) -> tf.Tensor:
     def number(start: int, length: int) -> tf.Tensor:
         return tf.strings.to_number(tf.strings.substr(safe, start, length), tf.int32)
 
-    if part == "weekday":
+    if part == "year":
+        value = number(0, 4) - FIRST_YEAR
+        valid = valid & (value >= 0) & (value < PARTS["year"])
+    elif part == "weekday":
         value = _weekday(number(0, 4), number(5, 2), number(8, 2))
     else:
         value = number(11, 2) if part == "hour" else number(5 if part == "month" else 8, 2) - 1

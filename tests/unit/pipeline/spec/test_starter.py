@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,7 @@ import yaml
 from PIL import Image
 
 from components.errors import RootstockError
+from components.ingestion.splits import HashSplits
 from pipeline.spec.guesses import guess_input, guess_task
 from pipeline.spec.starter import write_starter
 from tests.command_line import call
@@ -43,11 +46,27 @@ def column(values: object) -> pa.ChunkedArray:
         (
             "street",
             [f"s{i // 1.5:.0f}" for i in range(ROWS)],
-            {"kind": "categorical", "buckets": 4096},
+            "133 different texts, 1.5 rows each: too few to learn from",
         ),
+        ("city", [f"c{i % 20}" for i in range(ROWS)], {"kind": "categorical"}),
+        ("store_id", [i % 7 for i in range(ROWS)], {"kind": "categorical"}),
         ("code", [f"c{i}" for i in range(ROWS)], "a value of its own in each row, such as 'c0'"),
         ("note", ["one two three four", "five six seven eight nine"] * 9, {"kind": "text"}),
-        ("day", ["2024-02-03", "2024-11-30T10:00"] * 9, {"kind": "categorical", "part": "month"}),
+        (
+            "day",
+            ["2024-02-03", "2024-11-30T10:00"] * 9,
+            {"kind": "categorical", "part": ("month", "weekday")},
+        ),
+        (
+            "day",
+            ["1/31/2023", "12/5/2024"] * 9,
+            {"kind": "categorical", "part": ("year", "month", "weekday"), "date_format": "m/d/y"},
+        ),
+        (
+            "at",
+            ["31.1.2024 8:05", "1.12.2024 17:30"] * 9,
+            {"kind": "categorical", "part": ("month", "weekday", "hour"), "date_format": "d.m.y"},
+        ),
         ("empty", [None, None], "no values in its first rows"),
         ("photo", [png(30, 20), None] * 3, {"kind": "image", "height": 20, "width": 30}),
         ("large", [png(448, 112)], {"kind": "image", "height": 56, "width": 224}),
@@ -75,6 +94,9 @@ def test_inputs(name: str, values: object, expected: object) -> None:
         (range(500), {"kind": "regression"}),
         ([0.5, 1.5, None], {"kind": "regression"}),
         ([["a"], ["a", "b"]], {"kind": "multilabel"}),
+        (["a", "b", "a,b", "c, a"] * 9, {"kind": "multilabel", "separator": ","}),
+        (["red|big", "big", "red", "big|new"] * 9, {"kind": "multilabel", "separator": "|"}),
+        (["Bern, CH", "Oslo, NO", "Rome, IT"] * 9, {"kind": "multiclass"}),
     ],
 )
 def test_tasks(values: object, expected: dict[str, object]) -> None:
@@ -87,6 +109,7 @@ def test_tasks(values: object, expected: dict[str, object]) -> None:
         (["a", "a"], "--label y: one value in the first 2 rows"),
         ([None, None], "--label y: no value in the first 2 rows"),
         ([f"t{i}" for i in range(300)], "--label y: 300 different texts"),
+        ([f"t{i},u{i}" for i in range(300)], "`kind: multilabel` and `separator: ','`"),
         ([b"x", b"y"], "--label y: the column holds binary values"),
     ],
 )
@@ -202,3 +225,98 @@ def test_validate_names_the_columns_that_nothing_reads(tmp_path: Path) -> None:
     )
     code, out, _ = call(tmp_path, "validate", "spec.yaml")
     assert (code, "Not used: 2 of 4 columns: age, day." in out) == (0, True), out
+
+
+def written(folder: Path, table: pa.Table, *labels: str) -> tuple[dict[str, Any], list[str]]:
+    """The spec for a table of texts and numbers, and its notes."""
+    rows = [table.column_names, *(map(str, row.values()) for row in table.to_pylist())]
+    (folder / "rows.csv").write_text("\n".join(",".join(row) for row in rows))
+    notes = write_starter(folder / "rows.csv", labels, folder / "spec.yaml")
+    return yaml.safe_load((folder / "spec.yaml").read_text()), list(notes)
+
+
+@pytest.mark.parametrize("name", ["subject#", "patient_id", "userId", "Subject", "participant no"])
+@pytest.mark.parametrize("texts", [False, True])
+def test_groups_of_rows_stay_in_one_split(tmp_path: Path, name: str, texts: bool) -> None:
+    who = [f"P{i // 25:02}" if texts else i // 25 for i in range(ROWS)]
+    table = pa.table({name: who, "x": RNG.normal(size=ROWS), "y": ["a", "b"] * 100})
+    spec, notes = written(tmp_path, table, "y")
+    assert spec["data"]["key"] == [name]
+    assert list(spec["inputs"]) == ["x"]
+    assert f"left out {name}: 8 groups of rows; `data.key` is {name!r}" in notes[1]
+    assert f"{name}: only 8 groups, so that figures of the evaluation are uncertain." in notes
+    splits = HashSplits(**spec["data"].get("splits", {}))
+    (rows,) = pa.table({name: who}).to_batches()
+    assert set(splits.indices(rows, [name])) == {0, 1, 2}
+
+
+def test_of_patients_and_their_visits_patients_are_the_key(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "visit_id": [i // 5 for i in range(ROWS)],
+            "patient": [i // 25 for i in range(ROWS)],
+            "number of children": RNG.integers(0, 5, ROWS),
+            "age group": ["young", "old"] * 100,
+            "y": ["a", "b"] * 100,
+        }
+    )
+    spec, _ = written(tmp_path, table, "y")
+    assert spec["data"]["key"] == ["patient"]
+    assert list(spec["inputs"]) == ["number_of_children", "age_group"]
+
+
+def test_dates_have_several_inputs(tmp_path: Path) -> None:
+    days = [f"{i % 12 + 1}/{i % 28 + 1}/{2020 + i % 3}" for i in range(ROWS)]
+    table = pa.table({"day": days, "day_month": [1, 2] * 100, "y": ["a", "b"] * 100})
+    spec, notes = written(tmp_path, table, "y")
+    date = {"kind": "categorical", "column": "day", "date_format": "m/d/y"}
+    assert spec["inputs"] == {
+        "day_year": {**date, "part": "year"},
+        "day_month_2": {**date, "part": "month"},
+        "day_weekday": {**date, "part": "weekday"},
+        "day_month": {"kind": "numeric"},
+    }
+    assert (
+        "day: its dates, taken as m/d/y, are read by day_year, day_month_2, day_weekday." in notes
+    )
+
+
+def test_a_column_that_names_the_split(tmp_path: Path) -> None:
+    parts = ["training"] * 140 + ["dev"] * 30 + ["test"] * 30
+    table = pa.table({"split": parts, "x": RNG.normal(size=ROWS), "y": ["a", "b"] * 100})
+    spec, notes = written(tmp_path, table, "y")
+    assert spec["data"]["splits"] == {
+        "by": "column",
+        "column": "split",
+        "values": {"training": "train", "dev": "val", "test": "test"},
+    }
+    assert list(spec["inputs"]) == ["x"]
+    assert "left out split: names the split of each row" in notes
+
+
+def test_a_table_of_image_paths(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "0.png").write_bytes(png(12, 10))
+    for i in range(1, 20):
+        os.link(tmp_path / "images" / "0.png", tmp_path / "images" / f"{i}.png")
+    paths = [f"images/{i}.png" for i in range(20)]
+    table = pa.table({"file": paths, "animal": ["cat", "dog"] * 10, "size": [1.5, 2.5] * 10})
+    spec, notes = written(tmp_path, table, "animal")
+    assert spec["data"]["sources"][0] == {
+        "format": "image_manifest",
+        "path": "rows.csv",
+        "column": "file",
+    }
+    assert spec["inputs"] == {"image": {"kind": "image", "height": 10, "width": 12}}
+    assert notes[0] == "4 columns: 1 read, 1 predicted, 2 left out."
+    assert "left out file: the path of the image" in notes
+    assert any(n.startswith("left out size: beside the image") for n in notes)
+
+
+def test_many_levels(tmp_path: Path) -> None:
+    """The frequent ones are kept, if they cover most rows."""
+    levels = [f"v{i // 20}" for i in range(30_000)] + [f"w{i}" for i in range(2_000)]
+    guess = guess_input("place", column(levels))
+    assert guess == {"kind": "categorical", "max_values": 1500}
+    rare = guess_input("place", column([f"v{i // 4}" for i in range(8_000)]))
+    assert rare == "2,000 different texts, 4.0 rows each: too few to learn from"

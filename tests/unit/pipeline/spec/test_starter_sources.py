@@ -56,8 +56,9 @@ def test_other_texts_among_numbers_are_asked_about(tmp_path: Path) -> None:
 def test_a_column_of_fewer_numbers_stays_text_and_is_named(tmp_path: Path) -> None:
     words = dict.fromkeys(range(20), "red")
     spec, notes = starter(tmp_path, {"x": numbers(words), "z": numbers(), "y": Y})
-    assert "numeric" not in spec["inputs"]["x"].values()
-    [note] = notes
+    assert spec["inputs"] == {"z": {"kind": "numeric"}}
+    [left_out, note] = notes
+    assert left_out == "left out x: 101 different texts, 1.2 rows each: too few to learn from"
     assert note.startswith("x: 83.3% of its values are numbers, but it is read as text because of")
 
 

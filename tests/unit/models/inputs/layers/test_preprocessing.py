@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.inputs.categorical import CategoricalFeature
+from models.inputs.categorical import CategoricalFeature, DateFormat, DatePart
 from models.inputs.image import ImageFeature
-from models.inputs.layers.categorical import date_part
+from models.inputs.layers.categorical import CategoricalPreprocessing, date_part
 from models.inputs.layers.cleaning import clean_text
 from models.inputs.layers.preprocessing import Preprocessing
 from models.inputs.layers.text import split_words
@@ -131,6 +131,27 @@ def test_parts_of_dates() -> None:
         ids = Preprocessing((feature,))({"f": texts})["f"].numpy()
         assert ids.tolist() == [2 + value(d) for d in dates]
         assert ids.max() < feature.ids
+
+
+@pytest.mark.parametrize(
+    ("date_format", "text"),
+    [
+        ("y-m-d", "2024-03-05 07:08"),
+        ("y/m/d", "2024/3/5 7:08"),
+        ("m/d/y", "3/5/2024 7:08"),
+        ("m/d/y", "03/05/2024T07:08"),
+        ("d/m/y", "5/3/2024 7:08"),
+        ("d.m.y", "05.3.2024 07:08"),
+    ],
+)
+def test_formats_of_dates(date_format: DateFormat, text: str) -> None:
+    expected: dict[DatePart, int] = {"year": 124, "month": 2, "day": 4, "weekday": 1, "hour": 7}
+    texts = tf.constant([text, "soon", ""])
+    for part, value in expected.items():
+        feature = CategoricalFeature(name="d", column="d", part=part, date_format=date_format)
+        ids = CategoricalPreprocessing().apply(feature, texts, None).numpy()
+        assert ids.tolist() == [2 + value, 1, 0], part
+        assert ids[0] < feature.ids
 
 
 def test_invalid_dates_are_unknown_and_empty_ones_missing() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from components.data.casting import texts
+from components.data.images import pixels
 from components.data.row_keys import key_bytes
 
 PERMUTATIONS = 64
@@ -92,13 +92,13 @@ def image_signature(column: pa.Array) -> np.ndarray:
     """Difference hash: whether each of 8 x 8 patches is darker than the one to its right
     (N. Krawetz, "Kind of Like That", 2013): uint64 [rows, 1].
     """
-    from PIL import Image
-
     hashes = np.zeros((len(column), 1), np.uint64)
     for row, encoded in enumerate(column.to_pylist()):
         if encoded is not None:
-            with Image.open(io.BytesIO(encoded)) as image:
-                small = np.asarray(image.convert("L").resize((9, 8)), np.int16)
+            try:
+                small = np.asarray(pixels(encoded, grey=True).resize((9, 8)), np.int16)
+            except (OSError, SyntaxError, ValueError):
+                continue  # Transform will name it
             bits = np.packbits(small[:, 1:] > small[:, :-1])
             hashes[row] = np.frombuffer(bits.tobytes(), ">u8")[0]
     return hashes

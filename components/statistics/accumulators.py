@@ -5,12 +5,12 @@ Nothing is random: the same shards, merged in the same order, give the same byte
 
 from __future__ import annotations
 
-import io
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from typing import Self, TypedDict
 
 from components.data.casting import numbers, texts
+from components.data.images import image_header, opened
 from components.data.lazy import np, pa, pc
 from components.statistics import column_statistics as columns
 from components.statistics.sketches import (
@@ -170,16 +170,15 @@ class ImageAccumulator(Accumulator):
     unreadable: int = 0
 
     def _add(self, values: pa.Array) -> None:
-        from PIL import Image
-
         headers = []
         for value in values.to_pylist():
-            with Image.open(io.BytesIO(value)) as image:
-                headers.append((*image.size, image.format or "unknown", image.mode))
-                try:
+            try:
+                with opened(value) as image:
+                    header = (*image_header(value).size, image.format or "unknown", image.mode)
+                    headers.append(header)
                     self.channels.add(image)
-                except (OSError, SyntaxError, ValueError):
-                    self.unreadable += 1
+            except (OSError, SyntaxError, ValueError):
+                self.unreadable += 1
         parts: list[Sizes | CountedValues] = [self.widths, self.heights, self.formats, self.modes]
         for part, column in zip(parts, zip(*headers, strict=True), strict=False):
             part.add(pa.array(column))

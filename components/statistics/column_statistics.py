@@ -106,7 +106,7 @@ class ImageColumn(Column):
 
     channel_means, channel_deviations: of red, green and blue, 0 to 255, over all pixels; a grey
         image counts as three equal channels; empty if there are no images.
-    unreadable: images with a valid header whose pixels cannot be read.
+    unreadable: images that cannot be decoded; Transform stops at the first.
     """
 
     kind: Literal["image"] = "image"

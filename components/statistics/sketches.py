@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from components.data.images import in_colour
 from components.data.lazy import np, pa, pc
 from components.statistics.column_statistics import Range
 
@@ -217,9 +218,7 @@ class Channels:
             OSError, SyntaxError, ValueError: Pillow cannot read them; nothing is added.
         """
         image.draft("RGB", (self.REDUCED_ABOVE, self.REDUCED_ABOVE))
-        if image.mode.startswith("I;16"):
-            image = image.point(lambda level: level / 256).convert("L")
-        self._counts += np.reshape(image.convert("RGB").histogram(), (3, 256))
+        self._counts += np.reshape(in_colour(image).histogram(), (3, 256))
 
     def merge(self, other: Self) -> None:
         self._counts += other._counts

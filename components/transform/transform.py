@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -127,14 +128,24 @@ def _preprocessed(
             try:
                 applied(batch.slice(row, 1))
             except tf.errors.InvalidArgumentError as e:
-                problem = f"TensorFlow cannot preprocess it: {e.message}"
+                problem = f"cannot be preprocessed: {_reason(e)}"
                 raise RootstockError(f"{place}, row {before + row}: {problem}") from e
-        raise RootstockError(f"{place}: {whole.message}") from whole
+        raise RootstockError(f"{place}: cannot be preprocessed: {_reason(whole)}") from whole
     for f in features:
         if (invalid := f.invalid_row(columns[f.name])) is not None:
             row, problem = invalid
             raise RootstockError(f"{place}, row {before + row}: inputs.{f.name}: {problem}")
     return columns
+
+
+def _reason(error: tf.errors.InvalidArgumentError) -> str:
+    """What our own assertion says, or TensorFlow's message without the places in the graph."""
+    message = str(error.message)
+    if ours := re.search(r"assertion failed: \[(.*)\]", message):
+        return ours[1].strip("'")
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    said = [x for x in lines if not x.startswith(("File ", "Detected at", "Graph ", "[[", "(1)"))]
+    return " ".join(said) or message
 
 
 @lru_cache(maxsize=2)

@@ -9,10 +9,25 @@ from pydantic import Field
 
 from models.inputs.base import Feature, Input, RawType
 
+MAX_PIXELS = 2**26
+"""Largest image that is decoded: 8192 x 8192 pixels take 200 MB. Small files can hold far more."""
+MAX_BLOCKS = 64
+"""Segments, chunks or blocks before the pixels that are looked through, for the EXIF orientation or
+the first frame of a GIF.
+"""
+ORIENTATION = 0x0112
+"""EXIF's tag."""
+EMPTY = "is empty. Expected a JPEG, PNG, GIF or BMP image"
+NOT_AN_IMAGE = "is not a JPEG, PNG, GIF or BMP image (WebP and others are not read)"
+DAMAGED = "has a header that is cut or damaged"
+PIXELS_EXPECTED = f"Expected at most {MAX_PIXELS} (such as 8192 x 8192): scale it down"
+BMP_EXPECTED = "Expected 8, 24 or 32 bits, not compressed: save it as PNG"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageInput(Input):
-    """Encoded images (JPEG, PNG, GIF, BMP), resized to one shape.
+    """Encoded images (JPEG, PNG, first frame of a GIF, BMP), upright by their EXIF orientation,
+    resized to one shape.
 
     channels: 3 for RGB, 1 for grey.
     """
@@ -26,7 +41,11 @@ class ImageInput(Input):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFeature(Feature):
-    """Raw: encoded bytes [batch] string. Preprocessed: uint8 [batch, height, width, channels]."""
+    """Raw: encoded bytes [batch] string. Preprocessed: uint8 [batch, height, width, channels].
+
+    optional: whether training rows without an image were there. If so, "" is a black image;
+        otherwise it is refused, as an empty file is.
+    """
 
     kind: Literal["image"] = "image"
     raw: ClassVar[RawType] = "bytes"
@@ -34,6 +53,7 @@ class ImageFeature(Feature):
     height: int
     width: int
     channels: int
+    optional: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from components.data.images import image_problem
 from components.ingestion.readers.class_folder import ClassFolderReader
-from components.ingestion.readers.images import image_problem
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from components.data.digests import digest_files, states
+from components.data.images import image_problem
 from components.data.lazy import pa
 from components.data.number_texts import NumberFormat
 from components.data.raw_files import not_regular
@@ -17,7 +18,6 @@ from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.delimited import CsvReader
 from components.ingestion.readers.image_folder import ImageFolderReader
-from components.ingestion.readers.images import image_problem
 from components.ingestion.readers.text_values import ColumnType
 from models.masked_url import MaskedUrl
 

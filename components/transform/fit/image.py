@@ -8,4 +8,4 @@ from models.inputs.image import ImageFeature, ImageInput
 
 class ImageFit(InputFit[ImageInput]):
     def fit(self, spec: ImageInput, training: TrainingColumn) -> ImageFeature:
-        return ImageFeature(**vars(spec))
+        return ImageFeature(**vars(spec), optional=training.column.missing > 0)

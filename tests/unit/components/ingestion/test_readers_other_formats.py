@@ -94,7 +94,7 @@ def test_a_manifest_with_broken_images_names_them(
     assert table.column("image").to_pylist() == [out.getvalue()] * 4
     assert sorted(str(b) for b in bad) == [
         "None: a row has no image path",
-        "in/3.png: the file is empty",
+        "in/3.png: is empty. Expected a JPEG, PNG, GIF or BMP image",
         "in/5.png: cannot be read (No such file or directory)",
         "in/6.png: cannot be read (No such file or directory)",
         "labels.csv, line 10: expected 2 columns, found 1",

@@ -177,7 +177,9 @@ def test_same_bytes_every_time_and_after_a_crash(tmp_path: Path, new_context: Ma
 def test_an_image_that_only_tensorflow_refuses_is_named(tmp_path: Path, new_context: Make) -> None:
     broken = TRAIN.set_column(0, "image", pa.array([png(1), png(2)[:-20], None, png(3)]))
     examples = written(tmp_path / "e", [broken])
-    with pytest.raises(RootstockError, match=r"train, shard part-00000, row 1: TensorFlow cannot"):
+    with pytest.raises(
+        RootstockError, match=r"train, shard part-00000, row 1: cannot be preprocessed: Invalid PNG"
+    ):
         transformed(examples, new_context, inputs=INPUTS[:1])
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from components.errors import RootstockError
 from components.ingestion.splits import HashSplits
+from models.inputs.image import NOT_AN_IMAGE
 from pipeline.spec.guesses import guess_input, guess_task
 from pipeline.spec.starter import write_starter
 from tests.command_line import call
@@ -71,7 +72,7 @@ def column(values: object) -> pa.ChunkedArray:
         ("photo", [png(30, 20), None] * 3, {"kind": "image", "height": 20, "width": 30}),
         ("large", [png(448, 112)], {"kind": "image", "height": 56, "width": 224}),
         ("scan", [png(8, 8, "L")], {"kind": "image", "height": 8, "width": 8, "channels": 1}),
-        ("blob", [b"\x00\x01"], "bytes that are no images"),
+        ("blob", [b"\x00\x01"], f"bytes that are not all images: one {NOT_AN_IMAGE}"),
         ("tags", [["a"], ["b", "c"]], "list<item: string> values"),
     ],
 )

@@ -45,8 +45,6 @@ THROUGH = {
     ),
     "tests/unit/components/beam/test_map_units.py": ("components.beam.worker_processes",),
     "tests/unit/components/ingestion/test_example_gen.py": (
-        "components.data.lazy",
-        "components.data.shards",
         "components.ingestion.columns",
         "components.ingestion.quarantine",
     ),

@@ -145,16 +145,16 @@ def test_rest_classify_and_regress(ask: Ask) -> None:
 @pytest.mark.parametrize(
     ("method", "body", "message"),
     [
-        ("classify", {"examples": [{"age": 1.0}]}, "method_name to be tensorflow/serving/classify"),
-        ("regress", {"signature_name": "classify_sure", "examples": [{}]}, "serving/regress"),
+        ("classify", {"examples": [{"age": 1.0}]}, "Expected one input Tensor."),
+        ("regress", {"signature_name": "classify_sure", "examples": [{}]}, "one output Tensor."),
         ("classify", {"signature_name": "x", "examples": [{}]}, "No signature was found"),
         ("classify", {"signature_name": 1, "examples": [{}]}, "must be a string"),
         ("classify", {}, "'examples' is expected"),
-        ("classify", {"examples": [1]}, "Expecting an object at item 0"),
-        ("classify", {"context": 1, "examples": [{}]}, "'context' to be an object"),
-        ("classify", {"examples": [{"age": [1.0, "a"]}]}, "mixed kinds"),
-        ("classify", {"examples": [{"age": {"a": 1}}]}, "not of a supported type"),
-        ("classify", {"examples": [{"age": None}]}, "not of a supported type"),
+        ("classify", {"examples": [1]}, "Example must be JSON object but got JSON Number"),
+        ("classify", {"context": 1, "examples": [{}]}, "Example must be JSON object"),
+        ("classify", {"examples": [{"age": [1.0, "a"]}]}, "feature: age expecting type: float"),
+        ("classify", {"examples": [{"age": {"a": 1}}]}, "unexpected JSON type: Object"),
+        ("classify", {"examples": [{"age": None}]}, "unexpected JSON type: Null"),
         ("regress", {"signature_name": "regress_size", "examples": [{"age": 1}]}, "age"),
     ],
 )
@@ -214,9 +214,12 @@ def test_a_request_with_a_label_reaches_the_labelled_version(
 
     assert (size(""), size("/labels/stable"), size("/versions/1")) == ([[3.0]], [[2.0]], [[2.0]])
     assert size("/labels/none") == "Unrecognized servable version label: none"
-    status, _, answer = ask("/v1/models/m/labels/stable")
-    (version,) = json.loads(answer)["model_version_status"]
-    assert (status, version["version"], version["state"]) == (200, "1", "AVAILABLE")
+    status, _, answer = ask("/v1/models/m/labels/stable")  # as in TF Serving: all versions
+    versions = json.loads(answer)["model_version_status"]
+    assert (status, [(v["version"], v["state"]) for v in versions]) == (
+        200,
+        [("2", "AVAILABLE"), ("1", "AVAILABLE")],
+    )
     Directory(base).label("m", "fresh", 2)
     wait_for(lambda: size("/labels/fresh") == [[3.0]])
 

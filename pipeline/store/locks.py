@@ -9,6 +9,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.errors import RootstockError
+from serving.files import NO_LOCKS, no_locks
+
 
 @contextlib.contextmanager
 def held(directory: Path) -> Iterator[Path]:
@@ -24,12 +27,12 @@ def held(directory: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def sweep(directory: Path) -> None:
-    """Remove a directory unless a living process holds it."""
+def sweep(directory: Path, only_empty: bool = False) -> None:
+    """Remove a directory, or only if it is empty, unless a living process holds it."""
     with contextlib.suppress(OSError):
         if (handle := _lock(directory, os.O_RDONLY, wait=False)) is not None:
             try:
-                shutil.rmtree(directory)
+                directory.rmdir() if only_empty else shutil.rmtree(directory)
             finally:
                 os.close(handle)
 
@@ -54,14 +57,25 @@ def locked(file: Path, wait: bool) -> Iterator[bool]:
 def _lock(path: Path, flags: int, wait: bool) -> int | None:
     """An open file that holds the lock; None if another process holds it, or if the path was
     removed or replaced while this one waited.
+
+    Raises:
+        RootstockError: the file system has no locks.
     """
     try:
         handle = os.open(path, flags, 0o644)
     except FileNotFoundError:
         return None
-    with contextlib.suppress(FileNotFoundError, BlockingIOError):
+    try:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         if os.path.samestat(os.fstat(handle), os.stat(path)):
             return handle
+    except (FileNotFoundError, BlockingIOError):
+        pass
+    except OSError as error:
+        os.close(handle)
+        if error.errno in NO_LOCKS:
+            message = f"{no_locks(path.parent, error)}, as `store` in the spec."
+            raise RootstockError(message[0].upper() + message[1:]) from error
+        raise
     os.close(handle)
     return None

@@ -73,6 +73,8 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
             for directory in self.root.glob("*/.new-*"):
                 sweep(directory)
+            for directory in self.root.glob("*/.scratch-*"):
+                sweep(directory, only_empty=True)  # others hold checkpoints to continue from
         return self
 
     def find(self, identity: Identity) -> Entry | None:
@@ -101,6 +103,8 @@ class Store:
                 yield Attempt(output, scratch)
             finally:
                 shutil.rmtree(output, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    scratch.rmdir()  # unless there is something to continue from
 
     def publish(
         self,

@@ -23,7 +23,7 @@ VERSION = "00000123"
 def write_all(directory: Path) -> dict[str, Path]:
     """Write each model to `<directory>/<name>/00000123`; the directories by model name."""
     models: dict[str, Callable[[Path], None]] = {
-        "half_plus_two": lambda path: _half_plus(path, 2.0),
+        "half_plus_two": write_half_plus_two,
         "half_plus_three": lambda path: _half_plus(path, 3.0),
         "half_plus_two_tf2": _half_plus_two_tf2,
         "matrix_half_plus_two": _matrix_half_plus_two,
@@ -36,6 +36,11 @@ def write_all(directory: Path) -> dict[str, Path]:
     for name, write in models.items():
         write(directory / name / VERSION)
     return {name: directory / name for name in models}
+
+
+def write_half_plus_two(path: Path) -> None:
+    """Write `half_plus_two` to one version directory."""
+    _half_plus(path, 2.0)
 
 
 def _half_plus(path: Path, b: float) -> None:

@@ -1,11 +1,14 @@
 """Locks, between handles of one process: each opens the file anew, as another process would."""
 
 import contextlib
+import errno
+import fcntl
 import threading
 from pathlib import Path
 
 import pytest
 
+from components.errors import RootstockError
 from pipeline.store.locks import held, locked, sweep
 
 
@@ -60,3 +63,25 @@ def test_a_file_in_the_place_of_the_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with pytest.raises(NotADirectoryError, match="/a"), held(tmp_path / "a"):
         pass
+
+
+def test_only_an_empty_directory_is_swept_if_so_asked(tmp_path: Path) -> None:
+    for name in ("empty", "full"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "full" / "checkpoint").touch()
+    with held(tmp_path / "held"):
+        for name in ("empty", "full", "held"):
+            sweep(tmp_path / name, only_empty=True)
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["full", "held"]
+
+
+def test_a_file_system_without_locks_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(RootstockError, match="has no file locks") as caught, held(tmp_path / "a"):
+        pass
+    assert str(tmp_path) in str(caught.value)

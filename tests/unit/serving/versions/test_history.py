@@ -6,17 +6,22 @@ import pytest
 
 from serving.versions.history import (
     FILE,
+    LARGEST_VERSION,
     Origin,
     champion_version,
     digest_of,
     newest_with_digest,
+    next_version,
     original_if_kept,
     original_version,
     previous_model,
     read_history,
     read_origin,
     same_model,
+    version_number,
     version_numbers,
+    version_path,
+    version_paths,
 )
 from serving.versions.labels import on_trial
 
@@ -32,6 +37,33 @@ def test_only_numbered_directories_are_versions(tmp_path: Path) -> None:
     (tmp_path / "11").write_text("a file")
     assert version_numbers(tmp_path) == [9, 10]
     assert read_history(tmp_path) == {9: None, 10: None}
+
+
+def test_names_may_have_leading_zeros(tmp_path: Path) -> None:
+    for name in ("00000123", "7", "007", "0"):
+        (tmp_path / name).mkdir()
+    names = {number: path.name for number, path in version_paths(tmp_path).items()}
+    assert names == {0: "0", 7: "7", 123: "00000123"}
+    assert list(names) == [0, 7, 123]
+    assert version_path(tmp_path, 123).name == "00000123"
+    assert version_path(tmp_path, 124).name == "124"
+
+
+def test_a_number_that_does_not_fit_into_64_bits_is_no_version(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("1", str(LARGEST_VERSION), str(LARGEST_VERSION + 1), "9" * 20, "9" * 200):
+        (tmp_path / name).mkdir()
+    for _ in range(2):
+        assert version_numbers(tmp_path) == [1, LARGEST_VERSION]
+    assert len(caplog.records) == 3  # each directory is named once, not at every look
+    assert f"{tmp_path / ('9' * 20)} is ignored" in caplog.text
+    assert [version_number(name) for name in ("²", "-1", "", "1.0", "0" * 30)] == [
+        *(None, None, None, None, 0)
+    ]
+    with pytest.raises(OSError, match="no version number after"):
+        next_version([LARGEST_VERSION])
+    assert next_version([]) == 1
 
 
 def test_an_origin_reads_back(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def _predict(args: argparse.Namespace) -> None:
             timeout_s=args.timeout,
             label=args.label,
             retries=args.retries,
-            token=args.token_file and args.token_file.read_text().strip(),
+            token=args.token_file and args.token_file.read_text(encoding="utf-8").strip(),
             ca=args.ca,
         ) as client:
             known = client.inputs

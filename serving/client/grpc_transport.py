@@ -30,6 +30,8 @@ class GrpcTransport(Transport):
             self._channel = grpc.secure_channel(endpoint.address, credentials, options)
         else:
             self._channel = grpc.insecure_channel(endpoint.address, options)
+        if endpoint.token and not endpoint.token.isascii():
+            raise ValueError("gRPC sends tokens of ASCII characters only. Use http:// or https://.")
         self._metadata = [("authorization", f"Bearer {endpoint.token}")] if endpoint.token else None
 
     def predict(

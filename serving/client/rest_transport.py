@@ -26,9 +26,9 @@ class RestTransport(Transport):
             self._path += f"/labels/{endpoint.label}"
         elif endpoint.version is not None:
             self._path += f"/versions/{endpoint.version}"
-        self._headers = {"Content-Type": "application/json"}
+        self._headers: dict[str, str | bytes] = {"Content-Type": "application/json"}
         if endpoint.token is not None:
-            self._headers["Authorization"] = f"Bearer {endpoint.token}"
+            self._headers["Authorization"] = f"Bearer {endpoint.token}".encode()
         address, timeout = endpoint.address, endpoint.timeout_s
         self._connection = http.client.HTTPConnection(address, timeout=timeout)
         if endpoint.secure:

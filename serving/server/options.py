@@ -49,6 +49,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--max-body-bytes", type=int, default=limits.body_bytes, help="largest request body")
     help_text = "simultaneous requests; further ones are refused"
     add("--max-pending", type=int, default=limits.pending, help=help_text)
+    help_text = "values in the JSON of a request, at most; images in base64 are one value each"
+    add("--max-values", type=int, default=limits.values, help=help_text)
+    help_text = "memory for all REST requests that are arriving or being answered"
+    add("--max-bytes-in-flight", type=int, default=limits.bytes_in_flight, help=help_text)
+    help_text = "longest time in which the headers of a request must have arrived"
+    add("--header-seconds", type=float, default=limits.header_s, help=help_text)
+    help_text = "longest pause in the body of a request"
+    add("--idle-seconds", type=float, default=limits.idle_s, help=help_text)
+    help_text = "longest time in which a whole request must have arrived"
+    add("--request-seconds", type=float, default=limits.body_s, help=help_text)
     help_text = "worker threads per protocol; 0: choose by the number of cores"
     add("--threads", type=int, default=0, help=help_text)
 
@@ -82,7 +92,16 @@ def configs(options: argparse.Namespace) -> list[ModelConfig]:
 
 
 def limits_of(options: argparse.Namespace) -> Limits:
-    return Limits(options.max_body_bytes, options.max_pending, options.token_file)
+    return Limits(
+        options.max_body_bytes,
+        options.max_pending,
+        options.token_file,
+        values=options.max_values,
+        bytes_in_flight=options.max_bytes_in_flight,
+        header_s=options.header_seconds,
+        idle_s=options.idle_seconds,
+        body_s=options.request_seconds,
+    )
 
 
 def batching_of(options: argparse.Namespace) -> Batching | None:
@@ -115,7 +134,7 @@ def _configs(text: str) -> list[ModelConfig]:
 
 def _token(text: str) -> str:
     try:
-        token = Path(text).read_text().strip()
+        token = Path(text).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{text}: {error.strerror}") from None
     if not token:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import logging
 import os
@@ -12,12 +13,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event, Thread
+from typing import cast
 
 import grpc
 import uvicorn
 
 from serving.files import write_atomically
 from serving.server.api import grpc_api, rest
+from serving.server.api.http_protocol import bounded_http
 from serving.server.batching import Batcher
 from serving.server.exit_codes import UNLOADABLE
 from serving.server.models import Models
@@ -62,6 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     web = uvicorn.Server(
         uvicorn.Config(
             rest.RestApplication(models, limits, threads),
+            http=cast(type[asyncio.Protocol], bounded_http(limits)),
             ssl_certfile=options.tls_cert,
             ssl_keyfile=options.tls_key,
             lifespan="off",

@@ -26,7 +26,7 @@ from serving.server.api.classify_regress import Examples, classify, examples_of_
 from serving.server.api.codec import decode_predict, encode_predict, signature_of
 from serving.server.api.grpc_api import metadata_of, status_of
 from serving.server.api.json_text import parse_document
-from serving.server.api.limits import Limits, TooLarge, body_of
+from serving.server.api.limits import Budget, Limits, TooLarge, body_of
 from serving.server.models import Models
 from serving.server.saved_model import SavedModel
 from serving.server.served_model import Target
@@ -51,7 +51,7 @@ class RestApplication:
         """threads: how many requests run at the same time."""
         self._models, self._limits = models, limits
         self._workers = ThreadPoolExecutor(threads, thread_name_prefix="rest")
-        self._pending = 0
+        self._pending, self._budget = 0, Budget(limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, path = Request(scope, receive), _raw_path(scope)
@@ -64,6 +64,9 @@ class RestApplication:
         except ServingError as error:
             code = error.code
             response = _error(error.message, 413 if isinstance(error, TooLarge) else code.http)
+        except asyncio.CancelledError:  # uvicorn does not wait longer for the end of this request
+            code = Code.UNAVAILABLE
+            response = _error("The server is shutting down.", code.http)
         except Exception as error:
             _log.exception("%s %s", request.method, path)
             code, response = Code.INTERNAL, _error(repr(error), Code.INTERNAL.http)
@@ -90,8 +93,9 @@ class RestApplication:
             raise ServingError(Code.NOT_FOUND, f"Not found: {path}")
         if match is not None:
             infer, target = _METHODS[match["method"].lower()], _target(match)
-            request_body = await body_of(request, self._limits.body_bytes)
-            body = await self._work(infer, self._models, target, request_body)
+            with self._budget.reservation() as reserved:
+                request_body = await body_of(request, self._limits, reserved)
+                body = await self._work(infer, self._models, target, request_body)
         elif method == "GET" and (match := _STATUS.fullmatch(path)):
             describe = _metadata if match["metadata"] else _status
             body = await self._work(describe, self._models, _target(match))

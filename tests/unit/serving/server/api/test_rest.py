@@ -1,11 +1,17 @@
 """The REST API over HTTP, in this process; tests/integration has more cases."""
 
+import asyncio
 import gzip
 import http.client
 import json
+from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
+
+from serving.server.api import rest
+from serving.server.api.limits import Limits
+from serving.server.models import Models
 
 ROWS = [{"age": 0.0, "text": "abc"}, {"age": 0.0, "text": ""}]
 
@@ -81,3 +87,29 @@ def test_long_responses_are_compressed_for_clients_that_accept_it(urls: dict[str
     _, headers, plain = send(urls["http"], "/v1/models/m:predict", body)
     assert "Content-Encoding" not in headers
     assert gzip.decompress(packed) == plain
+
+
+def test_a_request_that_a_stopping_server_does_not_finish(models: Models) -> None:
+    """Uvicorn cancels it; without an answer of ours it would answer 500."""
+    application = rest.RestApplication(models, Limits(), threads=1)
+    messages: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {}
+
+    async def send_message(message: MutableMapping[str, Any]) -> None:
+        messages.append(dict(message))
+
+    async def serve() -> None:
+        path = "/v1/models/m:predict"
+        scope: dict[str, Any] = {"type": "http", "method": "POST", "path": path, "headers": []}
+        scope["raw_path"] = path.encode()
+        task = asyncio.create_task(application(scope, receive, send_message))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await task
+
+    asyncio.run(serve())
+    assert messages[0]["status"] == 503
+    assert b"shutting down" in messages[1]["body"]

@@ -67,7 +67,7 @@ class BoundedHttp(HttpToolsProtocol):
                 self._refuse(431)
 
     def on_headers_complete(self) -> None:
-        length = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        length = len(self.url) + sum(len(n) + len(v) + 4 for n, v in self.headers)
         if length > self._limits.header_bytes:
             self._refusal = 431
             raise ValueError("the header is too long")  # `data_received` answers it

@@ -55,6 +55,7 @@ def urls(models: Models) -> Iterator[dict[str, str]]:
     import uvicorn
 
     from serving.server.api import grpc_api, rest
+    from serving.server.api.http_protocol import bounded_http
     from serving.server.api.limits import Limits
     from serving.server.process import _listen
 
@@ -65,7 +66,9 @@ def urls(models: Models) -> Iterator[dict[str, str]]:
     listener = _listen("127.0.0.1", 0)
     listener.listen()  # so that the first connection waits until the thread runs
     application = rest.RestApplication(models, limits, threads=2)
-    web = uvicorn.Server(uvicorn.Config(application, lifespan="off", log_level="warning"))
+    http = bounded_http(limits)
+    config = uvicorn.Config(application, http=http, lifespan="off", log_level="warning")
+    web = uvicorn.Server(config)
     thread = Thread(target=web.run, args=([listener],))
     thread.start()
     yield {

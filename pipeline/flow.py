@@ -139,10 +139,11 @@ def _examples(spec: Spec, run: Runner, index: Path) -> artifacts.Examples:
     spans = by_span(spec.data.sources)
     plain = list(spans) == [None]
     splits = spec.data.splits.without({s.split for s in spec.data.sources if s.split})
-    if not plain and isinstance(splits, HashSplits) and splits.stratify:
+    if not plain and isinstance(splits, HashSplits) and splits.needs_all_keys:
         raise RootstockError(
-            "data.splits.stratify needs all data at once, but spans are read one by one. Remove"
-            " `stratify`, or name the files without {SPAN}."
+            "data.splits: `stratify` and folds need all data at once, but spans are read one by"
+            " one. Remove `stratify` (or `fold`, or study.splits: folds), or name the files without"
+            " {SPAN}."
         )
     parts = []
     for sources in spans.values():

@@ -19,6 +19,7 @@ from components.experiments.trial_result import (
     Scored,
     TaskFigures,
     TrialFigures,
+    groups_by_split,
     save_figures,
     task_figures,
 )
@@ -52,7 +53,7 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
         TF-IDF weighted words for text, a linear model on pixels for images, gradient boosting for
         other columns.
     drawn_by: the task whose classes a subset keeps in proportion.
-    metrics: by task, for `majority`.
+    metrics: by task, for `majority`. key: as for `Trial`.
     """
 
     model: Literal["majority", "classical"]
@@ -62,6 +63,7 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
     subset: Subset | None = None
     seed: int = 0
     metrics: Mapping[str, str] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
 
     def run(self, inputs: BaselineInputs, context: Context) -> BaselineOutputs:
         examples = inputs.examples
@@ -70,6 +72,7 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
         targets = [resolve(t, tables["train"].column(t.label)) for t in self.tasks]
         tables["train"] = tables["train"].take(self._rows(tables["train"]))
         columns = {split: features(self.inputs, table) for split, table in tables.items()}
+        groups = groups_by_split(examples, self.key)
         by_task: dict[str, TaskFigures] = {}
         peak = PeakMemory()
         seconds = cpu_seconds = latency = 0.0
@@ -81,7 +84,7 @@ class Baseline(Stage[BaselineInputs, BaselineOutputs]):
             seconds += time.perf_counter() - began
             cpu_seconds += time.process_time() - cpu
             scored: Scored = {s: (labels[s], predict(columns[s])) for s in tables}
-            by_task[target.name] = task_figures(target, scored)
+            by_task[target.name] = task_figures(target, scored, groups)
             latency += _latency(predict, columns["test"])
             context.observer.progress(done, len(self.tasks), "tasks")
         costs = Costs(

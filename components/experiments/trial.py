@@ -39,12 +39,14 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
 
     drawn_by: the task whose classes `training.subset` keeps in proportion. The model need not have
         this task, so models of different tasks can learn from the same rows.
+    key: columns of which equal values make rows a group: bootstrap samples are of groups.
     shuffled: tasks whose training and validation labels are permuted, as a control: nothing can be
         learned from them.
     """
 
     recipe: Recipe
     drawn_by: Task
+    key: tuple[str, ...] = ()
     shuffled: tuple[str, ...] = ()
 
     def uses(self, inputs: TrainerInputs) -> tuple[object, ...]:
@@ -86,7 +88,8 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
             latency_ms=_latency(result.model, test),
             memory_mib=memory,
         )
-        tasks = {t.name: trial_result.task_figures(t, scored[t.name]) for t in data.targets}
+        groups = trial_result.groups_by_split(inputs.examples, self.key)
+        tasks = {t.name: trial_result.task_figures(t, scored[t.name], groups) for t in data.targets}
         history = tuple(result.history)
         figures = trial_result.TrialFigures(tasks=tasks, costs=costs, history=history)
         return TrialOutputs(trial_result.save_figures(figures, context.output / "result"))

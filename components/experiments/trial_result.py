@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter
 
-from components.artifacts import TrialResult
+from components.artifacts import Examples, TrialResult
 from components.data.lazy import np
+from components.evaluation.groups import Groups
 from components.evaluation.metrics import Predictions, family_of, measure
 from components.labels.encoding import labelled
 from models.tasks.base import TaskTarget
@@ -26,9 +27,10 @@ class TaskFigures:
     """Metrics of one task (see `components.evaluation.metrics`) by split; None if undefined.
 
     train: on the rows that the model was trained on.
-    resampled: on `REPLICATES` bootstrap samples of the test split. Sample b has the same rows in
-        all trials on the same data, so that differences between trials are paired.
+    resampled: on `REPLICATES` bootstrap samples of the test split. Sample b has the same groups of
+        rows in all trials on the same data, so that differences between trials are paired.
     resampled_val: the same for the validation split.
+    groups: by split, how many groups have labelled rows.
     """
 
     kind: str
@@ -37,6 +39,7 @@ class TaskFigures:
     test: Values
     resampled: Replicates
     resampled_val: Replicates = field(default_factory=dict)
+    groups: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,25 +79,43 @@ Scored = Mapping[str, tuple["np.ndarray", "np.ndarray"]]
 """Encoded labels and answers [rows, width] by split."""
 
 
-def task_figures(target: TaskTarget, scored: Scored) -> TaskFigures:
-    """Measure a task on all splits, and on bootstrap samples of the test and validation splits."""
+def groups_by_split(examples: Examples, key: tuple[str, ...]) -> dict[str, Groups]:
+    """The groups of the rows of val and test. Without a key, every row is a group of its own."""
+    return {
+        split: Groups.by_key(examples.read(split, list(key)), key)
+        if key
+        else Groups.of_rows(examples.num_rows(split))
+        for split in ("val", "test")
+        if examples.num_rows(split)
+    }
+
+
+def task_figures(target: TaskTarget, scored: Scored, groups: Mapping[str, Groups]) -> TaskFigures:
+    """Measure a task on all splits, and on bootstrap samples of the test and validation splits.
+
+    groups: of the rows of these two splits.
+    """
     values: dict[str, Values] = {s: measure(target, *arrays).values for s, arrays in scored.items()}
     return TaskFigures(
         kind=target.task.kind,
         train=values["train"],
         val=values.get("val", {}),
         test=values["test"],
-        resampled=_resampled(target, *scored["test"]),
-        resampled_val=_resampled(target, *scored["val"]) if "val" in scored else {},
+        resampled=_resampled(target, *scored["test"], groups["test"]),
+        resampled_val=_resampled(target, *scored["val"], groups["val"]) if "val" in scored else {},
+        groups={s: g.holding(labelled(scored[s][0])) for s, g in groups.items() if s in scored},
     )
 
 
 def _resampled(
-    target: TaskTarget, labels: np.ndarray, answers: np.ndarray
+    target: TaskTarget, labels: np.ndarray, answers: np.ndarray, groups: Groups
 ) -> dict[str, tuple[float | None, ...]]:
-    """Metrics on samples of the Poisson bootstrap: each row counts as often as a draw of mean 1."""
+    """Metrics on samples of the Poisson bootstrap: each group, with all its rows, counts as often
+    as a draw of mean 1.
+    """
     family = family_of(target.task.kind)
-    draws = np.random.default_rng(0).poisson(1.0, (REPLICATES, len(labels))).astype(np.float64)
+    counts = np.random.default_rng(0).poisson(1.0, (REPLICATES, groups.count))
+    draws = groups.spread(counts.astype(np.float64))
     has_label = labelled(labels)
     outputs = np.asarray(answers, np.float64)[has_label]
     if not has_label.any() or not np.isfinite(outputs).all():

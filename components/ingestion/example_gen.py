@@ -85,7 +85,7 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
     def _splits(self, units: list[SourceUnit], context: Context) -> Splitting:
         """How to split rows of sources without a `split` of their own."""
         splits = self.splits.without({s.split for s in self.sources if s.split})
-        if not isinstance(splits, HashSplits) or splits.stratify is None:
+        if not isinstance(splits, HashSplits) or not splits.needs_all_keys:
             return splits
         work = partial(read_strata, column=splits.stratify, seed=splits.seed)
         by_unit = map_units("strata", [u for u in units if not u.source.split], work, context)
@@ -123,7 +123,7 @@ def write_unit(
     return Written({s: w.rows for s, w in writers.items()}, tuple(bad))
 
 
-def read_strata(index: int, item: SourceUnit, *, column: str, seed: int) -> list[Strata]:
+def read_strata(index: int, item: SourceUnit, *, column: str | None, seed: int) -> list[Strata]:
     """The strata of a unit's rows, batch by batch."""
     batches = item.source.read(item.unit, item.schema)
     return [strata_of(b, item.key, column, seed) for b in batches if not isinstance(b, BadRecord)]

@@ -57,6 +57,9 @@ class HashSplits(Splitting):
     stratify: a column whose values have the same shares in every split. With it, a row can change
         its split when data is added.
     seed: another seed gives another assignment.
+    fold: for cross-validation, the number of a fold, from 0. The share of test decides how many
+        there are (0.2: five). Folds have equally many keys, and each key is in the test split of
+        one fold.
     """
 
     by: Literal["hash"] = "hash"
@@ -65,11 +68,27 @@ class HashSplits(Splitting):
     test: SplitShare = 0.1
     stratify: str | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+    fold: Annotated[int, Field(ge=0)] | None = None
 
     def __post_init__(self) -> None:
         total = self.train + self.val + self.test
         if abs(total - 1) > 1e-9:
             raise ValueError(f"expected train, val and test that add up to 1, received {total:g}")
+        if self.fold is not None and not self.fold < self.folds:
+            raise ValueError(
+                f"expected a fold below {self.folds}, because test is {self.test:g}, received"
+                f" {self.fold}"
+            )
+
+    @property
+    def folds(self) -> int:
+        """How many folds there are with this share of test rows; 0 without test rows."""
+        return round(1 / self.test) if self.test else 0
+
+    @property
+    def needs_all_keys(self) -> bool:
+        """Whether the split of a row depends on other rows."""
+        return self.stratify is not None or self.fold is not None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -81,7 +100,16 @@ class HashSplits(Splitting):
         return self.train, self.val, self.test
 
     def without(self, fixed: set[str]) -> HashSplits:
-        """No other rows are assigned to a val or test split that has its own sources."""
+        """No other rows are assigned to a val or test split that has its own sources.
+
+        Raises:
+            RootstockError: folds need all rows.
+        """
+        if self.fold is not None and fixed:
+            raise RootstockError(
+                "data.splits.fold: expected no source with its own `split`, because folds are made"
+                " of all rows."
+            )
         val = 0.0 if "val" in fixed else self.val
         test = 0.0 if "test" in fixed else self.test
         total = self.train + val + test

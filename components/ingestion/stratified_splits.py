@@ -1,9 +1,11 @@
-"""Stratified hash splits: every value of a column has the same shares in every split."""
+"""Hash splits that depend on all keys: stratified ones, in which every value of a column has the
+same shares in every split, and the folds of a cross-validation.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from components.data.casting import texts
 from components.data.lazy import np, pa, pc
@@ -30,23 +32,33 @@ class Strata:
 
 @dataclass(frozen=True)
 class StratifiedSplits(Splitting):
-    """bounds: by value of the column, the fractions at which val and test begin."""
+    """bounds: by value of the column, the fractions at which val and test begin. starts: by value,
+    the fraction from which they are counted, around the circle; 0 when absent.
 
-    column: str
+    column: None for one stratum of all rows.
+    """
+
+    column: str | None
     seed: int
     bounds: Mapping[str, tuple[float, float]]
+    starts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return (self.column,)
+        return () if self.column is None else (self.column,)
 
     def indices(self, batch: pa.RecordBatch, key: Sequence[str]) -> np.ndarray:
         strata = strata_of(batch, key, self.column, self.seed)
         bounds = np.array([self.bounds[name] for name in strata.names])[strata.codes]
-        return np.asarray(np.sum(strata.fractions[:, None] >= bounds, axis=1))
+        starts = np.array([self.starts.get(name, 0.0) for name in strata.names])[strata.codes]
+        from_start = (strata.fractions - starts) % 1.0
+        return np.asarray(np.sum(from_start[:, None] >= bounds, axis=1))
 
 
-def strata_of(batch: pa.RecordBatch, key: Sequence[str], column: str, seed: int) -> Strata:
+def strata_of(batch: pa.RecordBatch, key: Sequence[str], column: str | None, seed: int) -> Strata:
+    if column is None:
+        codes = np.zeros(batch.num_rows, np.int32)
+        return Strata((MISSING,), codes, key_fractions(batch, key, seed))
     values = pc.fill_null(texts(batch.column(column)), MISSING).dictionary_encode()
     return Strata(
         tuple(values.dictionary.to_pylist()),
@@ -56,12 +68,13 @@ def strata_of(batch: pa.RecordBatch, key: Sequence[str], column: str, seed: int)
 
 
 def stratified(splits: HashSplits, strata: Iterable[Strata]) -> StratifiedSplits:
-    """The splits in which every stratum has the shares of `splits`, exact to one row.
+    """The splits in which every stratum has the shares of `splits`, exact to one row; for a fold,
+    exact to one key.
 
     Raises:
-        RootstockError: rows with the same key are in different strata.
+        RootstockError: rows with the same key are in different strata, or there are fewer keys than
+            folds.
     """
-    assert splits.stratify is not None
     by_name: dict[str, list[np.ndarray]] = {}
     for part in strata:
         for code, name in enumerate(part.names):
@@ -76,9 +89,35 @@ def stratified(splits: HashSplits, strata: Iterable[Strata]) -> StratifiedSplits
             " Expected one value per key, because rows with the same key stay together. Remove"
             " `stratify`, or choose another `data.key`."
         )
+    if splits.fold is None:
+        bounds = {name: _bounds(f, splits) for name, f in sorted_.items()}
+        return StratifiedSplits(splits.stratify, splits.seed, bounds)
+    if len(keys) < splits.folds:
+        raise RootstockError(
+            f"data.splits: {len(keys)} different keys are too few for {splits.folds} folds."
+            " Expected as many keys as folds. Give `test` a larger share."
+        )
+    of_fold = {name: _fold(np.unique(f), splits.fold, splits) for name, f in sorted_.items()}
     return StratifiedSplits(
-        splits.stratify, splits.seed, {name: _bounds(f, splits) for name, f in sorted_.items()}
+        splits.stratify,
+        splits.seed,
+        {name: bounds for name, (_, bounds) in of_fold.items()},
+        {name: start for name, (start, _) in of_fold.items()},
     )
+
+
+def _fold(keys: np.ndarray, fold: int, splits: HashSplits) -> tuple[float, tuple[float, float]]:
+    """Where one stratum's keys start, so that those of the fold are the last ones, and the bounds.
+
+    keys: the distinct fractions, sorted.
+    """
+    count = len(keys)
+    first, end = (round(i * count / splits.folds) for i in (fold, fold + 1))
+    start = float(keys[end % count])
+    from_start = np.sort((keys - start) % 1.0)
+    test = count - (end - first)
+    val = max(0, test - max(round(count * splits.val), int(splits.val > 0)))
+    return start, tuple(float(from_start[i]) if i < count else 1.0 for i in (val, test))  # type: ignore[return-value]
 
 
 def _bounds(fractions: np.ndarray, splits: HashSplits) -> tuple[float, float]:

@@ -45,8 +45,10 @@ class Study:
     fractions: shares of the training rows; smaller samples are part of larger ones.
     seeds: number of repetitions, each with its own initialisation, order and sample of rows. The
         default is the smallest number that can give a verdict on every task.
-    splits: `one` for all seeds; `resampled` draws a new split for every seed. Verdicts then also
-        hold for other training and test rows, and are harder to reach.
+    splits: `one` for all seeds; `resampled` draws a new split for every seed; `folds` takes for
+        every seed another fold as its test split (cross-validation; `data.splits.test: 0.2` means
+        five folds, after which new folds are drawn). Rows of one `data.key` stay together. With
+        own splits, verdicts also hold for other training and test rows, and are harder to reach.
     budget: `steps` trains every fraction for as many optimizer steps as all rows; `epochs` trains
         it for as many epochs.
     metrics: by task; the first of its kind (`components/evaluation/metrics`) when absent.
@@ -63,7 +65,7 @@ class Study:
     reference: str | None = None
     fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.1, 0.3, 1.0)
     seeds: Annotated[int, Field(ge=2)] | None = None
-    splits: Literal["one", "resampled"] = "one"
+    splits: Literal["one", "resampled", "folds"] = "one"
     budget: Literal["steps", "epochs"] = "steps"
     metrics: Mapping[str, str] = field(default_factory=dict)
     margin: Annotated[float, Field(gt=0)] = 0.01

@@ -68,6 +68,11 @@ def design(source: SpecSource) -> Design:
     metrics = chosen_metrics(spec, "study", settings.metrics)
     claims = tuple(claims_of(planned, settings.baselines))
     notes = [*uneven_tuning(arms), *notes]
+    if spec.data.key and min(settings.fractions) < 1:
+        notes.append(
+            "fractions below 1 draw training rows, not groups (`data.key`), so they have rows of"
+            " most groups: learning curves say little about fewer groups"
+        )
     return Design(spec, settings, planned, settings.baselines, seeds, metrics, claims, tuple(notes))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from math import isnan, nan
+from math import isnan, nan, sqrt
 
 from components.artifacts import TrialResult
 from components.data.lazy import Floats, np
@@ -141,19 +141,36 @@ class Evidence:
             by_seed = np.array([self.sign(task) * (ours[s] - theirs[s]) for s in seeds])
             flaws = self._undefined(task, {arm: ours.keys(), against: theirs.keys()}, fraction)
             error: float | None = 0.0
+            groups = None
             if not self.overlap:  # otherwise test rows differ by seed already
+                groups = self.groups(task, split, fraction, (arm, against))
                 error = self._row_error(arm, against, fraction, task, seeds, split)
-            if error is None:
+            if groups == 1:
+                flaws.append(f"all {split} rows are of one group, so their error is unknown")
+            elif error is None:
                 flaws.append(
                     f"{self.design.metrics[task]} is undefined on many resamples of the {split}"
                     " rows, so their error is unknown"
                 )
+            elif groups is not None:  # as n / (n - 1) in a variance
+                error *= sqrt(groups / (groups - 1))
             margin = self.margin(task, fraction, split)
             flaw = "; ".join(flaws)
             all_differences.append(
-                Differences(task, by_seed, margin, error or 0.0, self.overlap, flaw)
+                Differences(task, by_seed, margin, error or 0.0, self.overlap, flaw, groups)
             )
         return all_differences
+
+    def groups(
+        self, task: str, split: str, fraction: float, arms: Collection[str] = ()
+    ) -> int | None:
+        """The fewest groups with labelled rows of a split in any trial of these arms, or of all;
+        None if unknown. Without `data.key` every row is a group.
+        """
+        arms = arms or self.arms()
+        cells = [s for arm in arms for s in self.scores(arm, fraction).values()]
+        counts = (scores.tasks[task].groups.get(split) for scores in cells)
+        return min((c for c in counts if c), default=None)
 
     def _undefined(
         self, task: str, defined: Mapping[str, Collection[int]], fraction: float

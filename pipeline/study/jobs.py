@@ -9,6 +9,7 @@ from functools import cached_property
 
 from components.artifacts import Examples
 from components.errors import RootstockError
+from components.evaluation.groups import Groups
 from components.experiments.baseline import Baseline, BaselineInputs
 from components.experiments.trial import Trial
 from components.ingestion.splits import HashSplits
@@ -69,15 +70,21 @@ class Prepared:
     def examples(self) -> Examples:
         return self.inputs[self.design.arms[0].name, 0].examples
 
-    @property
+    @cached_property
     def overlap(self) -> float:
-        """Test rows / training rows if every seed has its own split, else 0.
+        """Test groups / training groups if every seed has its own split, else 0.
 
-        See `statistics.standard_error`.
+        Without a key every row is a group. See `statistics.standard_error`.
         """
         if self.design.settings.splits == "one":
             return 0.0
-        return self.examples.num_rows("test") / self.examples.num_rows("train")
+        return self._groups("test") / self._groups("train")
+
+    def _groups(self, split: str) -> int:
+        key = self.design.spec.data.key
+        if not key:
+            return self.examples.num_rows(split)
+        return Groups.by_key(self.examples.read(split, list(key)), key).count
 
     def preparation(self, cell: Cell, store: Store) -> float:
         """Seconds of the stages that prepare an arm's data: Transform and, if there is one, Embed.
@@ -122,11 +129,12 @@ class Prepared:
 
     def _job(self, cell: Cell, arm: PlannedArm, model: ArmModel, training: Training) -> Job:
         recipe = model_recipe(arm, model, training, self.design.spec.seed + cell.seed)
-        stage = Trial(recipe=recipe, drawn_by=self.design.drawn_by, shuffled=model.shuffled)
+        key, drawn_by = self.design.spec.data.key, self.design.drawn_by
+        stage = Trial(recipe=recipe, drawn_by=drawn_by, key=key, shuffled=model.shuffled)
         return Job(cell, stage, self._inputs(arm, cell.seed), model.judged)
 
     def _inputs(self, arm: PlannedArm, seed: int) -> TrainerInputs:
-        split = seed if self.design.settings.splits == "resampled" else 0
+        split = 0 if self.design.settings.splits == "one" else seed
         return self.inputs.get((arm.name, split)) or self.inputs[arm.control_of, split]
 
     def _baseline(self, name: str, fraction: float, seed: int) -> Job:
@@ -139,6 +147,7 @@ class Prepared:
             subset=self._subset(spec.training, fraction, seed),
             seed=spec.seed,
             metrics=self.design.metrics if name == MAJORITY else {},
+            key=spec.data.key,
         )
         inputs = BaselineInputs(self._inputs(self.design.arms[0], seed).examples)
         return Job(Cell(name, fraction, seed), stage, inputs, tuple(spec.tasks))
@@ -173,8 +182,8 @@ def prepared(design: Design, run: Runner) -> Prepared:
     controls = [arm for arm in design.arms if arm.control_of]
     specs |= {arm.name: arm.spec for arm in controls if arm.spec != specs[arm.control_of]}
     inputs = {
-        (name, split): prepare(_with_split(spec, split), run)
-        for split in range(design.seeds if design.settings.splits == "resampled" else 1)
+        (name, split): prepare(with_split(spec, split), run)
+        for split in range(1 if design.settings.splits == "one" else design.seeds)
         for name, spec in specs.items()
     }
     without_rows = Prepared(design, inputs, 0)
@@ -186,21 +195,31 @@ def prepared(design: Design, run: Runner) -> Prepared:
     return replace(without_rows, rows=_rows(design, examples))
 
 
-def _with_split(spec: Spec, split: int) -> Spec:
-    """The spec with a different split of its data. split: 0 is the spec's own.
+def with_split(spec: Spec, split: int) -> Spec:
+    """The spec with the split of a seed: another random one, or the next fold.
+
+    split: 0 is the spec's own, or the first fold.
 
     Raises:
-        RootstockError: the data is not split by hash.
+        RootstockError: the data is not split by hash, or has no test split to make folds of.
     """
-    if split == 0:
+    rule, splits = spec.study.splits, spec.data.splits
+    if rule == "one" or (rule == "resampled" and split == 0):
         return spec
-    splits = spec.data.splits
     if not isinstance(splits, HashSplits) or any(s.split for s in spec.data.sources):
         raise RootstockError(
-            "study.splits: `resampled` needs data that is split by hash: no source may have its own"
+            f"study.splits: `{rule}` needs data that is split by hash: no source may have its own"
             " `split`, and data.splits no other rule. Expected `one`."
         )
     other = replace(splits, seed=splits.seed + split)
+    if rule == "folds":
+        if splits.folds < 2:
+            raise RootstockError(
+                "study.splits: `folds` needs data.splits.test, whose share decides the number of"
+                f" folds. Expected 0.5 or less, such as 0.2. Received: {splits.test:g}."
+            )
+        repetition, fold = divmod(split, splits.folds)
+        other = replace(splits, seed=splits.seed + repetition, fold=fold)
     return spec.model_copy(update={"data": spec.data.model_copy(update={"splits": other})})
 
 

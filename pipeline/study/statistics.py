@@ -81,37 +81,49 @@ def standard_error(differences: Floats, overlap: float = 0.0) -> float:
     return float(np.sqrt((1 / n + overlap) * np.var(differences, ddof=1)))
 
 
-def t_interval(differences: Floats, alpha: float, error: float) -> Interval:
-    """Student's t interval of the mean, given its standard error."""
-    mean = float(np.mean(differences))
-    reach = float(stats.t.ppf(1 - alpha / 2, len(differences) - 1)) * error
+def t_interval(
+    differences: Floats, alpha: float, error: float, freedom: int | None = None
+) -> Interval:
+    """Student's t interval of the mean, given its standard error.
+
+    freedom: degrees of freedom; seeds - 1 when None.
+    """
+    mean, freedom = float(np.mean(differences)), freedom or len(differences) - 1
+    reach = float(stats.t.ppf(1 - alpha / 2, freedom)) * error
     return Interval(mean - reach, mean + reach)
 
 
-def t_test(mean: float, error: float, seeds: int) -> float:
-    """Two-sided p-value of the hypothesis that the mean is zero."""
+def t_test(mean: float, error: float, freedom: int) -> float:
+    """Two-sided p-value of the hypothesis that the mean is zero. freedom: degrees of freedom."""
     if error == 0:
         return 1.0 if mean == 0 else 0.0
-    return float(2 * stats.t.sf(abs(mean) / error, seeds - 1))
+    return float(2 * stats.t.sf(abs(mean) / error, freedom))
 
 
-def equivalence(differences: Floats, error: float, margin: float) -> float:
+def equivalence(
+    differences: Floats, error: float, margin: float, freedom: int | None = None
+) -> float:
     """p-value of the hypothesis that the mean, or the median, is outside (-margin, margin).
 
     The larger p-value of two one-sided tests (Schuirmann 1987, J. Pharmacokinetics and
     Biopharmaceutics 15).
     """
     sides = differences, -differences
-    return max(not_inferior(side, error, margin) for side in sides)
+    return max(not_inferior(side, error, margin, freedom) for side in sides)
 
 
-def not_inferior(differences: Floats, error: float, margin: float) -> float:
+def not_inferior(
+    differences: Floats, error: float, margin: float, freedom: int | None = None
+) -> float:
     """p-value of the hypothesis that the mean, or the median, is below -margin.
 
-    The larger one of Student's t-test and of the binomial test of `seeds_test`, one-sided.
+    The larger one of Student's t-test and of the binomial test of `seeds_test`, one-sided. freedom:
+    degrees of freedom of the t-test; seeds - 1 when None.
     """
     n, distance = len(differences), float(np.mean(differences)) + margin
-    student = float(distance <= 0) if error == 0 else float(stats.t.sf(distance / error, n - 1))
+    student = float(distance <= 0)
+    if error > 0:
+        student = float(stats.t.sf(distance / error, freedom or n - 1))
     return max(student, float(_beyond(np.sum(differences > -margin), n, SHARE)))
 
 

@@ -21,6 +21,7 @@ class Differences:
 
     by_seed: float64 [seeds]. margin: smaller differences do not matter. row_error: the part of the
     mean's standard error that comes from the choice of test rows (all seeds have the same ones).
+    groups: of those rows, such as patients; None if every seed has its own rows.
     overlap: see `statistics.standard_error`. flaw: why the differences allow no verdict; empty if
     they do.
 
@@ -34,6 +35,7 @@ class Differences:
     row_error: float = 0.0
     overlap: float = 0.0
     flaw: str = ""
+    groups: int | None = None
 
     def __post_init__(self) -> None:
         wrong = [i + 1 for i, d in enumerate(self.by_seed) if not math.isfinite(d)]
@@ -61,17 +63,22 @@ class Differences:
         over_seeds = statistics.standard_error(self.by_seed, self.overlap)
         return float(np.hypot(over_seeds, self.row_error))
 
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of the error: of its less certain part, seeds or groups."""
+        return max(1, min(self.seeds, self.groups or self.seeds) - 1)
+
     def p_difference(self) -> float:
         """Of the hypothesis that there is none: both tests have to reject it."""
-        t_test = statistics.t_test(self.mean, self.error, self.seeds)
+        t_test = statistics.t_test(self.mean, self.error, self.freedom)
         return max(statistics.seeds_test(self.by_seed), t_test)
 
     def p_equivalence(self) -> float:
-        return statistics.equivalence(self.by_seed, self.error, self.margin)
+        return statistics.equivalence(self.by_seed, self.error, self.margin, self.freedom)
 
     def p_not_inferior(self) -> float:
         """Of the hypothesis that the arm is worse by more than the margin."""
-        return statistics.not_inferior(self.by_seed, self.error, self.margin)
+        return statistics.not_inferior(self.by_seed, self.error, self.margin, self.freedom)
 
 
 @dataclass(frozen=True)
@@ -143,7 +150,7 @@ def reach_verdicts(comparison: Sequence[Differences], alpha: float) -> tuple[Ver
                 seeds=d.seeds,
                 mean=d.mean,
                 margin=d.margin,
-                interval=statistics.t_interval(d.by_seed, alpha, d.error),
+                interval=statistics.t_interval(d.by_seed, alpha, d.error, d.freedom),
                 bca=statistics.bca(d.by_seed, alpha),
                 p_difference=decision.p_difference,
                 p_equivalence=decision.p_equivalence,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from components.evaluation.groups import FEW_GROUPS
+from components.ingestion.splits import HashSplits
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.jobs import MAJORITY
 from pipeline.study.recommendation import Recommendation
@@ -40,6 +42,7 @@ ONE_SPLIT = (
     " of the rows and, for fractions below 1, which rows are used. Arms are compared seed by seed."
     " Smaller fractions are subsets of larger ones."
 )
+FOLDS = "Cross-validation: every seed tests on another fold. "
 OWN_SPLITS = (
     "Every seed has its own split, the same for all arms, so validation rows of one seed can be"
     " test rows of another. Arms are compared seed by seed. The standard error accounts for the"
@@ -48,9 +51,45 @@ OWN_SPLITS = (
 
 
 def method(findings: Findings) -> tuple[str, ...]:
-    resampled = findings.evidence.design.settings.splits == "resampled"
+    evidence = findings.evidence
+    groups = []
+    if what := _groups(findings):
+        counts = ", ".join(
+            f"`{t}` {evidence.groups(t, 'test', evidence.largest)}" for t in evidence.design.metrics
+        )
+        groups = [
+            f"{what[0].upper()}{what[1:]}: {counts}. The error from test rows resamples groups, not"
+            " rows, and has one degree of freedom less than there are groups or seeds."
+        ]
+    text = {"one": ONE_SPLIT, "resampled": OWN_SPLITS, "folds": FOLDS + OWN_SPLITS}
     notes = [f"Note: {note}." for note in findings.evidence.design.notes]
-    return (OWN_SPLITS if resampled else ONE_SPLIT, *METHOD, *notes)
+    return (text[evidence.design.settings.splits], *groups, *METHOD, *notes)
+
+
+def few_groups(findings: Findings) -> list[str]:
+    """A warning if the test rows are of few groups, or are few themselves."""
+    evidence = findings.evidence
+    splits, times = evidence.design.spec.data.splits, 1
+    folds = evidence.design.settings.splits == "folds"
+    if folds and isinstance(splits, HashSplits):
+        times = min(splits.folds, evidence.design.seeds)
+    counts = {t: evidence.groups(t, "test", evidence.largest) for t in evidence.design.metrics}
+    few = [f"`{t}` {n * times}" for t, n in counts.items() if n and n * times < FEW_GROUPS]
+    if not few:
+        return []
+    what = _groups(findings) or "labelled test rows"
+    where = " in all folds together" if folds else ""
+    hint = "Collect more" if folds else "Collect more, or take `study.splits: folds`"
+    return [
+        f"**Few {what}**: {', '.join(few)}{where}. With fewer than {FEW_GROUPS}, errors are"
+        f" uncertain and verdicts unreliable. {hint}."
+    ]
+
+
+def _groups(findings: Findings) -> str:
+    """What a group is; empty if every row is one."""
+    key = findings.evidence.design.spec.data.key
+    return f"groups of test rows (`data.key`: {', '.join(key)})" if key else ""
 
 
 def headline(findings: Findings) -> list[str]:
@@ -63,6 +102,7 @@ def headline(findings: Findings) -> list[str]:
         sentences += against_baselines(findings, recommended.arm)
     else:
         sentences.append(f"**No recommendation**: {findings.withheld}")
+    sentences += few_groups(findings)
     sentences += harmed(findings)
     seeds = len(evidence.seeds(evidence.largest, evidence.design.reference))
     if seeds < (needed := fewest_seeds(tasks, alpha)):

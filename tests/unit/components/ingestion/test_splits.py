@@ -94,9 +94,53 @@ def test_stratification_keeps_groups_together(split: Callable[..., ExampleGenOut
         split(rows + "0,b\n", HashSplits(stratify="kind"), ("user",))
 
 
+@pytest.mark.parametrize("test", [0.1, 0.2, 0.25, 0.5])
+def test_every_group_is_in_the_test_split_of_one_fold(
+    split: Callable[..., ExampleGenOutputs], test: float
+) -> None:
+    """Eleven groups of very different sizes; a hash alone would leave folds without any."""
+    rows = "user,n\n" + "".join(f"u{g},{i}\n" for g in range(11) for i in range(g * g + 1))
+    val = 0.1
+    found = []
+    for fold in range(round(1 / test)):
+        splits = HashSplits(train=1 - val - test, val=val, test=test, fold=fold)
+        outputs = split(rows, splits, ("user",))
+        groups = [set(column(outputs, s, "user")) for s in SPLITS]
+        assert sum(map(len, groups)) == 11, "no group is in two splits"
+        assert all(groups)
+        found.append(groups[2])
+    assert sum(map(len, found)) == len(set().union(*found)) == 11
+    assert max(map(len, found)) - min(map(len, found)) <= 1
+
+
+def test_folds_are_made_within_strata(split: Callable[..., ExampleGenOutputs]) -> None:
+    rows = "id,kind\n" + "".join(f"{i},{'rare' if i % 10 == 0 else 'usual'}\n" for i in range(400))
+    tested = []
+    for fold in range(5):
+        splits = HashSplits(train=0.7, val=0.1, test=0.2, stratify="kind", fold=fold)
+        outputs = split(rows, splits, ("id",))
+        assert Counter(column(outputs, "test", "kind")) == {"usual": 72, "rare": 8}
+        assert Counter(column(outputs, "val", "kind")) == {"usual": 36, "rare": 4}
+        tested += column(outputs, "test", "id")
+    assert sorted(int(str(i)) for i in tested) == list(range(400))
+
+
+def test_fewer_groups_than_folds_are_explained(split: Callable[..., ExampleGenOutputs]) -> None:
+    rows = "user,n\n" + "".join(f"{i % 8},{i}\n" for i in range(80))
+    with pytest.raises(RootstockError, match="8 different keys are too few for 10 folds"):
+        split(rows, HashSplits(fold=0), ("user",))
+
+
+def test_folds_need_all_rows() -> None:
+    with pytest.raises(RootstockError, match="expected no source with its own `split`"):
+        HashSplits(fold=0).without({"test"})
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ({"fold": 10}, "expected a fold below 10, because test is 0.1, received 10"),
+        ({"train": 1, "val": 0, "test": 0, "fold": 0}, "expected a fold below 0"),
         ({"by": "time", "column": "day"}, "expected `val`, `test` or both"),
         ({"by": "time", "column": "day", "val": 3, "test": 2}, "expected val before test"),
         ({"by": "time", "column": "day", "val": 3, "test": "x"}, "expected val before test"),

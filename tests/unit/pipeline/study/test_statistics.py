@@ -113,7 +113,7 @@ def test_a_seed_that_collapsed_is_far_from_the_others() -> None:
 def test_t_test_and_interval_are_those_of_scipy(differences: np.ndarray) -> None:
     expected = stats.ttest_1samp(differences, 0)
     error = statistics.standard_error(differences)
-    p = statistics.t_test(float(differences.mean()), error, len(differences))
+    p = statistics.t_test(float(differences.mean()), error, len(differences) - 1)
     interval = statistics.t_interval(differences, 0.05, error)
     assert p == pytest.approx(expected.pvalue)
     assert (interval.low, interval.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
@@ -146,7 +146,7 @@ def found_by(mean: float, deviation: float, seeds: int, margin: float = 0.0) -> 
         if margin:
             found += statistics.equivalence(d, error, margin) <= 0.05
         else:
-            p = max(statistics.seeds_test(d), statistics.t_test(d.mean(), error, seeds))
+            p = max(statistics.seeds_test(d), statistics.t_test(d.mean(), error, seeds - 1))
             found += p <= 0.05
     return found / len(samples)
 

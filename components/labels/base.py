@@ -38,7 +38,7 @@ class LabelColumn:
     present: rows with a value. infinite: rows with an infinite number.
     counts: rows by value as text, most frequent first; empty if `truncated`: too many distinct
         values to count.
-    minimum, mean, deviation: of the finite numbers; 0 for other columns.
+    minimum, mean, deviation, percentiles: of the finite numbers; 0 for other columns.
     """
 
     type: str
@@ -50,6 +50,7 @@ class LabelColumn:
     minimum: float = 0.0
     mean: float = 0.0
     deviation: float = 0.0
+    percentiles: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +127,10 @@ class Labels(ABC, Generic[T]):
     @abstractmethod
     def problems(self, task: T, splits: Mapping[str, LabelColumn]) -> Sequence[str]:
         """What is wrong with the labels, one sentence each. `train` has a fitting column."""
+
+    def doubts(self, task: T, column: LabelColumn) -> Sequence[str]:
+        """What may be wrong with the fitting labels of train, one sentence each."""
+        return ()
 
     @abstractmethod
     def combinations(self, task: T, column: pa.Array) -> pa.Array:

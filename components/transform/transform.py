@@ -85,6 +85,8 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
         for f in features:
             if f.known_values is not None:
                 context.observer.figure(f"{f.name} vocabulary", f.known_values)
+            if f.compresses:
+                context.observer.figure(f"{f.name} outliers", "compressed")
         return TransformOutputs(Preprocessing(preprocessing), Batches(batches))
 
 

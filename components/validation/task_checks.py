@@ -38,6 +38,8 @@ def task_findings(task: Task, splits: Splits) -> Iterator[Finding]:
         return
     if columns["train"].shape == "text" and (marks := marks_in(dict(columns["train"].counts))):
         yield found("UNKNOWN_TYPE", f"{subject}: {doubtful(task.label, marks)}", "WARNING")
+    for doubt in labels.doubts(task, columns["train"]):
+        yield found("UNKNOWN_TYPE", f"{subject}: {doubt}", "WARNING")
     for name, split in splits.items():
         if not columns[name].present:
             where = f"{name} has a label in column {task.label!r} ({split.rows} rows)"
@@ -95,6 +97,7 @@ def _label_column(column: ColumnStatistics) -> LabelColumn:
         minimum=column.minimum,
         mean=column.mean,
         deviation=column.deviation,
+        percentiles=column.percentiles,
     )
 
 

@@ -116,6 +116,11 @@ class Feature(Stored):
         """Size of its vocabulary from the training split; None if it has none."""
         return None
 
+    @property
+    def compresses(self) -> bool:
+        """Whether its outliers are compressed, which the user should know."""
+        return False
+
     def invalid_row(self, values: np.ndarray) -> tuple[int, str] | None:
         """The first of the preprocessed rows that no model can learn from, and why."""
         return None

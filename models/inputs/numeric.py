@@ -27,7 +27,8 @@ Boundaries = Annotated[
 @dataclass(frozen=True, kw_only=True)
 class NumericInput(Input):
     """A number, standardised by the training split's mean and standard deviation; missing is the
-    mean.
+    mean. Where outliers make the deviation ten times that of the middle half, the median and the
+    scale of the middle half are taken, and what lies beyond ten times the scale is compressed.
 
     log: take sign(x)·log(1 + |x|) first, for long tails.
     bins: make a category of it instead: the number of bins, of about as many training rows each,
@@ -49,6 +50,9 @@ class NumericInput(Input):
 class NumericFeature(Feature):
     """Raw: float32 [batch]. Preprocessed: float32 [batch]: (x - mean) / deviation; missing is 0.
 
+    limit: values further from 0 are compressed to sign(x)·(limit + log(1 + |x| - limit)), so that
+    outliers do not drown the others; 0 if none are.
+
     With `boundaries` it is categorical. Preprocessed: int32 [batch]; 0 is missing, and 2 + i is bin
     i: boundaries[i - 1] <= x < boundaries[i].
     """
@@ -59,6 +63,11 @@ class NumericFeature(Feature):
     deviation: float
     log: bool = False
     boundaries: tuple[float, ...] = ()
+    limit: float = 0.0
+
+    @property
+    def compresses(self) -> bool:
+        return self.limit > 0
 
     @property
     def ids(self) -> int:

@@ -61,7 +61,8 @@ class TaskTarget:
     class_counts: labelled training rows per class (positives per class for multilabel), aligned
         with `classes`; empty for numbers.
     labelled: training rows that carry the label.
-    mean, deviation: of a regression label over the training split; 0 and 1 otherwise.
+    mean, deviation: by which a regression label is standardised, from the training split: see
+        `RegressionTask`; 0 and 1 otherwise.
     """
 
     task: Task

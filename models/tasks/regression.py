@@ -16,11 +16,15 @@ class RegressionTask(Task):
     Predictions are in that unit too. The loss is computed on standardised labels, so that tasks in
     different units can share a trunk.
 
-    loss: "mse", or "huber" with threshold 1 on the standardised scale.
+    loss: "mse", or "huber" with threshold 1 on the standardised scale, so that few outliers do not
+        decide. Labels are standardised by mean and standard deviation, for "huber" by the median
+        and the scale of their middle half, which outliers do not move.
+    log: learn sign(x)·log(1 + |x|), for long tails. Predictions are in the label's own unit still.
     """
 
     kind: Literal["regression"] = "regression"
     loss: Literal["mse", "huber"] = "mse"
+    log: bool = False
     answer = "number"
     serving_method = "regress"
 

@@ -28,6 +28,10 @@ from pipeline.spec.starter_sources import (
 from pipeline.spec.validate import validate
 
 FILE = {"class": "the folder, which is the class", "path": "identifies the file"}
+ROBUST = (
+    "has outliers or a long tail, so that a few rows would decide a squared error: the task has"
+    " `loss: huber`. Are the largest values right?"
+)
 FEW_GROUPS, SEEDS = 20, 200
 BESIDE = "beside the image: if it is known for new images, make it an input; else predict it too"
 
@@ -69,6 +73,7 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
         raise RootstockError(f"--label {unknown}: no such column in {data}. Columns: {columns}.")
     names = names_of(table.column_names)
     tasks = {names[label]: guess_task(table.column(label), label) for label in labels}
+    robust = [t["label"] for t in tasks.values() if t.get("loss") == "huber"]
     others = [column for column in table.column_names if column not in labels]
     key, left_out = (None, {}) if folder else guess_key(table, others)
     left_out |= _fixed(sources[0])
@@ -76,7 +81,7 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
     if splits is not None:
         left_out[splits["column"]] = "names the split of each row"
     inputs: dict[str, Any] = {}
-    notes = list(spelling)
+    notes = spelling + [f"{label}: {ROBUST}" for label in robust]
     for column in others:
         name = names[column]
         if column in left_out:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from components.data.lazy import np
 from components.errors import RootstockError
 from components.statistics.column_statistics import NumericColumn
+from components.statistics.robust import centre_and_scale, inflation
 from components.transform.fit.base import InputFit, TrainingColumn
 from models.inputs.numeric import NumericFeature, NumericInput
+
+LIMIT = 10.0
+"""Times the robust scale; a larger standard deviation is due to outliers, and larger values are
+compressed.
+"""
 
 
 class NumericFit(InputFit[NumericInput]):
@@ -18,6 +24,11 @@ class NumericFit(InputFit[NumericInput]):
             return NumericFeature(
                 name=spec.name, column=spec.column, mean=0.0, deviation=1.0, boundaries=boundaries
             )
+        if not spec.log and _has_outliers(column):
+            centre, scale = centre_and_scale(column.percentiles)
+            return NumericFeature(
+                name=spec.name, column=spec.column, mean=centre, deviation=scale, limit=LIMIT
+            )
         deviation = column.log_deviation if spec.log else column.deviation
         return NumericFeature(
             name=spec.name,
@@ -26,6 +37,14 @@ class NumericFit(InputFit[NumericInput]):
             deviation=deviation or 1.0,
             log=spec.log,
         )
+
+
+def _has_outliers(column: NumericColumn) -> bool:
+    """Whether the middle half would be squeezed into a tenth of a unit. Columns whose middle half
+    is one value, such as mostly zeros, have no scale of their own.
+    """
+    half = column.percentiles[75] - column.percentiles[25] if column.percentiles else 0.0
+    return half > 0 and inflation(column.percentiles, column.deviation) > LIMIT
 
 
 def _boundaries(spec: NumericInput, column: NumericColumn) -> tuple[float, ...]:

@@ -19,4 +19,8 @@ class NumericPreprocessing(Stateless[NumericFeature]):
         if feature.log:
             raw = tf.sign(raw) * tf.math.log1p(tf.abs(raw))
         scaled = (raw - feature.mean) / feature.deviation
+        if feature.limit:
+            beyond = tf.maximum(tf.abs(scaled) - feature.limit, 0.0)
+            compressed = tf.sign(scaled) * (feature.limit + tf.math.log1p(beyond))
+            scaled = tf.where(beyond > 0, compressed, scaled)
         return tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled)

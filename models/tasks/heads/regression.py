@@ -13,10 +13,13 @@ from models.tasks.heads.epoch_metrics import means, sums
 from models.tasks.heads.head import Head
 from models.tasks.regression import RegressionTask
 
+MOST_LOG = 40.0
+"""Largest logarithm of an answer, 2e17, so that its square is a float32."""
+
 
 @final
 class RegressionHead(Head):
-    """The standardised label: (label - mean) / deviation over the training split."""
+    """The standardised label: (label - mean) / deviation, of its logarithm if the task says so."""
 
     directions = {"mae": "min", "rmse": "min"}  # noqa: RUF012 - declared in Head
     num_totals = 3
@@ -24,22 +27,31 @@ class RegressionHead(Head):
     def __init__(self, task: RegressionTask, target: TaskTarget) -> None:
         super().__init__(task, target)
         self.loss = losses.squared_error if task.has_squared_error else losses.huber
+        self.log = task.log
+        self.unit = 1.0 if task.log else target.deviation
 
     def row_losses(self, labels: Tensor, outputs: Tensor) -> Tensor:
         return self.loss(self._standardised(labels), outputs[:, 0])
 
     def answer(self, outputs: Tensor) -> Tensor:
-        return outputs * self.target.deviation + self.target.mean
+        values = outputs * self.target.deviation + self.target.mean
+        if not self.log:
+            return values
+        ops = keras.ops
+        return ops.sign(values) * ops.expm1(ops.minimum(ops.abs(values), MOST_LOG))
 
     def totals(self, labels: Tensor, outputs: Tensor, present: Tensor) -> Tensor:
         error = outputs[:, 0] - self._standardised(labels)
+        if self.log:
+            error = self.answer(outputs)[:, 0] - labels
         return sums(present, keras.ops.abs(error), keras.ops.square(error))
 
     def metrics(self, totals: np.ndarray) -> dict[str, float]:
         """In the label's unit."""
         absolute, squared = means(totals)
-        unit = self.target.deviation
-        return {"mae": unit * absolute, "rmse": unit * float(np.sqrt(squared))}
+        return {"mae": self.unit * absolute, "rmse": self.unit * float(np.sqrt(squared))}
 
     def _standardised(self, labels: Tensor) -> Tensor:
-        return (labels - self.target.mean) / self.target.deviation
+        ops = keras.ops
+        values = ops.sign(labels) * ops.log1p(ops.abs(labels)) if self.log else labels
+        return (values - self.target.mean) / self.target.deviation

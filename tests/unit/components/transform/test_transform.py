@@ -211,3 +211,25 @@ def test_words_are_counted_as_they_are_cleaned(tmp_path: Path) -> None:
     words = {key: set(values.counts()[0].to_pylist()) for key, values in counted.items()}
     assert words[cleaned] == {b"free", b"at"}
     assert {b"b", b"www", b"24"} < words[plain]
+
+
+def test_outliers_of_a_number_do_not_squeeze_the_others(tmp_path: Path, new_context: Make) -> None:
+    x = np.random.default_rng(0).normal(50, 4, 400)
+    x[::100] *= 1000
+    mostly_zero = np.where(np.arange(400) % 10 == 0, 5000.0, 0.0)
+    rows = pa.table({"x": x, "zeros": mostly_zero})
+    columns = (NumericInput(name="x", column="x"), NumericInput(name="zeros", column="zeros"))
+    examples = written(tmp_path / "e", [rows], rows.slice(0, 1))
+    outputs = transformed(examples, new_context, "t", columns)
+    number, zeros = load_preprocessing(outputs.preprocessing)
+    assert isinstance(number, NumericFeature)
+    assert isinstance(zeros, NumericFeature)
+    assert (number.compresses, zeros.compresses) == (True, False)
+    found = load_columns(outputs.batches, "train", (number, zeros))
+    usual = np.delete(found["x"], np.arange(0, 400, 100))
+    assert usual.std() == pytest.approx(1, rel=0.15)
+    assert abs(usual).max() < 10
+    outliers = found["x"][::100]
+    assert ((outliers > 10) & (outliers < 25)).all()
+    assert (np.argsort(outliers) == np.argsort(x[::100])).all()  # their order is kept
+    assert found["zeros"].std() == pytest.approx(1, rel=1e-5)

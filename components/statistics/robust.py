@@ -18,7 +18,7 @@ pair counts where the values of one are equal.
 
 def percentiles_of(values: np.ndarray) -> Sequence[float]:
     """101 values from minimum to maximum, as the statistics of a column have them."""
-    return np.percentile(values, range(101)).tolist() if len(values) else []  # type: ignore[no-any-return]
+    return np.percentile(values, range(101)).tolist() if len(values) else []
 
 
 def centre_and_scale(percentiles: Sequence[float]) -> tuple[float, float]:

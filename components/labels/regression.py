@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any, final
 
 from components.data.lazy import np
+from components.data.robust import OUTLIERS, centre_and_scale, inflation, percentiles_of
 from components.labels.base import LabelColumn, LabelSample
 from components.labels.numbers import NumberLabels
-from components.statistics.robust import OUTLIERS, centre_and_scale, inflation, percentiles_of
 from models.tasks.base import TaskTarget
 from models.tasks.regression import RegressionTask
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from components.data.lazy import np
+from components.data.robust import centre_and_scale, inflation
 from components.errors import RootstockError
 from components.statistics.column_statistics import NumericColumn
-from components.statistics.robust import centre_and_scale, inflation
 from components.transform.fit.base import InputFit, TrainingColumn
 from models.inputs.numeric import NumericFeature, NumericInput
 

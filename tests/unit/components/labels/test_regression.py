@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from components.data.robust import percentiles_of
 from components.labels.base import LabelColumn, labels_of
 from components.labels.encoding import resolve
-from components.statistics.robust import percentiles_of
 from models.lazy import tf
 from models.tasks.heads.head import head_for
 from models.tasks.regression import RegressionTask

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.statistics.robust import centre_and_scale, inflation, percentiles_of
+from components.data.robust import centre_and_scale, inflation, percentiles_of
 
 RNG = np.random.default_rng(0)
 

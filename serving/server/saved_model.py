@@ -90,9 +90,11 @@ class SavedModel:
                 return [_array(output) for output in outputs]
 
         arrays = [inputs[name] for name in names]
-        shapes = [definition.inputs[name].tensor_shape for name in names]
-        together = self._batcher is not None and signature in self._batched
-        if self._batcher is not None and together and _are_batches(arrays, shapes):
+        if (
+            self._batcher is not None
+            and signature in self._batched
+            and _are_batches(arrays, [definition.inputs[name].tensor_shape for name in names])
+        ):
             key = (id(self), signature, fetches, tuple(array.shape[1:] for array in arrays))
             return dict(zip(fetches, self._batcher(key, arrays, run), strict=True))
         return dict(zip(fetches, run(arrays), strict=True))

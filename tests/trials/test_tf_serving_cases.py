@@ -5,6 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import random
+import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 
 import grpc
@@ -19,6 +22,7 @@ from tests.tf_serving.models import write_all
 from tests.tf_serving.rest_case import RestCase
 
 pytestmark = pytest.mark.slow
+DAMAGED = 2000
 FEWEST_REST, FEWEST_GRPC = 223, 94
 """How many cases were tried when the deviations were found."""
 
@@ -48,6 +52,50 @@ def test_rest(ports: dict[str, int], request: pytest.FixtureRequest) -> None:
     print(f"REST: tried {len(cases)}, passed {len(cases) - len(failures)}")
     assert not failures, "\n".join(failures)
     assert len(cases) >= FEWEST_REST
+
+
+def test_metadata(ports: dict[str, int]) -> None:
+    """The signatures in full, also that with which TensorFlow 2 initialises a model."""
+    for model, initialises in (("half_plus_two", False), ("half_plus_two_tf2", True)):
+        url = f"http://127.0.0.1:{ports['rest']}/v1/models/{model}/metadata"
+        with urllib.request.urlopen(url, timeout=60) as response:
+            document = json.load(response)
+        spec = {"name": model, "signature_name": "", "version": "123"}
+        assert document["model_spec"] == spec
+        signatures = document["metadata"]["signature_def"]["signature_def"]
+        assert ("__saved_model_init_op" in signatures) is initialises
+        default = signatures["serving_default"]
+        assert default["method_name"] == "tensorflow/serving/predict"
+        assert default["inputs"]["x"]["dtype"] == "DT_FLOAT"
+        assert set(default["inputs"]["x"]["tensor_shape"]) == {"dim", "unknown_rank"}
+
+
+def test_damaged_requests_are_never_errors_of_the_server(
+    ports: dict[str, int], request: pytest.FixtureRequest
+) -> None:
+    generator = random.Random(0)
+    connection = http.client.HTTPConnection("127.0.0.1", ports["rest"], timeout=60)
+    request.addfinalizer(connection.close)
+    tables = (rest_requests, rest_predict, rest_examples)
+    bodies = [(c.path, c.body) for table in tables for c in table.cases() if c.method == "POST"]
+    small = [(path, body) for path, body in bodies if 1 < len(body) < 1000]
+    statuses: Counter[int] = Counter()
+    for _ in range(DAMAGED):
+        path, body = generator.choice(small)
+        damaged = bytearray(body)
+        for _ in range(generator.randrange(1, 4)):
+            position = generator.randrange(len(damaged))
+            other = generator.choice(small)[1]
+            change = generator.choice((b"", generator.randbytes(1), other[: len(other) // 2]))
+            damaged[position : position + generator.randrange(4)] = change or b" "
+        connection.request("POST", path, bytes(damaged))
+        response = connection.getresponse()
+        text = response.read()
+        statuses[response.status] += 1
+        assert response.status in (200, 400, 404, 501), (path, bytes(damaged), text)
+        if response.status != 200:
+            assert list(json.loads(text)) == ["error"]
+    print(f"damaged: tried {DAMAGED}, {dict(statuses)}")
 
 
 def _failure(connection: http.client.HTTPConnection, case: RestCase) -> str | None:

@@ -29,7 +29,8 @@ def example_of(value: Any) -> Any:
         raise invalid(f"Example must be JSON object but got JSON {type_of(value)}")
     example = example_pb2.Example()
     for name, content in pairs_of(value):
-        feature = example.features.feature[name]
+        key = name.encode("utf-8", "replace").decode()  # messages hold UTF-8 only
+        feature = example.features.feature[key]
         feature.Clear()  # a name that comes again replaces the values before
         kind = None
         elements: list[Any] = []

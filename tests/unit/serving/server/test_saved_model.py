@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from serving.server import saved_model
+from serving.server.batching import Batcher, Batching
 from serving.server.saved_model import SavedModel
 from serving.signatures import SignatureInput, export
+from serving.wire.errors import ServingError
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +62,27 @@ def test_both_ways_to_run_give_the_same_outputs(model: SavedModel) -> None:
     spread, on_this_thread = model._callables_of("serving_default", ["x"], ("square",))
     x = np.arange(6, dtype="float32")
     np.testing.assert_array_equal(spread(x), on_this_thread(x))
+
+
+def test_other_shapes_reach_the_model_and_no_batch(exported: Path) -> None:
+    batches: list[int] = []
+    batching = SavedModel(exported, Batcher(Batching(rows=4), batches.append))
+    text = np.array([b"a", b"bc"], object)
+    for texts in (text, text[:, None], text[:0]):
+        ages = np.zeros(texts.shape, np.float32)
+        outputs = batching.predict("size", {"text": texts, "age": ages})
+        expected = np.array([len(t) for t in texts.ravel()], np.float32).reshape(texts.shape)
+        np.testing.assert_array_equal(outputs["size"], expected)
+    assert batches == [2]
+    with pytest.raises(ServingError, match=r"Expects arg.* to be float but string is provided"):
+        batching.predict("size", {"text": text, "age": text})
+    batching.close()
+
+
+def test_a_scalar_is_an_array_without_axes(exported: Path) -> None:
+    scalar = np.array(b"abc", object)
+    outputs = SavedModel(exported).predict(
+        "size", {"text": scalar, "age": np.float32(0).reshape(())}
+    )
+    assert outputs["size"].shape == ()
+    assert outputs["size"].item() == 3.0

@@ -80,8 +80,14 @@ def with_spelling(
     alike = [t.select(columns) for t in tables if t.column_names == columns]
     texts = pa.concat_tables(alike).combine_chunks()
     counts = {name: _counts(texts.column(name)) for name in columns}
-    file = Path(first.path)
-    if file.is_file() and (paths := _image_column(counts, file.parent)) is not None:
+    file, paths, absent = Path(first.path), _image_column(counts), list[str]()
+    if paths is not None and not (file.is_file() and _some_exist(counts[paths], file.parent)):
+        absent = [
+            f"{paths}: has names of images, such as {next(iter(counts[paths]))!r}, but none of them is"
+            f" beside {file.name}, so that no image is read. Paths have to start at its folder."
+        ]
+        paths = None
+    if paths is not None:
         options: SourceSpec = {"format": "image_manifest", "column": paths}
     elif _has_spaces(texts):
         options = {"strip": True}
@@ -89,7 +95,7 @@ def with_spelling(
     else:
         options = {}
     number_options, notes = _number_options(counts, labels)
-    return [source | options | number_options for source in sources], notes
+    return [source | options | number_options for source in sources], absent + notes
 
 
 def _number_options(
@@ -170,14 +176,18 @@ def _stripped(counts: Counts) -> Counter[str]:
     return stripped
 
 
-def _image_column(counts: Mapping[str, Counts], folder: Path) -> str | None:
-    """The column whose values are paths of images beside the file."""
+def _image_column(counts: Mapping[str, Counts]) -> str | None:
+    """The column whose values are paths of images."""
     for name, of_column in counts.items():
         paths = [text for text in of_column if text]
-        images = [p for p in paths if p.lower().endswith(IMAGES)]
-        if len(images) > 0.9 * len(paths) and any((folder / p).is_file() for p in images[:PATHS]):
+        images = [path for path in paths if path.lower().endswith(IMAGES)]
+        if images and len(images) > 0.9 * len(paths):
             return name
     return None
+
+
+def _some_exist(paths: Counts, folder: Path) -> bool:
+    return any((folder / path).is_file() for path in list(filter(None, paths))[:PATHS])
 
 
 def _source(data: Path) -> SourceSpec:

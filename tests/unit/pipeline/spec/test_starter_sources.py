@@ -106,3 +106,12 @@ def test_a_mark_that_only_the_test_rows_have(tmp_path: Path) -> None:
     write_starter(tmp_path / "data", ["y"], tmp_path / "spec.yaml")
     spec = yaml.safe_load((tmp_path / "spec.yaml").read_text())
     assert [s["null_values"] for s in spec["data"]["sources"]] == [{"x": ["", "n/a"]}] * 2
+
+
+def test_images_that_are_not_beside_the_table(tmp_path: Path) -> None:
+    table = {"file": [f"far/{i}.jpg" for i in range(120)], "x": numbers(), "y": Y}
+    spec, notes = starter(tmp_path, table)
+    assert spec["data"]["sources"][0]["format"] == "csv"
+    assert any(
+        "names of images, such as 'far/0.jpg', but none of them is beside" in n for n in notes
+    )

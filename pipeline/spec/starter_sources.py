@@ -83,8 +83,8 @@ def with_spelling(
     file, paths, absent = Path(first.path), _image_column(counts), list[str]()
     if paths is not None and not (file.is_file() and _some_exist(counts[paths], file.parent)):
         absent = [
-            f"{paths}: has names of images, such as {next(iter(counts[paths]))!r}, but none of them is"
-            f" beside {file.name}, so that no image is read. Paths have to start at its folder."
+            f"{paths}: has names of images, such as {next(iter(counts[paths]))!r}, but none of them"
+            f" is beside {file.name}, so that no image is read. Paths have to start at its folder."
         ]
         paths = None
     if paths is not None:

@@ -125,8 +125,7 @@ def train(
         observer.warn(warning)
     monitor = choose_monitor(model.heads, training.early_stopping, bool(data.val), last_start)
     optimizer = make_optimizer(training, steps, adaptation.variable_rates(steps))
-    undecayed = variables_without_decay(model, adaptation.variables)
-    optimizer.exclude_from_weight_decay(var_list=undecayed)
+    optimizer.exclude_from_weight_decay(var_list=variables_without_decay(model, adaptation))
     optimizer.build(adaptation.variables)
     steps_per_call = training.steps_per_execution
     model.compile(optimizer, jit_compile=training.xla, steps_per_execution=steps_per_call)
@@ -151,6 +150,8 @@ def train(
             verbose=0,
             callbacks=[callback],
         )
+    for note in model.balancer.notes():
+        observer.warn(note)
     if progress.best:
         checkpoint.set_weights(progress.best)
     trained = int(sum(np.prod(v.shape) for v in adaptation.variables))

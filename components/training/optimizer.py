@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from models.lazy import keras
+from models.multitask.adaptation import Adaptation
 from models.multitask.model import MultitaskModel
 from models.optimizers.variable_rates import VariableRate, with_variable_rates
 
@@ -39,10 +40,10 @@ def make_optimizer(
     return with_variable_rates(keras.optimizers.SGD)(**arguments, momentum=training.momentum)
 
 
-def variables_without_decay(
-    model: MultitaskModel, trained: list[keras.Variable]
-) -> list[keras.Variable]:
-    """Biases, scales, mixing weights of sharing schemes, and the balancing method's variables."""
-    excluded = {id(v) for v in model.balancing_variables}
+def variables_without_decay(model: MultitaskModel, adaptation: Adaptation) -> list[keras.Variable]:
+    """Biases, scales, mixing weights of sharing schemes, the balancing method's variables, and
+    what the transfer mode pulls elsewhere.
+    """
+    excluded = {id(v) for v in (*model.balancing_variables, *adaptation.undecayed)}
     excluded |= {id(v) for graft in model.grafts for v in graft.undecayed}
-    return [v for v in trained if len(v.shape) < 2 or id(v) in excluded]
+    return [v for v in adaptation.variables if len(v.shape) < 2 or id(v) in excluded]

@@ -46,6 +46,10 @@ class Balancer:
     def new_epoch(self) -> None:
         """Called between epochs and before the first; may be called several times in a row."""
 
+    def notes(self) -> list[str]:
+        """Warnings for the user about the steps so far."""
+        return []
+
 
 class LossBalancer(Balancer, ABC):
     """Combines a vector of losses into the scalar to minimise."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Adaptation:
     """Carries out the plan of a transfer mode. Without a mode, the whole trunk trains.
 
-    phases, notes: see `Plan`.
+    phases, notes, undecayed: see `Plan`.
     """
 
     def __init__(self, transfer: Transfer | None, model: MultitaskParts) -> None:
@@ -46,7 +46,7 @@ class Adaptation:
         if not trained and not isinstance(transfer, Frozen | None):
             reason = why_frozen(trunk) or "the trunk has no weights that could train"
             raise TransferError(f"{transfer.name}: {reason}. Choose `transfer: frozen`.")
-        self.phases, self.notes = plan.phases, plan.notes
+        self.phases, self.notes, self.undecayed = plan.phases, plan.notes, plan.undecayed
         self._rates, self._first_epochs = plan.rates, trained
         self._added = len(plan.added)
         self._candidates = (*before, *plan.added)

@@ -20,7 +20,10 @@ class LTB(Sharing):
     searches the tree and then trains it from scratch. While a transfer mode freezes the whole
     trunk, choices inside it are not sampled: the most likely ones are used.
 
-    temperature: initial temperature of the sampling; it falls with the square root of the steps.
+    temperature: of the softmax through which the gradient of a choice flows, at first; it falls
+        with the square root of the steps. It does not change the draws themselves: each copy is
+        drawn with its probability, and draws get less random only as training moves the
+        probabilities apart. This is so for every straight-through Gumbel-softmax, the paper's too.
     """
 
     one_trunk: ClassVar[bool] = False

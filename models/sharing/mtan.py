@@ -53,8 +53,9 @@ def _attention_modules(stages: Sequence[Tensor], task: str) -> Tensor:
             x = layers.Concatenate(name=f"{name}_read")([stage, previous])
         channels = stage.shape[-1]
         mask = layers.Dense(channels, use_bias=False, name=f"{name}_first")(x)
-        mask = layers.BatchNormalization(momentum=0.9, name=f"{name}_scale")(mask)
-        mask = layers.Dense(channels, name=f"{name}_second")(layers.ReLU()(mask))
+        mask = layers.BatchNormalization(momentum=0.9, name=f"{name}_first_scale")(mask)
+        mask = layers.Dense(channels, use_bias=False, name=f"{name}_second")(layers.ReLU()(mask))
+        mask = layers.BatchNormalization(momentum=0.9, name=f"{name}_second_scale")(mask)
         previous = keras.ops.sigmoid(mask) * stage
     return previous
 
@@ -64,11 +65,12 @@ def _resized(previous: Tensor, stage: Tensor, name: str) -> Tensor:
     layers, channels = keras.layers, stage.shape[-1]
     if len(stage.shape) < len(previous.shape):
         previous = keras.ops.mean(previous, axis=(1, 2))
+    scale = layers.BatchNormalization(momentum=0.9, name=f"{name}_hand_scale")
     if len(stage.shape) == 2:
-        return layers.Dense(channels, activation="relu", name=f"{name}_hand")(previous)
+        hand = layers.Dense(channels, use_bias=False, name=f"{name}_hand")
+        return layers.ReLU()(scale(hand(previous)))
     height, width = stage.shape[1:3]
     strides = (max(previous.shape[1] // height, 1), max(previous.shape[2] // width, 1))
-    resized = layers.Conv2D(
-        channels, 3, strides, padding="same", activation="relu", name=f"{name}_hand"
-    )(previous)
+    hand = layers.Conv2D(channels, 3, strides, padding="same", use_bias=False, name=f"{name}_hand")
+    resized = layers.ReLU()(scale(hand(previous)))
     return resized[:, :height, :width]  # halving an odd side can leave one position more

@@ -33,12 +33,15 @@ class Plan:
     phases: the first starts at epoch 0; each lasts until the next one starts.
     rates: learning rate by `id` of a variable, as a share of that of the heads; 1 if missing.
     added: weights that are not part of the architecture; `Transfer.finish` removes them.
+    undecayed: variables that `training.weight_decay` does not pull to zero, besides those that it
+        spares in any model.
     notes: warnings for the user.
     """
 
     phases: tuple[Phase, ...]
     rates: dict[int, float] = field(default_factory=dict)
     added: tuple[keras.Variable, ...] = ()
+    undecayed: tuple[keras.Variable, ...] = ()
     notes: tuple[str, ...] = ()
 
 

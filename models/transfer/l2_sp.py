@@ -16,7 +16,8 @@ class L2SP(Transfer):
     """Adds `alpha / 2 * ||w - w0||^2` to the loss, where w are all trainable weights of the trunk
     and w0 their pretrained values.
 
-    The paper's `beta`, weight decay of the new heads, is `training.weight_decay`.
+    The paper's `beta`, weight decay of the new heads, is `training.weight_decay`. It does not act
+    on the trunk, whose weights are pulled to w0 and not to zero.
 
     alpha: strength of the penalty; the best values in the paper are from 0.01 to 0.1.
     trunk_rate: of the trunk's weights.
@@ -30,7 +31,8 @@ class L2SP(Transfer):
         variables = tuple(trunk.trainable_variables)
         for v in variables:
             v.regularizer = _TowardsStart(self.alpha, keras.ops.convert_to_numpy(v), v.regularizer)
-        return Plan((Phase(0, variables),), at_rate(variables, self.trunk_rate))
+        rates = at_rate(variables, self.trunk_rate)
+        return Plan((Phase(0, variables),), rates, undecayed=variables)
 
     def finish(self, trunk: keras.Model) -> None:
         for v in trunk.weights:

@@ -75,7 +75,9 @@ def leep(source: Floats, labels: np.ndarray) -> float:
 def n_leep(features: Floats, labels: np.ndarray) -> float:
     """NLEEP: LEEP for a trunk without a head (Li et al. 2021, CVPR, section 3.2).
 
-    The source classes are the components of a Gaussian mixture on the principal components.
+    The source classes are the components of a Gaussian mixture on the principal components. Their
+    covariances are diagonal, so that 5 components per class can be fitted to few rows. The code of
+    SFDA (Shao et al. 2022), which others compare with, uses full ones: its scores differ.
     """
     from sklearn.decomposition import PCA
     from sklearn.exceptions import ConvergenceWarning

@@ -17,6 +17,7 @@ from models.lazy import keras, tf
 from models.multitask.adaptation import Adaptation
 from models.multitask.model import MultitaskModel
 from models.sharing.base import Sharing
+from models.sharing.layers.stitch import Branching
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
 from models.transfer.base import Transfer
@@ -201,3 +202,24 @@ def test_a_task_may_have_any_name(name: str) -> None:
     assert all(n > 1 for n in sources)
     assert readers == {r for r in readers if r.isascii() or "größe" in r}
     assert set(model(X[COLUMNS])) == set(tasks)
+
+
+def test_mtan_normalises_what_the_paper_normalises() -> None:
+    """Both convolutions of a mask, and the one that hands a module on to the next stage."""
+    model, _ = built("mtan", IMAGES)
+    names = {layer.name for layer in model.towers._flatten_layers()}
+    for convolution in ("first", "second", "hand"):
+        of_kind = {n for n in names if n.startswith("a_attention") and n.endswith(convolution)}
+        assert of_kind
+        assert {f"{n}_scale" for n in of_kind} <= names
+
+
+def test_the_temperature_of_ltb_does_not_change_its_draws() -> None:
+    drawn = []
+    for temperature in (0.2, 50.0):
+        keras.utils.set_random_seed(1)
+        layer = Branching("s", TASKS, temperature)
+        layer.build([])
+        drawn.append([np.asarray(layer.mix(True)) for _ in range(20)])
+    np.testing.assert_allclose(*drawn, atol=1e-6)
+    assert len({row.tobytes() for row in np.round(drawn[0])}) > 5

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from components.errors import RootstockError
-from components.training.optimizer import make_optimizer
+from components.training.optimizer import make_optimizer, variables_without_decay
 from components.training.settings import Training
 from models.balancing.loss_based.equal import Equal
 from models.discovery import methods
@@ -188,3 +188,25 @@ def test_statistics_of_batches_are_not_used_and_not_changed(
         np.testing.assert_array_equal(norm.moving_mean, moving[0])
         np.testing.assert_array_equal(norm.moving_variance, moving[1])
         np.testing.assert_allclose(out, norm(x, training=False))
+
+
+@every_mode
+def test_weight_decay_spares_what_l2_sp_pulls_to_a_start(name: str, model: MultitaskModel) -> None:
+    """In all modes it acts on the matrices of heads; on those of the trunk not in `l2_sp`."""
+    adaptation = Adaptation(MODES[name], model)
+    training = Training(optimizer="adamw", learning_rate=0.1, weight_decay=0.1)
+    optimizer = make_optimizer(training, STEPS, adaptation.variable_rates(STEPS))
+    optimizer.exclude_from_weight_decay(var_list=variables_without_decay(model, adaptation))
+    optimizer.build(adaptation.variables)
+    before = [np.asarray(v) for v in adaptation.variables]
+    for _ in range(20 * STEPS):  # some modes train their last variables late
+        optimizer.apply([keras.ops.zeros_like(v) for v in adaptation.variables])
+    moved = {
+        id(v)
+        for v, start in zip(adaptation.variables, before, strict=True)
+        if not np.array_equal(v, start)
+    }
+    trunk = {id(v) for v in model.trunk.weights}
+    assert moved - trunk
+    decays_trunk = any(len(v.shape) > 1 and id(v) in trunk for v in adaptation.variables)
+    assert bool(moved & trunk) == (decays_trunk and name != "l2_sp")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.balancing.base import GramianBalancer, GramianBalancing
-from models.balancing.gradient_based.imtl_g import equal_projections
+from models.balancing.gradient_based.imtl_g import EqualProjections
 from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 
@@ -25,13 +25,13 @@ class IMTL(GramianBalancing):
         return IMTLBalancer(targets)
 
 
-class IMTLBalancer(GramianBalancer):
+class IMTLBalancer(EqualProjections):
     """log_scales: [tasks], the trained s."""
 
     def __init__(self, targets: tuple[TaskTarget, ...]) -> None:
         super().__init__(targets)
         self.log_scales = keras.Variable(keras.ops.zeros((self.num_tasks,)), name="log_scales")
-        self.variables = [self.log_scales]
+        self.variables = [self.log_scales, *self.variables]
 
     def objective(self, losses: Tensor, present: Tensor) -> Tensor:
         s = keras.ops.convert_to_tensor(self.log_scales)
@@ -40,4 +40,4 @@ class IMTLBalancer(GramianBalancer):
     def weights(self, gramian: Tensor, losses: Tensor, present: Tensor) -> Tensor:
         scales = keras.ops.exp(keras.ops.cast(self.log_scales, "float64"))
         scaled = gramian * scales[:, None] * scales
-        return scales * equal_projections(scaled, present, self.task_weights("float64"))
+        return scales * self.equal_projections(scaled, present)

@@ -28,6 +28,9 @@ class Smoothed(GradientBalancer):
     def new_epoch(self) -> None:
         self.method.new_epoch()
 
+    def notes(self) -> list[str]:
+        return self.method.notes()
+
     def objective(self, losses: Tensor, present: Tensor) -> Tensor:
         return self.method.objective(losses, present)
 

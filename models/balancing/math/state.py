@@ -19,6 +19,11 @@ def task_variables(tasks: int, *names: str, value: float = 0.0) -> list[keras.Va
     ]
 
 
+def step_counts(count: int) -> keras.Variable:
+    """int32 [count], how many steps were of some kind, for `Balancer.notes`."""
+    return keras.Variable(keras.ops.zeros((count,), "int32"), trainable=False, name="counts")
+
+
 def keep_sum(before: Tensor, after: Tensor, present: Tensor) -> Tensor:
     """Updated positive weights [tasks], scaled so that the present tasks' weights keep their sum;
     absent tasks keep their weight.

@@ -58,7 +58,9 @@ class Branching(Stitch):
     """For each task, a choice of one trunk, whose output it continues with.
 
     In training the choice is sampled (straight-through Gumbel-softmax, Guo et al. 2020, section
-    3.2), colder with the square root of the steps. Otherwise it is the most likely one.
+    3.2). The softmax of its gradient gets colder with the square root of the steps; the largest of
+    its terms, which is chosen, is the same at any temperature. Otherwise the choice is the most
+    likely one.
     """
 
     def __init__(self, stage: str, tasks: Sequence[str], temperature: float) -> None:

@@ -352,3 +352,45 @@ def test_mgda_is_pareto_descent(problem: str) -> None:
     g = PROBLEMS[problem]
     shortest = combine(build(MGDA(), len(g)), g) / len(g)
     assert (g @ shortest).min() >= shortest @ shortest * (1 - 1e-3) - 1e-6
+
+
+@pytest.mark.parametrize("method", [IMTLG(), IMTL(), IMTLG(smoothing=0.5)], ids=str)
+def test_imtl_g_never_increases_all_losses(method: GradientBalancing) -> None:
+    """The paper's weights sum to less than 0 here."""
+    g = np.array([[0.004, 0.022, -0.045], [0.048, 0.139, -0.079], [0.121, -0.443, -0.328]])
+    assert (g @ imtl_g(g)).max() < 0
+    balancer = build(method, 3)
+    update = combine(balancer, g)
+    projections = g @ update / np.linalg.norm(g, axis=1)
+    assert projections.min() > 0
+    np.testing.assert_allclose(projections, projections.mean(), rtol=1e-3)
+    (note,) = balancer.notes()
+    assert "in 1 of 1 steps the paper's weights would have increased all losses" in note
+
+
+def test_imtl_g_says_nothing_where_it_is_the_papers() -> None:
+    balancer = build(IMTLG(), 2)
+    combine(balancer, PROBLEMS["two in conflict"])
+    assert balancer.notes() == []
+
+
+def test_imtl_g_is_bounded_where_the_weights_sum_to_nothing() -> None:
+    for angle in np.linspace(0, np.pi, 30):
+        g = random.normal(size=(3, 3)) * np.array([[1e-2], [1], [np.cos(angle)]])
+        weights = combine(build(IMTLG(), 3), g)
+        assert np.linalg.norm(weights) <= 31 * np.linalg.norm(g, axis=1).max()
+
+
+def test_aligned_mtl_warns_of_parallel_gradients() -> None:
+    """The update shrinks to a thousandth before an eigenvalue counts as 0."""
+    sizes, notes = [], []
+    for off in (1.0, 3e-3, 0.0):
+        balancer = build(AlignedMTL(), 2)
+        update = combine(balancer, np.array([[1.0, 0.0], [1.0, off]]))
+        sizes.append(np.linalg.norm(update))
+        notes.append(" ".join(balancer.notes()))
+    assert sizes[0] > 0.5 > 5e-3 > sizes[1]
+    assert sizes[2] > 1
+    assert notes[0] == ""
+    assert "parallel within rounding in 0 of 1 steps, and nearly so in 1" in notes[1]
+    assert "parallel within rounding in 1 of 1 steps, and nearly so in 0" in notes[2]

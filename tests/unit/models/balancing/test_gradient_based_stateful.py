@@ -85,6 +85,27 @@ def test_db_mtl_leaves_absent_tasks_alone() -> None:
     assert list(balancer.steps.numpy()) == [2, 1]
 
 
+@PROBLEMS
+def test_db_mtl_at_parameters_follows_averaged_directions(scales: np.ndarray) -> None:
+    """Algorithm 1 of the paper, in units in which equal tasks give plain training."""
+    balancer = DBMTL(at="parameters").build(targets(*[1.0] * len(scales)))
+    balancer.prepare(BATCH * FEATURES)
+    averages = np.zeros((len(scales), BATCH * FEATURES))
+    for t, (losses, gradients) in enumerate(steps_of(scales), 1):
+        flat = gradients.reshape(len(scales), -1)
+        kept = 0.9 / np.sqrt(t) if t > 1 else 0
+        averages = kept * averages + (1 - kept) * flat / losses[:, None]
+        lengths = np.linalg.norm(averages, axis=1, keepdims=True)
+        units = np.divide(averages, lengths, out=np.zeros_like(averages), where=lengths > 0)
+        expected = np.max(losses * lengths[:, 0]) * units.sum(0)
+        ones = np.ones(len(losses))
+        tensors = (tf.constant(x, "float32") for x in (losses, ones, flat[:, None], flat @ flat.T))
+        found, _ = balancer.combine(TaskGradients(*tensors, None))
+        np.testing.assert_allclose(
+            found[0], expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max()
+        )
+
+
 @pytest.mark.parametrize("warmup", [1, 2])
 @PROBLEMS
 def test_excess_mtl_multiplies_by_the_exponentials_of_excess_risks(

@@ -23,13 +23,17 @@ MOST_FIGURES = 5
 
 @dataclass(frozen=True)
 class StageResult:
-    """One row of the closing table. seconds: spent by this run, so about 0 if cached."""
+    """One row of the closing table.
+
+    seconds: spent by this run, so about 0 if cached. damaged: it was made again for that reason.
+    """
 
     stage: str
     cached: bool
     seconds: float
     figures: tuple[tuple[str, float | int | str], ...]
     path: Path
+    damaged: bool = False
 
 
 class Display(ABC):
@@ -38,6 +42,10 @@ class Display(ABC):
     @abstractmethod
     def line(self, text: str) -> None:
         """Print a permanent line."""
+
+    def alert(self, text: str) -> None:
+        """Print a line that must be seen, whatever else is shown."""
+        self.line(text)
 
     @abstractmethod
     def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None:
@@ -131,6 +139,7 @@ def summary(results: Sequence[StageResult], store: Path) -> str:
         if (more := len(r.figures) - MOST_FIGURES) > 0:
             figures += f", and {more} more"
         seconds = "cached" if r.cached else f"{r.seconds:.1f} s"
+        seconds += ", made again: was damaged" if r.damaged else ""
         rows.append([r.stage, seconds, figures, str(r.path.relative_to(store))])
     return Table(["stage", "time", "figures", f"result in {store}"], rows).text()
 
@@ -143,6 +152,9 @@ def _short(value: float | int | str) -> str:
 
 class Quiet(Display):
     def line(self, text: str) -> None: ...
+
+    def alert(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
 
     def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None: ...
 

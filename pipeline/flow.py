@@ -35,6 +35,7 @@ from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk, TrunkError
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec
+from serving.manifest import shortened
 from serving.versions.destination import destination
 from serving.versions.history import champion_version, read_origin
 
@@ -72,7 +73,7 @@ def pipeline(spec: Spec, run: Runner) -> PipelineResult:
             weight=spec.evaluation.weight,
             decisions=spec.evaluation.decisions,
         ),
-        EvaluatorInputs(model, prepared.examples, _champion(spec, model)),
+        EvaluatorInputs(model, prepared.examples, _champion(spec, model, run)),
     )
     blessings = (evaluated.blessing, infra.result().blessing)
     push = spec.push
@@ -220,20 +221,23 @@ def _embeddings(
     return run(Embed(trunk=trunk), inputs).embeddings
 
 
-def _champion(spec: Spec, model: artifacts.ExportedModel) -> artifacts.Champion | None:
+def _champion(spec: Spec, model: artifacts.ExportedModel, run: Runner) -> artifacts.Champion | None:
     """The model to compare with: the one that is served now or, if that is `model` itself, the one
-    before. A version on trial, such as a canary, does not count.
+    before. A version on trial, such as a canary, does not count, nor does a damaged one.
     """
     if not any(t.compares for t in spec.thresholds):
         return None
     served = destination(spec.push.destination.reveal(), spec.push.destination)
-    trials = served.trial_versions(spec.name)
-    version = champion_version(served.history(spec.name), model.digest, trials)
-    if version is None:
-        return None
-    path = served.fetch(spec.name, version, Path(spec.store) / "champions")
-    origin = read_origin(path)
-    return artifacts.Champion(path, origin.digest if origin else digest_tree(path))
+    trials, history = served.trial_versions(spec.name), dict(served.history(spec.name))
+    while (version := champion_version(history, model.digest, trials)) is not None:
+        if not (damage := served.damage(spec.name, version, "checksums")):
+            path = served.fetch(spec.name, version, Path(spec.store) / "champions")
+            origin = read_origin(path)
+            return artifacts.Champion(path, origin.digest if origin else digest_tree(path))
+        place = served.location(spec.name, version)
+        run.display.alert(f"  {place} is damaged, so it is not compared: {shortened(damage)}")
+        del history[version]
+    return None
 
 
 def _curated(spec: Spec, index: Path) -> SourceFiles | None:

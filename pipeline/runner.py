@@ -1,26 +1,35 @@
 """Runs stages: looks up cached results, publishes new ones, and reports to display and tracker.
 
+A damaged result is not used: its stage runs again. The inputs of a stage are checked before it
+reads them, and again before its outputs are published.
+
 A pipeline is a plain function that calls `run(stage, inputs)` and gets typed outputs.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
+from components.artifacts import Artifact
 from components.errors import RootstockError
 from components.stage import BeamOptions, Context, Stage
 from models.masked_url import without_secrets
 from pipeline.display import Display, LineDisplay, StageResult
 from pipeline.store.fingerprint import Identity, identify
-from pipeline.store.store import Entry, Store
+from pipeline.store.integrity import InputCheck
+from pipeline.store.store import NO_RECORD, Entry, Store, read_entry
 from pipeline.store.unchanged_sources import unchanged
 from pipeline.tracking import events
+from serving.manifest import shortened
 
 I = TypeVar("I")  # noqa: E741
 O = TypeVar("O")  # noqa: E741
@@ -65,6 +74,8 @@ class Runner:
     results: list[StageResult] = field(default_factory=list)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
     _order: threading.Lock = field(default_factory=threading.Lock)
+    _inputs: InputCheck = field(default_factory=InputCheck)
+    _makers: dict[Path, Callable[[Sequence[str]], object]] = field(default_factory=dict)
 
     def __enter__(self) -> Runner:
         self.store.open()
@@ -86,15 +97,23 @@ class Runner:
         """
         return self._run(stage, inputs, identify(stage, inputs))
 
-    def _run(self, stage: Stage[I, O], inputs: I, identity: Identity) -> O:
+    def _run(
+        self, stage: Stage[I, O], inputs: I, identity: Identity, damage: Sequence[str] = ()
+    ) -> O:
+        """damage: what was found damaged in the result, if it was removed for that."""
         began = time.monotonic()
         entry = self._cached(stage, identity)
         cached = entry is not None
         started = events.StageStarted(stage=identity.stage, fingerprint=identity.fingerprint)
         self.tracker.record(started)
         if entry is None:
+            damage = damage or self.store.damage(identity)
+            if damage:
+                lost = f"the cached result is damaged and is made again: {shortened(damage)}"
+                self.display.alert(f"{identity.stage}: {lost}")
             if self.explain:
-                self.display.line(f"{identity.stage}: {self._why(identity)}")
+                why = "is damaged" if damage else self._why(identity)
+                self.display.line(f"{identity.stage}: {why}")
             self.display.line(f"{identity.stage}: running")
             try:
                 entry = self._produce(stage, inputs, identity, self.retries)
@@ -108,17 +127,19 @@ class Runner:
         self.display.line(f"{identity.stage}: {'cached' if cached else f'done in {seconds:.1f} s'}")
         self.tracker.record(events.StageFinished.of(entry, cached, seconds))
         figures = tuple(entry.figures.items())
-        result = StageResult(identity.stage, cached, seconds, figures, entry.path)
+        result = StageResult(
+            identity.stage, cached, seconds, figures, entry.path, damaged=bool(damage)
+        )
         with self._order:
             self.results.append(result)
+            self._makers[entry.path] = partial(self._run, stage, inputs, identity)
         return entry.load(_outputs_type(stage))
 
     def _cached(self, stage: Stage[Any, Any], identity: Identity) -> Entry | None:
+        """The cached result, unless it is damaged or an effect outside of the store is gone."""
         entry = self.store.find(identity)
-        if entry is not None and not stage.still_valid(entry.load(_outputs_type(stage))):
-            self.store.discard(entry)
-            return None
-        return entry
+        valid = entry is not None and stage.still_valid(entry.load(_outputs_type(stage)))
+        return entry if valid else None
 
     def _produce(self, stage: Stage[I, Any], inputs: I, identity: Identity, retries: int) -> Entry:
         try:
@@ -130,16 +151,72 @@ class Runner:
         return self._produce(stage, inputs, identity, retries - 1)
 
     def _attempt(self, stage: Stage[I, Any], inputs: I, identity: Identity) -> Entry:
+        for artifact in artifacts_in(inputs):
+            self._mend(artifact)
         with self.store.attempt(identity) as place:
             if (entry := self._cached(stage, identity)) is not None:
                 return entry  # another process produced it while this one waited
+            self.store.discard(self.store.place(identity))
             observer = StageObserver(identity.stage, self.tracker, self.display)
             began = time.monotonic()
             context = Context(place.output, place.scratch, self.beam, observer)
-            with unchanged(identity.stage, inputs, place.scratch):
+            with (
+                unchanged(identity.stage, inputs, place.scratch),
+                self._unchanged(identity.stage, inputs),
+            ):
                 outputs = stage.run(inputs, context)
             seconds = time.monotonic() - began
             return self.store.publish(identity, place, outputs, observer.figures, seconds)
+
+    @contextlib.contextmanager
+    def _unchanged(self, stage: str, inputs: object) -> Iterator[None]:
+        """Raises RootstockError if an input changes in the block, also instead of other errors."""
+        failure: Exception | None = None
+        try:
+            yield
+        except Exception as e:
+            failure = e
+        for artifact in artifacts_in(inputs):
+            if changes := self._damage(artifact):
+                raise RootstockError(
+                    f"{artifact.path} changed while {stage} read it: {shortened(changes)}. Nothing"
+                    " was published. Run the same command again."
+                ) from failure
+        if failure is not None:
+            raise failure
+
+    def _mend(self, artifact: Artifact) -> None:
+        """Make an artifact again if it is damaged, before a stage reads it.
+
+        Raises:
+            RootstockError: this runner did not get it from a stage, or it has other content now.
+        """
+        if not (damage := self._damage(artifact)):
+            return
+        entry = artifact.path.parent
+        what = f"{artifact.path} is damaged: {shortened(damage)}."
+        self.store.discard(entry)
+        if (make := self._makers.get(entry)) is None:
+            raise RootstockError(f"{what} To make it again, run the same command again.")
+        made = make(damage)
+        if all(a.digest != artifact.digest for a in artifacts_in(made) if a.path == artifact.path):
+            raise RootstockError(
+                f"{what} It was made again with other content than before, because its stage does"
+                " not always give the same result. Run the same command again, so that all later"
+                " stages use it."
+            )
+
+    def _damage(self, artifact: Artifact) -> list[str]:
+        """What is damaged in an artifact of the store; empty for files from elsewhere."""
+        if not self.store.holds(artifact.path):
+            return []
+        entry = read_entry(artifact.path.parent)
+        if entry is None or artifact.path.name not in entry.files:
+            return [NO_RECORD]
+        if entry.outputs[artifact.path.name]["digest"] != artifact.digest:
+            return ["it was made again with other content"]
+        with self._order:
+            return self._inputs.damage(artifact, entry.files[artifact.path.name])
 
     def _why(self, identity: Identity) -> str:
         last = self.store.latest(identity.stage)
@@ -154,3 +231,12 @@ def _outputs_type(stage: Stage[Any, O]) -> type[O]:
     if isinstance(annotation, str):
         annotation = eval(annotation, vars(sys.modules[type(stage).__module__]))
     return annotation  # type: ignore[no-any-return]
+
+
+def artifacts_in(side: object) -> Iterator[Artifact]:
+    """The artifacts in the inputs or outputs of a stage."""
+    for f in fields(side):  # type: ignore[arg-type]
+        value = getattr(side, f.name)
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Artifact):
+                yield item

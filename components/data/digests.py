@@ -27,7 +27,7 @@ def digest_file(path: Path) -> str:
 def digest_tree(root: Path) -> str:
     """SHA-256 over the sorted relative paths and content digests of all files below `root`."""
     files = sorted(p for p in root.rglob("*") if p.is_file())
-    return _combine({p.relative_to(root).as_posix(): digest_file(p) for p in files})
+    return combined({p.relative_to(root).as_posix(): digest_file(p) for p in files})
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ def digest_source(path: str, index: Path | None) -> str:
     """
     base, files = listing(Path(path))
     digests, name = _remembered(base, files, path, index), os.path.basename(path)
-    return digests[name] if list(digests) == [name] else _combine(digests)
+    return digests[name] if list(digests) == [name] else combined(digests)
 
 
 def digest_files(base: Path, files: Sequence[str], index: Path | None) -> str:
     """Digest of the content of some files below `base`. index: as in `digest_source`."""
-    return _combine(_remembered(base, files, str(base / files[0]), index))
+    return combined(_remembered(base, files, str(base / files[0]), index))
 
 
 def states(base: Path, files: Sequence[str]) -> dict[str, list[int]]:
@@ -117,7 +117,8 @@ def _digest(file: Path) -> str:
         ) from e
 
 
-def _combine(digests: dict[str, str]) -> str:
+def combined(digests: Mapping[str, str]) -> str:
+    """The digest of a directory tree, from those of its files by relative path."""
     total = hashlib.sha256()
     for name in sorted(digests):
         total.update(f"{name}\0{digests[name]}\n".encode())

@@ -77,7 +77,7 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
         return PusherOutputs(Pushed(output))
 
     def still_valid(self, outputs: object) -> bool:
-        """Whether the version is still at the destination and has the label."""
+        """Whether the version is still at the destination, whole, and has the label."""
         assert isinstance(outputs, PusherOutputs)
         record = outputs.pushed.load()
         if not record.pushed:
@@ -85,6 +85,8 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
         place = destination(self.destination.reveal(), self.destination)
         origin = place.history(self.model).get(record.version)
         if origin is None or origin.digest != record.digest:
+            return False
+        if place.damage(self.model, record.version):
             return False
         return not self.label or place.labels(self.model).get(self.label) == record.version
 

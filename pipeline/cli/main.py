@@ -87,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
 
     add("validate", _validate, "check a spec and its data without running it")
 
+    add("verify", _verify, "read all cached results and pushed versions, and name what is damaged")
+
     schema = commands.add_parser("schema", help="print the JSON Schema of specs, for editors")
     schema.add_argument("--markdown", action="store_true", help="print Markdown (docs/spec.md)")
     schema.set_defaults(command=_schema)
@@ -176,6 +178,12 @@ def _validate(args: argparse.Namespace) -> None:
     print(f"{args.spec}: valid. {counts}, {len(spec.data.sources)} sources.")
     for note in checked.notes:
         print(note)
+
+
+def _verify(args: argparse.Namespace) -> None:
+    from pipeline.operations.verify import verify
+
+    print(verify(spec_of(args)))
 
 
 def _schema(args: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import tracking_uri
 from pipeline.tracking.client import connect
 from serving.deploy.kit import Deployment, is_kit, write
+from serving.manifest import shortened
 from serving.versions.base import Destination, NoSuchVersion
 from serving.versions.destination import destination
 from serving.versions.history import Origin, digest_of, same_model
@@ -27,18 +28,21 @@ _PINNED = (
 
 
 def versions_table(spec: Spec) -> str:
-    """A table of the versions of a spec's model, newest first.
+    """A table of the versions of a spec's model, newest first, and what is missing or cut in them.
 
     Raises:
         RootstockError: there are none, or the destination cannot be read.
     """
-    with _explained(spec) as place:
+    with explained(spec) as place:
         known, labels = pushed_versions(place, spec.name), place.labels(spec.name)
+        damaged = {version: place.damage(spec.name, version) for version in known}
     rows = []
     for version, origin in sorted(known.items(), reverse=True):
         notes = ["newest: served by default"] if version == max(known) else []
         if origin and origin.restores:
             notes.append(f"restores {origin.restores}")
+        if damaged[version]:
+            notes.insert(0, f"DAMAGED: {shortened(damaged[version])}")
         named = ", ".join(label for label, v in labels.items() if v == version)
         pushed = (origin.pushed_at, origin.digest[:12]) if origin else ("", "unknown origin")
         rows.append([str(version), named, *pushed, "; ".join(notes)])
@@ -52,7 +56,7 @@ def rollback(spec: Spec, to: int | None) -> str:
     Raises:
         RootstockError: there is no such version, or the destination cannot be written.
     """
-    with _explained(spec) as place:
+    with explained(spec) as place:
         version, restored = place.rollback(spec.name, to, spec.push.keep)
         known, labels = place.history(spec.name), place.labels(spec.name)
     _update_registry(spec, known, labels, version)
@@ -72,7 +76,7 @@ def promote(spec: Spec, source: str = CANARY, target: str = STABLE) -> str:
     Raises:
         RootstockError: no version has that label, or the destination cannot be written.
     """
-    with _explained(spec) as place:
+    with explained(spec) as place:
         labels = place.labels(spec.name)
         if source not in labels:
             message = f"{place.location(spec.name)}: no version has the label {source!r}."
@@ -90,7 +94,7 @@ def write_kit(spec: Spec, directory: Path) -> str:
     Raises:
         RootstockError: no model has been pushed, or the files cannot be written.
     """
-    with _explained(spec) as place:
+    with explained(spec) as place:
         pushed_versions(place, spec.name)
         if "://" in (where := place.location(spec.name)) and not where.startswith("file://"):
             raise RootstockError(
@@ -116,7 +120,7 @@ def write_kit(spec: Spec, directory: Path) -> str:
 
 def serve_newest(spec: Spec, version: int) -> int:
     """Make this version's model the one that is served by default; returns its newest version."""
-    with _explained(spec) as place:
+    with explained(spec) as place:
         known = place.history(spec.name)
         if same_model(known, version, max(known)):
             return max(known)
@@ -134,7 +138,7 @@ def pushed_before(spec: Spec, record: PushRecord, serve: bool) -> str:
     Raises:
         RootstockError: the destination cannot be read or written.
     """
-    with _explained(spec) as place:
+    with explained(spec) as place:
         known, labels = place.history(spec.name), place.labels(spec.name)
     newest = max(known)
     served = same_model(known, record.version, newest)
@@ -163,8 +167,23 @@ def pushed_versions(place: Destination, name: str) -> Mapping[int, Origin | None
     raise RootstockError(f"{place.location(name)}: no model has been pushed yet.")
 
 
+def whole_version(place: Destination, name: str, version: int, cache: Path) -> Path:
+    """A version as a local directory, to read its model; see `Destination.fetch`.
+
+    Raises:
+        RootstockError: it is damaged.
+    """
+    if damage := place.damage(name, version, "checksums"):
+        raise RootstockError(
+            f"{place.location(name, version)} is damaged: {shortened(damage)}. To push the model"
+            " again, run the spec again; to serve an earlier one, roll back."
+        )
+    return place.fetch(name, version, cache)
+
+
 @contextlib.contextmanager
-def _explained(spec: Spec) -> Iterator[Destination]:
+def explained(spec: Spec) -> Iterator[Destination]:
+    """The destination of a spec. Its errors become errors for the user."""
     try:
         yield destination(spec.push.destination.reveal(), spec.push.destination)
     except (NoSuchVersion, ValueError, ImportError) as e:

@@ -17,7 +17,7 @@ from components.inference.prediction_writers import PredictionFormat
 from components.ingestion.readers import Reader
 from components.stage import BeamOptions
 from pipeline.display import display_for
-from pipeline.operations.deployment import pushed_versions
+from pipeline.operations.deployment import pushed_versions, whole_version
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec
 from pipeline.store.store import Store
@@ -72,4 +72,4 @@ def _pushed(spec: Spec, version: int | None, cache: Path) -> Path:
     if chosen not in known:
         existing = f"Existing versions: {', '.join(map(str, known))}."
         raise RootstockError(f"{place.location(spec.name)}: no version {chosen}. {existing}")
-    return place.fetch(spec.name, chosen, cache)
+    return whole_version(place, spec.name, chosen, cache)

@@ -12,8 +12,10 @@ from models.trunks.base import Trunk, TrunkError
 from models.trunks.trained import Registry
 from pipeline.spec.sections import Spec
 from pipeline.spec.trusted_code import MODEL_STAGES, check_code, models_in
+from pipeline.store.store import read_entry
 from pipeline.tracking.client import connect
 from pipeline.tracking.registry import DIGEST
+from serving.manifest import shortened
 
 MLFLOW = "models:/"
 ORIGIN = Path("assets.extra/rootstock.json")
@@ -60,7 +62,10 @@ def _directory_of(trunk: Registry, store: Path, tracking_uri: MaskedUrl) -> Path
             f"model.trunk: {trunk.model} is the model {digest}, which is not in the store {place}."
             " Name the store that it was trained in under model.trunk.store."
         )
-    return directory
+    try:
+        return _whole(directory)
+    except TrunkError as e:
+        raise RootstockError(f"model.trunk: {e}") from e
 
 
 def _digest(uri: str, tracking_uri: MaskedUrl) -> str:
@@ -91,8 +96,23 @@ def find_model(model: str, store: str = "") -> Path:
     """The directory of a trained model. model, store: as in `Registry`.
 
     Raises:
-        TrunkError: there is no such model.
+        TrunkError: there is no such model, or it is damaged.
     """
+    return _whole(_find_model(model, store))
+
+
+def _whole(directory: Path) -> Path:
+    """The directory of a model, unless it is in a store and no longer as it was published."""
+    entry = read_entry(directory.parent)
+    if entry is not None and (damage := entry.damage()):
+        raise TrunkError(
+            f"{directory} is damaged: {shortened(damage)}. Run the spec that trained it again; that"
+            " makes it again."
+        )
+    return directory
+
+
+def _find_model(model: str, store: str) -> Path:
     if model.startswith(MLFLOW):
         raise TrunkError(f"{model}: such an address has to be looked up in MLflow first.")
     path = Path(model)

@@ -5,6 +5,7 @@ docs/security.md says what is trusted, and why.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,8 +71,10 @@ def code_in(model: Path) -> Iterator[Code]:
 def models_in(store: Path, stage: str) -> Iterator[tuple[float, Path, str]]:
     """When each model that a stage has published was created, its directory, and its digest."""
     for file in store.glob(f"{stage}/[!.]*/artifact.json"):
-        artifact = json.loads(file.read_text())
-        yield artifact["created"], file.parent / "model", artifact["outputs"]["model"]["digest"]
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # it is damaged
+            record = json.loads(file.read_text())
+            digest = record["outputs"]["model"]["digest"]
+            yield record["created"], file.parent / "model", digest
 
 
 def _made_in(store: Path) -> set[str]:

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition
 
+from serving.manifest import shortened
 from serving.server.monitoring import Monitoring
 from serving.server.policy import ModelConfig
 from serving.server.saved_model import SavedModel
-from serving.versions.history import version_paths
+from serving.versions.history import damage, version_paths
 from serving.versions.labels import read_labels
 from serving.wire.errors import Code, ServingError, invalid
 from serving.wire.names import State
@@ -181,6 +182,9 @@ class ServedModel:
                     return
             version = self._versions[number] = _Version(number, State.LOADING, stamp)
         try:
+            if damaged := damage(path, "checksums"):
+                message = f"{path} is damaged since it was pushed: {shortened(damaged)}"
+                raise ServingError(Code.DATA_LOSS, message)
             loaded = self._load(path)
         except Exception as e:  # a file from elsewhere can make TensorFlow raise anything
             internal = ServingError(Code.INTERNAL, f"{path}: {e!r}")

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from serving.versions.history import History, Origin, digest_of, newest_with_digest
+from serving.manifest import Depth, manifest_of, shortened
+from serving.versions.history import FILE, History, Origin
 from serving.versions.labels import Labels
 from serving.versions.rollback import (
     default_target,
@@ -42,7 +43,8 @@ class Destination(ABC):
     def push(self, model: str, saved_model: Path, digest: str, keep: int | None = None) -> int:
         """Copy a SavedModel to the destination as the next version.
 
-        If a version with this digest exists already, nothing is copied.
+        If a version with this digest exists already, and none of its files is missing or cut,
+        nothing is copied.
 
         keep: how many versions to keep; older ones are deleted, except those that
             `serving.versions.rollback.versions_to_remove` protects. None: keep all.
@@ -52,11 +54,12 @@ class Destination(ABC):
         """
         check_name(model)
         with self._locked(model):
-            existing = newest_with_digest(self.history(model), digest)
+            existing = self._newest_whole(model, digest)
         if existing is not None:
             return existing
-        with self._staged(model, saved_model, Origin.now(digest)) as publish, self._locked(model):
-            existing = newest_with_digest(self.history(model), digest)
+        origin = Origin.now(digest, files=manifest_of(saved_model, left_out=[FILE.as_posix()]))
+        with self._staged(model, saved_model, origin) as publish, self._locked(model):
+            existing = self._newest_whole(model, digest)
             if existing is not None:  # pushed by someone else while we copied
                 return existing
             version = publish()
@@ -80,11 +83,11 @@ class Destination(ABC):
             The new version and the version that it restores.
 
         Raises:
-            NoSuchVersion: there is no such version, or none to roll back to.
+            NoSuchVersion: there is no such version, none to roll back to, or it is damaged.
         """
         history = self.history(model)
         restored = self._version_to_restore(model, history, to)
-        origin = Origin.now(digest_of(history, restored), restored)
+        origin = self._origin_of_copy(model, restored, restored)
         with self._staged(model, restored, origin) as publish, self._locked(model):
             history, labels = self.history(model), self._read_labels(model)
             version = publish()
@@ -104,11 +107,12 @@ class Destination(ABC):
 
         Raises:
             FileNotFoundError: there is no such version.
+            NoSuchVersion: it is damaged.
         """
         history = self.history(model)
         if version not in history:
             raise FileNotFoundError(f"{self.location(model, version)} does not exist.")
-        origin = Origin.now(digest_of(history, version))
+        origin = self._origin_of_copy(model, version)
         with self._staged(model, version, origin) as publish, self._locked(model):
             new = publish()
             self._remove_old(model, keep)
@@ -151,6 +155,13 @@ class Destination(ABC):
         """The absolute path or the URL of a model, or of one of its versions."""
 
     @abstractmethod
+    def damage(self, model: str, version: int, depth: Depth = "sizes") -> list[str]:
+        """How a version differs from what was pushed, one phrase for each file.
+
+        Empty if it does not, or if nothing tells what was pushed.
+        """
+
+    @abstractmethod
     def fetch(self, model: str, version: int, cache: Path) -> Path:
         """A version as a local directory; a remote version is downloaded into `cache`."""
 
@@ -189,6 +200,31 @@ class Destination(ABC):
             versions = ", ".join(map(str, history))
             raise NoSuchVersion(f"{place} holds {missing}. Versions there: {versions}.")
         return restored
+
+    def _newest_whole(self, model: str, digest: str) -> int | None:
+        """The newest version of the model with this digest that is not damaged."""
+        history = self.history(model)
+        with_digest = {v: o for v, o in history.items() if o and o.digest == digest}
+        for version in sorted(with_digest, reverse=True):
+            if not self.damage(model, version):
+                return version
+        return None
+
+    def _origin_of_copy(self, model: str, version: int, restores: int | None = None) -> Origin:
+        """The origin of a new version with the content of another one.
+
+        Raises:
+            NoSuchVersion: that one is damaged.
+        """
+        if phrases := self.damage(model, version, "checksums"):
+            place = self.location(model, version)
+            raise NoSuchVersion(
+                f"{place} is damaged: {shortened(phrases)}. Choose another version."
+            )
+        origin = self.history(model)[version]
+        if origin is None:
+            return Origin.now("", restores)
+        return Origin.now(origin.digest, restores, origin.files)
 
     def _remove_old(self, model: str, keep: int | None) -> None:
         if keep is None:

@@ -17,11 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from serving.files import lock, sync, write_atomically
+from serving.manifest import Depth
 from serving.versions.base import Destination, check_name
 from serving.versions.history import (
     FILE,
     History,
     Origin,
+    damage,
     next_version,
     read_history,
     version_numbers,
@@ -47,6 +49,9 @@ class Directory(Destination):
         directory = self._directory(model)
         place = directory if version is None else version_path(directory, version)
         return str(place.absolute())
+
+    def damage(self, model: str, version: int, depth: Depth = "sizes") -> list[str]:
+        return damage(version_path(self._directory(model), version), depth)
 
     def fetch(self, model: str, version: int, cache: Path) -> Path:
         return version_path(self._directory(model), version)

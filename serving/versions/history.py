@@ -10,10 +10,13 @@ import json
 import logging
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+
+from serving import manifest
+from serving.manifest import Depth, Manifest
 
 LARGEST_VERSION = 2**63 - 1
 _DIGITS = re.compile("[0-9]+", re.ASCII)
@@ -27,16 +30,18 @@ class Origin:
 
     digest: of the pushed model. pushed_at: ISO 8601, UTC.
     restores: if a rollback made this version, the version whose content it has.
+    files: all files of the version but this one; None if that was not recorded.
     """
 
     digest: str
     pushed_at: str = ""
     restores: int | None = None
+    files: Manifest | None = None
 
     @classmethod
-    def now(cls, digest: str, restores: int | None = None) -> Origin:
+    def now(cls, digest: str, restores: int | None = None, files: Manifest | None = None) -> Origin:
         """The origin of a version made at this moment."""
-        return cls(digest, datetime.now(UTC).isoformat(timespec="seconds"), restores)
+        return cls(digest, datetime.now(UTC).isoformat(timespec="seconds"), restores, files)
 
     @classmethod
     def parse(cls, text: str | bytes) -> Origin | None:
@@ -44,13 +49,16 @@ class Origin:
         try:
             fields = json.loads(text)
             pushed_at = str(fields.get("pushed_at", ""))
-            return cls(str(fields["digest"]), pushed_at, fields.get("restores"))
+            files = fields.get("files")
+            known = None if files is None else manifest.from_json(files)
+            return cls(str(fields["digest"]), pushed_at, fields.get("restores"), known)
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def to_json(self) -> str:
         """The content of the file."""
-        return json.dumps(asdict(self)) + "\n"
+        files = None if self.files is None else manifest.to_json(self.files)
+        return json.dumps({**vars(self), "files": files}) + "\n"
 
 
 History = Mapping[int, Origin | None]
@@ -63,6 +71,18 @@ def read_origin(version: Path) -> Origin | None:
         return Origin.parse((version / FILE).read_bytes())
     except OSError:
         return None
+
+
+def damage(version: Path, depth: Depth) -> list[str]:
+    """How a version directory differs from what was pushed, one phrase for each file.
+
+    Empty if it does not, or if nothing tells what was pushed. Files that were added do not count:
+    no server reads them.
+    """
+    origin = read_origin(version)
+    if origin is None or origin.files is None:
+        return []
+    return manifest.differences(version, origin.files, depth, extra=False)
 
 
 def version_numbers(directory: Path) -> list[int]:
@@ -166,11 +186,6 @@ def previous_model(history: History, version: int) -> int | None:
         if not same_model(history, number, version):
             return original_if_kept(history, number)
     return None
-
-
-def newest_with_digest(history: History, digest: str) -> int | None:
-    """The newest version of the model with this digest."""
-    return max((v for v, o in history.items() if o and o.digest == digest), default=None)
 
 
 def champion_version(

@@ -15,12 +15,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import fsspec
 
+from serving.manifest import Depth, differences, size_differences
 from serving.versions import labels as label_files
 from serving.versions.base import Destination
-from serving.versions.history import FILE, History, Origin, next_version, version_number
+from serving.versions.history import FILE, History, Origin, damage, next_version, version_number
 from serving.versions.labels import Labels
 
 _GRAPH = "saved_model.pb"
@@ -50,19 +52,37 @@ class ObjectStore(Destination):
     def location(self, model: str, version: int | None = None) -> str:
         return "/".join([self._url, model, *([] if version is None else [str(version)])])
 
+    def damage(self, model: str, version: int, depth: Depth = "sizes") -> list[str]:
+        origin = self._origin(model, version)
+        if origin is None or origin.files is None:
+            return []
+        if depth == "sizes":
+            directory = self._path(model, str(version))
+            self.fs.invalidate_cache()
+            found = self.fs.find(directory, detail=True).items()
+            sizes = {posixpath.relpath(path, directory): info["size"] for path, info in found}
+            known = {name: size for name, size in sizes.items() if name in origin.files}
+            return size_differences(known, origin.files)
+        with TemporaryDirectory() as copy:
+            self._download(model, version, Path(copy))
+            return differences(Path(copy), origin.files, depth, extra=False)
+
     def fetch(self, model: str, version: int, cache: Path) -> Path:
         origin = self._origin(model, version)
         url_hash = hashlib.sha256(self.location(model, version).encode()).hexdigest()[:16]
         fetched = cache / f"{model}-{origin.digest if origin else url_hash}"
-        if not (fetched / _GRAPH).exists():
+        if not (fetched / _GRAPH).exists() or damage(fetched, "sizes"):
             shutil.rmtree(fetched, ignore_errors=True)
             arriving = fetched.with_name(f".{fetched.name}.{uuid.uuid4().hex}")
-            for name in self._files(model, version):
-                target = arriving / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self.fs.get_file(self._path(model, str(version), name), str(target))
+            self._download(model, version, arriving)
             arriving.rename(fetched)
         return fetched
+
+    def _download(self, model: str, version: int, directory: Path) -> None:
+        for name in self._files(model, version):
+            target = directory / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.fs.get_file(self._path(model, str(version), name), str(target))
 
     def _locked(self, model: str) -> AbstractContextManager[None]:
         return nullcontext()

@@ -1,5 +1,8 @@
 import io
-from dataclasses import dataclass
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,13 @@ from components.errors import RootstockError
 from components.stage import Context, Stage
 from pipeline.display import LineDisplay, StageResult, summary
 from pipeline.runner import Runner
-from pipeline.store.store import Store
+from pipeline.store import integrity
+from pipeline.store.fingerprint import identify
+from pipeline.store.integrity import SETTLED_NS
+from pipeline.store.store import RECORD, Store
 from pipeline.tracking.events import RunFinished
 from pipeline.tracking.journal import JournalTracker, read
+from serving import manifest
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,25 @@ class Make(Stage[Nothing, Made]):
 
     def still_valid(self, outputs: object) -> bool:
         return Path(self.counter).exists()
+
+
+@dataclass(frozen=True)
+class Text:
+    made: Examples
+
+
+@dataclass(frozen=True)
+class Copy(Stage[Text, Made]):
+    """A stage that copies its input. If there is a file `meddle`, its input changes meanwhile."""
+
+    meddle: str = field(default="", metadata={"fingerprint": False})
+
+    def run(self, inputs: Text, context: Context) -> Made:
+        path = context.output / "made"
+        shutil.copytree(inputs.made.path, path)
+        if self.meddle:
+            (inputs.made.path / "text").write_text("x")
+        return Made(Examples(path))
 
 
 @pytest.fixture
@@ -140,6 +166,94 @@ def test_the_tracker_gets_every_event(tmp_path: Path, counter: Path) -> None:
         "stage_failed",
         "run_finished",
     ]
+
+
+def test_a_damaged_result_is_made_again_and_the_table_says_so(
+    tmp_path: Path, counter: Path
+) -> None:
+    with runner(tmp_path) as run:
+        made = run(Make("abc", str(counter)), Nothing()).made
+    damages: list[Callable[[Path], object]] = [
+        Path.unlink,
+        lambda file: file.write_text("abd"),
+        lambda file: file.write_text("ab"),
+        lambda file: (file.parent / "more").write_text("ab"),
+        lambda file: (file.parents[1] / RECORD).unlink(),
+        lambda file: (file.parents[1] / RECORD).write_text(
+            (file.parents[1] / RECORD).read_text().replace('"rows": 2', '"rows": 3')
+        ),
+    ]
+    for damage in damages:
+        damage(made.path / "text")
+        out = io.StringIO()
+        with runner(tmp_path, out) as run:
+            assert run(Make("abc", str(counter)), Nothing()).made == made
+        assert (made.path / "text").read_text() == "abc"
+        assert [p.name for p in made.path.iterdir()] == ["text"]
+        assert "Make: the cached result is damaged and is made again: " in out.getvalue()
+        assert "made again: was damaged" in summary(run.results, tmp_path / "store")
+        assert not run.results[0].cached
+
+
+def test_a_cached_result_is_not_read(
+    tmp_path: Path, counter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with runner(tmp_path) as run:
+        run(Make("abc", str(counter)), Nothing())
+    time.sleep(2 * SETTLED_NS / 1e9)
+    Store(tmp_path / "store").find(identify(Make("abc", str(counter)), Nothing()))
+    monkeypatch.setattr(manifest, "_has_content", None)
+    with runner(tmp_path) as run:
+        run(Make("abc", str(counter)), Nothing())
+    assert run.results[0].cached
+
+
+def test_an_input_is_read_and_made_again_before_a_stage_reads_it(
+    tmp_path: Path, counter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that loses bits does not change the times of files."""
+    out = io.StringIO()
+    with runner(tmp_path, out) as run:
+        made = run(Make("abc", str(counter)), Nothing()).made
+        (made.path / "text").write_text("abd")
+        copied = run(Copy(), Text(made)).made
+    assert (copied.path / "text").read_text() == "abc"
+    assert [(r.stage, r.damaged) for r in run.results] == [
+        ("Make", False),
+        ("Make", True),
+        ("Copy", False),
+    ]
+    monkeypatch.setattr(integrity, "_stamp", lambda info: (info.st_size, 0, 0))
+    time.sleep(2 * SETTLED_NS / 1e9)
+    Store(tmp_path / "store").find(identify(Make("abc", str(counter)), Nothing()))
+    (made.path / "text").write_text("abd")
+    shutil.rmtree(copied.path.parent)
+    with runner(tmp_path, out) as run:
+        assert run(Make("abc", str(counter)), Nothing()).made == made
+        assert run.results[0].cached
+        assert run(Copy(), Text(made)).made == copied
+    assert (copied.path / "text").read_text() == "abc"
+
+
+def test_an_input_of_unknown_origin_that_is_damaged_is_an_error(
+    tmp_path: Path, counter: Path
+) -> None:
+    with runner(tmp_path) as run:
+        made = run(Make("abc", str(counter)), Nothing()).made
+    (made.path / "text").write_text("abd")
+    with runner(tmp_path) as run, pytest.raises(RootstockError, match="content of text has chan"):
+        run(Copy(), Text(made))
+    assert not made.path.exists()
+
+
+def test_an_input_that_changes_while_a_stage_reads_it_is_an_error(
+    tmp_path: Path, counter: Path
+) -> None:
+    with runner(tmp_path) as run:
+        made = run(Make("abc", str(counter)), Nothing()).made
+        with pytest.raises(RootstockError, match="changed while Copy read it"):
+            run(Copy(meddle="yes"), Text(made))
+        assert (run(Copy(), Text(made)).made.path / "text").read_text() == "abc"
 
 
 def test_lines_show_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,15 @@ def test_the_same_model_keeps_its_version(tmp_path: Path, model: ExportedModel) 
     assert versions == [1, 1, 2, 1]
 
 
+def test_a_version_that_was_damaged_is_pushed_again(tmp_path: Path, model: ExportedModel) -> None:
+    yes = blessing(tmp_path)
+    stage, outputs, _ = push(tmp_path, model, yes)
+    assert stage.still_valid(outputs)
+    (tmp_path / "served/digits/1/saved_model.pb").write_bytes(b"graph")
+    assert not stage.still_valid(outputs)
+    assert push(tmp_path, model, yes)[2]["version"] == 2
+
+
 def test_before_the_first_canary_the_served_version_becomes_stable(
     tmp_path: Path, model: ExportedModel
 ) -> None:

@@ -59,6 +59,13 @@ def test_models_are_listed_newest_first(spec, capsys):
     assert "newest" in lines[2]
 
 
+def test_a_damaged_version_is_listed_as_such(spec, capsys):
+    (spec.parent / "served/little/2/saved_model.pb").unlink()
+    lines = output_of(capsys, "models", spec).splitlines()
+    assert "DAMAGED: saved_model.pb is missing; newest" in lines[2]
+    assert "DAMAGED" not in lines[3]
+
+
 def test_a_canary_becomes_stable(spec, capsys):
     assert "version 2 is now 'stable'" in output_of(capsys, "promote", spec)
     assert output_of(capsys, "models", spec).splitlines()[2].split()[1:3] == ["canary,", "stable"]

@@ -50,6 +50,7 @@ def test_events_can_be_read_back(tracker, tmp_path):
     entry = Entry(
         identity=Identity("Trainer", "{}", {"examples": "Examples:ab"}, {}),
         outputs={"model": {"type": "TrainedModel", "digest": "cd"}},
+        files={},
         figures=ENTRY_FIGURES,
         seconds=9.0,
         created=1.0,

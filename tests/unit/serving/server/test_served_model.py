@@ -11,6 +11,7 @@ from serving.server.monitoring import Monitoring
 from serving.server.policy import Every, Latest, ModelConfig
 from serving.server.saved_model import SavedModel
 from serving.server.served_model import ServedModel, Target
+from serving.versions.directory import Directory
 from serving.versions.labels import Labels, write_labels
 from serving.wire.errors import Code, ServingError
 from serving.wire.names import State
@@ -157,3 +158,19 @@ def test_missing_versions_are_not_found(tmp_path: Path, target: Target, message:
 def test_a_target_has_a_version_or_a_label() -> None:
     with pytest.raises(ServingError, match="a version or a version label, not both"):
         Target("m", 1, "stable")
+
+
+def test_a_damaged_version_is_not_served(tmp_path: Path, exported: Path) -> None:
+    for digest in "ab":
+        Directory(tmp_path).push("m", exported, digest)
+    index = tmp_path / "m/2/variables/variables.index"
+    index.write_bytes(index.read_bytes()[:-1] + b"?")
+    model = served(tmp_path / "m", ModelConfig("m", tmp_path / "m", Every()))
+    model.refresh()
+    assert states(model) == {1: State.AVAILABLE, 2: State.END}
+    [status] = model.status(Target("m", 2))
+    assert status.code is Code.DATA_LOSS
+    assert "2 is damaged since it was pushed: the content of variables/variables.index has" in (
+        status.message
+    )
+    model.close()

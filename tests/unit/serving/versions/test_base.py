@@ -9,6 +9,7 @@ import pytest
 from serving.versions.base import Destination, NoSuchVersion
 from serving.versions.destination import destination
 from serving.versions.history import champion_version, read_origin
+from serving.versions.object_store import ObjectStore
 
 
 @pytest.fixture(params=["directory", "memory"])
@@ -213,3 +214,42 @@ def test_a_version_is_fetched_whole_and_once(
         assert (fetched / name).read_bytes() == (saved_model / name).read_bytes()
     assert read_origin(fetched).digest == "a"
     assert place.fetch("m", 1, tmp_path / "cache") == fetched
+
+
+def test_a_damaged_version_is_noticed_not_restored_and_pushed_again(saved_model: Path) -> None:
+    root = saved_model.parent / "served"
+    url = f"memory://{uuid.uuid4().hex}"
+    for place in (destination(str(root)), destination(url)):
+        push(place, saved_model, "ab")
+        assert place.damage("m", 1, "digests") == []
+        _damage(place, "variables/variables.index", b"weight!")
+        assert place.damage("m", 1) == []
+        said = ["the content of variables/variables.index has changed"]
+        assert place.damage("m", 1, "checksums") == place.damage("m", 1, "digests") == said
+        with pytest.raises(NoSuchVersion, match="1 is damaged: the content of variables/"):
+            place.rollback("m")
+        with pytest.raises(NoSuchVersion, match="damaged"):
+            place.push_again("m", 1)
+        _damage(place, "variables/variables.index", b"weigh")
+        assert place.damage("m", 1) == ["variables/variables.index has 5 bytes instead of 7"]
+        _damage(place, "variables/variables.index", None)
+        assert place.damage("m", 1) == ["variables/variables.index is missing"]
+        assert push(place, saved_model, "a") == [3]
+        assert push(place, saved_model, "a") == [3]
+        assert place.damage("m", 3, "digests") == []
+        assert place.rollback("m", 3) == (4, 3)
+        assert place.damage("m", 4, "digests") == []
+
+
+def _damage(place: Destination, name: str, content: bytes | None) -> None:
+    """Give a file of version 1 another content, or delete it."""
+    if isinstance(place, ObjectStore):
+        path = place._path("m", "1", name)
+        place.fs.rm(path)
+        if content is not None:
+            place.fs.pipe_file(path, content)
+        return
+    file = Path(place.location("m", 1)) / name
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)

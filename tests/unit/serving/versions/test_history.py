@@ -10,7 +10,6 @@ from serving.versions.history import (
     Origin,
     champion_version,
     digest_of,
-    newest_with_digest,
     next_version,
     original_if_kept,
     original_version,
@@ -85,8 +84,6 @@ def test_a_rollback_holds_the_model_of_its_original() -> None:
     assert not same_model(history, 2, 3)
     assert not same_model(history, 1, 4)
     assert digest_of(history, 4) == ""
-    assert newest_with_digest(history, "a") == 3
-    assert newest_with_digest(history, "c") is None
     del history[1]
     assert original_if_kept(history, 3) == 3
     assert same_model(history, 3, 3)

@@ -50,12 +50,14 @@ def run_arm(args: argparse.Namespace, root: Path, embed: bool) -> Arm:
     }
     result = run(SPEC, [f"{k}={v}" for k, v in overrides.items()], {"DATA": args.data})
     store = Store(root)
-    history = json.loads((result.trained.path / "history.json").read_text())["epochs"]
+    history = json.loads((result.trained.path / "history.json").read_text())
+    trainer = _latest(store, "Trainer")
+    steps_per_second = float(trainer.figures["steps_per_second"])
     evaluation = json.loads((result.evaluation.path / "evaluation.json").read_text())
     return Arm(
         embed_s=_latest(store, "Embed").seconds if embed else 0.0,
-        trainer_s=_latest(store, "Trainer").seconds,
-        epoch_s=sorted(epoch["seconds"] for epoch in history)[len(history) // 2],
+        trainer_s=trainer.seconds,
+        epoch_s=history["steps_per_epoch"] / steps_per_second,
         metrics={k: v for k, v in evaluation["tasks"]["spam"]["values"].items() if v is not None},
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from serving.canonical import make_canonical, write_fingerprint
 from serving.wire.names import CLASSIFY, DEFAULT_SIGNATURE, REGRESS
 
 if TYPE_CHECKING:
@@ -170,7 +171,8 @@ def _argument_names(inputs: Sequence[SignatureInput]) -> dict[str, str]:
 def _amend(path: Path, names: Mapping[str, str], methods: Mapping[str, str]) -> None:
     """Give the inputs of all signatures their real names, and set the methods of signatures.
 
-    Any text is a valid name of a signature's input; only graph arguments are restricted.
+    Any text is a valid name of a signature's input; only graph arguments are restricted. Equal
+    models become equal files: see `serving.canonical`.
     """
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -182,4 +184,6 @@ def _amend(path: Path, names: Mapping[str, str], methods: Mapping[str, str]) -> 
     for signature in signatures.values():
         for argument in names.keys() & signature.inputs.keys():
             signature.inputs[names[argument]].CopyFrom(signature.inputs.pop(argument))
+    make_canonical(saved)
     file.write_bytes(saved.SerializeToString(deterministic=True))
+    write_fingerprint(path)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from components.errors import RootstockError
 from components.stage import Observer
-from components.training.checkpoint import Checkpoint, Progress
+from components.training.checkpoint import TIMES, Checkpoint, Progress
 from components.training.monitor import Monitor
 from models.lazy import keras, tf
 
@@ -79,9 +79,9 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._report(self.params["steps"])
         seconds = time.perf_counter() - self.began
         figures |= self.model.gate_figures() | self.more_figures()
-        self.observer.metrics(epoch, figures)
+        self.observer.metrics(epoch, figures | {"epoch_seconds": seconds})
         history = self.progress.history
-        history.append(figures | {"seconds": seconds, "train_seconds": self.trained or seconds})
+        history.append(figures | dict(zip(TIMES, (seconds, self.trained or seconds), strict=True)))
         if self.monitor is not None and self.monitor.patience is not None:
             if self.monitor.best_epoch(history) == epoch:
                 self.progress.best = self.checkpoint.weights()

@@ -13,6 +13,10 @@ import numpy as np
 from components.data.atomic import replacing
 from models.lazy import keras
 
+TIMES = "seconds", "train_seconds"
+"""How long an epoch took, with and without validation: the figures of an epoch that depend on more
+than the inputs."""
+
 
 @dataclass
 class Progress:

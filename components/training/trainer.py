@@ -57,6 +57,7 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
 
 def _save(result: TrainingResult, record: ModelRecord, directory: Path) -> dict[str, float | int]:
     """Write the artifact (see `components.artifacts.TrainedModel`) and return the main figures."""
+    from components.training.checkpoint import TIMES
     from models.analysis.flops import flops_per_example
     from models.multitask.build import save_weights
 
@@ -65,7 +66,8 @@ def _save(result: TrainingResult, record: ModelRecord, directory: Path) -> dict[
     save_record(record, directory)
     save_weights(result.model, directory)
     history = {
-        "epochs": result.history,
+        # without times, which are figures of the stage: equal models have one digest
+        "epochs": [{n: v for n, v in e.items() if n not in TIMES} for e in result.history],
         "best_epoch": result.best_epoch,
         "kept_epoch": result.kept_epoch,
         "parameters": int(result.model.count_params()),

@@ -25,7 +25,7 @@ from components.stage import BeamOptions, Context, Stage
 from models.masked_url import without_secrets
 from pipeline.display import Display, LineDisplay, StageResult
 from pipeline.store.fingerprint import Identity, identify
-from pipeline.store.integrity import InputCheck
+from pipeline.store.integrity import InputCheck, continue_only_on
 from pipeline.store.store import NO_RECORD, Entry, Store, read_entry
 from pipeline.store.unchanged_sources import unchanged
 from pipeline.tracking import events
@@ -164,6 +164,8 @@ class Runner:
                 unchanged(identity.stage, inputs, place.scratch),
                 self._unchanged(identity.stage, inputs),
             ):
+                inside = [a for a in artifacts_in(inputs) if self.store.holds(a.path)]
+                continue_only_on(inside, place.scratch)
                 outputs = stage.run(inputs, context)
             seconds = time.monotonic() - began
             return self.store.publish(identity, place, outputs, observer.figures, seconds)

@@ -11,16 +11,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from components.artifacts import Artifact
 from components.data.atomic import write_whole
+from pipeline.store.unchanged_sources import STATE as SOURCES_STATE
 from serving.manifest import Depth, Manifest, differences
 
 CHECKED = "checked.json"
 """In the directory of a result: the times at which its files were as recorded."""
+STATE = "inputs.json"
+"""The stamps of the inputs at the start of an attempt, in its scratch directory."""
 Stamp = tuple[int, int, int]
 """Size, time of modification and time of change of a file, in ns."""
 SETTLED_NS, SETTLED_COARSE_NS = 20_000_000, 2_000_000_000
@@ -113,3 +117,23 @@ def _settled(info: os.stat_result) -> bool:
     changed = max(info.st_mtime_ns, info.st_ctime_ns)
     whole_seconds = info.st_mtime_ns % 1_000_000_000 == 0 == info.st_ctime_ns % 1_000_000_000
     return time.time_ns() - changed > (SETTLED_COARSE_NS if whole_seconds else SETTLED_NS)
+
+
+def continue_only_on(inputs: Sequence[Artifact], scratch: Path) -> None:
+    """Empty the scratch directory of an interrupted attempt if its inputs are not as it found them.
+
+    They may have been damaged then, and made again since.
+    """
+    state = {str(a.path): {n: list(s) for n, s in stamps_of(a.path).items()} for a in inputs}
+    file = scratch / STATE
+    try:
+        same = json.loads(file.read_text()) == state
+    except (FileNotFoundError, ValueError):
+        same = not state
+    if not same:
+        for path in scratch.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != SOURCES_STATE:
+                path.unlink()
+        write_whole(file, json.dumps(state))

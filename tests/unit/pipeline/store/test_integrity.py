@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.store.integrity import CHECKED, SETTLED_NS, damage, read_stamps
+from components.artifacts import Examples
+from pipeline.store.integrity import CHECKED, SETTLED_NS, continue_only_on, damage, read_stamps
+from pipeline.store.unchanged_sources import STATE as SOURCES_STATE
 from serving import manifest
 from serving.manifest import Manifest, manifest_of
 
@@ -94,3 +96,20 @@ def test_a_damaged_note_is_no_note(
     (tmp_path / CHECKED).write_text(text)
     assert damage(tmp_path, outputs, whole=False) == []
     assert reads == ["a", "b"]
+
+
+def test_an_attempt_continues_only_on_the_inputs_that_it_began_with(tmp_path: Path) -> None:
+    shard, scratch = tmp_path / "examples/a", tmp_path / "scratch"
+    shard.parent.mkdir()
+    shard.write_text("damaged")
+    (scratch / "parts").mkdir(parents=True)
+    (scratch / SOURCES_STATE).write_text("of raw files")
+    continue_only_on([], scratch)  # a stage without such inputs
+    assert (scratch / "parts").exists()
+    for content, kept in (("damaged", False), ("damaged", True), ("mended", False)):
+        if shard.read_text() != content:
+            shard.write_text(content)
+        continue_only_on([Examples(shard.parent)], scratch)
+        assert (scratch / "parts").exists() == kept
+        (scratch / "parts").mkdir(exist_ok=True)
+    assert (scratch / SOURCES_STATE).exists()

@@ -218,8 +218,9 @@ class Evaluation(Artifact):
 
 @dataclass(frozen=True)
 class Blessing(Artifact):
-    """`blessing.json`: {"judge", "blessed": bool, "reasons": [...]}, with reasons why not, and what
-    the judge measured: each threshold, or load times and latencies.
+    """`blessing.json`: {"judge", "blessed": bool, "reasons": [...]}, with reasons why not; of the
+    Evaluator, also the value of each threshold. Load times and latencies are figures of the
+    InfraValidator, because they differ from run to run.
     """
 
     def blessed(self) -> bool:

@@ -16,6 +16,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from components import die_with_parent
 from components.errors import RootstockError
 from models.masked_url import without_secrets
 from pipeline.cli import interrupts
@@ -238,6 +239,7 @@ def _ui(args: argparse.Namespace) -> int:
         return 0
     command = [sys.executable, "-m", "mlflow", "ui", "--port", str(args.port)]
     uris = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI")  # `ps` shows arguments
+    command = die_with_parent.command(command, "tree")
     return subprocess.call(command, env={**os.environ, **dict.fromkeys(uris, uri.reveal())})
 
 

@@ -28,7 +28,9 @@ from components.data.digests import combined
 from components.errors import DISK_FULL, RootstockError
 from pipeline.store.fingerprint import Identity
 from pipeline.store.integrity import CHECKED, damage, settled_stamps
+from pipeline.store.integrity import STATE as INPUTS_STATE
 from pipeline.store.locks import held, sweep
+from pipeline.store.unchanged_sources import STATE as SOURCES_STATE
 from serving import manifest
 from serving.manifest import Manifest
 
@@ -122,7 +124,7 @@ class Store:
 
     def producer(self, artifact: Artifact) -> Entry | None:
         """The entry that an artifact of this store belongs to."""
-        return self._read(artifact.path.parent)
+        return read_entry(artifact.path.parent)
 
     def latest(self, stage: str) -> Entry | None:
         """The entry of this stage that was published last."""
@@ -142,8 +144,7 @@ class Store:
                 yield Attempt(output, scratch)
             finally:
                 shutil.rmtree(output, ignore_errors=True)
-                with contextlib.suppress(OSError):
-                    scratch.rmdir()  # unless there is something to continue from
+                _remove_if_unused(scratch)
 
     def publish(
         self,
@@ -202,6 +203,13 @@ class Store:
         for place in sorted(self.root.glob("*/*")):
             if _FINGERPRINT.fullmatch(place.name) and place.is_dir():
                 yield place, read_entry(place)
+
+
+def _remove_if_unused(scratch: Path) -> None:
+    """Remove a scratch directory, unless it has something to continue from."""
+    with contextlib.suppress(OSError):
+        if {path.name for path in scratch.iterdir()} <= {INPUTS_STATE, SOURCES_STATE}:
+            shutil.rmtree(scratch)
 
 
 def read_entry(path: Path) -> Entry | None:

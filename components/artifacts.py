@@ -221,6 +221,7 @@ class Blessing(Artifact):
     """`blessing.json`: {"judge", "blessed": bool, "reasons": [...]}, with reasons why not; of the
     Evaluator, also the value of each threshold. Load times and latencies are figures of the
     InfraValidator, because they differ from run to run.
+    "warnings": what makes the verdict uncertain, such as too few rows.
     """
 
     def blessed(self) -> bool:
@@ -230,6 +231,10 @@ class Blessing(Artifact):
         """Why it did not pass, one sentence each; empty if it did."""
         return list(json.loads((self.path / "blessing.json").read_text())["reasons"])
 
+    def warnings(self) -> list[str]:
+        """What makes the verdict uncertain, whether it passed or not, one sentence each."""
+        return list(json.loads((self.path / "blessing.json").read_text()).get("warnings", ()))
+
 
 @dataclass(frozen=True)
 class PushRecord:
@@ -237,7 +242,7 @@ class PushRecord:
 
     version, path: of the version directory; 0 and "" if the model was not pushed.
     digest: of the model. reasons: why it was not pushed, one sentence each.
-    label: of the version, if it has one.
+    label: of the version, if it has one. warnings: what makes its evaluation uncertain.
     """
 
     model: str
@@ -245,6 +250,7 @@ class PushRecord:
     version: int = 0
     path: str = ""
     reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     label: str | None = None
 
     @property
@@ -259,4 +265,5 @@ class Pushed(Artifact):
     def load(self) -> PushRecord:
         """The content of the file."""
         content = json.loads((self.path / "pushed.json").read_text())
-        return PushRecord(**{**content, "reasons": tuple(content["reasons"])})
+        lists = {name: tuple(content.get(name, ())) for name in ("reasons", "warnings")}
+        return PushRecord(**{**content, **lists})

@@ -70,6 +70,7 @@ def pipeline(spec: Spec, run: Runner) -> PipelineResult:
             slices=spec.evaluation.slices,
             min_slice_rows=spec.evaluation.min_slice_rows,
             confidence=spec.evaluation.confidence,
+            key=spec.data.key,
             weight=spec.evaluation.weight,
             decisions=spec.evaluation.decisions,
         ),

@@ -63,6 +63,8 @@ def run(
         result = pipeline(resolved, runner)
     print(summary(runner.results, store.root))
     print(f"\n{_outcome(spec, result, runner.results[-1], serve)}")
+    for warning in result.pushed.load().warnings:  # also if every stage was cached
+        print(f"Warning: {warning}.")
     print(f"Total time: {time.monotonic() - began:.1f} s.", end=" ")
     cached = all(r.cached for r in runner.results)
     print(_record(path, spec, syncing, WAIT_FOR_MLFLOW_S if wait and not cached else 0.0))

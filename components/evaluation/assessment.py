@@ -6,23 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from components.data.lazy import Floats, Mask, np
-from components.evaluation import intervals
+from components.evaluation.chance import Evidence, intervals_of
+from components.evaluation.groups import Groups
 from components.evaluation.intervals import Confidence, Interval
-from components.evaluation.metrics import (
-    Family,
-    Predictions,
-    Share,
-    TaskMetrics,
-    family_of,
-    measure,
-)
+from components.evaluation.metrics import Family, Predictions, TaskMetrics, family_of, measure
+from components.evaluation.ratios import Drawn
+from components.evaluation.support import Support, shortages
 from components.labels.encoding import labelled
 from models.tasks.base import TaskTarget
 
 ALL = ""
 """The slice of all rows."""
-Replicates = Mapping[str, "Floats"]
-"""Bootstrap values [replicates] by metric."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +33,20 @@ class Change:
 
 @dataclass(frozen=True)
 class Assessment:
-    """One task on one slice. intervals, changes: by metric; metrics without one are left out."""
+    """One task on one slice. intervals, changes: by metric; metrics without one are left out.
+
+    groups: of the labelled rows. support: rows and groups of each class that metrics need enough
+    of. shortages: what there is too little of, to follow "is measured on". withheld: metrics that
+    would have an interval if there were enough rows or groups.
+    """
 
     metrics: TaskMetrics
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     changes: Mapping[str, Change] = field(default_factory=dict)
+    groups: int = 0
+    support: Mapping[str, Support] = field(default_factory=dict)
+    shortages: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Answers:
     """A task's labels, and what candidate and champion answer, row by row.
 
     labels: encoded as `models.tasks` states. candidate, champion: float [rows, width].
-    weights: [rows]. decision: probabilities above it count as positive.
+    weights: [rows]. decision: probabilities above it count as positive. groups: of the rows; None
+    if every row is one.
     """
 
     target: TaskTarget
@@ -60,6 +64,7 @@ class Answers:
     champion: Floats | None
     weights: Floats | None
     decision: float
+    groups: Groups | None = None
 
     def on(self, rows: Mask) -> Answers:
         """The same for some of the rows."""
@@ -67,9 +72,14 @@ class Answers:
         def some(values: Floats | None) -> Floats | None:
             return None if values is None else values[rows]
 
-        champion, weights = some(self.champion), some(self.weights)
-        labels, candidate = self.labels[rows], self.candidate[rows]
-        return replace(self, labels=labels, candidate=candidate, champion=champion, weights=weights)
+        return replace(
+            self,
+            labels=self.labels[rows],
+            candidate=self.candidate[rows],
+            champion=some(self.champion),
+            weights=some(self.weights),
+            groups=None if self.groups is None else self.groups.on(rows),
+        )
 
     @property
     def family(self) -> Family:
@@ -78,9 +88,13 @@ class Answers:
     def measure(self, outputs: Floats) -> TaskMetrics:
         return measure(self.target, self.labels, outputs, self.weights, self.decision)
 
-    def shares(self, outputs: Floats) -> Mapping[str, Share]:
-        """The metrics of a model that are shares of rows; empty if rows have weights."""
-        return {} if self.weights is not None else self.family.shares(self.predictions(outputs))
+    @property
+    def drawn(self) -> Drawn:
+        rows = len(self.labels)
+        groups = Groups.of_rows(rows) if self.groups is None else self.groups
+        if self.weights is None:
+            return Drawn(groups, np.ones(rows), False)
+        return Drawn(groups, self.weights * (rows / self.weights.sum()), True)
 
     def predictions(self, outputs: Floats) -> Predictions:
         """The rows with the outputs of one of the models."""
@@ -93,93 +107,47 @@ def assess(
     """Assessments by slice: `ALL` first, then the slices with at least `min_rows` labelled rows."""
     known = labelled(answers.labels)
     answers = answers.on(known)
-    groups = {ALL: np.ones(len(answers.labels), bool)}
-    groups |= {name: rows[known] for name, rows in slices.items()}
-    groups = {n: rows for n, rows in groups.items() if n == ALL or rows.sum() >= max(min_rows, 1)}
-    parts = {name: answers.on(rows) for name, rows in groups.items()}
-    measured = {name: part.measure(part.candidate) for name, part in parts.items()}
-    defined = [n for n, m in measured.items() if any(v is not None for v in m.values.values())]
-    own, paired = _resampled(answers, {n: groups[n] for n in defined}, confidence)
-    level = confidence.level
+    inside = {ALL: np.ones(len(answers.labels), bool)}
+    inside |= {name: rows[known] for name, rows in slices.items()}
     return {
-        name: Assessment(
-            metrics,
-            _intervals(parts[name], metrics, own.get(name, {}), level),
-            _changes(parts[name], metrics, paired.get(name, {}), level),
-        )
-        for name, metrics in measured.items()
+        name: _assessed(answers.on(rows), confidence)
+        for name, rows in inside.items()
+        if name == ALL or rows.sum() >= max(min_rows, 1)
     }
 
 
-def _resampled(
-    answers: Answers, groups: Mapping[str, Mask], confidence: Confidence
-) -> tuple[dict[str, Replicates], dict[str, Replicates]]:
-    """By slice: the candidate's values, and by how much they exceed the champion's there."""
-    own: dict[str, list[Replicates]] = {name: [] for name in groups}
-    paired: dict[str, list[Replicates]] = {name: [] for name in groups}
-    parts = {name: answers.on(rows) for name, rows in groups.items()}
-    for counts in intervals.resamples(len(answers.labels), confidence):
-        weights = counts if answers.weights is None else counts * answers.weights
-        for name, part in parts.items():
-            of_slice = weights[:, groups[name]]
-            values = part.family.values(part.predictions(part.candidate), of_slice)
-            own[name].append(values)
-            if part.champion is not None and np.isfinite(part.champion).all():
-                others = part.family.values(part.predictions(part.champion), of_slice)
-                paired[name].append({m: values[m] - others[m] for m in values})
-    return (
-        {name: _joined(blocks) for name, blocks in own.items()},
-        {name: _joined(blocks) for name, blocks in paired.items()},
+def _assessed(answers: Answers, confidence: Confidence) -> Assessment:
+    """These rows, all of which have a label."""
+    measured, drawn, family = answers.measure(answers.candidate), answers.drawn, answers.family
+    rows = answers.predictions(answers.candidate)
+    every = Support.of(np.ones(len(answers.labels), bool), drawn)
+    of_class = {
+        name: Support.of(mask, drawn)
+        for name, mask in family.decisive(rows, answers.target.classes).items()
+    }
+    assessment = Assessment(
+        measured,
+        groups=every.groups,
+        support=of_class,
+        shortages=tuple(shortages(every, of_class, not drawn.groups.single)),
     )
-
-
-def _joined(blocks: list[Replicates]) -> Replicates:
-    return {m: np.concatenate([b[m] for b in blocks]) for m in (blocks[0] if blocks else ())}
-
-
-def _intervals(
-    part: Answers, metrics: TaskMetrics, replicates: Replicates, level: float
-) -> dict[str, Interval]:
-    """Exact intervals for shares of unweighted rows, bootstrap intervals for other metrics."""
-    shares = part.shares(part.candidate)
-    by_metric: dict[str, Interval] = {}
-    for metric, values in replicates.items():
-        if metrics.values[metric] is None or metric in part.family.without_interval:
-            continue
-        if share := shares.get(metric):
-            counted, among = int(share.counted.sum()), int(share.among.sum())
-            by_metric[metric] = intervals.of_share(counted, among, level)
-        elif interval := intervals.percentile(values, level):
-            by_metric[metric] = interval
-    return by_metric
-
-
-def _changes(
-    part: Answers, metrics: TaskMetrics, differences: Replicates, level: float
-) -> dict[str, Change]:
-    """Differences per metric. Shares of the same rows get the interval for paired shares, other
-    metrics the bootstrap interval.
-    """
-    if part.champion is None:
-        return {}
-    champion = part.measure(part.champion)
-    ours, theirs = (part.shares(outputs) for outputs in (part.candidate, part.champion))
-    changes = {}
-    for metric, value in metrics.values.items():
-        other = champion.values[metric]
-        if value is None or other is None:
-            continue
-        interval = None
-        if metric in differences and metric not in part.family.without_interval:
-            if metric in ours and (ours[metric].among == theirs[metric].among).all():
-                interval = _of_pair(ours[metric], theirs[metric], level)
-            else:
-                interval = intervals.percentile(differences[metric], level)
-        changes[metric] = Change(value - other, other, interval)
-    return changes
-
-
-def _of_pair(ours: Share, theirs: Share, level: float) -> Interval:
-    ahead, behind = ours.counted & ~theirs.counted, theirs.counted & ~ours.counted
-    total = int(ours.among.sum())
-    return intervals.of_paired_shares(int(ahead.sum()), int(behind.sum()), total, level)
+    if all(v is None for v in measured.values.values()):
+        return assessment
+    evidence = Evidence(drawn, every.effective, min(s.effective for s in of_class.values()))
+    found, changes = dict[str, Interval](), dict[str, Change]()
+    if confidence.replicates:
+        found = intervals_of(family, [rows], evidence, confidence)
+    if answers.champion is not None:
+        champion, changed = answers.measure(answers.champion), dict[str, Interval]()
+        if confidence.replicates and np.isfinite(answers.champion).all():
+            both = [rows, answers.predictions(answers.champion)]
+            changed = intervals_of(family, both, evidence, confidence)
+        for metric, value in measured.values.items():
+            other = champion.values[metric]
+            if value is not None and other is not None:
+                changes[metric] = Change(value - other, other, changed.get(metric))
+    found = {m: i for m, i in found.items() if measured.values[m] is not None}
+    known = {m for m, v in measured.values.items() if v is not None}
+    missing = known - found.keys() - family.without_interval if confidence.replicates else set()
+    withheld = tuple(m for m in family.names if m in missing)
+    return replace(assessment, intervals=found, changes=changes, withheld=withheld)

@@ -20,6 +20,7 @@ from components.data.slices import Slice, check_slices, columns_of, masks
 from components.errors import RootstockError
 from components.evaluation.assessment import ALL, Answers, Assessment, assess
 from components.evaluation.evaluation_page import page
+from components.evaluation.groups import Groups
 from components.evaluation.intervals import Confidence
 from components.evaluation.metrics import DECISION, family_of
 from components.evaluation.thresholds import Threshold, check_thresholds, judge
@@ -62,9 +63,12 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
     """Predicts the test split with the exported model and measures each task on its labelled rows.
 
     Without a test split it uses the validation split, with a warning. A model whose answers are
-    not all finite numbers is not blessed, whatever the thresholds.
+    not all finite numbers is not blessed, whatever the thresholds, and neither is one with a task
+    whose main metric could not be computed. Too few rows, positive rows or groups are a warning.
 
     min_slice_rows: slices with fewer labelled rows are left out. weight: a column of row weights.
+    key: columns whose equal values make rows a group, as in the splits: intervals draw and count
+        groups. Without it every row is independent.
     decisions: by task, the probability above which an answer counts as positive (default 0.5).
     """
 
@@ -73,6 +77,7 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
     slices: tuple[Slice, ...] = ()
     min_slice_rows: Annotated[int, Field(ge=1)] = 30
     confidence: Confidence = field(default_factory=Confidence)
+    key: tuple[str, ...] = ()
     weight: str | None = None
     decisions: Mapping[str, float] = field(default_factory=dict)
     batch_size: Annotated[int, Field(ge=1)] = 256
@@ -99,6 +104,9 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
                 reasons.append(f"The champion cannot be compared: {e}")
         slices = masks(self.slices, examples.read(split, columns_of(self.slices)))
         labels, weights = encode_split(targets, examples, split), self._weights(examples, split)
+        groups = Groups.by_key(examples.read(split, list(self.key)), self.key) if self.key else None
+        if groups is not None and not groups.single:
+            context.observer.figure("groups", groups.count)
         assessed: dict[str, dict[str, Assessment]] = {}
         for target in targets:
             name, ours, theirs = target.name, answers[target.name], champions.get(target.name)
@@ -106,22 +114,38 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
             if theirs is not None and not (theirs.shape == ours.shape and same_classes):
                 theirs = None
             decision = self.decisions.get(name, DECISION)
-            of_task = Answers(target, labels[name], ours, theirs, weights, decision)
+            of_task = Answers(target, labels[name], ours, theirs, weights, decision, groups)
             assessed[name] = assess(of_task, slices, self.min_slice_rows, self.confidence)
             main = family_of(target.task.kind).names[0]
             if (value := assessed[name][ALL].metrics.values[main]) is not None:
                 context.observer.figure(f"{name}.{main}", value)
+            elif name not in broken:
+                why = assessed[name][ALL].metrics.undefined[main]
+                reasons.append(
+                    f"{split}: {name}.{main} could not be measured: {why}."
+                    " Give the split more rows, or see data.splits.stratify"
+                )
+        warnings = [
+            f"{split}: {name} is measured on {shortage}: its metrics are very uncertain"
+            for name, slices_of in assessed.items()
+            for shortage in slices_of[ALL].shortages
+        ]
+        for warning in warnings:
+            context.observer.warn(warning)
         checks = judge(self.thresholds, assessed, split, champions.keys())
         reasons += [check.message for check in checks if not check.met]
         verdict = {
             "judge": "Evaluator",
             "blessed": not reasons,
             "reasons": reasons,
+            "warnings": warnings,
             "checks": [asdict(check) for check in checks],
         }
         report = {
             "split": split,
             "rows": examples.num_rows(split),
+            "groups": None if groups is None or groups.single else groups.count,
+            "key": list(self.key),
             "level": self.confidence.level,
             "champion": champion.digest if champion else None,
             "tasks": _documents(assessed, ALL),

@@ -73,3 +73,45 @@ class Groups:
     def spread(self, draws: Floats) -> Floats:
         """[..., rows]: what was drawn for a row's group. draws: [..., groups]."""
         return draws if self.single else draws[..., self.codes]
+
+    def effective(self, sizes: Floats) -> float:
+        """How many groups of equal size tell as much as these: L. Kish, Survey Sampling (1965).
+
+        sizes: [rows], not negative: what each row counts. It is the number of rows if they all
+        count the same and each is a group, and 1 if one group has nearly all rows.
+        """
+        totals = self.totals(sizes)
+        squares = float((totals**2).sum())
+        return float(totals.sum()) ** 2 / squares if squares else 0.0
+
+    def spread_of(self, deviations: Floats, sizes: Floats) -> Floats:
+        """[groups]: by group, how far the rows' mean moves without it, times the size of all rows.
+        Its squares add up to the jackknife's variance, which holds with few groups of unequal size
+        better than plain sums: J. MacKinnon, M. Nielsen and M. Webb, Fast and reliable jackknife
+        and bootstrap methods for cluster-robust inference (J. Appl. Econometrics 38, 2023).
+
+        deviations: [rows] of a mean of 0, for one unit of size. sizes: [rows], what each counts.
+        """
+        totals, sums = self.totals(sizes), self.totals(sizes * deviations)
+        held = int((totals > 0).sum())
+        rest = np.maximum(1 - totals / max(totals.sum(), 1e-300), 1e-9)
+        return np.asarray(sums / rest * ((held - 1) / max(held, 1)) ** 0.5)
+
+    def inflation(self, deviations: Floats, sizes: Floats, naive: float | None = None) -> float:
+        """The design effect of Kish: how many times the variance of a mean is that of independent
+        rows. From 1, to the size of the group of a random row, as if all rows of a group were
+        equal; that is also the answer if nothing deviates.
+
+        deviations, sizes: as for `spread_of`; sizes have a mean of about 1. naive: the variance of
+        the sum for independent rows.
+        """
+        totals = self.totals(sizes)
+        most = max(float((totals**2).sum() / max(totals.sum(), 1e-300)), 1.0)
+        if naive is None:
+            naive = float((sizes * deviations**2).sum())
+        if naive <= 0:
+            return most
+        grouped = float((self.spread_of(deviations, sizes) ** 2).sum())
+        if self.single:  # a factor of n / (n - 1) apart, which closed forms for rows leave out
+            grouped = float((self.totals(sizes * deviations) ** 2).sum())
+        return float(np.clip(grouped / naive, 1.0, most))

@@ -1,4 +1,7 @@
-"""Confidence intervals of metrics."""
+"""Confidence intervals: their settings, and the ones that need no more than a few numbers.
+
+`ratios` has those of shares and means, `ranking_intervals` those of areas under ROC curves.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from models.config import STRICT
 
 _BLOCK_CELLS = 2_000_000
 _MOST_UNDEFINED = 0.05
+_LEAST_ROWS = 1e-3
+INFINITE = float("inf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +42,29 @@ class Interval:
     high: float
 
 
-def of_share(counted: int, total: int, level: float) -> Interval:
+def quantile(level: float, freedom: float = INFINITE) -> float:
+    """How many standard errors a two-sided interval reaches: Student's t, or the normal quantile
+    for infinitely many degrees of freedom.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    tail = (1 + level) / 2
+    return float(ndtri(tail) if freedom == INFINITE else stdtrit(freedom, tail))
+
+
+def of_counts(counted: float, total: float, level: float) -> Interval:
     """The mid-P interval of a share of rows: a binomial interval in which the observed count has
     half its probability (H. Lancaster, JASA 56, 1961; A. Agresti and A. Gottard, Comput. Stat. Data
     Anal. 51, 2007). The Clopper-Pearson interval gives it the whole probability and is too wide.
+
+    Effective numbers of rows need not be whole. Of far less than a row nothing is known.
     """
     from scipy.optimize import brentq
     from scipy.special import betainc
 
-    def beyond(share: float, least: int) -> float:
+    def beyond(share: float, least: float) -> float:
         """The probability of at least so many rows."""
-        if least <= 0 or least > total:
+        if least <= 0 or least >= total + 1:
             return float(least <= 0)
         return float(betainc(least, total - least + 1, share))
 
@@ -57,45 +74,53 @@ def of_share(counted: int, total: int, level: float) -> Interval:
 
         return float(brentq(over, 0.0, 1.0))
 
-    tail = (1 - level) / 2
-    return Interval(bound(tail) if counted else 0.0, bound(1 - tail) if counted < total else 1.0)
+    if total < _LEAST_ROWS:
+        return Interval(0.0, 1.0)
+    tail, rounding = (1 - level) / 2, 1e-9 * total
+    low = bound(tail) if counted > rounding else 0.0
+    return Interval(low, bound(1 - tail) if counted < total - rounding else 1.0)
 
 
-def of_paired_shares(ours: int, theirs: int, total: int, level: float) -> Interval:
-    """The interval of a difference between two shares of the same rows: the adjusted Wald interval
-    of D. Bonett and R. Price (J. Educ. Behav. Stat. 37, 2012), which M. Fagerland, S. Lydersen and
-    P. Laake (Stat. Med. 33, 2014) recommend. The bootstrap interval is too narrow for few rows.
-
-    ours, theirs: rows that only one of the two shares counts. total: the denominator of both.
+def widened(level: float, units: float) -> float:
+    """The level at which the quantiles of a bootstrap distribution are taken, if so many rows or
+    groups decide the metric: as much wider as Student's t is wider than the normal distribution (T.
+    Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69, 2015).
     """
-    from scipy.special import ndtri
+    from scipy.special import ndtr
 
-    more, less = (ours + 1) / (total + 2), (theirs + 1) / (total + 2)
-    error = ndtri((1 + level) / 2) * ((more + less - (more - less) ** 2) / (total + 2)) ** 0.5
-    return Interval(float(max(more - less - error, -1)), float(min(more - less + error, 1)))
+    reach = quantile(level, units - 1) * (units / (units - 1)) ** 0.5
+    return float(1 - 2 * ndtr(-reach))
 
 
-def percentile(replicates: Floats, level: float) -> Interval | None:
-    """The interval between two quantiles of bootstrap values: B. Efron and R. Tibshirani, An
-    Introduction to the Bootstrap (1993), section 13.3.
+def percentile(replicates: Floats, estimate: float, level: float) -> Interval | None:
+    """The interval between two quantiles of bootstrap values, joined with the same interval after
+    correction for bias: B. Efron and R. Tibshirani, An Introduction to the Bootstrap (1993),
+    sections 13.3 and 14.3, without acceleration. Either alone is too narrow for some metrics.
 
     None where the metric is undefined for more than a few of the resamples.
     """
+    from scipy.special import ndtr, ndtri
+
     defined = replicates[~np.isnan(replicates)]
     if not len(defined) or len(defined) < (1 - _MOST_UNDEFINED) * len(replicates):
         return None
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))
+    lower = ((defined < estimate).mean() + (defined <= estimate).mean()) / 2
+    bias = float(ndtri(np.clip(lower, 0.05, 0.95)))
+    tails = ndtr(np.array([[0.0], [2 * bias]]) + np.array([-1, 1]) * quantile(level))
+    bounds = np.quantile(defined, tails)
+    return Interval(float(bounds[:, 0].min()), float(bounds[:, 1].max()))
 
 
-def resamples(rows: int, confidence: Confidence) -> Iterator[Floats]:
-    """Blocks [k, rows] of Poisson(1) counts, `replicates` in all: how often each row is drawn.
+def resamples(units: int, confidence: Confidence, rows: int = 0) -> Iterator[Floats]:
+    """Blocks [k, units] of Poisson(1) counts, `replicates` in all: how often each group is drawn,
+    or each row, where every row is a group. A block has a bounded number of cells, also when it is
+    spread over so many rows.
 
     The Poisson bootstrap: N. Chamandy et al., Estimating uncertainty for massive data streams
     (Google, 2012), section 2.
     """
-    size = max(1, min(confidence.replicates, _BLOCK_CELLS // max(rows, 1)))
+    size = max(1, min(confidence.replicates, _BLOCK_CELLS // max(units, rows, 1)))
     generator = np.random.default_rng(confidence.seed)
     for start in range(0, confidence.replicates, size):
         count = min(size, confidence.replicates - start)
-        yield generator.poisson(1.0, (count, rows)).astype(np.float64)
+        yield generator.poisson(1.0, (count, units)).astype(np.float64)

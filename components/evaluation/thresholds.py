@@ -152,7 +152,7 @@ def _held(
     least = greatest = value
     if meets != "measured":
         if interval is None:
-            return False, f"{result}, without a confidence interval: too few rows"
+            return False, f"{result}, without a confidence interval: too few rows or groups"
         result += f" [{interval.low:.6g}, {interval.high:.6g}]"
         least, greatest = interval.low, interval.high
     below, above = (least, greatest) if meets != "possibly" else (greatest, least)

@@ -61,7 +61,8 @@ class Pusher(Stage[PusherInputs, PusherOutputs]):
             if not blessing.blessed()
             for reason in blessing.reasons() or ["It was not blessed."]
         ]
-        record = PushRecord(self.model, inputs.model.digest, reasons=tuple(reasons))
+        warnings = tuple(w for blessing in inputs.blessings for w in blessing.warnings())
+        record = PushRecord(self.model, inputs.model.digest, 0, "", tuple(reasons), warnings)
         if not reasons:
             version, path, new = self._push(inputs.model)
             record = replace(record, version=version, path=path, label=self.label)

@@ -16,7 +16,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from components.data.casting import texts
+from components.evaluation.groups import Groups
 from components.evaluation.metrics import Predictions, family_of, measure
+from components.evaluation.ranking_intervals import placements
+from components.evaluation.ratios import Drawn
 from components.experiments.constant import best_constant
 from components.labels.base import JOINED, NUMBER, LabelColumn, LabelSample, labels_of, of_kind
 from components.labels.encoding import counted, encode, labelled, resolve
@@ -272,11 +275,21 @@ def test_metrics_describe_themselves(kind: str) -> None:
         plain = family.values(Predictions(encoded[again], answers[again]), np.ones((1, len(again))))
         for name in names - family.without_interval:
             assert values[name][row] == pytest.approx(plain[name][0], nan_ok=True), name
-    shares = family.shares(Predictions(encoded, answers))
-    assert shares.keys() <= names
-    for name, share in shares.items():
-        ones = family.values(Predictions(encoded, answers), np.ones((1, len(encoded))))
-        assert ones[name][0] == pytest.approx(share.counted.sum() / share.among.sum())
+    rows = Predictions(encoded, answers)
+    ratios, rankings = family.ratios(rows), family.rankings(rows)
+    assert ratios.keys() | rankings.keys() <= names
+    assert not ratios.keys() & (rankings.keys() | family.without_interval)
+    ones = family.values(rows, weights)
+    for row, counts in enumerate(weights):
+        for name, ratio in ratios.items():
+            assert ones[name][row] == pytest.approx(ratio.value(counts)), name
+        for name, of in rankings.items():
+            placed = placements(of, Drawn(Groups.of_rows(len(counts)), counts, True))
+            assert placed is not None
+            assert ones[name][row] == pytest.approx(placed.area), name
+    decisive = family.decisive(rows, target.classes)
+    assert decisive
+    assert all(mask.any() and len(mask) == len(encoded) for mask in decisive.values())
     nothing = measure(target, encode(target, None, ROWS), np.zeros((ROWS, head.units)))
     assert set(nothing.values.values()) == {None}
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 from components.data.lazy import Floats, Mask, np
 from components.evaluation.metrics.arrays import clipped, divided
-from components.evaluation.metrics.family import Family, Pictures, Predictions, Share, confusion
+from components.evaluation.metrics.family import (
+    Family,
+    Pictures,
+    Predictions,
+    Ratio,
+    Scores,
+    confusion,
+)
 from components.evaluation.metrics.ranking import Ranking
 from components.evaluation.metrics.reliability import calibration_error, reliability
 
@@ -42,10 +50,10 @@ class Binary(Family):
     without_interval = frozenset({"best_f1", "best_f1_threshold", "calibration_error"})
     relative_margin = frozenset({"log_loss"})
     has_decision = True
+    rare_rows_decide = True
 
     def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:
         yes, p, predicted = _decided(rows)
-        losses = -np.log(np.where(yes, clipped(p), clipped(1 - p)))
         total = weights.sum(axis=1)
         hits, claims, positives = weights @ (yes & predicted), weights @ predicted, weights @ yes
         curve = Ranking.of(yes, p, weights)
@@ -53,7 +61,7 @@ class Binary(Family):
         return {
             "auc": curve.auc(),
             "auprc": curve.average_precision(),
-            "log_loss": divided(weights @ losses, total),
+            "log_loss": divided(weights @ _losses(yes, p), total),
             "brier": divided(weights @ (p - yes) ** 2, total),
             "accuracy": divided(weights @ (yes == predicted), total),
             "f1": divided(2 * hits, claims + positives),
@@ -66,14 +74,25 @@ class Binary(Family):
             "calibration_error": calibration_error(p, yes, weights),
         }
 
-    def shares(self, rows: Predictions) -> dict[str, Share]:
-        yes, _, predicted = _decided(rows)
+    def ratios(self, rows: Predictions) -> dict[str, Ratio]:
+        yes, p, predicted = _decided(rows)
         return {
-            "accuracy": Share.of(yes == predicted),
-            "precision": Share.of(yes, among=predicted),
-            "recall": Share.of(predicted, among=yes),
-            "specificity": Share.of(~predicted, among=~yes),
+            "log_loss": Ratio.mean(_losses(yes, p)),
+            "brier": Ratio.mean((p - yes) ** 2),
+            "accuracy": Ratio.of(yes == predicted),
+            "f1": Ratio.of(yes & predicted, among=yes | predicted, form="f1"),
+            "precision": Ratio.of(yes, among=predicted),
+            "recall": Ratio.of(predicted, among=yes),
+            "specificity": Ratio.of(~predicted, among=~yes),
         }
+
+    def rankings(self, rows: Predictions) -> dict[str, Scores]:
+        yes, p, _ = _decided(rows)
+        return {"auc": Scores(yes, p)}
+
+    def decisive(self, rows: Predictions, classes: Sequence[str]) -> dict[str, Mask]:
+        yes, _, _ = _decided(rows)
+        return {"positive": yes, "negative": ~yes}
 
     def pictures(self, rows: Predictions) -> Pictures:
         yes, p, predicted = _decided(rows)
@@ -84,6 +103,10 @@ class Binary(Family):
             roc=curve.roc(),
             precision_recall=curve.precision_recall(),
         )
+
+
+def _losses(yes: Mask, p: Floats) -> Floats:
+    return np.asarray(-np.log(np.where(yes, clipped(p), clipped(1 - p))))
 
 
 def _decided(rows: Predictions) -> tuple[Mask, Floats, Mask]:

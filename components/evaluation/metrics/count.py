@@ -6,7 +6,7 @@ from typing import final
 
 from components.data.lazy import Floats, np
 from components.evaluation.metrics.arrays import divided
-from components.evaluation.metrics.family import Family, Predictions
+from components.evaluation.metrics.family import Family, Predictions, Ratio
 
 
 @final
@@ -26,6 +26,13 @@ class Count(Family):
         return {
             "deviance": divided(weights @ _deviance(true, expected), total),
             "mae": divided(weights @ np.abs(expected - true), total),
+        }
+
+    def ratios(self, rows: Predictions) -> dict[str, Ratio]:
+        true, expected = rows.labels.astype(np.float64), rows.outputs[:, 0]
+        return {
+            "deviance": Ratio.mean(_deviance(true, expected)),
+            "mae": Ratio.mean(np.abs(expected - true)),
         }
 
 

@@ -8,9 +8,9 @@ value, k Poisson weightings give its bootstrap distribution. Each kind is a clas
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from components.data.lazy import Floats, Mask, np
 from components.evaluation.metrics.reliability import Bin
@@ -20,18 +20,77 @@ DECISION = 0.5
 """Probabilities above it count as positive."""
 
 
-@dataclass(frozen=True)
-class Share:
-    """The rows that a metric counts, and among which: both bool [rows]."""
+Form = Literal["share", "f1", "mean", "root"]
+"""How a metric follows from a ratio of sums: it is the ratio, if that is a share of what is
+counted; F1 from the share of hits among hits, misses and false alarms; a mean; its square root.
+"""
 
-    counted: Mask
-    among: Mask
+
+@dataclass(frozen=True, eq=False)
+class Ratio:
+    """A metric that is a function of one ratio of sums over rows.
+
+    counted: [rows], added up in the numerator. among: [rows], in the denominator.
+    """
+
+    counted: Floats
+    among: Floats
+    form: Form = "share"
 
     @classmethod
-    def of(cls, counted: Mask, among: Mask | None = None) -> Share:
+    def of(cls, counted: Mask, among: Mask | None = None, form: Form = "share") -> Ratio:
         """The share of `counted` among all rows, or among some."""
         among = np.ones(len(counted), bool) if among is None else among
-        return cls(counted & among, among)
+        return cls((counted & among).astype(np.float64), among.astype(np.float64), form)
+
+    @classmethod
+    def mean(cls, values: Floats, form: Form = "mean") -> Ratio:
+        """The mean of the rows' values."""
+        return cls(np.asarray(values, np.float64), np.ones(len(values)), form)
+
+    @property
+    def is_share(self) -> bool:
+        return self.form in ("share", "f1")
+
+    @property
+    def binary(self) -> bool:
+        """Whether each row is counted once or not at all."""
+        return self.is_share and bool(((self.among == 0) | (self.among == 1)).all())
+
+    def sums(self, weights: Floats) -> tuple[float, float]:
+        return float(weights @ self.counted), float(weights @ self.among)
+
+    def value(self, weights: Floats) -> float:
+        counted, among = self.sums(weights)
+        return self.metric(counted / among)
+
+    def metric(self, ratio: float) -> float:
+        """The metric at this ratio; it grows with the ratio."""
+        if self.form == "f1":
+            return 2 * ratio / (1 + ratio)
+        return ratio**0.5 if self.form == "root" else ratio
+
+    def influences(self, weights: Floats) -> Floats:
+        """[rows]: what one more of a row adds to the metric, to first order."""
+        counted, among = self.sums(weights)
+        ratio = counted / among
+        slope = 2 / (1 + ratio) ** 2 if self.form == "f1" else 1.0
+        return np.asarray(slope * (self.counted - ratio * self.among) / among)
+
+    def joined(self, counted: Floats, among: Floats) -> Ratio:
+        """With further rows."""
+        return Ratio(np.append(self.counted, counted), np.append(self.among, among), self.form)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """A metric that is an area under a ROC curve. repeats: how many times each row occurs, one
+    after another, as a row of several labels does. yes: bool [rows * repeats]. scores: the same.
+    """
+
+    yes: Mask
+    scores: Floats
+    repeats: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +135,7 @@ class Family(ABC):
     without_interval: the metrics whose sampling distribution a bootstrap does not estimate: a
         maximum over thresholds and its place, and the calibration error, which resampling makes
         larger.
+    rare_rows_decide: whether means of rows, such as the log loss, depend on the rarest class too.
     """
 
     names: ClassVar[tuple[str, ...]]
@@ -84,14 +144,25 @@ class Family(ABC):
     has_decision: ClassVar[bool]
     reasons: ClassVar[Mapping[str, str]] = {}
     without_interval: ClassVar[frozenset[str]] = frozenset()
+    rare_rows_decide: ClassVar[bool] = False
 
     @abstractmethod
     def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:
         """By name [k] float64, NaN where undefined. weights: float64 [k, rows], not negative."""
 
-    def shares(self, rows: Predictions) -> dict[str, Share]:
-        """The metrics that are a share of rows."""
+    def ratios(self, rows: Predictions) -> dict[str, Ratio]:
+        """The metrics that are functions of one ratio of sums over rows."""
         return {}
+
+    def rankings(self, rows: Predictions) -> dict[str, Scores]:
+        """The metrics that are an area under a ROC curve."""
+        return {}
+
+    def decisive(self, rows: Predictions, classes: Sequence[str]) -> dict[str, Mask]:
+        """The rows of which metrics need enough, by what they are, such as "positive": those of
+        each class that occurs, or all rows of kinds without classes.
+        """
+        return {"labelled": np.ones(len(rows.labels), bool)}
 
     def pictures(self, rows: Predictions) -> Pictures:
         """Confusion matrix, reliability bins and curves, where the kind has them."""

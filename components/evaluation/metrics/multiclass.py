@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 from components.data.lazy import Floats, Mask, np
 from components.evaluation.metrics.arrays import clipped, divided, mean_of_defined
-from components.evaluation.metrics.family import Family, Pictures, Predictions, Share, confusion
+from components.evaluation.metrics.family import Family, Pictures, Predictions, Ratio, confusion
 from components.evaluation.metrics.ranking import Ranking
 from components.evaluation.metrics.reliability import calibration_error, reliability
 
@@ -45,13 +46,12 @@ class Multiclass(Family):
         hits = weights @ (of_class * correct[:, None])
         claims = weights @ (predicted[:, None] == classes).astype(np.float64)
         aucs = [Ranking.of(true == c, outputs[:, c], weights).auc() for c in classes]
-        of_true_class = outputs[np.arange(len(true)), true] / outputs.sum(axis=1)
         return {
             "accuracy": divided(weights @ correct, total),
             "balanced_accuracy": mean_of_defined(divided(hits, members)),
             "macro_f1": mean_of_defined(divided(2 * hits, claims + members)),
             "macro_auc": mean_of_defined(np.stack(aucs, axis=1)),
-            "log_loss": divided(weights @ -np.log(clipped(of_true_class)), total),
+            "log_loss": divided(weights @ _losses(true, outputs), total),
             **{
                 f"top_{k}_accuracy": divided(weights @ _within(k, true, outputs), total)
                 if k < len(classes)
@@ -61,11 +61,18 @@ class Multiclass(Family):
             "calibration_error": calibration_error(outputs.max(axis=1), correct, weights),
         }
 
-    def shares(self, rows: Predictions) -> dict[str, Share]:
+    def ratios(self, rows: Predictions) -> dict[str, Ratio]:
         true, outputs = rows.labels.astype(np.int64), rows.outputs
-        shares = {"accuracy": Share.of(true == outputs.argmax(axis=1))}
         top = [k for k in TOP if k < outputs.shape[1]]
-        return shares | {f"top_{k}_accuracy": Share.of(_within(k, true, outputs)) for k in top}
+        return {
+            "accuracy": Ratio.of(true == outputs.argmax(axis=1)),
+            "log_loss": Ratio.mean(_losses(true, outputs)),
+            **{f"top_{k}_accuracy": Ratio.of(_within(k, true, outputs)) for k in top},
+        }
+
+    def decisive(self, rows: Predictions, classes: Sequence[str]) -> dict[str, Mask]:
+        true = rows.labels.astype(np.int64)
+        return {repr(classes[c]): true == c for c in np.unique(true).tolist()}
 
     def pictures(self, rows: Predictions) -> Pictures:
         labels, outputs = rows.labels, rows.outputs
@@ -74,6 +81,11 @@ class Multiclass(Family):
             confusion=confusion(labels, predicted, outputs.shape[1]),
             reliability=reliability(outputs.max(axis=1), labels == predicted),
         )
+
+
+def _losses(true: np.ndarray, outputs: Floats) -> Floats:
+    of_true_class = outputs[np.arange(len(true)), true] / outputs.sum(axis=1)
+    return np.asarray(-np.log(clipped(of_true_class)))
 
 
 def _within(k: int, true: np.ndarray, outputs: Floats) -> Mask:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 from components.data.lazy import Floats, Mask, np
 from components.evaluation.metrics.arrays import divided, mean_of_defined
-from components.evaluation.metrics.family import Family, Predictions, Share
+from components.evaluation.metrics.family import Family, Predictions, Ratio, Scores
 from components.evaluation.metrics.ranking import Ranking
 
 _ONE_VALUE = "no class has both rows that carry it and rows that do not"
@@ -56,9 +57,25 @@ class Multilabel(Family):
             "hamming_loss": divided(weights @ (yes != predicted).mean(axis=1), total),
         }
 
-    def shares(self, rows: Predictions) -> dict[str, Share]:
+    def ratios(self, rows: Predictions) -> dict[str, Ratio]:
         yes, predicted = _decided(rows)
-        return {"exact_match": Share.of((yes == predicted).all(axis=1))}
+        wrong, hits, either = yes != predicted, yes & predicted, yes | predicted
+        cells = np.full(len(yes), float(yes.shape[1]))
+        by_row = [(m.sum(axis=1).astype(np.float64)) for m in (wrong, hits, either)]
+        return {
+            "micro_f1": Ratio(by_row[1], by_row[2], "f1"),
+            "exact_match": Ratio.of(~wrong.any(axis=1)),
+            "hamming_loss": Ratio(by_row[0], cells),
+        }
+
+    def rankings(self, rows: Predictions) -> dict[str, Scores]:
+        yes, _ = _decided(rows)
+        return {"micro_auc": Scores(yes.ravel(), rows.outputs.ravel(), yes.shape[1])}
+
+    def decisive(self, rows: Predictions, classes: Sequence[str]) -> dict[str, Mask]:
+        yes, _ = _decided(rows)
+        present = [c for c in range(yes.shape[1]) if yes[:, c].any()]
+        return {repr(classes[c]): yes[:, c] for c in present} or super().decisive(rows, classes)
 
 
 def _decided(rows: Predictions) -> tuple[Mask, Mask]:

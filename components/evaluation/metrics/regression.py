@@ -6,7 +6,7 @@ from typing import final
 
 from components.data.lazy import Floats, np
 from components.evaluation.metrics.arrays import divided
-from components.evaluation.metrics.family import Family, Predictions
+from components.evaluation.metrics.family import Family, Predictions, Ratio
 
 EQUAL = 1e-12
 """Below this variance, as a share of their squared range, labels are equal up to rounding."""
@@ -34,3 +34,7 @@ class Regression(Family):
             "rmse": np.sqrt(divided(squares, total)),
             "r2": 1 - divided(squares, np.where(constant, 0.0, spread)),
         }
+
+    def ratios(self, rows: Predictions) -> dict[str, Ratio]:
+        error = rows.outputs[:, 0] - rows.labels.astype(np.float64)
+        return {"mae": Ratio.mean(np.abs(error)), "rmse": Ratio.mean(error**2, form="root")}

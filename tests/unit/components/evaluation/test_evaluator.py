@@ -2,6 +2,8 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics as sk
 
@@ -115,7 +117,12 @@ def test_rows_without_any_label_leave_metrics_undefined(tmp_path, model):
     report, blessing, heard = evaluate(tmp_path, model, examples, thresholds=(threshold,))
     assert report["tasks"]["income"]["rows"] == 0
     assert not blessing.blessed()
-    assert blessing.reasons() == ["test: income.auc is undefined: no row carries the label"]
+    hint = "could not be measured: no row carries the label. Give the split more rows, or see"
+    unmeasured = ("income.auc", "job_class.accuracy", "age.mae")
+    assert blessing.reasons() == [
+        *(f"test: {name} {hint} data.splits.stratify" for name in unmeasured),
+        "test: income.auc is undefined: no row carries the label",
+    ]
     assert heard.figures == {}
 
 
@@ -273,3 +280,84 @@ def test_row_weights_and_decisions(tmp_path, model, examples):
     (tmp_path / "out").mkdir()
     with pytest.raises(RootstockError, match="0 or more"):
         evaluate(tmp_path / "out", model, examples, weight="hours")
+
+
+def with_patients(path, examples, patients) -> Examples:
+    """The same test rows, in turn of so many patients."""
+    table = examples.read("test")
+    ids = pa.array([f"patient {i % patients}" for i in range(len(table))])
+    (path / "test").mkdir(parents=True)
+    pq.write_table(table.append_column("patient", ids), path / "test/part-00000.parquet")
+    return Examples(path)
+
+
+def test_groups_of_rows_are_counted_and_said_everywhere(tmp_path, model, examples):
+    grouped = with_patients(tmp_path / "examples", examples, 50)
+    (tmp_path / "out").mkdir()
+    report, blessing, heard = evaluate(tmp_path / "out", model, grouped, key=("patient",))
+    assert (report["groups"], report["key"], heard.figures["groups"]) == (50, ["patient"], 50)
+    assert report["tasks"]["income"]["groups"] == 40  # the others have no label
+    assert heard.warnings == blessing.warnings()
+    page = (tmp_path / "out/evaluation/evaluation.html").read_text()
+    assert "50 groups by patient" in page
+    (tmp_path / "rows").mkdir()
+    alone = with_patients(tmp_path / "alone", examples, 300)
+    by_row, _, heard = evaluate(tmp_path / "rows", model, alone, key=("patient",))
+    assert (by_row["groups"], heard.figures.get("groups")) == (None, None)  # every row is one
+    (tmp_path / "plain").mkdir()
+    plain, _, _ = evaluate(tmp_path / "plain", model, alone)
+    assert plain["tasks"] == by_row["tasks"]
+
+
+@pytest.mark.parametrize("slices", [(), (Slice(columns=("job",)),)])
+def test_two_groups_are_not_passed_in_silence(tmp_path, model, examples, slices):
+    grouped = with_patients(tmp_path / "examples", examples, 2)
+    (tmp_path / "out").mkdir()
+    threshold = Threshold(task="age", metric="mae", max=10, meets="certainly")
+    report, blessing, heard = evaluate(
+        tmp_path / "out", model, grouped, key=("patient",), thresholds=(threshold,), slices=slices
+    )
+    expected = "test: age is measured on only 2 groups of rows: its metrics are very uncertain"
+    assert expected in blessing.warnings()
+    assert heard.warnings == blessing.warnings()
+    assert "without a confidence interval: too few rows or groups" in blessing.reasons()[0]
+    page = (tmp_path / "out/evaluation/evaluation.html").read_text()
+    assert expected in page
+    assert "No interval, because of too few rows" in page
+    assert report["tasks"]["age"]["withheld"] == ["mae", "rmse", "r2"]
+    if slices:
+        assert report["slices"]["job=cook"]["tasks"]["age"]["groups"] == 2
+
+
+def only(path, examples, keep) -> Examples:
+    """The test rows at these positions."""
+    (path / "test").mkdir(parents=True)
+    table = examples.read("test").take(pa.array(np.asarray(keep)))
+    pq.write_table(table, path / "test/part-00000.parquet")
+    return Examples(path)
+
+
+@pytest.mark.parametrize("positives", [7, 0])
+def test_few_or_no_positive_rows_are_said(tmp_path, model, examples, positives):
+    rich = np.array(examples.read("test")["rich"].to_pylist())
+    keep = [*np.flatnonzero(rich == "yes")[:positives], *np.flatnonzero(rich == "no")]
+    (tmp_path / "out").mkdir()
+    few = only(tmp_path / "examples", examples, keep)
+    _, blessing, heard = evaluate(tmp_path / "out", model, few)
+    expected = f"test: income is measured on only {positives} positive rows: its metrics are very"
+    assert any(w.startswith(expected) for w in heard.warnings)
+    assert heard.warnings == blessing.warnings()
+    assert blessing.blessed() == (positives > 0)
+    if not positives:
+        said = "test: income.auc could not be measured: the labelled rows are all of one class"
+        assert [said in r for r in blessing.reasons()] == [True]
+
+
+def test_one_test_row_does_not_bless_a_model(tmp_path, model, examples):
+    """Twelve rows, split in three, left a test split of one row."""
+    (tmp_path / "out").mkdir()
+    labelled = [v is not None for v in examples.read("test")["rich"].to_pylist()].index(True)
+    few = only(tmp_path / "data", examples, [labelled])
+    _, blessing, heard = evaluate(tmp_path / "out", model, few)
+    assert not blessing.blessed()
+    assert any("only 1 labelled rows" in w for w in heard.warnings)

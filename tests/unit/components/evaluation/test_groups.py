@@ -1,5 +1,6 @@
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from components.evaluation.groups import Groups
 
@@ -31,6 +32,33 @@ def test_some_of_the_rows_keep_their_groups_in_order():
     assert groups.on(np.array([True, True, False, True, False])).codes.tolist() == [0, 1, 1]
     assert groups.holding(np.array([True, False, False, False, True])) == 1
     assert groups.on(np.zeros(5, bool)).count == 0
+
+
+def test_the_design_effect_is_of_the_jackknife_over_groups():
+    rng = np.random.default_rng(0)
+    groups = Groups.by(rng.integers(0, 12, 200).tolist())
+    values = rng.normal(size=200) + rng.normal(size=12)[groups.codes]
+    without = [values[groups.codes != g].mean() for g in range(12)]
+    jackknife = 11 / 12 * ((without - values.mean()) ** 2).sum() * 200**2
+    deviations, ones = values - values.mean(), np.ones(200)
+    assert (groups.spread_of(deviations, ones) ** 2).sum() == pytest.approx(jackknife)
+    naive = (deviations**2).sum()
+    assert groups.inflation(deviations, ones) == pytest.approx(jackknife / naive)
+    assert Groups.of_rows(200).inflation(deviations, ones) == pytest.approx(1)
+
+
+def test_the_design_effect_is_at_most_that_of_equal_rows_in_a_group():
+    groups = Groups.by(np.repeat(np.arange(4), 25).tolist())
+    equal = np.repeat([1.0, -1.0, 2.0, -2.0], 25)
+    assert groups.inflation(equal, np.ones(100)) == 25
+    assert groups.inflation(np.zeros(100), np.ones(100)) == 25  # nothing is known
+
+
+def test_effective_groups_are_fewer_if_one_has_nearly_all_rows():
+    groups = Groups.by(["a"] * 97 + ["b", "c", "d"])
+    assert groups.effective(np.ones(100)) == pytest.approx(100**2 / (97**2 + 3))
+    assert Groups.of_rows(7).effective(np.ones(7)) == pytest.approx(7)
+    assert groups.effective(np.zeros(100)) == 0
 
 
 def test_totals_and_draws_are_by_group():

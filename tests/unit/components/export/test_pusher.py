@@ -63,6 +63,19 @@ def test_without_every_blessing_nothing_is_pushed(tmp_path: Path, model: Exporte
     assert stage.still_valid(outputs)
 
 
+def test_what_makes_the_evaluation_uncertain_is_recorded(
+    tmp_path: Path, model: ExportedModel
+) -> None:
+    few = blessing(tmp_path)
+    warning = "test: income is measured on only 7 positive rows"
+    (few.path / "blessing.json").write_text(
+        json.dumps({"blessed": True, "reasons": [], "warnings": [warning]})
+    )
+    _, outputs, record = push(tmp_path, model, few, blessing(tmp_path, name="b"))
+    assert (record["version"], record["warnings"]) == (1, [warning])
+    assert outputs.pushed.load().warnings == (warning,)
+
+
 def test_the_same_model_keeps_its_version(tmp_path: Path, model: ExportedModel) -> None:
     yes = blessing(tmp_path)
     versions = [push(tmp_path, model, yes)[2]["version"] for _ in range(2)]

@@ -50,7 +50,7 @@ def test_changes_of_shares_are_of_the_rows_that_one_model_alone_has_right():
     for metric, rows in (("accuracy", labels >= 0), ("recall", labels > 0.5)):
         ahead, behind = ((right[i] & ~right[1 - i] & rows).sum() + 1 for i in (0, 1))
         total = rows.sum() + 2
-        error = np.sqrt((ahead + behind - (ahead - behind) ** 2 / total)) / total * norm.ppf(0.975)
+        error = np.sqrt(ahead + behind - (ahead - behind) ** 2 / total) / total * norm.ppf(0.975)
         interval, middle = found.changes[metric].interval, (ahead - behind) / total
         assert (interval.low, interval.high) == pytest.approx((middle - error, middle + error))
     assert found.changes["precision"].interval is not None

@@ -44,7 +44,9 @@ def shortages(every: Support, by_class: Mapping[str, Support], grouped: bool) ->
     elif rare:
         fewest = sorted(rare.items(), key=lambda item: item[1])
         shown = " and ".join(f"{rows} {name} rows" for name, rows in fewest[:2])
-        yield f"only {shown}" + (f" ({len(rare)} classes are as rare)" if len(rare) > 2 else "")
+        yield f"only {shown}" + (
+            f" ({len(rare)} classes have fewer than {FEW})" if len(rare) > 2 else ""
+        )
     if not grouped:
         return
     if every.groups < FEW:

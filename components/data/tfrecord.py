@@ -10,6 +10,9 @@ import struct
 from collections.abc import Iterator
 from typing import Protocol
 
+MAX_BYTES = 1 << 27
+"""Of a record, so that it cannot fill the memory."""
+
 
 class ByteStream(Protocol):
     def read(self, size: int) -> bytes: ...
@@ -29,6 +32,10 @@ def read_records(stream: ByteStream) -> Iterator[bytes | None]:
         if len(header) < 12 or masked_crc(header[:8]) != struct.unpack("<I", header[8:])[0]:
             raise DamagedFile("the length of a record is damaged")
         size = struct.unpack("<Q", header[:8])[0]
+        if size > MAX_BYTES:
+            raise DamagedFile(
+                f"a record has {size:,} bytes; expected at most {MAX_BYTES >> 20} MiB"
+            )
         body = stream.read(size + 4)
         if len(body) < size + 4:
             raise DamagedFile("the file ends inside a record")

@@ -41,6 +41,8 @@ def source_units(
     for number, (source, source_files) in enumerate(zip(sources, files, strict=True)):
         schema = source.schema(source_files.path)
         units = source.units(source_files.path)
+        if not schema.names:
+            raise RootstockError(f"{source.place}: has no columns.")
         if not units:
             raise RootstockError(f"{source.place}: has no records.")
         if source.digested_as_read and source_files.raw is not None:
@@ -53,20 +55,21 @@ def source_units(
 def quarantine_records(
     bad: Sequence[tuple[SourceUnit, BadRecord]], good: int, max_fraction: float, context: Context
 ) -> Quarantine:
-    """Write the bad records to the output `quarantine`.
+    """Write the bad records to the output `quarantine`. Each counts for the rows that it takes.
 
     good: the number of good records.
 
     Raises:
         RootstockError: the share of bad records is larger than `max_fraction`.
     """
-    total = good + len(bad)
-    if bad and len(bad) / total > max_fraction:
+    lost = sum(record.rows for _, record in bad)
+    total = good + lost
+    if bad and lost / total > max_fraction:
         shown = [f"  {os.path.join(u.unit.root, str(r))}\n" for u, r in bad[:SHOWN]]
         more = "  …\n" if len(bad) > SHOWN else ""
-        needed = math.ceil(len(bad) / total * 10_000) / 10_000
+        needed = math.ceil(lost / total * 10_000) / 10_000
         raise RootstockError(
-            f"{len(bad)} of {total} records cannot be used:\n{''.join(shown)}{more}Fix them, or set"
+            f"{lost} of {total} records cannot be used:\n{''.join(shown)}{more}Fix them, or set"
             f" max_bad_fraction to {needed} or more to put them in quarantine and continue."
         )
     directory = context.output / "quarantine"
@@ -74,7 +77,7 @@ def quarantine_records(
     lines = [json.dumps({"source": u.number, **asdict(r)}, ensure_ascii=False) for u, r in bad]
     text = "".join(f"{line}\n" for line in lines)
     (directory / "records.jsonl").write_text(text, encoding="utf-8")
-    context.observer.figure("quarantined", len(bad))
+    context.observer.figure("quarantined", lost)
     if bad:
-        context.observer.warn(f"{len(bad)} records are in quarantine, for example {bad[0][1]}")
+        context.observer.warn(f"{lost} records are in quarantine, for example {bad[0][1]}")
     return Quarantine(directory)

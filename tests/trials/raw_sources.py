@@ -48,7 +48,7 @@ def table(text: str) -> pa.Table:
 
 def compressed(suffix: str, content: bytes) -> bytes:
     if suffix == ".zst":
-        return bytes(pa.compress(content, "zstd", asbytes=True))
+        return bytes(pa.compress(content, "zstd", asbytes=True))  # without the optional checksum
     return {"": bytes, ".gz": _gzip, ".bz2": bz2.compress, ".xz": lzma.compress}[suffix](content)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from components.ingestion.readers.files import FilesReader, reading
 
 UNIT_BYTES = 1 << 27
 MAGIC = b"ARROW1"
+END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,10 @@ class ArrowReader(FilesReader):
             is_file = isinstance(opened, pa.ipc.RecordBatchFileReader)
             numbers = range(unit.start, unit.stop or 0)
             for batch in map(opened.get_batch, numbers) if is_file else opened:
+                batch.validate(full=True)  # damaged offsets would lead out of the file's memory
                 yield conform(batch, schema)
+            if not is_file and not _ended(unit.file):
+                raise EOFError("the mark at the end of the stream is missing: it is cut off")
 
 
 def _open(file: Path) -> pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader:
@@ -52,3 +57,12 @@ def _open(file: Path) -> pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStream
             return pa.ipc.open_file(opened)
         opened.seek(0)
         return pa.ipc.open_stream(opened)
+
+
+def _ended(file: Path) -> bool:
+    """Whether a stream ends with the mark that says so. Arrow also accepts a stream that ends after
+    any batch, which may have lost its rest.
+    """
+    with open(file, "rb") as opened:
+        opened.seek(-min(len(END), file.stat().st_size), os.SEEK_END)
+        return opened.read() == END

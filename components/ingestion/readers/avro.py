@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from components.data.lazy import pa
+from components.data.raw_files import open_regular
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Unit
-from components.ingestion.readers.files import FilesReader, reading
+from components.ingestion.readers.files import WHOLE, FilesReader, reading
 from components.ingestion.readers.records import Record, batches
 
 _TYPES = {name: name for name in ("null", "float", "double", "string")}
@@ -28,7 +30,8 @@ class AvroReader(FilesReader):
     def file_schema(self, file: Path) -> pa.Schema:
         import fastavro
 
-        with reading(file, "is not an Avro file", ValueError), open(file, "rb") as opened:
+        # of damaged bytes, fastavro raises nearly anything
+        with reading(file, "is not an Avro file", Exception), open_regular(file) as opened:
             schema: Any = fastavro.reader(opened).writer_schema
         if not isinstance(schema, dict) or schema["type"] != "record":
             raise RootstockError(f"{file}: has no records. Expected an Avro file of records.")
@@ -41,6 +44,8 @@ class AvroReader(FilesReader):
                     " store. Expected numbers, text, bytes, dates or lists of these."
                 )
             fields.append((field["name"], kind))
+        if not fields:
+            raise RootstockError(f"{file}: its records have no fields. {WHOLE}")
         return pa.schema(fields)
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
@@ -48,16 +53,27 @@ class AvroReader(FilesReader):
 
 
 def _records(file: Path) -> Iterator[Record]:
+    """The records, block by block, so that what a block does not account for is noticed."""
     import fastavro
 
     position = 0
     try:
-        with open(file, "rb") as opened:
-            for position, values in enumerate(fastavro.reader(opened), 1):
-                assert isinstance(values, dict)
-                yield Record(position, values)
-    except (ValueError, EOFError, OSError, KeyError, IndexError) as e:
-        raise RootstockError(f"{file}: cannot be read after record {position}: {e!r}") from e
+        with open_regular(file) as opened:
+            end = None
+            for block in fastavro.block_reader(opened):
+                for values in block:
+                    position += 1
+                    assert isinstance(values, dict)
+                    yield Record(position, values)
+                if block.bytes_.read(1):
+                    raise ValueError("a block has more bytes than records")
+                end = block.offset + block.size
+            if end not in (None, os.fstat(opened.fileno()).st_size):
+                raise ValueError("bytes follow the last block")
+    except Exception as e:  # of damaged bytes, fastavro raises nearly anything
+        raise RootstockError(
+            f"{file}: cannot be read after record {position}: {e!r}. {WHOLE}"
+        ) from e
 
 
 def _arrow_type(avro_type: Any) -> pa.DataType | None:

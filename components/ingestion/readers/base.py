@@ -55,15 +55,20 @@ class BadRecord:
 
     file: relative to the source. position: of the record in the file, from 1, counted in `counted`
     ("line", "record", …); 0 if the whole file is the record.
+    rows: the number of rows that are lost with it, such as the lines after a quote that is not
+        closed.
     """
 
     file: str
     position: int
     reason: str
     counted: str = "line"
+    rows: int = 1
 
     def __str__(self) -> str:
         position = f", {self.counted} {self.position}" if self.position else ""
+        if self.rows > 1:
+            position += f" to {self.position + self.rows - 1}"
         return f"{self.file}{position}: {self.reason}"
 
 

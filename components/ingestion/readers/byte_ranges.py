@@ -8,11 +8,12 @@ from pathlib import Path
 
 from components.data.lazy import np, pa
 from components.ingestion.readers.base import Unit, units_between
+from components.ingestion.readers.limits import RECORD_BYTES, too_large
 
 UNIT_BYTES = 1 << 26
 SCAN_BYTES = 1 << 24
 COMPRESSED = (".gz", ".bz2", ".zst", ".lz4", ".br")
-_ASCII_LIKE = ("utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252")
+ASCII_LIKE = ("utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252")
 """Encodings in which the byte of a newline, quote or delimiter never is part of another character.
 """
 
@@ -42,7 +43,7 @@ def units_of_rows(
     """
     file = base / name
     whole = [Unit(str(base), (name,))]
-    plain = codecs.lookup(encoding).name in _ASCII_LIKE
+    plain = codecs.lookup(encoding).name in ASCII_LIKE
     if not plain or not _divisible(file) or not delimiter.isascii() or not quote.isascii():
         return whole
     if not quote:
@@ -77,17 +78,23 @@ def opened_range(unit: Unit) -> pa.NativeFile:
 
 
 def blocks_of_lines(stream: pa.NativeFile, size: int) -> Iterator[bytes]:
-    """Blocks of whole lines, of about `size` bytes each."""
-    rest = b""
+    """Blocks of whole lines, of about `size` bytes each.
+
+    Raises:
+        ValueError: a line is longer than `RECORD_BYTES`.
+    """
+    rest: list[bytes] = []
     while chunk := stream.read(size):
         head, newline, tail = chunk.rpartition(b"\n")
         if newline:
-            yield rest + head + newline
-            rest = tail
+            yield b"".join([*rest, head, newline])
+            rest = [tail]
         else:
-            rest += chunk
-    if rest:
-        yield rest
+            rest.append(chunk)
+        if problem := too_large(sum(map(len, rest)), RECORD_BYTES):
+            raise ValueError(f"a line {problem}")
+    if last := b"".join(rest):
+        yield last
 
 
 def _divisible(file: Path) -> bool:

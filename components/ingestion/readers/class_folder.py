@@ -13,6 +13,7 @@ from components.data.raw_files import listing
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.files import units_of_files
+from components.ingestion.readers.limits import whole_file
 
 BATCH_FILES = 250
 PEEK_FILES = 100
@@ -50,7 +51,8 @@ class ClassFolderReader(Reader):
             values: list[bytes | str] = []
             names: list[str] = []
             for name in unit.files[start : start + BATCH_FILES]:
-                value, problem = self.value(Path(unit.root, name).read_bytes())
+                file, problem = whole_file(Path(unit.root, name))
+                value, problem = (b"", problem) if problem else self.value(file)
                 if problem:
                     yield BadRecord(name, 0, problem)
                 else:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import sys
-from collections.abc import Iterator, Mapping
+import codecs
+import contextlib
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,8 +19,11 @@ from components.data.raw_files import listing
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns
 from components.ingestion.readers.base import BadRecord, Unit
-from components.ingestion.readers.byte_ranges import lines_before, opened_range, units_of_rows
-from components.ingestion.readers.files import FilesReader
+from components.ingestion.readers.byte_ranges import ASCII_LIKE, opened_range, units_of_rows
+from components.ingestion.readers.delimited_lines import Dialect, Row, rows_of
+from components.ingestion.readers.files import WHOLE, FilesReader
+from components.ingestion.readers.limits import COLUMNS
+from components.ingestion.readers.quotes import QuoteCheck
 from components.ingestion.readers.text_values import (
     ColumnType,
     Encoding,
@@ -31,6 +35,7 @@ from components.ingestion.readers.text_values import (
 
 BLOCK_BYTES = 1 << 24
 """Bytes per read. The longest row must fit. The first block decides the types of columns."""
+SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +78,9 @@ class CsvReader(FilesReader):
         columns, _ = self._header(file)
         check_columns("types", self.types, columns, str(file))
         types = declared_types(self.types)
-        block = next(self._blocks(Unit(str(file.parent), (file.name,)), columns, []), None)
+        unit = Unit(str(file.parent), (file.name,))
+        with contextlib.closing(self._blocks(unit, columns, [])) as blocks:
+            block = next(blocks, None)
         for name in set(columns) - set(types):
             texts = self._texts(block.column(name), name)[0] if block else pa.nulls(0, pa.string())
             if spelling := self.number_formats.get(name):
@@ -91,8 +98,8 @@ class CsvReader(FilesReader):
         invalid: list[int] = []
         reasons: dict[int, str] = {}
         offset = 0
-        for block in self._blocks(unit, columns, invalid):
-            in_block: dict[int, str] = {}
+        for block, not_closed in self._checked_blocks(unit, columns, invalid):
+            in_block = dict(not_closed)
             arrays = []
             for field_ in schema:
                 values, undecodable = self._texts(block.column(field_.name), field_.name)
@@ -116,13 +123,21 @@ class CsvReader(FilesReader):
         """Column names, and the number of lines before the data.
 
         Raises:
-            RootstockError: no rows, repeated names, or another delimiter or number of columns.
+            RootstockError: no rows, repeated names, too many columns, or another delimiter or
+                number of columns.
         """
-        with self._text(Unit(str(file.parent), (file.name,))) as text:
-            lines = _numbered(self._rows(text, self.skip_rows), self.skip_rows)
-            _, row, end = next(lines, (0, [], 0))
-        if not row:
+        with contextlib.closing(self._rows(Unit(str(file.parent), (file.name,)))) as rows:
+            first = next(rows, None)
+        if first is None:
             raise RootstockError(f"{file}: is empty. Expected rows of text.")
+        row, end = first.values, first.last
+        if first.problem and not self.columns:
+            raise RootstockError(f"{file}, line {first.first}: {first.problem}. Close it.")
+        if len(row) > COLUMNS:
+            raise RootstockError(
+                f"{file}, line {end}: has {len(row):,} columns. Expected at most {COLUMNS:,}: put"
+                " such data into a column of lists, for example in a Parquet file."
+            )
         if len(row) == 1:
             for other in ("\t", ";", ",", "|"):
                 if other != self.delimiter and other in row[0]:
@@ -136,16 +151,38 @@ class CsvReader(FilesReader):
                 f" {len(self.columns)}."
             )
         names = list(self.columns) or [n.strip() or f"column_{i}" for i, n in enumerate(row)]
-        if repeated := sorted({n for n in names if names.count(n) > 1}):
+        if repeated := sorted(n for n, count in Counter(names).items() if count > 1):
+            shown = ", ".join(repeated[:SHOWN]) + (", …" if len(repeated) > SHOWN else "")
             raise RootstockError(
-                f"{file}, line {end}: repeated column names: {', '.join(repeated)}. Expected a"
+                f"{file}, line {end}: repeated column names: {shown}. Expected a"
                 " header of distinct names. If the file has no header, set `columns`."
             )
         return names, self.skip_rows if self.columns else end
 
+    def _checked_blocks(
+        self, unit: Unit, columns: list[str], invalid: list[int]
+    ) -> Iterator[tuple[pa.RecordBatch, dict[int, str]]]:
+        """The blocks, each with its rows that go on after a quote which is not closed, and why."""
+        ascii_like = codecs.lookup(self.encoding).name in ASCII_LIKE
+        stream = opened_range(unit)
+        quotes = QuoteCheck(stream, self.delimiter, self.quote, ascii_like)
+        not_closed: dict[int, str] = {}
+        known, offset = False, 0
+        with stream:
+            for number, block in enumerate(self._blocks(unit, columns, invalid)):
+                # of the bytes of a row, the last may be in the block after its own
+                if not known and quotes.broken((number + 2) * BLOCK_BYTES):
+                    not_closed, known = self._not_closed(unit, len(columns)), True
+                stop = offset + block.num_rows
+                rows = {i - offset: why for i, why in not_closed.items() if offset <= i < stop}
+                yield block, rows
+                offset = stop
+            if not known and quotes.broken() and self._not_closed(unit, len(columns)):
+                raise RootstockError(f"{unit.file}: a quote is not closed. Close it.")
+
     def _blocks(
         self, unit: Unit, columns: list[str], invalid: list[int]
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Generator[pa.RecordBatch]:
         """Blocks of rows as binary columns. For rows with another number of columns, this number is
         appended to `invalid`.
         """
@@ -180,9 +217,17 @@ class CsvReader(FilesReader):
             raise RootstockError(
                 f"{unit.file}: is not {self.encoding} text ({e}). Set `encoding`."
             ) from e
-        except (pa.ArrowException, OSError, EOFError) as e:
-            if "Empty CSV file" not in str(e):
-                raise RootstockError(f"{unit.file}: cannot be read as delimited text: {e}") from e
+        except (pa.ArrowException, OSError, EOFError, ValueError) as e:
+            if "Empty CSV file" in str(e):
+                return
+            if "straddling" in str(e):
+                raise RootstockError(
+                    f"{unit.file}: a row is longer than {BLOCK_BYTES >> 20} MiB. Expected delimited"
+                    " text: is a quote not closed?"
+                ) from e
+            raise RootstockError(
+                f"{unit.file}: cannot be read as delimited text: {e}. {WHOLE}"
+            ) from e
 
     def _texts(self, column: pa.Array, name: str) -> tuple[pa.Array, list[int]]:
         """A binary column as text with nulls, and the rows that are not valid UTF-8."""
@@ -202,44 +247,32 @@ class CsvReader(FilesReader):
             reasons[row] = f"{values[row].as_py()[:80]!r} is not a number such as {spelling}"
         return parsed, reasons
 
-    def _text(self, unit: Unit) -> io.TextIOWrapper:
-        encoding = "utf-8-sig" if self.encoding.lower() in ("utf-8", "utf8") else self.encoding
-        return io.TextIOWrapper(opened_range(unit), encoding=encoding, errors="replace", newline="")
+    def _rows(self, unit: Unit) -> Generator[Row]:
+        dialect = Dialect(self.delimiter, self.quote, self.encoding, self.skip_rows)
+        return rows_of(unit, dialect)
 
-    def _rows(self, text: io.TextIOWrapper, skip: int) -> Any:
-        csv.field_size_limit(sys.maxsize)
-        for _ in range(skip):
-            text.readline()
-        if not self.quote:
-            return csv.reader(text, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
-        return csv.reader(text, delimiter=self.delimiter, quotechar=self.quote)
+    def _data_rows(self, unit: Unit) -> Iterator[Row]:
+        return islice(self._rows(unit), 0 if self.columns or unit.start else 1, None)
+
+    def _not_closed(self, unit: Unit, width: int) -> dict[int, str]:
+        """Why records are wrong that go on after a quote which is not closed, by index among the
+        rows with the right number of columns.
+        """
+        whole = (row for row in self._data_rows(unit) if len(row.values) == width)
+        return {i: row.problem for i, row in enumerate(whole) if row.problem}
 
     def _bad_records(self, unit: Unit, width: int, reasons: dict[int, str]) -> Iterator[BadRecord]:
-        """Finds the line numbers of bad records in a second, slower pass over the unit.
+        """Finds the lines of bad records in a second, slower pass over the unit.
 
         reasons: by index among the rows with the right number of columns.
         """
-        skip = 0 if unit.start else self.skip_rows
-        with self._text(unit) as text:
-            rows = _numbered(self._rows(text, skip), skip + lines_before(unit))
-            if not self.columns and not unit.start:
-                next(rows)
-            index = 0
-            for line, row, _ in rows:
-                if len(row) != width:
-                    reason = f"expected {width} columns, found {len(row)}"
-                    yield BadRecord(unit.files[0], line, reason)
-                    continue
-                if index in reasons:
-                    yield BadRecord(unit.files[0], line, reasons[index])
-                index += 1
-
-
-def _numbered(rows: Any, offset: int) -> Iterator[tuple[int, list[str], int]]:
-    """Non-empty rows, each with the first and last of its line numbers in the file."""
-    line = offset + 1
-    for row in rows:
-        end = offset + rows.line_num
-        if row:
-            yield line, row, end
-        line = end + 1
+        name, index = unit.files[0], 0
+        for row in self._data_rows(unit):
+            if len(row.values) != width:
+                found = f"expected {width} columns, found {len(row.values)}"
+                reason = f"{found}; {row.problem}" if row.problem else found
+                yield BadRecord(name, row.first, reason, rows=row.lines)
+                continue
+            if index in reasons:
+                yield BadRecord(name, row.first, reasons[index], rows=row.lines)
+            index += 1

@@ -16,6 +16,7 @@ from components.errors import RootstockError
 from components.ingestion.columns import merge_schemas
 from components.ingestion.readers.base import Reader, Unit
 
+WHOLE = "Expected a whole file: it may be damaged or incomplete, so copy or write it again."
 UNIT_FILES = 1000
 UNIT_BYTES = 1 << 26
 
@@ -56,15 +57,20 @@ def reading(
 ) -> Iterator[None]:
     """Turn errors of reading a file into a message that names the file and the problem.
 
-    errors: types beside those of Arrow and of the operating system.
+    errors: types beside those of Arrow, of the operating system and of values. Memory counts: a
+        damaged length asks for more than there is.
 
     Raises:
         RootstockError: the file cannot be read.
     """
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError, *errors) as e:
-        raise RootstockError(f"{file}: {problem}: {e}") from e
+    except (
+        *(pa.ArrowException, OSError, EOFError, ValueError, OverflowError, MemoryError),
+        *errors,
+    ) as e:
+        cause = str(e).strip().rstrip(".") or type(e).__name__
+        raise RootstockError(f"{file}: {problem}: {cause}. {WHOLE}") from e
 
 
 def units_of_files(root: Path, names: list[str]) -> list[Unit]:

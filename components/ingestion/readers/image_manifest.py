@@ -18,6 +18,7 @@ from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.delimited import CsvReader
 from components.ingestion.readers.image_folder import ImageFolderReader
+from components.ingestion.readers.limits import whole_file
 from components.ingestion.readers.text_values import ColumnType
 from models.masked_url import MaskedUrl
 
@@ -26,6 +27,7 @@ UNIT_ROWS = 1000
 MAX_PARTS = 64
 """Largest number of units of a manifest, because each unit reads the whole table."""
 BATCH_ROWS = 250
+BATCH_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +85,18 @@ class ImageManifestReader(Reader):
             yield from bad
         rows = table.slice(unit.start, (unit.stop or table.num_rows) - unit.start)
         for batch in rows.to_batches(max_chunksize=BATCH_ROWS):
-            images = []
+            images: list[bytes | None] = []
+            start = size = 0
             for path in batch.column(self.column).to_pylist():
                 image, problem = _image(unit.root, path)
-                images.append(None if problem else image)
                 if problem:
                     yield BadRecord(str(path), 0, problem)
-            column = pa.array(images, pa.binary())
-            whole = pa.RecordBatch.from_arrays([*batch.columns, column], schema=schema)
-            yield whole.filter(column.is_valid())
+                images.append(None if problem else image)
+                size += len(image)
+                if size > BATCH_BYTES:
+                    yield _with_images(batch.slice(start, len(images)), images, schema)
+                    start, size, images = start + len(images), 0, []
+            yield _with_images(batch.slice(start), images, schema)
 
     def _table(self, file: Path) -> tuple[pa.Table, list[BadRecord]]:
         table = CsvReader(
@@ -124,12 +129,18 @@ class ImageManifestReader(Reader):
         return pa.Table.from_batches(batches, schema), bad
 
 
+def _with_images(
+    rows: pa.RecordBatch, images: list[bytes | None], schema: pa.Schema
+) -> pa.RecordBatch:
+    """The rows that have an image."""
+    column = pa.array(images, pa.binary())
+    whole = pa.RecordBatch.from_arrays([*rows.columns, column], schema=schema)
+    return whole.filter(column.is_valid())
+
+
 def _image(base: str, path: str | None) -> tuple[bytes, str]:
     """An encoded image, and why it cannot be used; empty if it can be."""
     if path is None:
         return b"", "a row has no image path"
-    try:
-        image = Path(base, path).read_bytes()
-    except OSError as e:
-        return b"", f"cannot be read ({e.strerror})"
-    return image, image_problem(image)
+    image, problem = whole_file(Path(base, path))
+    return image, problem or image_problem(image)

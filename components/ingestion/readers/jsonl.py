@@ -25,6 +25,7 @@ from components.ingestion.readers.text_values import ColumnType, declared_types
 BLOCK_BYTES = 1 << 24
 INFER_LINES = 10_000
 FEW_LINES = 64
+LEVELS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +113,25 @@ def _records(lines: list[bytes], before: int, file: str) -> Iterator[Record | Ba
             yield BadRecord(file, line, f"is not UTF-8 text: {e.reason} at byte {e.start}")
         except ValueError as e:
             yield BadRecord(file, line, f"is not JSON: {e}")
+        except RecursionError:
+            yield BadRecord(file, line, "has too many values inside of each other")
         else:
-            if isinstance(value, dict):
+            if isinstance(value, dict) and _depth(value) > LEVELS:
+                yield BadRecord(file, line, f"has objects on more than {LEVELS} levels")
+            elif isinstance(value, dict):
                 yield Record(line, dict(_flatten(value)))
             else:
                 kind = type(value).__name__
                 yield BadRecord(file, line, f"is a JSON {kind}; expected an object")
+
+
+def _depth(value: object) -> int:
+    """The number of levels of objects inside of objects, up to one more than `LEVELS`."""
+    levels, inner = 0, [value]
+    while levels <= LEVELS and (inner := [v for v in inner if isinstance(v, dict)]):
+        levels += 1
+        inner = [v for outer in inner for v in outer.values()]
+    return levels
 
 
 def _flatten(values: Mapping[str, object], outer: str = "") -> Iterator[tuple[str, object]]:

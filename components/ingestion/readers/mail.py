@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import tarfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -16,12 +14,13 @@ from components.data.lazy import pa
 from components.data.raw_files import listing
 from components.ingestion.readers.base import BadRecord, Reader, Unit, units_between
 from components.ingestion.readers.files import reading, units_of_files
+from components.ingestion.readers.limits import MESSAGE_BYTES, too_large, whole_file
+from components.ingestion.readers.mail_archive import DAMAGE, archived, is_archive
 from components.ingestion.readers.records import Record, batches
 
 UNIT_MESSAGES = 1000
 MAX_PARTS = 16
 """Largest number of units of an archive or mbox, because each unit skips those before it."""
-_ARCHIVES = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _FROM = re.compile(rb">+From ")
 
 
@@ -55,21 +54,28 @@ class MailReader(Reader):
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
         if unit.stop is None:
-            raw = ((0, name, Path(unit.root, name).read_bytes()) for name in unit.files)
+            files = (
+                (name, *whole_file(Path(unit.root, name), MESSAGE_BYTES)) for name in unit.files
+            )
+            numbered = ((0, *file) for file in files)
         else:
-            numbered = enumerate(_messages(unit.file, unit.files[0]), 1)
-            messages = islice(numbered, unit.start, unit.stop)
-            raw = ((position, path, message) for position, (path, message) in messages)
-        records = (_record(unit, *item) for item in raw)
+            found = enumerate(_messages(unit.file, unit.files[0]), 1)
+            numbered = ((i, *message) for i, message in islice(found, unit.start, unit.stop))
+        records = (_record(unit, *message) for message in numbered)
         yield from batches(records, schema, unit.files[0], "message")
 
 
-def _record(unit: Unit, position: int, path: str, raw: bytes) -> Record | BadRecord:
-    from components.ingestion.readers.mail_message import parse_message
+def _record(unit: Unit, position: int, path: str, raw: bytes, problem: str) -> Record | BadRecord:
+    from components.ingestion.readers.mail_message import BadMessage, parse_message
 
+    if problem:
+        return BadRecord(path, 0, problem)
     if not raw.strip(b"\0\r\n\t "):
         return BadRecord(path, 0, "the message is empty")
-    mail = parse_message(raw)
+    try:
+        mail = parse_message(raw)
+    except BadMessage as e:
+        return BadRecord(path, 0, str(e))
     if mail.sender is None and mail.subject is None and mail.date is None:
         return BadRecord(path, 0, "is no e-mail: it has no From, Subject or Date")
     place = {"path": path, "folder": _folder(unit, path)}
@@ -85,41 +91,36 @@ def _folder(unit: Unit, path: str) -> str:
 
 
 def _kind(file: Path) -> Literal["archive", "mbox", "message"]:
-    if file.name.lower().endswith(_ARCHIVES):
+    if is_archive(file):
         return "archive"
-    with pa.input_stream(str(file), compression="detect") as stream:
+    with reading(file), pa.input_stream(str(file), compression="detect") as stream:
         return "mbox" if stream.read(5) == b"From " else "message"
 
 
-def _messages(file: Path, name: str) -> Iterator[tuple[str, bytes]]:
-    """Path and bytes of every message of an archive or mbox, in order.
+def _messages(file: Path, name: str) -> Iterator[tuple[str, bytes, str]]:
+    """Every message of an archive or mbox, in order: its path, its bytes, and why these cannot be
+    used.
 
     Raises:
         RootstockError: the file is truncated or damaged.
     """
-    with reading(file, "cannot be read", tarfile.TarError, zlib.error):
-        yield from _archived(file) if _kind(file) == "archive" else _mbox(file, name)
+    with reading(file, "cannot be read", *DAMAGE):
+        yield from archived(file) if is_archive(file) else _mbox(file, name)
 
 
-def _archived(file: Path) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(file) as archive:
-        for member in archive:
-            opened = archive.extractfile(member) if member.isfile() else None
-            if opened is not None and not PurePosixPath(member.name).name.startswith("."):
-                yield str(PurePosixPath(member.name)), opened.read()
-
-
-def _mbox(file: Path, name: str) -> Iterator[tuple[str, bytes]]:
+def _mbox(file: Path, name: str) -> Iterator[tuple[str, bytes, str]]:
     """The messages, which start at a `From ` line after an empty line. Paths are `name/number`."""
-    number, lines, blank = 0, list[bytes](), True
+    number, lines, size, blank = 0, list[bytes](), 0, True
     with io.BufferedReader(pa.input_stream(str(file), compression="detect")) as stream:
-        for line in stream:
+        while line := stream.readline(MESSAGE_BYTES):
             if blank and line.startswith(b"From "):
                 if number:
-                    yield f"{name}/{number}", b"".join(lines)
-                number, lines = number + 1, []
+                    yield f"{name}/{number}", b"".join(lines), too_large(size, MESSAGE_BYTES)
+                number, lines, size = number + 1, [], 0
             else:
-                lines.append(line[1:] if _FROM.match(line) else line)
+                size += len(line)
+                if size <= MESSAGE_BYTES:
+                    lines.append(line[1:] if _FROM.match(line) else line)
             blank = not line.strip()
     if number:
-        yield f"{name}/{number}", b"".join(lines)
+        yield f"{name}/{number}", b"".join(lines), too_large(size, MESSAGE_BYTES)

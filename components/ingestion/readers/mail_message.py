@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from html.parser import HTMLParser
+from typing import Any
+
+from components.ingestion.readers.html_text import without_tags
+from components.ingestion.readers.limits import (
+    CONTENT_HEADER_CHARS,
+    HEADERS,
+    MIME_LEVELS,
+    MIME_PARTS,
+)
 
 _WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=(?:\s+(?==\?))?")
 _CHARSETS = {"iso-8859-1": "cp1252", "us-ascii": "cp1252", "iso-8859-9": "cp1254"}
@@ -34,9 +42,46 @@ class Mail:
     attachments: int
 
 
+class BadMessage(ValueError):
+    """A message that would take too much time or memory."""
+
+
+class _Part(Message):
+    """A part of a message, or the message.
+
+    level: the number of parts around it. root: the message. parts: the number of parts of a root.
+    """
+
+    level = parts = headers = 0
+    root: _Part | None = None
+
+    def attach(self, payload: Any) -> None:
+        if isinstance(payload, _Part):
+            root = payload.root = self.root or self
+            root.parts += 1
+            payload.level = self.level + 1
+            if payload.level > MIME_LEVELS:
+                raise BadMessage(f"has parts inside of parts on more than {MIME_LEVELS} levels")
+            if root.parts > MIME_PARTS:
+                raise BadMessage(f"has more than {MIME_PARTS:,} parts")
+        super().attach(payload)
+
+    def set_raw(self, name: str, value: Any) -> None:
+        self.headers += 1
+        if self.headers > HEADERS:
+            raise BadMessage(f"has more than {HEADERS:,} headers")
+        if name.lower().startswith("content-") and len(value) > CONTENT_HEADER_CHARS:
+            raise BadMessage(f"has a header {name} of {len(value):,} characters")
+        super().set_raw(name, value)  # type: ignore[misc]
+
+
 def parse_message(raw: bytes) -> Mail:
-    """Parse a message. Its body is the first non-empty plain text part, or else HTML part."""
-    message = email.message_from_bytes(raw)
+    """Parse a message. Its body is the first non-empty plain text part, or else HTML part.
+
+    Raises:
+        BadMessage: it has too many or too long parts or headers.
+    """
+    message = email.message_from_bytes(raw, _class=_Part)
     texts: dict[str, str] = {}
     attachments = 0
     for part in _leaves(message):
@@ -47,7 +92,7 @@ def parse_message(raw: bytes) -> Mail:
             texts[kind] = text
     html = "text/plain" not in texts and "text/html" in texts
     plain = texts.get("text/plain") or next(iter(texts.values()), "")
-    body = _without_tags(texts["text/html"]) if html else plain
+    body = without_tags(texts["text/html"]) if html else plain
     sender, to, subject = (_header(message, name) for name in ("from", "to", "subject"))
     return Mail(sender, to, _date(message), subject, body, html, attachments)
 
@@ -117,29 +162,3 @@ def _date(message: Message) -> str | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return None if date is None else date.isoformat()
-
-
-class _Words(HTMLParser):
-    """Collects the text of an HTML page, without scripts and styles."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._hidden += tag in ("script", "style")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden = max(self._hidden - (tag in ("script", "style")), 0)
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
-
-
-def _without_tags(page: str) -> str:
-    words = _Words()
-    words.feed(page)
-    words.close()
-    return " ".join(" ".join(words.parts).split())

@@ -43,6 +43,7 @@ class ParquetReader(FilesReader):
         with _open(unit.file) as file, reading(unit.file):
             stop = file.num_row_groups if unit.stop is None else unit.stop
             for batch in file.iter_batches(BATCH_ROWS, list(range(unit.start, stop))):
+                batch.validate(full=True)  # texts must be UTF-8
                 yield conform(batch, schema)
 
 

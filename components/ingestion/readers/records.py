@@ -15,6 +15,7 @@ from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.text_values import UNTYPED
 
 BATCH_ROWS = 4096
+BATCH_BYTES = 1 << 26
 SHOWN = 80
 
 
@@ -44,15 +45,16 @@ def batches(
 
     counted: see `BadRecord`.
     """
-    pending: list[Record] = []
+    pending, size = list[Record](), 0
     for record in records:
         if isinstance(record, BadRecord):
             yield record
         else:
             pending.append(record)
-        if len(pending) == BATCH_ROWS:
+            size += sum(len(v) for v in record.values.values() if isinstance(v, str | bytes))
+        if len(pending) == BATCH_ROWS or size > BATCH_BYTES:
             yield from _batch(pending, schema, file, counted)
-            pending = []
+            pending, size = [], 0
     if pending:
         yield from _batch(pending, schema, file, counted)
 

@@ -93,7 +93,7 @@ def _examples(unit: Unit) -> Iterator[tuple[int, FeatureValues | str]]:
                     yield position, "is not a tf.train.Example"
                     continue
                 yield position, {name: _values(f) for name, f in features.items()}
-    except (DamagedFile, pa.ArrowException, OSError, EOFError) as e:
+    except (DamagedFile, pa.ArrowException, OSError, EOFError, MemoryError) as e:
         raise RootstockError(
             f"{unit.file}: cannot be read after record {position}: {e}. Expected TFRecord;"
             " compressed files end in .gz."

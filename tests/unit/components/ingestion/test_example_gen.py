@@ -130,6 +130,7 @@ def test_bad_records_fail_or_go_to_quarantine(
             "position": 100,
             "reason": "expected 2 columns, found 3",
             "counted": "line",
+            "rows": 1,
         }
     ]
     assert context.observer.warnings  # type: ignore[attr-defined]

@@ -95,8 +95,8 @@ def test_a_manifest_with_broken_images_names_them(
     assert sorted(str(b) for b in bad) == [
         "None: a row has no image path",
         "in/3.png: is empty. Expected a JPEG, PNG, GIF or BMP image",
-        "in/5.png: cannot be read (No such file or directory)",
-        "in/6.png: cannot be read (No such file or directory)",
+        "in/5.png: does not exist",
+        "in/6.png: does not exist",
         "labels.csv, line 10: expected 2 columns, found 1",
     ]
     with pytest.raises(RootstockError, match=r"no column 'path'.*columns: file, even"):

@@ -196,3 +196,32 @@ def test_decimal_commas_and_thousands(write: Callable[..., Path]) -> None:
     assert [str(b) for b in bad] == [
         "a.csv, line 5: column 'x': '3.14' is not a number such as 1.234,5"
     ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "good", "lost", "reason"),
+    [
+        ('1,a\n2,"b\n3,c\n4,d\n', 1, 3, "a quote is not closed, so the record goes on for 3 lines"),
+        ('1,a\n"2,b\n3,c\n4,d\n', 1, 3, "expected 2 columns, found 1; a quote is not closed"),
+        ('1,a\n2,"b\n3,c\n4,"d"\n5,e\n', 2, 3, "line 3 to 5: a quote is not closed"),
+        ('1,a\n2,"b', 1, 1, "line 3: a quote is not closed"),
+        ('1,a" b\n2,"b\nc"\n', 2, 0, ""),  # the second value may have a newline
+    ],
+)
+def test_a_quote_that_is_not_closed_costs_all_its_lines(
+    write: Callable[..., Path], rows: str, good: int, lost: int, reason: str
+) -> None:
+    for file in (write(f"i,t\n{rows}"), write(gzip.compress(f"i,t\n{rows}".encode()), "a.csv.gz")):
+        table, bad = read(CsvReader(path=str(file)))
+        assert (table.num_rows, sum(b.rows for b in bad)) == (good, lost)
+        assert reason in " ".join(map(str, bad))
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2"])
+def test_damaged_compression_names_the_file(write: Callable[..., Path], suffix: str) -> None:
+    content = b"i,t\n" + b"1,a\n" * 9
+    packed = bytearray(gzip.compress(content) if suffix == ".gz" else bz2.compress(content))
+    packed[len(packed) // 2] ^= 4
+    file = write(bytes(packed), f"a.csv{suffix}")
+    with pytest.raises(RootstockError, match=rf"a\.csv{suffix}: cannot be read as .*whole file"):
+        read(CsvReader(path=str(file)))

@@ -54,7 +54,7 @@ def archived(file: Path) -> Iterator[tuple[str, bytes, str]]:
                     yield str(path), b"", problem
                 else:
                     yield str(path), opened.read(), ""
-                archive.members = []  # otherwise all headers stay in memory
+                archive.members = []  # type: ignore[attr-defined]  # or all headers stay in memory
         if stream.last != _END:
             cut = len(stream.last) < len(_END)
             raise DamagedArchive(

@@ -72,7 +72,7 @@ class _Part(Message):
             raise BadMessage(f"has more than {HEADERS:,} headers")
         if name.lower().startswith("content-") and len(value) > CONTENT_HEADER_CHARS:
             raise BadMessage(f"has a header {name} of {len(value):,} characters")
-        super().set_raw(name, value)  # type: ignore[misc]
+        super().set_raw(name, value)
 
 
 def parse_message(raw: bytes) -> Mail:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from components.errors import RootstockError
@@ -17,6 +16,7 @@ from models.masked_url import MaskedUrl, without_secrets
 from pipeline.spec.messages import sentences
 from pipeline.spec.paths import absolute, located
 from pipeline.spec.sections import Spec
+from pipeline.spec.yaml_bounds import parse
 from pipeline.spec.yaml_file import YamlFile, read_yaml
 
 
@@ -55,9 +55,10 @@ def parse_source(text: str) -> Reader:
     Raises:
         RootstockError: it is not a source.
     """
+    value = parse(text, without_secrets(f"--source {text}"))[1]
     try:
-        source: Reader = TypeAdapter(Source).validate_python(yaml.safe_load(text))
-    except (ValidationError, yaml.YAMLError) as e:
+        source: Reader = TypeAdapter(Source).validate_python(value)
+    except ValidationError as e:
         raise RootstockError(without_secrets(f"--source {text}: {e}")) from e
     return source.with_absolute_path(os.getcwd())
 

@@ -13,6 +13,7 @@ import yaml
 
 from components.errors import RootstockError
 from models.masked_url import MaskedUrl, without_secrets
+from pipeline.spec.yaml_bounds import parse, read_text
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 Where = tuple[str | int, ...]
@@ -48,19 +49,11 @@ def read_yaml(path: Path, overrides: Sequence[str], variables: Mapping[str, str]
     overrides: `a.b=value` each, the value in YAML, applied after the file.
 
     Raises:
-        RootstockError: the file is missing, is not YAML or not a mapping; it has a key twice or an
-            unset variable; an override does not fit.
+        RootstockError: the file is missing, too large, not YAML or not a mapping; it has a key twice
+            or an unset variable; an override does not fit.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
-        content = yaml.load(text, Loader=yaml.CSafeLoader)
-    except FileNotFoundError as e:
-        raise RootstockError(f"{path}: no such file. Expected a YAML spec.") from e
-    except (OSError, UnicodeDecodeError) as e:
-        raise RootstockError(f"{path}: cannot be read as UTF-8 text ({e}).") from e
-    except yaml.YAMLError as e:
-        raise RootstockError(f"{path}: is not valid YAML: {e}") from e
+    text = read_text(path)
+    root, content = parse(text, str(path))
     if not isinstance(content, dict):
         raise RootstockError(f"{path}: expected a mapping with keys such as `name:` and `data:`.")
     lines: dict[Where, int] = {}
@@ -92,10 +85,7 @@ def _apply(content: Any, override: str) -> Where:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RootstockError(f"--set {override}: expected key.path=value, as in training.epochs=3.")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as e:
-        raise RootstockError(f"--set {override}: the value is not valid YAML: {e}") from e
+    value = parse(text, f"--set {override}")[1]
     *parents, last = key.split(".")
     here = content
     where: list[str | int] = []

@@ -49,8 +49,8 @@ def read_yaml(path: Path, overrides: Sequence[str], variables: Mapping[str, str]
     overrides: `a.b=value` each, the value in YAML, applied after the file.
 
     Raises:
-        RootstockError: the file is missing, too large, not YAML or not a mapping; it has a key twice
-            or an unset variable; an override does not fit.
+        RootstockError: the file is missing, too large, not YAML or not a mapping; it has a key
+            twice or an unset variable; an override does not fit.
     """
     text = read_text(path)
     root, content = parse(text, str(path))

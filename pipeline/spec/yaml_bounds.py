@@ -64,9 +64,10 @@ def _check_levels(text: str, place: str) -> None:
         level += isinstance(event, yaml.CollectionStartEvent)
         level -= isinstance(event, yaml.CollectionEndEvent)
         if level > LEVELS:
+            line = f":{event.start_mark.line + 1}" if event.start_mark else ""
             raise RootstockError(
-                f"{place}:{event.start_mark.line + 1}: has lists or mappings inside of each other"
-                f" on more than {LEVELS} levels."
+                f"{place}{line}: has lists or mappings inside of each other on more than"
+                f" {LEVELS} levels."
             )
 
 

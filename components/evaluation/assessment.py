@@ -94,7 +94,8 @@ class Answers:
         groups = Groups.of_rows(rows) if self.groups is None else self.groups
         if self.weights is None:
             return Drawn(groups, np.ones(rows), False)
-        return Drawn(groups, self.weights * (rows / self.weights.sum()), True)
+        total = float(self.weights.sum())
+        return Drawn(groups, self.weights * (rows / total) if total else self.weights, True)
 
     def predictions(self, outputs: Floats) -> Predictions:
         """The rows with the outputs of one of the models."""
@@ -134,14 +135,15 @@ def _assessed(answers: Answers, confidence: Confidence) -> Assessment:
     if all(v is None for v in measured.values.values()):
         return assessment
     evidence = Evidence(drawn, every.effective, min(s.effective for s in of_class.values()))
-    found, changes = dict[str, Interval](), dict[str, Change]()
+    models, changes = [rows], dict[str, Change]()
+    if answers.champion is not None and np.isfinite(answers.champion).all():
+        models.append(answers.predictions(answers.champion))
+    found, changed = dict[str, Interval](), dict[str, Interval]()
     if confidence.replicates:
-        found = intervals_of(family, [rows], evidence, confidence)
+        found, *more = intervals_of(family, models, evidence, confidence)
+        changed = more[0] if more else {}
     if answers.champion is not None:
-        champion, changed = answers.measure(answers.champion), dict[str, Interval]()
-        if confidence.replicates and np.isfinite(answers.champion).all():
-            both = [rows, answers.predictions(answers.champion)]
-            changed = intervals_of(family, both, evidence, confidence)
+        champion = answers.measure(answers.champion)
         for metric, value in measured.values.items():
             other = champion.values[metric]
             if value is not None and other is not None:

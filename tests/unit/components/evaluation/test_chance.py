@@ -140,6 +140,13 @@ def test_row_weights_make_intervals_wider():
         assert same.high - same.low == width, metric
 
 
+@pytest.mark.parametrize("rows", [0, 30])
+def test_without_rows_that_count_there_is_no_interval(rows):
+    found = assessed(BINARY, binary(rows), weights=np.zeros(rows))
+    assert set(found.metrics.values.values()) == {None}
+    assert found.intervals == found.changes == {}
+
+
 def test_bootstrap_intervals_of_few_positive_rows_are_withheld():
     labels, ours, theirs = binary(400, share=0.5)
     labels = (np.arange(400) < 15).astype("float32")

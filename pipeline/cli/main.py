@@ -237,6 +237,14 @@ def _ui(args: argparse.Namespace) -> int:
     if uri.startswith("http"):
         print(f"The runs of {spec.name} are at {uri}")
         return 0
+    from mlflow.exceptions import MlflowException
+
+    from pipeline.tracking.client import connect
+
+    try:
+        connect(uri.reveal())  # a database that MLflow makes itself is lost if that is interrupted
+    except MlflowException as e:
+        raise RootstockError(without_secrets(e.message)) from e
     command = [sys.executable, "-m", "mlflow", "ui", "--port", str(args.port)]
     uris = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI")  # `ps` shows arguments
     command = die_with_parent.command(command, "tree")

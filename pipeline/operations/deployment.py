@@ -202,12 +202,12 @@ def _update_registry(
     if spec.tracking.backend == "none":
         return
     uri = tracking_uri(spec)
-    client = connect(uri.reveal())
     from mlflow.exceptions import MlflowException
 
     from pipeline.tracking import registry
 
     try:
+        client = connect(uri.reveal())
         registered = registry.find(client, spec.name, digest_of(known, version))
         if registered is not None:
             registry.make_champion(client, spec.name, registered.version, max(known))

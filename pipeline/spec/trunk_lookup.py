@@ -69,11 +69,11 @@ def _directory_of(trunk: Registry, store: Path, tracking_uri: MaskedUrl) -> Path
 
 
 def _digest(uri: str, tracking_uri: MaskedUrl) -> str:
-    client = connect(tracking_uri.reveal())
     from mlflow.exceptions import MlflowException
 
     name, _, alias = uri.removeprefix(MLFLOW).partition("@")
     try:
+        client = connect(tracking_uri.reveal())
         if alias:
             version = client.get_model_version_by_alias(name, alias)
         else:

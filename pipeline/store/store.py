@@ -96,7 +96,9 @@ class Store:
             for directory in self.root.glob("*/.new-*"):
                 sweep(directory)
             for directory in self.root.glob("*/.scratch-*"):
-                sweep(directory, only_empty=True)  # others hold checkpoints to continue from
+                entry = directory.with_name(directory.name.removeprefix(".scratch-"))
+                # without a result, one that is not empty holds checkpoints to continue from
+                sweep(directory, only_empty=not (entry / RECORD).exists())
         return self
 
     def place(self, identity: Identity) -> Path:
@@ -241,7 +243,7 @@ def _checksum(content: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def named_errors(where: Path) -> Iterator[None]:
-    """Turn errors of a full or read-only disk into errors that name the directory."""
+    """Turn errors of a full, failing or read-only disk into errors that name the directory."""
     try:
         yield
     except OSError as e:
@@ -250,6 +252,12 @@ def named_errors(where: Path) -> Iterator[None]:
                 f"{where}: no space left on this disk ({e.strerror}). Free some space, or choose"
                 " another `store` in the spec, and run the same command again. Finished stages are"
                 " kept."
+            ) from e
+        if e.errno == errno.EIO:
+            raise RootstockError(
+                f"{e.filename or where}: the disk cannot be read or written ({e.strerror}). It, or"
+                " the connection to it, may be failing. Check it, and run the same command again."
+                " Finished stages are kept."
             ) from e
         if e.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise RootstockError(

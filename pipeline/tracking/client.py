@@ -27,9 +27,17 @@ LONGEST_TEXT = 500
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client of the MLflow at `uri`. It connects with its first call."""
+    """A client of the MLflow at `uri`. It connects with its first call.
+
+    Raises:
+        MlflowException: a new database cannot be made.
+    """
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if k not in os.environ})
     import mlflow
+
+    from pipeline.tracking.database import prepare
+
+    prepare(uri)
 
     return mlflow.MlflowClient(uri, uri)
 

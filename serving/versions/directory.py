@@ -112,16 +112,13 @@ def _copy(
     source: Path, staging: Path, origin: Origin, copy_file: Callable[[str, str], object]
 ) -> None:
     """Fill `staging`; everything is on disk when this returns."""
-    try:
-        shutil.copytree(
-            source,
-            staging,
-            dirs_exist_ok=True,
-            copy_function=copy_file,
-            ignore=shutil.ignore_patterns(FILE.name),
-        )
-    except shutil.Error as error:  # its argument lists (source, target, reason) per failed file
-        raise OSError(error.args[0][0][2]) from error
+    for parent, directories, names in os.walk(source, followlinks=True):
+        target = staging / os.path.relpath(parent, source)
+        for name in directories:
+            (target / name).mkdir()
+        for name in names:
+            if name != FILE.name:
+                copy_file(os.path.join(parent, name), str(target / name))
     origin_file = staging / FILE
     origin_file.parent.mkdir(exist_ok=True)
     origin_file.write_text(origin.to_json())

@@ -92,7 +92,6 @@ THROUGH = {
     "tests/integration/test_trunks_between_specs.py": ("pipeline.operations.publish",),
     "tests/integration/test_mlflow.py": (
         "pipeline.operations.record_group",
-        "pipeline.tracking.client",
         "pipeline.tracking.datasets",
         "pipeline.tracking.groups",
         "pipeline.tracking.served_model",

@@ -8,7 +8,7 @@ from pathlib import Path
 from components.errors import RootstockError
 from pipeline.operations.deployment import explained
 from pipeline.spec.sections import Spec
-from pipeline.store.store import NO_RECORD, Entry, Store
+from pipeline.store.store import NO_RECORD, Entry, Store, is_of_earlier_version
 
 
 def verify(spec: Spec) -> str:
@@ -21,7 +21,11 @@ def verify(spec: Spec) -> str:
         RootstockError: something is damaged; a line for each file, and what to do.
     """
     store = Store(Path(spec.store))
-    entries = list(store.entries())
+    found_entries = list(store.entries())
+    old = [
+        place for place, entry in found_entries if entry is None and is_of_earlier_version(place)
+    ]
+    entries = [(place, entry) for place, entry in found_entries if place not in old]
     damage = [f"{place}: {phrase}" for place, entry in entries for phrase in _damage(entry)]
     cached = len(damage)
     with explained(spec) as place:
@@ -39,9 +43,13 @@ def verify(spec: Spec) -> str:
         f" {len(history) - len(unrecorded)} pushed versions of {spec.name}, {files:,}"
         " files."
     )
-    if unrecorded:
-        numbers = ", ".join(map(str, unrecorded))
-        sentence += f" Not checked, because their files were not recorded: versions {numbers}."
+    unchecked = [f"version {number}" for number in unrecorded]
+    if old:
+        unchecked.append(
+            f"{len(old)} results of an earlier version of Rootstock, which no run uses"
+        )
+    if unchecked:
+        sentence += f" Not checked, because their files were not recorded: {', '.join(unchecked)}."
     return sentence
 
 

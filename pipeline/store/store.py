@@ -122,7 +122,7 @@ class Store:
         place = self.place(identity)
         if (entry := read_entry(place)) is not None:
             return entry.damage()
-        return [NO_RECORD] if place.is_dir() else []
+        return [NO_RECORD] if place.is_dir() and not is_of_earlier_version(place) else []
 
     def producer(self, artifact: Artifact) -> Entry | None:
         """The entry that an artifact of this store belongs to."""
@@ -225,6 +225,15 @@ def read_entry(path: Path) -> Entry | None:
         return Entry(**{**content, "files": files, "path": path})
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
+
+
+def is_of_earlier_version(path: Path) -> bool:
+    """Whether the record in a directory is whole, but of a version that did not list files."""
+    try:
+        fields = json.loads((path / RECORD).read_text()).keys()
+        return {"identity", "outputs"} <= fields and not {"files", "checksum"} & fields
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _to_json(entry: Entry) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_verify(
     assert main(["verify", "spec.yaml"]) == 0
     assert capsys.readouterr().out == (
         f"Nothing is damaged: 2 results in {tmp_path / 'store'}, 1 pushed versions of little,"
-        " 3 files. Not checked, because their files were not recorded: versions 7.\n"
+        " 3 files. Not checked, because their files were not recorded: version 7.\n"
     )
     (one / "text").write_text("0ne")
     (two.parent / RECORD).write_text("{}")
@@ -70,3 +71,19 @@ def test_verify(
     assert lines[2].endswith("served/little/1: the content of saved_model.pb has changed")
     assert "the next run that needs them makes them again" in lines[3]
     assert "roll back" in lines[4]
+
+
+def test_results_of_an_earlier_version_are_not_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("spec.yaml").write_text(SPEC)
+    record = publish("one").parent / RECORD
+    content = json.loads(record.read_text())
+    del content["files"], content["checksum"]
+    record.write_text(json.dumps(content))
+    assert main(["verify", "spec.yaml"]) == 0
+    assert "1 results of an earlier version of Rootstock" in capsys.readouterr().out
+    store, identity = Store(Path("store").absolute()), Identity("Make", "{}", {}, {"a": "one"})
+    assert store.find(identity) is None
+    assert store.damage(identity) == []

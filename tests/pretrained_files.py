@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import keras_hub
 import numpy as np
+import sentencepiece
 import tensorflow as tf
 
 from models.balancing.loss_based.equal import Equal
@@ -40,6 +42,9 @@ TEXTS = [
     "unheard ##of",
     "a a a a a a a",
 ]
+
+GPT_CHARACTERS = ["!", "<|endoftext|>", *"abcdefgh", "Ġ"]
+GPT_VOCABULARY = {c: i for i, c in enumerate([*GPT_CHARACTERS, "ab", "Ġa", "Ġab"])}
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,22 @@ def text_preset(directory: Path, layers: int = 2) -> None:
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     tokenizer = keras_hub.tokenizers.BertTokenizer(vocabulary=vocabulary, lowercase=True)
     tokenizer.save_to_preset(str(directory))
+
+
+def decoder_preset(directory: Path) -> None:
+    """A small GPT-2, whose padding is an ordinary token."""
+    backbone = keras_hub.models.GPT2Backbone(
+        vocabulary_size=len(GPT_VOCABULARY),
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=8,
+        intermediate_dim=8,
+        max_sequence_length=16,
+    )
+    backbone.save_to_preset(str(directory))
+    keras_hub.tokenizers.GPT2Tokenizer(
+        vocabulary=GPT_VOCABULARY, merges=["a b", "Ġ a", "Ġa b"]
+    ).save_to_preset(str(directory))
 
 
 def image_preset(directory: Path) -> None:
@@ -235,6 +256,41 @@ def _keras_hub_text(files: Path) -> Sample:
     return Sample(trunk, (tokens_feature(trunk.reading(), "words", "t"),), files)
 
 
+def sentence_piece(pieces: Sequence[str] = ()) -> bytes:
+    """A small SentencePiece model. pieces: that it must have, such as special tokens."""
+    model = io.BytesIO()
+    own = ("<pad>", "<unk>", "<s>", "</s>")
+    sentencepiece.SentencePieceTrainer.Train(
+        sentence_iterator=iter([" ".join(WORDS)] * 20),
+        model_writer=model,
+        vocab_size=60 + len(pieces),
+        hard_vocab_limit=False,
+        pad_id=0,
+        pad_piece=own[0],
+        unk_id=1,
+        bos_id=2,
+        eos_id=3,
+        user_defined_symbols=[p for p in pieces if p not in own],
+        minloglevel=2,
+    )
+    return model.getvalue()
+
+
+def _keras_hub_sentence_piece(files: Path) -> Sample:
+    tokenizer = keras_hub.tokenizers.XLMRobertaTokenizer(proto=sentence_piece())
+    keras_hub.models.XLMRobertaBackbone(
+        vocabulary_size=tokenizer.vocabulary_size(),
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=8,
+        intermediate_dim=16,
+        max_sequence_length=16,
+    ).save_to_preset(str(files))
+    tokenizer.save_to_preset(str(files))
+    trunk = KerasHub(preset=str(files), length=8)
+    return Sample(trunk, (tokens_feature(trunk.reading(), "words", "t"),), files)
+
+
 def _keras_hub_image(files: Path) -> Sample:
     image_preset(files)
     return Sample(KerasHub(preset=str(files)), (IMAGE,), files)
@@ -273,6 +329,7 @@ def _registry(files: Path) -> Sample:
 
 SAMPLES: dict[str, Callable[[Path], Sample]] = {
     "keras_hub text": _keras_hub_text,
+    "keras_hub sentencepiece": _keras_hub_sentence_piece,
     "keras_hub image": _keras_hub_image,
     "applications": _applications,
     "tf_hub image": _tf_hub_image,

@@ -33,13 +33,8 @@ def fit_features(
     """
     columns = {spec.name: column_of(spec, train) for spec in inputs}
     if isinstance(reading, AsTrained):
-        try:
-            return as_trained(inputs, read_features(Path(reading.source)))
-        except (OSError, ValueError) as e:
-            raise RootstockError(f"model.trunk: {e}") from e
-    fits: list[InputFit[Any]] = [
-        part("components.transform.fit", InputFit, spec.kind)() for spec in inputs
-    ]
+        return _as_trained(inputs, reading)
+    fits = [_fit_of(spec) for spec in inputs]
     counted = [fit.counted(spec, reading) for fit, spec in zip(fits, inputs, strict=True)]
     words = vocabularies(examples, [texts for texts in counted if texts], context)
     features = []
@@ -48,3 +43,29 @@ def fit_features(
         training = TrainingColumn(columns[spec.name], examples, own_words, reading)
         features.append(fit.fit(spec, training))
     return tuple(features)
+
+
+def features_without_data(
+    inputs: tuple[Input, ...], reading: Reading
+) -> tuple[Feature, ...] | None:
+    """The feature of each input, if no data are needed to make them; else None.
+
+    Raises:
+        RootstockError: as for `fit_features`.
+    """
+    if isinstance(reading, AsTrained):
+        return _as_trained(inputs, reading)
+    features = [_fit_of(spec).fit_alone(spec, reading) for spec in inputs]
+    made = tuple(f for f in features if f is not None)
+    return made if len(made) == len(inputs) else None
+
+
+def _as_trained(inputs: tuple[Input, ...], reading: AsTrained) -> tuple[Feature, ...]:
+    try:
+        return as_trained(inputs, read_features(Path(reading.source)))
+    except (OSError, ValueError) as e:
+        raise RootstockError(f"model.trunk: {e}") from e
+
+
+def _fit_of(spec: Input) -> InputFit[Any]:
+    return part("components.transform.fit", InputFit, spec.kind)()

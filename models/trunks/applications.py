@@ -51,6 +51,9 @@ class Applications(Trunk):
         # Keras checks the digest of its own weights: the model's name and `alpha` identify them.
         return (self.weights,) if self.pretrained and self.weights != IMAGENET else ()
 
+    def is_here(self) -> bool:
+        return not self.pretrained or self.weights != IMAGENET or _cached(self.model)
+
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
         others = [i for i in inputs if not isinstance(i, ImageInput)]
         what = f"keras.applications.{self.model} reads images, but inputs"

@@ -57,6 +57,10 @@ class Trunk(ABC):
         """
         return ()
 
+    def is_here(self) -> bool:
+        """Whether its files are on this machine, so that `build` downloads nothing."""
+        return True
+
     def made_of(self) -> tuple[object, ...]:
         """The dataclasses that `build` reads from files. Their code counts in fingerprints too."""
         return ()

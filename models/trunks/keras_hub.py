@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
 from models.inputs.base import Feature, Input
@@ -22,6 +23,8 @@ from models.trunks.pretrained import joined, name_groups, only, pixels, pooled
 from models.trunks.sources.presets import check_preset, fetched_preset, is_text
 
 CONVERTER = "image_converter.json"
+TOKEN_INPUTS = ("token_ids", "padding_mask", "segment_ids")
+"""Ends of the names of what a text backbone reads."""
 PADDING_COUNTS = ("FNetBackbone", "XLNetBackbone")
 """Text backbones of KerasHub 0.32 whose output at a token depends on the padding after it."""
 
@@ -34,8 +37,9 @@ class KerasHub(Trunk):
     length: tokens per text; longer texts are truncated, shorter ones padded. The `length` of an
         input counts words and has no effect here.
     pooling: how the outputs of the last layer become one vector. `mean`: the mean over all tokens
-        or patches, as sentence encoders do. `first`: the output of the first token. `pooled`: the
-        layer that BERT trained on top of the first token.
+        or patches, as sentence encoders do. `first`: the output of the first token, which only
+        encoders have made of the whole text. `last`: that of the last token, for decoders such as
+        GPT-2. `pooled`: the layer that BERT trained on top of the first token.
     side: height and width to resize images to; by default the preset's own.
     pretrained: false for the same architecture with random weights.
     """
@@ -43,7 +47,7 @@ class KerasHub(Trunk):
     name: Literal["keras_hub"] = "keras_hub"
     preset: str = field(metadata={"fingerprint": False, "path": True})
     length: Annotated[int, Field(ge=3)] = 128
-    pooling: Literal["mean", "first", "pooled"] = "mean"
+    pooling: Literal["mean", "first", "last", "pooled"] = "mean"
     side: Annotated[int, Field(ge=1)] | None = None
     pretrained: bool = True
 
@@ -52,6 +56,9 @@ class KerasHub(Trunk):
 
     def files(self) -> tuple[str, ...]:
         return (str(fetched_preset(self.preset)),)
+
+    def is_here(self) -> bool:
+        return local_preset(self.preset) is not None
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
         wrong, here = check_preset(self.preset), local_preset(self.preset)
@@ -104,13 +111,25 @@ class KerasHub(Trunk):
         names = ["pooled_output"] if self.pooling == "pooled" else names
         output = next((outputs[name] for name in names if name in outputs), None)
         if output is None:
+            named = ", ".join(filter(None, outputs)) or "a single one, without a name"
             raise TrunkError(
-                f"{self._what(backbone)}: no output for pooling {self.pooling!r}. Available:"
-                f" {', '.join(outputs)}. Choose another `pooling`."
+                f"{self._what(backbone)}: no output for pooling {self.pooling!r}. Its outputs:"
+                f" {named}. Expected a model with a pooling layer, such as BERT; choose another"
+                " `pooling`, such as mean."
             )
         encoder_inputs = {k: v for k, v in backbone.input.items() if "decoder" not in k}
+        if others := [k for k in encoder_inputs if not k.endswith(TOKEN_INPUTS)]:
+            raise TrunkError(
+                f"{self._what(backbone)} also reads {', '.join(others)}. Expected a backbone that"
+                " reads only text or only images."
+            )
         trims = type(backbone).__name__ not in PADDING_COUNTS
         encoder = keras.Model(encoder_inputs, output)
+        if self.pooling == "first" and _looks_only_back(encoder):
+            raise TrunkError(
+                f"{self._what(backbone)} is a decoder: the output of its first token depends on no"
+                " later token. Expected `pooling: last` or `mean`. Received: first."
+            )
         name_groups(encoder, "embeddings")
         config = backbone.get_config()
         inputs, encoded = {}, []
@@ -141,8 +160,8 @@ class KerasHub(Trunk):
     def _image_model(
         self, backbone: keras.Model, features: tuple[ImageFeature, ...]
     ) -> keras.Model:
-        if self.pooling == "pooled":
-            raise TrunkError(f"{self._what(backbone)}: pooling 'pooled' is for text only.")
+        if self.pooling in ("pooled", "last"):
+            raise TrunkError(f"{self._what(backbone)}: pooling {self.pooling!r} is for text only.")
         converter = self._converter(backbone)
         fixed = tuple(backbone.input.shape[1:3])
         side = (self.side, self.side) if self.side else converter.image_size
@@ -182,6 +201,14 @@ def _present(ids: Tensor, feature: TokensFeature) -> Tensor:
     not_padding = ops.cast(ops.not_equal(ids, feature.pad), "int32")
     remaining = ops.flip(ops.cumsum(ops.flip(not_padding, axis=1), axis=1), axis=1)
     return ops.cast(ops.greater(remaining, 0), "int32")
+
+
+def _looks_only_back(encoder: keras.Model) -> bool:
+    """Whether the output at the first token is the same for texts that differ after it."""
+    texts = keras.ops.array([[1, 2, 2, 2], [1, 3, 3, 3]], "int32")
+    values = {k: _token_input(k, texts, keras.ops.ones_like(texts)) for k in encoder.input}
+    first, other = keras.ops.convert_to_numpy(encoder(values, training=False))[:, 0]
+    return bool(np.allclose(first, other, rtol=1e-4, atol=1e-6))
 
 
 def _token_input(name: str, ids: Tensor, present: Tensor) -> Tensor:

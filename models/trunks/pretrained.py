@@ -79,14 +79,18 @@ def pixels(image: Tensor, side: tuple[int, int] | None, channels: int = 3) -> Te
 
 
 def pooled(x: Tensor, how: str, present: Tensor | None = None) -> Tensor:
-    """Pools [batch, ..., width] to [batch, width]: the `first` position, or the mean over all.
+    """Pools [batch, ..., width] to [batch, width]: the `first` or `last` position, or the mean over
+    all.
 
-    present: [batch, positions], 1 for the positions that count in the mean; None for all.
+    present: int32 [batch, positions], 1 for the positions that count, 0 after them; None for all.
     """
     if len(x.shape) == 2:
         return x
     if how == "first":
         return x[:, 0]
+    if how == "last" and present is not None:
+        last = keras.ops.maximum(keras.ops.sum(present, axis=1) - 1, 0)
+        return keras.ops.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
     if present is None:
         return keras.ops.mean(x, axis=tuple(range(1, len(x.shape) - 1)))
     weights = keras.ops.expand_dims(keras.ops.cast(present, x.dtype), -1)

@@ -19,7 +19,7 @@ from models.lazy import Tensor, keras, tf
 from models.masked_url import MaskedUrl
 from models.trunks.base import Trunk, TrunkError, keras_input
 from models.trunks.pretrained import joined, only, pixels, pooled
-from models.trunks.sources.hub_handles import check_module, module_directory
+from models.trunks.sources.hub_handles import check_module, is_cached, module_directory
 
 if TYPE_CHECKING:
     from models.trunks.layers.hub_module import AdoptedModule
@@ -59,6 +59,9 @@ class TfHub(Trunk):
 
     def files(self) -> tuple[str, ...]:
         return tuple(str(module_directory(h)) for h in self._named().values())
+
+    def is_here(self) -> bool:
+        return all(is_cached(handle) for handle in self._named().values())
 
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
         wrong = [sentence for h in self._named().values() for sentence in check_module(h)]

@@ -175,9 +175,12 @@ def _validate(args: argparse.Namespace) -> None:
         from pipeline.study.arms import planned_arms
 
         planned_arms(source)
+    from pipeline.spec.trunk_trial import try_trunk
+
+    trial = try_trunk(spec)
     counts = f"{len(spec.inputs)} inputs, {len(spec.tasks)} tasks"
     print(f"{args.spec}: valid. {counts}, {len(spec.data.sources)} sources.")
-    for note in checked.notes:
+    for note in (*checked.notes, *filter(None, [trial])):
         print(note)
 
 

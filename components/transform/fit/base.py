@@ -38,6 +38,14 @@ class InputFit(ABC, Generic[I]):
         """The column whose words `fit` needs to have counted; None if it needs none."""
         return None
 
+    def fit_alone(self, spec: I, reading: Reading) -> Feature | None:
+        """The feature of an input, if it follows from the spec alone; None if from the data too.
+
+        Raises:
+            RootstockError: it cannot be made.
+        """
+        return None
+
     @abstractmethod
     def fit(self, spec: I, training: TrainingColumn) -> Feature:
         """The feature of an input that can read its column.

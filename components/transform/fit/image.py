@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from components.transform.fit.base import InputFit, TrainingColumn
+from models.inputs.encodings import Reading
 from models.inputs.image import ImageFeature, ImageInput
 
 
 class ImageFit(InputFit[ImageInput]):
+    def fit_alone(self, spec: ImageInput, reading: Reading) -> ImageFeature:
+        return ImageFeature(**vars(spec))
+
     def fit(self, spec: ImageInput, training: TrainingColumn) -> ImageFeature:
         return ImageFeature(**vars(spec), optional=training.column.missing > 0)

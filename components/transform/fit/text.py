@@ -17,16 +17,19 @@ class TextFit(InputFit[TextInput]):
     def counted(self, spec: TextInput, reading: Reading) -> CleanedColumn | None:
         return (spec.column, spec.clean) if isinstance(reading, Words) else None
 
-    def fit(self, spec: TextInput, training: TrainingColumn) -> Feature:
-        if isinstance(training.reading, Raw):
+    def fit_alone(self, spec: TextInput, reading: Reading) -> Feature | None:
+        if isinstance(reading, Raw):
             return RawTextFeature(name=spec.name, column=spec.column, clean=spec.clean)
-        if isinstance(training.reading, Tokens):
+        if isinstance(reading, Tokens):
             try:
-                feature = tokens_feature(training.reading, spec.name, spec.column)
+                feature = tokens_feature(reading, spec.name, spec.column)
             except TokenizerError as e:
                 raise RootstockError(f"model.trunk: {e}") from e
             return replace(feature, clean=spec.clean)
-        return TextFeature(
+        return None
+
+    def fit(self, spec: TextInput, training: TrainingColumn) -> Feature:
+        return self.fit_alone(spec, training.reading) or TextFeature(
             name=spec.name,
             column=spec.column,
             length=spec.length,

@@ -43,12 +43,13 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
             " directory with config.json and its vocabulary (vocab.txt, tokenizer.json, …)."
         ) from e
     special = {k: getattr(tokenizer, f"{k}_token_id", None) for k in ("start", "end", "pad")}
-    in_files = {"vocabulary", "merges", "proto", "config_file"}
-    left_out = in_files | {"name", "trainable", "dtype"}
+    left_out = {"name", "trainable", "dtype", "config_file"}
     config = {k: v for k, v in tokenizer.get_config().items() if k not in left_out}
+    # Many classes demand them, and take None until the files are read, as KerasHub itself does.
+    config |= {k: None for k in ("vocabulary", "merges", "proto") if k in config}
     if _strips_accents(reading.preset):
         config["strip_accents"] = True
-    return TokensFeature(
+    feature = TokensFeature(
         name=name,
         column=column,
         length=reading.length,
@@ -60,6 +61,26 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
         pad=special["pad"] or 0,
         vocabulary_size=int(tokenizer.vocabulary_size()),
     )
+    if problem := _unusable(feature):
+        raise TokenizerError(
+            f"preset {reading.preset!r}: its {feature.tokenizer} cannot be part of a served model:"
+            f" {problem}. Choose another preset."
+        )
+    return feature
+
+
+def _unusable(feature: TokensFeature) -> str:
+    """Why the tokenizer cannot be rebuilt from the feature, or served; empty if it can."""
+    from models.inputs.layers.tokens import Tokenizer
+
+    try:
+        tokenizer = Tokenizer(feature)
+        graph = tokenizer.__call__.get_concrete_function().graph.as_graph_def()
+    except Exception as e:  # KerasHub and its tokenizer libraries may raise any exception
+        return f"it cannot be rebuilt from its files ({e})"
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    in_python = any(node.op in ("PyFunc", "EagerPyFunc", "PyFuncStateless") for node in nodes)
+    return "it runs in Python, not in TensorFlow's graph" if in_python else ""
 
 
 def _strips_accents(preset: str) -> bool:

@@ -45,6 +45,11 @@ def module_directory(handle: MaskedUrl) -> Path:
     return directory
 
 
+def is_cached(handle: MaskedUrl) -> bool:
+    """Whether no download is needed."""
+    return not _is_url(handle) or _cached(handle) is not None
+
+
 def check_module(handle: MaskedUrl) -> list[str]:
     """Problems that would keep a module from being read, as `Trunk.check` states them."""
     if (directory := _cached(handle)) is not None:

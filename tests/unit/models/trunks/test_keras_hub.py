@@ -19,9 +19,17 @@ from models.inputs.sources.pretrained_tokens import TokenizerError, tokens_featu
 from models.inputs.text import TextInput
 from models.inputs.tokens import TokensFeature
 from models.lazy import keras, tf
+from models.masked_url import MaskedUrl
 from models.trunks.base import TrunkError, layer_groups
 from models.trunks.keras_hub import KerasHub
-from tests.pretrained_files import IMAGE, TEXTS, image_preset, text_preset
+from tests.pretrained_files import (
+    GPT_VOCABULARY,
+    IMAGE,
+    TEXTS,
+    decoder_preset,
+    image_preset,
+    text_preset,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -51,20 +59,8 @@ def test_tokens_are_those_of_the_preset(presets: Path, length: int) -> None:
 
 def test_byte_pair_tokens_survive_a_saved_model(tmp_path: Path) -> None:
     """Tokenizers with look-up tables, and one whose padding is an ordinary token."""
-    characters = ["!", "<|endoftext|>", *"abcdefgh", "Ġ"]
-    vocabulary = {c: i for i, c in enumerate([*characters, "ab", "Ġa", "Ġab"])}
-    backbone = keras_hub.models.GPT2Backbone(
-        vocabulary_size=len(vocabulary),
-        num_layers=1,
-        num_heads=2,
-        hidden_dim=8,
-        intermediate_dim=8,
-        max_sequence_length=16,
-    )
-    backbone.save_to_preset(str(tmp_path / "gpt"))
-    keras_hub.tokenizers.GPT2Tokenizer(
-        vocabulary=vocabulary, merges=["a b", "Ġ a", "Ġa b"]
-    ).save_to_preset(str(tmp_path / "gpt"))
+    vocabulary = GPT_VOCABULARY
+    decoder_preset(tmp_path / "gpt")
     trunk = KerasHub(preset=str(tmp_path / "gpt"), length=6)
     found = tokens_feature(trunk.reading(), "words", "t")
     tokenizer = Tokenizer(found)
@@ -217,7 +213,7 @@ def test_a_name_is_found_in_the_cache_or_needs_the_network(
 ) -> None:
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
     monkeypatch.setattr(
-        "models.trunks.sources.presets._HOSTS", {"kaggle": "http://no-such-host.invalid"}
+        "models.trunks.sources.presets._HOSTS", {"kaggle": MaskedUrl("http://no-such-host.invalid")}
     )
     words = (TextInput(name="words", column="t"),)
     trunk = KerasHub(preset="bert_tiny_en_uncased")
@@ -228,3 +224,35 @@ def test_a_name_is_found_in_the_cache_or_needs_the_network(
     (versions / "2.complete").touch()
     assert trunk.check(words) == []
     assert trunk.files() == (str(versions / "2"),)
+
+
+def test_poolings_of_a_decoder(tmp_path: Path) -> None:
+    decoder_preset(tmp_path)
+    trunk = KerasHub(preset=str(tmp_path), length=6, pooling="last")
+    given = tokens_feature(trunk.reading(), "words", "t")
+    texts = tf.constant(["ab ab", "a", ""])
+    ids = Tokenizer(given)(texts).numpy()
+    outputs = keras_hub.models.Backbone.from_preset(str(tmp_path))(
+        {"token_ids": ids, "padding_mask": np.ones_like(ids)}
+    )
+    lengths = [5, 3, 2]  # with the two special tokens
+    expected = [row[length - 1] for row, length in zip(outputs, lengths, strict=True)]
+    found = trunk.build((given,))({"words": ids}, training=False)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+    with pytest.raises(TrunkError, match=r"is a decoder: .*Expected `pooling: last` or `mean`"):
+        replace(trunk, pooling="first").build((given,))
+    with pytest.raises(TrunkError, match=r"Its outputs: a single one, without a name\."):
+        replace(trunk, pooling="pooled").build((given,))
+
+
+def test_a_backbone_that_reads_more_than_text_is_refused(tmp_path: Path) -> None:
+    backbone = keras_hub.models.WhisperBackbone(
+        vocabulary_size=20, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=8,
+        max_encoder_sequence_length=8, max_decoder_sequence_length=8, num_mels=4,
+    )  # fmt: skip
+    backbone.save_to_preset(str(tmp_path))
+    decoder_preset(tmp_path / "gpt")
+    given = tokens_feature(Tokens(preset=str(tmp_path / "gpt"), length=6), "words", "t")
+    with pytest.raises(TrunkError, match="also reads encoder_features"):
+        KerasHub(preset=str(tmp_path)).build((given,))

@@ -130,7 +130,8 @@ class SqlReader(Reader):
         try:
             return make_url(self.path.reveal())
         except (ArgumentError, ValueError) as e:  # its message may contain the password
-            shown = self.path if "://" in self.path else "path"
+            masked = "://" in self.path or not set("@=") & set(self.path)
+            shown = self.path if masked else "path"
             raise RootstockError(
                 f"{shown}: is no database URL. Expected, for example, sqlite:///shop.db."
             ) from e

@@ -22,6 +22,7 @@ from components.stage import Context
 from components.training.recipe import TrainerInputs
 from components.training.settings import EarlyStopping, Training
 from components.training.trainer import Trainer
+from models.balancing.base import Balancer
 from models.description import read_description
 from models.lazy import keras
 from models.model_files import RECORD, WEIGHTS
@@ -237,3 +238,12 @@ def test_a_warning_says_that_grouping_by_length_saves_nothing(tmp_path: Path) ->
     inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
     with pytest.raises(AssertionError, match="group_by_length has no effect"):
         quick(group_by_length=True).run(inputs, context(tmp_path))
+
+
+def test_what_a_balancing_method_notes_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Balancer, "notes", lambda self: ["weights were limited"])
+    inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
+    with pytest.raises(AssertionError, match="weights were limited"):
+        quick().run(inputs, context(tmp_path))

@@ -81,6 +81,9 @@ def evaluation(directory: Path) -> str:
         "reliability": [{"confidence": 0.5, "accuracy": 0.4}],
         "roc": [[0, 0], [1, 1]],
         "precision_recall": [[0, 1], [1, 0]],
+        "groups": 3,
+        "support": {SCRIPT: {"rows": 2, "groups": 1}},
+        "withheld": [metric],
         "changes": {metric: {"champion": 0.1, "value": 0.1, "interval": interval}},
         **figures,
     }
@@ -89,12 +92,19 @@ def evaluation(directory: Path) -> str:
     report = {
         "rows": 5,
         "split": "test",
+        "key": [SCRIPT],
+        "groups": 3,
         "level": 0.95,
         "champion": "0123456789abcdef",
         "tasks": {SCRIPT: task},
         "slices": {SCRIPT: {"tasks": {SCRIPT: figures}}, f"{SCRIPT}small": {"tasks": {}}},
     }
-    verdict = {"blessed": False, "reasons": ["too bad"], "checks": [check | names]}
+    verdict = {
+        "blessed": False,
+        "reasons": ["too bad"],
+        "warnings": [f"{SCRIPT} rows"],
+        "checks": [check | names],
+    }
     return evaluation_page.page(report, verdict)
 
 

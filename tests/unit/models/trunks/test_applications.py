@@ -9,6 +9,7 @@ import pytest
 
 from models.inputs.image import ImageFeature
 from models.lazy import keras
+from models.masked_url import MaskedUrl
 from models.trunks.applications import Applications
 from models.trunks.base import TrunkError
 from tests.pretrained_files import IMAGE
@@ -66,7 +67,7 @@ def test_without_cache_and_network_validation_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr("models.trunks.applications.HOST", "http://no-such-host.invalid")
+    monkeypatch.setattr("models.trunks.applications.HOST", MaskedUrl("http://no-such-host.invalid"))
     trunk = Applications(model="MobileNetV2")
     assert "cannot be reached" in trunk.check(())[0]
     (tmp_path / "models").mkdir()

@@ -118,10 +118,22 @@ class Watching(Runner):
 
 def _watcher(ran: set[str]) -> Callable[[FrameType, str, Any], None]:
     def watch(frame: FrameType, event: str, argument: Any) -> None:
-        if event == "call" and frame.f_code.co_name != "<module>":
-            ran.add(frame.f_code.co_filename)
+        file = frame.f_code.co_filename
+        if event != "call" or file in ran or frame.f_code.co_name == "<module>":
+            return
+        if not _shows_progress(frame):
+            ran.add(file)
 
     return watch
+
+
+def _shows_progress(frame: FrameType | None) -> bool:
+    """Whether pipeline code called this while a stage ran: it shows progress and warnings."""
+    while frame is not None and frame.f_code.co_filename != __file__:
+        if Path(frame.f_code.co_filename).is_relative_to(sources.ROOT / "pipeline"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _module_of(file: str) -> str:

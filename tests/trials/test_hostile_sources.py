@@ -28,7 +28,7 @@ SECONDS = 60
 MIB = 1 << 20
 
 READ = """
-import os, pickle, resource, sys
+import pickle, resource, sys
 from pathlib import Path
 import components.ingestion.readers.mail_message, PIL.Image, PIL.PngImagePlugin
 from components.data.lazy import arrow_csv, arrow_json, np
@@ -47,9 +47,6 @@ try:
             print(item if isinstance(item, BadRecord) else f"{item.num_rows} rows")
 except RootstockError as e:
     print(e)
-sys.stdout.flush()
-# Arrow's read-ahead threads of a reader that was given up can abort the end of the interpreter
-os._exit(0)
 """
 
 

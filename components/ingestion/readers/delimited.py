@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import threading
+import weakref
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -36,6 +38,8 @@ from components.ingestion.readers.text_values import (
 BLOCK_BYTES = 1 << 24
 """Bytes per read. The longest row must fit. The first block decides the types of columns."""
 SHOWN = 10
+READ_AHEAD_S = 60.0
+"""Longest time to wait for the block that Arrow reads ahead when a file is given up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,11 +190,7 @@ class CsvReader(FilesReader):
         """Blocks of rows as binary columns. For rows with another number of columns, this number is
         appended to `invalid`.
         """
-
-        def skip(row: Any) -> str:
-            invalid.append(row.actual_columns)
-            return "skip"
-
+        released = threading.Event()
         lines_before_data = 0 if unit.start else self._header(unit.file)[1]
         try:
             yield from arrow_csv.open_csv(
@@ -207,7 +207,7 @@ class CsvReader(FilesReader):
                     quote_char=self.quote or False,
                     double_quote=bool(self.quote),
                     newlines_in_values=bool(self.quote),
-                    invalid_row_handler=skip,
+                    invalid_row_handler=_Skip(invalid, released),
                 ),
                 arrow_csv.ConvertOptions(
                     column_types=dict.fromkeys(columns, pa.binary()), strings_can_be_null=False
@@ -228,6 +228,10 @@ class CsvReader(FilesReader):
             raise RootstockError(
                 f"{unit.file}: cannot be read as delimited text: {e}. {WHOLE}"
             ) from e
+        finally:
+            # A thread of Arrow reads ahead, also after an error, and holds a Python object. If it
+            # lets go of it while the interpreter ends, the process is aborted.
+            released.wait(READ_AHEAD_S)
 
     def _texts(self, column: pa.Array, name: str) -> tuple[pa.Array, list[int]]:
         """A binary column as text with nulls, and the rows that are not valid UTF-8."""
@@ -276,3 +280,18 @@ class CsvReader(FilesReader):
             if index in reasons:
                 yield BadRecord(name, row.first, reasons[index], rows=row.lines)
             index += 1
+
+
+class _Skip:
+    """What Arrow calls for a row with another number of columns, which is appended to `widths`.
+
+    released: is set when nobody holds this object any more.
+    """
+
+    def __init__(self, widths: list[int], released: threading.Event) -> None:
+        self._widths = widths
+        weakref.finalize(self, released.set).atexit = False
+
+    def __call__(self, row: Any) -> str:
+        self._widths.append(row.actual_columns)
+        return "skip"

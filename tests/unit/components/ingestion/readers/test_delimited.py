@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
+import gc
 import gzip
 from collections.abc import Callable
 from pathlib import Path
@@ -225,3 +227,17 @@ def test_damaged_compression_names_the_file(write: Callable[..., Path], suffix: 
     file = write(bytes(packed), f"a.csv{suffix}")
     with pytest.raises(RootstockError, match=rf"a\.csv{suffix}: cannot be read as .*whole file"):
         read(CsvReader(path=str(file)))
+
+
+@pytest.mark.parametrize("row", ["0.{0},1.{0}\n", '0.{0},1.{0}\n"'])
+def test_no_thread_of_arrow_is_left_with_an_object_of_python(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, row: str
+) -> None:
+    """Or it aborts the process, if that ends at the same time."""
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 1 << 20)
+    text = "".join(row.format(i * 7919 % 99991) for i in range(150_000))  # Arrow reads ahead
+    file = write(bz2.compress(f"x,y\n{text}".encode()), "a.csv.bz2")
+    for _ in range(3):
+        with contextlib.suppress(RootstockError):
+            CsvReader(path=str(file)).schema(file)
+        assert not [o for o in gc.get_objects() if isinstance(o, delimited._Skip)]

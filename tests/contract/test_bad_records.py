@@ -110,6 +110,7 @@ def test_every_format_is_either_typed_or_breakable() -> None:
     assert BREAKABLE.keys() | TYPED == readers().keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BREAKABLE)
 def test_one_percent_of_bad_records_is_quarantined_and_five_fail(kind: str, tmp_path: Path) -> None:
     for percent, broken in ((1, {70, 131}), (5, set(range(10, 200, 20)) | {15})):

@@ -186,6 +186,7 @@ def test_images_stand_upright(orientation: int) -> None:
     np.testing.assert_array_equal(pixels(image), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BAD)
 def test_all_refuse_the_same_images(name: str, small: Served, tmp_path: Path) -> None:
     image, problem = BAD[name]
@@ -211,12 +212,14 @@ def test_the_reader_of_folders_refuses_them(tmp_path: Path) -> None:
     assert sum(i.num_rows for i in items if not isinstance(i, BadRecord)) == len(GOOD)
 
 
+@pytest.mark.slow
 def test_a_message_names_the_input_and_the_row(small: Served) -> None:
     apply = tf.function(Preprocessing((feature(4, 4, 3),)).__call__)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"inputs\.i: .*\(row 1 of"):
         apply({"i": tf.constant([GOOD["png"], b"nonsense"])})
 
 
+@pytest.mark.slow
 def test_a_missing_image_is_black_only_if_some_were_missing_in_training(tmp_path: Path) -> None:
     image = served(feature(4, 4, 3, optional=True), tmp_path)(b"")
     np.testing.assert_array_equal(image, np.zeros((4, 4, 3)))
@@ -247,6 +250,7 @@ def damaged() -> Iterator[tuple[str, bytes]]:
             yield name, image[:place] + bytes([flipped]) + image[place + 1 :]
 
 
+@pytest.mark.slow
 def test_what_ingestion_accepts_is_never_refused_later(small: Served) -> None:
     """The other way round, giflib repairs some frames, and libjpeg a missing last byte: of 2,715
     damaged images, ingestion refuses 4 that the model would decode.

@@ -138,6 +138,7 @@ def test_features_come_from_an_input_kind(tmp_path: Path) -> None:
     assert kinds == set(FEATURE_KINDS)
 
 
+@pytest.mark.slow
 def test_the_feature_is_one_of_the_kind_and_reads_the_same_values(prepared: Prepared) -> None:
     assert prepared.feature.kind in prepared.spec.feature_kinds
     assert prepared.feature.raw == prepared.spec.raw
@@ -158,6 +159,7 @@ def test_it_can_read_its_column_and_refuses_another(prepared: Prepared) -> None:
     assert problem.startswith("inputs.x: column 'c' holds list<item: string> values")
 
 
+@pytest.mark.slow
 def test_batches_hold_what_the_served_graph_computes(prepared: Prepared, tmp_path: Path) -> None:
     feature = prepared.feature
     stored = load_columns(prepared.batches, "train", (feature,))["x"]

@@ -87,6 +87,7 @@ def test_the_known_kinds_are_discovered() -> None:
     assert {"binary", "multiclass", "multilabel", "regression"} <= KINDS.keys()
 
 
+@pytest.mark.slow
 def test_nothing_imports_a_kind_but_its_own_modules(kind: str) -> None:
     """Other code gets the part of a kind by its name. Without imports there is no switch over
     kinds.
@@ -212,6 +213,7 @@ def trained_outputs(kind: str) -> tuple[TaskTarget, np.ndarray, np.ndarray, list
     return target, encoded, outputs.numpy(), losses
 
 
+@pytest.mark.slow
 def test_a_head_learns_its_labels_and_measures_them(kind: str) -> None:
     """Its predictions have one shape, are finite and improve; its metrics are those of the
     Evaluator.
@@ -294,6 +296,7 @@ def test_metrics_describe_themselves(kind: str) -> None:
     assert set(nothing.values.values()) == {None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", ["linear", "boosting"])
 def test_a_classical_model_answers_as_the_head_does(kind: str, use: str) -> None:
     labels, target = of_kind(kind), target_of(kind)

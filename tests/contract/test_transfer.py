@@ -129,6 +129,7 @@ def loss(model: MultitaskModel) -> float:
     return float(sum(batch_losses(model.heads, Y, model(X, training=False)).losses))
 
 
+@pytest.mark.slow
 @every_mode
 def test_only_what_a_phase_trains_changes(name: str, model: MultitaskModel) -> None:
     """With weight decay and momentum, which could also move weights without a gradient."""
@@ -190,6 +191,7 @@ def test_statistics_of_batches_are_not_used_and_not_changed(
         np.testing.assert_allclose(out, norm(x, training=False))
 
 
+@pytest.mark.slow
 @every_mode
 def test_weight_decay_spares_what_l2_sp_pulls_to_a_start(name: str, model: MultitaskModel) -> None:
     """In all modes it acts on the matrices of heads; on those of the trunk not in `l2_sp`."""

@@ -85,6 +85,7 @@ def test_a_result_is_published_whole_or_not_at_all(
         assert [p.name for p in (root / "Make").iterdir() if p.name[0] == "."] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", CODES)
 def test_a_version_is_pushed_whole_or_not_at_all(tmp_path: Path, code: int) -> None:
     saved = tmp_path / "saved"

@@ -161,6 +161,7 @@ def test_a_file_that_changes_during_the_run(
     print(f"{name}: {tried} changes tried, {tried} noticed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["csv", "image_folder", "image_manifest", "parquet"])
 def test_a_file_that_changes_between_its_digest_and_the_run(name: str, tmp_path: Path) -> None:
     original, root = tmp_path / "original", tmp_path / "root"

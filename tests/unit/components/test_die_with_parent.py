@@ -47,6 +47,7 @@ def parent(mode: str, file: Path) -> Iterator[tuple[subprocess.Popen[bytes], lis
                     child.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("mode", ["exec", "tree"])
 def test_all_end_with_the_parent(mode: str, number: signal.Signals, tmp_path: Path) -> None:
@@ -56,6 +57,7 @@ def test_all_end_with_the_parent(mode: str, number: signal.Signals, tmp_path: Pa
         assert not alive
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_tree_ends_with_a_signal(number: signal.Signals, tmp_path: Path) -> None:
     with parent("tree", tmp_path / "pid") as (process, below):

@@ -68,6 +68,7 @@ BY_METRIC = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "metric"), BY_METRIC)
 def test_no_other_constant_is_better(kind: str, metric: str) -> None:
     """Of 200 at random; on the labels that the constant was chosen for."""

@@ -94,6 +94,7 @@ def test_stratification_keeps_groups_together(split: Callable[..., ExampleGenOut
         split(rows + "0,b\n", HashSplits(stratify="kind"), ("user",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", [0.1, 0.2, 0.25, 0.5])
 def test_every_group_is_in_the_test_split_of_one_fold(
     split: Callable[..., ExampleGenOutputs], test: float

@@ -103,6 +103,7 @@ def test_evaluation_keeps_the_order(limit: int, monkeypatch: pytest.MonkeyPatch)
     assert batches.element_spec[0]["image"] == tf.TensorSpec([None, 2, 2], tf.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [0, 2**31], ids=["disk", "memory"])
 def test_images_are_changed_by_seed_epoch_and_step(
     limit: int, monkeypatch: pytest.MonkeyPatch

@@ -76,6 +76,7 @@ def expected(trunk: Trunk, inputs: EmbedInputs, feature: Feature, split: str) ->
     return np.asarray(trunk.build((feature,))(given, training=False))
 
 
+@pytest.mark.slow
 def test_rows_keep_their_order(
     text: tuple[Trunk, EmbedInputs, Feature], new_context: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,7 @@ def transformed(
     return Transform(inputs=inputs).run(TransformInputs(examples, statistics), new_context(name))
 
 
+@pytest.mark.slow
 def test_state_comes_from_training_rows(tmp_path: Path, new_context: Make) -> None:
     outputs = transformed(written(tmp_path / "e", [TRAIN[:2], TRAIN[2:]]), new_context)
     _, words, size, tail, code = load_preprocessing(outputs.preprocessing)
@@ -144,6 +145,7 @@ def test_bins_of_a_column_of_few_values(tmp_path: Path, new_context: Make) -> No
     assert set(load_columns(outputs.batches, "train", features)["x"][:90].tolist()) == {2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_no_bin_is_empty(tmp_path: Path, new_context: Make, seed: int) -> None:
     values = np.random.default_rng(seed).poisson(40, 3000)
@@ -163,6 +165,7 @@ def test_a_column_with_too_many_equal_values_has_no_bins(tmp_path: Path, new_con
         transformed(examples, new_context, inputs=(given,))
 
 
+@pytest.mark.slow
 def test_same_bytes_every_time_and_after_a_crash(tmp_path: Path, new_context: Make) -> None:
     examples = written(tmp_path / "e", [TRAIN[:2], TRAIN[2:]])
     first = transformed(examples, new_context, "one")
@@ -174,6 +177,7 @@ def test_same_bytes_every_time_and_after_a_crash(tmp_path: Path, new_context: Ma
         assert digest_tree(first.preprocessing.path) == digest_tree(other.preprocessing.path)
 
 
+@pytest.mark.slow
 def test_an_image_that_only_tensorflow_refuses_is_named(tmp_path: Path, new_context: Make) -> None:
     broken = TRAIN.set_column(0, "image", pa.array([png(1), png(2)[:-20], None, png(3)]))
     examples = written(tmp_path / "e", [broken])
@@ -183,6 +187,7 @@ def test_an_image_that_only_tensorflow_refuses_is_named(tmp_path: Path, new_cont
         transformed(examples, new_context, inputs=INPUTS[:1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -96,6 +96,7 @@ def test_row_weights(validate: Callable[..., Anomalies], weight: str, message: s
     assert message is None or re.search(message, found[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "message"),
     [

@@ -79,6 +79,7 @@ def test_one_task_is_exact_at_the_representation() -> None:
     assert figures["exactness"] == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("balancing", [MGDA(), PCGrad(), GradNorm()], ids=lambda b: b.name)
 def test_exactness_leaves_the_methods_state(balancing: Balancing) -> None:
     model = make_model(balancing, "abc")

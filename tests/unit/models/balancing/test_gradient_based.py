@@ -165,6 +165,7 @@ def krum(g: np.ndarray) -> np.ndarray:
     return len(g) * g[np.isclose(scores, scores.min(), rtol=1e-12)].mean(0)
 
 
+@pytest.mark.slow
 @on_problems
 @pytest.mark.parametrize(
     ("method", "formula"),

@@ -159,6 +159,7 @@ def constrained(g: np.ndarray, primary: int, share: float) -> np.ndarray:
     return np.asarray(found.x if found.success else g[primary])
 
 
+@pytest.mark.slow
 @on_problems
 @pytest.mark.parametrize("share", [0.02, 0.5])
 def test_pcd_is_the_nearest_that_leaves_no_task_behind(gradients: np.ndarray, share: float) -> None:

@@ -46,6 +46,7 @@ def test_stages_end_where_everything_passes_through_one_tensor(
     assert stages[-len(names) :] == names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SAMPLES)
 def test_pretrained_trunks_can_be_run_stage_by_stage(source: str, tmp_path: Path) -> None:
     sample = SAMPLES[source](tmp_path / "files")

@@ -32,6 +32,7 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trunk", "features", "message"),
     [

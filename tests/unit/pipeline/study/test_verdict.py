@@ -35,6 +35,7 @@ def test_where_nothing_differs_at_most_five_studies_in_a_hundred_say_otherwise()
     assert wrong / studies <= 0.05
 
 
+@pytest.mark.slow
 def test_what_differs_by_the_margin_is_rarely_called_equivalent() -> None:
     rng, wrong, studies = np.random.default_rng(1), 0, 100
     for _ in range(studies):

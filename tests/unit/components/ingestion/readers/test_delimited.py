@@ -229,6 +229,7 @@ def test_damaged_compression_names_the_file(write: Callable[..., Path], suffix: 
         read(CsvReader(path=str(file)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ["0.{0},1.{0}\n", '0.{0},1.{0}\n"'])
 def test_no_thread_of_arrow_is_left_with_an_object_of_python(
     write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, row: str

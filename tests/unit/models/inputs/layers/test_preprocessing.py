@@ -91,6 +91,7 @@ def test_bytes_that_are_no_image_are_refused() -> None:
         decoded([b"nonsense"], 2, 2, 3)
 
 
+@pytest.mark.slow
 def test_a_saved_model_holds_the_tables(tmp_path: Path) -> None:
     features = (
         ImageFeature(name="i", column="i", height=2, width=2, channels=3),

@@ -90,6 +90,40 @@ class LabelSample:
         return min(20, self.rows // 5)
 
 
+Loss = Literal["logistic", "softmax", "squared", "huber", "poisson"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What a classical model minimises for one raw output of a task, or for those of a softmax.
+
+    labels: float64 [rows] with NaN for missing: 0 or 1; the class's index; the standardised label;
+        the count. They are on the scale of the raw outputs of the task's head: the logit, the
+        logits of all classes, the standardised value, the logarithm of the rate.
+    units: raw outputs: as many as classes for softmax, else 1.
+    """
+
+    task: str
+    loss: Loss
+    labels: np.ndarray
+    units: int = 1
+
+    def known(self) -> np.ndarray:
+        """Bool [rows]: whether the label is there."""
+        return np.asarray(~np.isnan(self.labels))
+
+    def strata(self) -> np.ndarray:
+        """int64 [rows]: classes, or fifths of numbers, from 1; 0 for missing."""
+        known = self.known()
+        codes = np.zeros(len(self.labels), np.int64)
+        values = self.labels[known]
+        if self.loss not in ("logistic", "softmax") and len(values):
+            edges = np.unique(np.quantile(values, (0.2, 0.4, 0.6, 0.8)))
+            values = np.searchsorted(edges, values)
+        codes[known] = 1 + values.astype(np.int64)
+        return codes
+
+
 class Labels(ABC, Generic[T]):
     """The labels of one kind of task: from a column to arrays, counts, checks and baselines."""
 
@@ -119,6 +153,10 @@ class Labels(ABC, Generic[T]):
 
         int64 class codes with -1 for missing, or float64 numbers with NaN.
         """
+
+    @abstractmethod
+    def objectives(self, target: TaskTarget, encoded: np.ndarray) -> Sequence[Objective]:
+        """What classical models fit, in the order of the head's raw outputs."""
 
     @abstractmethod
     def unfit(self, task: T, column: LabelColumn) -> str:

@@ -7,8 +7,9 @@ from typing import Any, final
 
 from components.data.lazy import np, pa, pd
 from components.errors import did_you_mean, listed
-from components.labels.base import Classes, LabelColumn, LabelSample, Make, Predict
+from components.labels.base import Classes, LabelColumn, LabelSample, Make, Objective, Predict
 from components.labels.classes import SingleLabels, by_value, single_texts
+from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
 
 CLASSES = ("negative", "positive")
@@ -28,6 +29,9 @@ class BinaryLabels(SingleLabels[BinaryTask]):
         labels = single_texts(task, column)
         codes = by_value(labels, lambda v: float(v in task.positive), pa.float32())
         return np.array(codes)
+
+    def objectives(self, target: TaskTarget, encoded: np.ndarray) -> Sequence[Objective]:
+        return [Objective(task=target.name, loss="logistic", labels=encoded.astype(np.float64))]
 
     def problems(self, task: BinaryTask, splits: Mapping[str, LabelColumn]) -> Sequence[str]:
         counts = splits["train"].counts

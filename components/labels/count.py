@@ -7,8 +7,9 @@ from typing import Any, final
 
 from components.data.lazy import np, pd
 from components.errors import listed
-from components.labels.base import LabelColumn, LabelSample, Make, Predict
+from components.labels.base import LabelColumn, LabelSample, Make, Objective, Predict
 from components.labels.numbers import NumberLabels
+from models.tasks.base import TaskTarget
 from models.tasks.count import CountTask
 
 COUNTS = "whole numbers of 0 or more"
@@ -27,6 +28,9 @@ class CountLabels(NumberLabels[CountTask]):
     def probes(self, encoded: np.ndarray) -> Sequence[np.ndarray]:
         """The logarithm of 1 + count: the scores fit linear models with equal variance."""
         return [np.log1p(encoded.astype(np.float64))]
+
+    def objectives(self, target: TaskTarget, encoded: np.ndarray) -> Sequence[Objective]:
+        return [Objective(task=target.name, loss="poisson", labels=encoded.astype(np.float64))]
 
     def problems(self, task: CountTask, splits: Mapping[str, LabelColumn]) -> list[str]:
         sentences = super().problems(task, splits)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 from components.data.lazy import np, pa
-from components.labels.base import Classes, LabelColumn, LabelSample
+from components.labels.base import Classes, LabelColumn, LabelSample, Objective
 from components.labels.classes import Domain, SingleLabels, by_value, single_texts, sorted_classes
+from models.tasks.base import TaskTarget
 from models.tasks.multiclass import MulticlassTask
 
 MOST_CLASSES = 100
@@ -38,6 +39,10 @@ class MulticlassLabels(SingleLabels[MulticlassTask]):
     def constants(self, known: np.ndarray, classes: int) -> np.ndarray:
         """The share of each class."""
         return np.bincount(known, minlength=classes)[None] / len(known)
+
+    def objectives(self, target: TaskTarget, encoded: np.ndarray) -> Sequence[Objective]:
+        labels, units = np.where(encoded < 0, np.nan, encoded), len(target.classes)
+        return [Objective(task=target.name, loss="softmax", labels=labels, units=units)]
 
     def problems(self, task: MulticlassTask, splits: Mapping[str, LabelColumn]) -> Sequence[str]:
         counts = splits["train"].counts

@@ -9,7 +9,15 @@ from typing import Any, final
 
 from components.data.casting import texts
 from components.data.lazy import np, pa, pc, pd
-from components.labels.base import JOINED, Classes, LabelColumn, LabelSample, Make, Predict
+from components.labels.base import (
+    JOINED,
+    Classes,
+    LabelColumn,
+    LabelSample,
+    Make,
+    Objective,
+    Predict,
+)
 from components.labels.classes import ClassLabels, Domain, by_value, single_texts, sorted_classes
 from models.tasks.base import TaskTarget
 from models.tasks.multilabel import MultilabelTask
@@ -43,6 +51,10 @@ class MultilabelLabels(ClassLabels[MultilabelTask]):
 
     def probes(self, encoded: np.ndarray) -> Sequence[np.ndarray]:
         return [np.where(np.isnan(column), -1, column).astype(np.int64) for column in encoded.T]
+
+    def objectives(self, target: TaskTarget, encoded: np.ndarray) -> Sequence[Objective]:
+        columns = encoded.T.astype(np.float64)
+        return [Objective(task=target.name, loss="logistic", labels=c) for c in columns]
 
     def problems(self, task: MultilabelTask, splits: Mapping[str, LabelColumn]) -> Sequence[str]:
         counts = {split: _counts(task, column) for split, column in splits.items()}

@@ -8,7 +8,7 @@ from typing import Any, final
 
 from components.data.lazy import np
 from components.data.robust import OUTLIERS, centre_and_scale, inflation, percentiles_of
-from components.labels.base import LabelColumn, LabelSample
+from components.labels.base import LabelColumn, LabelSample, Loss, Objective
 from components.labels.numbers import NumberLabels
 from models.tasks.base import TaskTarget
 from models.tasks.regression import RegressionTask
@@ -33,6 +33,13 @@ class RegressionLabels(NumberLabels[RegressionTask]):
             centre, robust = centre_and_scale(percentiles_of(values))
             scale = robust or scale
         return replace(target, mean=centre, deviation=scale or 1.0)
+
+    def objectives(self, target: TaskTarget, encoded: np.ndarray) -> Sequence[Objective]:
+        task = target.task
+        assert isinstance(task, RegressionTask)
+        values = (_as_learnt(task, encoded.astype(np.float64)) - target.mean) / target.deviation
+        loss: Loss = "squared" if task.has_squared_error else "huber"
+        return [Objective(task=target.name, loss=loss, labels=values)]
 
     def doubts(self, task: RegressionTask, column: LabelColumn) -> Sequence[str]:
         times = inflation(column.percentiles, column.deviation)

@@ -1,0 +1,1 @@
+"""Fits experts: classical models whose margins enter the network. One kind per module."""

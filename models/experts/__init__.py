@@ -1,0 +1,1 @@
+"""Experts: classical models inside ours, as TensorFlow graphs. One kind per module."""

@@ -1,0 +1,73 @@
+"""Experts: classical models inside ours, such as gradient boosting on columns.
+
+An expert is fitted on training rows before the network. Its margins (raw outputs, such as logits,
+for every task) enter the network as inputs, and a stack of network and experts has the last word.
+It is part of the served graph.
+
+A kind is a module here (the fitted model as a graph) and one in `components.experts` (fitting).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from inspect import isabstract
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+from models.config import STRICT
+from models.discovery import choice
+from models.lazy import Tensor
+
+
+@dataclass(frozen=True)
+class ExpertInputs:
+    """What an expert may read of a batch of rows.
+
+    raw: [batch] strings, or float32 with NaN for missing, by feature name: what the server gets.
+    features: preprocessed [batch, ...] by feature name.
+    representation: of a frozen trunk, float32 [batch, width]; None if the trunk trains.
+    """
+
+    raw: Mapping[str, Tensor]
+    features: Mapping[str, Tensor]
+    representation: Tensor | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expert(ABC):
+    """A fitted expert, without its numbers, as the record of a model keeps it.
+
+    Subclasses are frozen dataclasses with a literal `kind`, the name of their module. Their fields
+    say what they read and how; arrays with the numbers lie in a file beside the record.
+
+    name: unique in a model, such as `trees` or `ngrams.message.words`.
+    """
+
+    __pydantic_config__ = STRICT
+    kind: str
+    name: str
+
+    @property
+    def reads_representation(self) -> bool:
+        """Whether `margins` needs `ExpertInputs.representation`."""
+        return False
+
+    @abstractmethod
+    def margins(self, arrays: Mapping[str, Tensor], inputs: ExpertInputs) -> Tensor:
+        """Raw outputs for all tasks, one after another, float32 [batch, units of all tasks].
+
+        They are on the scale of the heads' raw outputs: logits, standardised values, log-rates.
+        Runs inside a graph, with operations that TF Serving has, and gives a row the same whatever
+        it is batched with.
+
+        arrays: those that fitting gave, with the same names and dtypes.
+        """
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic reads `Expert` as the union of all kinds, and a kind as itself."""
+        return handler(choice("models.experts", Expert, "kind") if isabstract(cls) else source)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from inspect import isabstract
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 RawType = Literal["bytes", "text", "number"]
 """Type of a raw value. TensorFlow gets bytes and text as strings, and numbers as float32."""
+Tabular = Literal["number", "category"]
 RESERVED = 2
 """Ids before that of the first value: 0 is missing or padding, 1 is unknown."""
 
@@ -94,9 +95,14 @@ class Stored(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Feature(Stored):
-    """An input with the state of its preprocessing. Subclasses have a literal `kind`."""
+    """An input with the state of its preprocessing. Subclasses have a literal `kind`.
+
+    tabular: what a classical model of columns reads of it: the raw number, the id of the category,
+        or nothing.
+    """
 
     __pydantic_config__ = STRICT
+    tabular: ClassVar[Tabular | None] = None
     kind: str
     name: str
     column: str

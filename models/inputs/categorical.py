@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from models.inputs.base import RESERVED, Feature, Input, RawType
+from models.inputs.base import RESERVED, Feature, Input, RawType, Tabular
 
 DatePart = Literal["year", "month", "day", "weekday", "hour"]
 PARTS: dict[DatePart, int] = {"year": 200, "month": 12, "day": 31, "weekday": 7, "hour": 24}
@@ -47,6 +47,7 @@ class CategoricalFeature(Feature):
 
     kind: Literal["categorical"] = "categorical"
     raw: ClassVar[RawType] = "text"
+    tabular: ClassVar[Tabular] = "category"
     dtype: ClassVar[str] = "int32"
     vocabulary: tuple[str, ...] = ()
     buckets: int | None = None

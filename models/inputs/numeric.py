@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from models.inputs.base import RESERVED, Feature, Input, RawType
+from models.inputs.base import RESERVED, Feature, Input, RawType, Tabular
 
 
 def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
@@ -59,6 +59,7 @@ class NumericFeature(Feature):
 
     kind: Literal["numeric"] = "numeric"
     raw: ClassVar[RawType] = "number"
+    tabular: ClassVar[Tabular] = "number"
     mean: float
     deviation: float
     log: bool = False

@@ -121,19 +121,23 @@ def embed_unit(index: int, unit: Unit, *, encoder: Encoder) -> None:
 
 @lru_cache(maxsize=1)
 def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
-    """A function from features [batch, ...] to float32 [batch, width].
+    """A function from features [batch, ...] to float32 [batch, width], the members of the trunk
+    side by side.
 
     Raises:
         RootstockError: the trunk cannot be built.
     """
+    from models.trunks.layers.members import join_members, members_of
+
     keras.utils.set_random_seed(0)  # for weights that the trunk's files lack
     try:
         trunk = encoder.trunk.build(encoder.features)
     except TrunkError as e:
         raise RootstockError(f"model.trunk: {e}") from e
+    members = members_of(trunk)
     specs = {f.name: tf.TensorSpec([None, *f.shape], f.dtype) for f in encoder.features}
     encode = tf.function(
-        lambda batch: tf.cast(trunk(batch, training=False), tf.float32),
+        lambda batch: join_members(tf.cast(trunk(batch, training=False), tf.float32), members),
         input_signature=[specs],
         autograph=False,
     )

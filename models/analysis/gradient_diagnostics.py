@@ -44,7 +44,7 @@ def gradient_diagnostics(model: MultitaskParts) -> Callable[[Tensors, Tensors], 
             with tf.GradientTape(persistent=True) as after:
                 after.watch(representation)
                 outputs = model.towers(representation, training=False)
-                batch = batch_losses(model.heads, labels, outputs)
+                batch = batch_losses(model.heads, labels, outputs, model.members)
 
         def gradients(tape: tf.GradientTape, point: GradientPoint) -> TaskGradients:
             rows = [point.flatten(tape.gradient(loss, point.tensors)) for loss in batch.each]

@@ -49,7 +49,7 @@ def effects_of(model: MultitaskParts, shared: list[keras.Variable]) -> Effects:
 
     def losses(features: Tensors, labels: Tensors) -> tuple[list[tf.Tensor], tf.Tensor]:
         outputs = model.towers(model.represent(features), training=False)
-        batch = batch_losses(model.heads, labels, outputs)
+        batch = batch_losses(model.heads, labels, outputs, model.members)
         return batch.each, batch.present
 
     def measure(features: Tensors, labels: Tensors, length: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -55,7 +55,7 @@ def balanced_pass(
         with tf.GradientTape(persistent=True) as after:
             after.watch(representation)
             outputs = model.towers(representation, training=True)
-            batch = batch_losses(model.heads, labels, outputs)
+            batch = batch_losses(model.heads, labels, outputs, model.members)
         penalties = model.losses
     with tf.GradientTape() as last:
         last.watch(batch.losses)

@@ -53,7 +53,9 @@ class BatchLookahead(Lookahead):
 
     def _losses(self, half: int) -> BatchLosses:
         features, labels = self._halves[half]
-        return batch_losses(self._model.heads, labels, self._model(features, training=False))
+        model = self._model
+        outputs = model.towers(model.represent(features, training=False), training=False)
+        return batch_losses(model.heads, labels, outputs, model.members)
 
     def _flat(self, gradients: list[tf.Tensor | None]) -> tf.Tensor:
         """The gradients as one vector [parameters]; zeros for None."""

@@ -22,6 +22,7 @@ from models.sharing.layers.base import SharingLayer
 from models.tasks.base import TaskTarget
 from models.tasks.heads.head import Head, head_for
 from models.trunks.base import Trunk
+from models.trunks.layers.members import mean_of_members, members_of
 
 
 class MultitaskParts(keras.Model):  # type: ignore[misc]
@@ -31,6 +32,7 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
     trunk: from features to the trunk's output. common: from that to the representation that the
         towers share; None if they share the trunk's output. towers: from the representation to the
         raw outputs of all tasks.
+    members: predictors in the trunk's output, [batch * members, width]; their mean is the answer.
     grafts: the layers that the sharing scheme adds.
     trunk_trains: whether the trunk runs in training mode while the model trains.
     at_parameters: whether a gradient-based method takes gradients at shared parameters.
@@ -51,6 +53,7 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         shared = sharing.build(lambda: trunk.build(features), tuple(self._scopes))
         self.heads = tuple(head_for(t) for t in targets)
         self.trunk, self.common = shared.trunk, shared.common
+        self.members = members_of(self.trunk)
         self.trunk_trains = True
         self.towers = _with_heads(shared.branches, sharing.towers, self.heads)
         self.grafts = tuple(la for la in self._flatten_layers() if isinstance(la, SharingLayer))
@@ -68,19 +71,22 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         self.built = True
 
     def call(self, features: Tensors, training: bool = False) -> dict[str, keras.KerasTensor]:
-        """Raw outputs by task."""
-        representation = self.represent(features, training)
-        return self.towers(representation, training=training)  # type: ignore[no-any-return]
+        """Raw outputs by task: the mean of the members."""
+        outputs = self.towers(self.represent(features, training), training=training)
+        return {task: mean_of_members(x, self.members) for task, x in outputs.items()}
 
     def represent(self, features: Tensors, training: bool = False) -> keras.KerasTensor:
-        """The representation that the towers share: a tensor or a list of tensors [batch, ...].
+        """The representation that the towers share: a tensor or a list of tensors
+        [batch * members, ...].
 
         features: if they hold the trunk's output under the name `REPRESENTATION`, the trunk does
-            not run.
+            not run. Its members lie side by side there, [batch, members * width].
         """
         output = features.get(REPRESENTATION)
         if output is None:
             output = self.trunk(features, training=training and self.trunk_trains)
+        elif self.members > 1:
+            output = keras.ops.reshape(output, (-1, self.trunk.output.shape[-1]))
         return output if self.common is None else self.common(output, training=training)
 
     def shared_variables(self, features: Tensors) -> list[keras.Variable]:

@@ -30,7 +30,7 @@ def train_step(
     model.optimizer.apply(result.gradients, model.trainable_variables)
     if isinstance(balancer, HindsightBalancer):
         outputs = model.towers(model.represent(features, training=True), training=True)
-        after = batch_losses(model.heads, labels, outputs)
+        after = batch_losses(model.heads, labels, outputs, model.members)
         balancer.after_update(result.batch.losses, after.losses, result.batch.present)
     totals.update_state(result.batch, result.weights, result.objective, result.conflicts)
     return {"objective": result.objective}
@@ -42,7 +42,7 @@ def _plain_pass(model: MultitaskParts, features: Tensors, labels: Tensors) -> Pa
     objective_of = balancer.objective if isinstance(balancer, GradientBalancer) else balancer
     with tf.GradientTape() as tape:
         outputs = model.towers(model.represent(features, training=True), training=True)
-        batch = batch_losses(model.heads, labels, outputs)
+        batch = batch_losses(model.heads, labels, outputs, model.members)
         objective = objective_of(batch.losses, batch.present)
         if penalties := model.losses:
             objective += keras.ops.sum(penalties)

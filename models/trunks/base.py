@@ -34,7 +34,8 @@ class Trunk(ABC):
 
     @abstractmethod
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
-        """A functional model from {feature name: [batch, ...]} to [batch, width] float.
+        """A functional model from {feature name: [batch, ...]} to [batch, width] float; or to
+        [batch * members, width], see `models.trunks.layers.members`.
 
         Its inputs have the shapes and dtypes of the features; rescaling is part of the model.
         Layers are named `<group>.<layer>`, with groups in order from input to output.

@@ -22,8 +22,11 @@ from models.trunks.encoders.text_encoder import TextEncoder
 class Scratch(Trunk):
     """Randomly initialised encoders, joined by a dense layer.
 
-    width: of the representation. dropout: rate on the representation.
-    image, text: the encoders of images and texts. columns: the encoder of all other inputs.
+    width: of the representation. dropout: rate on the representation and after the dense layers of
+        columns.
+    image, text: the encoders of images and texts. columns: the encoder of all other inputs. Its
+        members have their own factors and biases in the joining layer too, also for images and
+        texts, which they share.
     """
 
     __pydantic_config__ = STRICT
@@ -35,14 +38,21 @@ class Scratch(Trunk):
     columns: ColumnMlp = field(default_factory=ColumnMlp)
 
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
-        layers = keras.layers
+        from models.trunks.layers.members import SplitMembers, member_dense
+
+        layers, members = keras.layers, 1
         inputs = {f.name: keras_input(f) for f in features}
         parts = [_encoder_of(f).encode(f, inputs[f.name], self) for f in features]
         encoded = [x for x in parts if not isinstance(x, Column)]
         if columns := [x for x in parts if isinstance(x, Column)]:
-            encoded.append(self.columns.encode(columns))
+            members = self.columns.members
+            if members > 1:
+                encoded = [
+                    SplitMembers(members, name=f"join.members{i}")(x) for i, x in enumerate(encoded)
+                ]
+            encoded.append(self.columns.encode(columns, self.dropout))
         x = encoded[0] if len(encoded) == 1 else layers.Concatenate(name="join.concat")(encoded)
-        x = layers.Dense(self.width, activation="relu", name="join.dense")(x)
+        x = member_dense(x, self.width, members, "join")
         x = layers.Dropout(self.dropout, name="join.dropout")(x)
         return keras.Model(inputs, x, name="trunk")
 

@@ -35,6 +35,7 @@ from models.inputs.layers.base import FeaturePreprocessing
 from models.inputs.layers.preprocessing import Preprocessing
 from models.lazy import tf
 from models.trunks.encoders.base import FeatureEncoder
+from models.trunks.layers.members import members_of
 from models.trunks.scratch import Scratch
 from tests.own_layers import LAYERS
 
@@ -197,7 +198,7 @@ def test_the_scratch_trunk_encodes_it(prepared: Prepared) -> None:
     values = load_columns(prepared.batches, "train", (prepared.feature,))
     trunk = Scratch(width=4).build((prepared.feature,))
     encoded = trunk({"x": tf.constant(values["x"])}, training=False).numpy()
-    assert encoded.shape == (ROWS, 4)
+    assert encoded.shape == (ROWS * members_of(trunk), 4)
     assert np.isfinite(encoded).all()
     assert all("." in layer.name for layer in trunk.layers if layer.weights)
 

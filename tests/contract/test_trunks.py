@@ -18,6 +18,7 @@ from models.inputs.numeric import NumericFeature
 from models.inputs.text import TextFeature
 from models.lazy import keras, tf
 from models.trunks.base import Trunk, layer_groups
+from models.trunks.layers.members import members_of
 
 TRUNKS = {
     name: trunk
@@ -57,12 +58,13 @@ def test_features_become_one_representation(name: str, names: tuple[str, ...]) -
     features = tuple(FEATURES[n] for n in names)
     trunk = TRUNKS[name]().build(features)
     batch = {f.name: example(f, 5) for f in features}
+    members = members_of(trunk)
     found = trunk(batch, training=False)
-    assert found.shape == (5, trunk.output.shape[-1])
+    assert found.shape == (5 * members, trunk.output.shape[-1])
     assert found.dtype == "float32"
     assert np.all(np.isfinite(found))
     single = trunk({n: v[2:3] for n, v in batch.items()}, training=False)
-    np.testing.assert_allclose(single[0], found[2], atol=1e-5)
+    np.testing.assert_allclose(single, found[2 * members : 3 * members], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", TRUNKS)

@@ -27,14 +27,23 @@ class ColumnMlp:
 
     embedding: largest width of an embedding; a column of few values gets a narrower one.
     layers: widths of the dense layers.
+    members: predictors that share the dense layers, except for factors and biases, and are averaged
+        (TabM: Gorishniy et al. 2024, arXiv:2410.24210). 1 is a plain perceptron.
     """
 
     __pydantic_config__ = STRICT
     embedding: Annotated[int, Field(ge=1)] = 16
     layers: tuple[Annotated[int, Field(ge=1)], ...] = (128,)
+    members: Annotated[int, Field(ge=1)] = 8
 
-    def encode(self, columns: Sequence[Column]) -> Tensor:
-        """From columns to [batch, width]: embedded ones first, then numbers, then vectors."""
+    def encode(self, columns: Sequence[Column], dropout: float) -> Tensor:
+        """From columns to [batch * members, width]: embedded ones first, then numbers, then
+        vectors.
+
+        dropout: rate after each dense layer.
+        """
+        from models.trunks.layers.members import SplitMembers, member_dense
+
         layers = keras.layers
         parts = []
         for c in columns:
@@ -48,6 +57,9 @@ class ColumnMlp:
             parts.append(keras.ops.stack(numbers, axis=-1))
         parts += [x for x in plain if len(x.shape) == 2]
         x = parts[0] if len(parts) == 1 else layers.Concatenate(name="columns.join")(parts)
+        if self.members > 1:
+            x = SplitMembers(self.members, name="columns.members")(x)
         for i, width in enumerate(self.layers):
-            x = layers.Dense(width, activation="relu", name=f"columns.dense{i}.dense")(x)
+            x = member_dense(x, width, self.members, f"columns.dense{i}", signs=i == 0)
+            x = layers.Dropout(dropout, name=f"columns.dense{i}.dropout")(x)
         return x

@@ -16,6 +16,7 @@ from models.inputs.layers.preprocessing import Preprocessing, published_inputs
 from models.lazy import keras, tf
 from models.trunks.base import layer_groups
 from models.trunks.layers.hub_module import GROUPS, adopted
+from models.trunks.layers.members import join_members, members_of
 
 
 def publish(trunk: keras.Model, features: tuple[Feature, ...], directory: Path) -> None:
@@ -23,7 +24,8 @@ def publish(trunk: keras.Model, features: tuple[Feature, ...], directory: Path) 
 
     The module reads images as float32 [batch, height, width, channels] in [0, 1], numbers as
     float32 [batch] and everything else as strings [batch]. A single feature is passed as it is,
-    several as a dict by name. `training` defaults to False. It returns float32 [batch, width].
+    several as a dict by name. `training` defaults to False. It returns float32 [batch, width],
+    with the members of an ensemble side by side.
 
     Raises:
         FileExistsError: the directory exists.
@@ -32,12 +34,12 @@ def publish(trunk: keras.Model, features: tuple[Feature, ...], directory: Path) 
         raise FileExistsError(f"{directory} exists already. Publish to a new directory.")
     named = published_inputs(features)
     input_spec = next(iter(named.values())) if len(features) == 1 else named
-    preprocessing = Preprocessing(features)
+    preprocessing, members = Preprocessing(features), members_of(trunk)
 
     def call(inputs: tf.Tensor | Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         by_name = inputs if isinstance(inputs, Mapping) else {features[0].name: inputs}
         prepared = preprocessing.of_published(by_name)
-        return tf.cast(trunk(prepared, training=training), tf.float32)
+        return join_members(tf.cast(trunk(prepared, training=training), tf.float32), members)
 
     module = tf.train.Checkpoint()
     function = tf.function(call, autograph=False)

@@ -34,7 +34,7 @@ COLUMNS = (
 def test_columns_by_hand() -> None:
     model = MultitaskModel(COLUMNS, TARGETS, Scratch(), Hard(), Equal())
     kernels = [la.kernel for la in model._flatten_layers() if isinstance(la, keras.layers.Dense)]
-    by_hand = 2 * sum(int(k.shape[0]) * int(k.shape[1]) for k in kernels)
+    by_hand = 2 * sum(int(k.shape[0]) * int(k.shape[1]) for k in kernels) * model.members
     assert len(kernels) >= 4
     assert flops_per_example(model, COLUMNS) == by_hand
 

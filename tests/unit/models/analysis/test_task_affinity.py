@@ -49,7 +49,7 @@ def test_a_small_step_changes_losses_by_its_gradients_and_a_long_one_is_shortene
     for i in range(len(TASKS)):
         with tf.GradientTape() as tape:
             outputs = model.towers(model.represent(features, training=False), training=False)
-            loss = batch_losses(model.heads, labels, outputs).each[i]
+            loss = batch_losses(model.heads, labels, outputs, model.members).each[i]
         found = tape.gradient(loss, [v.value for v in shared])
         gradients.append(
             np.concatenate([np.asarray(tf.convert_to_tensor(g)).ravel() for g in found])

@@ -47,7 +47,8 @@ def make_model(balancing: Balancing, **options: bool) -> MultitaskModel:
 
 def losses(model: MultitaskModel) -> np.ndarray:
     x, y = ({n: tf.constant(v) for n, v in part.items()} for part in (X, Y))
-    return batch_losses(model.heads, y, model(x, training=True)).losses.numpy()
+    outputs = model.towers(model.represent(x, training=True), training=True)
+    return batch_losses(model.heads, y, outputs, model.members).losses.numpy()
 
 
 @pytest.mark.parametrize("xla", [False, True])

@@ -190,7 +190,8 @@ def test_a_lookahead_sees_halves_of_a_batch() -> None:
     lookahead = BatchLookahead(model, x, y)
     rows = ({n: v[6:] for n, v in part.items()} for part in (x, y))
     features, labels = rows
-    expected = batch_losses(model.heads, labels, model(features))
+    outputs = model.towers(model.represent(features))
+    expected = batch_losses(model.heads, labels, outputs, model.members)
     found, present = lookahead.losses(1)
     np.testing.assert_allclose(found, expected.losses, rtol=1e-6)
     np.testing.assert_array_equal(present, [1, 1, 0])

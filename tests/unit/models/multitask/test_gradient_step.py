@@ -11,7 +11,7 @@ from models.balancing.loss_based.equal import Equal
 from models.inputs.numeric import NumericFeature
 from models.inputs.representation import REPRESENTATION
 from models.lazy import keras, tf
-from models.multitask.batch_losses import batch_losses
+from models.multitask.batch_losses import BatchLosses, batch_losses
 from models.multitask.gradient_step import balanced_pass, conflict_figures, conflict_totals
 from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
@@ -49,11 +49,16 @@ def make_model(balancing: Balancing, regularizer: str | None = None) -> Multitas
     return model
 
 
+def losses_of_members(model: MultitaskModel) -> BatchLosses:
+    outputs = model.towers(model.represent(X, training=True), training=True)
+    return batch_losses(model.heads, Y, outputs, model.members)
+
+
 def test_weighted_sums_are_the_gradients_of_the_whole_model() -> None:
     model = make_model(Equal(), regularizer="l2")
     balancer = Plain(TARGETS)
     with tf.GradientTape() as tape:
-        batch = batch_losses(model.heads, Y, model(X, training=True))
+        batch = losses_of_members(model)
         total = balancer.objective(batch.losses, batch.present) + tf.add_n(model.losses)
     expected = tape.gradient(total, model.trainable_variables, unconnected_gradients="zero")
     done = balanced_pass(model, balancer, model.shared_variables(X), X, Y)
@@ -114,7 +119,7 @@ def test_at_parameters_gramians_are_those_of_full_gradients() -> None:
     rows = []
     for task in "ab":
         with tf.GradientTape() as tape:
-            batch = batch_losses(other.heads, Y, other(X, training=True))
+            batch = losses_of_members(other)
             loss = batch.each["abc".index(task)]
         found = tape.gradient(loss, other.shared_variables(X))
         rows.append(np.concatenate([np.ravel(g) for g in found]))

@@ -63,7 +63,7 @@ def stepper(balancing: Balancing, tasks: int, steps: int) -> Callable[[], float]
         NumericFeature(name=f"x{i}", column="", mean=0, deviation=1) for i in range(INPUTS)
     )
     targets = tuple(TaskTarget(task=BinaryTask(name=f"t{i}", label="")) for i in range(tasks))
-    trunk = Scratch(width=WIDTH, dropout=0, columns=ColumnMlp(layers=LAYERS))
+    trunk = Scratch(width=WIDTH, dropout=0, columns=ColumnMlp(layers=LAYERS, members=1))
     model = MultitaskModel(features, targets, trunk, Hard(), balancing)
     variables = model.trainable_variables
     optimizer = with_variable_rates(keras.optimizers.Adam)(

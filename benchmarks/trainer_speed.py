@@ -41,6 +41,7 @@ from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
+from models.trunks.encoders.column_mlp import ColumnMlp
 from models.trunks.scratch import Scratch
 
 RNG = np.random.default_rng(0)
@@ -86,12 +87,16 @@ def objects() -> Case:
     return Case("objects", (feature,), {"image": images}, ("cat", "dog", "car"), 128)
 
 
+PLAIN = Scratch(columns=ColumnMlp(members=1))
+"""A trunk whose outputs are rows, as heads of plain Keras need."""
+
+
 class Bare:
     """`keras.Model.fit` with parts of Keras only, with or without metrics."""
 
     def __init__(self, case: Case, measured: bool) -> None:
         keras.utils.set_random_seed(0)
-        trunk = Scratch().build(case.features)
+        trunk = PLAIN.build(case.features)
         dense = {
             t: keras.layers.Dense(1, activation="sigmoid", name=t)(trunk.output) for t in case.tasks
         }
@@ -125,7 +130,7 @@ class Ours:
     def __init__(self, case: Case, directory: Path) -> None:
         keras.utils.set_random_seed(0)
         targets = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in case.tasks)
-        self.model = MultitaskModel(case.features, targets, Scratch(), Hard(), Equal())
+        self.model = MultitaskModel(case.features, targets, PLAIN, Hard(), Equal())
         adaptation = Adaptation(None, self.model)
         optimizer = make_optimizer(Training(), 1000, adaptation.variable_rates(1000))
         optimizer.build(adaptation.variables)

@@ -22,6 +22,8 @@ class CategoricalInput(Input):
     """One of a set of values seen in training; id 0 means missing, id 1 any other value.
 
     max_values: most frequent training values to keep.
+    min_rows: training rows of a value, at least; rarer ones count as unknown, so that the model
+        learns what an unknown value means. If absent, one in ten thousand rows, at most 10.
     buckets: hash values into this many ids instead, for sets that never end.
     part: of a date or time that is the value; id 1 means no date. date_format: of these dates;
         `y-m-d` is ISO 8601.
@@ -30,6 +32,7 @@ class CategoricalInput(Input):
     kind: Literal["categorical"] = "categorical"
     raw: ClassVar[RawType] = "text"
     max_values: Annotated[int, Field(ge=1)] = 10_000
+    min_rows: Annotated[int, Field(ge=1)] | None = None
     buckets: Annotated[int, Field(ge=2)] | None = None
     part: DatePart | None = None
     date_format: DateFormat = "y-m-d"

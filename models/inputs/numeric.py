@@ -26,9 +26,12 @@ Boundaries = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class NumericInput(Input):
-    """A number, standardised by the training split's mean and standard deviation; missing is the
-    mean. Where outliers make the deviation ten times that of the middle half, the median and the
-    scale of the middle half are taken, and what lies beyond ten times the scale is compressed.
+    """A number, standardised by the training split's mean and standard deviation. Where outliers
+    make the deviation ten times that of the middle half, the median and the scale of the middle
+    half are taken, and what lies beyond ten times the scale is compressed.
+
+    A trunk trained from scratch reads it by bins of the training values, each with a learned slope
+    and a learned vector, and learns what a missing number means.
 
     log: take sign(x)·log(1 + |x|) first, for long tails.
     bins: make a category of it instead: the number of bins, of about as many training rows each,
@@ -48,8 +51,10 @@ class NumericInput(Input):
 
 @dataclass(frozen=True, kw_only=True)
 class NumericFeature(Feature):
-    """Raw: float32 [batch]. Preprocessed: float32 [batch]: (x - mean) / deviation; missing is 0.
+    """Raw: float32 [batch]. Preprocessed: float32 [batch]: (x - mean) / deviation; missing is NaN.
 
+    knots: the ascending ends of the bins that trunks read it by, preprocessed like a number. If
+        there are none, missing is 0.
     limit: values further from 0 are compressed to sign(x)·(limit + log(1 + |x| - limit)), so that
     outliers do not drown the others; 0 if none are.
 
@@ -65,6 +70,7 @@ class NumericFeature(Feature):
     log: bool = False
     boundaries: tuple[float, ...] = ()
     limit: float = 0.0
+    knots: tuple[float, ...] = ()
 
     @property
     def compresses(self) -> bool:

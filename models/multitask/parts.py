@@ -128,7 +128,10 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         """
         received, expected = [a.shape for a in arrays], [tuple(w.shape) for w in self.weights]
         if received != expected:
-            raise ValueError(f"Expected weights of shapes {expected}. Received: {received}")
+            raise ValueError(
+                f"Expected weights of shapes {expected}. Received: {received}. A model from an"
+                " earlier version has to be trained again."
+            )
         self.set_weights(arrays)
 
 

@@ -6,6 +6,9 @@ from components.statistics.column_statistics import NumericColumn, StringColumn
 from components.transform.fit.base import InputFit, TrainingColumn
 from models.inputs.categorical import CategoricalFeature, CategoricalInput
 
+ROWS_PER_RARE, MAX_RARE = 10_000, 10
+"""A value in fewer than one of this many training rows is rare, unless it has this many rows."""
+
 
 class CategoricalFit(InputFit[CategoricalInput]):
     """The most frequent values of the training split, unless they are hashed or parts of dates."""
@@ -21,5 +24,7 @@ class CategoricalFit(InputFit[CategoricalInput]):
             )
         column = training.column
         assert isinstance(column, StringColumn | NumericColumn)
-        values = tuple(v for v, _ in column.values.counts if v)[: spec.max_values]
+        least = spec.min_rows or min((column.present + column.missing) // ROWS_PER_RARE, MAX_RARE)
+        values = tuple(v for v, rows in column.values.counts if v and rows >= least)
+        values = values[: spec.max_values]
         return CategoricalFeature(name=spec.name, column=spec.column, vocabulary=values)

@@ -8,8 +8,8 @@ from models.lazy import tf
 
 
 class NumericPreprocessing(Stateless[NumericFeature]):
-    """float32 [batch] of zero mean and unit standard deviation over the training split, where NaN
-    becomes 0; with `boundaries` int32 [batch], the id of the bin.
+    """float32 [batch] of zero mean and unit standard deviation over the training split; with
+    `boundaries` int32 [batch], the id of the bin.
     """
 
     def apply(self, feature: NumericFeature, raw: tf.Tensor, state: None) -> tf.Tensor:
@@ -23,4 +23,6 @@ class NumericPreprocessing(Stateless[NumericFeature]):
             beyond = tf.maximum(tf.abs(scaled) - feature.limit, 0.0)
             compressed = tf.sign(scaled) * (feature.limit + tf.math.log1p(beyond))
             scaled = tf.where(beyond > 0, compressed, scaled)
+        if feature.knots:
+            return scaled
         return tf.where(tf.math.is_nan(scaled), tf.zeros_like(scaled), scaled)

@@ -1,4 +1,4 @@
-"""Numbers are columns; binned ones are embedded."""
+"""Numbers are columns."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from models.trunks.encoders.column_mlp import Column
 
 class NumericEncoder(FeatureEncoder[NumericFeature]):
     def encode(self, feature: NumericFeature, x: Tensor, encoders: Encoders) -> Column:
-        return Column(x, feature.ids)
+        return Column(x, feature.ids, feature.knots)

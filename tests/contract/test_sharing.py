@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 SCHEMES = methods("models.sharing", Sharing)
 TASKS = ("a", "b", "c")
 TARGETS = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in TASKS)
-COLUMNS = (NumericFeature(name="x", column="x", mean=0, deviation=1),)
+COLUMNS = (NumericFeature(name="x", column="x", mean=0, deviation=1, knots=(-1.0, 0.0, 1.0)),)
 IMAGES = (ImageFeature(name="photo", column="p", height=9, width=9, channels=1),)
 TRUNK = Scratch(width=8, dropout=0, image=ResidualConvnet(widths=(4, 6)))
 RNG = np.random.default_rng(0)

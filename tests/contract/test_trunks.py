@@ -30,7 +30,7 @@ FEATURES: dict[str, Feature] = {
     "photo": ImageFeature(name="photo", column="p", height=40, width=70, channels=3),
     "text": TextFeature(name="text", column="t", length=6, vocabulary=("a", "b", "c")),
     "age-in-years": NumericFeature(name="age-in-years", column="n", mean=0, deviation=1),
-    "size": NumericFeature(name="size", column="s", mean=0, deviation=1),
+    "size": NumericFeature(name="size", column="s", mean=0, deviation=1, knots=(-1.0, 0.0, 1.0)),
     "colour": CategoricalFeature(name="colour", column="c", vocabulary=("red",)),
 }
 SETS = [("image",), ("photo",), ("text",), ("size",), ("colour",), tuple(FEATURES)]
@@ -47,7 +47,8 @@ def example(feature: Feature, rows: int) -> np.ndarray:
             ids = rng.integers(1, len(feature.vocabulary) + 2, (rows, feature.length))
             return np.where(np.arange(feature.length) < 4, ids, 0).astype(np.int32)
         case NumericFeature():
-            return rng.normal(size=rows).astype(np.float32)
+            numbers = rng.normal(size=rows).astype(np.float32)
+            return np.where(np.arange(rows) == 1, np.nan, numbers) if feature.knots else numbers
         case CategoricalFeature():
             return rng.integers(0, len(feature.vocabulary) + 2, rows).astype(np.int32)
 

@@ -10,7 +10,7 @@ from components.errors import RootstockError
 from components.inputs.base import column_of
 from components.stage import Context
 from components.statistics.column_statistics import SplitStatistics
-from components.transform.fit.base import InputFit, TrainingColumn
+from components.transform.fit.base import InputFit, TrainingColumn, TrainingTexts
 from components.transform.vocabularies import vocabularies
 from models.discovery import part
 from models.inputs.base import Feature, Input
@@ -36,11 +36,11 @@ def fit_features(
         return _as_trained(inputs, reading)
     fits = [_fit_of(spec) for spec in inputs]
     counted = [fit.counted(spec, reading) for fit, spec in zip(fits, inputs, strict=True)]
-    words = vocabularies(examples, [texts for texts in counted if texts], context)
+    found = vocabularies(examples, [texts for texts in counted if texts], context)
     features = []
     for spec, fit, texts in zip(inputs, fits, counted, strict=True):
-        own_words = words[texts] if texts else ()
-        training = TrainingColumn(columns[spec.name], examples, own_words, reading)
+        own = found[texts] if texts else TrainingTexts()
+        training = TrainingColumn(columns[spec.name], examples, own, reading)
         features.append(fit.fit(spec, training))
     return tuple(features)
 

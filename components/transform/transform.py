@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -15,7 +17,7 @@ from components.data.lazy import np, pa
 from components.data.raw import raw_inputs
 from components.data.shards import small_batches
 from components.errors import RootstockError
-from components.stage import Context, Stage
+from components.stage import Context, Observer, Stage
 from components.statistics.column_statistics import load_statistics
 from components.transform.batches import write_shard
 from components.transform.fit_features import fit_features
@@ -23,6 +25,9 @@ from components.transform.preprocessing_file import load_preprocessing, save_pre
 from models.inputs.base import Feature, Input
 from models.inputs.encodings import Reading, Words
 from models.lazy import tf
+
+CUT_MANY = 0.05
+"""Share of cut texts above which there is a warning."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,10 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
             (done / split).mkdir(parents=True, exist_ok=True)
         work = partial(transform_shard, features=features)
         # One thread per worker: TensorFlow has threads of its own.
-        rows = sum(map_units("transform", shards, work, context, threads=1))
+        rows, cuts = 0, Counter[str]()
+        for shard in map_units("transform", shards, work, context, threads=1):
+            rows += shard.rows
+            cuts.update(shard.cuts)
 
         preprocessing, batches = context.output / "preprocessing", context.output / "batches"
         preprocessing.mkdir()
@@ -87,30 +95,55 @@ class Transform(Stage[TransformInputs, TransformOutputs]):
                 context.observer.figure(f"{f.name} vocabulary", f.known_values)
             if f.compresses:
                 context.observer.figure(f"{f.name} outliers", "compressed")
+            if f.read_limit:
+                _report_cuts(f, cuts[f.name] / max(rows, 1), context.observer)
         return TransformOutputs(Preprocessing(preprocessing), Batches(batches))
+
+
+def _report_cuts(feature: Feature, share: float, observer: Observer) -> None:
+    """Say how much of each value is read, and how often that is not all. share: of rows, cut."""
+    cut = f"{share:.1%} of texts cut"
+    observer.figure(f"{feature.name} length", f"{feature.read_limit}, {cut}")
+    if share > CUT_MANY:
+        observer.warn(
+            f"inputs.{feature.name}: {cut}: only their first {feature.read_limit} are read. If the"
+            f" rest matters, raise {feature.read_limit_key}."
+        )
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """A shard. cuts: by feature, the number of its rows that are cut to fit."""
+
+    rows: int
+    cuts: Mapping[str, int]
 
 
 def transform_shard(
     index: int, item: tuple[str, Path, Path], *, features: tuple[Feature, ...]
-) -> int:
-    """Preprocess one shard of examples into one file of batches, and return its number of rows."""
+) -> Transformed:
+    """Preprocess one shard of examples into one file of batches."""
     split, source, target = item
     columns: dict[str, list[np.ndarray]] = {f.name: [] for f in features}
-    rows = 0
+    rows, cuts = 0, Counter[str]()
     for batch in small_batches(source, (f.column for f in features)):
         place = f"examples, {split}, shard {source.stem}"
-        for name, values in _preprocessed(batch, features, place, rows).items():
+        preprocessed, cut = _preprocessed(batch, features, place, rows)
+        for name, values in preprocessed.items():
             columns[name].append(values)
+        cuts.update(cut)
         rows += batch.num_rows
     with replacing(target) as new:
         write_shard(new, {name: np.concatenate(parts) for name, parts in columns.items()}, features)
-    return rows
+    return Transformed(rows, dict(cuts))
 
 
 def _preprocessed(
     batch: pa.RecordBatch, features: tuple[Feature, ...], place: str, before: int
-) -> dict[str, np.ndarray]:
-    """Preprocessed arrays of a batch. before: rows of the shard before it.
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Preprocessed arrays of a batch, and how many rows of each feature are cut to fit.
+
+    before: rows of the shard before it.
 
     Raises:
         RootstockError: TensorFlow cannot decode an image that passed ExampleGen, or the values are
@@ -118,13 +151,15 @@ def _preprocessed(
     """
     apply = _function(features)
 
-    def applied(rows: pa.RecordBatch) -> dict[str, np.ndarray]:
+    def applied(rows: pa.RecordBatch) -> tuple[dict[str, np.ndarray], dict[str, int]]:
         raw = raw_inputs(rows, features)
         tensors = {f.name: tf.constant(raw[f.name], f.raw_dtype) for f in features}
-        return {name: value.numpy() for name, value in apply(tensors).items()}
+        columns, cuts = apply(tensors)
+        counts = {name: int(cut) for name, cut in cuts.items()}
+        return {name: value.numpy() for name, value in columns.items()}, counts
 
     try:
-        columns = applied(batch)
+        columns, cuts = applied(batch)
     except tf.errors.InvalidArgumentError as whole:
         for row in range(batch.num_rows):
             try:
@@ -137,7 +172,7 @@ def _preprocessed(
         if (invalid := f.invalid_row(columns[f.name])) is not None:
             row, problem = invalid
             raise RootstockError(f"{place}, row {before + row}: inputs.{f.name}: {problem}")
-    return columns
+    return columns, cuts
 
 
 def _reason(error: tf.errors.InvalidArgumentError) -> str:
@@ -152,9 +187,9 @@ def _reason(error: tf.errors.InvalidArgumentError) -> str:
 
 @lru_cache(maxsize=2)
 def _function(features: tuple[Feature, ...]) -> Any:
-    """The preprocessing as a traced function, built once per process."""
+    """The preprocessing with its cuts, as a traced function, built once per process."""
     from models.inputs.layers.preprocessing import Preprocessing
 
     module = Preprocessing(features)
     signature = {f.name: tf.TensorSpec([None], f.raw_dtype) for f in features}
-    return tf.function(module.__call__, input_signature=[signature])
+    return tf.function(module.counting_cuts, input_signature=[signature])

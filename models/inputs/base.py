@@ -123,6 +123,16 @@ class Feature(Stored):
         return None
 
     @property
+    def read_limit(self) -> str:
+        """How much of a value is read, such as "512 words"; empty if all of it is."""
+        return ""
+
+    @property
+    def read_limit_key(self) -> str:
+        """The key of the spec that sets `read_limit`."""
+        return ""
+
+    @property
     def compresses(self) -> bool:
         """Whether its outliers are compressed, which the user should know."""
         return False

@@ -16,7 +16,9 @@ Cleaning = Literal["html", "urls", "emails", "numbers"]
 class TextInput(Input):
     """Text, lower-cased and split into words inside the graph.
 
-    vocabulary_size: most frequent training words to keep. length: words per example, cut or padded.
+    vocabulary_size: most frequent training words to keep.
+    length: words per text; longer texts are cut, shorter ones padded. By default as many as leave
+        99 % of training texts whole, at most 512.
     clean: what is replaced by a space first: HTML tags, web addresses, e-mail addresses, numbers.
     """
 
@@ -25,7 +27,7 @@ class TextInput(Input):
     feature_kinds: ClassVar[tuple[str, ...]] = ("text", "raw_text", "tokens")
     """Which one it becomes depends on the trunk: see `models.inputs.encodings`."""
     vocabulary_size: Annotated[int, Field(ge=2)] = 20_000
-    length: Annotated[int, Field(ge=1)] = 128
+    length: Annotated[int, Field(ge=1)] | None = None
     clean: tuple[Cleaning, ...] = ()
 
 
@@ -45,6 +47,14 @@ class TextFeature(Feature):
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.length,)
+
+    @property
+    def read_limit(self) -> str:
+        return f"{self.length} words"
+
+    @property
+    def read_limit_key(self) -> str:
+        return f"inputs.{self.name}.length"
 
     @property
     def known_values(self) -> int | None:

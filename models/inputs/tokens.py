@@ -37,5 +37,13 @@ class TokensFeature(Feature):
         return (self.length,)
 
     @property
+    def read_limit(self) -> str:
+        return f"{self.length} tokens"
+
+    @property
+    def read_limit_key(self) -> str:
+        return "model.trunk.length"
+
+    @property
     def padding(self) -> int | None:
         return self.pad

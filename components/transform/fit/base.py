@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from components.artifacts import Examples
@@ -18,16 +19,26 @@ CleanedColumn = tuple[str, tuple[Cleaning, ...]]
 
 
 @dataclass(frozen=True)
+class TrainingTexts:
+    """words: of all texts, most frequent first, then in the order of the words.
+    lengths: number of texts by their number of words.
+    """
+
+    words: tuple[str, ...] = ()
+    lengths: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TrainingColumn:
     """What the training split says about the column of an input.
 
-    words: of its texts, most frequent first, if `InputFit.counted` names a column.
+    texts: about its words, if `InputFit.counted` names a column.
     reading: how the trunk wants its inputs prepared.
     """
 
     column: ColumnStatistics
     examples: Examples
-    words: tuple[str, ...]
+    texts: TrainingTexts
     reading: Reading
 
 

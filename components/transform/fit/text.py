@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from components.errors import RootstockError
@@ -11,6 +12,11 @@ from models.inputs.encodings import Raw, Reading, Tokens, Words
 from models.inputs.raw_text import RawTextFeature
 from models.inputs.sources.pretrained_tokens import TokenizerError, tokens_feature
 from models.inputs.text import TextFeature, TextInput
+
+WHOLE = 0.99
+"""Share of training texts that an automatic length does not cut."""
+LONGEST = 512
+"""The largest automatic length, in words."""
 
 
 class TextFit(InputFit[TextInput]):
@@ -32,7 +38,20 @@ class TextFit(InputFit[TextInput]):
         return self.fit_alone(spec, training.reading) or TextFeature(
             name=spec.name,
             column=spec.column,
-            length=spec.length,
-            vocabulary=training.words[: spec.vocabulary_size],
+            length=spec.length or automatic_length(training.texts.lengths),
+            vocabulary=training.texts.words[: spec.vocabulary_size],
             clean=spec.clean,
         )
+
+
+def automatic_length(lengths: Mapping[int, int]) -> int:
+    """The number of words that leaves `WHOLE` of the texts whole, from 1 to `LONGEST`.
+
+    lengths: number of texts by their number of words.
+    """
+    wanted, held = WHOLE * sum(lengths.values()), 0
+    for length in sorted(lengths):
+        held += lengths[length]
+        if held >= wanted:
+            return min(max(length, 1), LONGEST)
+    return 1

@@ -31,6 +31,12 @@ class FeaturePreprocessing(ABC, Generic[F, S]):
     @abstractmethod
     def apply(self, feature: F, raw: tf.Tensor, state: S) -> tf.Tensor: ...
 
+    def apply_counting_cuts(
+        self, feature: F, raw: tf.Tensor, state: S
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """`apply`, and the number of rows of which it leaves out the end: int32 scalar."""
+        return self.apply(feature, raw, state), tf.constant(0)
+
     def published_input(self, feature: F) -> tf.TensorSpec:
         """What a published TF-Hub module takes: the raw values."""
         return tf.TensorSpec([None], feature.raw_dtype, feature.name)

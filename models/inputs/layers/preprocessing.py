@@ -37,6 +37,17 @@ class Preprocessing(tf.Module):  # type: ignore[misc]
         }
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def counting_cuts(
+        self, raw: Mapping[str, tf.Tensor]
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """Preprocess a batch. Also how many rows of each feature are cut to fit: int32 scalars."""
+        features, cuts = {}, {}
+        for f in self.features:
+            state = self.state[f.name]
+            features[f.name], cuts[f.name] = _of_kind(f).apply_counting_cuts(f, raw[f.name], state)
+        return features, cuts
+
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def of_published(self, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Preprocess a batch of what a published TF-Hub module takes."""
         return {

@@ -20,10 +20,21 @@ class TextPreprocessing(FeaturePreprocessing[TextFeature, tf.lookup.StaticHashTa
     def apply(
         self, feature: TextFeature, raw: tf.Tensor, state: tf.lookup.StaticHashTable
     ) -> tf.Tensor:
+        return self.apply_counting_cuts(feature, raw, state)[0]
+
+    def apply_counting_cuts(
+        self, feature: TextFeature, raw: tf.Tensor, state: tf.lookup.StaticHashTable
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         words = split_words(clean_text(raw, feature.clean))
         ids = words.with_flat_values(state.lookup(words.flat_values))
         shape = (None, feature.length)
-        return tf.ensure_shape(ids.to_tensor(PADDING, shape=shape), shape)
+        padded = tf.ensure_shape(ids.to_tensor(PADDING, shape=shape), shape)
+        return padded, longer_than(feature.length, ids)
+
+
+def longer_than(length: int, sequences: tf.RaggedTensor) -> tf.Tensor:
+    """The number of sequences [batch, None] that are longer: int32 scalar."""
+    return tf.math.count_nonzero(sequences.row_lengths() > length, dtype=tf.int32)
 
 
 def split_words(text: tf.Tensor) -> tf.RaggedTensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from models.inputs.layers.base import FeaturePreprocessing
 from models.inputs.layers.cleaning import clean_text
+from models.inputs.layers.text import longer_than
 from models.inputs.tokens import TokensFeature
 from models.lazy import load, tf
 
@@ -31,10 +32,20 @@ class Tokenizer(tf.Module):  # type: ignore[misc]
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
         """The tokens of each text between the special ones, cut and padded to `length`."""
+        return self._packed(text)[0]
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def counting_cuts(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The same, and the number of texts that are cut."""
+        return self._packed(text)
+
+    def _packed(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         feature = self.feature
         special = [[] if i is None else [i] for i in (feature.start, feature.end)]
         tokens = tf.cast(self.tokenizer(text), tf.int32)
-        kept = tokens[:, : feature.length - sum(map(len, special))]
+        room = feature.length - sum(map(len, special))
+        kept = tokens[:, :room]
         rows = tf.shape(text)[0]
         start, end = (
             tf.RaggedTensor.from_tensor(tf.tile(tf.constant([ids], tf.int32), [rows, 1]))
@@ -42,7 +53,8 @@ class Tokenizer(tf.Module):  # type: ignore[misc]
         )
         packed = tf.concat([start, kept, end], axis=1)
         shape = (None, feature.length)
-        return tf.ensure_shape(packed.to_tensor(feature.pad, shape=shape), shape)
+        padded = tf.ensure_shape(packed.to_tensor(feature.pad, shape=shape), shape)
+        return padded, longer_than(room, tokens)
 
 
 class TokensPreprocessing(FeaturePreprocessing[TokensFeature, Tokenizer]):
@@ -53,3 +65,9 @@ class TokensPreprocessing(FeaturePreprocessing[TokensFeature, Tokenizer]):
 
     def apply(self, feature: TokensFeature, raw: tf.Tensor, state: Tokenizer) -> tf.Tensor:
         return state(clean_text(raw, feature.clean))
+
+    def apply_counting_cuts(
+        self, feature: TokensFeature, raw: tf.Tensor, state: Tokenizer
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        ids, cut = state.counting_cuts(clean_text(raw, feature.clean))
+        return ids, cut

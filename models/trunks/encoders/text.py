@@ -1,4 +1,4 @@
-"""Words are encoded by embeddings and a convolution."""
+"""Words are encoded by pooled embeddings."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from components.artifacts import Examples
 from components.data.digests import digest_tree
 from components.errors import RootstockError
-from components.stage import Context
+from components.stage import Context, Silent
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.transform.batches import load_columns
 from components.transform.preprocessing_file import load_preprocessing
@@ -214,9 +215,44 @@ def test_words_are_counted_as_they_are_cleaned(tmp_path: Path) -> None:
     pq.write_table(pa.table({"t": ["<b>Free</b> at www.x.example 24/7", None]}), tmp_path / "s")
     plain, cleaned = ("t", ()), ("t", ("html", "urls", "numbers"))
     counted = count_words(0, tmp_path / "s", columns=(plain, cleaned))
-    words = {key: set(values.counts()[0].to_pylist()) for key, values in counted.items()}
+    words = {key: set(found.words.counts()[0].to_pylist()) for key, found in counted.items()}
     assert words[cleaned] == {b"free", b"at"}
     assert {b"b", b"www", b"24"} < words[plain]
+    assert counted[cleaned].lengths == {2: 1, 0: 1}
+
+
+class Heard(Silent):
+    """Keeps figures and warnings."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, float | int | str] = {}
+        self.warnings: list[str] = []
+
+    def figure(self, name: str, value: float | int | str) -> None:
+        self.figures[name] = value
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def test_it_is_said_how_many_texts_are_cut(tmp_path: Path, new_context: Make) -> None:
+    texts = pa.table({"text": ["a b c d", "a b c", None, "a"]})
+    examples = written(tmp_path / "e", [texts[:2], texts[2:]], val=texts[:1])
+    statistics = StatisticsGen(texts=("text",)).run(
+        StatisticsGenInputs(examples), new_context("statistics")
+    )
+    heard = Heard()
+    context = replace(new_context("t"), observer=heard)
+    inputs = (
+        TextInput(name="short", column="text", length=3),
+        TextInput(name="whole", column="text"),
+    )
+    Transform(inputs=inputs).run(TransformInputs(examples, statistics.statistics), context)
+    assert heard.figures["short length"] == "3 words, 40.0% of texts cut"
+    assert heard.figures["whole length"] == "4 words, 0.0% of texts cut"
+    (warning,) = heard.warnings
+    assert warning.startswith("inputs.short: 40.0% of texts cut: only their first 3 words are read")
+    assert "inputs.short.length" in warning
 
 
 def test_outliers_of_a_number_do_not_squeeze_the_others(tmp_path: Path, new_context: Make) -> None:

@@ -34,7 +34,7 @@ SCRATCH = Scratch(width=8, image=ResidualConvnet(widths=(4, 6)))
     [
         ((IMAGE,), ["image.stem", "image.stage0", "image.stage1", "join"]),
         (COLUMNS, ["columns", "columns.dense0", "join"]),
-        ((TEXT,), ["text.words", "text.convolution", "join"]),
+        ((TEXT,), ["text.words", "join"]),
         ((IMAGE, *COLUMNS), ["join"]),
     ],
     ids=["image", "columns", "text", "both"],

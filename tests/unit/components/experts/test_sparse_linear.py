@@ -1,0 +1,117 @@
+"""Linear models on sparse features, against scikit-learn and what made the data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.linear_model import Ridge
+from sklearn.metrics import log_loss
+
+from components.experts.sparse_linear import Column, Scale, columns, solved
+from components.labels.base import Loss, Objective
+
+ROWS, WIDTH, FOLDS = 600, 30, 5
+RNG = np.random.default_rng(0)
+FEATURES = sparse.csr_matrix(
+    RNG.normal(size=(ROWS, WIDTH)) * (RNG.random((ROWS, WIDTH)) < 0.3), dtype=np.float32
+)
+MARGINS = FEATURES @ RNG.normal(size=WIDTH).astype(np.float32) - 0.5
+FOLD = np.arange(ROWS) % FOLDS
+
+
+def out_of_fold(column: Column, features: sparse.csr_matrix = FEATURES) -> np.ndarray:
+    found = np.empty(features.shape[0])
+    folds = np.arange(features.shape[0]) % FOLDS
+    for fold, (weights, intercept) in enumerate(solved(column, features, folds, FOLDS, 0)):
+        own = folds == fold
+        found[own] = features[own] @ weights + intercept
+    return found
+
+
+def test_margins_of_classes_are_logits() -> None:
+    labels = (RNG.random(ROWS) < 1 / (1 + np.exp(-MARGINS))).astype(float)
+    found = out_of_fold(Column(scale="logistic", labels=labels))
+    best = log_loss(labels, 1 / (1 + np.exp(-MARGINS)))
+    assert log_loss(labels, 1 / (1 + np.exp(-found))) < best + 0.05
+    assert abs((1 / (1 + np.exp(-found))).mean() - labels.mean()) < 0.03
+
+
+def test_margins_of_rare_classes_are_logits_with_few_rows() -> None:
+    labels = (np.quantile(MARGINS, 0.88) < MARGINS)[:120].astype(float)
+    found = out_of_fold(Column(scale="logistic", labels=labels), FEATURES[:120])
+    assert abs((1 / (1 + np.exp(-found))).mean() - labels.mean()) < 0.04
+    guessed = log_loss(labels, np.full(120, labels.mean()))
+    assert log_loss(labels, 1 / (1 + np.exp(-found))) < guessed
+
+
+def test_margins_of_numbers_are_ridge_regressions() -> None:
+    labels = MARGINS + RNG.normal(size=ROWS) * 0.1 + 7
+    found = out_of_fold(Column(scale="squared", labels=labels))
+    ridge = np.empty(ROWS)
+    for fold in range(FOLDS):
+        own = fold == FOLD
+        ridge[own] = Ridge(alpha=0.05).fit(FEATURES[~own], labels[~own]).predict(FEATURES[own])
+    np.testing.assert_allclose(found, ridge, atol=0.1)
+
+
+def test_margins_of_counts_are_logarithms_of_rates() -> None:
+    labels = RNG.poisson(np.exp(0.5 * MARGINS + 1)).astype(float)
+    found = out_of_fold(Column(scale="poisson", labels=labels))
+    assert abs(np.exp(found).mean() / labels.mean() - 1) < 0.05
+    assert np.corrcoef(found, MARGINS)[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("scale", ["logistic", "squared", "poisson"])
+def test_one_value_or_none_has_a_constant_margin(scale: Scale) -> None:
+    ones = Column(scale=scale, labels=np.ones(ROWS))
+    expected = {"logistic": np.log(480.5 / 0.5), "squared": 1.0, "poisson": 0.0}[scale]
+    np.testing.assert_allclose(out_of_fold(ones), expected, atol=1e-5)
+    missing = replace(ones, labels=np.full(ROWS, np.nan))
+    assert np.isfinite(out_of_fold(missing)).all()
+
+
+def test_a_class_that_is_in_one_fold_only() -> None:
+    labels = np.where(FOLD == 2, (MARGINS > 0).astype(float), 0.0)
+    found = out_of_fold(Column(scale="logistic", labels=labels))
+    assert np.isfinite(found).all()
+    assert (found[FOLD == 2] < -5).all()
+
+
+def test_labels_of_a_fold_do_not_reach_its_model() -> None:
+    labels = (MARGINS > 0).astype(float)
+    before = out_of_fold(Column(scale="logistic", labels=labels))
+    flipped = np.where(FOLD == 3, 1 - labels, labels)
+    after = out_of_fold(Column(scale="logistic", labels=flipped))
+    np.testing.assert_array_equal(before[FOLD == 3], after[FOLD == 3])
+    assert not np.array_equal(before[FOLD == 1], after[FOLD == 1])
+
+
+@pytest.mark.parametrize(
+    ("loss", "scale"),
+    [
+        ("logistic", "logistic"),
+        ("squared", "squared"),
+        ("huber", "squared"),
+        ("poisson", "poisson"),
+    ],
+)
+def test_a_loss_decides_the_scale(loss: Loss, scale: Scale) -> None:
+    (column,) = columns(Objective(task="t", loss=loss, labels=np.array([0.0, 1.0, np.nan])))
+    assert column.scale == scale
+    np.testing.assert_array_equal(column.labels, [0.0, 1.0, np.nan])
+
+
+def test_a_softmax_is_one_column_for_each_class() -> None:
+    labels = np.array([0.0, 2.0, np.nan])
+    found = columns(Objective(task="t", loss="softmax", labels=labels, units=3))
+    np.testing.assert_array_equal(
+        [c.labels for c in found], [[1, 0, np.nan], [0, 0, np.nan], [0, 1, np.nan]]
+    )
+
+
+def test_outliers_are_limited_for_hubers_loss() -> None:
+    (column,) = columns(Objective(task="t", loss="huber", labels=np.array([-9.0, 0.5, 400.0])))
+    np.testing.assert_array_equal(column.labels, [-3, 0.5, 3])

@@ -156,6 +156,19 @@ class Batches(Artifact):
 
 
 @dataclass(frozen=True)
+class ExpertModels(Artifact):
+    """`experts.json` and `experts.npz`: fitted classical models, see `models.experts`.
+    `margins/`: what they say of the training rows, out of fold, and of the validation rows. Without
+    any expert only `experts.json`, an empty list.
+    """
+
+    @property
+    def margins(self) -> Batches:
+        """Margins of the rows that the Trainer reads, in their order."""
+        return Batches(self.path / "margins")
+
+
+@dataclass(frozen=True)
 class Predictions(Artifact):
     """`part-NNNNN.parquet` (or `.jsonl`, `.tfrecord`): for each source row, copied columns and
     `predicted_<task>`.

@@ -10,6 +10,8 @@ from components.artifacts import SourceFiles
 from components.data.digests import RawFiles, digest_tree
 from components.errors import RootstockError
 from components.evaluation.evaluator import Evaluator, EvaluatorInputs
+from components.experts.experts import Experts, ExpertsInputs
+from components.experts.fitting import experts_for
 from components.export.exporter import Exporter, ExporterInputs
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs
 from components.export.pusher import Pusher, PusherInputs
@@ -25,6 +27,7 @@ from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInp
 from components.training.recipe import Recipe, TrainerInputs
 from components.training.trainer import Trainer
 from components.transform.embed import Embed, EmbedInputs
+from components.transform.preprocessing_file import load_preprocessing
 from components.transform.transform import Transform, TransformInputs, TransformOutputs
 from components.validation.anomalies import errors, warnings
 from components.validation.example_validator import ExampleValidator, ExampleValidatorInputs
@@ -58,6 +61,7 @@ def pipeline(spec: Spec, run: Runner) -> PipelineResult:
         RootstockError: the data does not fit the spec. Results of finished stages are kept.
     """
     prepared = prepare(spec, run)
+    prepared = replace(prepared, experts=_experts(spec, run, prepared))
     trained, form = run(Trainer.of(recipe(spec)), prepared).model, spec.export
     exporter = Exporter(weights=form.weights, xla=form.xla)
     model = run(exporter, ExporterInputs(trained, prepared.examples)).model
@@ -127,6 +131,22 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
     made = run(Transform(inputs=inputs, reading=reading), transform_inputs)
     embeddings = _embeddings(spec, run, made, pretrained)
     return TrainerInputs(examples, made.preprocessing, made.batches, pretrained, embeddings)
+
+
+def _experts(spec: Spec, run: Runner, data: TrainerInputs) -> artifacts.ExpertModels | None:
+    """The classical models that the network builds on; None if there are none that could help."""
+    kinds, represented = spec.model.experts, data.embeddings is not None
+    if not kinds or not experts_for(kinds, load_preprocessing(data.preprocessing), represented):
+        return None
+    stage = Experts(
+        tasks=tuple(spec.tasks.values()),
+        kinds=kinds,
+        subset=spec.training.subset,
+        key=spec.data.key,
+        seed=spec.seed,
+    )
+    inputs = ExpertsInputs(data.examples, data.preprocessing, data.batches, data.embeddings)
+    return run(stage, inputs).experts
 
 
 def recipe(spec: Spec) -> Recipe:

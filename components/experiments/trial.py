@@ -12,9 +12,12 @@ from components.artifacts import TrialResult
 from components.data.lazy import np
 from components.experiments import trial_result
 from components.experiments.peak_memory import PeakMemory
+from components.experts.fitting import ExpertRows, FittedExperts, Wanted, fit_experts, margins_of
 from components.labels.encoding import encode_split
 from components.stage import Context, Stage
 from components.training.recipe import Recipe, TrainerInputs
+from models.experts.margins import MARGINS
+from models.inputs.representation import REPRESENTATION
 from models.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -42,12 +45,14 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
     key: columns of which equal values make rows a group: bootstrap samples are of groups.
     shuffled: tasks whose training and validation labels are permuted, as a control: nothing can be
         learned from them.
+    experts: which the model has. They are fitted here, to the rows and labels of the trial.
     """
 
     recipe: Recipe
     drawn_by: Task
     key: tuple[str, ...] = ()
     shuffled: tuple[str, ...] = ()
+    experts: Wanted = ()
 
     def uses(self, inputs: TrainerInputs) -> tuple[object, ...]:
         return self.recipe.trunk.made_of()
@@ -64,17 +69,24 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
 
         recipe = self.recipe
         features, data = self._data(inputs)
-        record = recipe.record(features, data.targets)
         resumed = any(context.scratch.iterdir())
         peak = PeakMemory()
         began, cpu = time.perf_counter(), time.process_time()
+        rows, experts = self._experts(inputs, features, data, context)
+        if experts.experts:
+            val = margins_of(experts, rows, "val") if data.val else None
+            assert experts.out_of_fold is not None
+            data = data.with_margins(experts.out_of_fold, val)
+        record = recipe.record(features, data.targets, experts.experts)
         result = fit.train(record, data, recipe.transfer, recipe.training, recipe.seed, context)
         epochs = sum(epoch["seconds"] for epoch in result.history)
         seconds = epochs if resumed else time.perf_counter() - began
         cpu_seconds = None if resumed else time.process_time() - cpu
         memory = peak.mib()
-        test = load_columns(inputs.batches, "test", features)
+        test: Columns = load_columns(inputs.batches, "test", features)
         labels = encode_split(data.targets, inputs.examples, "test")
+        if experts.experts:
+            test = _with_margins(test, experts, rows, result.model)
         splits = {"train": data.train, "val": data.val, "test": Rows(test, labels)}
         scored = _scored(result.model, splits)
         costs = trial_result.Costs(
@@ -94,6 +106,22 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         figures = trial_result.TrialFigures(tasks=tasks, costs=costs, history=history)
         return TrialOutputs(trial_result.save_figures(figures, context.output / "result"))
 
+    def _experts(
+        self,
+        inputs: TrainerInputs,
+        features: tuple[Feature, ...],
+        data: TrainingData,
+        context: Context,
+    ) -> tuple[ExpertRows, FittedExperts]:
+        """The experts of the model, and where they find rows."""
+        rows = ExpertRows(inputs.examples, features, inputs.batches, inputs.embeddings, self.key)
+        if not self.experts:
+            return rows, FittedExperts()
+        labels, seed = data.train.labels, self.recipe.seed
+        return rows, fit_experts(
+            self.experts, rows, data.rows, data.targets, labels, seed, context.observer
+        )
+
     def _data(self, inputs: TrainerInputs) -> tuple[tuple[Feature, ...], TrainingData]:
         """Features, and the rows to train on with the labels of the model's tasks."""
         from components.training.rows import TrainingData, load_training_data
@@ -104,7 +132,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         by_name = {t.name: t for t in data.targets}
         targets = tuple(by_name[t.name] for t in own)
         val = data.val and self._labelled(data.val, 1)
-        return features, TrainingData(targets, self._labelled(data.train, 0), val)
+        return features, TrainingData(targets, self._labelled(data.train, 0), val, data.rows)
 
     def _labelled(self, rows: Rows, stream: int) -> Rows:
         """The rows with the labels of the model's tasks, permuted for tasks in `shuffled`."""
@@ -137,6 +165,23 @@ def _scored(
             answers = np.concatenate([part[task].numpy() for part in parts])
             scored[task][split] = data.labels[task][rows], answers
     return dict(scored)
+
+
+def _with_margins(
+    features: Columns, experts: FittedExperts, rows: ExpertRows, model: MultitaskModel
+) -> Columns:
+    """The features of the test rows, with what the experts say of them."""
+    representation = None
+    if any(e.reads_representation for e in experts.experts):
+        from models.lazy import tf
+
+        encode = tf.function(model.encode, reduce_retracing=True, autograph=False)
+        count = len(next(iter(features.values())))
+        starts = [slice(i, i + BATCH_ROWS) for i in range(0, count, BATCH_ROWS)]
+        batches = ({n: tf.constant(v[at]) for n, v in features.items()} for at in starts)
+        representation = np.concatenate([encode(batch).numpy() for batch in batches])
+        features = {**features, REPRESENTATION: representation}
+    return {**features, MARGINS: margins_of(experts, rows, "test", representation)}
 
 
 def _latency(model: MultitaskModel, features: Columns) -> float:

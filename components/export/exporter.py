@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +9,11 @@ from pathlib import Path
 
 from components.artifacts import Examples, ExportedModel, TrainedModel
 from components.data.lazy import np
+from components.data.links import link_or_copy
 from components.errors import RootstockError
 from components.export.settings import Export, Weights
 from components.stage import Context, Stage
-from models.model_files import RECORD, SOURCE, WEIGHTS
+from models.model_files import EXPERTS, RECORD, SOURCE, WEIGHTS
 from models.multitask.build import specs_of
 
 
@@ -56,10 +56,11 @@ class Exporter(Stage[ExporterInputs, ExporterOutputs]):
 
         made = ExportedModel(context.output / "model")
         made.path.mkdir()
-        for name in (RECORD, WEIGHTS):
-            _link(str(inputs.model.path / name), str(made.path / name))
+        for name in (RECORD, WEIGHTS, EXPERTS):
+            if (file := inputs.model.path / name).exists():
+                link_or_copy(str(file), str(made.path / name))
         if (source := inputs.model.path / SOURCE).exists():
-            shutil.copytree(source, made.path / SOURCE, copy_function=_link)
+            shutil.copytree(source, made.path / SOURCE, copy_function=link_or_copy)
         served = load_keras(inputs.model)
         features = served.record.features
         raw = raw_inputs(first_rows(inputs.examples, features), features)
@@ -70,14 +71,6 @@ class Exporter(Stage[ExporterInputs, ExporterOutputs]):
             _try_compiling(made.saved_model, {name: values[:1] for name, values in raw.items()})
         context.observer.figure("size_mb", made.size_mb())
         return ExporterOutputs(made)
-
-
-def _link(source: str, target: str) -> None:
-    """Artifacts never change, so a second name for a file is as good as a copy."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def _try_compiling(saved_model: Path, row: Mapping[str, np.ndarray]) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.artifacts import TrainedModel
+from models.experts.base import ExpertInputs
+from models.experts.margins import MARGINS
+from models.inputs.representation import REPRESENTATION
 from models.multitask.build import read_model
 from models.multitask.record import ModelRecord, read_record
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
+    from models.experts.panel import Panel
     from models.inputs.layers.preprocessing import Preprocessing
     from models.multitask.model import MultitaskModel
 
@@ -25,6 +29,19 @@ class KerasModel:
     record: ModelRecord
     model: MultitaskModel
     preprocessing: Preprocessing
+    experts: Panel | None = None
+
+    def features(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What the model takes, from raw inputs: preprocessed features and the experts' margins."""
+        features = dict(self.preprocessing(raw))
+        if self.experts is None:
+            return features
+        representation = None
+        if self.experts.reads_representation:
+            representation = self.model.encode(features)
+            features[REPRESENTATION] = representation
+        inputs = ExpertInputs(raw, features, representation)
+        return {**features, MARGINS: self.experts(inputs)}
 
     def __call__(self, raw: Mapping[str, tf.Tensor | np.ndarray]) -> dict[str, tf.Tensor]:
         """Float32 [batch, width] by task.
@@ -34,7 +51,7 @@ class KerasModel:
         import tensorflow as tf
 
         tensors = {name: tf.convert_to_tensor(values) for name, values in raw.items()}
-        return self.model.answers(self.preprocessing(tensors))
+        return self.model.answers(self.features(tensors))
 
 
 def load_keras(trained: TrainedModel) -> KerasModel:
@@ -43,7 +60,9 @@ def load_keras(trained: TrainedModel) -> KerasModel:
     Raises:
         ValueError: the weights do not fit the record.
     """
+    from models.experts.panel import read_panel
     from models.inputs.layers.preprocessing import Preprocessing
 
     record = read_record(trained.path)
-    return KerasModel(record, read_model(trained.path, record), Preprocessing(record.features))
+    model, preprocessing = read_model(trained.path, record), Preprocessing(record.features)
+    return KerasModel(record, model, preprocessing, read_panel(trained.path, record.experts))

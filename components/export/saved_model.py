@@ -22,7 +22,7 @@ from serving.warmup import write_warm_up
 if TYPE_CHECKING:
     from components.export.settings import Export
 
-Answers = Callable[[dict[str, Any]], Mapping[str, Any]]
+Function = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 def write_saved_model(
@@ -38,17 +38,20 @@ def write_saved_model(
     model, targets = served.model, served.record.targets
     owner = tf.Module()
     owner.preprocessing = served.preprocessing
+    owner.experts = served.experts
     owner.modules = [la.module for la in adopted(model.trunk)]
-    answers: Answers = model.answers
+    features: Function = served.features
+    answers: Function = model.answers
     if form.weights == "float32":
         owner.weights = [w.value for w in model.weights]
     else:
-        owner.weights, answers = _with_small_weights(model, form.weights)
+        owner.weights, within = _with_small_weights(model, form.weights)
+        features, answers = within(features), within(answers)
     with _static_shapes(model, form.xla):
         if form.xla:
             answers = tf.function(answers, jit_compile=True, autograph=False)
         export(
-            lambda raw_inputs: answers(served.preprocessing(raw_inputs)),
+            lambda raw_inputs: answers(features(raw_inputs)),
             owner,
             [SignatureInput(f.name, f.raw_dtype) for f in served.record.features],
             [t.name for t in targets],
@@ -76,8 +79,10 @@ def _static_shapes(model: MultitaskModel, wanted: bool) -> Iterator[None]:
             layer.enabled = enabled
 
 
-def _with_small_weights(model: MultitaskModel, dtype: str) -> tuple[list[tf.Variable], Answers]:
-    """Weights for the SavedModel, and a function from features to answers that uses them.
+def _with_small_weights(
+    model: MultitaskModel, dtype: str
+) -> tuple[list[tf.Variable], Callable[[Function], Function]]:
+    """Weights for the SavedModel, and what makes a function of the model use them.
 
     Matrices are stored in `dtype` and cast to float32 for computing. Vectors (scales, moving
     statistics and most biases) stay in float32: they are small, and need the precision.
@@ -106,13 +111,15 @@ def _with_small_weights(model: MultitaskModel, dtype: str) -> tuple[list[tf.Vari
         stored.append(small)
         mapping.append((weight, small, id(weight) in embeddings))
 
-    def answers(features: dict[str, Any]) -> Mapping[str, Any]:
-        values = [
-            (weight, small.value() if is_embedding else tf.cast(small, tf.float32))
-            for weight, small, is_embedding in mapping  # rows of an embedding are cast when read
-        ]
-        with keras.StatelessScope(state_mapping=values):
-            outputs: Mapping[str, Any] = model.answers(features)
-        return outputs
+    def within(function: Function) -> Function:
+        def computed(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+            values = [
+                (weight, small.value() if is_embedding else tf.cast(small, tf.float32))
+                for weight, small, is_embedding in mapping
+            ]  # rows of an embedding are cast when they are read
+            with keras.StatelessScope(state_mapping=values):
+                return function(inputs)
 
-    return stored, answers
+        return computed
+
+    return stored, within

@@ -112,17 +112,6 @@ class Objective:
         """Bool [rows]: whether the label is there."""
         return np.asarray(~np.isnan(self.labels))
 
-    def strata(self) -> np.ndarray:
-        """int64 [rows]: classes, or fifths of numbers, from 1; 0 for missing."""
-        known = self.known()
-        codes = np.zeros(len(self.labels), np.int64)
-        values = self.labels[known]
-        if self.loss not in ("logistic", "softmax") and len(values):
-            edges = np.unique(np.quantile(values, (0.2, 0.4, 0.6, 0.8)))
-            values = np.searchsorted(edges, values)
-        codes[known] = 1 + values.astype(np.int64)
-        return codes
-
 
 class Labels(ABC, Generic[T]):
     """The labels of one kind of task: from a column to arrays, counts, checks and baselines."""

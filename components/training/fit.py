@@ -18,9 +18,11 @@ from components.training.dataset import evaluation_batches, training_batches
 from components.training.monitor import Monitor, choose_monitor
 from components.training.optimizer import make_optimizer, variables_without_decay
 from components.training.rows import Rows, TrainingData
+from components.training.stacking import stack_experts
 from components.transform.batches import token_counts
 from models.analysis.gradient_diagnostics import gradient_diagnostics
 from models.balancing.base import GradientBalancer
+from models.experts.margins import MARGINS
 from models.inputs.representation import REPRESENTATION
 from models.lazy import keras, tf
 from models.multitask.adaptation import Adaptation
@@ -34,6 +36,11 @@ if TYPE_CHECKING:
     from components.training.settings import Training
 
 EVALUATION_BATCH = 512
+NOT_STACKED = (
+    "model.experts: without validation rows nothing tells how much to trust network and experts:"
+    " the network, which reads what the experts say, has the last word. Give data.splits.val a"
+    " share."
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class TrainingResult:
 
     history: the figures of each epoch.
     trainable_parameters: number of parameters that trained in at least one epoch.
+    last_word: by task, the weight of the network and of each expert; empty without experts.
     """
 
     model: MultitaskModel
@@ -49,6 +57,7 @@ class TrainingResult:
     monitor: Monitor | None
     steps_per_epoch: int
     trainable_parameters: int
+    last_word: dict[str, dict[str, float]]
 
     @property
     def best_epoch(self) -> int | None:
@@ -62,17 +71,20 @@ class TrainingResult:
         best = self.best_epoch
         return best if restored and best is not None else len(self.history) - 1
 
-    def figures(self) -> dict[str, float | int]:
+    def figures(self) -> dict[str, float | int | str]:
         """The main figures: size, speed, and validation metrics at the kept epoch."""
         kept = self.history[self.kept_epoch]
         fastest = min(epoch["train_seconds"] for epoch in self.history)
-        figures: dict[str, float | int] = {
+        figures: dict[str, float | int | str] = {
             "parameters": int(self.model.count_params()),
             "trainable_parameters": self.trainable_parameters,
             "epochs": len(self.history),
             "best_epoch": (self.best_epoch or 0) + 1,
             "steps_per_second": round(self.steps_per_epoch / fastest, 1),
         }
+        for task, weights in self.last_word.items():
+            said = " + ".join(f"{w:.2f} {name}" for name, w in weights.items() if w > 0)
+            figures[f"{task} last word"] = said
         names = [f"val_{h.target.name}_{m}" for h in self.model.heads for m in h.directions]
         return figures | {name: round(kept[name], 4) for name in names if name in kept}
 
@@ -97,6 +109,8 @@ def train(
             adaptation = Adaptation(transfer, model)
         except ValueError as e:
             raise RootstockError(str(e)) from e
+    if model.fusion is not None:
+        model.fusion.standardise_by(np.asarray(data.train.features[MARGINS][:]))
     _check_balancing_state(model, adaptation)
     trims = trimming(model.trunk)
     for layer in trims:
@@ -156,7 +170,10 @@ def train(
         checkpoint.set_weights(progress.best)
     trained = int(sum(np.prod(v.shape) for v in adaptation.variables))
     adaptation.finish()
-    return TrainingResult(model, progress.history, monitor, steps, trained)
+    weights = stack_experts(model, data.val)
+    if weights and data.val is None:
+        observer.warn(NOT_STACKED)
+    return TrainingResult(model, progress.history, monitor, steps, trained, weights)
 
 
 def _skipped_phases(phases: Sequence[Phase], planned: Sequence[Phase]) -> list[str]:

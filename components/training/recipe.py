@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from components.artifacts import Batches, Examples, Preprocessing, SourceFiles
+from components.artifacts import Batches, Examples, ExpertModels, Preprocessing, SourceFiles
 from components.training.settings import Training
 from models.balancing.base import Balancing
 from models.balancing.loss_based.equal import Equal
+from models.experts.base import Expert
 from models.inputs.base import Feature
 from models.multitask.record import ModelRecord
 from models.sharing.base import Sharing
@@ -26,6 +27,7 @@ class TrainerInputs:
     batches: the preprocessed features of `examples`, row by row.
     pretrained: the files that the trunk starts from, so that their content counts.
     embeddings: the representation of each row of `batches` by a frozen trunk, if precomputed.
+    experts: classical models, and their margins for the rows to train on.
     """
 
     examples: Examples
@@ -33,6 +35,7 @@ class TrainerInputs:
     batches: Batches
     pretrained: tuple[SourceFiles, ...] = ()
     embeddings: Batches | None = None
+    experts: ExpertModels | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,12 @@ class Recipe:
     training: Training = field(default_factory=Training)
     seed: int = 0
 
-    def record(self, features: tuple[Feature, ...], targets: tuple[TaskTarget, ...]) -> ModelRecord:
+    def record(
+        self,
+        features: tuple[Feature, ...],
+        targets: tuple[TaskTarget, ...],
+        experts: tuple[Expert, ...] = (),
+    ) -> ModelRecord:
         """The model to build. targets: of `tasks`, from the labels of the training rows."""
         return ModelRecord(
             features=features,
@@ -59,4 +67,5 @@ class Recipe:
             trunk=self.trunk,
             sharing=self.sharing,
             balancing=self.balancing,
+            experts=experts,
         )

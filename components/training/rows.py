@@ -14,8 +14,16 @@ from components.errors import RootstockError
 from components.labels.encoding import encode_table, resolve
 from components.training.recipe import TrainerInputs
 from components.training.subset import Subset, chosen_rows, target_of_rows
-from components.transform.batches import ShardedRows, open_columns, stored_representation
+from components.transform.batches import (
+    ShardedRows,
+    load_columns,
+    open_columns,
+    stored_margins,
+    stored_representation,
+)
 from components.transform.preprocessing_file import load_preprocessing
+from models.experts.margins import MARGINS
+from models.experts.record import read_experts
 from models.inputs.base import Feature, Stored
 from models.tasks.base import Task, TaskTarget
 
@@ -41,11 +49,13 @@ class TrainingData:
     """Labelled rows of the training and the validation split; `val` is None if that is empty.
 
     targets: of all tasks, as the training labels determine them.
+    rows: int64, which rows of the training split these are.
     """
 
     targets: tuple[TaskTarget, ...]
     train: Rows
     val: Rows | None
+    rows: np.ndarray
 
     def only(self, indices: np.ndarray) -> TrainingData:
         """The same data with some of the training rows only.
@@ -56,7 +66,16 @@ class TrainingData:
         features = {name: values[indices] for name, values in self.train.features.items()}
         labels = {name: values[indices] for name, values in self.train.labels.items()}
         targets = tuple(target_of_rows(labels[t.name], t) for t in self.targets)
-        return TrainingData(targets, Rows(features, labels), self.val)
+        return TrainingData(targets, Rows(features, labels), self.val, self.rows[indices])
+
+    def with_margins(self, train: np.ndarray, val: np.ndarray | None) -> TrainingData:
+        """The same data with what experts say of its rows, float32 [rows, margins]."""
+        own = Rows({**self.train.features, MARGINS: train}, self.train.labels)
+        other = self.val
+        if other is not None:
+            assert val is not None
+            other = Rows({**other.features, MARGINS: val}, other.labels)
+        return TrainingData(self.targets, own, other, self.rows)
 
 
 def load_training_data(
@@ -77,6 +96,12 @@ def load_training_data(
     data = load_rows(inputs.examples, batches, stored, tasks)
     if subset is not None:
         data = data.only(chosen_rows(subset, data.train.labels, data.targets))
+    if inputs.experts is not None and read_experts(inputs.experts.path):
+        margins = inputs.experts.margins
+        column = stored_margins(margins)
+        train = load_columns(margins, "train", (column,))[MARGINS]
+        val = load_columns(margins, "val", (column,))[MARGINS] if data.val else None
+        data = data.with_margins(train, val)
     return features, data
 
 
@@ -104,7 +129,7 @@ def load_rows(
 
     train = rows("train")
     assert train is not None
-    return TrainingData(targets, train, rows("val"))
+    return TrainingData(targets, train, rows("val"), np.arange(len(train)))
 
 
 def _label_columns(examples: Examples, split: str, tasks: tuple[Task, ...]) -> pa.Table:

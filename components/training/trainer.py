@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import TrainedModel
+from components.data.links import link_or_copy
 from components.stage import Context, Stage
 from components.training.recipe import Recipe, TrainerInputs
+from models.experts.record import read_experts
+from models.model_files import EXPERTS
 from models.multitask.record import ModelRecord, save_record
 
 if TYPE_CHECKING:
@@ -34,7 +37,8 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
         return cls(**{f.name: getattr(recipe, f.name) for f in fields(Recipe)})
 
     def uses(self, inputs: TrainerInputs) -> tuple[object, ...]:
-        return self.trunk.made_of()
+        experts = inputs.experts
+        return (*self.trunk.made_of(), *(read_experts(experts.path) if experts else ()))
 
     def run(self, inputs: TrainerInputs, context: Context) -> TrainerOutputs:
         """Train, or resume from the last checkpoint of a run that was killed.
@@ -47,15 +51,21 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
         from components.training.rows import load_training_data
 
         features, data = load_training_data(inputs, self.tasks, self.training.subset)
-        record = self.record(features, data.targets)
+        experts = inputs.experts
+        record = self.record(features, data.targets, read_experts(experts.path) if experts else ())
         result = fit.train(record, data, self.transfer, self.training, self.seed, context)
         model = TrainedModel(context.output / "model")
+        if experts and record.experts:
+            model.path.mkdir(parents=True)
+            link_or_copy(str(experts.path / EXPERTS), str(model.path / EXPERTS))
         for name, value in _save(result, record, model.path).items():
             context.observer.figure(name, value)
         return TrainerOutputs(model)
 
 
-def _save(result: TrainingResult, record: ModelRecord, directory: Path) -> dict[str, float | int]:
+def _save(
+    result: TrainingResult, record: ModelRecord, directory: Path
+) -> dict[str, float | int | str]:
     """Write the artifact (see `components.artifacts.TrainedModel`) and return the main figures."""
     from components.training.checkpoint import TIMES
     from models.analysis.flops import flops_per_example
@@ -74,6 +84,7 @@ def _save(result: TrainingResult, record: ModelRecord, directory: Path) -> dict[
         "trainable_parameters": result.trainable_parameters,
         "steps_per_epoch": result.steps_per_epoch,
         "flops_per_example": flops,
+        **({"last_word": result.last_word} if result.last_word else {}),
     }
     (directory / "history.json").write_text(json.dumps(history, indent=1))
     return result.figures() | ({} if flops is None else {"flops_per_example": flops})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from components.artifacts import SPLITS, Batches
 from components.data.lazy import np, pa
+from models.experts.margins import Margins
 from models.inputs.base import Stored
 from models.inputs.representation import Representation
 
@@ -30,6 +31,14 @@ def stored_representation(embeddings: Batches) -> Representation:
     with pa.memory_map(str(file)) as mapped:
         (column,) = pa.ipc.open_file(mapped).schema
     return Representation(name=column.name, width=column.type.list_size)
+
+
+def stored_margins(margins: Batches) -> Margins:
+    """The column that the Experts stage wrote, for `load_columns`."""
+    file = next(f for split in SPLITS for f in shards(margins, split))
+    with pa.memory_map(str(file)) as mapped:
+        (column,) = pa.ipc.open_file(mapped).schema
+    return Margins(width=column.type.list_size)
 
 
 class ShardedRows:

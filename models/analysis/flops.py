@@ -17,8 +17,9 @@ _LOOPS = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase
 
 def flops_per_example(model: MultitaskParts, features: tuple[Feature, ...]) -> int | None:
     """Floating-point operations of all matrix products and convolutions, from preprocessed features
-    to the answers of all tasks, with texts at their full length. A multiplication with its addition
-    counts as two. None if the graph has loops, or shapes that are known only when it runs.
+    and margins of experts to the answers of all tasks, with texts at their full length. A
+    multiplication with its addition counts as two. None if the graph has
+    loops, or shapes that are known only when it runs.
     """
     if any(f.dtype == "string" for f in features):
         return None
@@ -26,7 +27,8 @@ def flops_per_example(model: MultitaskParts, features: tuple[Feature, ...]) -> i
     for layer, _ in trims:
         layer.enabled = False
     try:
-        specs = {f.name: tf.TensorSpec((1, *f.shape), f.dtype) for f in features}
+        columns = (*features, *model.margins)
+        specs = {c.name: tf.TensorSpec((1, *c.shape), c.dtype) for c in columns}
         traced = tf.function(model.answers, autograph=False).get_concrete_function(specs)
     finally:
         for layer, enabled in trims:

@@ -25,7 +25,12 @@ def build_model(record: ModelRecord) -> MultitaskModel:
     from models.multitask.model import MultitaskModel
 
     return MultitaskModel(
-        record.features, record.targets, record.trunk, record.sharing, record.balancing
+        record.features,
+        record.targets,
+        record.trunk,
+        record.sharing,
+        record.balancing,
+        tuple(e.name for e in record.experts),
     )
 
 

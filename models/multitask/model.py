@@ -41,8 +41,9 @@ class MultitaskModel(MultitaskParts):
         trunk: Trunk,
         sharing: Sharing,
         balancing: Balancing,
+        experts: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(features, targets, trunk, sharing, balancing)
+        super().__init__(features, targets, trunk, sharing, balancing, experts)
         self.totals = EpochTotals(self.heads, isinstance(self.balancer, GradientBalancer))
 
     def train_step(self, data: tuple[Tensors, Tensors]) -> dict[str, tf.Tensor]:

@@ -12,11 +12,14 @@ from models.balancing.base import (
     LossBalancer,
 )
 from models.balancing.math.smoothing import Smoothed
+from models.experts.margins import MARGINS
 from models.inputs.base import Feature
 from models.inputs.representation import REPRESENTATION
 from models.layer_names import scope_of
 from models.lazy import keras
 from models.multitask.batch_losses import Tensors
+from models.multitask.fusion import Fusion
+from models.multitask.last_word import LastWord
 from models.sharing.base import Sharing, Widths, check_balancing
 from models.sharing.layers.base import SharingLayer
 from models.tasks.base import TaskTarget
@@ -34,6 +37,9 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         raw outputs of all tasks.
     members: predictors in the trunk's output, [batch * members, width]; their mean is the answer.
     grafts: the layers that the sharing scheme adds.
+    fusion: adds what the experts say to the trunk's output; None without experts, and where a
+        scheme splits trunks into stages. last_word: the stack of network and experts. margins: the
+        column of what the experts say; empty without experts.
     trunk_trains: whether the trunk runs in training mode while the model trains.
     at_parameters: whether a gradient-based method takes gradients at shared parameters.
     gradients_meet: where gradients of different tasks can be compared: see `Sharing`.
@@ -46,6 +52,7 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         trunk: Trunk,
         sharing: Sharing,
         balancing: Balancing,
+        experts: tuple[str, ...] = (),
     ) -> None:
         super().__init__(name="multitask")
         check_balancing(sharing, balancing)
@@ -55,6 +62,11 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         self.trunk, self.common = shared.trunk, shared.common
         self.members = members_of(self.trunk)
         self.trunk_trains = True
+        self.last_word = LastWord(self.heads, experts)
+        self.fusion: Fusion | None = None
+        self.margins = self.last_word.margins
+        for column in () if isinstance(self.trunk.output, list) else self.margins:
+            self.fusion = Fusion(self.trunk.output.shape[-1], column.width)
         self.towers = _with_heads(shared.branches, sharing.towers, self.heads)
         self.grafts = tuple(la for la in self._flatten_layers() if isinstance(la, SharingLayer))
         self.balancer = _smoothed(balancing, targets)
@@ -80,21 +92,31 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         [batch * members, ...].
 
         features: if they hold the trunk's output under the name `REPRESENTATION`, the trunk does
-            not run. Its members lie side by side there, [batch, members * width].
+            not run. Its members lie side by side there, [batch, members * width]. With experts they
+            hold their margins under the name `MARGINS`.
         """
         output = features.get(REPRESENTATION)
         if output is None:
-            output = self.trunk(features, training=training and self.trunk_trains)
+            own = {name: features[name] for name in self.trunk.input}
+            output = self.trunk(own, training=training and self.trunk_trains)
         elif self.members > 1:
             output = keras.ops.reshape(output, (-1, self.trunk.output.shape[-1]))
+        if self.fusion is not None:
+            output = self.fusion(output, keras.ops.repeat(features[MARGINS], self.members, axis=0))
         return output if self.common is None else self.common(output, training=training)
+
+    def encode(self, features: Tensors) -> keras.KerasTensor:
+        """What the trunk computes of each row, [batch, members * width]: see `represent`."""
+        own = {name: features[name] for name in self.trunk.input}
+        output = self.trunk(own, training=False)
+        return keras.ops.reshape(output, (-1, self.members * output.shape[-1]))
 
     def shared_variables(self, features: Tensors) -> list[keras.Variable]:
         """The trainable variables that `represent` uses for these features, without those that
         belong to one task only.
         """
         parts = [] if REPRESENTATION in features else [self.trunk]
-        parts += [] if self.common is None else [self.common]
+        parts += [part for part in (self.fusion, self.common) if part is not None]
         private = {id(v) for graft in self.grafts if graft.private for v in graft.weights}
         return [v for part in parts for v in part.trainable_variables if id(v) not in private]
 
@@ -102,7 +124,7 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         """The served answers, float32 [batch, units] by task: probabilities, or values in the unit
         of the label.
         """
-        outputs = self(features, training=False)
+        outputs = self.last_word(self(features, training=False), features.get(MARGINS))
         return {h.target.name: h.answer(outputs[h.target.name]) for h in self.heads}
 
     def count_params(self) -> int:

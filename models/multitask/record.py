@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from models.config import STRICT
+from models.experts.base import Expert
 from models.inputs.base import Feature
 from models.model_files import RECORD, SOURCE
 from models.multitask.methods import BalancingSpec, SharingSpec, TrunkSpec
@@ -25,6 +26,7 @@ class ModelRecord:
     trunk: TrunkSpec
     sharing: SharingSpec
     balancing: BalancingSpec
+    experts: tuple[Expert, ...] = ()
 
     def with_saved_files(self, directory: Path) -> ModelRecord:
         """The record of the same architecture, from what `save_record` kept in a directory."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from components.data.slices import Slice
+from components.errors import did_you_mean
 from components.evaluation.intervals import Confidence
 from components.evaluation.metrics import family_of
 from components.evaluation.thresholds import Threshold
+from components.experts.fitting import Wanted, expert_kinds
 from components.export.infra_validator import ServingLimits
 from components.export.settings import Export
 from components.ingestion.readers import Source
@@ -34,6 +36,31 @@ if TYPE_CHECKING:
     TransferSpec = Transfer
 else:
     TransferSpec = choice("models.transfer", Transfer)
+
+
+def _kinds(value: Any) -> Any:
+    """`none` is short for an empty list, and the name of a kind for a list of it."""
+    if value == "none":
+        return ()
+    return (value,) if isinstance(value, str) and value != "auto" else value
+
+
+def _known(value: Wanted) -> Wanted:
+    known = expert_kinds()
+    for name in () if value == "auto" else value:
+        if name not in known:
+            raise ValueError(
+                f"expected auto, none or some of {', '.join(known)}, received {name!r}."
+                + did_you_mean(name, known)
+            )
+    return value
+
+
+ExpertsSpec = Annotated[
+    Wanted,
+    BeforeValidator(_kinds, json_schema_input_type=Literal["auto", "none"] | str | tuple[str, ...]),
+    AfterValidator(_known),
+]
 
 
 class Part(BaseModel):
@@ -82,12 +109,15 @@ class Model(Part):
 
     transfer: how the weights of a pretrained trunk are adapted; `fine_tune` when absent. A trunk
         that is not pretrained is trained as a whole.
+    experts: classical models whose margins the network reads, and that share the last word with it:
+        `auto` (all that the inputs and the rows allow), `none`, or a list of kinds.
     """
 
     trunk: TrunkSpec = Field(default={"name": "scratch"}, validate_default=True)
     sharing: SharingSpec = Field(default={"name": "hard"}, validate_default=True)
     balancing: BalancingSpec = Field(default={"name": "equal"}, validate_default=True)
     transfer: TransferSpec | None = None
+    experts: ExpertsSpec = "auto"
 
     @model_validator(mode="after")
     def _pretrained_weights_adapt(self) -> Model:

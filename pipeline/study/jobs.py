@@ -130,7 +130,13 @@ class Prepared:
     def _job(self, cell: Cell, arm: PlannedArm, model: ArmModel, training: Training) -> Job:
         recipe = model_recipe(arm, model, training, self.design.spec.seed + cell.seed)
         key, drawn_by = self.design.spec.data.key, self.design.drawn_by
-        stage = Trial(recipe=recipe, drawn_by=drawn_by, key=key, shuffled=model.shuffled)
+        stage = Trial(
+            recipe=recipe,
+            drawn_by=drawn_by,
+            key=key,
+            shuffled=model.shuffled,
+            experts=arm.spec.model.experts,
+        )
         return Job(cell, stage, self._inputs(arm, cell.seed), model.judged)
 
     def _inputs(self, arm: PlannedArm, seed: int) -> TrainerInputs:

@@ -77,7 +77,12 @@ def train_spec(spec: Spec, data: Runner, runner: Runner) -> tuple[str, TrialFigu
     model = ArmModel(tuple(spec.tasks), tuple(spec.tasks))
     inputs = prepare(spec, data)
     recipe = model_recipe(PlannedArm("tune", spec, (), (model,)), model, spec.training, spec.seed)
-    stage = Trial(recipe=recipe, drawn_by=next(iter(spec.tasks.values())), key=spec.data.key)
+    stage = Trial(
+        recipe=recipe,
+        drawn_by=next(iter(spec.tasks.values())),
+        key=spec.data.key,
+        experts=spec.model.experts,
+    )
     figures = load_figures(runner(stage, inputs).result)
     return identify(stage, inputs).fingerprint, figures
 

@@ -12,7 +12,7 @@ import pytest
 import components.experts.trees
 from components.experts.base import FitRows, Fitted
 from components.experts.boosting import Boosting
-from components.experts.out_of_fold import FOLDS, assigned_folds
+from components.experts.out_of_fold import FOLDS, inner_folds
 from components.experts.trees import TreesKind
 from components.labels.base import Loss, Objective
 from models.experts.base import ExpertInputs
@@ -66,7 +66,7 @@ def fit_rows(*objectives: Objective, seed: int = 0) -> FitRows:
         preprocessed=preprocessed,
         representation=None,
         objectives=objectives,
-        folds=assigned_folds(objectives, groups, FOLDS, seed),
+        folds=inner_folds(groups, FOLDS, seed),
         groups=groups,
         seed=seed,
         threads=1,

@@ -1,0 +1,79 @@
+"""The stack that has the last word over a network and its experts. Imports TensorFlow.
+
+Stacked generalisation with non-negative weights (Wolpert 1992; Breiman 1996, "Stacked
+Regressions", section 2). The weights are learned on rows that neither the network nor the experts
+were fitted to: see `components.training.stacking`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from models.experts.margins import Margins
+from models.lazy import keras
+from models.tasks.heads.head import Head
+
+NETWORK = "network"
+
+
+class LastWord(keras.layers.Layer):  # type: ignore[misc]
+    """Raw outputs of a task: w0 · network + sum of wk · margins of expert k + bias.
+
+    At first w0 is 1 and all else 0: the network alone.
+
+    members: names, in the order of the weights. weights: by task, float32 [members], not negative.
+    biases: by task, float32 [units].
+    """
+
+    def __init__(self, heads: tuple[Head, ...], experts: tuple[str, ...]) -> None:
+        super().__init__(name="last_word", dtype="float32")
+        self.members = (NETWORK, *experts)
+        self.tasks = tuple(h.target.name for h in heads)
+        self.units = tuple(h.units for h in heads)
+        self.member_weights, self.biases = [], []
+        for i, units in enumerate(self.units if experts else ()):
+            start = np.eye(1, len(self.members), dtype=np.float32)[0]
+            weights = self.add_weight(
+                shape=start.shape, initializer="zeros", trainable=False, name=f"weights{i}"
+            )
+            weights.assign(start)
+            self.member_weights.append(weights)
+            self.biases.append(
+                self.add_weight(
+                    shape=(units,), initializer="zeros", trainable=False, name=f"bias{i}"
+                )
+            )
+        self.built = True
+
+    @property
+    def margins(self) -> tuple[Margins, ...]:
+        """The column of the experts' margins; empty without experts."""
+        experts = len(self.members) - 1
+        return (Margins(width=experts * sum(self.units)),) if experts else ()
+
+    def assign(self, task: str, weights: np.ndarray, bias: np.ndarray) -> None:
+        """Set what a task learned."""
+        i = self.tasks.index(task)
+        self.member_weights[i].assign(weights)
+        self.biases[i].assign(bias)
+
+    def call(
+        self, outputs: Mapping[str, keras.KerasTensor], margins: keras.KerasTensor | None
+    ) -> dict[str, keras.KerasTensor]:
+        """Raw outputs [batch, units] by task.
+
+        margins: [batch, experts x units of all tasks]; None without experts.
+        """
+        if margins is None or not self.member_weights:
+            return dict(outputs)
+        combined, first, every = {}, 0, sum(self.units)
+        for i, (task, units) in enumerate(zip(self.tasks, self.units, strict=True)):
+            weights, total = self.member_weights[i], outputs[task] * self.member_weights[i][0]
+            for k in range(len(self.members) - 1):
+                at = k * every + first
+                total = total + weights[k + 1] * margins[:, at : at + units]
+            combined[task] = total + self.biases[i]
+            first += units
+        return combined

@@ -43,8 +43,8 @@ class Ngrams(Expert):
     across_words: whether n-grams of characters may reach over spaces.
 
     Arrays: `characters` int32 [CODE_POINTS], what a code point does shifted by `CODE_BITS` plus its
-    lower case; `idf` float32 [buckets], 0 for n-grams to ignore; `weights` float32
-    [buckets, units], already times `idf`; `intercepts` float32 [units].
+    lower case; `table` float32 [buckets, 1 + units], the idf (0 for n-grams to ignore) and the
+    weights times the idf; `intercepts` float32 [units].
     """
 
     kind: Literal["ngrams"] = "ngrams"
@@ -56,13 +56,13 @@ class Ngrams(Expert):
     def margins(self, arrays: Mapping[str, Tensor], inputs: ExpertInputs) -> Tensor:
         def margins_of(piece: Tensor) -> Tensor:
             rows, buckets, counts = self.counts(arrays["characters"], piece)
-            frequency = 1.0 + tf.math.log(tf.cast(counts, tf.float32))[:, None]
-            count = tf.size(piece)
-            squares = tf.square(frequency * tf.gather(arrays["idf"], buckets)[:, None])
-            sums = frequency * tf.gather(arrays["weights"], buckets)
-            both = tf.math.unsorted_segment_sum(tf.concat([squares, sums], 1), rows, count)
-            norm = tf.sqrt(both[:, :1])
-            return tf.math.divide_no_nan(both[:, 1:], norm) + arrays["intercepts"]
+            frequency = 1.0 + tf.math.log(tf.cast(counts, tf.float32))
+            values = frequency[:, None] * tf.gather(arrays["table"], buckets)
+            sums = tf.math.segment_sum(values, rows)[:, 1:]
+            norm = tf.sqrt(tf.math.segment_sum(tf.square(values[:, :1]), rows))
+            known = tf.math.divide_no_nan(sums, norm)
+            after = tf.size(piece) - tf.shape(known)[0]  # texts at the end without n-grams
+            return tf.pad(known, [[0, after], [0, 0]]) + arrays["intercepts"]
 
         text, units = inputs.raw[self.input], arrays["intercepts"].shape[0]
         return in_pieces(margins_of, text, (units,))
@@ -70,13 +70,13 @@ class Ngrams(Expert):
     def counts(self, characters: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Row, bucket and count of every n-gram, int32 each, of at most `PIECE` texts.
 
-        Those of bucket 0 are to be ignored.
+        Rows come in order. Those of bucket 0 are to be ignored.
 
         characters: see `Arrays` above. text: [batch] string.
         """
-        codes, does, rows = _code_points(characters, text)
+        codes, rows = _code_points(characters, text)
         if self.analyzer == "words":
-            hashes, rows, valid = _word_hashes(codes, does, rows)
+            hashes, rows, valid = _word_hashes(codes, rows)
         else:
             hashes, rows, valid = _character_hashes(codes, rows, self.across_words)
         mixed = (hashes ^ tf.bitwise.right_shift(hashes, 15)) * SECOND_FACTOR
@@ -101,19 +101,16 @@ def in_pieces(of_piece: Callable[[Tensor], Tensor], text: Tensor, shape: tuple[i
     return results.concat()
 
 
-def _code_points(characters: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Lower-case code points, what they do, and their rows, int32 [characters of all texts].
+def _code_points(characters: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+    """Entries of `characters`, and their rows, int32 [characters of all texts].
 
     A space comes before and after each text.
     """
     padded = tf.strings.join([" ", tf.strings.substr(text, 0, BUDGET), " "])
     ragged = tf.strings.unicode_decode(padded, "UTF-8", errors="replace")
-    codes, rows = ragged.values, tf.cast(ragged.value_rowids(), tf.int32)
-    entry = tf.gather(characters, tf.minimum(codes, CODE_POINTS - 1))
-    known = codes < CODE_POINTS
-    lower = tf.bitwise.bitwise_and(entry, (1 << CODE_BITS) - 1)
-    does = tf.where(known, tf.bitwise.right_shift(entry, CODE_BITS), ALONE)
-    return tf.where(known, lower, codes), does, rows
+    known = tf.minimum(ragged.values, CODE_POINTS - 1)
+    codes = tf.gather(characters, known) + (ragged.values - known)  # the last entry is ALONE
+    return codes, tf.cast(ragged.value_rowids(), tf.int32)
 
 
 def _character_hashes(
@@ -121,42 +118,42 @@ def _character_hashes(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Hashes of 2 to 5 characters from each, [characters, 4], their rows, and which are n-grams.
 
-    Two spaces in a row end a text, since those within it are merged. So no n-gram holds them.
+    Between two texts there are two spaces in a row, which no n-gram holds.
     """
-    space = tf.equal(codes, SPACE)
-    same_row = tf.equal(rows[1:], rows[:-1])
-    repeated = tf.pad(space[1:] & space[:-1] & same_row, [[1, 0]])[: tf.size(codes)]
-    kept = tf.where(~repeated)[:, 0]
-    codes, rows = tf.gather(codes, kept), tf.gather(rows, kept)
+    if across_words:  # merge the spaces within texts, so that they do not look like the end of one
+        space = tf.equal(codes, SPACE)
+        repeated = space[1:] & space[:-1] & tf.equal(rows[1:], rows[:-1])
+        kept = tf.where(~tf.pad(repeated, [[1, 0]])[: tf.size(codes)])[:, 0]
+        codes, rows = tf.gather(codes, kept), tf.gather(rows, kept)
     count = tf.size(codes)
     codes = tf.pad(codes, [[0, 4]], constant_values=SPACE)
     space = tf.equal(codes, SPACE)
     ends = space[1:] & space[:-1]
-    hashes, valid, inner = codes[:count], tf.fill([count], True), tf.fill([count], True)
+    hashes, valid = codes[:count], ~ends[:count]
     all_hashes, all_valid = [], []
     for n in range(1, 5):
         hashes = hashes * FIRST_FACTOR + codes[n : count + n]
-        valid &= ~ends[n - 1 : count + n - 1]
-        if not across_words and n > 1:
-            inner &= ~space[n - 1 : count + n - 1]
+        if n > 1:
+            valid &= ~(ends if across_words else space)[n - 1 : count + n - 1]
         all_hashes.append(hashes)
-        all_valid.append(valid & inner)
+        all_valid.append(valid)
     return tf.stack(all_hashes, 1), rows[:, None], tf.stack(all_valid, 1)
 
 
-def _word_hashes(codes: Tensor, does: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _word_hashes(codes: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Hashes of each word and of it with the next, [words, 2], their rows, and which there are."""
+    does = tf.bitwise.right_shift(codes, CODE_BITS)
     in_word = tf.equal(does, IN_WORD)
-    starts = tf.equal(does, ALONE) | (in_word & tf.pad(~in_word[:-1], [[1, 0]])[: tf.size(codes)])
-    kept = tf.where(tf.not_equal(does, SEPARATOR))[:, 0]
-    codes, starts = tf.gather(codes, kept), tf.gather(starts, kept)
+    before = tf.pad(in_word[:-1], [[1, 0]])[: tf.size(codes)]
+    starts = tf.equal(does, ALONE) | (in_word & ~before)
     first = tf.cast(tf.where(starts)[:, 0], tf.int32)
-    word = tf.cumsum(tf.cast(starts, tf.int32)) - 1
-    position = tf.range(tf.size(codes)) - tf.gather(first, word)
+    word = tf.cumsum(tf.cast(starts, tf.int32))  # 0 before the first word, then 1, 2, ...
+    position = tf.range(tf.size(codes)) - tf.gather(tf.pad(first, [[1, 0]]), word)
     mixed = codes * FIRST_FACTOR + position * POSITION_FACTOR
     mixed = (mixed ^ tf.bitwise.right_shift(mixed, 15)) * SECOND_FACTOR
-    hashes = tf.math.segment_sum(mixed ^ tf.bitwise.right_shift(mixed, 13), word)
-    rows = tf.gather(tf.gather(rows, kept), first)
+    mixed = tf.where(tf.equal(codes, SPACE), 0, mixed ^ tf.bitwise.right_shift(mixed, 13))
+    hashes = tf.math.segment_sum(mixed, word)[1:]
+    rows = tf.gather(rows, first)
     pairs = hashes * FIRST_FACTOR + tf.roll(hashes, -1, 0)
     paired = tf.pad(tf.equal(rows[1:], rows[:-1]), [[0, 1]])[: tf.size(rows)]
     valid = tf.stack([tf.ones_like(paired), paired], 1)

@@ -135,7 +135,7 @@ def test_all_kinds_of_tasks_with_labels_for_some_rows() -> None:
     )
     words, _ = fit(rows_of(LABELS, objectives=objectives))
     assert words.out_of_fold.shape == (ROWS, 6)
-    assert words.arrays["weights"].shape[1] == 6
+    assert words.arrays["table"].shape[1] == 7
     found = words.out_of_fold
     known = ~np.isnan(counts)
     assert np.corrcoef(found[known, 0], counts[known])[0, 1] > 0.8
@@ -156,6 +156,13 @@ def test_learns_from_a_sample_and_says_so(monkeypatch: pytest.MonkeyPatch) -> No
         assert np.isfinite(one.out_of_fold).all()
         assert roc_auc_score(LABELS, one.out_of_fold[:, 0]) > 0.95
     assert any("learning from 70 of 120 rows" in s for s in said)
+
+
+def test_is_left_out_of_a_task_with_very_many_classes_and_says_so() -> None:
+    said: list[str] = []
+    task = Objective(task="class", loss="softmax", labels=LABELS, units=101)
+    assert list(NgramsKind().fit(rows_of(LABELS, objectives=(task,)), said.append)) == []
+    assert said == ["ngrams: left out, since the tasks have 101 outputs, over 100"]
 
 
 def test_reads_texts_only() -> None:

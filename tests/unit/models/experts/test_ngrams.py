@@ -54,12 +54,12 @@ def int32(value: int) -> int:
 
 
 def code_points(text: str) -> list[tuple[int, int]]:
-    """Lower-case code points and what they do."""
+    """Entries of the table and what they do."""
     pairs = []
     for character in text:
         code = ord(character)
         entry = int(CHARACTERS[code]) if code < CODE_POINTS else ALONE << CODE_BITS | code
-        pairs.append((entry & (1 << CODE_BITS) - 1, entry >> CODE_BITS))
+        pairs.append((entry, entry >> CODE_BITS))
     return pairs
 
 
@@ -91,8 +91,10 @@ def hashes(text: str, analyzer: Analyzer, across: bool) -> Iterator[int]:
         for first, second in pairwise(found):
             yield int32(first * FIRST_FACTOR + second)
         return
-    spaced = "".join(chr(code) for code, _ in code_points(text))
-    merged = [ord(c) for c in " " + " ".join(p for p in spaced.split(" ") if p) + " "]
+    merged = [32]
+    for code, _ in [*code_points(text), (32, SEPARATOR)]:
+        if code != 32 or merged[-1] != 32:
+            merged.append(code)
     for n in range(2, 6):
         for start in range(len(merged) - n + 1):
             gram = merged[start : start + n]
@@ -135,9 +137,10 @@ def random_arrays(buckets: int, units: int = 3) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     idf = rng.uniform(1, 8, buckets).astype(np.float32)
     idf[0] = 0
-    weights = rng.normal(size=(buckets, units)).astype(np.float32) * idf[:, None]
+    weights = rng.normal(size=(buckets, units)) * idf[:, None]
+    table = np.concatenate([idf[:, None], weights], axis=1).astype(np.float32)
     intercepts = rng.normal(size=units).astype(np.float32)
-    return {"characters": CHARACTERS, "idf": idf, "weights": weights, "intercepts": intercepts}
+    return {"characters": CHARACTERS, "table": table, "intercepts": intercepts}
 
 
 @pytest.mark.parametrize(("analyzer", "across"), VARIANTS)
@@ -152,14 +155,13 @@ def test_equals_scikit_learns_tfidf_and_a_linear_map(analyzer: Analyzer, across:
     rng = np.random.default_rng(1)
     weights = rng.normal(size=(expert.buckets, 2))
     intercepts = rng.normal(size=2)
+    table = np.concatenate([np.ones((expert.buckets, 1)), weights], axis=1) * tfidf.idf_[:, None]
+    table[0] = 0
     arrays = {
         "characters": CHARACTERS,
-        "idf": tfidf.idf_.astype(np.float32),
-        "weights": (weights * tfidf.idf_[:, None]).astype(np.float32),
+        "table": table.astype(np.float32),
         "intercepts": intercepts.astype(np.float32),
     }
-    arrays["idf"][0] = 0
-    arrays["weights"][0] = 0
     expected = tfidf.transform(counts) @ weights + intercepts
     np.testing.assert_allclose(margins(expert, arrays, TEXTS), expected, atol=1e-5)
 

@@ -26,6 +26,7 @@ import numpy as np
 from components.stage import Silent
 from components.training.callbacks import EpochCallback
 from components.training.checkpoint import Checkpoint, Progress
+from components.training.choices import Situation, choose
 from components.training.dataset import training_batches
 from components.training.optimizer import make_optimizer
 from components.training.rows import Rows
@@ -132,7 +133,10 @@ class Ours:
         targets = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in case.tasks)
         self.model = MultitaskModel(case.features, targets, PLAIN, Hard(), Equal())
         adaptation = Adaptation(None, self.model)
-        optimizer = make_optimizer(Training(), 1000, adaptation.variable_rates(1000))
+        settings = choose(
+            Training(epochs=10, batch_size=case.batch_size), Situation(len(case.labels))
+        )
+        optimizer = make_optimizer(settings, 1000, adaptation.variable_rates(1000))
         optimizer.build(adaptation.variables)
         self.model.compile(optimizer)
         epoch = tf.Variable(0, dtype=tf.int64, trainable=False)

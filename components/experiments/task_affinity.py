@@ -37,6 +37,7 @@ class TaskAffinity(Stage[TrainerInputs, TaskAffinityOutputs]):
         return self.recipe.trunk.made_of()
 
     def run(self, inputs: TrainerInputs, context: Context) -> TaskAffinityOutputs:
+        from components.training.choices import Situation, choose
         from components.training.dataset import training_batches
         from components.training.optimizer import make_optimizer
         from components.training.rows import load_training_data
@@ -46,9 +47,9 @@ class TaskAffinity(Stage[TrainerInputs, TaskAffinityOutputs]):
         from models.multitask.build import build_model
 
         recipe = replace(self.recipe, sharing=Hard(), balancing=Equal())
-        settings = recipe.training
         inputs = replace(inputs, embeddings=None)
-        features, data = load_training_data(inputs, recipe.tasks, settings.subset)
+        features, data = load_training_data(inputs, recipe.tasks, recipe.training.subset)
+        settings = choose(recipe.training, Situation(len(data.train), validated=False))
         keras.utils.set_random_seed(recipe.seed)
         model = build_model(recipe.record(features, data.targets))
         epoch = tf.Variable(0, dtype=tf.int64, trainable=False)

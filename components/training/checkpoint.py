@@ -36,11 +36,13 @@ class Checkpoint:
     variables, and progress.
 
     changing: the variables of the model that training may change; the others are not saved.
+    more: further variables that training resumes from.
     """
 
     file: Path
     model: keras.Model
     changing: Sequence[keras.Variable]
+    more: Sequence[keras.Variable] = ()
 
     def save(self, progress: Progress) -> None:
         """Replace the file. If the process is killed, the file holds the old checkpoint."""
@@ -71,4 +73,4 @@ class Checkpoint:
             variable.assign(value)
 
     def _state(self) -> list[keras.Variable]:
-        return [*self.changing, *self.model.optimizer.variables]
+        return [*self.changing, *self.model.optimizer.variables, *self.more]

@@ -14,6 +14,7 @@ from components.errors import RootstockError
 from components.stage import Context
 from components.training.callbacks import EpochCallback
 from components.training.checkpoint import Checkpoint
+from components.training.choices import Situation, choose, sentence
 from components.training.dataset import evaluation_batches, training_batches
 from components.training.monitor import Monitor, choose_monitor
 from components.training.optimizer import make_optimizer, variables_without_decay
@@ -29,11 +30,13 @@ from models.multitask.adaptation import Adaptation
 from models.multitask.build import build_model
 from models.multitask.model import MultitaskModel
 from models.multitask.record import ModelRecord
+from models.optimizers.schedule_free import ScheduleFree, ScheduleFreeAverage
+from models.optimizers.weight_average import LastEpochs, MovingAverage, WeightAverage
 from models.transfer.base import Phase, Transfer
 from models.trunks.layers.trim_padding import trimming
 
 if TYPE_CHECKING:
-    from components.training.settings import Training
+    from components.training.settings import ChosenTraining, Training
 
 EVALUATION_BATCH = 512
 NOT_STACKED = (
@@ -47,7 +50,8 @@ NOT_STACKED = (
 class TrainingResult:
     """A trained model and the history of its training.
 
-    history: the figures of each epoch.
+    history: the figures of each epoch. training: the settings that were used. chosen: those of them
+        that the spec left out, for people.
     trainable_parameters: number of parameters that trained in at least one epoch.
     last_word: by task, the weight of the network and of each expert; empty without experts.
     """
@@ -58,6 +62,8 @@ class TrainingResult:
     steps_per_epoch: int
     trainable_parameters: int
     last_word: dict[str, dict[str, float]]
+    training: ChosenTraining
+    chosen: str
 
     @property
     def best_epoch(self) -> int | None:
@@ -80,6 +86,7 @@ class TrainingResult:
             "trainable_parameters": self.trainable_parameters,
             "epochs": len(self.history),
             "best_epoch": (self.best_epoch or 0) + 1,
+            **({"chosen": self.chosen} if self.chosen else {}),
             "steps_per_second": round(self.steps_per_epoch / fastest, 1),
         }
         for task, weights in self.last_word.items():
@@ -93,17 +100,19 @@ def train(
     record: ModelRecord,
     data: TrainingData,
     transfer: Transfer | None,
-    training: Training,
+    wanted: Training,
     seed: int,
     context: Context,
 ) -> TrainingResult:
     """Fit a model. Resumes from the checkpoint in `context.scratch`, if there is one.
 
+    wanted: the settings of the spec; those that it leaves out are chosen here.
+
     Raises:
         RootstockError: the model cannot be built, the settings do not fit it, or training diverges.
     """
     keras.utils.set_random_seed(seed)
-    with _precision(training.mixed_precision):
+    with _precision(wanted.mixed_precision):
         try:
             model = build_model(record)
             adaptation = Adaptation(transfer, model)
@@ -112,6 +121,7 @@ def train(
     if model.fusion is not None:
         model.fusion.standardise_by(np.asarray(data.train.features[MARGINS][:]))
     _check_balancing_state(model, adaptation)
+    training = choose(wanted, _situation(data, adaptation))
     trims = trimming(model.trunk)
     for layer in trims:
         layer.enabled = not training.xla
@@ -132,6 +142,12 @@ def train(
     phases = [p for p in adaptation.phases if p.start < training.epochs]
     warnings = [*adaptation.notes, *_skipped_phases(phases, adaptation.phases)]
     warnings += _nothing_to_balance(model, phases)
+    if wanted.epochs is None and not data.val:
+        warnings.append(
+            "There are no validation rows, so training cannot stop when it no longer improves: it"
+            f" ends after {training.epochs} epochs. Give data.splits.val a share, or state"
+            " training.epochs."
+        )
     if training.group_by_length and not trims:
         warnings.append("training.group_by_length has no effect: this trunk computes all padding.")
     observer, last_start = context.observer, phases[-1].start
@@ -143,9 +159,14 @@ def train(
     optimizer.build(adaptation.variables)
     steps_per_call = training.steps_per_execution
     model.compile(optimizer, jit_compile=training.xla, steps_per_execution=steps_per_call)
-    checkpoint = Checkpoint(context.scratch / "checkpoint.npz", model, adaptation.changing)
+    model.average = average = _average(training, model, adaptation)
+    state = [] if average is None else average.variables
+    file = context.scratch / "checkpoint.npz"
+    checkpoint = Checkpoint(file, model, adaptation.changing, state)
     progress = checkpoint.restore()
-    callback = EpochCallback(observer, epoch, training.epochs, checkpoint, progress, monitor)
+    callback = EpochCallback(
+        observer, epoch, training.epochs, checkpoint, progress, monitor, average
+    )
     ends = [p.start for p in phases[1:]] + [training.epochs]
     for phase, end in zip(phases, ends, strict=True):
         if len(progress.history) >= end or (monitor and monitor.stops(progress.history)):
@@ -168,12 +189,64 @@ def train(
         observer.warn(note)
     if progress.best:
         checkpoint.set_weights(progress.best)
+    elif average is not None:
+        average.set_weights(average.values())
     trained = int(sum(np.prod(v.shape) for v in adaptation.variables))
     adaptation.finish()
     weights = stack_experts(model, data.val)
     if weights and data.val is None:
         observer.warn(NOT_STACKED)
-    return TrainingResult(model, progress.history, monitor, steps, trained, weights)
+    result = TrainingResult(
+        model=model,
+        history=progress.history,
+        monitor=monitor,
+        steps_per_epoch=steps,
+        trainable_parameters=trained,
+        last_word=weights,
+        training=training,
+        chosen=sentence(wanted, training),
+    )
+    if warning := _still_improving(result):
+        observer.warn(warning)
+    return result
+
+
+def _situation(data: TrainingData, adaptation: Adaptation) -> Situation:
+    """What the settings are chosen from."""
+    rows = len(data.train)
+    return Situation(
+        rows=rows,
+        transfer=adaptation.transfer,
+        validated=data.val is not None,
+        labelled=float(np.mean([min(t.labelled, rows) for t in data.targets])) / rows,
+        last_phase=adaptation.phases[-1].start,
+    )
+
+
+def _average(
+    training: ChosenTraining, model: MultitaskModel, adaptation: Adaptation
+) -> WeightAverage | None:
+    """The average of the weights that is validated and kept; None if that is the last weights."""
+    changing = {id(v) for v in adaptation.changing} - {id(v) for v in model.balancer.variables}
+    if isinstance(model.optimizer, ScheduleFree):
+        return ScheduleFreeAverage(model.optimizer)
+    weights = [w for w in model.weights if id(w) in changing and "float" in w.dtype]
+    if training.average_last is not None:
+        return LastEpochs(weights, training.average_last)
+    return MovingAverage(weights, training.ema) if training.ema else None
+
+
+def _still_improving(result: TrainingResult) -> str:
+    """A warning if the last of several epochs is the best one, else empty."""
+    count, monitor = len(result.history), result.monitor
+    if monitor is None or count < 2 or result.best_epoch != count - 1:
+        return ""
+    if monitor.stops(result.history):  # it improved by less than `min_delta`
+        return ""
+    return (
+        f"The best epoch by {monitor.name} is the last of {count}: the model was still improving."
+        " Raise training.epochs."
+    )
 
 
 def _skipped_phases(phases: Sequence[Phase], planned: Sequence[Phase]) -> list[str]:

@@ -22,23 +22,33 @@ class Monitor:
     patience: training stops after so many epochs without improvement and keeps the weights of the
         best epoch. With None it never stops and keeps the last weights.
     first_epoch: patience does not count earlier epochs.
+    min_delta: smallest change that patience counts as an improvement.
     """
 
     name: str
     more_is_better: bool
     patience: int | None = None
     first_epoch: int = 0
+    min_delta: float = 0.0
 
     def best_epoch(self, history: list[dict[str, float]]) -> int:
         """Index of the best epoch: the first one of equal epochs; NaN is worst."""
-        values = [-e[self.name] if self.more_is_better else e[self.name] for e in history]
+        values = self._values(history)
         return min(range(len(values)), key=lambda epoch: (math.isnan(values[epoch]), values[epoch]))
 
     def stops(self, history: list[dict[str, float]]) -> bool:
         if self.patience is None or not history:
             return False
-        since = max(self.best_epoch(history), self.first_epoch)
+        improved, best = 0, math.inf
+        for epoch, value in enumerate(self._values(history)):
+            if value < best - self.min_delta:
+                improved, best = epoch, value
+        since = max(improved, self.first_epoch)
         return len(history) - 1 - since >= self.patience
+
+    def _values(self, history: list[dict[str, float]]) -> list[float]:
+        """The figure after each epoch, negated if more is better."""
+        return [-e[self.name] if self.more_is_better else e[self.name] for e in history]
 
 
 def choose_monitor(
@@ -68,4 +78,4 @@ def choose_monitor(
             f"training.early_stopping.monitor: {name!r} is not a figure of this model."
             f" Expected one of: {', '.join(more_is_better)}."
         )
-    return Monitor(name, more_is_better[name], stopping.patience, first_epoch)
+    return Monitor(name, more_is_better[name], stopping.patience, first_epoch, stopping.min_delta)

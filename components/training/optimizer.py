@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from models.lazy import keras
 from models.multitask.adaptation import Adaptation
 from models.multitask.model import MultitaskModel
+from models.optimizers.schedule_free import ScheduleFree
 from models.optimizers.variable_rates import VariableRate, with_variable_rates
 
 if TYPE_CHECKING:
-    from components.training.settings import Training
+    from components.training.settings import ChosenTraining, OptimizerName
+
+OPTIMIZERS: Mapping[OptimizerName, type[keras.optimizers.Optimizer]] = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "sgd": keras.optimizers.SGD,
+    "lion": keras.optimizers.Lion,
+    "muon": keras.optimizers.Muon,
+    "schedule_free_adamw": ScheduleFree,
+}
+HEADS = r"\.head/"
+"""In the path of a variable of a task's last layer, which Muon leaves to AdamW (Jordan 2024)."""
 
 
 def make_optimizer(
-    training: Training, steps_per_epoch: int, rates: list[VariableRate]
+    training: ChosenTraining, steps_per_epoch: int, rates: list[VariableRate]
 ) -> keras.optimizers.Optimizer:
     """An optimizer whose schedule covers all steps of all epochs.
+
+    Muon updates matrices, with updates as long as those of AdamW (Liu et al. 2025,
+    arXiv:2502.16982, section 2.2); embeddings, heads and all other weights have AdamW.
 
     rates: of the variables that the optimizer will be built with.
     """
     total = steps_per_epoch * training.epochs
     warmup = int(training.warmup_fraction * total)
-    peak = training.learning_rate
+    peak, decay = training.learning_rate, training.weight_decay or None
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0 if warmup else peak,
         max(total - warmup, 1),
@@ -30,14 +46,18 @@ def make_optimizer(
         warmup_target=peak if warmup else None,
         warmup_steps=warmup,
     )
-    arguments: dict[str, Any] = {"learning_rate": schedule, "rates": rates}
-    arguments["global_clipnorm"] = training.clip_norm
-    if training.optimizer == "adam":
-        return with_variable_rates(keras.optimizers.Adam)(**arguments)
-    arguments["weight_decay"] = training.weight_decay or None
-    if training.optimizer == "adamw":
-        return with_variable_rates(keras.optimizers.AdamW)(**arguments)
-    return with_variable_rates(keras.optimizers.SGD)(**arguments, momentum=training.momentum)
+    options: dict[OptimizerName, dict[str, Any]] = {
+        "sgd": {"momentum": training.momentum},
+        "muon": {"adam_weight_decay": decay, "exclude_layers": [HEADS]},
+    }
+    optimizer: Any = OPTIMIZERS[training.optimizer]
+    return with_variable_rates(optimizer)(
+        learning_rate=schedule,
+        rates=rates,
+        global_clipnorm=training.clip_norm,
+        weight_decay=decay,
+        **options.get(training.optimizer, {}),
+    )
 
 
 def variables_without_decay(model: MultitaskModel, adaptation: Adaptation) -> list[keras.Variable]:

@@ -7,10 +7,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter
+
 from components.artifacts import TrainedModel
 from components.data.links import link_or_copy
 from components.stage import Context, Stage
 from components.training.recipe import Recipe, TrainerInputs
+from components.training.settings import ChosenTraining
 from models.experts.record import read_experts
 from models.model_files import EXPERTS
 from models.multitask.record import ModelRecord, save_record
@@ -83,6 +86,7 @@ def _save(
         "parameters": int(result.model.count_params()),
         "trainable_parameters": result.trainable_parameters,
         "steps_per_epoch": result.steps_per_epoch,
+        "training": TypeAdapter(ChosenTraining).dump_python(result.training, mode="json"),
         "flops_per_example": flops,
         **({"last_word": result.last_word} if result.last_word else {}),
     }

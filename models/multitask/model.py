@@ -12,6 +12,7 @@ from models.multitask.batch_losses import Tensors
 from models.multitask.epoch_totals import EpochTotals
 from models.multitask.parts import MultitaskParts
 from models.multitask.train_step import test_step, train_step
+from models.optimizers.weight_average import WeightAverage
 from models.sharing.base import Sharing
 from models.tasks.base import TaskTarget
 from models.trunks.base import Trunk
@@ -45,9 +46,13 @@ class MultitaskModel(MultitaskParts):
     ) -> None:
         super().__init__(features, targets, trunk, sharing, balancing, experts)
         self.totals = EpochTotals(self.heads, isinstance(self.balancer, GradientBalancer))
+        self.average: WeightAverage | None = None
 
     def train_step(self, data: tuple[Tensors, Tensors]) -> dict[str, tf.Tensor]:
-        return train_step(self, self.totals, *data)
+        logs = train_step(self, self.totals, *data)
+        if self.average is not None:
+            self.average.after_step()
+        return logs
 
     def test_step(self, data: tuple[Tensors, Tensors]) -> dict[str, tf.Tensor]:
         return test_step(self, self.totals, *data)

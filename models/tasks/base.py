@@ -22,6 +22,13 @@ from pydantic_core import CoreSchema
 from models.config import STRICT
 from models.discovery import choice
 
+Focal = Annotated[float, Field(ge=0)]
+"""Gamma of the focal loss (Lin et al. 2017, arXiv:1708.02002, equation 4): rows that are predicted
+well count less, by the factor (1 - p)**gamma; 0 is the cross-entropy."""
+LabelSmoothing = Annotated[float, Field(ge=0, lt=1)]
+"""Share of a label that is spread evenly over all classes (Szegedy et al. 2016, arXiv:1512.00567,
+section 7)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task(ABC):

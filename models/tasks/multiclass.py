@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, final
 
-from models.tasks.base import Task
+from models.tasks.base import Focal, LabelSmoothing, Task
 from models.values import Renaming, Texts, Weights
 
 
@@ -18,12 +18,18 @@ class MulticlassTask(Task):
     map: from label value to class, to derive classes from another column, such as `{"8": two}`. A
         value that is not in the map is an error.
     class_weight: "balanced", or a weight per class (default 1).
+    focal: gamma of the focal loss (Lin et al. 2017, arXiv:1708.02002), such as 2: rows that are
+        predicted well count less. Probabilities are then less certain than the data.
+    label_smoothing: share of a label that is spread evenly over all classes (Szegedy et al. 2016,
+        arXiv:1512.00567, section 7), such as 0.1.
     """
 
     kind: Literal["multiclass"] = "multiclass"
     classes: Texts = ()
     map: Renaming = field(default_factory=dict)
     class_weight: Literal["balanced"] | Weights | None = None
+    focal: Focal = 0.0
+    label_smoothing: LabelSmoothing = 0.0
     answer = "list"
     serving_method = "classify"
     has_squared_error = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, final
 
-from models.tasks.base import Task
+from models.tasks.base import Focal, LabelSmoothing, Task
 from models.values import Texts, Weights
 
 
@@ -18,12 +18,18 @@ class MultilabelTask(Task):
 
     classes: in index order; if empty, the labels of the training split, sorted.
     class_weight: "balanced", or a weight per label (default 1) for the rows that have it.
+    focal: gamma of the focal loss (Lin et al. 2017, arXiv:1708.02002), such as 2: rows that are
+        predicted well count less. Probabilities are then less certain than the data.
+    label_smoothing: share of a label that is spread evenly over yes and no (Szegedy et al. 2016,
+        arXiv:1512.00567, section 7), such as 0.1.
     """
 
     kind: Literal["multilabel"] = "multilabel"
     classes: Texts = ()
     separator: str = ","
     class_weight: Literal["balanced"] | Weights | None = None
+    focal: Focal = 0.0
+    label_smoothing: LabelSmoothing = 0.0
     answer = "list"
     serving_method = "classify"
     has_squared_error = False

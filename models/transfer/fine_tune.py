@@ -13,7 +13,7 @@ from models.transfer.base import Phase, Plan, Transfer, TrunkRate, at_rate
 class FineTune(Transfer):
     """Trains the trunk more slowly than the heads.
 
-    trunk_rate: of the trunk's weights. By default, 5e-5 with the default learning rate, as for BERT
+    trunk_rate: of the trunk's weights. By default, 5e-5 with the chosen learning rate, as for BERT
         (Devlin et al. 2019, Appendix A.3: 2e-5 to 5e-5).
     """
 

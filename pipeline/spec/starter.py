@@ -124,7 +124,6 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
         },
         "inputs": inputs,
         "tasks": tasks,
-        "training": {"epochs": 10, "early_stopping": {"monitor": "val_loss"}},
     }
     rows = f"{table.num_rows:,} rows"
     first = f"Guessed from {rows} by `rootstock init`: check it. Keys: docs/spec.md."

@@ -50,7 +50,8 @@ class Study:
         five folds, after which new folds are drawn). Rows of one `data.key` stay together. With
         own splits, verdicts also hold for other training and test rows, and are harder to reach.
     budget: `steps` trains every fraction for as many optimizer steps as all rows; `epochs` trains
-        it for as many epochs.
+        it for as many epochs. Without `training.epochs`, every trial trains until it stops
+        improving.
     metrics: by task; the first of its kind (`components/evaluation/metrics`) when absent.
     margin: differences smaller than this do not matter. It is in units of the metric; for errors
         and losses, which have no fixed scale, it is a share of the reference's value.

@@ -14,6 +14,7 @@ from components.experiments.baseline import Baseline, BaselineInputs
 from components.experiments.trial import Trial
 from components.ingestion.splits import HashSplits
 from components.labels.encoding import resolve
+from components.training.choices import Situation, choose
 from components.training.recipe import TrainerInputs
 from components.training.settings import Training
 from components.training.subset import Subset
@@ -114,16 +115,21 @@ class Prepared:
                     yield self._baseline(name, fraction, seed)
 
     def job(self, arm: PlannedArm, model: ArmModel, fraction: float, seed: int) -> Job:
-        training = self._training(arm.spec.training, fraction, seed)
+        training = self._training(arm, fraction, seed)
         return self._job(Cell(arm.name, fraction, seed), arm, model, training)
 
     def probe(self, arm: PlannedArm) -> Job:
         """A short trial of an arm's largest model, to estimate the time of the others."""
         model = replace(max(arm.models, key=lambda m: len(m.tasks)), shuffled=())
         training = arm.spec.training
-        subset = Subset(rows=min(self.rows, 8 * training.batch_size))
+        batch = self._batch_size(arm, training)
         short = replace(
-            training, epochs=2, steps_per_epoch=None, early_stopping=None, subset=subset
+            training,
+            epochs=2,
+            batch_size=batch,
+            steps_per_epoch=None,
+            early_stopping=None,
+            subset=Subset(rows=min(self.rows, 8 * batch)),
         )
         return self._job(Cell(arm.name, 0.0, 0), arm, model, short)
 
@@ -168,13 +174,22 @@ class Prepared:
         count = max(1, round(fraction * whole.per_class))
         return Subset(per_class=count, seed=whole.seed + seed)
 
-    def _training(self, training: Training, fraction: float, seed: int) -> Training:
-        """The spec's training on a fraction of the rows; with `budget: steps`, as many steps."""
+    def _training(self, arm: PlannedArm, fraction: float, seed: int) -> Training:
+        """The spec's training on a fraction of the rows; with `budget: steps`, as many steps.
+
+        Without `epochs`, every trial chooses its settings from its own rows.
+        """
+        training = arm.spec.training
         steps = training.steps_per_epoch
-        if self.design.settings.budget == "steps" and steps is None and fraction < 1:
-            steps = math.ceil(self.rows / training.batch_size)
+        same_steps = self.design.settings.budget == "steps" and training.epochs is not None
+        if same_steps and steps is None and fraction < 1:
+            steps = math.ceil(self.rows / self._batch_size(arm, training))
         subset = self._subset(training, fraction, seed)
         return replace(training, steps_per_epoch=steps, subset=subset)
+
+    def _batch_size(self, arm: PlannedArm, training: Training) -> int:
+        """That of a training on all rows."""
+        return choose(training, Situation(self.rows, arm.spec.model.transfer)).batch_size
 
 
 def prepared(design: Design, run: Runner) -> Prepared:

@@ -9,6 +9,7 @@ from statistics import median
 from components.experiments.baseline import Baseline
 from components.experiments.trial import Trial
 from components.experiments.trial_result import load_figures
+from components.training.choices import Situation, choose
 from pipeline.store.store import Store
 from pipeline.study.arms import PlannedArm
 from pipeline.study.candidates import candidate_jobs
@@ -66,12 +67,21 @@ def timings_of(arms: Iterable[PlannedArm], probes: Iterable[Done]) -> dict[str, 
 
 
 def estimate(job: Job, timings: Mapping[str, Timing], rows: int) -> float:
+    """Seconds of a trial.
+
+    One that trains until it stops improving often reaches its best epoch after as many epochs as it
+    then waits.
+    """
     if isinstance(job.stage, Baseline):
         return BASELINE_S
     assert isinstance(job.stage, Trial)
-    training, timing = job.stage.recipe.training, timings[job.cell.arm]
+    recipe, timing = job.stage.recipe, timings[job.cell.arm]
+    training = choose(recipe.training, Situation(rows, recipe.transfer))
+    epochs, stopping = training.epochs, training.early_stopping
+    if recipe.training.epochs is None and stopping is not None:
+        epochs = min(epochs, 2 * stopping.patience)
     batches = training.steps_per_epoch or -(-rows // training.batch_size)
-    return timing.overhead + training.epochs * (batches * timing.step + timing.validation)
+    return timing.overhead + epochs * (batches * timing.step + timing.validation)
 
 
 def plan(

@@ -7,13 +7,15 @@ import re
 import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from components.errors import RootstockError
+from components.training.choices import Situation, choose
 from components.training.optimizer import make_optimizer, variables_without_decay
-from components.training.settings import Training
+from components.training.settings import ChosenTraining, Training
 from models.balancing.loss_based.equal import Equal
 from models.discovery import methods
 from models.lazy import keras
@@ -125,6 +127,10 @@ def test_its_plan_is_about_the_trunk(name: str, model: MultitaskModel) -> None:
         np.testing.assert_array_equal(after[path], value)
 
 
+def chosen(**settings: Any) -> ChosenTraining:
+    return choose(Training(**settings), Situation(rows=128))
+
+
 def loss(model: MultitaskModel) -> float:
     return float(sum(batch_losses(model.heads, Y, model(X, training=False)).losses))
 
@@ -135,7 +141,7 @@ def test_only_what_a_phase_trains_changes(name: str, model: MultitaskModel) -> N
     """With weight decay and momentum, which could also move weights without a gradient."""
     adaptation = Adaptation(MODES[name], model)
     ends = [p.start for p in adaptation.phases[1:]] + [adaptation.phases[-1].start + 3]
-    training = Training(
+    training = chosen(
         epochs=ends[-1],
         optimizer="adamw",
         learning_rate=0.02,
@@ -196,7 +202,7 @@ def test_statistics_of_batches_are_not_used_and_not_changed(
 def test_weight_decay_spares_what_l2_sp_pulls_to_a_start(name: str, model: MultitaskModel) -> None:
     """In all modes it acts on the matrices of heads; on those of the trunk not in `l2_sp`."""
     adaptation = Adaptation(MODES[name], model)
-    training = Training(optimizer="adamw", learning_rate=0.1, weight_decay=0.1)
+    training = chosen(epochs=10, optimizer="adamw", learning_rate=0.1, weight_decay=0.1)
     optimizer = make_optimizer(training, STEPS, adaptation.variable_rates(STEPS))
     optimizer.exclude_from_weight_decay(var_list=variables_without_decay(model, adaptation))
     optimizer.build(adaptation.variables)

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,17 +56,30 @@ def outcome(directory: Path) -> tuple[list[dict[str, float]], list[np.ndarray]]:
     return [{k: v for k, v in e.items() if not k.endswith("seconds")} for e in epochs], weights
 
 
-def test_a_killed_training_gives_the_same_result_after_resuming(tmp_path: Path) -> None:
+def with_average(**average: Any) -> Trainer:
+    return replace(TRAINER, training=replace(TRAINER.training, **average))
+
+
+TRAINERS = {
+    "last": TRAINER,
+    "ema": with_average(ema=0.9),
+    "average_last": with_average(average_last=3),
+    "schedule_free": with_average(optimizer="schedule_free_adamw"),
+}
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_a_killed_training_gives_the_same_result_after_resuming(tmp_path: Path, name: str) -> None:
     inputs = write_inputs(tmp_path, SIZES)
-    train(inputs, tmp_path / "whole", TRAINER)
+    train(inputs, tmp_path / "whole", TRAINERS[name])
 
     code = (
         "import sys; from pathlib import Path;"
         "from tests.integration.test_trainer_resume import *;"
-        "train(write_inputs(Path(sys.argv[2]), SIZES), Path(sys.argv[1]), TRAINER)"
+        "train(write_inputs(Path(sys.argv[2]), SIZES), Path(sys.argv[1]), TRAINERS[sys.argv[3]])"
     )
     killed = tmp_path / "killed"
-    command = [sys.executable, "-c", code, str(killed), str(tmp_path / "copy")]
+    command = [sys.executable, "-c", code, str(killed), str(tmp_path / "copy"), name]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     checkpoint = killed / "scratch" / "checkpoint.npz"
     while process.poll() is None and not checkpoint.exists():
@@ -75,7 +89,7 @@ def test_a_killed_training_gives_the_same_result_after_resuming(tmp_path: Path) 
     assert process.wait() == -signal.SIGKILL
     with np.load(checkpoint) as arrays:
         assert 1 <= len(json.loads(arrays["history"].tobytes())) < EPOCHS
-    train(inputs, killed, TRAINER)
+    train(inputs, killed, TRAINERS[name])
 
     (history, weights), (expected, expected_weights) = outcome(killed), outcome(tmp_path / "whole")
     assert len(history) == EPOCHS

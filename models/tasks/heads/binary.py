@@ -22,9 +22,11 @@ class BinaryHead(Head):
     def __init__(self, task: BinaryTask, target: TaskTarget) -> None:
         super().__init__(task, target)
         self.weights = class_weights(target, task.class_weight)
+        self.focal, self.smoothing = task.focal, task.label_smoothing
 
     def row_losses(self, labels: Tensor, outputs: Tensor) -> Tensor:
-        return losses.binary_crossentropy(labels, outputs[:, 0], self.weights)
+        logits = outputs[:, 0]
+        return losses.binary_crossentropy(labels, logits, self.weights, self.focal, self.smoothing)
 
     def answer(self, outputs: Tensor) -> Tensor:
         return keras.ops.sigmoid(outputs)

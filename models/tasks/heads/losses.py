@@ -14,6 +14,8 @@ from typing import Any
 from models.lazy import Tensor, keras
 
 ops = keras.ops
+SMALLEST = 1e-7
+"""Of 1 - p in a focal factor: the gradient of a power below 1 has no limit at 0."""
 
 
 def masked_mean(rows: Tensor, present: Tensor) -> Tensor:
@@ -40,21 +42,45 @@ def filled(labels: Tensor, present: Tensor) -> Tensor:
 
 
 def binary_crossentropy(
-    labels: Tensor, logits: Tensor, weights: Iterable[Any] | None = None
+    labels: Tensor,
+    logits: Tensor,
+    weights: Iterable[Any] | None = None,
+    focal: float = 0.0,
+    smoothing: float = 0.0,
 ) -> Tensor:
-    """-log p(label), elementwise, from logits; labels 0 or 1. weights: of 0 and of 1."""
-    elements = ops.relu(logits) - logits * labels + ops.log1p(ops.exp(-ops.abs(logits)))
+    """-log p(label), elementwise, from logits; labels 0 or 1.
+
+    weights: of 0 and of 1. focal, smoothing: see `models.tasks.base`. With both, the losses of yes
+    and of no have their own focal factors, and the smoothed label is their share.
+    """
+    soft = labels * (1.0 - smoothing) + 0.5 * smoothing if smoothing else labels
+    elements = ops.relu(logits) - logits * soft + ops.log1p(ops.exp(-ops.abs(logits)))
+    if focal:
+        yes, no = ops.log_sigmoid(logits), ops.log_sigmoid(-logits)
+        of_yes, of_no = ops.exp(focal * no) * yes, ops.exp(focal * yes) * no
+        elements = -(soft * of_yes + (1.0 - soft) * of_no)
     if weights is None:
         return elements
     negative, positive = weights
     return elements * (negative + (positive - negative) * labels)
 
 
-def categorical_crossentropy(labels: Tensor, logits: Tensor) -> Tensor:
-    """-log p(label) [batch] from int labels [batch] and logits [batch, classes]."""
+def categorical_crossentropy(
+    labels: Tensor, logits: Tensor, focal: float = 0.0, smoothing: float = 0.0
+) -> Tensor:
+    """-log p(label) [batch] from int labels [batch] and logits [batch, classes].
+
+    focal, smoothing: see `models.tasks.base`. With both, the loss of each class has its own focal
+    factor.
+    """
     log_probabilities = ops.log_softmax(logits, axis=-1)
-    one_hot = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-    return -ops.sum(one_hot * log_probabilities, axis=-1)
+    shares = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    if smoothing:
+        shares = shares * (1.0 - smoothing) + smoothing / logits.shape[-1]
+    if focal:
+        others = ops.maximum(-ops.expm1(log_probabilities), SMALLEST)
+        shares = shares * ops.power(others, focal)
+    return -ops.sum(shares * log_probabilities, axis=-1)
 
 
 def squared_error(labels: Tensor, predictions: Tensor) -> Tensor:

@@ -23,9 +23,10 @@ class MulticlassHead(Head):
         super().__init__(task, target)
         self.units = len(target.classes)
         self.weights = class_weights(target, task.class_weight)
+        self.focal, self.smoothing = task.focal, task.label_smoothing
 
     def row_losses(self, labels: Tensor, outputs: Tensor) -> Tensor:
-        rows = losses.categorical_crossentropy(labels, outputs)
+        rows = losses.categorical_crossentropy(labels, outputs, self.focal, self.smoothing)
         if self.weights is None:
             return rows
         return rows * keras.ops.take(keras.ops.array(self.weights, "float32"), labels)

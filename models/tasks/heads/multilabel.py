@@ -26,9 +26,12 @@ class MultilabelHead(Head):
         self.num_totals = self.units * 2 * BINS
         weights = element_weights(target, task.class_weight)
         self.weights = None if weights is None else np.array(weights, np.float32)
+        self.focal, self.smoothing = task.focal, task.label_smoothing
 
     def row_losses(self, labels: Tensor, outputs: Tensor) -> Tensor:
-        elements = losses.binary_crossentropy(labels, outputs, self.weights)
+        elements = losses.binary_crossentropy(
+            labels, outputs, self.weights, self.focal, self.smoothing
+        )
         return keras.ops.mean(elements, axis=-1)
 
     def answer(self, outputs: Tensor) -> Tensor:

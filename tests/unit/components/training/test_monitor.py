@@ -34,6 +34,14 @@ def test_patience_does_not_count_epochs_before_the_first_one_that_counts() -> No
     assert not Monitor("m", False, patience=2, first_epoch=2).stops(history)
 
 
+def test_patience_ignores_changes_below_min_delta_but_the_best_epoch_does_not() -> None:
+    monitor = Monitor("m", False, patience=2, min_delta=0.1)
+    history = [{"m": v} for v in (1.0, 0.95, 0.91)]
+    assert monitor.stops(history)
+    assert monitor.best_epoch(history) == 2
+    assert not monitor.stops([*history[:2], {"m": 0.89}])
+
+
 def test_without_early_stopping_the_validation_loss_is_watched() -> None:
     assert choose_monitor([HEAD], None, True, 0) == Monitor("val_loss", more_is_better=False)
     assert choose_monitor([HEAD], None, False, 0) is None

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from models.lazy import keras
+from models.optimizers.schedule_free import ScheduleFree
 from models.optimizers.variable_rates import VariableRate, with_variable_rates
 
 GRADIENTS = np.random.default_rng(0).normal(size=(9, 3)).astype("float32")
 OPTIMIZERS = {
     "adam": (keras.optimizers.Adam, {}),
     "adamw": (keras.optimizers.AdamW, {"weight_decay": 0.1}),
+    "lion": (keras.optimizers.Lion, {"weight_decay": 0.1}),
+    "schedule_free_adamw": (ScheduleFree, {"weight_decay": 0.1}),
     "sgd": (keras.optimizers.SGD, {"momentum": 0.9, "weight_decay": 0.1}),
 }
 

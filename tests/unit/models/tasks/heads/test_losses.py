@@ -44,6 +44,71 @@ def test_binary_crossentropy_is_finite_for_certain_mistakes() -> None:
     assert loss_of(head_for(binary()), np.array([0, 1], np.float32), logits) == pytest.approx(1e4)
 
 
+def keras_focal(**options: object) -> keras.losses.Loss:
+    return keras.losses.BinaryFocalCrossentropy(from_logits=True, **options)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_focal_loss_of_binary_tasks_is_that_of_keras(gamma: float) -> None:
+    labels = RNG.integers(0, 2, (100, 1)).astype(np.float32)
+    logits = RNG.normal(0, 3, (100, 1)).astype(np.float32)
+    expected = float(keras_focal(gamma=gamma)(labels, logits))
+    found = loss_of(head_for(binary(focal=gamma)), labels[:, 0], logits)
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_label_smoothing_of_binary_tasks_is_that_of_keras() -> None:
+    labels = RNG.integers(0, 2, (100, 1)).astype(np.float32)
+    logits = RNG.normal(0, 3, (100, 1)).astype(np.float32)
+    smoothed = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.2)
+    found = loss_of(head_for(binary(label_smoothing=0.2)), labels[:, 0], logits)
+    assert found == pytest.approx(float(smoothed(labels, logits)), rel=1e-5)
+
+
+@pytest.mark.parametrize(("gamma", "smoothing"), [(2.0, 0.0), (0.5, 0.0), (0.0, 0.2), (2.0, 0.2)])
+def test_focal_loss_and_label_smoothing_of_classes(gamma: float, smoothing: float) -> None:
+    """Lin et al. 2017, equation 4, and Szegedy et al. 2016, section 7, with NumPy."""
+    task = MulticlassTask(name="t", label="t", focal=gamma, label_smoothing=smoothing)
+    head = head_for(TaskTarget(task=task, classes=("a", "b", "c")))
+    labels = RNG.integers(0, 3, 100).astype(np.int32)
+    logits = RNG.normal(0, 3, (100, 3)).astype(np.float32)
+    odds = np.exp(logits.astype(float))
+    p = odds / odds.sum(1, keepdims=True)
+    shares = np.eye(3)[labels] * (1 - smoothing) + smoothing / 3
+    expected = -(shares * (1 - p) ** gamma * np.log(p)).sum(1).mean()
+    assert loss_of(head, labels, logits) == pytest.approx(expected, rel=1e-4)
+
+
+def test_focal_loss_and_label_smoothing_of_multilabel_tasks() -> None:
+    task = MultilabelTask(name="t", label="t", focal=1.5, label_smoothing=0.2)
+    labels = RNG.integers(0, 2, (50, 2)).astype(np.float32)
+    logits = RNG.normal(0, 3, (50, 2)).astype(np.float32)
+    p, shares = 1 / (1 + np.exp(-logits.astype(float))), labels * 0.8 + 0.1
+    rows = shares * (1 - p) ** 1.5 * np.log(p) + (1 - shares) * p**1.5 * np.log(1 - p)
+    found = loss_of(head_for(TaskTarget(task=task, classes=("a", "b"))), labels, logits)
+    assert found == pytest.approx(-rows.mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_gradients_of_focal_losses_are_finite_where_a_prediction_is_certain(gamma: float) -> None:
+    three = MulticlassTask(name="t", label="t", focal=gamma)
+    cases = [
+        (head_for(binary(focal=gamma)), np.ones(2, np.float32), [[1e3], [-1e3]]),
+        (
+            head_for(TaskTarget(task=three, classes=("a", "b", "c"))),
+            np.zeros(2, np.int32),
+            [[1e3, 0, 0], [-1e3, 0, 0]],
+        ),
+    ]
+    for head, labels, logits in cases:
+        outputs = tf.Variable(np.array(logits, np.float32))
+        with tf.GradientTape() as tape:
+            batch = batch_losses((head,), {"t": tf.constant(labels)}, {"t": outputs.value()})
+        gradient = tf.convert_to_tensor(tape.gradient(batch.losses, outputs))
+        assert np.all(np.isfinite(gradient))
+        assert np.any(gradient[1] != 0)
+
+
 def test_categorical_crossentropy_is_that_of_scikit_learn() -> None:
     task = MulticlassTask(name="t", label="t")
     head = head_for(TaskTarget(task=task, classes=("a", "b", "c")))

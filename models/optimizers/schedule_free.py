@@ -15,22 +15,30 @@ from models.optimizers.weight_average import WeightAverage
 
 
 class ScheduleFree(keras.optimizers.ScheduleFreeAdamW):  # type: ignore[misc]
-    """Keras's optimizer, with the weight decay of the paper: it moves z, not x.
+    """Keras's optimizer with an update of its own.
+
+    In Keras 3.15 with TensorFlow, the old average is computed from z after it has moved, and weight
+    decay moves x, not z.
 
     Difference from the paper: all steps weigh the same in the average, those of a warm-up too.
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        before = keras.ops.copy(variable)
-        super().update_step(gradient, variable, learning_rate)
-        if self.weight_decay is None or not self._use_weight_decay(variable):
-            return
-        rate = keras.ops.cast(learning_rate * self.weight_decay, variable.dtype)
-        iterate = self._momentums[self._get_variable_index(variable)]
-        share = 1.0 / keras.ops.cast(self.iterations + 1, variable.dtype)
-        average = (variable - (1 - self.beta_1) * iterate) / self.beta_1 - share * rate * before
-        iterate.assign_sub(rate * before)
-        variable.assign((1 - self.beta_1) * iterate + self.beta_1 * average)
+        ops, index = keras.ops, self._get_variable_index(variable)
+        iterate, velocity = self._momentums[index], self._velocities[index]
+        rate, gradient = (ops.cast(x, variable.dtype) for x in (learning_rate, gradient))
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        y, z = ops.copy(variable), ops.copy(iterate)
+        velocity.assign(self.beta_2 * velocity + (1 - self.beta_2) * ops.square(gradient))
+        corrected = velocity / (1 - ops.power(ops.cast(self.beta_2, variable.dtype), step))
+        direction = gradient / (ops.sqrt(corrected) + self.epsilon)
+        if self.weight_decay is not None and self._use_weight_decay(variable):
+            direction += self.weight_decay * y
+        moved = z - rate * direction
+        average = (y - (1 - self.beta_1) * z) / self.beta_1
+        average += (moved - average) / step
+        iterate.assign(moved)
+        variable.assign((1 - self.beta_1) * moved + self.beta_1 * average)
 
     def _apply_weight_decay(self, variables: Any) -> None:
         """`update_step` does it."""

@@ -26,12 +26,3 @@ def test_it_is_the_algorithm_of_the_paper() -> None:
         y = (1 - beta_1) * z + beta_1 * x
         np.testing.assert_allclose(variable, y, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(average.values()[0], x, rtol=1e-4, atol=1e-5)
-
-
-def test_without_weight_decay_it_is_the_optimizer_of_keras() -> None:
-    mine, theirs = (keras.Variable(np.ones(3, np.float32)) for _ in range(2))
-    ours, plain = ScheduleFree(0.1), keras.optimizers.ScheduleFreeAdamW(0.1)
-    for g in GRADIENTS:
-        ours.apply([keras.ops.convert_to_tensor(g)], [mine])
-        plain.apply([keras.ops.convert_to_tensor(g)], [theirs])
-    np.testing.assert_array_equal(mine, theirs)

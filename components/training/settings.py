@@ -92,9 +92,7 @@ class Training:
         if self.ema and self.average_last:
             raise ValueError("ema and average_last are two averages of the weights; choose one")
         if self.optimizer == "schedule_free_adamw" and (self.ema or self.average_last):
-            raise ValueError(
-                "schedule_free_adamw averages the weights itself: no ema, average_last"
-            )
+            raise ValueError("schedule_free_adamw is an average itself: remove ema, average_last")
         if self.optimizer == "schedule_free_adamw" and self.schedule == "cosine":
             raise ValueError("schedule_free_adamw needs `schedule: constant`")
         if self.group_by_length and not isinstance(self.sampling, Proportional):

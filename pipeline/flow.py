@@ -113,7 +113,7 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
     )
     previous = _statistics_of(spec.data.previous, statistics_gen, spec, run)
     serving = _statistics_of(spec.data.serving, statistics_gen, spec, run)
-    compared = ExampleValidatorInputs(statistics, schema, previous=previous, serving=serving)
+    compared = ExampleValidatorInputs(statistics, schema, previous, serving, examples)
     anomalies = run(validator, compared).anomalies
     for sentence in warnings(anomalies):
         run.display.line(f"  ExampleValidator: warning: {sentence}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -15,6 +16,8 @@ from components.labels.base import LabelColumn, Labels, Make, Predict, Shape, T,
 from models.tasks.base import Task, TaskTarget
 
 SHOWN = 10
+FEW_ROWS = 20
+"""With fewer rows of a class, hardly anything is learned or measured about it."""
 Counts = Sequence[tuple[str, int]]
 """Rows by label value."""
 
@@ -68,6 +71,20 @@ class ClassLabels(Labels[T]):
         too_many = f"{holds}. They have too many distinct values to be classes."
         return too_many if column.truncated else ""
 
+    @abstractmethod
+    def rows_by_class(self, task: T, column: LabelColumn) -> Counts:
+        """Rows of each class that a column has."""
+
+    def doubts(self, task: T, column: LabelColumn) -> Sequence[str]:
+        few = sorted((c for c in self.rows_by_class(task, column) if c[1] < FEW_ROWS), key=_rows)
+        if not few:
+            return []
+        return [
+            f"column {task.label!r} of train has fewer than {FEW_ROWS} rows of {listed(few)}."
+            " Hardly anything can be learned or measured about so few. Expected more rows, or these"
+            " classes merged or left out."
+        ]
+
     def estimator(self, use: Use, seed: int) -> Any:
         from sklearn.ensemble import HistGradientBoostingClassifier
         from sklearn.linear_model import LogisticRegression
@@ -108,6 +125,13 @@ class SingleLabels(ClassLabels[T]):
     def class_of(self, task: T, value: str) -> str | None:
         """The class that a label value means; None if it means none."""
 
+    def rows_by_class(self, task: T, column: LabelColumn) -> Counts:
+        rows: Counter[str] = Counter()
+        for value, count in column.counts:
+            if (of_class := self.class_of(task, value)) is not None:
+                rows[of_class] += count
+        return list(rows.items())
+
     def counted(self, target: TaskTarget, known: np.ndarray) -> TaskTarget:
         counts = np.bincount(self.class_codes(known), minlength=len(target.classes))
         return replace(target, class_counts=tuple(counts.tolist()))
@@ -126,6 +150,10 @@ class SingleLabels(ClassLabels[T]):
 
     def fit(self, make: Make, features: pd.DataFrame, labels: np.ndarray, classes: int) -> Predict:
         return self.fit_codes(make, features, self.class_codes(labels), classes)
+
+
+def _rows(count: tuple[str, int]) -> int:
+    return count[1]
 
 
 def by_value(column: pa.Array, meaning: Callable[[str], Any], kind: pa.DataType) -> pa.Array:

@@ -18,7 +18,14 @@ from components.labels.base import (
     Objective,
     Predict,
 )
-from components.labels.classes import ClassLabels, Domain, by_value, single_texts, sorted_classes
+from components.labels.classes import (
+    ClassLabels,
+    Counts,
+    Domain,
+    by_value,
+    single_texts,
+    sorted_classes,
+)
 from models.tasks.base import TaskTarget
 from models.tasks.multilabel import MultilabelTask
 
@@ -45,6 +52,9 @@ class MultilabelLabels(ClassLabels[MultilabelTask]):
 
     def counted(self, target: TaskTarget, known: np.ndarray) -> TaskTarget:
         return replace(target, class_counts=tuple(int(c) for c in known.sum(axis=0)))
+
+    def rows_by_class(self, task: MultilabelTask, column: LabelColumn) -> Counts:
+        return _counts(task, column)
 
     def class_codes(self, encoded: np.ndarray) -> None:
         return None

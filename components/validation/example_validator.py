@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.artifacts import Anomalies, Schema, Statistics
+from components.artifacts import Anomalies, Examples, Schema, Statistics
 from components.stage import Context, Stage
 from components.statistics.column_statistics import load_statistics
 from components.validation.anomalies import save_anomalies
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExampleValidatorInputs:
-    """previous: of an earlier span. serving: of requests to a served model."""
+    """previous: of an earlier span. serving: of requests to a served model. examples: what the
+    statistics describe; without them no column is examined for giving a label away.
+    """
 
     statistics: Statistics
     schema: Schema
     previous: Statistics | None = None
     serving: Statistics | None = None
+    examples: Examples | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class ExampleValidator(Stage[ExampleValidatorInputs, ExampleValidatorOutputs]):
 
     def run(self, inputs: ExampleValidatorInputs, context: Context) -> ExampleValidatorOutputs:
         from components.validation.drift_and_skew import shift_findings
+        from components.validation.giveaways import giveaway_findings
         from components.validation.input_checks import input_findings
         from components.validation.schema_checks import schema_findings
         from components.validation.task_checks import task_findings, weight_findings
@@ -68,6 +72,8 @@ class ExampleValidator(Stage[ExampleValidatorInputs, ExampleValidatorOutputs]):
             findings += task_findings(task, splits)
         if self.weight is not None:
             findings += weight_findings(self.weight, splits)
+        if inputs.examples is not None and not any(f.severity == "ERROR" for f in findings):
+            findings += giveaway_findings(self.inputs, self.tasks, inputs.examples)
         directory = context.output / "anomalies"
         directory.mkdir()
         save_anomalies(findings, directory)

@@ -35,6 +35,9 @@ def input_findings(spec: Input, splits: Mapping[str, SplitStatistics]) -> Iterat
     if not column.present:
         sentence = f"{subject}: column {spec.column!r} has no values in train."
         yield found("FEATURE_TYPE_NOT_PRESENT", sentence, "WARNING")
+    elif value := _only_value(column):
+        sentence = f"{subject}: column {spec.column!r} is {value} in every row of train"
+        yield found("CUSTOM_VALIDATION", f"{sentence}: nothing can be learned from it.", "WARNING")
     if isinstance(column, StringColumn) and (doubt := kind.doubt(spec, dict(_counts(column)))):
         yield found("UNKNOWN_TYPE", doubt, "WARNING")
     known = {value for value, _ in _counts(column)}
@@ -52,6 +55,17 @@ def input_findings(spec: Input, splits: Mapping[str, SplitStatistics]) -> Iterat
                 " model will see them as unknown.",
                 "WARNING",
             )
+
+
+def _only_value(column: ColumnStatistics) -> str:
+    """The value that all rows have; empty if they differ, or some have none."""
+    if column.missing:
+        return ""
+    if isinstance(column, NumericColumn):
+        same = column.minimum == column.maximum and not column.infinite
+        return f"{column.minimum:g}" if same else ""
+    counts = _counts(column)
+    return repr(counts[0][0]) if len(counts) == 1 else ""
 
 
 def _counts(column: ColumnStatistics) -> tuple[tuple[str, int], ...]:

@@ -68,6 +68,8 @@ class ExpertKind(ABC):
     package: str = ""
     """The library that it needs and the extra that brings it, if they are no dependency."""
     extra: str = ""
+    most_outputs: int | None = None
+    """Left out if the tasks have more raw outputs: it would be large and slow to fit."""
 
     @abstractmethod
     def reads(self, features: Sequence[Feature], represented: bool) -> bool:

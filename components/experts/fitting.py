@@ -139,6 +139,9 @@ def fit_experts(
         return FittedExperts()
     objectives = tuple(o for t in targets for o in labels_of(t.task).objectives(t, labels[t.name]))
     _warn_of_few(objectives, observer)
+    able = {n: k for n, k in able.items() if _has_room(n, k, objectives, observer)}
+    if not able:
+        return FittedExperts()
     groups = rows.groups(chosen)
     fit_rows = FitRows(
         features=rows.features,
@@ -210,6 +213,20 @@ def _is_here(name: str, kind: ExpertKind, wanted: Wanted, observer: Observer) ->
     if wanted != "auto":
         raise RootstockError(f"model.experts: {name}: {how}, or leave {name} out.")
     observer.warn(f"model.experts: without {name}: {how}.")
+    return False
+
+
+def _has_room(
+    name: str, kind: ExpertKind, objectives: Sequence[Objective], observer: Observer
+) -> bool:
+    """Whether a kind takes so many raw outputs."""
+    units = sum(o.units for o in objectives)
+    if kind.most_outputs is None or units <= kind.most_outputs:
+        return True
+    observer.warn(
+        f"model.experts: without {name}: the tasks have {units} raw outputs, more than its limit of"
+        f" {kind.most_outputs}."
+    )
     return False
 
 

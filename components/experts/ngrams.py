@@ -33,8 +33,6 @@ SHORT = 300
 """Mean bytes of a text up to which n-grams of characters reach over spaces. They are then better
 (SMS: AUC .9989 against .9978); for e-mails they are no better and almost twice as many."""
 HANGUL = range(0xAC00, 0xD7A4)
-OUTPUTS = 100
-"""Above so many outputs of all tasks there is no expert: it would be large and slow to fit."""
 SMALLEST, LARGEST = 2**18, 2**20
 TABLE = 16_000_000
 """Bytes of an expert's tables in the SavedModel, if more than the smallest number of buckets."""
@@ -46,13 +44,12 @@ FREQUENT = 2000
 class NgramsKind(ExpertKind):
     """Two experts for each text input, `ngrams.<input>.words` and `.characters`."""
 
+    most_outputs = 100
+
     def reads(self, features: Sequence[Feature], represented: bool) -> bool:
         return any(_is_text(f) for f in features)
 
     def fit(self, rows: FitRows, report: Report) -> Iterator[Fitted]:
-        if rows.units > OUTPUTS:
-            report(f"ngrams: left out, since the tasks have {rows.units} outputs, over {OUTPUTS}")
-            return
         for feature in rows.features:
             if _is_text(feature):
                 texts = _as_bytes(rows.raw[feature.name])
@@ -83,9 +80,9 @@ def _is_text(feature: Feature) -> bool:
 
 
 def _as_bytes(texts: np.ndarray) -> list[bytes]:
-    """UTF-8, without what no expert reads."""
-    cut = (t[:BUDGET] for t in texts)
-    return [t if isinstance(t, bytes) else t.encode("utf-8", "replace")[:BUDGET] for t in cut]
+    """UTF-8, a byte more than experts read, to count the texts that are cut."""
+    some = (t[: BUDGET + 1] for t in texts)
+    return [t if isinstance(t, bytes) else t.encode("utf-8", "replace")[: BUDGET + 1] for t in some]
 
 
 def _fitted(
@@ -140,8 +137,8 @@ def _fitted(
         figures={
             "ngrams": len(used),
             "buckets": expert.buckets,
-            "rows": len(sample),
-            "cut_texts": sum(len(t) >= BUDGET for t in texts),
+            "rows": f"{len(sample)} of {len(texts)}",
+            f"texts of more than {BUDGET} bytes": sum(len(t) > BUDGET for t in texts),
         },
     )
 

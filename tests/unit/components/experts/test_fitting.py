@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.artifacts import Batches, Examples
-from components.experts.fitting import ExpertRows
+from components.experts.fitting import ExpertRows, fit_experts
 from models.inputs.image import ImageFeature
 from models.inputs.numeric import NumericFeature
+from models.inputs.raw_text import RawTextFeature
+from models.tasks.base import TaskTarget
+from models.tasks.multiclass import MulticlassTask
 
 FEATURES = (
     ImageFeature(name="photo", column="photo", height=4, width=4, channels=1),
@@ -47,3 +51,16 @@ def test_rows_with_equal_keys_are_a_group(rows: ExpertRows) -> None:
 def test_without_a_key_every_row_is_a_group(rows: ExpertRows) -> None:
     alone = ExpertRows(rows.examples, FEATURES, rows.batches)
     assert alone.groups(np.arange(6)).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_kind_is_left_out_of_very_many_classes_and_that_is_said(rows: ExpertRows) -> None:
+    text = ExpertRows(rows.examples, (RawTextFeature(name="t", column="t"),), rows.batches)
+    classes = tuple(str(i) for i in range(101))
+    target = TaskTarget(task=MulticlassTask(name="topic", label="y"), classes=classes)
+    labels = {"topic": np.arange(50)}
+    observer = Mock()
+    fitted = fit_experts(("ngrams",), text, np.arange(50), [target], labels, 0, observer)
+    assert fitted.experts == ()
+    observer.warn.assert_called_once_with(
+        "model.experts: without ngrams: the tasks have 101 raw outputs, more than its limit of 100."
+    )

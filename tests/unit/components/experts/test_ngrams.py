@@ -152,17 +152,10 @@ def test_learns_from_a_sample_and_says_so(monkeypatch: pytest.MonkeyPatch) -> No
     groups = np.arange(ROWS) // 2
     rows = rows_of(LABELS, groups=groups, folds=groups % 5)
     for one in NgramsKind().fit(rows, said.append):
-        assert one.figures["rows"] == 70
+        assert one.figures["rows"] == "70 of 120"
         assert np.isfinite(one.out_of_fold).all()
         assert roc_auc_score(LABELS, one.out_of_fold[:, 0]) > 0.95
     assert any("learning from 70 of 120 rows" in s for s in said)
-
-
-def test_is_left_out_of_a_task_with_very_many_classes_and_says_so() -> None:
-    said: list[str] = []
-    task = Objective(task="class", loss="softmax", labels=LABELS, units=101)
-    assert list(NgramsKind().fit(rows_of(LABELS, objectives=(task,)), said.append)) == []
-    assert said == ["ngrams: left out, since the tasks have 101 outputs, over 100"]
 
 
 def test_reads_texts_only() -> None:

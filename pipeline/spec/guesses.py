@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal
 
 from components.data.casting import texts
@@ -23,6 +23,8 @@ SPLIT_NAMES = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing", "held-out", "held_out"), "test"),
 }
+SMALLEST_PHOTOGRAPH = 24
+"""Side in pixels below which images are taken for signs, such as digits, not photographs."""
 _SPLIT = re.compile(r"split|fold|(^|[^a-z])(sub)?set|partition|usage")
 Part = dict[str, Any]
 
@@ -50,6 +52,18 @@ def inputs_of(name: str, guess: Part, taken: Collection[str]) -> dict[str, Part]
             own, number = f"{name}_{value}_{number}", number + 1
         inputs[own] = guess | {key: value}
     return inputs
+
+
+def guess_augment(inputs: Iterable[Part]) -> Part | None:
+    """Random changes of photographs: a mirror image still shows the same. None if there are only
+    small or grey images, which often show signs, or none.
+    """
+    images = [part for part in inputs if part["kind"] == "image"]
+    photographs = all(
+        part.get("channels", 3) == 3 and min(part["height"], part["width"]) >= SMALLEST_PHOTOGRAPH
+        for part in images
+    )
+    return {"flip": True, "shift": 0.1} if images and photographs else None
 
 
 def guess_task(column: pa.ChunkedArray, label: str) -> Part:

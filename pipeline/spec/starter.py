@@ -13,7 +13,14 @@ from components.data.lazy import np, pa
 from components.data.row_keys import split_indices
 from components.errors import RootstockError
 from components.ingestion.splits import HashSplits
-from pipeline.spec.guesses import guess_input, guess_key, guess_splits, guess_task, inputs_of
+from pipeline.spec.guesses import (
+    guess_augment,
+    guess_input,
+    guess_key,
+    guess_splits,
+    guess_task,
+    inputs_of,
+)
 from pipeline.spec.load import load_spec
 from pipeline.spec.names import names_of
 from pipeline.spec.starter_sources import (
@@ -31,6 +38,10 @@ FILE = {"class": "the folder, which is the class", "path": "identifies the file"
 ROBUST = (
     "has outliers or a long tail, so that a few rows would decide a squared error: the task has"
     " `loss: huber`. Are the largest values right?"
+)
+AUGMENTED = (
+    "training.augment mirrors and shifts the images of each epoch at random. Remove `flip` if left and"
+    " right differ in meaning, as in texts and traffic signs."
 )
 FEW_GROUPS, SEEDS = 20, 200
 BESIDE = "beside the image: if it is known for new images, make it an input; else predict it too"
@@ -113,6 +124,8 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
     notes = [f"left out {column}: {reason}" for column, reason in left_out.items()] + notes
     if not inputs:
         raise RootstockError(f"{data}: no column is left to predict from. " + "; ".join(notes))
+    augment = guess_augment(inputs.values())
+    notes += [AUGMENTED] if augment else []
     held_out = {s["split"] for s in sources if "split" in s}
     content: dict[str, Any] = {
         "name": re.sub(r"^[^A-Za-z]+|[^A-Za-z0-9_-]+", "", data.name.split(".")[0]) or "first",
@@ -124,6 +137,7 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
         },
         "inputs": inputs,
         "tasks": tasks,
+        **({"training": {"augment": augment}} if augment else {}),
     }
     rows = f"{table.num_rows:,} rows"
     first = f"Guessed from {rows} by `rootstock init`: check it. Keys: docs/spec.md."

@@ -1,4 +1,8 @@
-"""A compact pre-activation residual convnet for small images (He et al. 2016, arXiv:1603.05027)."""
+"""A compact residual convnet for photographs from 8 to about 224 px: the form of ResNet-9 (Coleman et
+al. 2017, "DAWNBench"; D. Page 2018, "How to train your ResNet", https://myrtle.ai/learn), with one
+convolution per residual branch instead of two. Pooling by the largest pixel, not strides, halves
+height and width: on 2,000 photographs of 32 px from scratch that was worth 3 points of accuracy.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +16,19 @@ from models.lazy import Tensor, keras
 
 LARGE = 64
 """Side from which the stem takes every other pixel."""
-WORKING_SIDE = 16
+WORKING_SIDE = 28
 """Side to which the stem pools; most of the computation happens at this size and below."""
+SMALL = 16
+"""Side up to which the stem keeps every pixel."""
 SMALLEST_SIDE = 4
-"""Side below which stages no longer halve."""
+"""Side up to which stages no longer halve."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResidualConvnet:
-    """Stages of residual blocks; each stage after the first halves height and width.
+    """A stem and stages of residual blocks; each stage halves height and width.
 
-    widths: channels of each stage. blocks: residual blocks in each stage.
+    widths: channels of the stem and of each stage. blocks: residual blocks in each stage.
     """
 
     __pydantic_config__ = STRICT
@@ -31,45 +37,42 @@ class ResidualConvnet:
 
     def encode(self, image: Tensor, name: str) -> Tensor:
         """From uint8 [batch, height, width, channels] to [batch, widths[-1]]."""
-        layers = keras.layers
-        side = min(image.shape[1:3])
-        x = layers.Rescaling(1 / 127.5, -1.0, name=f"{name}.stem.rescale")(image)
-        stride = 2 if side >= LARGE else 1
-        x = _convolution(x, self.widths[0], f"{name}.stem.conv", stride)
-        while min(x.shape[1:3]) > WORKING_SIDE:
-            x = layers.MaxPooling2D(2, name=f"{name}.stem.pool{x.shape[1]}")(x)
-        for stage, width in enumerate(self.widths):
+        layers, group = keras.layers, f"{name}.stem"
+        x = layers.Rescaling(1 / 127.5, -1.0, name=f"{group}.rescale")(image)
+        stride = 2 if _side(x) >= LARGE else 1
+        x = _convolution(x, self.widths[0], f"{group}.conv", stride)
+        if _side(x) > SMALL:
+            x = _halved(x, group)
+        while _side(x) > WORKING_SIDE:
+            x = _halved(x, group)
+        x = _normalised(x, group)
+        for stage, width in enumerate(self.widths[1:], 1):
+            group = f"{name}.stage{stage}"
+            x = _convolution(x, width, f"{group}.conv")
+            if _side(x) > SMALLEST_SIDE:
+                x = _halved(x, group)
+            x = _normalised(x, group)
             for block in range(self.blocks):
-                halve = stage > 0 and block == 0 and min(x.shape[1:3]) > SMALLEST_SIDE
-                x = _block(x, width, 2 if halve else 1, f"{name}.stage{stage}.block{block}")
-        x = _normalised(x, f"{name}.stage{len(self.widths) - 1}.last")
-        return layers.GlobalAveragePooling2D(name=f"{name}.stage{len(self.widths) - 1}.mean")(x)
+                branch = _convolution(x, width, f"{group}.conv{block}")
+                branch = _normalised(branch, group, f"{block}")
+                x = layers.Add(name=f"{group}.add{block}")([x, branch])
+        return layers.GlobalAveragePooling2D(name=f"{group}.mean")(x)
 
 
-def _block(x: Tensor, width: int, stride: int, name: str) -> Tensor:
-    """Two 3x3 convolutions beside a shortcut, each after normalisation and ReLU.
-
-    The shortcut takes every other pixel before its 1x1 convolution, not by a stride of it, which is
-    the same sum: the gradient of a strided 1x1 convolution with fewer than 16 input channels writes
-    past its workspace in the oneDNN (3.7) of TensorFlow 2.21 (uxlfoundation/oneDNN issue 6035).
-    """
-    active = _normalised(x, f"{name}_norm0")
-    if stride > 1 or x.shape[-1] != width:
-        x = active
-        if stride > 1:
-            x = keras.layers.AveragePooling2D(1, stride, name=f"{name}_shortcut_pixels")(x)
-        x = _convolution(x, width, f"{name}_shortcut", size=1)
-    active = _convolution(active, width, f"{name}_conv0", stride)
-    active = _convolution(_normalised(active, f"{name}_norm1"), width, f"{name}_conv1")
-    return keras.layers.Add(name=f"{name}_add")([x, active])
+def _side(x: Tensor) -> int:
+    return min(x.shape[1:3])
 
 
-def _convolution(x: Tensor, width: int, name: str, stride: int = 1, size: int = 3) -> Tensor:
+def _convolution(x: Tensor, width: int, name: str, stride: int = 1) -> Tensor:
     options = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
-    return keras.layers.Conv2D(width, size, stride, **options, name=name)(x)
+    return keras.layers.Conv2D(width, 3, stride, **options, name=name)(x)
 
 
-def _normalised(x: Tensor, name: str) -> Tensor:
+def _halved(x: Tensor, group: str) -> Tensor:
+    return keras.layers.MaxPooling2D(2, name=f"{group}.pool{_side(x)}")(x)
+
+
+def _normalised(x: Tensor, group: str, number: str = "") -> Tensor:
     """Batch normalisation that follows the data within a short training run, and ReLU."""
-    x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_scale")(x)
-    return keras.layers.ReLU(name=f"{name}_relu")(x)
+    x = keras.layers.BatchNormalization(momentum=0.9, name=f"{group}.scale{number}")(x)
+    return keras.layers.ReLU(name=f"{group}.relu{number}")(x)

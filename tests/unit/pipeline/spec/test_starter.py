@@ -183,6 +183,21 @@ def test_folders_of_classes(
     assert spec["tasks"] == {"class": {"kind": "multiclass", "label": "class"}}
 
 
+@pytest.mark.parametrize(
+    ("image", "augmented"),
+    [(png(32, 24), True), (png(32, 20), False), (png(64, 64, "L"), False)],
+    ids=["photograph", "small", "grey"],
+)
+def test_photographs_are_augmented(tmp_path: Path, image: bytes, augmented: bool) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        (tmp_path / "pets" / name / "1.png").write_bytes(image)
+    notes = write_starter(tmp_path / "pets", [], tmp_path / "spec.yaml")
+    training = yaml.safe_load((tmp_path / "spec.yaml").read_text()).get("training", {})
+    assert training.get("augment") == ({"flip": True, "shift": 0.1} if augmented else None)
+    assert any("Remove `flip` if" in note for note in notes) == augmented
+
+
 def test_no_column_is_lost(tmp_path: Path) -> None:
     """Names that were alike without the characters that names could not have."""
     columns = ["身長", "体重", "a b", "a_b", "a(b", "1", "2", "y"]

@@ -32,7 +32,7 @@ SCRATCH = Scratch(width=8, image=ResidualConvnet(widths=(4, 6)))
 @pytest.mark.parametrize(
     ("features", "names"),
     [
-        ((IMAGE,), ["image.stem", "image.stage0", "image.stage1", "join"]),
+        ((IMAGE,), ["image.stem", "image.stage1", "join"]),
         (COLUMNS, ["columns", "columns.dense0", "join"]),
         ((TEXT,), ["text.words", "join"]),
         ((IMAGE, *COLUMNS), ["join"]),

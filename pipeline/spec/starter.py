@@ -40,8 +40,8 @@ ROBUST = (
     " `loss: huber`. Are the largest values right?"
 )
 AUGMENTED = (
-    "training.augment mirrors and shifts the images of each epoch at random. Remove `flip` if left and"
-    " right differ in meaning, as in texts and traffic signs."
+    "training.augment mirrors and shifts the images at random in every epoch. Remove `flip` if left"
+    " and right differ in meaning, as in texts and traffic signs."
 )
 FEW_GROUPS, SEEDS = 20, 200
 BESIDE = "beside the image: if it is known for new images, make it an input; else predict it too"

@@ -1,7 +1,6 @@
-"""A compact residual convnet for photographs from 8 to about 224 px: the form of ResNet-9 (Coleman et
-al. 2017, "DAWNBench"; D. Page 2018, "How to train your ResNet", https://myrtle.ai/learn), with one
-convolution per residual branch instead of two. Pooling by the largest pixel, not strides, halves
-height and width: on 2,000 photographs of 32 px from scratch that was worth 3 points of accuracy.
+"""A compact residual convnet for images of up to about 224 px, in the form of ResNet-9 (D. Page
+2018, "How to train your ResNet", for DAWNBench), with one convolution in a residual branch instead
+of two. Max pooling, not strides, halves height and width.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class ResidualConvnet:
 
 
 def _side(x: Tensor) -> int:
-    return min(x.shape[1:3])
+    return int(min(x.shape[1:3]))
 
 
 def _convolution(x: Tensor, width: int, name: str, stride: int = 1) -> Tensor:

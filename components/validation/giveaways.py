@@ -6,7 +6,8 @@ Often it was written after the label was known, like the reason of a refund besi
 Each column is judged on a sample of training rows, from one half of them to the other and back. So
 a value that no other row has predicts nothing, and columns that identify rows are not named. The
 cost is that of reading `SAMPLE_ROWS` rows from at most `GROUPS` row groups, without texts and
-images, and one table of counts per column and task: 0.1 s for 40 columns and two tasks.
+images, and some tables of counts per column and task: 0.3 s of CPU time for 40 columns, two tasks
+and 100,000 rows.
 """
 
 from __future__ import annotations

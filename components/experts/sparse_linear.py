@@ -30,6 +30,8 @@ STRENGTHS = {
 """LIBLINEAR's C: the inverse of the penalty."""
 FAR = 3.0
 """Robust standard deviations to which labels with Huber's loss are limited."""
+FLOOR = 0.1
+"""Least scale of a margin, so that an expert that looks worthless with few rows still ranks."""
 STEPS = 50
 """At most, of Newton's method for a scale and an offset."""
 LARGEST = 30.0
@@ -172,7 +174,7 @@ def _rate(scale: Scale, labels: np.ndarray) -> float:
 def _calibrated(
     scale: Scale, margins: np.ndarray, labels: np.ndarray
 ) -> tuple[float, float, float]:
-    """Loss, scale of 0 or more, and offset of margins, by Newton's method.
+    """Loss, scale of at least `FLOOR`, and offset of margins, by Newton's method.
 
     Labels of classes are softened as by Platt, so that few rows do not give an infinite scale.
     """
@@ -193,8 +195,9 @@ def _calibrated(
         parameters = parameters - step
         if np.abs(step).max() < 1e-6:
             break
-    if parameters[0] < 0:  # the loss is convex: then 0 is the best scale
-        parameters, best = constant, _loss(scale, inputs @ constant, targets)[0]
+    if parameters[0] < FLOOR:  # the loss is convex: then FLOOR is the best scale allowed
+        parameters = np.array([FLOOR, constant[1] - FLOOR * margins.mean()])
+        best = _loss(scale, inputs @ parameters, targets)[0]
     return best, float(parameters[0]), float(parameters[1])
 
 

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss
 
-from components.experts.sparse_linear import Column, Scale, columns, solved
+from components.experts.sparse_linear import FLOOR, Column, Scale, _calibrated, columns, solved
 from components.labels.base import Loss, Objective
 
 ROWS, WIDTH, FOLDS = 600, 30, 5
@@ -78,6 +78,13 @@ def test_a_class_that_is_in_one_fold_only() -> None:
     found = out_of_fold(Column(scale="logistic", labels=labels))
     assert np.isfinite(found).all()
     assert (found[FOLD == 2] < -5).all()
+
+
+def test_a_worthless_expert_still_ranks_with_a_small_scale() -> None:
+    margins, labels = np.linspace(-1, 1, 40), np.array([1.0, 0.0] * 20)
+    _, scale, offset = _calibrated("logistic", margins, labels)
+    assert scale == FLOOR
+    assert abs(offset) < 0.01
 
 
 def test_labels_of_a_fold_do_not_reach_its_model() -> None:

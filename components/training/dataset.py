@@ -17,6 +17,7 @@ from components.training.sampling import Proportional, Sampling, order_of, rows_
 from components.transform.batches import ShardedRows
 from models.inputs.layers.augment import Augment
 from models.lazy import tf
+from models.multitask.batch_losses import OWN_SHARE
 
 Batch = tuple[dict[str, "tf.Tensor"], dict[str, "tf.Tensor"]]
 
@@ -39,7 +40,8 @@ def training_batches(
     steps: number of steps of an epoch. An epoch continues where the one before it ended, and starts
         again at the end of the rows. If None, an epoch is about one pass over the rows.
     lengths: int [rows], to put rows of similar length into a batch; None to ignore lengths.
-    augment: random changes of images, determined by `seed`, epoch and step.
+    augment: random changes of images, determined by `seed`, epoch and step. One that mixes images
+        needs one image as the only feature.
 
     Raises:
         RootstockError: `sampling` does not fit the sources.
@@ -118,9 +120,13 @@ def _seeds(epoch: tf.Variable, count: int, seed: int) -> tf.data.Dataset:
 
 
 def _changed(augment: Augment, batch: Batch, seed: tf.Tensor) -> Batch:
-    """The same (features, labels), with changed images."""
+    """The same (features, labels), with changed images. Labels of mixed images have `OWN_SHARE`."""
     features, labels = batch
     changed = {n: augment(x, seed) if x.dtype == tf.uint8 else x for n, x in features.items()}
+    if augment.mixes:
+        ((name, images),) = changed.items()
+        changed[name], shares = augment.mixed(images, seed)
+        labels = labels | {OWN_SHARE: shares}
     return changed, labels
 
 

@@ -12,6 +12,11 @@ from models.trunks.layers.members import mean_of_members
 
 Tensors = Mapping[str, keras.KerasTensor]
 """Tensors [batch, ...] by the name of a feature or a task."""
+TINY = 1e-7
+OWN_SHARE = "own share"
+"""Beside the labels of mixed images, float32 [batch] from 0.5 to 1: the share of the row itself;
+the rest is of the next row. No task has this name, because names of tasks hold no space.
+"""
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,8 @@ class BatchLosses:
     """Losses and metric totals of all tasks.
 
     losses: float32 [tasks], means over the labelled rows. rows: float32 [tasks], number of labelled
-        rows. totals: for each head, the vector that its metrics add up over an epoch.
+        rows; of mixed images those with one label or two.
+    totals: for each head, the vector that its metrics add up over an epoch.
     each: the elements of `losses` as separate tensors. The gradient of one of them passes only
         through the tower of its own task.
     """
@@ -42,18 +48,34 @@ def batch_losses(
 
     A task's loss is the mean of its members' losses, so that each member trains by itself. Metrics
     are those of the mean of the members, which is what is served.
+
+    If `labels` hold `OWN_SHARE`, the loss of a row is that of its own label and of the next row's,
+    each times its share. Metrics are those of its own label, which has the larger share.
     """
     losses, rows, totals = [], [], []
+    shares = labels.get(OWN_SHARE)
     for head in heads:
         name = head.target.name
         labelled = present(labels[name])
         known = filled(labels[name], labelled)
         row_losses = head.row_losses(_repeated(known, members), outputs[name])
-        losses.append(masked_mean(row_losses, _repeated(labelled, members)))
-        rows.append(keras.ops.sum(labelled))
+        weights = labelled
+        if shares is not None:
+            others = head.row_losses(_repeated(_next(known), members), outputs[name])
+            own, other = shares * labelled, (1.0 - shares) * _next(labelled)
+            weights = own + other
+            share = _repeated(own / keras.ops.maximum(weights, TINY), members)
+            row_losses = share * row_losses + (1.0 - share) * others
+        losses.append(masked_mean(row_losses, _repeated(weights, members)))
+        rows.append(keras.ops.sum(keras.ops.ceil(weights)))
         served = mean_of_members(keras.ops.stop_gradient(outputs[name]), members)
         totals.append(head.totals(known, served, labelled))
     return BatchLosses(keras.ops.stack(losses), keras.ops.stack(rows), totals, losses)
+
+
+def _next(rows: keras.KerasTensor) -> keras.KerasTensor:
+    """The value of the next row, [batch, ...]; that of the first row for the last one."""
+    return keras.ops.roll(rows, -1, axis=0)
 
 
 def _repeated(x: keras.KerasTensor, members: int) -> keras.KerasTensor:

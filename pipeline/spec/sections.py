@@ -222,8 +222,14 @@ class Spec(Part):
     @model_validator(mode="after")
     def _there_are_images_to_augment(self) -> Spec:
         images = any(isinstance(i, ImageInput) for i in self.inputs.values())
+        others = len(self.inputs) > 1
         if self.training.augment is not None and not images:
             raise ValueError("training.augment changes images, but no input is an image")
+        if self.training.augment is not None and self.training.augment.mixes and others:
+            raise ValueError(
+                "training.augment: mixup and cutmix mix the images of two rows. Expected one image"
+                f" as the only input. Received: {', '.join(self.inputs)}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -32,7 +32,7 @@ from models.balancing.loss_based.uncertainty import Uncertainty
 from models.discovery import methods
 from models.inputs.numeric import NumericFeature, NumericInput
 from models.lazy import keras, tf
-from models.multitask.batch_losses import batch_losses
+from models.multitask.batch_losses import OWN_SHARE, batch_losses
 from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
 from models.tasks.base import Task, TaskTarget
@@ -257,6 +257,30 @@ def test_missing_labels_add_nothing(kind: str) -> None:
     assert int(every.rows[0]) == KNOWN.sum()
     for one, other in zip(every.totals, known.totals, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_the_loss_of_mixed_images_is_that_of_both_labels(kind: str) -> None:
+    """Rows 0, 5 and 10 have no label."""
+    target, rows = target_of(kind), 12
+    head, encoded = head_for(target), encode(target, COLUMN, ROWS)[:rows]
+    outputs = RNG.normal(size=(rows, head.units)).astype(np.float32)
+    shares = RNG.uniform(0.5, 1, rows).astype(np.float32)
+
+    def loss(row: int, label: int) -> float:
+        batch = batch_losses(
+            (head,), {"t": tf.constant(encoded[[label]])}, {"t": tf.constant(outputs[[row]])}
+        )
+        return float(batch.losses[0])
+
+    pairs = [(i, i, shares[i]) for i in range(rows)]
+    pairs += [(i, (i + 1) % rows, 1 - shares[i]) for i in range(rows)]
+    labelled = [(i, j, share) for i, j, share in pairs if KNOWN[j]]
+    total = sum(share * loss(i, j) for i, j, share in labelled)
+    labels = {"t": tf.constant(encoded), OWN_SHARE: tf.constant(shares)}
+    mixed = batch_losses((head,), labels, {"t": tf.constant(outputs)})
+    expected = total / sum(share for *_, share in labelled)
+    assert float(mixed.losses[0]) == pytest.approx(expected, rel=1e-5)
+    assert int(mixed.rows[0]) == rows
 
 
 def test_metrics_describe_themselves(kind: str) -> None:

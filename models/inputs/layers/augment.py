@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from models.config import STRICT
+from models.inputs.layers.mixing import mixed
 from models.lazy import tf
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -25,6 +26,10 @@ class Augment:
         share.
     brightness: largest change up or down, as a share of full brightness. contrast: largest change
         up or down of a pixel's distance from the mean of its image, as a share.
+    mixup, cutmix: blend each image with another one, or paste a box of another one into it. The
+        loss is that of both labels, by their shares of the image. The value is both parameters of
+        the beta distribution of the shares, such as 0.2 for mixup and 1 for cutmix; 0 for none. See
+        `models.inputs.layers.mixing`.
     """
 
     __pydantic_config__ = STRICT
@@ -34,15 +39,23 @@ class Augment:
     zoom: Share = 0.0
     brightness: Share = 0.0
     contrast: Share = 0.0
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+    cutmix: Annotated[float, Field(ge=0)] = 0.0
 
     def __post_init__(self) -> None:
         if not any(vars(self).values()):
             raise ValueError(
-                "augment changes nothing: set flip, shift, rotate, zoom, brightness or contrast"
+                "augment changes nothing: set flip, shift, rotate, zoom, brightness, contrast,"
+                " mixup or cutmix"
             )
 
+    @property
+    def mixes(self) -> bool:
+        """Whether images of two rows are mixed: then the labels of both count."""
+        return bool(self.mixup or self.cutmix)
+
     def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Augment a batch.
+        """Change each image of a batch; `mixed` mixes them afterwards.
 
         Args:
             images: uint8 [batch, height, width, channels].
@@ -68,6 +81,10 @@ class Augment:
             changed += 255.0 * self.brightness * brighter[:, None, None, None]
         whole = tf.cast(tf.clip_by_value(tf.round(changed), 0.0, 255.0), tf.uint8)
         return tf.ensure_shape(whole, images.shape)
+
+    def mixed(self, images: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mix each image with the next one: see `models.inputs.layers.mixing.mixed`."""
+        return mixed(images, self.mixup, self.cutmix, seed)
 
     def _transforms(
         self, shape: tf.Tensor, flips: tf.Tensor, moves: Sequence[tf.Tensor]

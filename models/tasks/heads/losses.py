@@ -19,7 +19,7 @@ SMALLEST = 1e-7
 
 
 def masked_mean(rows: Tensor, present: Tensor) -> Tensor:
-    """Mean of `rows` [batch] where `present` [batch] (float32, 0 or 1) is 1; 0 if it never is."""
+    """Mean of `rows` [batch] by the weights `present` [batch] (float32, 0 to 1); 0 without any."""
     return ops.sum(rows * present) / ops.maximum(ops.sum(present), 1.0)
 
 

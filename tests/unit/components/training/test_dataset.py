@@ -10,6 +10,7 @@ from components.training.dataset import evaluation_batches, training_batches
 from components.training.rows import Rows
 from models.inputs.layers.augment import Augment
 from models.lazy import tf
+from models.multitask.batch_losses import OWN_SHARE
 
 N = 50
 ROWS = Rows(
@@ -134,3 +135,16 @@ def test_images_are_changed_by_seed_epoch_and_step(
     assert same(first, again) == N
     assert same(first, second) == same(first, other) == 0
     assert same(first, dict(enumerate(images))) == 0
+
+
+def test_mixed_images_come_with_the_share_of_their_own_label() -> None:
+    images = np.repeat(np.arange(N, dtype=np.uint8)[:, None, None, None] * 5, 6, axis=1)
+    rows = Rows({"image": images}, ROWS.labels)
+    epoch = tf.Variable(0, dtype=tf.int64)
+    for features, labels in training_batches(rows, 16, 7, epoch, augment=Augment(mixup=1.0)):
+        own = 5 * labels["t"].numpy().astype(float)
+        shares = labels[OWN_SHARE].numpy()
+        expected = shares * own + (1 - shares) * np.roll(own, -1)
+        found = features["image"].numpy()[:, 0, 0, 0]
+        np.testing.assert_allclose(found, expected, atol=0.51)
+        assert len(np.unique(shares)) == len(own)

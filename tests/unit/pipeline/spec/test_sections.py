@@ -156,6 +156,10 @@ def test_only_images_are_augmented() -> None:
         (["training.augment={}"], "training.augment: augment changes nothing"),
         (["training.augment={spin: 3}"], "training.augment.spin: unknown key"),
         (["training.augment={flip: true}", "inputs={t: {kind: text}}"], "no input is an image"),
+        (
+            ["training.augment={mixup: 0.2}", "inputs.x={kind: numeric}"],
+            "Expected one image as the only input. Received: image, x",
+        ),
     ):
         with pytest.raises(RootstockError, match=message):
             load_spec(DIGITS, overrides)

@@ -19,6 +19,7 @@ from models.inputs.base import Feature
 from models.inputs.representation import REPRESENTATION, Representation
 from models.lazy import keras, tf
 from models.trunks.base import Trunk, TrunkError
+from models.trunks.flips import mean_over_flips
 
 SPLITS = ("train", "val")
 """The splits that the Trainer reads. The Evaluator runs the whole served graph instead."""
@@ -134,10 +135,15 @@ def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]
         trunk = encoder.trunk.build(encoder.features)
     except TrunkError as e:
         raise RootstockError(f"model.trunk: {e}") from e
-    members = members_of(trunk)
+    members, infer = members_of(trunk), partial(trunk, training=False)
     specs = {f.name: tf.TensorSpec([None, *f.shape], f.dtype) for f in encoder.features}
+
+    def represent(batch: dict[str, tf.Tensor]) -> tf.Tensor:
+        output = mean_over_flips(infer, encoder.features, batch)
+        return join_members(tf.cast(output, tf.float32), members)
+
     encode = tf.function(
-        lambda batch: join_members(tf.cast(trunk(batch, training=False), tf.float32), members),
+        represent,
         input_signature=[specs],
         autograph=False,
     )

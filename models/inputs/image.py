@@ -30,6 +30,9 @@ class ImageInput(Input):
     resized to one shape.
 
     channels: 3 for RGB, 1 for grey.
+    flip_average: take the mean of what the trunk computes of an image and of its mirror image, in
+        validation and when served, and in training too while the trunk is frozen. It is often more
+        accurate and takes twice as long. `training.augment.flip` belongs with it.
     """
 
     kind: Literal["image"] = "image"
@@ -37,12 +40,22 @@ class ImageInput(Input):
     height: Annotated[int, Field(ge=1)]
     width: Annotated[int, Field(ge=1)]
     channels: Literal[1, 3] = 3
+    flip_average: bool = False
+
+    def check_trained(self, feature: Feature) -> str:
+        if not isinstance(feature, ImageFeature) or feature.flip_average == self.flip_average:
+            return ""
+        return (
+            f"inputs.{self.name} has `flip_average: {str(self.flip_average).lower()}`, and the"
+            f" trained model `{str(feature.flip_average).lower()}`. Expected the same."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFeature(Feature):
     """Raw: encoded bytes [batch] string. Preprocessed: uint8 [batch, height, width, channels].
 
+    flip_average: see `ImageInput`.
     optional: whether training rows without an image were there. If so, "" is a black image;
         otherwise it is refused, as an empty file is.
     """
@@ -53,6 +66,7 @@ class ImageFeature(Feature):
     height: int
     width: int
     channels: int
+    flip_average: bool = False
     optional: bool = False
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from models.balancing.base import (
@@ -25,6 +27,7 @@ from models.sharing.layers.base import SharingLayer
 from models.tasks.base import TaskTarget
 from models.tasks.heads.head import Head, head_for
 from models.trunks.base import Trunk
+from models.trunks.flips import mean_over_flips
 from models.trunks.layers.members import mean_of_members, members_of
 
 
@@ -59,6 +62,7 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         self._scopes = {scope_of(t.name): t.name for t in targets}
         shared = sharing.build(lambda: trunk.build(features), tuple(self._scopes))
         self.heads = tuple(head_for(t) for t in targets)
+        self.features = features
         self.trunk, self.common = shared.trunk, shared.common
         self.members = members_of(self.trunk)
         self.trunk_trains = True
@@ -97,8 +101,7 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         """
         output = features.get(REPRESENTATION)
         if output is None:
-            own = {name: features[name] for name in self.trunk.input}
-            output = self.trunk(own, training=training and self.trunk_trains)
+            output = self._trunk_output(features, training and self.trunk_trains)
         elif self.members > 1:
             output = keras.ops.reshape(output, (-1, self.trunk.output.shape[-1]))
         if self.fusion is not None:
@@ -107,9 +110,14 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
 
     def encode(self, features: Tensors) -> keras.KerasTensor:
         """What the trunk computes of each row, [batch, members * width]: see `represent`."""
-        own = {name: features[name] for name in self.trunk.input}
-        output = self.trunk(own, training=False)
+        output = self._trunk_output(features, training=False)
         return keras.ops.reshape(output, (-1, self.members * output.shape[-1]))
+
+    def _trunk_output(self, features: Tensors, training: bool) -> keras.KerasTensor:
+        """Unless the trunk trains, the mean over flips of the images whose feature says so."""
+        own = {name: features[name] for name in self.trunk.input}
+        trunk = partial(self.trunk, training=training)
+        return mean_over_flips(trunk, () if training else self.features, own)
 
     def shared_variables(self, features: Tensors) -> list[keras.Variable]:
         """The trainable variables that `represent` uses for these features, without those that

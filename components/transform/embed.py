@@ -142,11 +142,7 @@ def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]
         output = mean_over_flips(infer, encoder.features, batch)
         return join_members(tf.cast(output, tf.float32), members)
 
-    encode = tf.function(
-        represent,
-        input_signature=[specs],
-        autograph=False,
-    )
+    encode = tf.function(represent, input_signature=[specs], autograph=False)
     return lambda columns: encode(
         {name: tf.constant(values, specs[name].dtype) for name, values in columns.items()}
     ).numpy()

@@ -124,8 +124,8 @@ def _changed(augment: Augment, batch: Batch, seed: tf.Tensor) -> Batch:
     features, labels = batch
     changed = {n: augment(x, seed) if x.dtype == tf.uint8 else x for n, x in features.items()}
     if augment.mixes:
-        ((name, images),) = changed.items()
-        changed[name], shares = augment.mixed(images, seed)
+        (name,) = (name for name, x in features.items() if x.dtype == tf.uint8)
+        changed[name], shares = augment.mixed(changed[name], seed)
         labels = labels | {OWN_SHARE: shares}
     return changed, labels
 

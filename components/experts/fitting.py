@@ -15,7 +15,7 @@ from components.data.raw import raw_inputs
 from components.data.row_keys import key_bytes
 from components.errors import RootstockError
 from components.experts.base import ExpertKind, FitRows, Fitted
-from components.experts.out_of_fold import FOLDS, inner_folds
+from components.experts.out_of_fold import FOLDS, assigned_folds
 from components.labels.base import Objective, labels_of
 from components.stage import Observer
 from components.transform.batches import load_columns, stored_representation
@@ -149,7 +149,7 @@ def fit_experts(
         preprocessed=rows.preprocessed("train", chosen),
         representation=rows.representation("train", chosen),
         objectives=objectives,
-        folds=inner_folds(groups, FOLDS, seed),
+        folds=assigned_folds(objectives, groups, FOLDS, seed),
         groups=groups,
         seed=seed,
         threads=(os.cpu_count() or 1) if len(chosen) > MANY_ROWS else 1,

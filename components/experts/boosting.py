@@ -19,6 +19,8 @@ FEWEST_ROUNDS, MOST_ROUNDS = 10, 400
 MOST_TREES = 4_000
 """Of all folds and outputs, which decide the time of an answer."""
 MOST_BINS = 8_000
+"""Of all features; each has the usual number, or fewer where there are more than 31 features."""
+FEWEST_BINS, USUAL_BINS = 15, 255
 MOST_MASKS = 2**24
 """A number for each bin and tree in the served graph: 64 MB."""
 SMALL = 5_000
@@ -59,6 +61,7 @@ class Boosting:
     values: float32 [rows, features], the first `numbers` of which are numbers, with NaN for
         missing, and the others ids of categories.
     outputs: how many are boosted in all, units times folds.
+    bins: of a number, at most.
     most_rounds: so many that the served graph stays small and fast.
     """
 
@@ -66,6 +69,7 @@ class Boosting:
         import lightgbm
 
         self.groups, self.seed = rows.groups, rows.seed
+        self.bins = int(np.clip(MOST_BINS // values.shape[1], FEWEST_BINS, USUAL_BINS))
         self.common = {
             "verbose": -1,
             "seed": rows.seed,
@@ -73,7 +77,7 @@ class Boosting:
             "force_row_wise": True,
             "num_threads": rows.threads,
             "feature_pre_filter": False,
-            "max_bin": int(np.clip(MOST_BINS // values.shape[1], 15, 255)),
+            "max_bin": self.bins,
         }
         categories = list(range(numbers, values.shape[1]))
         self.rows = lightgbm.Dataset(

@@ -7,7 +7,7 @@ from typing import final
 
 from components.data.lazy import Mask, np
 from components.experts.base import ExpertKind, FitRows, Fitted, Report
-from components.experts.boosting import MOST_ROUNDS, Boosting
+from components.experts.boosting import MOST_ROUNDS, USUAL_BINS, Boosting
 from components.experts.tree_masks import Tree, masks, used_features
 from models.experts.trees import Trees
 from models.inputs.base import Feature
@@ -66,6 +66,8 @@ class TreesKind(ExpertKind):
         figures["trees"] = int(arrays["masks"].shape[1])
         if not sample.all():
             figures["learnt from"] = f"{sample.sum():,} of {len(sample):,} rows"
+        if boosting.bins < USUAL_BINS:
+            figures["bins at most"] = boosting.bins
         if boosting.most_rounds < MOST_ROUNDS:
             figures["rounds at most"] = boosting.most_rounds
         yield Fitted(expert=expert, arrays=arrays, out_of_fold=out_of_fold, figures=figures)

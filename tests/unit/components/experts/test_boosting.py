@@ -27,6 +27,12 @@ def test_many_outputs_get_fewer_rounds() -> None:
     assert boosting(outputs=100_000).most_rounds == 10
 
 
+def test_wide_tables_get_fewer_bins() -> None:
+    rows = fit_rows(objective("logistic", 200))
+    assert Boosting(np.zeros((200, 200), np.float32), 200, rows, 5).bins == 40
+    assert boosting().bins == 255
+
+
 def test_a_class_without_labels_has_a_finite_margin() -> None:
     labels = (np.arange(200) % 2).astype(np.float64)
     labels[:100] = np.nan

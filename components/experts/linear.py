@@ -91,6 +91,7 @@ class _Terms:
         count = len(rows.folds)
         values = [rows.preprocessed[n].reshape(count, -1) for n in expert.numbers]
         x = np.concatenate([np.zeros((count, 0), np.float32), *values], axis=1)
+        x = np.where(np.isnan(x), np.float32(0), x)
         missing = [np.isnan(rows.raw[n]) for n in expert.missing]
         absent = np.array(missing, bool).reshape(-1, count).T
         pieces = min(max(count // ROWS_PER_PIECE, 2), PIECES, CURVES // max(x.shape[1], 1))

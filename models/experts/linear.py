@@ -14,8 +14,9 @@ from models.lazy import Tensor, tf
 class Linear(Expert):
     """Reads the representation, or numbers and categories.
 
-    numbers: preprocessed features, float32 [batch] or [batch, width]. missing: those of them whose
-        missing values are an input of their own; raw float32 [batch], NaN for missing.
+    numbers: preprocessed features, float32 [batch] or [batch, width]; NaN counts as 0.
+    missing: those of them whose missing values are an input of their own; raw float32 [batch], NaN
+        for missing.
     categories: preprocessed features, int32 [batch].
 
     Arrays. Numbers, or the representation, are x [batch, n], one after another. A number is also
@@ -46,6 +47,7 @@ class Linear(Expert):
             values.append(inputs.representation)
         if values:
             x = tf.cast(tf.concat(values, axis=1), tf.float32)
+            x = tf.where(tf.math.is_nan(x), tf.zeros_like(x), x)
             split = tf.gather(x, arrays["source"], axis=1)
             pieces = (split - arrays["low"]) / (arrays["high"] - arrays["low"])
             absent = [_columns(tf.math.is_nan(inputs.raw[name])) for name in self.missing]

@@ -33,7 +33,7 @@ INNER = 4
 """Inner folds, if there are too few folds for models without two of them."""
 WORST = 1e12
 """A loss of one row that stands for infinity."""
-ROUGH, EXACT = 1e-7, 1e-13
+ROUGH, EXACT = 1e-7, 1e-16
 """Tolerances of the mean loss: in the choice of a strength, and of the models that are kept."""
 
 
@@ -180,10 +180,11 @@ def _one_hot(ids: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """
     counts = np.bincount(ids.ravel(), minlength=int(sizes.sum()))
     category = np.repeat(np.arange(len(sizes)), sizes)
+    known = counts.copy()
+    known[np.cumsum(sizes) - sizes + 1] = 0  # id 1
     alone = np.zeros(len(counts), bool)
-    alone[np.argsort(-counts, kind="stable")[:ONE_HOT]] = True
-    alone &= counts > 1
-    alone[np.cumsum(sizes) - sizes + 1] = False
+    alone[np.argsort(-known, kind="stable")[:ONE_HOT]] = True
+    alone &= known > 1
     shared = np.full(len(sizes), -1)
     having = np.unique(category[~alone & (counts > 0)])
     shared[having] = alone.sum() + np.arange(len(having))

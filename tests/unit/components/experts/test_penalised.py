@@ -32,7 +32,7 @@ def problem(name, rows, width, seed=0):
 
 def reference(name, x, y, penalty):
     if name in ("logistic", "softmax"):
-        return LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=10_000).fit(x, y)
+        return LogisticRegression(C=1 / penalty, tol=1e-10, solver="newton-cholesky").fit(x, y)
     if name == "squared":
         return Ridge(alpha=penalty).fit(x, y)
     return PoissonRegressor(
@@ -44,7 +44,7 @@ def reference(name, x, y, penalty):
 @pytest.mark.parametrize("name", ["logistic", "softmax", "squared", "poisson"])
 def test_solutions_are_those_of_scikit_learn(name, shape):
     x, y, models = problem(name, *shape)
-    margins = models.margins(solve(models, models.constant(), 1e-13))
+    margins = models.margins(solve(models, models.constant(), 1e-16))
     for k, penalty in enumerate(PENALTIES):
         seen = models.weights[:, k] > 0
         model = reference(name, x[seen], y[seen], penalty)
@@ -87,7 +87,8 @@ def test_a_class_that_no_row_has_is_unlikely_everywhere():
     four = Models(models.basis, models.loss, targets, models.weights, PENALTIES)
     margins = four.margins(solve(four, four.constant(), 1e-13))
     three = models.margins(solve(models, models.constant(), 1e-13))
-    np.testing.assert_allclose(margins[..., :3], three, atol=1e-5)
+    shift = (margins[..., :3] - three).mean(axis=(0, 2), keepdims=True)  # which changes no chance
+    np.testing.assert_allclose(margins[..., :3] - shift, three, atol=1e-5)
     chances = np.exp(margins) / np.exp(margins).sum(axis=-1, keepdims=True)
     assert 0 < chances[..., 3].max() < 0.05
 

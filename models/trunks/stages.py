@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.lazy import Tensor, keras
+from models.trunks.layers.members import SplitMembers
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ def stages_of(trunk: keras.Model) -> tuple[TrunkStage, ...]:
 
     The trunk is cut after a layer group if all inputs have been read and only one tensor that
     depends on weights (unlike masks) is used afterwards. Without such a place, it is one stage.
+    Outputs of all stages have the same rows: nothing is cut before members split.
     """
     nodes = [
         node
@@ -35,6 +37,7 @@ def stages_of(trunk: keras.Model) -> tuple[TrunkStage, ...]:
     last_use = {id(t): i for i, node in enumerate(nodes) for t in node.input_tensors}
     last_use[id(trunk.output)] = len(nodes)
     groups = [node.operation.name.rpartition(".")[0] for node in nodes]
+    splits = [i for i, node in enumerate(nodes) if isinstance(node.operation, SplitMembers)]
     weighted, unread = set[int](), {id(t) for t in trunk.inputs}  # weighted: depend on weights
     stages: list[TrunkStage] = []
     begin, live, group = 0, set[int](), ""
@@ -49,7 +52,8 @@ def stages_of(trunk: keras.Model) -> tuple[TrunkStage, ...]:
         last = i + 1 == len(nodes)
         following = next((g for g in groups[i + 1 :] if g), groups[i])
         unread -= read
-        ends = last or (groups[i] not in ("", following) and not unread)
+        whole = not unread and i >= max(splits, default=0)
+        ends = last or (whole and groups[i] not in ("", following))
         if ends and len(outputs) == 1 and live & weighted == {id(outputs[0])}:
             stages.append(TrunkStage(group, tuple(nodes[begin : i + 1]), outputs[0]))
             begin = i + 1

@@ -17,7 +17,7 @@ compressed.
 """
 BINS = 48
 """Bins of a column of many values. One of at most twice as many values has them all as knots."""
-ROWS_PER_BIN = 8
+ROWS_PER_BIN = 64
 """Training rows per bin on average, at least: tables of few rows get fewer bins."""
 
 

@@ -13,14 +13,15 @@ BEYOND = 1e30
 
 
 class NumberEncoding(keras.layers.Layer):  # type: ignore[misc]
-    """Two embeddings of each number: float32 [batch, columns] to [batch, columns * 2 * width].
+    """Each number and two embeddings of it: float32 [batch, columns] to
+    [batch, columns * (1 + 2 * width)].
 
+    - The number, which continues beyond the last knot; 0 for NaN, which is a missing number.
     - A dense layer with ReLU on its piecewise-linear encoding (Gorishniy et al. 2022,
       arXiv:2203.05556, section 3.2): component t is 0 below bin t, 1 above it, and rises linearly
       inside. Unlike there, the first and last bins end too, so an outlier is no further away than
       the smallest or largest number in training.
-    - A learned vector of the nearest knot, as if the number were a category; another one for NaN,
-      which is a missing number.
+    - A learned vector of the nearest knot, as if the number were a category; another one for NaN.
 
     knots: ascending ends of the bins, at least two per column.
     """
@@ -59,5 +60,5 @@ class NumberEncoding(keras.layers.Layer):  # type: ignore[misc]
         nearest = 1 + ops.sum(ops.cast(numbers >= self._middles, "int32"), axis=-1)
         ids = ops.where(missing, ops.zeros_like(nearest), nearest) + self._offsets
         vectors = ops.take(self.embeddings, ids, axis=0)
-        both = ops.concatenate([linear, vectors], axis=-1)
-        return ops.reshape(both, (-1, both.shape[1] * both.shape[2]))
+        encoded = ops.concatenate([numbers, linear, vectors], axis=-1)
+        return ops.reshape(encoded, (-1, encoded.shape[1] * encoded.shape[2]))

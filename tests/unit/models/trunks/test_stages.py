@@ -16,6 +16,7 @@ from models.inputs.text import TextFeature
 from models.lazy import keras
 from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.keras_hub import KerasHub
+from models.trunks.layers.members import members_of
 from models.trunks.scratch import Scratch
 from models.trunks.stages import Walk, stages_of
 from tests.pretrained_files import SAMPLES, text_preset
@@ -26,6 +27,7 @@ COLUMNS = (
     NumericFeature(name="x", column="x", mean=0, deviation=1),
     CategoricalFeature(name="job", column="job", vocabulary=("cook",)),
 )
+NUMBER = (NumericFeature(name="x", column="x", mean=0, deviation=1, knots=(0.0, 1.0)),)
 SCRATCH = Scratch(width=8, image=ResidualConvnet(widths=(4, 6)))
 
 
@@ -34,16 +36,27 @@ SCRATCH = Scratch(width=8, image=ResidualConvnet(widths=(4, 6)))
     [
         ((IMAGE,), ["image.stem", "image.stage1", "join"]),
         (COLUMNS, ["columns", "columns.dense0", "join"]),
+        (NUMBER, ["columns", "columns.dense0", "join"]),
+        (COLUMNS[1:], ["columns", "columns.dense0", "join"]),
         ((TEXT,), ["text.words", "join"]),
         ((IMAGE, *COLUMNS), ["join"]),
     ],
-    ids=["image", "columns", "text", "both"],
+    ids=["image", "columns", "number", "category", "text", "both"],
 )
 def test_stages_end_where_everything_passes_through_one_tensor(
     features: tuple[Feature, ...], names: list[str]
 ) -> None:
     stages = [stage.name for stage in stages_of(SCRATCH.build(features))]
     assert stages[-len(names) :] == names
+
+
+@pytest.mark.parametrize("features", [NUMBER, COLUMNS, COLUMNS[1:]])
+def test_all_stages_give_the_same_rows(features: tuple[Feature, ...]) -> None:
+    """A column alone passes through one tensor before members split, too."""
+    trunk = SCRATCH.build(features)
+    outputs = keras.Model(trunk.input, [stage.output for stage in stages_of(trunk)])
+    rows = {f.name: np.ones(3, f.dtype) for f in features}
+    assert {len(x) for x in outputs(rows)} == {3 * members_of(trunk)}
 
 
 @pytest.mark.slow

@@ -84,7 +84,7 @@ def test_a_column_without_values_has_a_bin() -> None:
 def test_knots_are_preprocessed_as_numbers_are(options: dict[str, bool], outlier: float) -> None:
     values = np.arange(20, dtype=np.float32) ** 2
     values[-1] += np.float32(outlier)
-    feature = fitted(np.repeat(values, 30), **options)
+    feature = fitted(np.repeat(values, 60), **options)
     assert len(feature.knots) == len(values)
     raw = tf.constant([*values, np.nan], tf.float32)
     found = Preprocessing((feature,))({"x": raw})["x"].numpy()

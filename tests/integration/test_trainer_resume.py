@@ -68,7 +68,9 @@ TRAINERS = {
 }
 
 
-@pytest.mark.parametrize("name", TRAINERS)
+@pytest.mark.parametrize(
+    "name", ["last", *(pytest.param(n, marks=pytest.mark.slow) for n in TRAINERS if n != "last")]
+)
 def test_a_killed_training_gives_the_same_result_after_resuming(tmp_path: Path, name: str) -> None:
     inputs = write_inputs(tmp_path, SIZES)
     train(inputs, tmp_path / "whole", TRAINERS[name])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from models.inputs.base import Feature
     from models.multitask.model import MultitaskModel
 
-BATCH_ROWS = 512
+BATCH_ROWS = 256
 TRAIN_ROWS = 10_000
 """Maximal number of training rows that are scored to measure the generalization gap."""
 TIMED_CALLS = 30

@@ -21,7 +21,7 @@ from serving.wire.names import DEFAULT_SIGNATURE
 if TYPE_CHECKING:
     from serving.server.saved_model import SavedModel
 
-BATCH_ROWS = 1024
+BATCH_ROWS = 256
 
 
 @dataclass(frozen=True)

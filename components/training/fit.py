@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from components.training.settings import ChosenTraining, Training
 
 EVALUATION_BATCH = 512
+"""Largest number of validation rows in a batch, or of windows of texts."""
 NOT_STACKED = (
     "model.experts: without validation rows nothing tells how much to trust network and experts:"
     " the network, which reads what the experts say, has the last word. Give data.splits.val a"
@@ -157,6 +158,7 @@ def train(
     optimizer = make_optimizer(training, steps, adaptation.variable_rates(steps))
     optimizer.exclude_from_weight_decay(var_list=variables_without_decay(model, adaptation))
     optimizer.build(adaptation.variables)
+    rows_at_once = max(EVALUATION_BATCH // max(f.sequences for f in record.features), 1)
     steps_per_call = training.steps_per_execution
     model.compile(optimizer, jit_compile=training.xla, steps_per_execution=steps_per_call)
     model.average = average = _average(training, model, adaptation)
@@ -178,7 +180,7 @@ def train(
         model.make_train_function(force=True)
         model.fit(
             batches,
-            validation_data=data.val and evaluation_batches(data.val, EVALUATION_BATCH),
+            validation_data=data.val and evaluation_batches(data.val, rows_at_once),
             initial_epoch=len(progress.history),
             epochs=end,
             shuffle=False,

@@ -144,5 +144,6 @@ def token_counts(
         if feature.padding is not None:
             for start in range(0, rows, _COUNTED):
                 part = slice(start, start + _COUNTED)
-                counts[part] += (columns[feature.name][part] != feature.padding).sum(axis=1)
+                present = columns[feature.name][part] != feature.padding
+                counts[part] += present.reshape(len(present), -1).sum(axis=1)
     return counts

@@ -26,6 +26,8 @@ SPLITS = ("train", "val")
 UNIT_ROWS = 1024
 """Number of rows that are sorted, computed and saved together; a killed run loses at most these."""
 BATCH_ROWS = 64
+BATCH_TOKENS = BATCH_ROWS * 128
+"""Tokens that are computed together, counting every row of a batch as its longest."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +112,29 @@ def embed_unit(index: int, unit: Unit, *, encoder: Encoder) -> None:
     encode = _built(encoder)
     shard = stored.read_shard(unit.source, encoder.features)
     columns = {name: values[unit.start : unit.stop] for name, values in shard.items()}
-    order = np.argsort(stored.token_counts(columns, encoder.features), kind="stable")
-    parts = np.array_split(order, -(-len(order) // BATCH_ROWS))
+    counts = stored.token_counts(columns, encoder.features)
+    order = np.argsort(counts, kind="stable")
+    parts = _batches(order, counts)
     encoded = np.concatenate([encode({n: v[p] for n, v in columns.items()}) for p in parts])
     representation = np.empty_like(encoded)
     representation[order] = encoded
     column = Representation(width=representation.shape[1])
     with replacing(unit.target) as new:
         stored.write_shard(new, {REPRESENTATION: representation}, (column,))
+
+
+def _batches(order: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
+    """Rows in batches of at most `BATCH_ROWS` rows and, above one row, `BATCH_TOKENS` tokens.
+
+    order: of the rows, by ascending number of tokens. counts: of the tokens of each row.
+    """
+    ends, size = [], 0
+    for position, row in enumerate(order):
+        if size == BATCH_ROWS or (size and (size + 1) * counts[row] > BATCH_TOKENS):
+            ends.append(position)
+            size = 0
+        size += 1
+    return np.split(order, ends)
 
 
 @lru_cache(maxsize=1)

@@ -88,6 +88,11 @@ class Stored(ABC):
         """TensorFlow's name of its dtype."""
 
     @property
+    def sequences(self) -> int:
+        """How many sequences of a row a trunk may have to compute at once."""
+        return 1
+
+    @property
     def padding(self) -> int | None:
         """The id that pads sequences, which a trunk may trim; None if rows are not sequences."""
         return None

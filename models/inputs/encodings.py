@@ -21,11 +21,12 @@ class Tokens:
 
     preset: a KerasHub preset, by name or directory, or a directory in Hugging Face format. Not part
         of a fingerprint: its files are an input of Transform.
-    length: tokens per text with the special ones, cut or padded.
+    length: tokens per window with the special ones, cut or padded. windows: per text, at most.
     """
 
     preset: str = field(metadata={"fingerprint": False})
     length: int
+    windows: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,11 @@ from models.inputs.text import Cleaning
 
 @dataclass(frozen=True, kw_only=True)
 class TokensFeature(Feature):
-    """Raw: text [batch] string. Preprocessed: int32 [batch, length] of a pretrained tokenizer.
+    """Raw: text [batch] string. Preprocessed: int32 [batch, length] of a pretrained tokenizer, or
+    [batch, windows, length] if there are several windows.
+
+    A text that is longer than one window is spread evenly over as few windows as hold it. Each has
+    the special tokens; those that are not needed are all padding.
 
     It holds the whole tokenizer, so that neither serving nor rebuilding needs the preset.
     tokenizer: its class in `keras_hub.tokenizers`. config: its Keras config, as JSON.
@@ -23,6 +27,7 @@ class TokensFeature(Feature):
     raw: ClassVar[RawType] = "text"
     dtype: ClassVar[str] = "int32"
     length: int
+    windows: int = 1
     tokenizer: str
     config: str
     files: tuple[StateFile, ...]
@@ -34,15 +39,20 @@ class TokensFeature(Feature):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (self.length,)
+        return (self.length,) if self.windows == 1 else (self.windows, self.length)
+
+    @property
+    def sequences(self) -> int:
+        return self.windows
 
     @property
     def read_limit(self) -> str:
-        return f"{self.length} tokens"
+        tokens = f"{self.length} tokens"
+        return tokens if self.windows == 1 else f"{self.windows} windows of {tokens}"
 
     @property
     def read_limit_key(self) -> str:
-        return "model.trunk.length"
+        return "model.trunk.windows"
 
     @property
     def padding(self) -> int | None:

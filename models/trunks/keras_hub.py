@@ -34,8 +34,12 @@ class KerasHub(Trunk):
     """A preset, by name (`bert_tiny_en_uncased`, `hf://user/model`, …) or directory; also that of a
     Hugging Face model. The preset's own tokenizer is part of the served model.
 
-    length: tokens per text; longer texts are truncated, shorter ones padded. The `length` of an
-        input counts words and has no effect here.
+    length: tokens per window, with the special ones. The `length` of an input counts words and has
+        no effect here.
+    windows: longer texts are read in up to this many windows of `length` tokens, and what remains
+        is cut. Only the windows that a text needs are computed. 1 to read the beginning only.
+    window_pooling: how the outputs of the windows become one vector: their `mean`, in which a
+        window counts as much as it has tokens, or their `max`.
     pooling: how the outputs of the last layer become one vector. `mean`: the mean over all tokens
         or patches, as sentence encoders do. `first`: the output of the first token, which only
         encoders have made of the whole text. `last`: that of the last token, for decoders such as
@@ -47,12 +51,14 @@ class KerasHub(Trunk):
     name: Literal["keras_hub"] = "keras_hub"
     preset: str = field(metadata={"fingerprint": False, "path": True})
     length: Annotated[int, Field(ge=3)] = 128
+    windows: Annotated[int, Field(ge=1)] = 4
+    window_pooling: Literal["mean", "max"] = "mean"
     pooling: Literal["mean", "first", "last", "pooled"] = "mean"
     side: Annotated[int, Field(ge=1)] | None = None
     pretrained: bool = True
 
     def reading(self) -> Reading:
-        return Tokens(preset=self.preset, length=self.length)
+        return Tokens(preset=self.preset, length=self.length, windows=self.windows)
 
     def files(self) -> tuple[str, ...]:
         return (str(fetched_preset(self.preset)),)
@@ -104,6 +110,7 @@ class KerasHub(Trunk):
         self, backbone: keras.Model, features: tuple[TokensFeature, ...]
     ) -> keras.Model:
         from models.trunks.layers.trim_padding import Trim
+        from models.trunks.layers.windows import PutBack, TakeWindows, pooled_windows
 
         outputs = backbone.output if isinstance(backbone.output, dict) else {"": backbone.output}
         # By preference; "" is the only output of a model.
@@ -136,11 +143,20 @@ class KerasHub(Trunk):
         for feature in features:
             self._check_tokens(feature, config, backbone)
             inputs[feature.name] = ids = keras_input(feature)
+            name, whole, positions = scope_of(feature.name), ids, None
+            if feature.windows > 1:
+                ids, positions = TakeWindows(feature.pad, f"windows_{name}")(ids)
             if trims:
-                ids = Trim(feature.pad, f"trim_{scope_of(feature.name)}")(ids)
+                ids = Trim(feature.pad, f"trim_{name}")(ids)
             present = _present(ids, feature)
             values = {k: _token_input(k, ids, present) for k in encoder_inputs}
-            encoded.append(pooled(encoder.call(values), self.pooling, present))
+            x = pooled(encoder.call(values), self.pooling, present)
+            if positions is not None:
+                count = keras.ops.sum(present, axis=1, keepdims=True)
+                tokens = PutBack(name=f"count_{name}")(count, positions, whole)[..., 0]
+                x = PutBack(name=f"texts_{name}")(x, positions, whole)
+                x = pooled_windows(x, tokens, self.window_pooling)
+            encoded.append(x)
         return keras.Model(inputs, joined(encoded), name="trunk")
 
     def _check_tokens(

@@ -15,7 +15,7 @@ from models.lazy import load, tf
 
 
 class Tokenizer(tf.Module):  # type: ignore[misc]
-    """From text [batch] string to int32 [batch, length], as `TokensFeature` states."""
+    """From text [batch] string to int32 [batch, …], as `TokensFeature` states."""
 
     def __init__(self, feature: TokensFeature) -> None:
         super().__init__("tokenizer")
@@ -31,7 +31,7 @@ class Tokenizer(tf.Module):  # type: ignore[misc]
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
-        """The tokens of each text between the special ones, cut and padded to `length`."""
+        """The tokens of each text between the special ones, cut and padded."""
         return self._packed(text)[0]
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
@@ -43,22 +43,38 @@ class Tokenizer(tf.Module):  # type: ignore[misc]
     def _packed(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         feature = self.feature
         special = [[] if i is None else [i] for i in (feature.start, feature.end)]
-        tokens = tf.cast(self.tokenizer(text), tf.int32)
         room = feature.length - sum(map(len, special))
-        kept = tokens[:, :room]
-        rows = tf.shape(text)[0]
+        tokens = tf.cast(self.tokenizer(text), tf.int32)
+        windows = spread(tokens[:, : room * feature.windows], room, feature.windows)
+        rows = windows.nrows()
         start, end = (
             tf.RaggedTensor.from_tensor(tf.tile(tf.constant([ids], tf.int32), [rows, 1]))
             for ids in special
         )
-        packed = tf.concat([start, kept, end], axis=1)
-        shape = (None, feature.length)
-        padded = tf.ensure_shape(packed.to_tensor(feature.pad, shape=shape), shape)
-        return padded, longer_than(room, tokens)
+        packed = tf.concat([start, windows, end], axis=1)
+        padded = packed.to_tensor(feature.pad, shape=(None, feature.length))
+        needed = (windows.row_lengths() > 0) | (tf.range(rows) % feature.windows == 0)
+        padded = tf.where(needed[:, None], padded, feature.pad)
+        ids = tf.reshape(padded, [-1, *feature.shape])
+        return ids, longer_than(room * feature.windows, tokens)
+
+
+def spread(tokens: tf.RaggedTensor, room: int, windows: int) -> tf.RaggedTensor:
+    """Tokens [batch, None] in consecutive windows, [batch * windows, None].
+
+    A text takes as few windows of `room` tokens as hold it. They have the same number of tokens,
+    except that the last may have fewer; those that it does not need are empty.
+    """
+    count = tokens.row_lengths()
+    needed = tf.maximum((count + room - 1) // room, 1)
+    size = (count + needed - 1) // needed
+    sizes = count[:, None] - tf.range(windows, dtype=count.dtype) * size[:, None]
+    sizes = tf.clip_by_value(sizes, 0, size[:, None])
+    return tf.RaggedTensor.from_row_lengths(tokens.flat_values, tf.reshape(sizes, [-1]))
 
 
 class TokensPreprocessing(FeaturePreprocessing[TokensFeature, Tokenizer]):
-    """int32 [batch, length]."""
+    """int32 [batch, …]: the ids of tokens."""
 
     def state(self, feature: TokensFeature) -> Tokenizer:
         return Tokenizer(feature)

@@ -53,6 +53,7 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
         name=name,
         column=column,
         length=reading.length,
+        windows=reading.windows,
         tokenizer=type(tokenizer).__name__,
         config=json.dumps(config, sort_keys=True),
         files=files,

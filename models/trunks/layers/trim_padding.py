@@ -5,16 +5,20 @@ from __future__ import annotations
 from models.lazy import Tensor, keras, tf
 
 
-class Trim(keras.layers.Layer):  # type: ignore[misc]
-    """Shortens int32 [batch, length] to the length of the longest text in the batch, at least 1.
+class SkipsPadding(keras.layers.Layer):  # type: ignore[misc]
+    """A layer that leaves out token ids which are padding.
 
-    pad: the padding id. enabled: if false, the ids are returned unchanged; read when the layer is
-    called or traced. XLA needs false, because it only supports static shapes.
+    pad: the padding id. enabled: if false, it leaves out none; read when the layer is called or
+    traced. XLA needs false, because it only supports static shapes.
     """
 
     def __init__(self, pad: int, name: str) -> None:
         super().__init__(name=name)
         self.pad, self.enabled = pad, True
+
+
+class Trim(SkipsPadding):
+    """Shortens int32 [batch, length] to the length of the longest text in the batch, at least 1."""
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
         """The ids up to the last column with a token that is not padding."""
@@ -29,6 +33,6 @@ class Trim(keras.layers.Layer):  # type: ignore[misc]
         return keras.KerasTensor((ids.shape[0], None), dtype=ids.dtype)
 
 
-def trimming(trunk: keras.Model) -> list[Trim]:
-    """The `Trim` layers of a trunk."""
-    return [la for la in trunk._flatten_layers() if isinstance(la, Trim)]
+def trimming(trunk: keras.Model) -> list[SkipsPadding]:
+    """The layers of a trunk that leave out padding."""
+    return [la for la in trunk._flatten_layers() if isinstance(la, SkipsPadding)]

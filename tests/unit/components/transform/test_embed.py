@@ -32,11 +32,11 @@ SHARDS = {"train": (7, 5), "val": (3,), "test": (2,)}
 
 
 def tokens(rows: int, seed: int) -> np.ndarray:
-    """Texts of 1 to 8 tokens."""
+    """Texts of 1 to 16 tokens, in two windows of 8."""
     rng = np.random.default_rng(seed)
-    found = rng.integers(5, 17, (rows, 8)).astype(np.int32)
-    found[np.arange(8) >= rng.integers(1, 9, (rows, 1))] = 0
-    return found
+    found = rng.integers(5, 17, (rows, 16)).astype(np.int32)
+    found[np.arange(16) >= rng.integers(1, 17, (rows, 1))] = 0
+    return found.reshape(rows, 2, 8)
 
 
 def strings(rows: int, seed: int) -> np.ndarray:
@@ -63,7 +63,7 @@ def written(
 def text(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trunk, EmbedInputs, Feature]:
     files = tmp_path_factory.mktemp("text")
     text_preset(files / "preset")
-    trunk = KerasHub(preset=str(files / "preset"), length=8)
+    trunk = KerasHub(preset=str(files / "preset"), length=8, windows=2)
     feature = tokens_feature(trunk.reading(), "words", "t")
     return trunk, written(files, feature, tokens), feature
 
@@ -93,6 +93,14 @@ def test_rows_keep_their_order(
     assert load_columns(found, "test", (stored,))[REPRESENTATION].shape == (0, stored.width)
     assert context.observer.figures == {"rows": 15, "width": 8}  # type: ignore[attr-defined]
     assert context.observer.seen[-1] == (15, 15, "rows")  # type: ignore[attr-defined]
+
+
+def test_batches_hold_few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "BATCH_ROWS", 3)
+    monkeypatch.setattr(embed, "BATCH_TOKENS", 20)
+    counts = np.array([9, 1, 30, 2, 3, 8, 25])
+    parts = embed._batches(np.argsort(counts), counts)
+    assert [counts[p].tolist() for p in parts] == [[1, 2, 3], [8, 9], [25], [30]]
 
 
 def test_texts_as_they_are(tmp_path: Path, new_context: Make) -> None:

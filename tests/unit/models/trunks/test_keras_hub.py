@@ -61,7 +61,7 @@ def test_byte_pair_tokens_survive_a_saved_model(tmp_path: Path) -> None:
     """Tokenizers with look-up tables, and one whose padding is an ordinary token."""
     vocabulary = GPT_VOCABULARY
     decoder_preset(tmp_path / "gpt")
-    trunk = KerasHub(preset=str(tmp_path / "gpt"), length=6)
+    trunk = KerasHub(preset=str(tmp_path / "gpt"), length=6, windows=1)
     found = tokens_feature(trunk.reading(), "words", "t")
     tokenizer = Tokenizer(found)
     texts = tf.constant(["ab ab!", "", "abcdefgh"])
@@ -228,7 +228,7 @@ def test_a_name_is_found_in_the_cache_or_needs_the_network(
 
 def test_poolings_of_a_decoder(tmp_path: Path) -> None:
     decoder_preset(tmp_path)
-    trunk = KerasHub(preset=str(tmp_path), length=6, pooling="last")
+    trunk = KerasHub(preset=str(tmp_path), length=6, windows=1, pooling="last")
     given = tokens_feature(trunk.reading(), "words", "t")
     texts = tf.constant(["ab ab", "a", ""])
     ids = Tokenizer(given)(texts).numpy()

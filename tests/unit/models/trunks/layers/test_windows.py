@@ -61,7 +61,7 @@ def test_windows_hold_every_token_once(feature: TokensFeature) -> None:
     assert (feature.shape, feature.read_limit) == ((4, 8), "4 windows of 8 tokens")
     tokenizer = Tokenizer(feature)
     ids, cut = tokenizer.counting_cuts(tf.constant(TEXTS))
-    tokens = tokenizer.tokenizer(TEXTS).to_list()
+    tokens = [list(map(int, text)) for text in tokenizer.tokenizer(tf.constant(TEXTS))]
     assert cut == sum(len(text) > 4 * 6 for text in tokens) == 1
     for windows, text in zip(ids.numpy(), tokens, strict=True):
         held = [[int(i) for i in w if i != feature.pad] for w in windows]
@@ -118,12 +118,13 @@ def test_served_compiled_and_differentiated(
     module.serve = tf.function(
         lambda text: model({"words": tokenizer(text)}, training=False),
         input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
     )
     tf.saved_model.save(module, str(tmp_path))
-    served = tf.saved_model.load(str(tmp_path)).serve
-    np.testing.assert_allclose(served(texts), found, atol=1e-6)
-    np.testing.assert_allclose(served(texts[2:3]), found[2:3], atol=1e-6)
-    assert served(texts[:0]).shape == (0, found.shape[1])
+    loaded = tf.saved_model.load(str(tmp_path))
+    np.testing.assert_allclose(loaded.serve(texts), found, atol=1e-5)
+    np.testing.assert_allclose(loaded.serve(texts[2:3]), found[2:3], atol=1e-5)
+    assert loaded.serve(texts[:0]).shape == (0, found.shape[1])
     for layer in trimming(model):  # all windows, all padding: what XLA needs
         layer.enabled = False
     whole, whole_slope = gradient()

@@ -64,7 +64,7 @@ class Expert(ABC):
         Runs inside a graph, with operations that TF Serving has, and gives a row the same whatever
         it is batched with.
 
-        arrays: those that fitting gave, with the same names and dtypes.
+        arrays: variables with what fitting gave, with the same names and dtypes.
         """
 
     @classmethod

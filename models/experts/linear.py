@@ -56,11 +56,11 @@ class Linear(Expert):
                 tf.clip_by_value(pieces, 0.0, 1.0),
                 *(tf.cast(a, tf.float32) for a in absent),
             ]
-            result += tf.matmul(tf.concat(terms, axis=1), arrays["kernel"])
+            result = result + tf.matmul(tf.concat(terms, axis=1), arrays["kernel"])
         if self.categories:
             ids = tf.stack([inputs.features[name] for name in self.categories], axis=1)
             rows = tf.minimum(arrays["first"] + tf.cast(ids, tf.int32), arrays["last"])
-            result += tf.reduce_sum(tf.gather(arrays["table"], rows), axis=1)
+            result = result + tf.reduce_sum(tf.gather(arrays["table"], rows), axis=1)
         return result
 
 

@@ -33,6 +33,7 @@ from models.multitask.record import ModelRecord
 from models.optimizers.schedule_free import ScheduleFree, ScheduleFreeAverage
 from models.optimizers.weight_average import LastEpochs, MovingAverage, WeightAverage
 from models.transfer.base import Phase, Transfer
+from models.transfer.frozen import Frozen
 from models.trunks.layers.trim_padding import trimming
 
 if TYPE_CHECKING:
@@ -41,9 +42,8 @@ if TYPE_CHECKING:
 EVALUATION_BATCH = 512
 """Largest number of validation rows in a batch, or of windows of texts."""
 NOT_STACKED = (
-    "model.experts: without validation rows nothing tells how much to trust network and experts:"
-    " the network, which reads what the experts say, has the last word. Give data.splits.val a"
-    " share."
+    "model.experts: without validation rows nothing tells how far to trust network and experts:"
+    " each has the weight that it begins with. Give data.splits.val a share."
 )
 
 
@@ -195,7 +195,8 @@ def train(
         average.set_weights(average.values())
     trained = int(sum(np.prod(v.shape) for v in adaptation.variables))
     adaptation.finish()
-    weights = stack_experts(model, data.val)
+    fine_tuned = record.trunk.pretrained and not isinstance(transfer, Frozen)
+    weights = stack_experts(model, data.train, data.val, fine_tuned)
     if weights and data.val is None:
         observer.warn(NOT_STACKED)
     result = TrainingResult(

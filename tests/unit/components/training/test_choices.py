@@ -21,7 +21,7 @@ def test_training_is_long_enough_but_not_endless(
     chosen = choose(Training(), Situation(rows, transfer))
     steps = chosen.steps_per_epoch or -(-rows // chosen.batch_size)
     assert chosen.early_stopping is not None
-    fewest, most = (150, 10_000) if isinstance(transfer, FineTune) else (1_000, 50_000)
+    fewest, most = (150, 10_000) if isinstance(transfer, FineTune) else (500, 50_000)
     assert chosen.early_stopping.patience * steps >= fewest
     epoch = max(most, 2 * chosen.early_stopping.patience * steps)
     assert chosen.epochs * steps < epoch + steps
@@ -103,6 +103,6 @@ def test_one_average_at_a_time() -> None:
 def test_the_sentence_names_what_was_chosen() -> None:
     chosen = choose(Training(), Situation(178))
     assert sentence(Training(), chosen) == (
-        "adamw 0.002; 32 rows a step; patience 40 epochs; weights averaged (0.998)"
+        "adamw 0.002; 32 rows a step; patience 20 epochs; weights averaged (0.998)"
     )
     assert sentence(Training(batch_size=32), chosen).startswith("adamw 0.002; patience")

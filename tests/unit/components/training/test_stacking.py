@@ -8,7 +8,7 @@ from scipy.optimize import check_grad
 from sklearn.metrics import log_loss
 
 from components.labels.base import Objective
-from components.training.stacking import FEWEST_ROWS, LOSSES, learned
+from components.training.stacking import LOSSES, blended, weighed
 
 ROWS = 1500
 RNG = np.random.default_rng(0)
@@ -32,7 +32,7 @@ def loss(logits: np.ndarray, rows: slice) -> float:
     return float(log_loss(LABELS[rows], 1 / (1 + np.exp(-logits[rows]))))
 
 
-@pytest.mark.parametrize(("count", "worse"), [(30, 0.3), (100, 0.05), (500, 0.02)])
+@pytest.mark.parametrize(("count", "worse"), [(10, 0.5), (30, 0.4), (100, 0.2), (500, 0.05)])
 @pytest.mark.parametrize(
     "outputs",
     [
@@ -47,33 +47,38 @@ def loss(logits: np.ndarray, rows: slice) -> float:
 def test_it_is_not_worse_than_the_best_member(
     outputs: np.ndarray, count: int, worse: float
 ) -> None:
-    stack = learned(outputs[:, :count], logistic(LABELS[:count]))
-    assert (stack.weights >= 0).all()
     test = slice(500, None)
     best = min(loss(member[:, 0], test) for member in outputs)
-    assert loss(stack(outputs)[:, 0], test) < best + worse
+    for stack in (
+        weighed(outputs[:, :count], logistic(LABELS[:count]), 0.5),
+        blended(outputs[:, :count], logistic(LABELS[:count])),
+    ):
+        assert (stack.weights >= 0).all()
+        assert loss(stack(outputs)[:, 0], test) < best + worse
 
 
 def test_equals_are_averaged_and_noise_gets_no_weight() -> None:
-    equal = learned(members(noisy(1), noisy(1)), logistic(LABELS)).weights
-    assert abs(equal[0] - equal[1]) < 0.25 * equal.sum()
-    noise = learned(members(noisy(0.5), RNG.normal(size=ROWS)), logistic(LABELS)).weights
-    assert noise[1] < 0.05 * noise[0]
+    equal = blended(members(noisy(1), noisy(1), noisy(1)), logistic(LABELS)).weights
+    assert max(equal) - min(equal) < 0.4 * equal.sum()
+    noise = weighed(members(noisy(0.5), RNG.normal(size=ROWS)), logistic(LABELS), 0.5).weights
+    assert noise[1] < 0.5 * noise[0]  # 1,500 rows against 200 that say one half
 
 
-def test_with_few_rows_the_network_stays_as_it_is() -> None:
-    few = FEWEST_ROWS - 1
-    labels = LABELS.copy()
-    labels[few:] = np.nan
-    stack = learned(members(noisy(4), noisy(0)), logistic(labels))
-    assert stack.weights.tolist() == [1, 0]
-    assert stack.bias.tolist() == [0]
+@pytest.mark.parametrize("trust", [0.5, 1.0])
+def test_without_labels_it_stays_where_it_begins(trust: float) -> None:
+    nothing = logistic(np.full(ROWS, np.nan))
+    assert weighed(members(noisy(4), noisy(0)), nothing, trust).weights.tolist() == [
+        trust,
+        1 - trust,
+    ]
+    assert blended(members(noisy(4), noisy(0)), nothing).weights.tolist() == [0.5, 0.5]
 
 
 def test_a_wrong_threshold_is_mended() -> None:
-    stack = learned(members(noisy(0.3) + 3), logistic(LABELS))
-    wrong = float(((noisy(0.3) + 3 > 0) != LABELS).mean())
-    assert float(((stack(members(noisy(0.3) + 3))[:, 0] > 0) != LABELS).mean()) < wrong - 0.1
+    outputs = members(noisy(0.3) + 3, noisy(0.3) + 3)
+    wrong = float(((outputs[0, :, 0] > 0) != LABELS).mean())
+    stack = weighed(outputs, logistic(LABELS), 0.5)
+    assert float(((stack(outputs)[:, 0] > 0) != LABELS).mean()) < wrong - 0.1
 
 
 @pytest.mark.parametrize(

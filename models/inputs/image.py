@@ -31,8 +31,8 @@ class ImageInput(Input):
 
     channels: 3 for RGB, 1 for grey.
     flip_average: take the mean of what the trunk computes of an image and of its mirror image, in
-        validation and when served, and in training too while the trunk is frozen. It is often more
-        accurate and takes twice as long. `training.augment.flip` belongs with it.
+        validation and when served, and in training too while the trunk is frozen. It takes
+        twice as long. `training.augment.flip` belongs with it.
     """
 
     kind: Literal["image"] = "image"

@@ -33,7 +33,7 @@ RECIPE = Recipe(
     tasks=TASKS,
     trunk=SMALL,
     balancing=Uncertainty(),
-    training=Training(epochs=12, batch_size=32, learning_rate=0.02),
+    training=Training(epochs=16, batch_size=32, learning_rate=0.02),
 )
 
 

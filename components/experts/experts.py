@@ -69,7 +69,7 @@ class Experts(Stage[ExpertsInputs, ExpertsOutputs]):
 
 
 def _save(fitted: FittedExperts, rows: ExpertRows, made: ExpertModels) -> ExpertModels:
-    from models.experts.panel import save_arrays
+    from models.experts.layers.panel import save_arrays
     from models.experts.record import save_experts
 
     made.path.mkdir()

@@ -176,7 +176,7 @@ def margins_of(
     representation: of the split, if `rows` has none of it.
     """
     from models.experts.base import ExpertInputs
-    from models.experts.panel import Panel
+    from models.experts.layers.panel import Panel
 
     panel, count = Panel(fitted.experts, fitted.arrays), rows.examples.num_rows(split)
     function = tf.function(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
-    from models.experts.panel import Panel
+    from models.experts.layers.panel import Panel
     from models.inputs.layers.preprocessing import Preprocessing
     from models.multitask.model import MultitaskModel
 
@@ -60,7 +60,7 @@ def load_keras(trained: TrainedModel) -> KerasModel:
     Raises:
         ValueError: the weights do not fit the record.
     """
-    from models.experts.panel import read_panel
+    from models.experts.layers.panel import read_panel
     from models.inputs.layers.preprocessing import Preprocessing
 
     record = read_record(trained.path)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.lazy import Tensor, keras
-from models.trunks.layers.members import SplitMembers
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,8 @@ def stages_of(trunk: keras.Model) -> tuple[TrunkStage, ...]:
     depends on weights (unlike masks) is used afterwards. Without such a place, it is one stage.
     Outputs of all stages have the same rows: nothing is cut before members split.
     """
+    from models.trunks.layers.members import SplitMembers
+
     nodes = [
         node
         for depth in sorted(trunk._nodes_by_depth, reverse=True)

@@ -126,7 +126,7 @@ def test_splits_know_only_the_rows_of_the_subset() -> None:
         task=task, classes=("negative", "positive"), class_counts=(3, 1), labelled=4
     )
     labels = {"spam": np.array([0, 1, 0, 0, np.nan], np.float32)}
-    splits = TrainingData((target,), Rows({"x": np.arange(5.0)}, labels), None)
+    splits = TrainingData((target,), Rows({"x": np.arange(5.0)}, labels), None, np.arange(5))
     few = splits.only(np.array([1, 3]))
     assert (few.targets[0].class_counts, few.targets[0].labelled) == ((1, 1), 2)
     np.testing.assert_array_equal(few.train.features["x"], [1, 3])

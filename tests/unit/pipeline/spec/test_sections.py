@@ -126,7 +126,7 @@ def test_the_json_schema_lists_methods_and_refuses_unknown_keys() -> None:
     json.dumps(schema)
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["Uncertainty"]["additionalProperties"] is False
-    parts = {"trunk", "transfer", "sharing", "balancing"}
+    parts = {"trunk", "transfer", "sharing", "balancing", "experts"}
     assert set(schema["$defs"]["Model"]["properties"]) == parts
 
 
@@ -163,3 +163,22 @@ def test_only_images_are_augmented() -> None:
     ):
         with pytest.raises(RootstockError, match=message):
             load_spec(DIGITS, overrides)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("auto", "auto"),
+        ("none", ()),
+        ("trees", ("trees",)),
+        ("[linear,trees]", ("linear", "trees")),
+    ],
+)
+def test_experts_are_named(given: str, expected: object) -> None:
+    spec, _ = load_spec(DIGITS, [f"model.experts={given}"])
+    assert spec.model.experts == expected
+
+
+def test_an_unknown_expert_is_named() -> None:
+    with pytest.raises(RootstockError, match=r"auto, none or some of .*Did you mean 'trees'"):
+        load_spec(DIGITS, ["model.experts=[tress]"])

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from models.experts.base import Expert, ExpertInputs
-from models.experts.panel import Panel, read_panel, save_arrays
+from models.experts.layers.panel import Panel, read_panel, save_arrays
 from models.lazy import Tensor, tf
 
 

@@ -1,0 +1,1 @@
+"""What experts are built from. It may import TensorFlow."""

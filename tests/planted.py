@@ -37,6 +37,7 @@ inputs:
 tasks:
 {named}
 model:
+  experts: none
   trunk: {{name: scratch, width: 2, dropout: 0, columns: {{layers: [16]}}}}
 training: {{epochs: 12, batch_size: 32, learning_rate: 0.02}}
 tracking: {{backend: none}}

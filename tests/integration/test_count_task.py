@@ -31,6 +31,7 @@ inputs:
 tasks:
   visits: {kind: count, label: visits}
   member: {kind: binary, label: member}
+model: {experts: none}
 training: {epochs: 12, batch_size: 32, learning_rate: 0.01}
 thresholds: [{task: visits, metric: deviance, max: 1.6}, {task: member, metric: auc, min: 0.6}]
 push: {destination: served}

@@ -38,6 +38,7 @@ tasks:
 model:
   trunk: {name: keras_hub, preset: preset, length: 8}
   transfer: frozen
+  experts: none
 training: {epochs: 2, batch_size: 16}
 tracking: {backend: none}
 store: store
@@ -130,6 +131,7 @@ tasks:
 model:
   trunk: {name: tf_hub, handle: ./module}
   transfer: frozen
+  experts: none
 training: {epochs: 2, batch_size: 16, augment: {flip: true, brightness: 0.2}}
 tracking: {backend: none}
 store: store

@@ -154,7 +154,7 @@ def test_no_stage_runs_code_outside_of_its_fingerprint(
     with Watching(Store(tmp_path / "store")) as run:
         monkeypatch.setattr(run, "start", lambda stage, inputs: _Done(run(stage, inputs)))
         flow.pipeline(spec, run)
-    assert len(run.outside) == 11
+    assert len(run.outside) == 12
     assert {stage: found for stage, found in run.outside.items() if found} == {}
 
 

@@ -34,7 +34,7 @@ tasks:
   sort: {kind: multiclass, label: sort}
   flavours: {kind: multilabel, label: flavours, separator: "|"}
   weight: {kind: regression, label: grams}
-model: {balancing: uncertainty}
+model: {balancing: uncertainty, experts: none}
 training: {epochs: 3, batch_size: 32, clip_norm: 1.0, early_stopping: {monitor: val_ripe_auc}}
 thresholds:
   - {task: ripe, metric: auc, min: 0.4}

@@ -18,6 +18,7 @@ inputs:
   x: {kind: numeric}
 tasks:
   ill: {kind: binary, label: ill, positive: "yes"}
+model: {experts: none}
 training: {epochs: 1, batch_size: 32}
 push: {destination: served}
 store: store

@@ -30,6 +30,7 @@ inputs:
 tasks:
   ripe: {kind: binary, label: ripe, positive: "yes"}
   weight: {kind: regression, label: grams}
+model: {experts: none}
 training: {epochs: 2, batch_size: 32}
 push: {destination: served}
 tracking: {backend: none}

@@ -18,6 +18,7 @@ from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
 from models.tasks.multiclass import MulticlassTask
 from models.trunks.applications import Applications
+from models.trunks.encoders.text_encoder import TextEncoder
 from models.trunks.scratch import Scratch
 
 TARGETS = (
@@ -55,7 +56,8 @@ def test_text_at_its_full_length() -> None:
     counts = []
     for length in (8, 16):
         features = (TextFeature(name="t", column="t", length=length, vocabulary=words),)
-        model = MultitaskModel(features, TARGETS, Scratch(), Hard(), Equal())
+        trunk = Scratch(text=TextEncoder(filters=16))
+        model = MultitaskModel(features, TARGETS, trunk, Hard(), Equal())
         counts.append(flops_per_example(model, features))
     assert counts[0]
     assert counts[1] is not None

@@ -150,7 +150,8 @@ def test_no_stage_runs_code_outside_of_its_fingerprint(
 ) -> None:
     (tmp_path / "spec.yaml").write_text(SPEC)
     (tmp_path / "rows.csv").write_text(rows(120))
-    spec, _ = load_spec(tmp_path / "spec.yaml", ["training.epochs=1"])
+    overrides = ["training.epochs=1", "model.experts=auto"]
+    spec, _ = load_spec(tmp_path / "spec.yaml", overrides)
     with Watching(Store(tmp_path / "store")) as run:
         monkeypatch.setattr(run, "start", lambda stage, inputs: _Done(run(stage, inputs)))
         flow.pipeline(spec, run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -202,18 +202,25 @@ def margins_of(
 
 
 def _is_here(name: str, kind: ExpertKind, wanted: Wanted, observer: Observer) -> bool:
-    """Whether the library of a kind is installed.
+    """Whether the library of a kind can be imported.
 
     Raises:
-        RootstockError: it is not, and the spec names the kind.
+        RootstockError: it cannot, and the spec names the kind.
     """
-    if not kind.package or importlib.util.find_spec(kind.package) is not None:
+    if not kind.package:
         return True
-    how = f"it needs {kind.package}: pip install 'rootstock[{kind.extra}]'"
-    if wanted != "auto":
-        raise RootstockError(f"model.experts: {name}: {how}, or leave {name} out.")
-    observer.warn(f"model.experts: without {name}: {how}.")
-    return False
+    try:
+        importlib.import_module(kind.package)
+    except (ImportError, OSError) as e:  # OSError: a library of the system is missing
+        how = (
+            f"it needs {kind.package}, which cannot be imported ({e}):"
+            f" pip install 'rootstock[{kind.extra}]'"
+        )
+        if wanted != "auto":
+            raise RootstockError(f"model.experts: {name}: {how}, or leave {name} out.") from e
+        observer.warn(f"model.experts: without {name}: {how}.")
+        return False
+    return True
 
 
 def _has_room(

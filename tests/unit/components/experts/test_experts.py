@@ -12,7 +12,9 @@ import pytest
 
 from components.artifacts import Batches, Examples, Preprocessing
 from components.data.raw import raw_inputs
+from components.errors import RootstockError
 from components.experts.experts import Experts, ExpertsInputs
+from components.experts.trees import TreesKind
 from components.export.keras_model import load_keras
 from components.stage import Context
 from components.training.recipe import TrainerInputs
@@ -136,3 +138,14 @@ def test_the_served_model_holds_its_experts(tmp_path: Path) -> None:
     assert ((answers["rich"][:, 0] > 0.5) == known).mean() > 0.75  # the network had two epochs
     without = load_training_data(replace(inputs, experts=None), TASKS, None)[1]
     assert MARGINS not in without.train.features
+
+
+def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TreesKind, "package", "no_such_library")
+    with pytest.raises(
+        RootstockError, match=r"trees: it needs no_such_library.*rootstock\[trees\]"
+    ):
+        fitted(Experts(tasks=TASKS, kinds=("trees",)), tmp_path / "named")
+    inputs = fitted(Experts(tasks=TASKS), tmp_path / "auto")
+    assert inputs.experts is not None
+    assert {e.kind for e in read_experts(inputs.experts.path)} == {"linear"}

@@ -78,7 +78,7 @@ def test_a_trial_has_the_figures_of_the_model_that_the_trainer_makes(
         }
         defined = {m: v for m, v in expected.items() if v is not None}
         assert {m: tested[m] for m in defined} == pytest.approx(defined, rel=1e-4)
-    assert found.costs.steps == 12 * 5
+    assert found.costs.steps == 16 * 5
     assert found.costs.parameters == model.model.count_params()
     assert len(found.history) == 12
 

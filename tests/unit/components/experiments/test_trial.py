@@ -80,7 +80,7 @@ def test_a_trial_has_the_figures_of_the_model_that_the_trainer_makes(
         assert {m: tested[m] for m in defined} == pytest.approx(defined, rel=1e-4)
     assert found.costs.steps == 16 * 5
     assert found.costs.parameters == model.model.count_params()
-    assert len(found.history) == 12
+    assert len(found.history) == 16
 
 
 def test_resampled_figures_spread_about_the_plain_one(

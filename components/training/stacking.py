@@ -43,10 +43,6 @@ class Stack:
         return np.asarray(np.einsum("m,mru->ru", self.weights, outputs) + self.bias)
 
 
-Fit = Callable[[np.ndarray], Stack]
-"""From the rows to learn from, int64, to a stack."""
-
-
 def stack_experts(
     model: MultitaskModel, train: Rows, val: Rows | None, fine_tuned: bool
 ) -> dict[str, dict[str, float]]:
@@ -108,15 +104,15 @@ def weighed(outputs: np.ndarray, objectives: Sequence[Objective], trust: float) 
     none = np.zeros(units)
     start = Stack(np.array([trust, 1 - trust]), none)
     alone = [Stack(weights, none) for weights in np.eye(2)]
-    losses = np.zeros((3, rows))
-    folds = np.random.default_rng(0).permutation(rows) % FOLDS
-    for fold in np.unique(folds):
-        inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        held_out = _at(objectives, outside)
-        stacks = [_fitted(outputs, objectives, start, inside), *alone]
-        losses[:, outside] = [_losses(s(outputs[:, outside]), held_out)[0] for s in stacks]
-    better = losses[0] - losses[1:]
     if rows >= FEWEST_ROWS:
+        losses = np.zeros((3, rows))
+        folds = np.random.default_rng(0).permutation(rows) % FOLDS
+        for fold in range(FOLDS):
+            inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            held_out = _at(objectives, outside)
+            stacks = [_fitted(outputs, objectives, start, inside), *alone]
+            losses[:, outside] = [_losses(s(outputs[:, outside]), held_out)[0] for s in stacks]
+        better = losses[0] - losses[1:]
         least = 2 * better.std(axis=1, ddof=1) / np.sqrt(rows)
         gains = np.where(better.mean(axis=1) > least, better.mean(axis=1), 0.0)
         if gains.max() > 0:

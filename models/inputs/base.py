@@ -99,6 +99,21 @@ class Stored(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Computed(Stored):
+    """Float32 [batch, width]: what a part of the model computes of whole rows. It has no raw form,
+    and a name that no input can have.
+    """
+
+    name: str
+    dtype: ClassVar[str] = "float32"
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.width,)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Feature(Stored):
     """An input with the state of its preprocessing. Subclasses have a literal `kind`.
 

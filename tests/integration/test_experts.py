@@ -19,6 +19,7 @@ from components.data.raw import raw_inputs
 from components.export.keras_model import load_keras
 from serving.server.saved_model import SavedModel
 from tests.command_line import call, entry, sets, start
+from tests.needs_lightgbm import NEEDS_LIGHTGBM
 
 SPEC = """\
 name: shop
@@ -75,6 +76,7 @@ def history(project: Path) -> dict[str, object]:
     return read
 
 
+@NEEDS_LIGHTGBM
 def test_two_epochs_are_enough_with_experts(project: Path) -> None:
     assert auc(project, "member")[0] > 0.93
     weights = history(project)["last_word"]

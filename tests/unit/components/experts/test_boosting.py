@@ -6,7 +6,10 @@ import pytest
 from components.experts.boosting import MOST_ROUNDS, Boosting, settings
 from components.experts.tree_masks import MOST_LEAVES
 from components.labels.base import Objective
+from tests.needs_lightgbm import NEEDS_LIGHTGBM
 from tests.unit.components.experts.test_trees import fit_rows, objective
+
+pytestmark = NEEDS_LIGHTGBM
 
 
 def boosting(rows: int = 200, outputs: int = 5) -> Boosting:

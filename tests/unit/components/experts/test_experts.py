@@ -100,7 +100,7 @@ def test_a_label_never_reaches_the_margin_of_its_row(tmp_path: Path) -> None:
 
 def test_experts_learn_from_the_rows_of_the_subset(tmp_path: Path) -> None:
     subset = Subset(rows=100)
-    inputs = fitted(Experts(tasks=TASKS, kinds=("trees",), subset=subset), tmp_path)
+    inputs = fitted(Experts(tasks=TASKS, kinds=("linear",), subset=subset), tmp_path)
     assert margins(inputs, subset).shape == (100, 2)
 
 
@@ -115,7 +115,7 @@ def test_too_few_rows_have_no_experts(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_served_model_holds_its_experts(tmp_path: Path) -> None:
-    inputs = fitted(Experts(tasks=TASKS, kinds=("trees",)), tmp_path)
+    inputs = fitted(Experts(tasks=TASKS, kinds=("linear",)), tmp_path)
     for name in ("trained", "steps"):
         (tmp_path / name).mkdir()
     trainer = Trainer(tasks=TASKS, training=Training(epochs=2))

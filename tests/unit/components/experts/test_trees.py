@@ -20,6 +20,9 @@ from models.inputs.categorical import CategoricalFeature
 from models.inputs.numeric import NumericFeature
 from models.inputs.raw_text import RawTextFeature
 from models.lazy import tf
+from tests.needs_lightgbm import NEEDS_LIGHTGBM
+
+pytestmark = NEEDS_LIGHTGBM
 
 FEATURES = (
     NumericFeature(name="a", column="a", mean=0, deviation=1),

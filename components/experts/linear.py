@@ -14,8 +14,8 @@ from components.data.lazy import np
 from components.experts.base import ExpertKind, FitRows, Fitted, Report
 from components.experts.out_of_fold import inner_folds
 from components.experts.penalised import Basis, Models, solve
-from components.experts.point_losses import LOSSES
 from components.labels.base import Objective
+from components.labels.point_losses import LOSSES
 from models.experts.linear import Linear
 from models.inputs.base import Feature
 

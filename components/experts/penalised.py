@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from components.data.lazy import Floats, Mask, np
-from components.experts.point_losses import PointLoss
+from components.labels.point_losses import PointLoss
 
 MEMORY = 10
 """Steps that L-BFGS remembers."""

@@ -3,7 +3,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
 
 from components.experts.penalised import Basis, Models, solve
-from components.experts.point_losses import LOSSES
+from components.labels.point_losses import LOSSES
 
 PENALTIES = np.array([30.0, 0.5])
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.optimize import check_grad
 from sklearn.metrics import log_loss
 
 from components.labels.base import Objective
-from components.training.stacking import LOSSES, blended, weighed
+from components.training.stacking import blended, weighed
 
 ROWS = 1500
 RNG = np.random.default_rng(0)
@@ -79,24 +78,3 @@ def test_a_wrong_threshold_is_mended() -> None:
     wrong = float(((outputs[0, :, 0] > 0) != LABELS).mean())
     stack = weighed(outputs, logistic(LABELS), 0.5)
     assert float(((stack(outputs)[:, 0] > 0) != LABELS).mean()) < wrong - 0.1
-
-
-@pytest.mark.parametrize(
-    ("kind", "labels", "units"),
-    [
-        ("logistic", np.array([0.0, 1.0]), 1),
-        ("softmax", np.array([2.0, 0.0]), 3),
-        ("squared", np.array([0.3, -1.0]), 1),
-        ("huber", np.array([0.3, -4.0]), 1),
-        ("poisson", np.array([0.0, 3.0]), 1),
-    ],
-)
-def test_slopes_are_derivatives(kind: str, labels: np.ndarray, units: int) -> None:
-    function = LOSSES[kind]  # type: ignore[index]
-    shape = (len(labels), units)
-    error = check_grad(
-        lambda z: float(function(z.reshape(shape), labels)[0].sum()),
-        lambda z: function(z.reshape(shape), labels)[1].ravel(),
-        np.linspace(-1, 1.5, len(labels) * units),
-    )
-    assert error < 1e-5

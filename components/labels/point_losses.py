@@ -1,4 +1,4 @@
-"""Losses of one row that linear models minimise: value, gradient and the best constant."""
+"""Losses of one row that classical models minimise: value, gradient and the best constant."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import ClassVar
 
 from components.data.lazy import Floats, Mask, np
 from components.labels.base import Loss
+
+MOST_LOG = 40.0
+"""Largest logarithm of a rate, 2e17, while a solver tries a step that is too long."""
 
 
 class PointLoss(ABC):
@@ -108,10 +111,10 @@ class Huber(PointLoss):
 
 class Poisson(PointLoss):
     def values(self, margins: Floats, targets: Floats) -> Floats:
-        return (np.exp(margins) - targets[:, None] * margins)[..., 0]
+        return (_rate(margins) - targets[:, None] * margins)[..., 0]
 
     def gradients(self, margins: Floats, targets: Floats) -> Floats:
-        return np.exp(margins) - targets[:, None]
+        return _rate(margins) - targets[:, None]
 
     def constant(self, totals: Floats, rows: Floats) -> Floats:
         return np.log(totals + 0.5) - np.log(rows[:, None] + 0.5)
@@ -121,6 +124,10 @@ class Poisson(PointLoss):
 
     def curvature(self, totals: Floats, rows: Floats) -> Floats:
         return totals[:, 0]
+
+
+def _rate(margins: Floats) -> Floats:
+    return np.exp(np.minimum(margins, MOST_LOG))
 
 
 LOSSES: Mapping[Loss, PointLoss] = {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from components.experts.point_losses import LOSSES
+from components.labels.point_losses import LOSSES
 
 LABELS = {
     "logistic": [0.0, 1, 1],

@@ -161,7 +161,8 @@ def _of_groups(table: pa.Table, key: str) -> dict[str, Any]:
 def _fixed(source: SourceSpec) -> dict[str, str]:
     """Why columns that a reader adds, or needs, are left out."""
     if source["format"] == "image_manifest":
-        return {source["column"]: "the path of the image"}
+        paths = source["column"]
+        return {} if paths == "image" else {paths: "the path of the image"}
     return FILE if source["format"] in FOLDERS.values() else {}
 
 

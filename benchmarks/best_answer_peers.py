@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from best_answer_data import IMAGE, MOBILENET, Label, Problem
+from best_answer_data import IMAGE, MINILM, MOBILENET, Label, Problem
 from PIL import Image
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -246,7 +246,7 @@ class MobileNet(PerTask):
         self.data = data
 
     def suits(self, problem: Problem) -> bool:
-        return bool(problem.model)
+        return problem.has_images and bool(problem.model)
 
     def features(self, problem: Problem) -> Features:
         import keras
@@ -369,21 +369,18 @@ class ConvolutionalNet(KerasPeer):
 class FineTunedMiniLM(KerasPeer):
     """KerasHub's BERT with the weights of all-MiniLM-L6-v2, all layers trained."""
 
-    epochs, learning_rate, least_steps = 3, 1e-4, 200
+    epochs, learning_rate, batch_size, least_steps = 3, 1e-4, 16, 200
     length: ClassVar[int] = 64
 
-    def __init__(self, preset: Path) -> None:
-        self.preset = preset
-
     def suits(self, problem: Problem) -> bool:
-        return bool(problem.texts) and self.preset.exists()
+        return bool(problem.texts and problem.model)
 
     def network(self, problem: Problem) -> tuple[Any, Any, Features]:
         import keras
         import keras_hub
 
-        backbone = keras_hub.models.BertBackbone.from_preset(str(self.preset))
-        tokenizer = keras_hub.models.BertTokenizer.from_preset(str(self.preset))
+        backbone = keras_hub.models.BertBackbone.from_preset(str(MINILM))
+        tokenizer = keras_hub.models.BertTokenizer.from_preset(str(MINILM))
         packer = keras_hub.layers.MultiSegmentPacker(
             self.length,
             start_value=tokenizer.cls_token_id,
@@ -402,7 +399,7 @@ class FineTunedMiniLM(KerasPeer):
         return backbone.input, keras.layers.Dropout(0.1)(pooled), read
 
 
-def peers(data: Path, preset: Path) -> dict[str, Peer]:
+def peers(data: Path) -> dict[str, Peer]:
     """All peers by name, the cheapest first."""
     return {
         "majority": Majority(),
@@ -413,7 +410,7 @@ def peers(data: Path, preset: Path) -> dict[str, Peer]:
         "tfidf_characters": TfidfCharacters(),
         "mobilenet_logistic": MobileNet(data),
         "keras_cnn": ConvolutionalNet(),
-        "minilm_fine_tuned": FineTunedMiniLM(preset),
+        "minilm_fine_tuned": FineTunedMiniLM(),
     }
 
 

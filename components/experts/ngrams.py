@@ -10,7 +10,7 @@ from typing import Any, final
 
 from components.data.lazy import np
 from components.experts.base import ExpertKind, FitRows, Fitted, Report
-from components.experts.sparse_linear import columns, solved
+from components.experts.sparse_linear import groups, solved
 from models.experts.ngrams import (
     ALONE,
     BUDGET,
@@ -109,13 +109,16 @@ def _fitted(
     folds = int(rows.folds.max(initial=0)) + 1
     weights = np.zeros((folds, len(used), rows.units), np.float32)
     intercepts = np.zeros((folds, rows.units), np.float32)
-    outputs = [c for o in rows.objectives for c in columns(o)]
-    for unit, column in enumerate(outputs):
-        report(f"{expert.name}: output {unit + 1} of {len(outputs)}")
-        labelled = replace(column, labels=column.labels[sample])
-        models = solved(labelled, features, rows.folds[sample], folds, rows.seed)
-        for fold, (coefficients, intercept) in enumerate(models):
-            weights[fold, :, unit], intercepts[fold, unit] = coefficients, intercept
+    shared = 0
+    for group in groups(rows.objectives):
+        places = [place for place, _ in group]
+        report(f"{expert.name}: output {places[0] + 1} of {rows.units}")
+        labelled = [replace(column, labels=column.labels[sample]) for _, column in group]
+        fits = solved(labelled, features, rows.folds[sample], folds, rows.seed)
+        for fold, fit in enumerate(fits):
+            shared += fit.shared
+            for place, (coefficients, intercept) in zip(places, fit.models, strict=True):
+                weights[fold, :, place], intercepts[fold, place] = coefficients, intercept
     out_of_fold = np.empty((len(texts), rows.units), np.float32)
     _margins(features, weights, intercepts, rows.folds[sample], sample, out_of_fold)
     rest = np.setdiff1d(np.arange(len(texts)), sample)
@@ -137,6 +140,7 @@ def _fitted(
         figures={
             "ngrams": len(used),
             "buckets": expert.buckets,
+            "models that share weights": f"{shared} of {folds * rows.units}",
             "rows": f"{len(sample)} of {len(texts)}",
             f"texts of more than {BUDGET} bytes": sum(len(t) > BUDGET for t in texts),
         },

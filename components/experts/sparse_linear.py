@@ -28,6 +28,8 @@ STRENGTHS = {
     "poisson": (0.1, 1.0, 10.0),
 }
 """LIBLINEAR's C: the inverse of the penalty."""
+OWN = 0.5
+"""Size of the features of a task's own weights beside those of the shared weights."""
 FAR = 3.0
 """Robust standard deviations to which labels with Huber's loss are limited."""
 FLOOR = 0.1
@@ -60,25 +62,170 @@ def columns(objective: Objective) -> Sequence[Column]:
     return [Column(scale=scales.get(objective.loss, "squared"), labels=labels)]
 
 
+def groups(objectives: Sequence[Objective]) -> Iterator[list[tuple[int, Column]]]:
+    """The columns of all objectives, each with its place, in groups that are solved together.
+
+    Tasks such as the same question about several domains learn from each other: they have the same
+    loss and number of outputs, and no row is labelled for two of them.
+    """
+    kinds: dict[tuple[Loss, int], list[tuple[int, Objective]]] = {}
+    first = 0
+    for objective in objectives:
+        kinds.setdefault((objective.loss, objective.units), []).append((first, objective))
+        first += objective.units
+    for (_, units), alike in kinds.items():
+        labelled = np.sum([o.known() for _, o in alike], axis=0)
+        together = [alike] if labelled.max(initial=0) <= 1 else [[one] for one in alike]
+        for members in together:
+            of_members = [(start, columns(objective)) for start, objective in members]
+            for unit in range(units):
+                yield [(start + unit, found[unit]) for start, found in of_members]
+
+
+Model = tuple[np.ndarray, float]
+"""Coefficients float32 [width] and the intercept."""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """The models of a fold, one for each column of a group, and how many of them are shared."""
+
+    models: Sequence[Model]
+    shared: int
+
+
 def solved(
-    column: Column, features: Any, folds: np.ndarray, count: int, seed: int
-) -> Iterator[tuple[np.ndarray, float]]:
-    """Coefficients float32 [width] and the intercept of each fold's model, fitted without it.
+    group: Sequence[Column], features: Any, folds: np.ndarray, count: int, seed: int
+) -> Iterator[Solved]:
+    """The models of each fold, fitted without it.
+
+    Columns of a group share their weights in part, where that is better for rows outside the fold.
 
     features: float32 SciPy CSR matrix [rows, width]. folds: int64 [rows], below `count`.
     """
-    known = np.flatnonzero(~np.isnan(column.labels))
-    labels, folds, features = column.labels[known], folds[known], features[known]
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(known))[:CHOOSING])
-    judged = list(
-        _judged(column.scale, features[chosen], labels[chosen], folds[chosen], count, seed)
-    )
+    width = features.shape[1]
+    alone = [_Fits(_examples([c], features, folds), count, seed) for c in group]
+    together = _Fits(_examples(group, features, folds), count, seed) if len(group) > 1 else None
     for fold in range(count):
-        others = folds != fold
-        own = [j for j in judged if fold in j.without]
-        best, scale, offset = _choice(column.scale, own, fold)
-        weights, intercept = _fit(column.scale, features[others], labels[others], best, seed)
-        yield (scale * weights).astype(np.float32), float(scale * intercept + offset)
+        models, shared = [], 0
+        joint = together.choices(fold) if together else []
+        for place, own in enumerate(alone):
+            (choice,) = own.choices(fold)
+            if together and joint[place].loss < choice.loss:
+                choice, shared = joint[place], shared + 1
+                weights, intercept = together.model(fold, choice.strength)
+                first = width * (1 + place)
+                weights = weights[:width] + OWN * weights[first : first + width]
+            else:
+                weights, intercept = own.model(fold, choice.strength)
+            scaled = (choice.scale * weights).astype(np.float32)
+            models.append((scaled, float(choice.scale * intercept + choice.offset)))
+        yield Solved(models, shared)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Examples:
+    """Labelled rows of `columns` columns. features: CSR [rows, width], or as `_augmented`.
+
+    column: int64 [rows], whose label it is.
+    """
+
+    scale: Scale
+    features: Any
+    labels: np.ndarray
+    folds: np.ndarray
+    column: np.ndarray
+    columns: int
+
+    def at(self, rows: np.ndarray) -> _Examples:
+        """Some of them, by index or mask."""
+        return _Examples(
+            scale=self.scale,
+            features=self.features[rows],
+            labels=self.labels[rows],
+            folds=self.folds[rows],
+            column=self.column[rows],
+            columns=self.columns,
+        )
+
+
+def _examples(group: Sequence[Column], features: Any, folds: np.ndarray) -> _Examples:
+    """The labelled rows of all columns of a group."""
+    labels = np.stack([c.labels for c in group])
+    rows, column = np.nonzero(~np.isnan(labels.T))
+    found = features[rows]
+    return _Examples(
+        scale=group[0].scale,
+        features=_augmented(found, column, len(group)) if len(group) > 1 else found,
+        labels=labels[column, rows],
+        folds=folds[rows],
+        column=column,
+        columns=len(group),
+    )
+
+
+def _augmented(features: Any, column: np.ndarray, count: int) -> Any:
+    """[rows, width * (1 + count)]: a row's features and, times `OWN`, those of its column.
+
+    So a column's weights are shared ones plus its own (Daume 2007, "Frustratingly Easy Domain
+    Adaptation", section 3).
+    """
+    from scipy import sparse
+
+    width = features.shape[1]
+    stored = np.repeat(column + 1, np.diff(features.indptr))
+    indices = np.stack([features.indices, features.indices + width * stored], axis=1).ravel()
+    data = np.stack([features.data, np.float32(OWN) * features.data], axis=1).ravel()
+    shape = (features.shape[0], width * (1 + count))
+    return sparse.csr_matrix((data, indices, 2 * features.indptr), shape=shape)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """loss: of rows outside the fold, NaN if unknown. scale, offset: turn margins into logits."""
+
+    loss: float
+    strength: float
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+class _Fits:
+    """The fits of some examples without each fold."""
+
+    def __init__(self, examples: _Examples, count: int, seed: int) -> None:
+        self._examples, self._seed = examples, seed
+        self._judged = list(_judged(examples.at(_some(examples, seed)), count, seed))
+        self._models: dict[tuple[int, float], Model] = {}
+
+    def choices(self, fold: int) -> Sequence[_Choice]:
+        """For each column, all with the strength that is best for their rows outside the fold."""
+        examples = self._examples
+        own = [j for j in self._judged if fold in j.without]
+        counts = np.bincount(examples.column, minlength=examples.columns)
+        choices = [
+            [_choice(examples.scale, own, fold, column, at) for column in range(examples.columns)]
+            for at in range(len(STRENGTHS[examples.scale]))
+        ]
+        losses = counts * np.array([[c.loss for c in of_strength] for of_strength in choices])
+        unknown = bool(np.isnan(losses).all())
+        return choices[1 if unknown else int(np.nansum(losses, axis=1).argmin())]
+
+    def model(self, fold: int, strength: float) -> Model:
+        """Of all examples without a fold."""
+        if (fold, strength) not in self._models:
+            others = self._examples.at(self._examples.folds != fold)
+            self._models = {(fold, strength): _fit(others, strength, self._seed)}
+        return self._models[fold, strength]
+
+
+def _some(examples: _Examples, seed: int) -> np.ndarray:
+    """Indices of the examples that choose strengths, at most `CHOOSING` of each column."""
+    order = np.random.default_rng(seed).permutation(len(examples.labels))
+    by_column = order[np.argsort(examples.column[order], kind="stable")]
+    sizes = np.bincount(examples.column)
+    rank = np.arange(len(order)) - np.repeat(sizes.cumsum() - sizes, sizes)
+    return np.sort(by_column[rank < CHOOSING])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,51 +236,45 @@ class _Judged:
     """
 
     without: tuple[int, int]
-    folds: np.ndarray
-    labels: np.ndarray
+    examples: _Examples
     margins: np.ndarray
 
 
-def _judged(
-    scale: Scale, features: Any, labels: np.ndarray, folds: np.ndarray, count: int, seed: int
-) -> Iterator[_Judged]:
+def _judged(examples: _Examples, count: int, seed: int) -> Iterator[_Judged]:
+    folds = examples.folds
     pairs = list(combinations(range(count), 2)) if count > 2 else []
-    if len(labels) > FEW:  # two other folds say enough of each
-        pairs = [(k, (k + 1) % count) for k in range(count)] if count > 2 else []
+    if len(folds) > FEW:  # two other folds, or one, say enough of each
+        step = 1 if len(folds) <= CHOOSING else 2
+        pairs = [(k, (k + 1) % count) for k in range(0, count, step)] if count > 2 else []
     for pair in pairs:
         out = np.isin(folds, pair)
-        if not out.any() or _constant(labels[~out]):
+        inside, held_out = examples.at(~out), examples.at(out)
+        if not out.any() or _constant(inside.labels):
             continue
-        models = [_fit(scale, features[~out], labels[~out], c, seed) for c in STRENGTHS[scale]]
-        margins = np.array([features[out] @ w + b for w, b in models])
-        yield _Judged(without=pair, folds=folds[out], labels=labels[out], margins=margins)
+        models = [_fit(inside, c, seed) for c in STRENGTHS[examples.scale]]
+        margins = np.array([held_out.features @ w + b for w, b in models])
+        yield _Judged(without=pair, examples=held_out, margins=margins)
 
 
-def _choice(scale: Scale, judged: Sequence[_Judged], fold: int) -> tuple[float, float, float]:
-    """The strength, scale and offset with the least loss on rows outside the fold."""
-    strengths = STRENGTHS[scale]
-    if not judged:
-        return strengths[1], 1.0, 0.0
-    outside = [j.folds != fold for j in judged]
-    labels = np.concatenate([j.labels[o] for j, o in zip(judged, outside, strict=True)])
-    margins = np.concatenate(
-        [j.margins[:, o] for j, o in zip(judged, outside, strict=True)], axis=1
-    )
-    if _constant(labels):
-        return strengths[1], 1.0, 0.0
-    fits = [_calibrated(scale, m, labels) for m in margins]
-    best = int(np.argmin([loss for loss, _, _ in fits]))
-    return strengths[best], *fits[best][1:]
+def _choice(scale: Scale, judged: Sequence[_Judged], fold: int, column: int, at: int) -> _Choice:
+    """With a strength, the scale and offset that are best for rows of a column outside the fold."""
+    strength = STRENGTHS[scale][at]
+    outside = [(j.examples.folds != fold) & (j.examples.column == column) for j in judged]
+    labels = [j.examples.labels[o] for j, o in zip(judged, outside, strict=True)]
+    margins = [j.margins[at, o] for j, o in zip(judged, outside, strict=True)]
+    if not labels or _constant(np.concatenate(labels)):
+        return _Choice(np.nan, strength)
+    loss, factor, offset = _calibrated(scale, np.concatenate(margins), np.concatenate(labels))
+    return _Choice(loss, strength, factor, offset)
 
 
-def _fit(
-    scale: Scale, features: Any, labels: np.ndarray, strength: float, seed: int
-) -> tuple[np.ndarray, float]:
-    """Coefficients [width] and intercept. If all labels are the same, only an intercept."""
+def _fit(examples: _Examples, strength: float, seed: int) -> Model:
+    """Coefficients and intercept. If all labels are the same, only an intercept."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVR
 
+    scale, features, labels = examples.scale, examples.features, examples.labels
     if _constant(labels):
         return np.zeros(features.shape[1]), _rate(scale, labels)
     with warnings.catch_warnings():

@@ -10,7 +10,15 @@ from scipy import sparse
 from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss
 
-from components.experts.sparse_linear import FLOOR, Column, Scale, _calibrated, columns, solved
+from components.experts.sparse_linear import (
+    FLOOR,
+    Column,
+    Scale,
+    _calibrated,
+    columns,
+    groups,
+    solved,
+)
 from components.labels.base import Loss, Objective
 
 ROWS, WIDTH, FOLDS = 600, 30, 5
@@ -25,8 +33,8 @@ FOLD = np.arange(ROWS) % FOLDS
 def out_of_fold(column: Column, features: sparse.csr_matrix = FEATURES) -> np.ndarray:
     found = np.empty(features.shape[0])
     folds = np.arange(features.shape[0]) % FOLDS
-    for fold, (weights, intercept) in enumerate(solved(column, features, folds, FOLDS, 0)):
-        own = folds == fold
+    for fold, fit in enumerate(solved([column], features, folds, FOLDS, 0)):
+        ((weights, intercept),), own = fit.models, folds == fold
         found[own] = features[own] @ weights + intercept
     return found
 
@@ -122,3 +130,81 @@ def test_a_softmax_is_one_column_for_each_class() -> None:
 def test_outliers_are_limited_for_hubers_loss() -> None:
     (column,) = columns(Objective(task="t", loss="huber", labels=np.array([-9.0, 0.5, 400.0])))
     np.testing.assert_array_equal(column.labels, [-3, 0.5, 3])
+
+
+LABELS = (RNG.random(ROWS) < 1 / (1 + np.exp(-2 * MARGINS))).astype(float)
+DOMAIN = RNG.integers(0, 4, ROWS)
+
+
+def domains(labels: np.ndarray) -> list[Column]:
+    """A column for each domain, with the labels of its rows."""
+    parts = [np.where(domain == DOMAIN, labels, np.nan) for domain in range(4)]
+    return [Column(scale="logistic", labels=part) for part in parts]
+
+
+def losses(group: list[Column]) -> tuple[float, int]:
+    """Log loss of all labels out of fold, and how many models share weights."""
+    margin, shared = np.empty(ROWS), 0
+    for fold, fit in enumerate(solved(group, FEATURES, FOLD, FOLDS, 0)):
+        shared += fit.shared
+        for place, (weights, intercept) in enumerate(fit.models):
+            own = (fold == FOLD) & ~np.isnan(group[place].labels)
+            margin[own] = FEATURES[own] @ weights + intercept
+    labels = np.nanmax([c.labels for c in group], axis=0)
+    return float(log_loss(labels, 1 / (1 + np.exp(-margin)))), shared
+
+
+@pytest.mark.slow
+def test_domains_learn_from_each_other() -> None:
+    together, shared = losses(domains(LABELS))
+    alone = np.mean([losses_alone(c) for c in domains(LABELS)])
+    assert shared == 4 * FOLDS
+    assert together < alone - 0.05
+
+
+def losses_alone(column: Column) -> float:
+    known = ~np.isnan(column.labels)
+    return float(log_loss(column.labels[known], 1 / (1 + np.exp(-out_of_fold(column)[known]))))
+
+
+@pytest.mark.slow
+def test_a_domain_in_which_all_is_otherwise_learns_alone() -> None:
+    otherwise = np.where(DOMAIN == 3, 1 - LABELS, LABELS)
+    group = domains(otherwise)
+    fits = list(solved(group, FEATURES, FOLD, FOLDS, 0))
+    alone = list(solved(group[3:], FEATURES, FOLD, FOLDS, 0))
+    for fit, own in zip(fits, alone, strict=True):
+        np.testing.assert_array_equal(fit.models[3][0], own.models[0][0])
+        assert 0 < fit.shared < 4
+
+
+@pytest.mark.slow
+def test_labels_of_a_fold_do_not_reach_the_models_of_any_domain() -> None:
+    flipped = np.where(FOLD == 3, 1 - LABELS, LABELS)
+    before, after = (list(solved(domains(y), FEATURES, FOLD, FOLDS, 0)) for y in (LABELS, flipped))
+    for place in range(4):
+        np.testing.assert_array_equal(before[3].models[place][0], after[3].models[place][0])
+        assert before[3].models[place][1] == after[3].models[place][1]
+        assert not np.array_equal(before[1].models[place][0], after[1].models[place][0])
+
+
+def test_weights_are_shared_ones_plus_those_of_the_domain() -> None:
+    group = domains(LABELS)
+    fit = next(iter(solved(group, FEATURES, FOLD, FOLDS, 0)))
+    assert fit.shared == 4
+    first, second = (weights for weights, _ in fit.models[:2])
+    assert first.shape == second.shape == (WIDTH,)
+    assert 0.5 < np.corrcoef(first, second)[0, 1] < 0.999
+
+
+def test_tasks_of_different_rows_are_one_group() -> None:
+    first, second = np.array([0.0, 2, np.nan]), np.array([np.nan, np.nan, 1.0])
+    both = np.array([1.0, 0.0, np.nan])
+
+    def places(*labels: np.ndarray) -> list[list[int]]:
+        objectives = [Objective(task="t", loss="softmax", labels=y, units=3) for y in labels]
+        objectives.insert(1, Objective(task="n", loss="squared", labels=both))
+        return [[place for place, _ in group] for group in groups(objectives)]
+
+    assert places(first, second) == [[0, 4], [1, 5], [2, 6], [3]]
+    assert places(first, both) == [[0], [1], [2], [4], [5], [6], [3]]

@@ -105,7 +105,7 @@ def test_experts_learn_from_the_rows_of_the_subset(tmp_path: Path) -> None:
 
 
 def test_too_few_rows_have_no_experts(tmp_path: Path) -> None:
-    stage = Experts(tasks=TASKS, subset=Subset(rows=30))
+    stage = Experts(tasks=TASKS, subset=Subset(rows=8))
     inputs = fitted(stage, tmp_path)
     assert inputs.experts is not None
     assert read_experts(inputs.experts.path) == ()

@@ -4,6 +4,9 @@
         [--peers all|none|linear,lightgbm] [--without-ours] [--add FILE ...] [--before FILE]
         [--budget-minutes M]
 
+A folder DIR with a `tables.yaml` has sets of its own: tables of anyone, see
+`best_answer_data.tables`.
+
 All models learn from the same training rows (ours divides validation rows off them) and are
 measured on the same test rows, ours by its served SavedModel. Each result is appended to
 `<work>/results.jsonl` at once, one line per task; existing ones are not repeated, also those of
@@ -34,7 +37,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from best_answer_data import DEFAULT, MORE_SEEDS, Problem, problem_of
+from best_answer_data import DEFAULT, MORE_SEEDS, Problem, problem_of, tables
 from best_answer_metrics import difference, measured
 from best_answer_peers import peers
 
@@ -203,7 +206,7 @@ def arguments() -> argparse.Namespace:
     absolute = lambda text: Path(os.path.abspath(text))  # noqa: E731
     parser.add_argument("--data", type=absolute, required=True)
     parser.add_argument("--work", type=absolute, required=True)
-    parser.add_argument("--sets", type=_listed, default=list(DEFAULT))
+    parser.add_argument("--sets", type=_listed, help="default: all tables of DIR, or ours")
     parser.add_argument("--seeds", type=int, help="default 3, or 5 for small sets")
     parser.add_argument("--peers", default="all")
     parser.add_argument("--without-ours", action="store_true")
@@ -213,6 +216,7 @@ def arguments() -> argparse.Namespace:
         "--budget-minutes", type=float, default=math.inf, help="start no trial after this time"
     )
     args = parser.parse_args()
+    args.sets = args.sets or list(tables(args.data) or DEFAULT)
     known = list(peers(args.data))
     args.peers = {"all": known, "none": []}.get(args.peers, _listed(args.peers))
     if unknown := set(args.peers) - set(known):

@@ -133,9 +133,10 @@ Make = Callable[[Path, int], Problem]
 def problem_of(name: str, data: Path, seed: int) -> Problem:
     """A set by name, such as `sms`, or `sms-256` with 256 training rows that the seed chooses."""
     base, _, rows = name.partition("-")
-    if base not in SETS:
-        raise SystemExit(f"{name}: unknown set. Expected {', '.join(SETS)}, or such as sms-256.")
-    problem = SETS[base](data, seed)
+    sets = tables(data) or SETS
+    if base not in sets:
+        raise SystemExit(f"{name}: unknown set. Expected {', '.join(sets)}, or such as sms-256.")
+    problem = sets[base](data, seed)
     train = problem.train
     if rows:
         chosen = np.random.default_rng(seed).permutation(len(train))[: int(rows)]
@@ -323,6 +324,24 @@ def _png(pixels: np.ndarray) -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
     return out.getvalue()
+
+
+def tables(folder: Path) -> dict[str, Make]:
+    """The tables of a folder by name; none without a file `tables.yaml`, which says of each
+    `NAME.csv` what to predict: `label` and `kind`, and `positive` of a binary one.
+    """
+    file = folder / "tables.yaml"
+    content = yaml.safe_load(file.read_text()) if file.exists() else {}
+    return {name: partial(_own_table, name=name, **entry) for name, entry in content.items()}
+
+
+def _own_table(
+    data: Path, seed: int, *, name: str, label: str, kind: Kind, positive: str = ""
+) -> Problem:
+    frame = pd.read_csv(data / f"{name}.csv", dtype=None if kind == "regression" else {label: str})
+    columns = tuple(c for c in frame.columns if c != label)
+    train, test = _split(frame, seed, None if kind == "regression" else frame[label])
+    return Problem(name, "csv", train, test, (Label(label, kind, positive),), columns)
 
 
 SETS: Mapping[str, Make] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +16,30 @@ FEW = 20
 """Labelled rows below which the margin is a constant."""
 FEWEST_ROUNDS, MOST_ROUNDS = 10, 400
 """Limits of what is tried; see `Boosting.most_rounds`."""
-MOST_TREES = 4_000
+MOST_TREES = 8_000
 """Of all folds and outputs, which decide the time of an answer."""
 MOST_BINS = 8_000
 """Of all features; each has the usual number, or fewer where there are more than 31 features."""
 FEWEST_BINS, USUAL_BINS = 15, 255
 MOST_MASKS = 2**24
 """A number for each bin and tree in the served graph: 64 MB."""
+WANTED_ROUNDS = 100
+"""With many outputs there are fewer bins, so that so many rounds do not exceed `MOST_MASKS`."""
 SMALL = 5_000
-"""Rows up to which all inner folds choose the number of rounds, and not one of them."""
+"""Rows, times outputs, up to which all inner folds judge, and not one of them."""
+CHANGES: Sequence[Mapping[str, Any]] = (
+    {"feature_fraction": 1.0},
+    {"num_leaves": 15, "min_data_in_leaf": 10},
+)
+"""Tried one after the other, and kept if better: all features for every tree, where few features
+act together; larger or smaller trees.
+"""
+LARGE = 100_000
+"""Rows, times outputs, above which no changes are tried."""
 INNER = 5
 PATIENCE = 30
+RATES, WAY = (0.1, 0.4), 30.0
+"""Learning rates: the lowest, or higher so that all rounds together have this sum of rates."""
 _NAMES: Mapping[Loss, str] = {
     "logistic": "binary",
     "softmax": "multiclass",
@@ -69,7 +82,8 @@ class Boosting:
         import lightgbm
 
         self.groups, self.seed = rows.groups, rows.seed
-        self.bins = int(np.clip(MOST_BINS // values.shape[1], FEWEST_BINS, USUAL_BINS))
+        bins = min(MOST_BINS, MOST_MASKS // (WANTED_ROUNDS * outputs))
+        self.bins = int(np.clip(bins // values.shape[1], FEWEST_BINS, USUAL_BINS))
         self.common = {
             "verbose": -1,
             "seed": rows.seed,
@@ -88,7 +102,8 @@ class Boosting:
         self.most_rounds = int(np.clip(most_trees // outputs, FEWEST_ROUNDS, MOST_ROUNDS))
 
     def fit(self, objective: Objective, among: Mask) -> FoldModel:
-        """The number of rounds that is best for held-out rows of these, then a model of all.
+        """Settings and the number of rounds that are best for held-out rows of these, then a model
+        of all.
 
         among: bool [rows]; others have no influence on the model.
         """
@@ -98,7 +113,7 @@ class Boosting:
         labels = objective.labels
         constant = _constant(objective, labels[train])
         inner = inner_folds(self.groups[train], INNER, self.seed)
-        parts = range(INNER if len(train) <= SMALL else 1)
+        parts = range(INNER if len(train) * objective.units <= SMALL else 1)
         pairs = [(train[inner != part], train[inner == part]) for part in parts]
         pairs = [
             (fit, rest) for fit, rest in pairs if len(rest) and len(np.unique(labels[fit])) > 1
@@ -109,21 +124,40 @@ class Boosting:
         self.rows.set_label(np.nan_to_num(labels))
         self.rows.set_field("init_score", None)  # LightGBM 4.7 writes past the end of a shorter one
         self.rows.set_init_score(np.repeat(constant, len(among)))
-        params = self.common | settings(len(train)) | _loss(objective)
+        rate = {"learning_rate": float(np.clip(WAY / self.most_rounds, *RATES))}
+        best = self._tried(self.common | settings(len(train)) | rate | _loss(objective), pairs)
+        for change in CHANGES if len(train) * objective.units <= LARGE else ():
+            tried = self._tried(best.params | change, pairs)
+            best = tried if tried.loss < best.loss else best
+        booster = lightgbm.train(dict(best.params), self.rows.subset(train), best.rounds)
+        return FoldModel(constant, booster, best.rounds)
+
+    def _tried(
+        self, params: Mapping[str, Any], pairs: Sequence[tuple[np.ndarray, np.ndarray]]
+    ) -> _Tried:
+        """pairs: indices of rows to learn from, and of rows that judge."""
+        import lightgbm
+
         stop = lightgbm.early_stopping(PATIENCE, verbose=False)
         curves = lightgbm.cv(
             dict(params), self.rows, self.most_rounds, folds=pairs, callbacks=[stop]
         )
         (losses,) = (curve for name, curve in curves.items() if name.endswith("-mean"))
-        rounds = int(np.argmin(losses)) + 1
-        booster = lightgbm.train(dict(params), self.rows.subset(train), rounds)
-        return FoldModel(constant, booster, rounds)
+        return _Tried(params, int(np.argmin(losses)) + 1, float(np.min(losses)))
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """loss: mean of held-out rows after so many rounds."""
+
+    params: Mapping[str, Any]
+    rounds: int
+    loss: float
 
 
 def settings(rows: int) -> dict[str, Any]:
     """LightGBM's parameters for so many rows: small trees where there are few."""
     return {
-        "learning_rate": 0.1,
         "num_leaves": int(np.clip(rows // 60, 4, 31)),
         "min_data_in_leaf": int(np.clip(rows // 50, 5, 20)),
         "lambda_l2": 1.0,

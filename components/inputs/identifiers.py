@@ -59,12 +59,23 @@ def identifies(name: str, column: pa.ChunkedArray) -> Identifies | None:
     words = _words(name)
     if words & {"of", "per", "count", "n", "age", "size"} or not words & (_ID | _NUMBER | _WHO):
         return None
+    if _how_many(name):
+        return None
     if words & _THINGS and not words & _WHO:
         return "things" if words & (_ID | _NUMBER) else None
     marked = words & _ID or (words & _NUMBER and words & _WHO)
     alone = words <= _SURELY_WHO and (whole or _like_ids(values))
     enough = distinct >= (FEWEST_GROUPS if words & _WHO else 20)
     return "groups" if enough and (marked or alone) else None
+
+
+def _how_many(name: str) -> bool:
+    """Whether a name counts something, as `number_customer_service_calls` does, unlike
+    `customer_number` and `num_patient`.
+    """
+    words = [word.lower() for word in _WORDS.findall(name)]
+    counts, ends = _NUMBER - {"code"}, _WHO | _THINGS | _ID
+    return len(words) > 1 and words[0] in counts and words[-1] not in ends
 
 
 def _whole_numbers(column: pa.ChunkedArray) -> bool:

@@ -26,7 +26,7 @@ def test_leaves_fit_into_a_mask_and_grow_with_rows(rows: int) -> None:
 
 def test_many_outputs_get_fewer_rounds() -> None:
     assert boosting(outputs=5).most_rounds == MOST_ROUNDS
-    assert boosting(outputs=200).most_rounds == 20
+    assert boosting(outputs=200).most_rounds == 40
     assert boosting(outputs=100_000).most_rounds == 10
 
 
@@ -34,6 +34,25 @@ def test_wide_tables_get_fewer_bins() -> None:
     rows = fit_rows(objective("logistic", 200))
     assert Boosting(np.zeros((200, 200), np.float32), 200, rows, 5).bins == 40
     assert boosting().bins == 255
+
+
+def test_features_that_act_together_are_all_in_every_tree() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.random((300, 4)).astype(np.float32)
+    labels = np.prod(np.sign(values[:, :2] - 0.5), axis=1)
+    rows = fit_rows(Objective(task="t", loss="squared", labels=labels))
+    model = Boosting(values, 4, rows, 5).fit(rows.objectives[0], np.ones(300, bool))
+    assert model.booster.params["feature_fraction"] == 1
+
+
+def test_many_outputs_learn_faster() -> None:
+    """26 classes have 61 rounds at most, too few for the usual learning rate."""
+    labels = np.arange(200) % 2.0
+    for outputs, rate in (5, 0.1), (130, 0.4):
+        model = boosting(outputs=outputs).fit(
+            Objective(task="t", loss="logistic", labels=labels), np.ones(200, bool)
+        )
+        assert model.booster.params["learning_rate"] == rate
 
 
 def test_a_class_without_labels_has_a_finite_margin() -> None:

@@ -27,7 +27,7 @@ WANTED_ROUNDS = 100
 """With many outputs there are fewer bins, so that so many rounds do not exceed `MOST_MASKS`."""
 SMALL = 5_000
 """Rows, times outputs, up to which all inner folds judge, and not one of them."""
-CHANGES: Sequence[Mapping[str, Any]] = (
+CHANGES: Sequence[dict[str, Any]] = (
     {"feature_fraction": 1.0},
     {"num_leaves": 15, "min_data_in_leaf": 10},
 )
@@ -129,18 +129,18 @@ class Boosting:
         for change in CHANGES if len(train) * objective.units <= LARGE else ():
             tried = self._tried(best.params | change, pairs)
             best = tried if tried.loss < best.loss else best
-        booster = lightgbm.train(dict(best.params), self.rows.subset(train), best.rounds)
+        booster = lightgbm.train(best.params.copy(), self.rows.subset(train), best.rounds)
         return FoldModel(constant, booster, best.rounds)
 
     def _tried(
-        self, params: Mapping[str, Any], pairs: Sequence[tuple[np.ndarray, np.ndarray]]
+        self, params: dict[str, Any], pairs: Sequence[tuple[np.ndarray, np.ndarray]]
     ) -> _Tried:
         """pairs: indices of rows to learn from, and of rows that judge."""
         import lightgbm
 
         stop = lightgbm.early_stopping(PATIENCE, verbose=False)
         curves = lightgbm.cv(
-            dict(params), self.rows, self.most_rounds, folds=pairs, callbacks=[stop]
+            params.copy(), self.rows, self.most_rounds, folds=pairs, callbacks=[stop]
         )
         (losses,) = (curve for name, curve in curves.items() if name.endswith("-mean"))
         return _Tried(params, int(np.argmin(losses)) + 1, float(np.min(losses)))
@@ -150,7 +150,7 @@ class Boosting:
 class _Tried:
     """loss: mean of held-out rows after so many rounds."""
 
-    params: Mapping[str, Any]
+    params: dict[str, Any]
     rounds: int
     loss: float
 

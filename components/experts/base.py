@@ -51,8 +51,8 @@ class FitRows:
 class Fitted:
     """A fitted expert: the average of the models of all folds.
 
-    arrays: its numbers, by name. out_of_fold: float32 [rows, units], the margin of every row of
-    `FitRows` from the model that did not see the row's fold.
+    arrays: its numbers, by name. out_of_fold: float32 [rows, members x units], the margins of every
+    row of `FitRows` from the models that did not see the row's fold.
     figures: what the user should see, such as the number of trees, by name.
     """
 

@@ -44,12 +44,17 @@ class Expert(ABC):
     Subclasses are frozen dataclasses with a literal `kind`, the name of their module. Their fields
     say what they read and how; arrays with the numbers lie in a file beside the record.
 
-    name: unique in a model, such as `trees` or `ngrams.message.words`.
+    name: unique in a model, such as `trees` or `ngrams.message`.
     """
 
     __pydantic_config__ = STRICT
     kind: str
     name: str
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of what the last word weighs: one model, or several that share a computation."""
+        return (self.name,)
 
     @property
     def reads_representation(self) -> bool:
@@ -58,7 +63,7 @@ class Expert(ABC):
 
     @abstractmethod
     def margins(self, arrays: Mapping[str, Tensor], inputs: ExpertInputs) -> Tensor:
-        """Raw outputs for all tasks, one after another, float32 [batch, units of all tasks].
+        """Raw outputs of each member for all tasks, float32 [batch, members x units of all tasks].
 
         They are on the scale of the heads' raw outputs: logits, standardised values, log-rates.
         Runs inside a graph, with operations that TF Serving has, and gives a row the same whatever

@@ -30,7 +30,7 @@ def build_model(record: ModelRecord) -> MultitaskModel:
         record.trunk,
         record.sharing,
         record.balancing,
-        tuple(e.name for e in record.experts),
+        tuple(m for e in record.experts for m in e.members),
     )
 
 

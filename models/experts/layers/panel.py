@@ -39,7 +39,7 @@ class Panel(tf.Module):  # type: ignore[misc]
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, inputs: ExpertInputs) -> Tensor:
-        """Float32 [batch, experts x units of all tasks]."""
+        """Float32 [batch, members of all experts x units of all tasks]."""
         margins = [e.margins(self.state[e.name], inputs) for e in self.experts]
         return tf.concat(margins, axis=1)
 

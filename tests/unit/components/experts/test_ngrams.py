@@ -13,10 +13,10 @@ from sklearn.metrics import roc_auc_score
 
 from components.experts import ngrams
 from components.experts.base import FitRows, Fitted
-from components.experts.ngrams import NgramsKind, character_table
+from components.experts.ngrams import FEWEST, ROOM, NgramsKind, character_table
 from components.labels.base import Objective
 from models.experts.base import ExpertInputs
-from models.experts.ngrams import ALONE, CODE_BITS, IN_WORD, SEPARATOR
+from models.experts.ngrams import ALONE, ANALYZERS, CODE_BITS, IN_WORD, SEPARATOR, Ngrams
 from models.inputs.numeric import NumericFeature
 from models.inputs.raw_text import RawTextFeature
 
@@ -42,12 +42,13 @@ def rows_of(labels: np.ndarray, texts: np.ndarray = TEXTS, **changes: object) ->
     return replace(rows, **changes)  # type: ignore[arg-type]
 
 
-def fit(rows: FitRows) -> list[Fitted]:
-    return list(NgramsKind().fit(rows, lambda _: None))
+def fit(rows: FitRows) -> Fitted:
+    (fitted,) = NgramsKind().fit(rows, lambda _: None)
+    return fitted
 
 
 @cache
-def learnt() -> list[Fitted]:
+def learnt() -> Fitted:
     return fit(rows_of(LABELS))
 
 
@@ -59,21 +60,19 @@ def margins(fitted: Fitted, texts: Sequence[str]) -> np.ndarray:
 
 def test_learns_from_words_and_from_characters() -> None:
     fitted = learnt()
-    assert [f.expert.name for f in fitted] == [
-        "ngrams.message.words", "ngrams.message.characters"
-    ]  # fmt: skip
-    for one in fitted:
-        assert one.out_of_fold.shape == (ROWS, 1)
-        assert one.out_of_fold.dtype == np.float32
-        assert roc_auc_score(LABELS, one.out_of_fold[:, 0]) > 0.99
-        assert ((one.out_of_fold[:, 0] > 0) == LABELS).mean() > 0.95
-        found = margins(one, ["alpha then something new", "beta gamma"])[:, 0]
-        assert found[0] > 1 > -1 > found[1]
+    assert fitted.expert.members == ("ngrams.message.words", "ngrams.message.characters")
+    assert fitted.out_of_fold.shape == (ROWS, 2)
+    assert fitted.out_of_fold.dtype == np.float32
+    found = margins(fitted, ["alpha then something new", "beta gamma"])
+    for member in range(2):
+        assert roc_auc_score(LABELS, fitted.out_of_fold[:, member]) > 0.99
+        assert ((fitted.out_of_fold[:, member] > 0) == LABELS).mean() > 0.95
+        assert found[0, member] > 1 > -1 > found[1, member]
 
 
 @pytest.mark.slow
 def test_the_graph_is_the_average_of_the_folds() -> None:
-    """Texts without labels, put into each fold in turn, show what its model says of them."""
+    """Texts without labels, put into each fold in turn, show what its models say of them."""
     rows = rows_of(LABELS)
     unseen = TEXTS[:10]
     averaged = []
@@ -81,19 +80,46 @@ def test_the_graph_is_the_average_of_the_folds() -> None:
         texts = np.concatenate([TEXTS, unseen])
         labels = np.concatenate([LABELS, np.full(10, np.nan)])
         folds = np.concatenate([rows.folds, np.full(10, fold)])
-        both = fit(rows_of(labels, texts, folds=folds))
-        averaged.append([f.out_of_fold[ROWS:, 0] for f in both])
-    found = [margins(f, list(unseen))[:, 0] for f in learnt()]
+        averaged.append(fit(rows_of(labels, texts, folds=folds)).out_of_fold[ROWS:])
+    found = margins(learnt(), list(unseen))
     np.testing.assert_allclose(found, np.mean(averaged, axis=0), atol=1e-5)
 
 
+def test_few_ngrams_have_a_small_table() -> None:
+    fitted = learnt()
+    assert isinstance(fitted.expert, Ngrams)
+    buckets = (fitted.expert.words, fitted.expert.characters)
+    for member, room, count in zip(ANALYZERS, ROOM, buckets, strict=True):
+        kept = fitted.figures[f"{member} ngrams"]
+        assert isinstance(kept, int)
+        assert count == fitted.figures[f"{member} buckets"]
+        assert max(room * kept, FEWEST) <= count < max(2 * room * kept, FEWEST + 1)
+        assert "%" in str(fitted.figures[f"{member} ngrams that share a bucket"])
+    assert fitted.arrays["table"].nbytes < 100_000
+
+
+@pytest.mark.parametrize(
+    ("wanted", "units", "buckets"),
+    [
+        (0, 1, 2**10),
+        (2**16, 1, 2**16),
+        (2**16 + 1, 1, 2**17),
+        (2**30, 1, 2**20),
+        (2**30, 15, 2**18),
+        (2**30, 100, 2**18),
+    ],
+)
+def test_buckets_are_a_power_of_two_within_limits(wanted: int, units: int, buckets: int) -> None:
+    assert ngrams._buckets(wanted, units) == buckets
+
+
 def test_a_label_does_not_reach_its_own_margin() -> None:
-    before = learnt()
+    before = learnt().out_of_fold
     flipped = LABELS.copy()
     flipped[17] = 1 - flipped[17]
-    for one, other in zip(before, fit(rows_of(flipped)), strict=True):
-        assert one.out_of_fold[17] == other.out_of_fold[17]
-        assert not np.array_equal(one.out_of_fold, other.out_of_fold)
+    after = fit(rows_of(flipped)).out_of_fold
+    np.testing.assert_array_equal(before[17], after[17])
+    assert (before != after).any(axis=0).all()
 
 
 @pytest.mark.slow
@@ -101,24 +127,25 @@ def test_random_labels_teach_nothing() -> None:
     areas = []
     for seed in range(4):
         labels = np.random.default_rng(seed).integers(0, 2, ROWS).astype(float)
-        areas += [roc_auc_score(labels, f.out_of_fold[:, 0]) for f in fit(rows_of(labels))]
+        found = fit(rows_of(labels)).out_of_fold
+        areas += [roc_auc_score(labels, found[:, member]) for member in range(2)]
     assert abs(np.mean(areas) - 0.5) < 0.08
 
 
 def test_twice_the_same() -> None:
-    for one, other in zip(learnt(), fit(rows_of(LABELS)), strict=True):
-        np.testing.assert_array_equal(one.out_of_fold, other.out_of_fold)
-        for name, array in one.arrays.items():
-            np.testing.assert_array_equal(array, other.arrays[name])
+    one, other = learnt(), fit(rows_of(LABELS))
+    np.testing.assert_array_equal(one.out_of_fold, other.out_of_fold)
+    for name, array in one.arrays.items():
+        np.testing.assert_array_equal(array, other.arrays[name])
 
 
 def test_bytes_and_text_and_missing_text() -> None:
     texts = TEXTS.copy()
     texts[:3] = ["", "caf\u00e9 \U0001f389", "\ud800"]
     encoded = np.array([t.encode("utf-8", "replace") for t in texts], dtype=object)
-    for one, other in zip(fit(rows_of(LABELS, texts)), fit(rows_of(LABELS, encoded)), strict=True):
-        assert np.isfinite(one.out_of_fold).all()
-        np.testing.assert_array_equal(one.out_of_fold, other.out_of_fold)
+    one, other = fit(rows_of(LABELS, texts)), fit(rows_of(LABELS, encoded))
+    assert np.isfinite(one.out_of_fold).all()
+    np.testing.assert_array_equal(one.out_of_fold, other.out_of_fold)
 
 
 @pytest.mark.slow
@@ -133,10 +160,10 @@ def test_all_kinds_of_tasks_with_labels_for_some_rows() -> None:
         Objective(task="number", loss="squared", labels=(LABELS - 0.5) * 2 + third),
         Objective(task="robust", loss="huber", labels=(LABELS - 0.5) * 2),
     )
-    words, _ = fit(rows_of(LABELS, objectives=objectives))
-    assert words.out_of_fold.shape == (ROWS, 6)
-    assert words.arrays["table"].shape[1] == 7
-    found = words.out_of_fold
+    fitted = fit(rows_of(LABELS, objectives=objectives))
+    assert fitted.out_of_fold.shape == (ROWS, 12)
+    assert fitted.arrays["table"].shape[1] == 7
+    found = fitted.out_of_fold[:, :6]  # of words
     known = ~np.isnan(counts)
     assert np.corrcoef(found[known, 0], counts[known])[0, 1] > 0.8
     assert abs(np.exp(found[known, 0]).mean() / counts[known].mean() - 1) < 0.3
@@ -151,10 +178,10 @@ def test_learns_from_a_sample_and_says_so(monkeypatch: pytest.MonkeyPatch) -> No
     said: list[str] = []
     groups = np.arange(ROWS) // 2
     rows = rows_of(LABELS, groups=groups, folds=groups % 5)
-    for one in NgramsKind().fit(rows, said.append):
-        assert one.figures["rows"] == "70 of 120"
-        assert np.isfinite(one.out_of_fold).all()
-        assert roc_auc_score(LABELS, one.out_of_fold[:, 0]) > 0.95
+    (fitted,) = NgramsKind().fit(rows, said.append)
+    assert fitted.figures["rows"] == "70 of 120"
+    assert np.isfinite(fitted.out_of_fold).all()
+    assert min(roc_auc_score(LABELS, m) for m in fitted.out_of_fold.T) > 0.95
     assert any("learning from 70 of 120 rows" in s for s in said)
 
 

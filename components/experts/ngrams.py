@@ -153,7 +153,7 @@ def _buckets(wanted: int, units: int) -> int:
     most = MOST
     while most > LIMITED and most * 4 * (units + 1) > TABLE:
         most //= 2
-    return min(max(FEWEST, 2 ** max(wanted - 1, 0).bit_length()), most)
+    return min(max(FEWEST, 1 << max(wanted - 1, 0).bit_length()), most)
 
 
 class _Counter:

@@ -36,6 +36,7 @@ from models.inputs.base import Input
 from models.inputs.encodings import AsTrained, Reading, Tokens
 from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk, TrunkError
+from models.trunks.blocks import has_blocks
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec
 from serving.manifest import shortened
@@ -235,11 +236,16 @@ def _embeddings(
     wanted = isinstance(transfer, Frozen) and transfer.embed and spec.model.sharing.one_trunk
     if not (wanted and trunk.pretrained):
         return None
-    if spec.training.augment is not None:
+    augment = spec.training.augment
+    if augment is not None and not augment.unless_frozen:
         run.display.line("  Embed: skipped, because training.augment changes images every epoch")
         return None
     inputs = EmbedInputs(transformed.preprocessing, transformed.batches, pretrained)
-    return run(Embed(trunk=trunk), inputs).embeddings
+    experts = spec.model.experts
+    blocks = experts == "auto" or "linear" in experts
+    features = load_preprocessing(transformed.preprocessing)
+    stage = Embed(trunk=trunk, blocks=blocks and has_blocks(features))
+    return run(stage, inputs).embeddings
 
 
 def _champion(spec: Spec, model: artifacts.ExportedModel, run: Runner) -> artifacts.Champion | None:

@@ -171,17 +171,21 @@ def _with_margins(
     features: Columns, experts: FittedExperts, rows: ExpertRows, model: MultitaskModel
 ) -> Columns:
     """The features of the test rows, with what the experts say of them."""
-    representation = None
-    if any(e.reads_representation for e in experts.experts):
+    computed: tuple[np.ndarray, ...] = ()
+    if any(e.reads_representation or e.reads_blocks for e in experts.experts):
         from models.lazy import tf
+        from models.trunks.blocks import Blocks
 
-        encode = tf.function(model.encode, reduce_retracing=True, autograph=False)
+        blocks = any(e.reads_blocks for e in experts.experts)
+        encode = Blocks(model.trunk, rows.features) if blocks else lambda x: (model.encode(x),)
+        encode = tf.function(encode, reduce_retracing=True, autograph=False)
         count = len(next(iter(features.values())))
         starts = [slice(i, i + BATCH_ROWS) for i in range(0, count, BATCH_ROWS)]
         batches = ({n: tf.constant(v[at]) for n, v in features.items()} for at in starts)
-        representation = np.concatenate([encode(batch).numpy() for batch in batches])
-        features = {**features, REPRESENTATION: representation}
-    return {**features, MARGINS: margins_of(experts, rows, "test", representation)}
+        parts = [[x.numpy() for x in encode(batch)] for batch in batches]
+        computed = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+        features = {**features, REPRESENTATION: computed[0]}
+    return {**features, MARGINS: margins_of(experts, rows, "test", *computed)}
 
 
 def _latency(model: MultitaskModel, features: Columns) -> float:

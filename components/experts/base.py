@@ -24,8 +24,8 @@ Report = Callable[[str], None]
 class FitRows:
     """The training rows that experts learn from; arrays have one entry per row.
 
-    raw, preprocessed, representation: see `models.experts.base.ExpertInputs`; texts are bytes or
-    str objects.
+    raw, preprocessed, representation, blocks: see `models.experts.base.ExpertInputs`; texts are
+        bytes or str objects.
     objectives: what to fit: those of all tasks, in the order of their units.
     folds: int64, from 0. groups: int64; rows of one group are in one fold.
     threads: how many to use.
@@ -40,6 +40,7 @@ class FitRows:
     groups: np.ndarray
     seed: int
     threads: int = 2
+    blocks: np.ndarray | None = None
 
     @property
     def units(self) -> int:

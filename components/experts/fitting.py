@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -18,11 +18,10 @@ from components.experts.base import ExpertKind, FitRows, Fitted
 from components.experts.out_of_fold import FOLDS, assigned_folds
 from components.labels.base import Objective, labels_of
 from components.stage import Observer
-from components.transform.batches import load_columns, stored_representation
+from components.transform.batches import load_columns, stored_blocks, stored_representation
 from models.discovery import methods, part
 from models.experts.base import Expert
-from models.inputs.base import Feature
-from models.inputs.representation import REPRESENTATION
+from models.inputs.base import Computed, Feature
 from models.lazy import tf
 from models.tasks.base import TaskTarget
 
@@ -39,8 +38,8 @@ Wanted = Literal["auto"] | tuple[str, ...]
 class ExpertRows:
     """Where the rows are.
 
-    batches: the preprocessed features of `examples`. embeddings: the representation of each row by
-    a frozen trunk, of train and val; None if the trunk trains.
+    batches: the preprocessed features of `examples`. embeddings: what a frozen trunk computes of
+    each row of train and val; None if the trunk trains.
     key: columns of which equal values make rows a group.
     """
 
@@ -68,10 +67,21 @@ class ExpertRows:
 
     def representation(self, split: str, rows: np.ndarray | slice) -> np.ndarray | None:
         """Float32 [rows, width]; None if the trunk trains, or has not seen this split."""
+        return self._embedded(split, rows, stored_representation)
+
+    def blocks(self, split: str, rows: np.ndarray | slice) -> np.ndarray | None:
+        """As `representation`, of the blocks; None also where they are not wanted."""
+        return self._embedded(split, rows, stored_blocks)
+
+    def _embedded(
+        self, split: str, rows: np.ndarray | slice, stored: Callable[[Batches], Computed | None]
+    ) -> np.ndarray | None:
         if self.embeddings is None or not (self.embeddings.path / split).is_dir():
             return None
-        column = stored_representation(self.embeddings)
-        return load_columns(self.embeddings, split, (column,))[REPRESENTATION][rows]
+        column = stored(self.embeddings)
+        if column is None:
+            return None
+        return load_columns(self.embeddings, split, (column,))[column.name][rows]
 
     def groups(self, rows: np.ndarray) -> np.ndarray:
         """int64 [rows]: the group of each training row. Without a key every row is one."""
@@ -154,6 +164,7 @@ def fit_experts(
         groups=groups,
         seed=seed,
         threads=(os.cpu_count() or 1) if len(chosen) > MANY_ROWS else 1,
+        blocks=rows.blocks("train", chosen),
     )
     fitted: list[Fitted] = []
     for done, (name, kind) in enumerate(able.items()):
@@ -170,24 +181,28 @@ def fit_experts(
 
 
 def margins_of(
-    fitted: FittedExperts, rows: ExpertRows, split: str, representation: np.ndarray | None = None
+    fitted: FittedExperts,
+    rows: ExpertRows,
+    split: str,
+    representation: np.ndarray | None = None,
+    blocks: np.ndarray | None = None,
 ) -> np.ndarray:
     """Float32 [rows of the split, margins], from the graph that is served.
 
-    representation: of the split, if `rows` has none of it.
+    representation, blocks: of the split, if `rows` has none of them.
     """
     from models.experts.base import ExpertInputs
     from models.experts.layers.panel import Panel
 
     panel, count = Panel(fitted.experts, fitted.arrays), rows.examples.num_rows(split)
     function = tf.function(
-        lambda raw, columns, representation: panel(ExpertInputs(raw, columns, representation)),
-        autograph=False,
-        reduce_retracing=True,
+        lambda *inputs: panel(ExpertInputs(*inputs)), autograph=False, reduce_retracing=True
     )
     raw, columns = rows.raw(split), rows.preprocessed(split, slice(None))
     if panel.reads_representation and representation is None:
         representation = rows.representation(split, slice(None))
+    if panel.reads_blocks and blocks is None:
+        blocks = rows.blocks(split, slice(None))
     dtypes = {f.name: f.raw_dtype for f in rows.read}
     parts = []
     for start in range(0, count, BATCH_ROWS):
@@ -195,7 +210,7 @@ def margins_of(
         batch = (
             {n: tf.constant(v[at], dtypes[n]) for n, v in raw.items()},
             {n: tf.constant(v[at]) for n, v in columns.items()},
-            None if representation is None else tf.constant(representation[at]),
+            *(None if x is None else tf.constant(x[at]) for x in (representation, blocks)),
         )
         parts.append(function(*batch).numpy())
     width = 0 if fitted.out_of_fold is None else fitted.out_of_fold.shape[1]

@@ -1,4 +1,4 @@
-"""Fits experts of kind `linear`: one on columns, one on the representation of a frozen trunk.
+"""Fits experts of kind `linear`: one on columns, one on what a frozen trunk computes.
 
 Strengths of the penalty are chosen for every objective and fold by the loss on the other folds.
 A model without folds a and b judges b in the choice for a, and a in the choice for b.
@@ -42,7 +42,10 @@ class LinearKind(ExpertKind):
         return represented or any(_is_number(f) or _is_category(f) for f in features)
 
     def fit(self, rows: FitRows, report: Report) -> Iterator[Fitted]:
-        if rows.representation is not None:
+        if rows.blocks is not None:  # they hold the representation too
+            expert = Linear(name="linear.blocks", blocks=True)
+            yield _fit(expert, rows, _Terms.of_representation(rows.blocks), report)
+        elif rows.representation is not None:
             expert = Linear(name="linear.representation", representation=True)
             yield _fit(expert, rows, _Terms.of_representation(rows.representation), report)
         numbers = tuple(f.name for f in rows.features if _is_number(f))

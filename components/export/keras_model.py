@@ -20,28 +20,35 @@ if TYPE_CHECKING:
     from models.experts.layers.panel import Panel
     from models.inputs.layers.preprocessing import Preprocessing
     from models.multitask.model import MultitaskModel
+    from models.trunks.blocks import Blocks
 
 
 @dataclass(frozen=True)
 class KerasModel:
-    """A trained model in Keras, from raw inputs to answers."""
+    """A trained model in Keras, from raw inputs to answers.
+
+    blocks: of its trunk, if an expert reads them.
+    """
 
     record: ModelRecord
     model: MultitaskModel
     preprocessing: Preprocessing
     experts: Panel | None = None
+    blocks: Blocks | None = None
 
     def features(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """What the model takes, from raw inputs: preprocessed features and the experts' margins."""
         features = dict(self.preprocessing(raw))
         if self.experts is None:
             return features
-        representation = None
-        if self.experts.reads_representation:
+        representation = blocks = None
+        if self.blocks is not None:
+            representation, blocks = self.blocks(features)
+        elif self.experts.reads_representation:
             representation = self.model.encode(features)
-            features[REPRESENTATION] = representation
-        inputs = ExpertInputs(raw, features, representation)
-        return {**features, MARGINS: self.experts(inputs)}
+        inputs = ExpertInputs(raw, features, representation, blocks)
+        computed = {} if representation is None else {REPRESENTATION: representation}
+        return {**features, **computed, MARGINS: self.experts(inputs)}
 
     def __call__(self, raw: Mapping[str, tf.Tensor | np.ndarray]) -> dict[str, tf.Tensor]:
         """Float32 [batch, width] by task.
@@ -62,7 +69,11 @@ def load_keras(trained: TrainedModel) -> KerasModel:
     """
     from models.experts.layers.panel import read_panel
     from models.inputs.layers.preprocessing import Preprocessing
+    from models.trunks.blocks import Blocks
 
     record = read_record(trained.path)
     model, preprocessing = read_model(trained.path, record), Preprocessing(record.features)
-    return KerasModel(record, model, preprocessing, read_panel(trained.path, record.experts))
+    experts = read_panel(trained.path, record.experts)
+    wanted = experts is not None and experts.reads_blocks
+    blocks = Blocks(model.trunk, record.features) if wanted else None
+    return KerasModel(record, model, preprocessing, experts, blocks)

@@ -133,6 +133,9 @@ def choose(training: Training, situation: Situation) -> ChosenTraining:
             chosen["weight_decay"] = defaults.weight_decay
     if optimizer == "schedule_free_adamw":
         chosen |= {"schedule": "constant", "ema": 0.0}
+    augment = training.augment
+    if augment is not None and augment.unless_frozen and isinstance(situation.transfer, Frozen):
+        given["augment"] = None
     stated = {name: value for name, value in given.items() if value is not None}
     return ChosenTraining(**{**given, **chosen, **stated})
 

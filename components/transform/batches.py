@@ -9,7 +9,7 @@ from components.artifacts import SPLITS, Batches
 from components.data.lazy import np, pa
 from models.experts.margins import Margins
 from models.inputs.base import Stored
-from models.inputs.representation import Representation
+from models.inputs.representation import BLOCKS, REPRESENTATION, Blocks, Representation
 
 _COUNTED = 1 << 16
 """Number of rows whose tokens are counted at a time."""
@@ -26,19 +26,28 @@ def num_rows(file: Path) -> int:
 
 
 def stored_representation(embeddings: Batches) -> Representation:
-    """The column that the batches of the Embed stage hold, for `load_columns`."""
-    file = next(f for split in SPLITS for f in shards(embeddings, split))
-    with pa.memory_map(str(file)) as mapped:
-        (column,) = pa.ipc.open_file(mapped).schema
-    return Representation(name=column.name, width=column.type.list_size)
+    """The column of the Embed stage that heads read, for `load_columns`."""
+    return Representation(width=_schema(embeddings).field(REPRESENTATION).type.list_size)
+
+
+def stored_blocks(embeddings: Batches) -> Blocks | None:
+    """The column of the Embed stage that linear experts read; None without one."""
+    schema = _schema(embeddings)
+    if BLOCKS not in schema.names:
+        return None
+    return Blocks(width=schema.field(BLOCKS).type.list_size)
 
 
 def stored_margins(margins: Batches) -> Margins:
     """The column that the Experts stage wrote, for `load_columns`."""
-    file = next(f for split in SPLITS for f in shards(margins, split))
-    with pa.memory_map(str(file)) as mapped:
-        (column,) = pa.ipc.open_file(mapped).schema
+    (column,) = _schema(margins)
     return Margins(width=column.type.list_size)
+
+
+def _schema(batches: Batches) -> pa.Schema:
+    file = next(f for split in SPLITS for f in shards(batches, split))
+    with pa.memory_map(str(file)) as mapped:
+        return pa.ipc.open_file(mapped).schema
 
 
 class ShardedRows:

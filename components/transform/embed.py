@@ -16,7 +16,7 @@ from components.stage import Context, Stage
 from components.transform import batches as stored
 from components.transform.preprocessing_file import load_preprocessing
 from models.inputs.base import Feature
-from models.inputs.representation import REPRESENTATION, Representation
+from models.inputs.representation import BLOCKS, REPRESENTATION, Blocks, Representation
 from models.lazy import keras, tf
 from models.trunks.base import Trunk, TrunkError
 from models.trunks.flips import mean_over_flips
@@ -25,6 +25,7 @@ SPLITS = ("train", "val")
 """The splits that the Trainer reads. The Evaluator runs the whole served graph instead."""
 UNIT_ROWS = 1024
 """Number of rows that are sorted, computed and saved together; a killed run loses at most these."""
+COLUMNS = {REPRESENTATION: Representation, BLOCKS: Blocks}
 BATCH_ROWS = 64
 BATCH_TOKENS = BATCH_ROWS * 128
 """Tokens that are computed together, counting every row of a batch as its longest."""
@@ -43,16 +44,22 @@ class EmbedInputs:
 
 @dataclass(frozen=True)
 class EmbedOutputs:
-    """embeddings: a `models.inputs.representation.Representation` of each row of train and val."""
+    """embeddings: a `models.inputs.representation.Representation` of each row of train and val, and
+    `Blocks` if wanted.
+    """
 
     embeddings: Batches
 
 
 @dataclass(frozen=True, kw_only=True)
 class Embed(Stage[EmbedInputs, EmbedOutputs]):
-    """Runs a pretrained trunk in inference mode, in float32."""
+    """Runs a pretrained trunk in inference mode, in float32.
+
+    blocks: also store what linear experts read of images: see `models.trunks.blocks`.
+    """
 
     trunk: Trunk
+    blocks: bool = False
 
     def uses(self, inputs: EmbedInputs) -> tuple[object, ...]:
         return self.trunk.made_of()
@@ -60,7 +67,7 @@ class Embed(Stage[EmbedInputs, EmbedOutputs]):
     def run(self, inputs: EmbedInputs, context: Context) -> EmbedOutputs:
         done = context.scratch / "embeddings"
         features = load_preprocessing(inputs.preprocessing)
-        encoder = Encoder(str(context.scratch), self.trunk, features)
+        encoder = Encoder(str(context.scratch), self.trunk, features, self.blocks)
         units = list(_units(inputs.batches, done))
         for split in SPLITS:
             (done / split).mkdir(parents=True, exist_ok=True)
@@ -74,6 +81,8 @@ class Embed(Stage[EmbedInputs, EmbedOutputs]):
         hand_over("embed", done, embeddings.path, context)
         context.observer.figure("rows", sum(rows))
         context.observer.figure("width", stored.stored_representation(embeddings).width)
+        if (blocks := stored.stored_blocks(embeddings)) is not None:
+            context.observer.figure("width of all blocks", blocks.width)
         return EmbedOutputs(embeddings)
 
 
@@ -94,6 +103,7 @@ class Encoder:
     key: str
     trunk: Trunk = field(compare=False)
     features: tuple[Feature, ...] = field(compare=False)
+    blocks: bool = field(default=False, compare=False)
 
 
 def _units(batches: Batches, done: Path) -> Iterator[Unit]:
@@ -115,12 +125,11 @@ def embed_unit(index: int, unit: Unit, *, encoder: Encoder) -> None:
     counts = stored.token_counts(columns, encoder.features)
     order = np.argsort(counts, kind="stable")
     parts = _batches(order, counts)
-    encoded = np.concatenate([encode({n: v[p] for n, v in columns.items()}) for p in parts])
-    representation = np.empty_like(encoded)
-    representation[order] = encoded
-    column = Representation(width=representation.shape[1])
+    batches = [encode({n: v[p] for n, v in columns.items()}) for p in parts]
+    arrays = {n: np.concatenate([b[n] for b in batches])[np.argsort(order)] for n in batches[0]}
+    kept = tuple(COLUMNS[name](width=values.shape[1]) for name, values in arrays.items())
     with replacing(unit.target) as new:
-        stored.write_shard(new, {REPRESENTATION: representation}, (column,))
+        stored.write_shard(new, arrays, kept)
 
 
 def _batches(order: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
@@ -138,13 +147,14 @@ def _batches(order: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
 
 
 @lru_cache(maxsize=1)
-def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
-    """A function from features [batch, ...] to float32 [batch, width], the members of the trunk
-    side by side.
+def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]:
+    """A function from features [batch, ...] to the columns to store, float32 [batch, width], the
+    members of the trunk side by side.
 
     Raises:
         RootstockError: the trunk cannot be built.
     """
+    from models.trunks import blocks
     from models.trunks.layers.members import join_members, members_of
 
     keras.utils.set_random_seed(0)  # for weights that the trunk's files lack
@@ -153,13 +163,19 @@ def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]
     except TrunkError as e:
         raise RootstockError(f"model.trunk: {e}") from e
     members, infer = members_of(trunk), partial(trunk, training=False)
+    both = blocks.Blocks(trunk, encoder.features) if encoder.blocks else None
     specs = {f.name: tf.TensorSpec([None, *f.shape], f.dtype) for f in encoder.features}
 
-    def represent(batch: dict[str, tf.Tensor]) -> tf.Tensor:
+    def represent(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        if both is not None:
+            return dict(zip(COLUMNS, both(batch), strict=True))
         output = mean_over_flips(infer, encoder.features, batch)
-        return join_members(tf.cast(output, tf.float32), members)
+        return {REPRESENTATION: join_members(tf.cast(output, tf.float32), members)}
 
     encode = tf.function(represent, input_signature=[specs], autograph=False)
-    return lambda columns: encode(
-        {name: tf.constant(values, specs[name].dtype) for name, values in columns.items()}
-    ).numpy()
+
+    def encoded(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        given = {name: tf.constant(values, specs[name].dtype) for name, values in columns.items()}
+        return {name: values.numpy() for name, values in encode(given).items()}
+
+    return encoded

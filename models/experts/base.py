@@ -30,11 +30,14 @@ class ExpertInputs:
     raw: [batch] strings, or float32 with NaN for missing, by feature name: what the server gets.
     features: preprocessed [batch, ...] by feature name.
     representation: of a frozen trunk, float32 [batch, width]; None if the trunk trains.
+    blocks: of a frozen trunk of images, float32 [batch, n]: see `models.trunks.blocks`; None for
+        others.
     """
 
     raw: Mapping[str, Tensor]
     features: Mapping[str, Tensor]
     representation: Tensor | None = None
+    blocks: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,11 @@ class Expert(ABC):
     @property
     def reads_representation(self) -> bool:
         """Whether `margins` needs `ExpertInputs.representation`."""
+        return False
+
+    @property
+    def reads_blocks(self) -> bool:
+        """Whether `margins` needs `ExpertInputs.blocks`."""
         return False
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""L2-penalised linear models of all tasks, of columns or of a frozen trunk's representation."""
+"""L2-penalised linear models of all tasks, of columns or of what a frozen trunk computes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from models.lazy import Tensor, tf
 
 @dataclass(frozen=True, kw_only=True)
 class Linear(Expert):
-    """Reads the representation, or numbers and categories.
+    """Reads the representation, the blocks, or numbers and categories.
 
     numbers: preprocessed features, float32 [batch] or [batch, width]; NaN counts as 0.
     missing: those of them whose missing values are an input of their own; raw float32 [batch], NaN
         for missing.
     categories: preprocessed features, int32 [batch].
 
-    Arrays. Numbers, or the representation, are x [batch, n], one after another. A number is also
-    split into pieces, as in piecewise-linear encoding (Gorishniy et al. 2022, arXiv:2203.05556,
-    equation 1), which makes its effect a curve; unlike there, pieces end at the outermost values.
+    Arrays. Numbers, the representation or the blocks are x [batch, n], one after another. A number
+    is also split into pieces, as in piecewise-linear encoding (Gorishniy et al. 2022,
+    arXiv:2203.05556, equation 1), which makes its effect a curve; unlike there, pieces end at the
+    outermost values.
 
     mean, scale: float32 [n]: x is standardised by them.
     source: int32 [pieces]: which x is split. low, high: float32 [pieces]: ends of the piece.
@@ -32,6 +33,7 @@ class Linear(Expert):
 
     kind: Literal["linear"] = "linear"
     representation: bool = False
+    blocks: bool = False
     numbers: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
@@ -40,11 +42,17 @@ class Linear(Expert):
     def reads_representation(self) -> bool:
         return self.representation
 
+    @property
+    def reads_blocks(self) -> bool:
+        return self.blocks
+
     def margins(self, arrays: Mapping[str, Tensor], inputs: ExpertInputs) -> Tensor:
         result = arrays["bias"]
         values = [_columns(inputs.features[name]) for name in self.numbers]
         if self.representation:
             values.append(inputs.representation)
+        if self.blocks:
+            values.append(inputs.blocks)
         if values:
             x = tf.cast(tf.concat(values, axis=1), tf.float32)
             x = tf.where(tf.math.is_nan(x), tf.zeros_like(x), x)

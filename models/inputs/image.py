@@ -32,7 +32,8 @@ class ImageInput(Input):
     channels: 3 for RGB, 1 for grey.
     flip_average: take the mean of what the trunk computes of an image and of its mirror image, in
         validation and when served, and in training too while the trunk is frozen. It takes
-        twice as long. `training.augment.flip` belongs with it.
+        twice as long. `training.augment.flip` belongs with it. If absent, only a linear expert on a
+        frozen trunk does so, for images in colour; if false, that does not either.
     """
 
     kind: Literal["image"] = "image"
@@ -40,14 +41,16 @@ class ImageInput(Input):
     height: Annotated[int, Field(ge=1)]
     width: Annotated[int, Field(ge=1)]
     channels: Literal[1, 3] = 3
-    flip_average: bool = False
+    flip_average: bool | None = None
 
     def check_trained(self, feature: Feature) -> str:
-        if not isinstance(feature, ImageFeature) or feature.flip_average == self.flip_average:
+        if not isinstance(feature, ImageFeature) or bool(feature.flip_average) == bool(
+            self.flip_average
+        ):
             return ""
         return (
-            f"inputs.{self.name} has `flip_average: {str(self.flip_average).lower()}`, and the"
-            f" trained model `{str(feature.flip_average).lower()}`. Expected the same."
+            f"inputs.{self.name} has `flip_average: {str(bool(self.flip_average)).lower()}`, and"
+            f" the trained model `{str(bool(feature.flip_average)).lower()}`. Expected the same."
         )
 
 
@@ -66,8 +69,13 @@ class ImageFeature(Feature):
     height: int
     width: int
     channels: int
-    flip_average: bool = False
+    flip_average: bool | None = None
     optional: bool = False
+
+    @property
+    def experts_flip(self) -> bool:
+        """Whether a linear expert reads the mean over the image and its mirror image."""
+        return self.channels == 3 if self.flip_average is None else self.flip_average
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from models.inputs.base import Computed
 
 REPRESENTATION = "_representation"
+BLOCKS = "_blocks"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Representation(Computed):
+    """The trunk's output, which heads read."""
+
     name: str = REPRESENTATION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocks(Computed):
+    """Of images, for linear experts: see `models.trunks.blocks`."""
+
+    name: str = BLOCKS

@@ -63,7 +63,9 @@ def guess_augment(inputs: Iterable[Part]) -> Part | None:
         part.get("channels", 3) == 3 and min(part["height"], part["width"]) >= SMALLEST_PHOTOGRAPH
         for part in images
     )
-    return {"flip": True, "shift": 0.1} if images and photographs else None
+    if not images or not photographs:
+        return None
+    return {"flip": True, "shift": 0.1, "unless_frozen": True}
 
 
 def guess_task(column: pa.ChunkedArray, label: str) -> Part:

@@ -140,6 +140,6 @@ push: {destination: served}
     changed = trained(spec)
     assert "Embed: skipped, because training.augment changes images" in capsys.readouterr().err
     assert Store(tmp_path / "store").latest("Embed") is None
-    plain = trained(spec, "training.augment=null")
+    plain = trained(spec, "training.augment.unless_frozen=true")
     assert Store(tmp_path / "store").latest("Embed") is not None
     assert figures(changed) != figures(plain)

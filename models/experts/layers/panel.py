@@ -37,6 +37,11 @@ class Panel(tf.Module):  # type: ignore[misc]
         """Whether an expert needs the representation of the trunk."""
         return any(e.reads_representation for e in self.experts)
 
+    @property
+    def reads_blocks(self) -> bool:
+        """Whether an expert needs the blocks of the trunk."""
+        return any(e.reads_blocks for e in self.experts)
+
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, inputs: ExpertInputs) -> Tensor:
         """Float32 [batch, members of all experts x units of all tasks]."""

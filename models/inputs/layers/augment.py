@@ -30,6 +30,7 @@ class Augment:
         loss is that of both labels, by their shares of the image. The value is both parameters of
         the beta distribution of the shares, such as 0.2 for mixup and 1 for cutmix; 0 for none. See
         `models.inputs.layers.mixing`.
+    unless_frozen: change nothing if the trunk is frozen: then each image is computed only once.
     """
 
     __pydantic_config__ = STRICT
@@ -41,9 +42,10 @@ class Augment:
     contrast: Share = 0.0
     mixup: Annotated[float, Field(ge=0)] = 0.0
     cutmix: Annotated[float, Field(ge=0)] = 0.0
+    unless_frozen: bool = False
 
     def __post_init__(self) -> None:
-        if not any(vars(self).values()):
+        if not any(value for name, value in vars(self).items() if name != "unless_frozen"):
             raise ValueError(
                 "augment changes nothing: set flip, shift, rotate, zoom, brightness, contrast,"
                 " mixup or cutmix"

@@ -82,11 +82,11 @@ def graph(one, rows):
     numbers = {k: v for k, v in rows.raw.items() if v.dtype == np.float32}
 
     @tf.function
-    def margins(raw, features, representation):
+    def margins(raw, features, representation, blocks):
         arrays = {k: tf.constant(v) for k, v in one.arrays.items()}
-        return expert.margins(arrays, ExpertInputs(raw, features, representation))
+        return expert.margins(arrays, ExpertInputs(raw, features, representation, blocks))
 
-    return margins(numbers, dict(rows.preprocessed), rows.representation).numpy()
+    return margins(numbers, dict(rows.preprocessed), rows.representation, rows.blocks).numpy()
 
 
 def test_it_reads_columns_and_representations():
@@ -102,6 +102,20 @@ def test_experts_on_both_are_two():
     experts = [f.expert for f in LinearKind().fit(wide, lambda _: None)]
     assert [e.name for e in experts] == ["linear.representation", "linear.columns"]
     assert [e.reads_representation for e in experts] == [True, False]
+
+
+def test_blocks_replace_the_representation():
+    rows = rows_of(width=8)
+    narrow = fitted(replace(rows, representation=rows.representation[:, 3:], blocks=None))
+    wide = fitted(
+        replace(rows, representation=rows.representation[:, 3:], blocks=rows.representation)
+    )
+    assert narrow.expert.reads_representation and not narrow.expert.reads_blocks
+    assert wide.expert.reads_blocks and not wide.expert.reads_representation
+    assert wide.expert.name == "linear.blocks"
+    np.testing.assert_allclose(wide.arrays["kernel"], fitted(rows).arrays["kernel"])
+    given = replace(rows, representation=None, blocks=rows.representation)
+    assert np.abs(graph(wide, given) - graph(fitted(rows), rows)).max() < 1e-6
 
 
 @pytest.mark.parametrize("width", [0, 10])

@@ -6,6 +6,7 @@ import pytest
 
 from components.training.choices import Situation, choose, sentence
 from components.training.settings import EarlyStopping, Training
+from models.inputs.layers.augment import Augment
 from models.transfer.fine_tune import FineTune
 from models.transfer.frozen import Frozen
 
@@ -106,3 +107,12 @@ def test_the_sentence_names_what_was_chosen() -> None:
         "adamw 0.002; 32 rows a step; patience 20 epochs; weights averaged (0.998)"
     )
     assert sentence(Training(batch_size=32), chosen).startswith("adamw 0.002; patience")
+
+
+def test_a_frozen_trunk_may_be_spared_changes_of_images() -> None:
+    always, sometimes = Augment(flip=True), Augment(flip=True, unless_frozen=True)
+    for transfer in (None, FineTune()):
+        training = Training(augment=sometimes)
+        assert choose(training, Situation(3_000, transfer)).augment == sometimes
+    assert choose(Training(augment=sometimes), Situation(3_000, Frozen())).augment is None
+    assert choose(Training(augment=always), Situation(3_000, Frozen())).augment == always

@@ -14,15 +14,23 @@ from components.data.digests import digest_tree
 from components.errors import RootstockError
 from components.stage import Context
 from components.transform import embed
-from components.transform.batches import load_columns, stored_representation, write_shard
+from components.transform.batches import (
+    load_columns,
+    stored_blocks,
+    stored_representation,
+    write_shard,
+)
 from components.transform.embed import Embed, EmbedInputs
 from components.transform.preprocessing_file import save_preprocessing
 from models.inputs.base import Feature
+from models.inputs.image import ImageFeature
 from models.inputs.raw_text import RawTextFeature
 from models.inputs.representation import REPRESENTATION
 from models.inputs.sources.pretrained_tokens import tokens_feature
-from models.lazy import tf
+from models.lazy import keras, tf
+from models.trunks.applications import Applications
 from models.trunks.base import Trunk
+from models.trunks.blocks import Blocks
 from models.trunks.keras_hub import KerasHub
 from models.trunks.tf_hub import TfHub
 from tests.pretrained_files import TEXTS, text_module, text_preset
@@ -111,6 +119,33 @@ def test_texts_as_they_are(tmp_path: Path, new_context: Make) -> None:
     found = Embed(trunk=trunk).run(inputs, new_context("e")).embeddings
     values = load_columns(found, "train", (stored_representation(found),))[REPRESENTATION]
     np.testing.assert_allclose(values, expected(trunk, inputs, feature, "train"), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_blocks_of_images_are_stored_beside_the_representation(
+    tmp_path: Path, new_context: Make
+) -> None:
+    trunk = Applications(model="MobileNet", alpha=0.25, pretrained=False, side=32)
+    feature = ImageFeature(name="photo", column="p", height=8, width=6, channels=3)
+
+    def photos(rows: int, seed: int) -> np.ndarray:
+        return np.random.default_rng(seed).integers(0, 256, (rows, 8, 6, 3), np.uint8)
+
+    inputs = written(tmp_path, feature, photos)
+    context = new_context("e")
+    found = Embed(trunk=trunk, blocks=True).run(inputs, context).embeddings
+    plain = Embed(trunk=trunk).run(inputs, new_context("p")).embeddings
+    assert stored_blocks(plain) is None
+    column, blocks = stored_representation(found), stored_blocks(found)
+    assert blocks is not None and blocks.width > 2 * column.width
+    assert context.observer.figures["width of all blocks"] == blocks.width  # type: ignore[attr-defined]
+    one, other = (load_columns(e, "train", (column,))[REPRESENTATION] for e in (found, plain))
+    np.testing.assert_allclose(one, other, atol=1e-5)
+    rows = {"photo": tf.constant(np.concatenate([photos(7, 0), photos(5, 1)]))}
+    keras.utils.set_random_seed(0)
+    expected = Blocks(trunk.build((feature,)), (feature,))(rows)[1]
+    stored = load_columns(found, "train", (blocks,))[blocks.name]
+    np.testing.assert_allclose(stored, expected, atol=1e-4)
 
 
 @pytest.mark.slow

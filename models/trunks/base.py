@@ -70,6 +70,10 @@ class Trunk(ABC):
         """Problems that would make `build` fail, one sentence each. Does not import TensorFlow."""
         return []
 
+    def check_transfer(self, frozen: bool) -> str:
+        """Why the trunk cannot be used frozen, or cannot be trained; empty if it can be."""
+        return ""
+
     def save_files(self, directory: Path) -> None:  # noqa: B027 - most trunks need no files
         """Write what `with_saved_files` needs, except the weights, into an empty directory."""
 

@@ -83,14 +83,17 @@ def pooled(x: Tensor, how: str, present: Tensor | None = None) -> Tensor:
     all.
 
     present: int32 [batch, positions], 1 for the positions that count, 0 after them; None for all.
+        Without any, the result is 0.
     """
     if len(x.shape) == 2:
         return x
     if how == "first":
         return x[:, 0]
     if how == "last" and present is not None:
-        last = keras.ops.maximum(keras.ops.sum(present, axis=1) - 1, 0)
-        return keras.ops.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
+        count = keras.ops.sum(present, axis=1)[:, None]
+        last = keras.ops.maximum(count - 1, 0)[..., None]
+        x = keras.ops.take_along_axis(x, last, axis=1)[:, 0]
+        return x * keras.ops.cast(keras.ops.greater(count, 0), x.dtype)
     if present is None:
         return keras.ops.mean(x, axis=tuple(range(1, len(x.shape) - 1)))
     weights = keras.ops.expand_dims(keras.ops.cast(present, x.dtype), -1)

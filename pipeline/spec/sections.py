@@ -27,6 +27,7 @@ from models.sharing.base import check_balancing
 from models.tasks.base import Task
 from models.transfer.base import Transfer
 from models.transfer.fine_tune import FineTune
+from models.transfer.frozen import Frozen
 from models.trunks.tf_hub import TfHub
 from pipeline.spec.names import Name, Title, UrlName
 from pipeline.spec.study import Study
@@ -123,6 +124,8 @@ class Model(Part):
     def _pretrained_weights_adapt(self) -> Model:
         if self.transfer is None and self.trunk.pretrained:
             self.__dict__["transfer"] = FineTune()
+        if problem := self.trunk.check_transfer(isinstance(self.transfer, Frozen)):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

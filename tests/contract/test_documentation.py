@@ -35,7 +35,12 @@ PAGES = sorted(
 WRITTEN = [p for p in PAGES if p.name not in ("spec.md", "methods.md")]  # the others are generated
 SPECS = sorted(p.relative_to(ROOT) for p in ROOT.glob("examples/*/*.yaml"))
 PACKAGES = "pipeline|components|models|serving|tests"
-MADE_BY_COMMANDS = ("examples/digits/trunk", "examples/objects/trunk", "examples/spam/minilm")
+MADE_BY_COMMANDS = (
+    "examples/digits/trunk",
+    "examples/objects/trunk",
+    "examples/spam/minilm",
+    "examples/spam/smollm2",
+)
 TERMS = """
     spec stage artifact fingerprint store span split example statistics schema anomaly drift skew
     trunk head task sharing balancing transfer arm study verdict slice threshold blessing champion

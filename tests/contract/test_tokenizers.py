@@ -15,7 +15,8 @@ from models.inputs.layers.tokens import Tokenizer
 from models.inputs.sources import pretrained_tokens
 from models.inputs.sources.pretrained_tokens import TokenizerError, tokens_feature
 from models.lazy import tf
-from tests.pretrained_files import WORDS, sentence_piece
+from tests.pretrained_files import sentence_piece
+from tests.pretrained_words import WORDS
 
 pytestmark = pytest.mark.slow
 

@@ -35,7 +35,8 @@ from models.trunks.base import Trunk
 from models.trunks.keras_hub import KerasHub
 from models.trunks.tf_hub import TfHub
 from models.trunks.trained import Registry
-from tests.pretrained_files import WORDS, bert_modules, text_preset
+from tests.pretrained_files import bert_modules, text_preset
+from tests.pretrained_words import WORDS
 
 INPUTS: tuple[Input, ...] = (TextInput(name="words", column="text"),)
 TASKS = (BinaryTask(name="spam", label="label", positive=("spam",)),)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from models.inputs.base import StateFile
 from models.inputs.encodings import Tokens
+from models.inputs.sources.gguf_file import GgufError, is_gguf, read_gguf
+from models.inputs.sources.gguf_tokenizer import PretrainedTokenizer, gguf_tokenizer
 from models.inputs.sources.presets import local_preset
 from models.inputs.tokens import TokensFeature
 from models.lazy import load
@@ -27,22 +29,23 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
     Raises:
         TokenizerError: the preset is missing, is not a text model, or lacks its vocabulary.
     """
-    hub = load("keras_hub")
     try:
-        tokenizer = hub.tokenizers.Tokenizer.from_preset(reading.preset)
+        read = _read(reading.preset)
+        tokenizer = read.tokenizer
         with tempfile.TemporaryDirectory() as directory:
             tokenizer.save_assets(directory)
             files = tuple(
                 StateFile(name=f.name, content=base64.b64encode(f.read_bytes()).decode())
                 for f in sorted(Path(directory).iterdir())
             )
+    except GgufError as e:
+        raise TokenizerError(str(e)) from e
     except Exception as e:  # KerasHub and its tokenizer libraries may raise any exception
         raise TokenizerError(
             f"preset {reading.preset!r}: no tokenizer can be read from it: {e}\n"
-            "Expected a KerasHub preset of a text model with its tokenizer, or a Hugging Face"
-            " directory with config.json and its vocabulary (vocab.txt, tokenizer.json, …)."
+            "Expected a KerasHub preset of a text model with its tokenizer, a complete GGUF file, or"
+            " a Hugging Face directory with config.json and its vocabulary (vocab.txt, …)."
         ) from e
-    special = {k: getattr(tokenizer, f"{k}_token_id", None) for k in ("start", "end", "pad")}
     left_out = {"name", "trainable", "dtype", "config_file"}
     config = {k: v for k, v in tokenizer.get_config().items() if k not in left_out}
     # Many classes demand them, and take None until the files are read, as KerasHub itself does.
@@ -57,9 +60,9 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
         tokenizer=type(tokenizer).__name__,
         config=json.dumps(config, sort_keys=True),
         files=files,
-        start=special["start"],
-        end=special["end"],
-        pad=special["pad"] or 0,
+        start=read.start,
+        end=read.end,
+        pad=read.pad,
         vocabulary_size=int(tokenizer.vocabulary_size()),
     )
     if problem := _unusable(feature):
@@ -68,6 +71,14 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
             f" {problem}. Choose another preset."
         )
     return feature
+
+
+def _read(preset: str) -> PretrainedTokenizer:
+    if is_gguf(preset):
+        return gguf_tokenizer(read_gguf(preset))
+    tokenizer = load("keras_hub").tokenizers.Tokenizer.from_preset(preset)
+    start, end, pad = (getattr(tokenizer, f"{k}_token_id", None) for k in ("start", "end", "pad"))
+    return PretrainedTokenizer(tokenizer, start, end, pad or 0)
 
 
 def _unusable(feature: TokensFeature) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import struct
+from math import prod
 from pathlib import Path
+from typing import Any
 
 from models.inputs.sources.presets import CONFIG, local_preset
 from models.lazy import load
@@ -60,6 +64,52 @@ def check_preset(preset: str) -> list[str]:
     if not any(any(here.glob(f"*{end}")) for end in (".weights.h5", ".safetensors", ".bin")):
         return [f"preset {here}: it has no weights (*.weights.h5 or *.safetensors)."]
     return []
+
+
+def num_weights(directory: Path) -> int:
+    """The number of weights in a preset; of HDF5 and PyTorch, a quarter of the bytes."""
+    tensors = sum(_safetensors_size(f) for f in directory.glob("*.safetensors"))
+    others = [*directory.glob("*.weights.h5"), *directory.glob("*.bin")]
+    return tensors or sum(f.stat().st_size for f in others) // 4
+
+
+def _safetensors_size(file: Path) -> int:
+    """The number of values in a safetensors file, by its header."""
+    with open(file, "rb") as opened:
+        (length,) = struct.unpack("<Q", opened.read(8).ljust(8, b"\0"))
+        try:
+            header = json.loads(opened.read(min(length, 2**27)))
+        except ValueError:
+            return 0  # loading the weights says what is wrong
+    return sum(prod(t["shape"]) for n, t in header.items() if n != "__metadata__")
+
+
+def positions(directory: Path) -> int | None:
+    """The length of the longest text that a preset's configuration allows; None if it has none."""
+    config = _config(directory)
+    for key in ("max_position_embeddings", "n_positions"):  # of Hugging Face
+        if isinstance(limit := config.get(key), int):
+            return limit
+    limit = config.get("config", {}).get("max_sequence_length")
+    return limit if isinstance(limit, int) else None
+
+
+def unconverted(directory: Path) -> dict[str, Any]:
+    """Arguments of a backbone that KerasHub 0.32 does not take from a Hugging Face configuration:
+    it gives Llama the epsilon of 1e-6, whatever `rms_norm_eps` is.
+    """
+    config = _config(directory)
+    if config.get("model_type") == "llama" and "rms_norm_eps" in config:
+        return {"layer_norm_epsilon": config["rms_norm_eps"]}
+    return {}
+
+
+def _config(directory: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((directory / CONFIG).read_text())
+    except (OSError, ValueError):
+        return {}  # loading the preset says what is wrong
+    return config if isinstance(config, dict) else {}
 
 
 def is_text(directory: Path) -> bool:

@@ -22,14 +22,8 @@ from models.lazy import keras, tf
 from models.masked_url import MaskedUrl
 from models.trunks.base import TrunkError, layer_groups
 from models.trunks.keras_hub import KerasHub
-from tests.pretrained_files import (
-    GPT_VOCABULARY,
-    IMAGE,
-    TEXTS,
-    decoder_preset,
-    image_preset,
-    text_preset,
-)
+from tests.pretrained_files import IMAGE, TEXTS, decoder_preset, image_preset, text_preset
+from tests.pretrained_words import GPT_VOCABULARY
 
 pytestmark = pytest.mark.slow
 
@@ -194,8 +188,10 @@ def test_missing_parts_of_a_preset_are_named(presets: Path, tmp_path: Path) -> N
     words = (TextInput(name="words", column="t"),)
     copy = tmp_path / "copy"
     shutil.copytree(presets / "text", copy)
-    trunk = KerasHub(preset=str(copy))
+    trunk = KerasHub(preset=str(copy), length=16)
     assert trunk.check(words) == []
+    longer = replace(trunk, length=17).check(words)[0]
+    assert "it has 16 positions, but `length` is 17. Lower the trunk's `length`" in longer
     (copy / "assets/tokenizer/vocabulary.txt").unlink()
     with pytest.raises(TokenizerError, match=r"vocabulary.txt"):
         tokens_feature(trunk.reading(), "words", "t")  # type: ignore[arg-type]
@@ -216,7 +212,7 @@ def test_a_name_is_found_in_the_cache_or_needs_the_network(
         "models.trunks.sources.presets._HOSTS", {"kaggle": MaskedUrl("http://no-such-host.invalid")}
     )
     words = (TextInput(name="words", column="t"),)
-    trunk = KerasHub(preset="bert_tiny_en_uncased")
+    trunk = KerasHub(preset="bert_tiny_en_uncased", length=16)
     assert "cannot be reached" in trunk.check(words)[0]
     versions = tmp_path / "models/keras/bert/keras/bert_tiny_en_uncased"
     shutil.copytree(presets / "text", versions / "2")
@@ -240,7 +236,7 @@ def test_poolings_of_a_decoder(tmp_path: Path) -> None:
     found = trunk.build((given,))({"words": ids}, training=False)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
-    with pytest.raises(TrunkError, match=r"is a decoder: .*Expected `pooling: last` or `mean`"):
+    with pytest.raises(TrunkError, match=r"is a decoder: .*Expected `pooling: last`, `mean` or"):
         replace(trunk, pooling="first").build((given,))
     with pytest.raises(TrunkError, match=r"Its outputs: a single one, without a name\."):
         replace(trunk, pooling="pooled").build((given,))

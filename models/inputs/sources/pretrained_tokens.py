@@ -43,7 +43,7 @@ def tokens_feature(reading: Tokens, name: str, column: str) -> TokensFeature:
     except Exception as e:  # KerasHub and its tokenizer libraries may raise any exception
         raise TokenizerError(
             f"preset {reading.preset!r}: no tokenizer can be read from it: {e}\n"
-            "Expected a KerasHub preset of a text model with its tokenizer, a complete GGUF file, or"
+            "Expected a KerasHub preset of a text model with its tokenizer, a GGUF file, or"
             " a Hugging Face directory with config.json and its vocabulary (vocab.txt, …)."
         ) from e
     left_out = {"name", "trainable", "dtype", "config_file"}

@@ -1,6 +1,7 @@
 """Fits experts of kind `linear`: one on columns, one on what a frozen trunk computes.
 
-Strengths of the penalty are chosen for every objective and fold by the loss on the other folds.
+The strength of the penalty, and how far effects of numbers may bend, are chosen for every objective
+and fold by the loss on the other folds.
 A model without folds a and b judges b in the choice for a, and a in the choice for b.
 """
 
@@ -27,6 +28,10 @@ PIECES = 32
 ROWS_PER_PIECE = 40
 CURVES = 500
 """Most columns for pieces of numbers."""
+BENDS = (1.0, 0.3)
+"""Scales of the pieces, to try: the penalty holds smaller ones back, so that effects of numbers are
+closer to straight lines.
+"""
 ONE_HOT = 500
 """Most columns for ids of categories; rarer ids of a category share one."""
 INNER = 4
@@ -110,6 +115,16 @@ class _Terms:
     @property
     def width(self) -> int:
         return int(self.plain.shape[1] + self.columns.max(initial=-1) + 1)
+
+    @property
+    def has_pieces(self) -> bool:
+        return len(self.arrays["source"]) > 0
+
+    def scales(self, bend: float) -> np.ndarray:
+        """float64 [width]: 1, and `bend` for pieces."""
+        result, first = np.ones(self.width), len(self.arrays["mean"])
+        result[first : first + len(self.arrays["source"])] = bend
+        return result
 
     def of_rows(self, which: np.ndarray) -> np.ndarray:
         """float64 [rows, width]."""
@@ -204,7 +219,8 @@ def _fit(expert: Linear, rows: FitRows, terms: _Terms, report: Report) -> Fitted
     columns = terms.of_rows(sample)
     centre = columns.mean(axis=0)
     columns -= centre
-    basis = Basis.of(columns)
+    scales = [terms.scales(bend) for bend in (BENDS if terms.has_pieces else BENDS[:1])]
+    bases = [Basis.of(columns * scale) for scale in scales]
     train = np.stack([rows.folds[sample] != f for f in range(folds)], axis=1)
     weights, bias = np.zeros((terms.width, rows.units)), np.zeros(rows.units)
     out_of_fold = np.zeros((len(rows.folds), rows.units), np.float32)
@@ -212,17 +228,22 @@ def _fit(expert: Linear, rows: FitRows, terms: _Terms, report: Report) -> Fitted
     for objective in rows.objectives:
         report(f"{expert.name}: {objective.task}")
         units = slice(unit, unit := unit + objective.units)
-        penalties = _penalties(objective, rows, sample, basis)
-        models = _models(objective, sample, basis, train, penalties)
-        solved = solve(models, models.constant(), EXACT)
-        for fold in range(folds):
-            slopes = basis.rotation @ solved[1:, fold]
-            intercept = solved[0, fold] - centre @ slopes
-            weights[:, units] += slopes / folds
-            bias[units] += intercept / folds
-            here = np.flatnonzero(rows.folds == fold)
-            out_of_fold[here, units] = terms.margins(here, slopes) + intercept
-        chosen.setdefault(objective.task, []).extend(penalties)
+        judged = [_penalties(objective, rows, sample, basis) for basis in bases]
+        best = np.argmin([losses for _, losses in judged], axis=0)
+        for which, (basis, (penalties, _)) in enumerate(zip(bases, judged, strict=True)):
+            own = np.flatnonzero(best == which)
+            if not len(own):
+                continue
+            models = _models(objective, sample, basis, train[:, own], penalties[own])
+            solved = solve(models, models.constant(), EXACT)
+            for i, fold in enumerate(own):
+                slopes = scales[which][:, None] * (basis.rotation @ solved[1:, i])
+                intercept = solved[0, i] - centre @ slopes
+                weights[:, units] += slopes / folds
+                bias[units] += intercept / folds
+                here = np.flatnonzero(rows.folds == fold)
+                out_of_fold[here, units] = terms.margins(here, slopes) + intercept
+            chosen.setdefault(objective.task, []).extend(penalties[own])
     for task, strengths in chosen.items():
         figures[f"{task} penalty"] = float(f"{np.exp(np.log(strengths).mean()):.3g}")
     arrays = {
@@ -244,9 +265,12 @@ def _models(
     return Models(basis, loss, loss.targets(labels, objective.units), weights, penalties)
 
 
-def _penalties(objective: Objective, rows: FitRows, sample: np.ndarray, basis: Basis) -> np.ndarray:
-    """float64 [folds]: for each fold the strength of least loss on the labelled rows of the others,
-    judged by models that saw neither. Weaker ones are tried until two in turn are no better.
+def _penalties(
+    objective: Objective, rows: FitRows, sample: np.ndarray, basis: Basis
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each fold the strength of least loss on the labelled rows of the others, judged by models
+    that saw neither, and that loss, both float64 [folds]. Weaker ones are tried until two in turn
+    are no better.
     """
     train, judged = _trials(rows.folds[sample], rows.groups[sample], rows.seed)
     known = ~np.isnan(objective.labels[sample])
@@ -263,7 +287,7 @@ def _penalties(objective: Objective, rows: FitRows, sample: np.ndarray, basis: B
         history.append(np.einsum("fnk,nk->f", judged, losses))
         if len(history) > 2 and (history[-2:] >= np.min(history[:-2], axis=0)).all():
             break
-    return np.asarray(strengths[np.argmin(history, axis=0)])
+    return strengths[np.argmin(history, axis=0)], np.min(history, axis=0)
 
 
 def _trials(folds: np.ndarray, groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

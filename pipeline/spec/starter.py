@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from components.data.casting import is_number
 from components.data.lazy import np, pa
 from components.data.row_keys import split_indices
 from components.errors import RootstockError
@@ -39,6 +40,11 @@ ROBUST = (
     "has outliers or a long tail, so that a few rows would decide a squared error: the task has"
     " `loss: huber`. Are the largest values right?"
 )
+GRADES = (
+    "its whole numbers are taken as classes. If they are grades or counts, so that near ones are"
+    " alike, take `kind: regression` or `kind: count`."
+)
+FEWEST_GRADES = 5
 AUGMENTED = (
     "training.augment mirrors and shifts the images at random in every epoch. Remove `flip` if left"
     " and right differ in meaning, as in texts and traffic signs."
@@ -85,6 +91,7 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
     names = names_of(table.column_names)
     tasks = {names[label]: guess_task(table.column(label), label) for label in labels}
     robust = [t["label"] for t in tasks.values() if t.get("loss") == "huber"]
+    grades = [t["label"] for t in tasks.values() if _may_be_grades(t, table.column(t["label"]))]
     others = [column for column in table.column_names if column not in labels]
     key, left_out = (None, {}) if folder else guess_key(table, others)
     left_out |= _fixed(sources[0])
@@ -93,6 +100,7 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
         left_out[splits["column"]] = "names the split of each row"
     inputs: dict[str, Any] = {}
     notes = spelling + [f"{label}: {ROBUST}" for label in robust]
+    notes += [f"{label}: {GRADES}" for label in grades]
     for column in others:
         name = names[column]
         if column in left_out:
@@ -146,6 +154,11 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
     notes.insert(0, f"{columns}.")
     comments = "".join(f"# {' '.join(line.split())}\n" for line in (first, *notes))
     return comments + yaml.safe_dump(content, sort_keys=False, allow_unicode=True), notes
+
+
+def _may_be_grades(task: dict[str, Any], column: pa.ChunkedArray) -> bool:
+    numbers = task["kind"] == "multiclass" and is_number(column.type)
+    return numbers and len(column.drop_null().unique()) >= FEWEST_GRADES
 
 
 def _of_groups(table: pa.Table, key: str) -> dict[str, Any]:

@@ -208,6 +208,25 @@ def test_a_curve_is_learnt_from_numbers():
     assert np.corrcoef(fitted(rows).out_of_fold[:, 0], labels)[0, 1] > 0.98
 
 
+def test_effects_are_straighter_where_that_is_better(monkeypatch):
+    rng = np.random.default_rng(0)
+    rows = rows_of(200)
+    names = [f"x{i}" for i in range(20)]
+    x = {n: rng.normal(size=200).astype(np.float32) for n in names}
+    labels = sum(x.values()) / 4 + rng.normal(size=200)
+    rows = replace(
+        rows,
+        features=tuple(NumericFeature(name=n, column=n, mean=0.0, deviation=1.0) for n in names),
+        raw=x,
+        preprocessed=x,
+        objectives=(Objective(task="sum", loss="squared", labels=labels),),
+    )
+    chosen = fitted(rows).out_of_fold[:, 0]
+    monkeypatch.setattr(linear, "BENDS", (1.0,))
+    bent = fitted(rows).out_of_fold[:, 0]
+    assert np.mean((chosen - labels) ** 2) < 0.99 * np.mean((bent - labels) ** 2)
+
+
 def test_fitting_again_gives_the_same():
     one, two = fitted(rows_of()), fitted(rows_of())
     assert one.figures == two.figures

@@ -252,6 +252,16 @@ def written(folder: Path, table: pa.Table, *labels: str) -> tuple[dict[str, Any]
     return yaml.safe_load((folder / "spec.yaml").read_text()), list(notes)
 
 
+@pytest.mark.parametrize(
+    ("grades", "said"), [(range(1, 7), True), ("abcdef", False), ("12", False)]
+)
+def test_whole_numbers_as_classes_are_said(tmp_path: Path, grades: Any, said: bool) -> None:
+    y = (list(grades) * ROWS)[:ROWS]
+    spec, notes = written(tmp_path, pa.table({"x": RNG.normal(size=ROWS), "y": y}), "y")
+    assert spec["tasks"]["y"]["kind"] == ("binary" if grades == "12" else "multiclass")
+    assert any("If they are grades or counts" in note for note in notes) == said
+
+
 @pytest.mark.parametrize("name", ["subject#", "patient_id", "userId", "Subject", "participant no"])
 @pytest.mark.parametrize("texts", [False, True])
 def test_groups_of_rows_stay_in_one_split(tmp_path: Path, name: str, texts: bool) -> None:

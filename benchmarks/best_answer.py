@@ -5,7 +5,8 @@
         [--budget-minutes M]
 
 A folder DIR with a `tables.yaml` has sets of its own: tables of anyone, see
-`best_answer_data.tables`.
+`best_answer_data.tables`. The sets `sms_minilm` and `enron_minilm` need what `make minilm`
+installs, and minutes.
 
 All models learn from the same training rows (ours divides validation rows off them) and are
 measured on the same test rows, ours by its served SavedModel. Each result is appended to

@@ -24,6 +24,10 @@ PENALTIES = tuple(10 ** (e / 2) for e in range(6, -11, -1))
 """Strengths to try, strongest first, times the variance of all columns together."""
 NUMBERS = 20_000_000
 """Most numbers, rows times columns and margins, to learn from: 160 MB."""
+WORK = 10_000_000
+"""Most rows times columns times classes to learn from, where there are curves and classes: about a
+minute of one core.
+"""
 PIECES = 32
 ROWS_PER_PIECE = 40
 CURVES = 500
@@ -211,8 +215,11 @@ def _one_hot(ids: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 def _fit(expert: Linear, rows: FitRows, terms: _Terms, report: Report) -> Fitted:
     folds = int(rows.folds.max()) + 1
-    numbers = terms.width + 2 * folds * max(o.units for o in rows.objectives)
-    sample = _sample(rows, NUMBERS // numbers)
+    classes = max(o.units for o in rows.objectives)
+    most = NUMBERS // (terms.width + 2 * folds * classes)
+    if classes > 1 and terms.has_pieces:
+        most = min(most, WORK // (terms.width * classes))
+    sample = _sample(rows, most)
     figures: dict[str, float | int | str] = {"columns": terms.width}
     if len(sample) < len(rows.folds):
         figures["learnt from rows"] = f"{len(sample)} of {len(rows.folds)}, drawn by group"

@@ -286,6 +286,15 @@ def test_many_rows_are_sampled_by_group_and_said(monkeypatch):
     assert "learnt from rows" not in fitted(rows_of(count=100, width=4)).figures
 
 
+def test_many_classes_learn_curves_from_fewer_rows(monkeypatch):
+    rows = rows_of(count=400)
+    columns = fitted(rows).figures["columns"]
+    monkeypatch.setattr(linear, "WORK", 200 * columns * 3)
+    assert fitted(rows).figures["learnt from rows"] == "200 of 400, drawn by group"
+    rows = replace(rows, objectives=rows.objectives[:1])
+    assert "learnt from rows" not in fitted(rows).figures
+
+
 def test_edges_of_pieces():
     assert _edges(np.array([1.0, 1, 1]), 8).tolist() == [1]
     assert _edges(np.array([1.0, 2, 1]), 8).tolist() == [1]

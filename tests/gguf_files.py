@@ -15,7 +15,7 @@ from tests.pretrained_words import GPT_VOCABULARY
 F32, Q4_1, Q8_0 = 0, 3, 8
 Tensors = Mapping[str, tuple[int, np.ndarray]]
 """By name: the format, and float32 values or, if quantised, uint8 [..., bytes of a row]."""
-TOKENS = list(dict.fromkeys([*GPT_VOCABULARY, *ascii_letters, ",", "#"]))
+TOKENS = list(dict.fromkeys([*GPT_VOCABULARY, *ascii_letters, *",#<|>"]))
 VALUES_BY_BYTES = {Q4_1: (32, 20), Q8_0: (32, 34)}
 
 

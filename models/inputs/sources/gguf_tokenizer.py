@@ -9,8 +9,8 @@ from typing import Any
 from models.inputs.sources.gguf_file import GgufError, GgufFile
 from models.lazy import load
 
-CONTROL, USER_DEFINED, BYTE = 3, 4, 6
-"""Types of tokens that are never split; and of the bytes of a SentencePiece model."""
+USER_DEFINED, BYTE = 4, 6
+"""Types of tokens: those that are never split, and the bytes of a SentencePiece model."""
 SPLITS_NUMBERS = ("llama-bpe", "llama3", "llama-v3")
 """Byte-pair tokenizers that split words otherwise than KerasHub does (numbers of over 3 digits)."""
 
@@ -68,7 +68,8 @@ def _byte_pair(file: GgufFile) -> Any:
             " tokenizers do not have in TensorFlow's graph. Choose another model."
         )
     tokens, types = _of(file, "tokens"), _of(file, "token_type")
-    whole = [t for t, kind in zip(tokens, types, strict=True) if kind in (CONTROL, USER_DEFINED)]
+    # Not control tokens: in a user's text, "<|im_end|>" is ten characters, as in llama.cpp.
+    whole = [t for t, kind in zip(tokens, types, strict=True) if kind == USER_DEFINED]
     return load("keras_hub").tokenizers.BytePairTokenizer(
         vocabulary={token: i for i, token in enumerate(tokens)},
         merges=_of(file, "merges"),

@@ -58,6 +58,7 @@ def text_model(
         TrunkError: the backbone does not read just text, or does not fit the features or pooling.
     """
     from models.trunks.layers.attention_pooling import AttentionPooling
+    from models.trunks.layers.late_casts import cast_late
     from models.trunks.layers.trim_padding import Trim
     from models.trunks.layers.windows import PutBack, TakeWindows, pooled_windows
 
@@ -72,6 +73,7 @@ def text_model(
         )
     pooling = pooling or ("last" if looks_back else "mean")
     name_groups(encoder, "embeddings")
+    cast_late(encoder)
     attention = AttentionPooling(name="pooling.attention") if pooling == "attention" else None
     config = backbone.get_config()
     inputs, encoded = {}, []

@@ -16,7 +16,9 @@ from models.inputs.sources.gguf_tokenizer import gguf_tokenizer
 from models.inputs.sources.pretrained_tokens import TokenizerError, tokens_feature
 from models.lazy import tf
 from tests.gguf_files import BYTE_PAIRS, TOKENS, write_gguf
-from tests.pretrained_words import GPT_VOCABULARY, WORDS
+from tests.pretrained_words import WORDS
+
+TYPES = "tokenizer.ggml.token_type"
 
 
 def written(path: Path, **changes: Any) -> str:
@@ -28,14 +30,21 @@ def written(path: Path, **changes: Any) -> str:
 
 @pytest.mark.slow
 def test_byte_pairs(tmp_path: Path) -> None:
-    path = written(tmp_path / "f", add_bos_token=True, padding_token_id=0)
-    feature = tokens_feature(Tokens(preset=path, length=7), "words", "t")
+    """Control tokens in a text are characters; tokens that the model's makers added stay whole."""
+    v = {token: i for i, token in enumerate(TOKENS)}
+    added = v["Z"]
+    types = [4 if i == added else kind for i, kind in enumerate(BYTE_PAIRS[TYPES])]
+    tokens = [*TOKENS[:added], "<end>", *TOKENS[added + 1 :]]
+    path = written(
+        tmp_path / "f", add_bos_token=True, padding_token_id=0, token_type=types, tokens=tokens
+    )
+    feature = tokens_feature(Tokens(preset=path, length=9), "words", "t")
     assert (feature.start, feature.end, feature.pad) == (1, None, 0)
     assert feature.vocabulary_size == len(TOKENS)
-    ids = Tokenizer(feature)(tf.constant(["ab ab!<|endoftext|>", ""])).numpy().tolist()
-    v = GPT_VOCABULARY
-    expected = [1, v["ab"], v["Ġ"], v["ab"], v["!"], v["<|endoftext|>"], 0]
-    assert ids == [expected, [1, 0, 0, 0, 0, 0, 0]]
+    ids = Tokenizer(feature)(tf.constant(["ab ab!<end>", "", "<|endoftext|>"])).numpy().tolist()
+    assert ids[0] == [1, v["ab"], v["Ġ"], v["ab"], v["!"], added, 0, 0, 0]
+    assert ids[1] == [1] + [0] * 8
+    assert ids[2] == [1, *(v[c] for c in "<|endoft")]
 
 
 @pytest.mark.slow

@@ -88,6 +88,11 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
         )
     if unknown := next((c for c in labels if c not in table.column_names), None):
         raise RootstockError(f"--label {unknown}: no such column in {data}. Columns: {columns}.")
+    if folder and labels == ["class"] and len(only := table.column("class").unique()) == 1:
+        raise RootstockError(
+            f"{data}: all files are in one folder, {only[0]}, so there is one class. Expected a"
+            " folder for each of two or more classes."
+        )
     names = names_of(table.column_names)
     tasks = {names[label]: guess_task(table.column(label), label) for label in labels}
     robust = [t["label"] for t in tasks.values() if t.get("loss") == "huber"]

@@ -199,6 +199,13 @@ def test_photographs_are_augmented(tmp_path: Path, image: bytes, augmented: bool
     assert any("Remove `flip` if" in note for note in notes) == augmented
 
 
+def test_one_folder_is_not_two_classes(tmp_path: Path) -> None:
+    (tmp_path / "pets" / "cat").mkdir(parents=True)
+    (tmp_path / "pets" / "cat" / "1.png").write_bytes(png(32, 24))
+    with pytest.raises(RootstockError, match=r"pets: all files are in one folder, cat, so there"):
+        write_starter(tmp_path / "pets", [], tmp_path / "spec.yaml")
+
+
 def test_no_column_is_lost(tmp_path: Path) -> None:
     """Names that were alike without the characters that names could not have."""
     columns = ["身長", "体重", "a b", "a_b", "a(b", "1", "2", "y"]

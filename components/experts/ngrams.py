@@ -10,7 +10,7 @@ from typing import Any, final
 
 from components.data.lazy import np
 from components.experts.base import ExpertKind, FitRows, Fitted, Report
-from components.experts.sparse_linear import groups, solved
+from components.experts.sparse_linear import FoldModels, fold_models, margins
 from models.experts.ngrams import (
     ALONE,
     ANALYZERS,
@@ -54,12 +54,12 @@ class NgramsKind(ExpertKind):
     most_outputs = 100
 
     def reads(self, features: Sequence[Feature], represented: bool) -> bool:
-        return any(_is_text(f) for f in features)
+        return any(is_text(f) for f in features)
 
     def fit(self, rows: FitRows, report: Report) -> Iterator[Fitted]:
         for feature in rows.features:
-            if _is_text(feature):
-                yield _fitted(rows, feature.name, _as_bytes(rows.raw[feature.name]), report)
+            if is_text(feature):
+                yield _fitted(rows, feature.name, as_bytes(rows.raw[feature.name]), report)
 
 
 @cache
@@ -80,18 +80,19 @@ def character_table() -> np.ndarray:
     return table
 
 
-def _is_text(feature: Feature) -> bool:
+def is_text(feature: Feature) -> bool:
+    """Whether a feature is a text."""
     return feature.kind in TextInput.feature_kinds
 
 
-def _as_bytes(texts: np.ndarray) -> list[bytes]:
+def as_bytes(texts: np.ndarray) -> list[bytes]:
     """UTF-8, a byte more than experts read, to count the texts that are cut."""
     some = (t[: BUDGET + 1] for t in texts)
     return [t if isinstance(t, bytes) else t.encode("utf-8", "replace")[: BUDGET + 1] for t in some]
 
 
 def _fitted(rows: FitRows, name: str, texts: Sequence[bytes], report: Report) -> Fitted:
-    sample = _sample(rows, texts)
+    sample = text_sample(rows, texts, BYTES)
     length = sum(len(texts[i]) for i in sample)
     expert = Ngrams(
         name=f"ngrams.{name}",
@@ -130,21 +131,24 @@ def _fitted(rows: FitRows, name: str, texts: Sequence[bytes], report: Report) ->
         arrays={
             "characters": counter.characters,
             "table": np.concatenate([m.table() for m in models]),
-            "intercepts": np.concatenate([m.intercepts.mean(axis=0) for m in models]),
+            "intercepts": np.concatenate([m.models.intercepts.mean(axis=0) for m in models]),
         },
         out_of_fold=out_of_fold,
         figures=figures,
     )
 
 
-def _sample(rows: FitRows, texts: Sequence[bytes]) -> np.ndarray:
-    """Indices of rows with a label, in order: whole groups at random, as many as are allowed."""
+def text_sample(rows: FitRows, texts: Sequence[bytes], most: int) -> np.ndarray:
+    """Indices of rows with a label, in order: whole groups at random, as many as are allowed.
+
+    most: bytes of text.
+    """
     known = np.flatnonzero(np.any([o.known() for o in rows.objectives], axis=0))
     group = np.unique(rows.groups[known], return_inverse=True)[1]
     order = np.random.default_rng(rows.seed).permutation(int(group.max(initial=-1)) + 1)
     by_group = np.argsort(order[group], kind="stable")
     lengths = np.array([len(texts[i]) + 1 for i in known[by_group]])
-    fits = (np.cumsum(lengths) <= BYTES) & (np.arange(len(lengths)) < ROWS)
+    fits = (np.cumsum(lengths) <= most) & (np.arange(len(lengths)) < ROWS)
     return np.sort(known[by_group][fits])
 
 
@@ -190,13 +194,11 @@ class _Model:
     """The models of all folds on words, or on characters.
 
     idf: float32 [buckets], 0 for n-grams that are too rare. used: int64 [width], where it is not 0.
-    weights: float32 [folds, width, units]. intercepts: float32 [folds, units].
     """
 
     idf: np.ndarray
     used: np.ndarray
-    weights: np.ndarray
-    intercepts: np.ndarray
+    models: FoldModels
     figures: Mapping[str, float | int | str]
 
     @property
@@ -206,19 +208,13 @@ class _Model:
     def margins(self, counts: Any, folds: np.ndarray) -> np.ndarray:
         """Float32 [rows, units] of counts [rows, FINEST], by the models without the rows' folds."""
         features = _normalised(_sublinear(counts, self.buckets), self.idf)[:, self.used]
-        margins = np.empty((len(folds), self.intercepts.shape[1]), np.float32)
-        for fold, (weights, intercept) in enumerate(
-            zip(self.weights, self.intercepts, strict=True)
-        ):
-            own = folds == fold
-            margins[own] = features[own] @ weights + intercept
-        return margins
+        return margins(features, self.models, folds)
 
     def table(self) -> np.ndarray:
         """Float32 [buckets, 1 + units]: see `models.experts.ngrams.Ngrams`."""
-        table = np.zeros((self.buckets, 1 + self.intercepts.shape[1]), np.float32)
+        table = np.zeros((self.buckets, 1 + self.models.intercepts.shape[1]), np.float32)
         table[:, 0] = self.idf
-        table[self.used, 1:] = self.weights.mean(axis=0) * self.idf[self.used, None]
+        table[self.used, 1:] = self.models.weights.mean(axis=0) * self.idf[self.used, None]
         return table
 
 
@@ -237,29 +233,16 @@ def _learned(
     idf[documents < least] = 0
     used = np.flatnonzero(idf)
     features = _normalised(features, idf)[:, used]
-    folds = int(rows.folds.max(initial=0)) + 1
-    weights = np.zeros((folds, len(used), rows.units), np.float32)
-    intercepts = np.zeros((folds, rows.units), np.float32)
-    joint = 0
-    for group in groups(rows.objectives):
-        units = [unit for unit, _ in group]
-        report(f"{name}: output {units[0] + 1} of {rows.units}")
-        labelled = [replace(column, labels=column.labels[sample]) for _, column in group]
-        fits = solved(labelled, features, rows.folds[sample], folds, rows.seed)
-        for fold, fit in enumerate(fits):
-            joint += fit.shared
-            for unit, (coefficients, intercept) in zip(units, fit.models, strict=True):
-                weights[fold, :, unit], intercepts[fold, unit] = coefficients, intercept
+    models = fold_models(name, rows, features, sample, report)
     return _Model(
         idf=idf,
         used=used,
-        weights=weights,
-        intercepts=intercepts,
+        models=models,
         figures={
             "ngrams": len(kept),
             "buckets": buckets,
             "ngrams that share a bucket": f"{shared.mean() if len(kept) else 0:.0%}",
-            "models that share weights": f"{joint} of {folds * rows.units}",
+            "models that share weights": f"{models.shared} of {models.intercepts.size}",
         },
     )
 

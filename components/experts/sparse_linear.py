@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
 from components.data.lazy import np
+from components.experts.base import FitRows, Report
 from components.labels.base import Loss, Objective
 
 Scale = Literal["logistic", "squared", "poisson"]
@@ -80,6 +81,50 @@ def groups(objectives: Sequence[Objective]) -> Iterator[list[tuple[int, Column]]
             of_members = [(start, columns(objective)) for start, objective in members]
             for unit in range(units):
                 yield [(start + unit, found[unit]) for start, found in of_members]
+
+
+@dataclass(frozen=True)
+class FoldModels:
+    """Models of all outputs: weights float32 [folds, width, units], intercepts [folds, units].
+
+    shared: how many of them share weights.
+    """
+
+    weights: np.ndarray
+    intercepts: np.ndarray
+    shared: int
+
+
+def fold_models(
+    name: str, rows: FitRows, features: Any, sample: np.ndarray, report: Report
+) -> FoldModels:
+    """A model for each fold and output, of the rows of a sample, with their features.
+
+    features: float32 SciPy CSR matrix [sample, width]. sample: int64, indices of rows.
+    """
+    folds = int(rows.folds.max(initial=0)) + 1
+    weights = np.zeros((folds, features.shape[1], rows.units), np.float32)
+    intercepts = np.zeros((folds, rows.units), np.float32)
+    shared = 0
+    for group in groups(rows.objectives):
+        places = [place for place, _ in group]
+        report(f"{name}: output {places[0] + 1} of {rows.units}")
+        labelled = [replace(column, labels=column.labels[sample]) for _, column in group]
+        fits = solved(labelled, features, rows.folds[sample], folds, rows.seed)
+        for fold, fit in enumerate(fits):
+            shared += fit.shared
+            for place, (coefficients, intercept) in zip(places, fit.models, strict=True):
+                weights[fold, :, place], intercepts[fold, place] = coefficients, intercept
+    return FoldModels(weights, intercepts, shared)
+
+
+def margins(features: Any, models: FoldModels, folds: np.ndarray) -> np.ndarray:
+    """Float32 [rows, units]: of each row from the model without its fold."""
+    result = np.empty((len(folds), models.intercepts.shape[1]), np.float32)
+    for fold, intercepts in enumerate(models.intercepts):
+        own = folds == fold
+        result[own] = features[own] @ models.weights[fold] + intercepts
+    return result
 
 
 Model = tuple[np.ndarray, float]

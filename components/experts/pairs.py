@@ -149,8 +149,10 @@ class _Reader:
                 places = segment[own] // len(ANALYZERS), row[own] % BUCKETS
                 for parts, values in ((differences, terms.difference), (products, terms.product)):
                     parts[of].append(sparse.csr_matrix((values.numpy()[own], places), shape))
-        stacked = ([sparse.vstack(p, format="csr") for p in of] for of in (differences, products))
-        return *stacked, np.concatenate(numbers)
+        differing, common = (
+            [sparse.vstack(parts, format="csr") for parts in of] for of in (differences, products)
+        )
+        return differing, common, np.concatenate(numbers)
 
     def _pieces(self, idf: np.ndarray, rows: np.ndarray) -> Iterator[Terms]:
         weights = tf.constant(idf)
@@ -175,7 +177,7 @@ def _pieces(numbers: np.ndarray) -> Mapping[str, np.ndarray]:
 def _curves(numbers: np.ndarray, pieces: Mapping[str, np.ndarray]) -> np.ndarray:
     """float32 [rows, pieces]."""
     low, high = pieces["low"], pieces["high"]
-    return np.clip((numbers[:, pieces["source"]] - low) / (high - low), 0, 1)
+    return np.asarray(np.clip((numbers[:, pieces["source"]] - low) / (high - low), 0, 1))
 
 
 def _features(differences: Any, products: Any, curves: np.ndarray, used: np.ndarray) -> Any:

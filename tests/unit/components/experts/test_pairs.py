@@ -32,12 +32,11 @@ SECOND = np.array(
     object,
 )
 TEXTS = tuple(RawTextFeature(name=name, column=name) for name in ("left", "right"))
+FOLDS = np.arange(ROWS) % 5
 NUMBER = NumericFeature(name="n", column="n")
 
 
-def fit(
-    labels: np.ndarray, second: np.ndarray = SECOND, folds: np.ndarray = np.arange(ROWS) % 5
-) -> Fitted:
+def fit(labels: np.ndarray, second: np.ndarray = SECOND, folds: np.ndarray = FOLDS) -> Fitted:
     rows = FitRows(
         features=(*TEXTS, NUMBER),
         raw={"left": FIRST, "right": second},
@@ -98,7 +97,7 @@ def test_the_graph_is_the_average_of_the_folds() -> None:
     """Rows without labels, put into each fold in turn, show what its model says of them."""
     averaged = []
     for fold in range(5):
-        labels, folds = LABELS.copy(), np.arange(ROWS) % 5
+        labels, folds = LABELS.copy(), FOLDS.copy()
         labels[:10], folds[:10] = np.nan, fold
         averaged.append(fit(labels, folds=folds).out_of_fold[:10])
     labels = LABELS.copy()

@@ -33,7 +33,7 @@ SECOND = np.array(
 )
 TEXTS = tuple(RawTextFeature(name=name, column=name) for name in ("left", "right"))
 FOLDS = np.arange(ROWS) % 5
-NUMBER = NumericFeature(name="n", column="n")
+NUMBER = NumericFeature(name="n", column="n", mean=0.0, deviation=1.0)
 
 
 def fit(labels: np.ndarray, second: np.ndarray = SECOND, folds: np.ndarray = FOLDS) -> Fitted:
@@ -77,10 +77,15 @@ def test_learns_whether_texts_have_the_same_words() -> None:
     assert one.expert.members == ("pairs.left.right.words", "pairs.left.right.characters")
     assert one.out_of_fold.shape == (ROWS, 2)
     assert one.out_of_fold.dtype == np.float32
-    found = margins(one, ["kappa iota mu nu"] * 2, ["nu mu iota kappa", "xi omikron pi rho"])
+    found = margins(
+        one,
+        ["alpha beta gamma delta"] * 2 + ["kappa iota mu nu"] * 2,
+        ["delta gamma beta alpha", "alpha zeta eta theta", "nu mu iota kappa", "xi rho pi tau"],
+    )
     for member in range(2):
         assert roc_auc_score(LABELS, one.out_of_fold[:, member]) > 0.98
-        assert found[0, member] > 1 > -1 > found[1, member]  # words that training has not seen
+        assert found[0, member] > 1 > -1 > found[1, member]
+        assert found[2, member] > found[3, member] + 1  # words that training has not seen
 
 
 @pytest.mark.slow

@@ -44,6 +44,13 @@ class PointLoss(ABC):
         """Bool [k, c]: outputs whose best margin is infinite, because no row has the class."""
         return np.zeros(totals.shape, bool)
 
+    def dispersion(self, loss: float) -> float:
+        """The factor between a mean loss and a negative log-likelihood: 1 where the loss is one.
+
+        loss: the mean loss of a good model. Of squared errors it is half the variance of the noise.
+        """
+        return 1.0
+
     def curvature(self, totals: Floats, rows: Floats) -> Floats:
         """About the largest sum of second derivatives over the rows, [k]."""
         return self.second * rows
@@ -96,6 +103,9 @@ class Squared(PointLoss):
     def gradients(self, margins: Floats, targets: Floats) -> Floats:
         return margins - targets[:, None]
 
+    def dispersion(self, loss: float) -> float:
+        return 2 * loss
+
 
 class Huber(PointLoss):
     """Threshold 1, as in the head of the task."""
@@ -107,6 +117,9 @@ class Huber(PointLoss):
 
     def gradients(self, margins: Floats, targets: Floats) -> Floats:
         return np.clip(margins - targets[:, None], -1, 1)
+
+    def dispersion(self, loss: float) -> float:
+        return 2 * loss
 
 
 class Poisson(PointLoss):

@@ -103,7 +103,8 @@ def weighed(outputs: np.ndarray, objectives: Sequence[Objective], trust: float) 
 
 def _fitted(outputs: np.ndarray, objectives: Sequence[Objective], start: np.ndarray) -> Stack:
     """Minimise the sum of losses + PRIOR_ROWS / 2 · |weights - start|² + BIAS_ROWS / 2 · |bias|²
-    over the labelled rows.
+    over the labelled rows. Where the noise of numbers is small, so are their losses, and both
+    penalties are scaled alike: else no rows could move the weights of a nearly exact model.
 
     outputs: [members, rows, units]. start: [members].
     """
@@ -113,6 +114,9 @@ def _fitted(outputs: np.ndarray, objectives: Sequence[Objective], start: np.ndar
     outputs, objectives = outputs[:, known], [_at(o, known) for o in objectives]
     members, rows, units = outputs.shape
     prior = np.repeat([PRIOR_ROWS, BIAS_ROWS], [members, units])
+    if rows:
+        least = min(float(_losses(member, objectives)[0].mean()) for member in outputs)
+        prior = prior * np.clip(max(LOSSES[o.loss].dispersion(least) for o in objectives), 1e-4, 1)
     begin = np.concatenate([start, np.zeros(units)])
 
     def objective(values: np.ndarray) -> tuple[float, np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from components.labels.base import Objective
+from components.labels.base import Loss, Objective
 from components.training.stacking import blended, weighed
 
 ROWS = 1500
@@ -55,6 +55,16 @@ def test_it_is_not_worse_than_the_best_member(
         assert (stack.weights >= 0).all()
         assert stack.weights.sum() == pytest.approx(1)
         assert loss(stack(outputs)[:, 0], test) < best + worse
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+def test_a_nearly_exact_model_of_numbers_is_not_watered_down(loss: Loss) -> None:
+    numbers = TRUTH / TRUTH.std()
+    exact, rough = (numbers + scale * RNG.normal(size=ROWS) for scale in (0.05, 0.4))
+    outputs = members(rough, exact)[:, :500]
+    objectives = [Objective(task="t", loss=loss, labels=numbers[:500])]
+    for stack in blended(outputs, objectives), weighed(outputs, objectives, 0.5):
+        assert stack.weights[1] > 0.95
 
 
 def test_equals_are_averaged_and_noise_gets_no_weight() -> None:

@@ -166,5 +166,5 @@ def test_a_trunk_that_cannot_be_built_is_explained(
 ) -> None:
     trunk, inputs, _ = text
     missing = replace(trunk, preset=str(tmp_path / "none"))  # type: ignore[call-arg]
-    with pytest.raises(RootstockError, match=r"^model\.trunk: preset .*cannot be loaded"):
+    with pytest.raises(RootstockError, match=r"^model\.trunk: preset .*no such directory"):
         Embed(trunk=missing).run(inputs, new_context("e"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import call, sets
+from tests.gguf_files import llama_file
 from tests.pretrained_files import decoder_preset, image_preset, text_preset
 
 SPEC = """\
@@ -30,10 +31,18 @@ def project(tmp_path: Path) -> Path:
     ("preset", "options", "expected"),
     [
         (text_preset, ", length: 16", "The trunk was built: "),
-        (text_preset, ", length: 17", "its max_sequence_length is 16"),
+        (text_preset, ", length: 17", "it has 16 positions, but `length` is 17"),
         (decoder_preset, ", length: 16, pooling: last", "The trunk was built: "),
-        (decoder_preset, ", pooling: first", "is a decoder: the output of its first token"),
-        (decoder_preset, ", pooling: pooled", "no output for pooling 'pooled'. Its outputs: a"),
+        (
+            decoder_preset,
+            ", length: 16, pooling: first",
+            "is a decoder: the output of its first token",
+        ),
+        (
+            decoder_preset,
+            ", length: 16, pooling: pooled",
+            "no output for pooling 'pooled'. Its outputs: a",
+        ),
         (image_preset, "", "reads images, but inputs.words is text"),
     ],
 )
@@ -46,6 +55,21 @@ def test_a_pretrained_trunk_is_built(
     assert expected in (out if code == 0 else err)
     assert code == (0 if "built" in expected else 2)
     assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_a_gguf_file_is_built(project: Path) -> None:
+    llama_file(project / "small.gguf")
+    for options, code, expected in (
+        ("length: 8", 0, "The trunk was built: "),
+        ("length: 33", 2, "the model has 32 positions, but `length` is 33"),
+        ("length: 8, dtype: bfloat16", 2, "bfloat16 is for `transfer: frozen`"),
+    ):
+        trunk = f"model.trunk={{name: gguf, file: {project / 'small.gguf'}, {options}}}"
+        received, out, err = call(project, "validate", "spec.yaml", *sets(trunk))
+        assert expected in out + err
+        assert received == code
+        assert "Traceback" not in err
 
 
 def test_a_trunk_from_scratch_is_not(project: Path) -> None:

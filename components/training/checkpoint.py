@@ -36,11 +36,11 @@ class Checkpoint:
     variables, and progress.
 
     changing: the variables of the model that training may change; the others are not saved.
-    more: further variables that training resumes from.
+    more: further variables that training resumes from, such as those of an average of the weights.
     """
 
     file: Path
-    model: keras.Model
+    optimizer: keras.optimizers.Optimizer
     changing: Sequence[keras.Variable]
     more: Sequence[keras.Variable] = ()
 
@@ -73,4 +73,4 @@ class Checkpoint:
             variable.assign(value)
 
     def _state(self) -> list[keras.Variable]:
-        return [*self.changing, *self.model.optimizer.variables, *self.more]
+        return [*self.changing, *self.optimizer.variables, *self.more]

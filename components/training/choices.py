@@ -14,7 +14,6 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from components.training.settings import ChosenTraining, EarlyStopping, OptimizerName, Training
-from models.transfer.frozen import Frozen
 
 if TYPE_CHECKING:
     from models.transfer.base import Transfer
@@ -111,7 +110,8 @@ LARGEST_BATCH, LARGE = 1024, 2**18
 
 def choose(training: Training, situation: Situation) -> ChosenTraining:
     """`training` with a value for everything that training needs. Stated values stay."""
-    frozen = situation.transfer is None or isinstance(situation.transfer, Frozen)
+    transfer = situation.transfer
+    frozen = transfer is None or transfer.fixed_trunk
     defaults = HEADS_OR_SCRATCH if frozen else FINE_TUNING
     batch = training.batch_size or _batch_size(defaults, situation)
     given = {f.name: getattr(training, f.name) for f in fields(Training)}
@@ -134,7 +134,7 @@ def choose(training: Training, situation: Situation) -> ChosenTraining:
     if optimizer == "schedule_free_adamw":
         chosen |= {"schedule": "constant", "ema": 0.0}
     augment = training.augment
-    if augment is not None and augment.unless_frozen and isinstance(situation.transfer, Frozen):
+    if augment is not None and augment.unless_frozen and transfer is not None and frozen:
         given["augment"] = None
     stated = {name: value for name, value in given.items() if value is not None}
     return ChosenTraining(**{**given, **chosen, **stated})

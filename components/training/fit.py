@@ -18,6 +18,7 @@ from components.training.choices import Situation, choose, sentence
 from components.training.dataset import evaluation_batches, training_batches
 from components.training.monitor import Monitor, choose_monitor
 from components.training.optimizer import make_optimizer, variables_without_decay
+from components.training.pairs import PairTraining, represented, train_on_pairs
 from components.training.rows import Rows, TrainingData
 from components.training.stacking import stack_experts
 from components.transform.batches import token_counts
@@ -56,6 +57,7 @@ class TrainingResult:
         that the spec left out, for people.
     trainable_parameters: number of parameters that trained in at least one epoch.
     last_word: by task, the weight of the network and of each expert; empty without experts.
+    pairs: what the trunk was trained on before; None if on nothing.
     """
 
     model: MultitaskModel
@@ -66,6 +68,7 @@ class TrainingResult:
     last_word: dict[str, dict[str, float]]
     training: ChosenTraining
     chosen: str
+    pairs: PairTraining | None = None
 
     @property
     def best_epoch(self) -> int | None:
@@ -89,6 +92,7 @@ class TrainingResult:
             "epochs": len(self.history),
             "best_epoch": (self.best_epoch or 0) + 1,
             **({"chosen": self.chosen} if self.chosen else {}),
+            **({"pairs": self.pairs.sentence()} if self.pairs else {}),
             "steps_per_second": round(self.steps_per_epoch / fastest, 1),
         }
         for task, weights in self.last_word.items():
@@ -127,6 +131,11 @@ def train(
     trims = trimming(model.trunk)
     for layer in trims:
         layer.enabled = not training.xla
+    paired = None
+    if adaptation.pairs is not None:
+        paired = train_on_pairs(model, adaptation.pairs, data, seed, context)
+        if training.augment is None:  # images that change have no fixed representation
+            data = data.mapped(lambda rows: represented(model, rows, (MARGINS,)))
     features = data.train.features
     by_length = training.group_by_length and trims and REPRESENTATION not in features
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -165,7 +174,7 @@ def train(
     model.average = average = _average(training, model, adaptation)
     state = [] if average is None else average.variables
     file = context.scratch / "checkpoint.npz"
-    checkpoint = Checkpoint(file, model, adaptation.changing, state)
+    checkpoint = Checkpoint(file, optimizer, adaptation.changing, state)
     progress = checkpoint.restore()
     callback = EpochCallback(
         observer, epoch, training.epochs, checkpoint, progress, monitor, average
@@ -195,7 +204,8 @@ def train(
         checkpoint.set_weights(progress.best)
     elif average is not None:
         average.set_weights(average.values())
-    trained = int(sum(np.prod(v.shape) for v in adaptation.variables))
+    before = adaptation.pairs.variables if adaptation.pairs else ()
+    trained = int(sum(np.prod(v.shape) for v in (*before, *adaptation.variables)))
     adaptation.finish()
     fine_tuned = record.trunk.pretrained and not isinstance(transfer, Frozen)
     weights = stack_experts(model, data.train, data.val, fine_tuned)
@@ -210,6 +220,7 @@ def train(
         last_word=weights,
         training=training,
         chosen=sentence(wanted, training),
+        pairs=paired,
     )
     if warning := _still_improving(result):
         observer.warn(warning)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +89,7 @@ def _save(
         "training": TypeAdapter(ChosenTraining).dump_python(result.training, mode="json"),
         "flops_per_example": flops,
         **({"last_word": result.last_word} if result.last_word else {}),
+        **({"pairs": asdict(result.pairs)} if result.pairs else {}),
     }
     (directory / "history.json").write_text(json.dumps(history, indent=1))
     return result.figures() | ({} if flops is None else {"flops_per_example": flops})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Adaptation:
     """Carries out the plan of a transfer mode. Without a mode, the whole trunk trains.
 
-    phases, notes, undecayed: see `Plan`.
+    phases, notes, undecayed, pairs: see `Plan`.
     """
 
     def __init__(self, transfer: Transfer | None, model: MultitaskParts) -> None:
@@ -47,7 +47,9 @@ class Adaptation:
         for phase in plan.phases:
             for v in phase.variables:
                 trained.setdefault(id(v), phase.start)
-        if not trained and not isinstance(transfer, Frozen | None):
+        self.pairs = plan.pairs
+        before_phases = plan.pairs.variables if plan.pairs else ()
+        if not (trained or before_phases or isinstance(transfer, Frozen | None)):
             reason = why_frozen(trunk) or "the trunk has no weights that could train"
             raise TransferError(f"{transfer.name}: {reason}. Choose `transfer: frozen`.")
         self.phases, self.notes, self.undecayed = plan.phases, plan.notes, plan.undecayed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -27,10 +27,25 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Pairs:
+    """Contrastive training of a trunk on pairs of rows, before the first phase.
+
+    variables: those of the trunk that train. learning_rate: at its peak. rows: in a step, of which
+        all pairs count. steps: chosen from the number of labelled rows if None.
+    """
+
+    variables: tuple[keras.Variable, ...]
+    learning_rate: float
+    rows: int
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """How a trunk is adapted.
 
     phases: the first starts at epoch 0; each lasts until the next one starts.
+    pairs: what happens before them; nothing if None.
     rates: learning rate by `id` of a variable, as a share of that of the heads; 1 if missing.
     added: weights that are not part of the architecture; `Transfer.finish` removes them.
     undecayed: variables that `training.weight_decay` does not pull to zero, besides those that it
@@ -43,6 +58,7 @@ class Plan:
     added: tuple[keras.Variable, ...] = ()
     undecayed: tuple[keras.Variable, ...] = ()
     notes: tuple[str, ...] = ()
+    pairs: Pairs | None = None
 
 
 class Transfer(ABC):
@@ -55,6 +71,8 @@ class Transfer(ABC):
 
     __pydantic_config__ = STRICT
     name: str
+    fixed_trunk: ClassVar[bool] = False
+    """Whether the trunk stays as it is while the heads train."""
 
     @abstractmethod
     def plan(self, trunk: keras.Model) -> Plan:

@@ -19,6 +19,7 @@ class Frozen(Transfer):
 
     name: Literal["frozen"] = "frozen"
     embed: bool = True
+    fixed_trunk = True
 
     def plan(self, trunk: keras.Model) -> Plan:
         return Plan((Phase(0, ()),))

@@ -16,6 +16,7 @@ from components.export.infra_validator import ServingLimits
 from components.export.settings import Export
 from components.ingestion.readers import Source
 from components.ingestion.splits import HashSplits, Splits
+from components.training.pairing import has_classes
 from components.training.settings import Training
 from models.discovery import choice, methods
 from models.inputs.base import Input
@@ -28,6 +29,7 @@ from models.tasks.base import Task
 from models.transfer.base import Transfer
 from models.transfer.fine_tune import FineTune
 from models.transfer.frozen import Frozen
+from models.transfer.setfit import SetFit
 from models.trunks.tf_hub import TfHub
 from pipeline.spec.names import Name, Title, UrlName
 from pipeline.spec.study import Study
@@ -129,6 +131,16 @@ class Model(Part):
         return self
 
     @model_validator(mode="after")
+    def _pairs_need_one_trunk(self) -> Model:
+        if isinstance(self.transfer, SetFit) and not self.sharing.one_trunk:
+            raise ValueError(
+                "transfer: setfit trains one trunk on pairs, but sharing"
+                f" {self.sharing.name} takes trunks apart. Expected another sharing, such as hard,"
+                " or another mode, such as fine_tune"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _gradients_meet(self) -> Model:
         check_balancing(self.sharing, self.balancing)
         return self
@@ -220,6 +232,19 @@ class Spec(Part):
     @model_validator(mode="after")
     def _balancing_names_tasks(self) -> Spec:
         self.model.balancing.check(list(self.tasks))
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_need_classes(self) -> Spec:
+        kinds = [t.kind for t in self.tasks.values()]
+        if isinstance(self.model.transfer, SetFit) and not any(
+            has_classes(t) for t in self.tasks.values()
+        ):
+            raise ValueError(
+                "model.transfer: setfit trains on pairs of rows of the same class and of different"
+                f" classes. Expected a binary or multiclass task. Received: {', '.join(kinds)}."
+                " Choose another mode, such as fine_tune"
+            )
         return self
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from models.transfer.l2_sp import L2SP
 from models.transfer.layer_decay import LayerDecay
 from models.transfer.linear_then_fine_tune import LinearThenFineTune
 from models.transfer.lora import Lora
+from models.transfer.setfit import SetFit
 from tests.small_trunk import SmallTrunk
 
 
@@ -63,6 +64,18 @@ def test_frozen_and_fine_tune(model: Small) -> None:
     assert model.trunk_trains
     rates = [p.rate for p in tuned.variable_rates(10)]
     assert rates == [0.25] * 8 + [1.0] * 2
+
+
+def test_setfit_trains_the_trunk_on_pairs_and_then_the_heads_alone(model: Small) -> None:
+    adaptation = Adaptation(SetFit(steps=7), model)  # type: ignore[arg-type]
+    assert adaptation.pairs is not None
+    assert adaptation.pairs.steps == 7
+    assert len(adaptation.pairs.variables) == 8
+    assert trained(adaptation) == [set()]
+    assert {id(v) for v in adaptation.variables} == {id(v) for v in model.head.variables}
+    model.trunk.trainable = False
+    with pytest.raises(TransferError, match="setfit: the trunk has no weights that could train"):
+        Adaptation(SetFit(), model)  # type: ignore[arg-type]
 
 
 def test_linear_then_fine_tune_starts_the_trunk_late(model: Small) -> None:

@@ -10,41 +10,44 @@ from components.training.checkpoint import Checkpoint, Progress
 from models.lazy import keras
 
 
-def checkpoint(file: Path, seed: int) -> Checkpoint:
-    """Of a model with one layer that trains and one that does not."""
+def model_of(seed: int) -> keras.Model:
+    """A model with two layers, of which the second one trains."""
     keras.utils.set_random_seed(seed)
     model = keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(1)])
     model.build((None, 3))
-    model.compile(keras.optimizers.Adam(0.1), loss="mse")
-    model.optimizer.build(model.layers[1].trainable_variables)
-    return Checkpoint(file, model, model.layers[1].weights)
+    return model
+
+
+def checkpoint(file: Path, model: keras.Model) -> Checkpoint:
+    optimizer = keras.optimizers.Adam(0.1)
+    optimizer.build(model.layers[1].trainable_variables)
+    return Checkpoint(file, optimizer, model.layers[1].weights)
 
 
 def test_everything_is_restored_except_what_does_not_change(tmp_path: Path) -> None:
-    saved = checkpoint(tmp_path / "checkpoint.npz", seed=0)
-    for v in saved.model.optimizer.variables:
+    saved = checkpoint(tmp_path / "checkpoint.npz", model_of(seed=0))
+    for v in saved.optimizer.variables:
         v.assign(np.ones(v.shape))
     history = [{"loss": 1.0, "val_loss": float("nan")}, {"loss": 0.5}]
     saved.save(Progress(history, best=saved.weights()))
 
-    other = checkpoint(tmp_path / "checkpoint.npz", seed=1)
-    frozen = [np.asarray(v) for v in other.model.layers[0].weights]
+    model = model_of(seed=1)
+    other = checkpoint(tmp_path / "checkpoint.npz", model)
+    frozen = [np.asarray(v) for v in model.layers[0].weights]
     progress = other.restore()
     np.testing.assert_equal(progress.history, history)
     for mine, theirs in zip(other.weights(), saved.weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     for mine, theirs in zip(progress.best, saved.weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    for mine, theirs in zip(
-        other.model.optimizer.variables, saved.model.optimizer.variables, strict=True
-    ):
+    for mine, theirs in zip(other.optimizer.variables, saved.optimizer.variables, strict=True):
         np.testing.assert_array_equal(np.asarray(mine), np.asarray(theirs))
-    for before, after in zip(frozen, other.model.layers[0].weights, strict=True):
+    for before, after in zip(frozen, model.layers[0].weights, strict=True):
         np.testing.assert_array_equal(before, np.asarray(after))
 
 
 def test_without_a_file_nothing_changes(tmp_path: Path) -> None:
-    new = checkpoint(tmp_path / "checkpoint.npz", seed=0)
+    new = checkpoint(tmp_path / "checkpoint.npz", model_of(seed=0))
     before = new.weights()
     assert new.restore() == Progress()
     for old, now in zip(before, new.weights(), strict=True):
@@ -52,7 +55,7 @@ def test_without_a_file_nothing_changes(tmp_path: Path) -> None:
 
 
 def test_weights_can_be_set_again(tmp_path: Path) -> None:
-    new = checkpoint(tmp_path / "checkpoint.npz", seed=0)
+    new = checkpoint(tmp_path / "checkpoint.npz", model_of(seed=0))
     before = new.weights()
     for v in new.changing:
         v.assign(np.zeros(v.shape))

@@ -182,3 +182,14 @@ def test_experts_are_named(given: str, expected: object) -> None:
 def test_an_unknown_expert_is_named() -> None:
     with pytest.raises(RootstockError, match=r"auto, none or some of .*Did you mean 'trees'"):
         load_spec(DIGITS, ["model.experts=[tress]"])
+
+
+def test_setfit_needs_one_trunk_and_a_task_with_classes() -> None:
+    setfit = "model.transfer=setfit"
+    load_spec(DIGITS, [setfit])
+    with pytest.raises(RootstockError, match=r"one trunk on pairs, but sharing cross_stitch"):
+        load_spec(DIGITS, [setfit, "model.sharing=cross_stitch"])
+    numbers = "tasks={a: {kind: regression, label: a}, b: {kind: count, label: b}}"
+    balancing = "model.balancing=equal"
+    with pytest.raises(RootstockError, match=r"multiclass task\. Received: regression, count\."):
+        load_spec(DIGITS, [setfit, numbers, balancing])

@@ -1,0 +1,156 @@
+"""Trains a trunk on pairs of rows, before the heads. Importing this module imports TensorFlow."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.errors import RootstockError
+from components.stage import Context
+from components.training.callbacks import CHECKPOINT_SHARE
+from components.training.checkpoint import Checkpoint
+from components.training.pairing import Pairing
+from components.training.rows import Rows, TrainingData
+from models.inputs.representation import REPRESENTATION
+from models.lazy import keras, tf
+from models.multitask.model import MultitaskModel
+from models.transfer.base import Pairs
+from models.transfer.layers.pair_loss import pair_loss
+
+WEIGHT_DECAY = 0.01
+WARMUP = 0.1
+"""Share of the steps in which the learning rate rises; then it falls along a cosine."""
+REPORTED = 10
+"""Steps between two reports, and between two checkpoints at least."""
+ENCODED_ROWS = 64
+"""Rows that are encoded at a time."""
+
+
+@dataclass(frozen=True)
+class PairTraining:
+    """What was done.
+
+    steps, rows: rows in all steps together. pairs: by task, of one class and of two. losses: mean
+        over the first and over the last `REPORTED` steps.
+    """
+
+    steps: int
+    rows: int
+    pairs: Mapping[str, tuple[int, int]]
+    losses: tuple[float, float]
+
+    def sentence(self) -> str:
+        counts = "; ".join(f"{t}: {a:,} same, {b:,} different" for t, (a, b) in self.pairs.items())
+        start, end = self.losses
+        return f"{self.steps} steps, {self.rows:,} rows; {counts}; loss {start:.3f} to {end:.3f}"
+
+
+def train_on_pairs(
+    model: MultitaskModel, pairs: Pairs, data: TrainingData, seed: int, context: Context
+) -> PairTraining:
+    """Train the trunk, or resume from the checkpoint in `context.scratch`.
+
+    Raises:
+        RootstockError: no task has pairs, or training diverges.
+    """
+    pairing = Pairing.of(data.targets, data.train.labels)
+    for task, reason in pairing.left_out.items():
+        context.observer.warn(f"model.transfer: setfit makes no pairs of task {task}: {reason}.")
+    steps = pairs.steps or pairing.steps()
+    optimizer = _optimizer(pairs, steps)
+    changing = [*pairs.variables, *model.trunk.non_trainable_variables]  # and random states
+    checkpoint = Checkpoint(context.scratch / "pairs.npz", optimizer, changing)
+    progress, step = checkpoint.restore(), _step(model, pairs, pairing, optimizer)
+    losses, next_checkpoint = list[float](), -math.inf
+    done = len(progress.history) * REPORTED
+    for number in range(done, steps):
+        rows = pairing.rows_of(number, pairs.rows, seed)
+        features = {n: tf.constant(data.train.features[n][rows]) for n in model.trunk.input}
+        losses.append(float(step(features, tf.constant(pairing.classes[:, rows]))))
+        last = number + 1 == steps
+        if last or len(losses) == REPORTED:
+            loss = float(np.mean(losses))
+            if not math.isfinite(loss):
+                raise RootstockError(
+                    f"Training on pairs diverged: the loss is {loss} after {number + 1} steps."
+                    " Lower model.transfer.learning_rate."
+                )
+            progress.history.append({"pair_loss": loss})
+            context.observer.progress(number + 1, steps, "steps", "pairs")
+            losses.clear()
+            if last or time.perf_counter() >= next_checkpoint:
+                began = time.perf_counter()
+                checkpoint.save(progress)
+                ended = time.perf_counter()
+                next_checkpoint = ended + (ended - began) / CHECKPOINT_SHARE
+    return _summary(pairing, pairs, steps, seed, [h["pair_loss"] for h in progress.history])
+
+
+def represented(model: MultitaskModel, rows: Rows, keep: tuple[str, ...]) -> Rows:
+    """The same rows with what the trunk computes of them instead of its features.
+
+    keep: names of other columns that stay.
+    """
+    encode = tf.function(model.encode, reduce_retracing=True, autograph=False)
+    parts = []
+    for start in range(0, len(rows), ENCODED_ROWS):
+        at = slice(start, start + ENCODED_ROWS)
+        features = {n: tf.constant(rows.features[n][at]) for n in model.trunk.input}
+        parts.append(np.asarray(encode(features)))
+    kept = {name: rows.features[name] for name in keep if name in rows.features}
+    return Rows({REPRESENTATION: np.concatenate(parts), **kept}, rows.labels)
+
+
+def _optimizer(pairs: Pairs, steps: int) -> keras.optimizers.Optimizer:
+    warmup = max(round(WARMUP * steps), 1)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(steps - warmup, 1), warmup_target=pairs.learning_rate, warmup_steps=warmup
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY, global_clipnorm=1.0)
+    vectors = [v for v in pairs.variables if len(v.shape) < 2]
+    optimizer.exclude_from_weight_decay(var_list=vectors)
+    optimizer.build(list(pairs.variables))
+    return optimizer
+
+
+def _step(
+    model: MultitaskModel, pairs: Pairs, pairing: Pairing, optimizer: keras.optimizers.Optimizer
+) -> Callable[[Mapping[str, tf.Tensor], tf.Tensor], tf.Tensor]:
+    """A function from features and classes, int64 [tasks, rows], to the loss; it trains."""
+    values = [v.value for v in pairs.variables]
+
+    def train(features: Mapping[str, tf.Tensor], classes: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            vectors = model.trunk(features, training=True)
+            vectors = keras.ops.reshape(vectors, (-1, model.members * vectors.shape[-1]))
+            loss = sum(
+                target.task.weight * pair_loss(vectors, classes[i])
+                for i, target in enumerate(pairing.tasks)
+            )
+        zero = tf.UnconnectedGradients.ZERO
+        optimizer.apply(tape.gradient(loss, values, unconnected_gradients=zero), pairs.variables)
+        return loss
+
+    traced: Callable[[Mapping[str, tf.Tensor], tf.Tensor], tf.Tensor] = tf.function(
+        train, reduce_retracing=True, autograph=False
+    )
+    return traced
+
+
+def _summary(
+    pairing: Pairing, pairs: Pairs, steps: int, seed: int, losses: list[float]
+) -> PairTraining:
+    counts, rows = np.zeros((len(pairing.tasks), 2), np.int64), 0
+    for step in range(steps):
+        chosen = pairing.rows_of(step, pairs.rows, seed)
+        rows += len(chosen)
+        for i, classes in enumerate(pairing.classes[:, chosen]):
+            _, each = np.unique(classes[classes >= 0], return_counts=True)
+            same, every = int((each * (each - 1)).sum()) // 2, int(each.sum())
+            counts[i] += same, every * (every - 1) // 2 - same
+    by_task = {t.name: (int(a), int(b)) for t, (a, b) in zip(pairing.tasks, counts, strict=True)}
+    return PairTraining(steps, rows, by_task, (losses[0], losses[-1]))

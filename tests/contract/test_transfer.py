@@ -66,6 +66,7 @@ def test_modes_keep_their_names() -> None:
         "lora",
         "bias_only",
         "l2_sp",
+        "setfit",
     )
     assert set(names) <= set(MODES)
 

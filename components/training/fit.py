@@ -18,7 +18,7 @@ from components.training.choices import Situation, choose, sentence
 from components.training.dataset import evaluation_batches, training_batches
 from components.training.monitor import Monitor, choose_monitor
 from components.training.optimizer import make_optimizer, variables_without_decay
-from components.training.pairs import PairTraining, represented, train_on_pairs
+from components.training.pairs import PairTraining, represented, start_heads, train_on_pairs
 from components.training.rows import Rows, TrainingData
 from components.training.stacking import stack_experts
 from components.transform.batches import token_counts
@@ -136,6 +136,7 @@ def train(
         paired = train_on_pairs(model, adaptation.pairs, data, seed, context)
         if training.augment is None:  # images that change have no fixed representation
             data = data.mapped(lambda rows: represented(model, rows, (MARGINS,)))
+            start_heads(model, adaptation.pairs, data, context.observer)
     features = data.train.features
     by_length = training.group_by_length and trims and REPRESENTATION not in features
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.errors import RootstockError
-from components.stage import Context
+from components.stage import Context, Observer
 from components.training.callbacks import CHECKPOINT_SHARE
 from components.training.checkpoint import Checkpoint
 from components.training.pairing import Pairing
 from components.training.rows import Rows, TrainingData
 from models.inputs.representation import REPRESENTATION
+from models.layer_names import scope_of
 from models.lazy import keras, tf
 from models.multitask.model import MultitaskModel
+from models.tasks.base import TaskTarget
+from models.tasks.heads.head import Head
+from models.tasks.heads.losses import filled, masked_mean, present
 from models.transfer.base import Pairs
 from models.transfer.layers.pair_loss import pair_loss
 
@@ -90,6 +94,59 @@ def train_on_pairs(
     return _summary(pairing, pairs, steps, seed, [h["pair_loss"] for h in progress.history])
 
 
+def start_heads(
+    model: MultitaskModel, pairs: Pairs, data: TrainingData, observer: Observer
+) -> None:
+    """Let heads of tasks with pairs be logistic regressions with the L2 penalty of C = 1, with
+    equal weights of classes if `pairs` says so. Heads that read the vectors themselves start at the
+    minimum, which Adam would need thousands of steps to come near to.
+
+    data: with the representation of all rows.
+    """
+    vectors = tf.constant(data.train.features[REPRESENTATION][:])
+    for target in Pairing.of(data.targets, data.train.labels).tasks:
+        head = next(h for h in model.heads if h.target == target)
+        layer = model.towers.get_layer(f"{scope_of(target.name)}.head")
+        counts = target.class_counts
+        if pairs.balanced and head.balance() and max(counts) >= 2 * min(counts):
+            observer.warn(
+                f"model.transfer: the head of {target.name} learns as if its classes"
+                f" ({_counts(target)} rows) were equally frequent. So are its probabilities. Set"
+                " `balanced: false` for the proportions of the rows."
+            )
+        layer.kernel.regularizer = keras.regularizers.L2(0.5 / max(target.labelled, 1))
+        if model.common is None and tuple(layer.kernel.shape)[:1] == tuple(vectors.shape)[1:]:
+            _solve(head, layer, vectors, tf.constant(data.train.labels[target.name]))
+
+
+def _solve(head: Head, layer: keras.layers.Dense, vectors: tf.Tensor, labels: tf.Tensor) -> None:
+    """Set kernel and bias to the minimum of loss and penalty over all rows."""
+    from scipy.optimize import minimize
+
+    labelled = present(labels)
+    known, shape = filled(labels, labelled), tuple(layer.kernel.shape)
+
+    def objective(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            kernel, bias = tf.reshape(values[: -shape[1]], shape), values[-shape[1] :]
+            losses = head.row_losses(known, tf.matmul(vectors, kernel) + bias)
+            loss = masked_mean(losses, labelled) + layer.kernel.regularizer(kernel)
+        return loss, tape.gradient(loss, values)
+
+    traced = tf.function(objective, autograph=False)
+
+    def evaluated(values: np.ndarray) -> tuple[float, np.ndarray]:
+        loss, slope = traced(tf.constant(values, tf.float32))
+        return float(loss), slope.numpy().astype(np.float64)
+
+    # not from zeros: at a logit of exactly 0, the derivative of the loss in TensorFlow is wrong
+    start = np.concatenate([np.ravel(layer.kernel), np.ravel(layer.bias)]).astype(np.float64)
+    found = minimize(evaluated, start, jac=True, method="L-BFGS-B").x.astype(np.float32)
+    layer.kernel.assign(found[: -shape[1]].reshape(shape))
+    layer.bias.assign(found[-shape[1] :])
+
+
 def represented(model: MultitaskModel, rows: Rows, keep: tuple[str, ...]) -> Rows:
     """The same rows with what the trunk computes of them instead of its features.
 
@@ -139,6 +196,10 @@ def _step(
         train, reduce_retracing=True, autograph=False
     )
     return traced
+
+
+def _counts(target: TaskTarget) -> str:
+    return ", ".join(f"{n:,} {c}" for c, n in zip(target.classes, target.class_counts, strict=True))
 
 
 def _summary(

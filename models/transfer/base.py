@@ -31,13 +31,15 @@ class Pairs:
     """Contrastive training of a trunk on pairs of rows, before the first phase.
 
     variables: those of the trunk that train. learning_rate: at its peak. rows: in a step, of which
-        all pairs count. steps: chosen from the number of labelled rows if None.
+        all pairs count. steps: chosen from the number of labelled rows if None. balanced: whether
+        heads weigh the classes of a task alike.
     """
 
     variables: tuple[keras.Variable, ...]
     learning_rate: float
     rows: int
     steps: int | None = None
+    balanced: bool = True
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,11 @@ class BinaryHead(Head):
         self.weights = class_weights(target, task.class_weight)
         self.focal, self.smoothing = task.focal, task.label_smoothing
 
+    def balance(self) -> bool:
+        stated = self.weights is not None
+        self.weights = self.weights or class_weights(self.target, "balanced")
+        return not stated
+
     def row_losses(self, labels: Tensor, outputs: Tensor) -> Tensor:
         logits = outputs[:, 0]
         return losses.binary_crossentropy(labels, logits, self.weights, self.focal, self.smoothing)

@@ -42,6 +42,12 @@ class Head(ABC):
         outputs: float32 [batch, units].
         """
 
+    def balance(self) -> bool:
+        """Weigh all classes alike in the loss, unless the task states weights. Returns whether the
+        kind has classes and no stated weights.
+        """
+        return False
+
     @abstractmethod
     def answer(self, outputs: Tensor) -> Tensor:
         """What is served, float32 [batch, units]: probabilities, or a value in the label's unit."""

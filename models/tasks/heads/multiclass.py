@@ -25,6 +25,11 @@ class MulticlassHead(Head):
         self.weights = class_weights(target, task.class_weight)
         self.focal, self.smoothing = task.focal, task.label_smoothing
 
+    def balance(self) -> bool:
+        stated = self.weights is not None
+        self.weights = self.weights or class_weights(self.target, "balanced")
+        return not stated
+
     def row_losses(self, labels: Tensor, outputs: Tensor) -> Tensor:
         rows = losses.categorical_crossentropy(labels, outputs, self.focal, self.smoothing)
         if self.weights is None:

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from components.stage import Context, Silent
 from components.training.dataset import evaluation_batches
-from components.training.pairs import REPORTED, train_on_pairs
+from components.training.pairs import REPORTED, start_heads, train_on_pairs
 from components.training.rows import Rows, TrainingData, load_rows
 from components.training.settings import Training
 from components.training.trainer import Trainer
 from models.balancing.loss_based.equal import Equal
 from models.inputs.numeric import NumericFeature
+from models.inputs.representation import REPRESENTATION
 from models.lazy import keras, tf
 from models.multitask.build import read_model
 from models.multitask.model import MultitaskModel
@@ -30,7 +32,14 @@ from models.trunks.scratch import Scratch
 from tests.trainer_data import COLUMNS_ONLY, TASKS, write_inputs
 
 FEATURES = tuple(NumericFeature(name=n, column=n, mean=0, deviation=1) for n in "xy")
-TARGETS = (TaskTarget(task=BinaryTask(name="a", label="a"), classes=("negative", "positive")),)
+TARGETS = (
+    TaskTarget(
+        task=BinaryTask(name="a", label="a"),
+        classes=("negative", "positive"),
+        class_counts=(18, 6),
+        labelled=24,
+    ),
+)
 STEPS = 3 * REPORTED
 
 
@@ -102,7 +111,7 @@ def test_heads_train_on_what_the_trained_trunk_computes(tmp_path: Path) -> None:
     trainer = Trainer(
         tasks=tasks,
         trunk=Scratch(width=8),
-        transfer=SetFit(steps=12, rows=8),
+        transfer=SetFit(steps=12, rows=8, balanced=False),
         training=Training(epochs=2, batch_size=16),
     )
     context = Context(tmp_path / "output", tmp_path / "scratch", observer=heard)
@@ -121,3 +130,19 @@ def test_heads_train_on_what_the_trained_trunk_computes(tmp_path: Path) -> None:
     assert rows is not None
     loss = model.evaluate(evaluation_batches(rows, 20), verbose=0, return_dict=True)["loss"]
     assert loss == pytest.approx(history["epochs"][-1]["val_loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_heads_start_as_logistic_regressions(balanced: bool) -> None:
+    model, data = model_and_data()
+    vectors = np.random.default_rng(1).normal(size=(24, 8)).astype(np.float32)
+    labels = np.arange(24) % 4 == 0
+    rows = Rows({REPRESENTATION: vectors}, {"a": labels.astype(np.float32)})
+    few, heard = TrainingData(TARGETS, rows, None, data.rows), Heard()
+    start_heads(model, Pairs((), 0.1, 8, 1, balanced), few, heard)
+    assert any("18 negative, 6 positive" in w for w in heard.warnings) == balanced
+    layer = next(la for la in model.towers.layers if isinstance(la, keras.layers.Dense))
+    weight = "balanced" if balanced else None
+    expected = LogisticRegression(C=1.0, class_weight=weight, tol=1e-8).fit(vectors, labels)
+    np.testing.assert_allclose(np.asarray(layer.kernel)[:, 0], expected.coef_[0], atol=0.01)
+    np.testing.assert_allclose(np.asarray(layer.bias), expected.intercept_, atol=0.01)

@@ -36,6 +36,8 @@ BENDS = (1.0, 0.3)
 """Scales of the pieces, to try: the penalty holds smaller ones back, so that effects of numbers are
 closer to straight lines.
 """
+BENT_ROWS = 10_000
+"""Rows up to which they are tried; more rows need no such help."""
 ONE_HOT = 500
 """Most columns for ids of categories; rarer ids of a category share one."""
 INNER = 4
@@ -226,7 +228,8 @@ def _fit(expert: Linear, rows: FitRows, terms: _Terms, report: Report) -> Fitted
     columns = terms.of_rows(sample)
     centre = columns.mean(axis=0)
     columns -= centre
-    scales = [terms.scales(bend) for bend in (BENDS if terms.has_pieces else BENDS[:1])]
+    several = terms.has_pieces and len(sample) <= BENT_ROWS
+    scales = [terms.scales(bend) for bend in (BENDS if several else BENDS[:1])]
     bases = [Basis.of(columns * scale) for scale in scales]
     train = np.stack([rows.folds[sample] != f for f in range(folds)], axis=1)
     weights, bias = np.zeros((terms.width, rows.units)), np.zeros(rows.units)

@@ -35,21 +35,16 @@ FIRST_FACTOR, SECOND_FACTOR, POSITION_FACTOR = -1640531535, -2048144777, -102847
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ngrams(Expert):
-    """What an n-gram expert reads. Its members are the models of words and of characters.
+class HashedNgrams(Expert):
+    """What experts on n-grams have alike. Their members are the models of words and of characters.
 
-    input: name of the text input; it gets the whole raw text, up to `BUDGET` bytes. Invalid UTF-8
-        is read as U+FFFD; an empty (missing) text has the margins of its intercepts.
     words, characters: buckets of each, powers of two, at most 2^21. Bucket 0 is never used.
     across_words: whether n-grams of characters may reach over spaces.
 
     Arrays: `characters` int32 [CODE_POINTS], what a code point does shifted by `CODE_BITS` plus its
-    lower case; `table` float32 [words + characters, 1 + units], the idf (0 for n-grams to ignore)
-    and the weights times the idf; `intercepts` float32 [2 * units], of words first.
+    lower case.
     """
 
-    kind: Literal["ngrams"] = "ngrams"
-    input: str
     words: int
     characters: int
     across_words: bool = False
@@ -57,21 +52,6 @@ class Ngrams(Expert):
     @property
     def members(self) -> tuple[str, ...]:
         return tuple(f"{self.name}.{analyzer}" for analyzer in ANALYZERS)
-
-    def margins(self, arrays: Mapping[str, Tensor], inputs: ExpertInputs) -> Tensor:
-        width = arrays["intercepts"].shape[0]
-
-        def margins_of(piece: Tensor) -> Tensor:
-            segments, buckets, counts = self.counts(arrays["characters"], piece)
-            frequency = 1.0 + tf.math.log(tf.cast(counts, tf.float32))
-            values = frequency[:, None] * tf.gather(arrays["table"], buckets)
-            total = len(ANALYZERS) * tf.size(piece)
-            squares = tf.math.unsorted_segment_sum(tf.square(values[:, 0]), segments, total)
-            sums = tf.math.unsorted_segment_sum(values[:, 1:], segments, total)
-            known = tf.math.divide_no_nan(sums, tf.sqrt(squares)[:, None])
-            return tf.reshape(known, [-1, width]) + arrays["intercepts"]
-
-        return in_pieces(margins_of, inputs.raw[self.input], (width,))
 
     def counts(self, characters: Tensor, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Segment, row of `table` and count of every n-gram, int32 each, of at most `PIECE` texts.
@@ -91,6 +71,36 @@ class Ngrams(Expert):
         keys, _, counts = tf.unique_with_counts(tf.concat([word_keys, character_keys], 0))
         segments = tf.bitwise.right_shift(keys, bits)
         return segments, tf.bitwise.bitwise_and(keys, (1 << bits) - 1), counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ngrams(HashedNgrams):
+    """A linear model on the TF-IDF of a text's n-grams.
+
+    input: name of the text input; it gets the whole raw text, up to `BUDGET` bytes. Invalid UTF-8
+        is read as U+FFFD; an empty (missing) text has the margins of its intercepts.
+
+    Further arrays: `table` float32 [words + characters, 1 + units], the idf (0 for n-grams to
+    ignore) and the weights times the idf; `intercepts` float32 [2 * units], of words first.
+    """
+
+    kind: Literal["ngrams"] = "ngrams"
+    input: str
+
+    def margins(self, arrays: Mapping[str, Tensor], inputs: ExpertInputs) -> Tensor:
+        width = arrays["intercepts"].shape[0]
+
+        def margins_of(piece: Tensor) -> Tensor:
+            segments, buckets, counts = self.counts(arrays["characters"], piece)
+            frequency = 1.0 + tf.math.log(tf.cast(counts, tf.float32))
+            values = frequency[:, None] * tf.gather(arrays["table"], buckets)
+            total = len(ANALYZERS) * tf.size(piece)
+            squares = tf.math.unsorted_segment_sum(tf.square(values[:, 0]), segments, total)
+            sums = tf.math.unsorted_segment_sum(values[:, 1:], segments, total)
+            known = tf.math.divide_no_nan(sums, tf.sqrt(squares)[:, None])
+            return tf.reshape(known, [-1, width]) + arrays["intercepts"]
+
+        return in_pieces(margins_of, inputs.raw[self.input], (width,))
 
 
 def in_pieces(of_piece: Callable[[Tensor], Tensor], text: Tensor, shape: tuple[int, ...]) -> Tensor:

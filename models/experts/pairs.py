@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from models.experts.base import Expert, ExpertInputs
-from models.experts.ngrams import ANALYZERS, Ngrams, in_pieces
+from models.experts.base import ExpertInputs
+from models.experts.ngrams import ANALYZERS, HashedNgrams, in_pieces
 from models.lazy import Tensor, tf
 
 NUMBERS = 9
@@ -37,13 +37,12 @@ class Terms(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pairs(Expert):
-    """What it reads. Its members are the models of words and of characters.
+class Pairs(HashedNgrams):
+    """A linear model on what two texts have in common.
 
-    first, second: names of the text inputs. words, characters, across_words: see
-        `models.experts.ngrams.Ngrams`.
+    first, second: names of the text inputs.
 
-    Arrays: `characters`, as for `Ngrams`; `idf` float32 [words + characters]; `table` float32
+    Further arrays: `idf` float32 [words + characters]; `table` float32
     [words + characters, 2 x units], weights of differences and of products; `source` int32
     [pieces], `low` and `high` float32 [pieces], into which the numbers are split as for
     `models.experts.linear.Linear`; `kernel` float32 [pieces, 2 x units] and `intercepts` float32
@@ -53,13 +52,6 @@ class Pairs(Expert):
     kind: Literal["pairs"] = "pairs"
     first: str
     second: str
-    words: int
-    characters: int
-    across_words: bool = False
-
-    @property
-    def members(self) -> tuple[str, ...]:
-        return tuple(f"{self.name}.{analyzer}" for analyzer in ANALYZERS)
 
     def margins(self, arrays: Mapping[str, Tensor], inputs: ExpertInputs) -> Tensor:
         first, second = inputs.raw[self.first], inputs.raw[self.second]
@@ -83,15 +75,8 @@ class Pairs(Expert):
 
     def terms(self, characters: Tensor, idf: Tensor, first: Tensor, second: Tensor) -> Terms:
         """The n-grams of at most `PIECE` pairs of texts, [pairs] string each."""
-        ngrams = Ngrams(
-            name=self.name,
-            input=self.first,
-            words=self.words,
-            characters=self.characters,
-            across_words=self.across_words,
-        )
         texts = tf.concat([first, second], 0)
-        segments, rows, counts = ngrams.counts(characters, texts)
+        segments, rows, counts = self.counts(characters, texts)
         total = len(ANALYZERS) * tf.size(first)
         values = (1.0 + tf.math.log(tf.cast(counts, tf.float32))) * tf.gather(idf, rows)
         norms = tf.sqrt(tf.math.unsorted_segment_sum(tf.square(values), segments, 2 * total))

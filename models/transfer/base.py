@@ -75,6 +75,8 @@ class Transfer(ABC):
     name: str
     fixed_trunk: ClassVar[bool] = False
     """Whether the trunk stays as it is while the heads train."""
+    on_pairs: ClassVar[bool] = False
+    """Whether the trunk first trains on pairs of rows: see `Pairs`."""
 
     @abstractmethod
     def plan(self, trunk: keras.Model) -> Plan:

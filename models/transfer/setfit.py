@@ -37,6 +37,7 @@ class SetFit(Transfer):
     learning_rate: Annotated[float, Field(gt=0)] = 2e-5
     balanced: bool = True
     fixed_trunk = True
+    on_pairs = True
 
     def plan(self, trunk: keras.Model) -> Plan:
         variables = tuple(trunk.trainable_variables)

@@ -29,7 +29,6 @@ from models.tasks.base import Task
 from models.transfer.base import Transfer
 from models.transfer.fine_tune import FineTune
 from models.transfer.frozen import Frozen
-from models.transfer.setfit import SetFit
 from models.trunks.tf_hub import TfHub
 from pipeline.spec.names import Name, Title, UrlName
 from pipeline.spec.study import Study
@@ -132,9 +131,10 @@ class Model(Part):
 
     @model_validator(mode="after")
     def _pairs_need_one_trunk(self) -> Model:
-        if isinstance(self.transfer, SetFit) and not self.sharing.one_trunk:
+        transfer = self.transfer
+        if transfer is not None and transfer.on_pairs and not self.sharing.one_trunk:
             raise ValueError(
-                "transfer: setfit trains one trunk on pairs, but sharing"
+                f"transfer: {transfer.name} trains one trunk on pairs, but sharing"
                 f" {self.sharing.name} takes trunks apart. Expected another sharing, such as hard,"
                 " or another mode, such as fine_tune"
             )
@@ -236,14 +236,12 @@ class Spec(Part):
 
     @model_validator(mode="after")
     def _pairs_need_classes(self) -> Spec:
-        kinds = [t.kind for t in self.tasks.values()]
-        if isinstance(self.model.transfer, SetFit) and not any(
-            has_classes(t) for t in self.tasks.values()
-        ):
+        transfer, tasks = self.model.transfer, self.tasks.values()
+        if transfer is not None and transfer.on_pairs and not any(map(has_classes, tasks)):
             raise ValueError(
-                "model.transfer: setfit trains on pairs of rows of the same class and of different"
-                f" classes. Expected a binary or multiclass task. Received: {', '.join(kinds)}."
-                " Choose another mode, such as fine_tune"
+                f"model.transfer: {transfer.name} trains on pairs of rows of the same class and of"
+                " different classes. Expected a binary or multiclass task. Received:"
+                f" {', '.join(t.kind for t in tasks)}. Choose another mode, such as fine_tune"
             )
         return self
 

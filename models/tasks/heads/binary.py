@@ -11,23 +11,17 @@ from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
 from models.tasks.heads import losses
 from models.tasks.heads.epoch_metrics import BINS, accuracy, auc, logit_histogram
-from models.tasks.heads.head import Head, class_weights
+from models.tasks.heads.head import ClassHead
 
 
 @final
-class BinaryHead(Head):
+class BinaryHead(ClassHead):
     directions = {"auc": "max", "accuracy": "max"}  # noqa: RUF012 - declared in Head
     num_totals = 2 * BINS
 
     def __init__(self, task: BinaryTask, target: TaskTarget) -> None:
-        super().__init__(task, target)
-        self.weights = class_weights(target, task.class_weight)
+        super().__init__(task, target, task.class_weight)
         self.focal, self.smoothing = task.focal, task.label_smoothing
-
-    def balance(self) -> bool:
-        stated = self.weights is not None
-        self.weights = self.weights or class_weights(self.target, "balanced")
-        return not stated
 
     def row_losses(self, labels: Tensor, outputs: Tensor) -> Tensor:
         logits = outputs[:, 0]

@@ -70,6 +70,22 @@ def head_for(target: TaskTarget) -> Head:
     return part("models.tasks.heads", Head, target.task.kind)(target.task, target)
 
 
+class ClassHead(Head):
+    """A head of rows with one class each.
+
+    weights: of each class in the loss; None if all rows weigh the same.
+    """
+
+    def __init__(self, task: Task, target: TaskTarget, class_weight: ClassWeight) -> None:
+        super().__init__(task, target)
+        self.weights = class_weights(target, class_weight)
+
+    def balance(self) -> bool:
+        stated = self.weights is not None
+        self.weights = self.weights or class_weights(self.target, "balanced")
+        return not stated
+
+
 def class_weights(target: TaskTarget, weight: ClassWeight) -> tuple[float, ...] | None:
     """A weight per class; 1 for classes that a mapping leaves out.
 

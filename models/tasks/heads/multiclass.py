@@ -10,25 +10,19 @@ from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 from models.tasks.heads import losses
 from models.tasks.heads.epoch_metrics import means, sums
-from models.tasks.heads.head import Head, class_weights
+from models.tasks.heads.head import ClassHead
 from models.tasks.multiclass import MulticlassTask
 
 
 @final
-class MulticlassHead(Head):
+class MulticlassHead(ClassHead):
     directions = {"accuracy": "max"}  # noqa: RUF012 - declared in Head
     num_totals = 2
 
     def __init__(self, task: MulticlassTask, target: TaskTarget) -> None:
-        super().__init__(task, target)
+        super().__init__(task, target, task.class_weight)
         self.units = len(target.classes)
-        self.weights = class_weights(target, task.class_weight)
         self.focal, self.smoothing = task.focal, task.label_smoothing
-
-    def balance(self) -> bool:
-        stated = self.weights is not None
-        self.weights = self.weights or class_weights(self.target, "balanced")
-        return not stated
 
     def row_losses(self, labels: Tensor, outputs: Tensor) -> Tensor:
         rows = losses.categorical_crossentropy(labels, outputs, self.focal, self.smoothing)

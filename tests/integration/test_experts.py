@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +17,7 @@ from components.export.keras_model import load_keras
 from serving.server.saved_model import SavedModel
 from tests.command_line import call, entry, sets, start
 from tests.needs_lightgbm import NEEDS_LIGHTGBM
+from tests.serving_operations import not_served
 
 SPEC = """\
 name: shop
@@ -106,30 +104,9 @@ def test_the_saved_model_answers_as_keras_does(project: Path) -> None:
         np.testing.assert_allclose(one[task], expected[task][:1], atol=1e-5)
 
 
-def operations(saved_model: Path) -> Iterator[str]:
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as Proto
-
-    proto = Proto.FromString((saved_model / "saved_model.pb").read_bytes())
-    for graph in proto.meta_graphs:
-        yield from (node.op for node in graph.graph_def.node)
-        for function in graph.graph_def.library.function:
-            yield from (node.op for node in function.node_def)
-
-
 def test_tensorflow_serving_has_every_operation(project: Path) -> None:
     model = ExportedModel(entry(project, "Exporter").path / "model")
-    used = sorted(set(operations(model.saved_model)))
-    assert len(used) > 30
-    code = (
-        "import sys, tensorflow\n"
-        "from tensorflow.python.framework import op_def_registry as ops\n"
-        "functions = ('__inference', '__forward')\n"
-        "print([o for o in sys.argv[1:] if ops.get(o) is None and not o.startswith(functions)])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *used], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
+    assert not_served(model.saved_model) == set()
 
 
 @pytest.mark.parametrize(("seed", "delay"), [(2, 0.0), (3, 1.0)])

@@ -34,7 +34,6 @@ from components.validation.example_validator import ExampleValidator, ExampleVal
 from components.validation.schema_gen import SchemaGen, SchemaGenInputs
 from models.inputs.base import Input
 from models.inputs.encodings import AsTrained, Reading, Tokens
-from models.transfer.frozen import Frozen
 from models.trunks.base import Trunk, TrunkError
 from models.trunks.blocks import has_blocks
 from pipeline.runner import Runner
@@ -124,14 +123,18 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
     task_statistics_gen = TaskStatisticsGen(tasks=tasks, slices=spec.evaluation.slices)
     run(task_statistics_gen, TaskStatisticsGenInputs(examples))
 
-    trunk = spec.model.trunk
-    pretrained, reading = _pretrained(trunk, index), trunk.reading()
-    files = pretrained if isinstance(reading, Tokens | AsTrained) else ()
-    modules = _modules(inputs, reading, index)
-    transform_inputs = TransformInputs(examples, statistics, files, modules)
+    reading = spec.model.whole_trunk.reading()
+    pretrained, files, modules = list[SourceFiles](), list[SourceFiles](), list[SourceFiles]()
+    for key, trunk, read in spec.read_by_trunks():
+        own = _pretrained(key, trunk, index)
+        pretrained += own
+        files += own if isinstance(trunk.reading(), Tokens | AsTrained) else ()
+        modules += _modules(read, trunk.reading(), index)
+    transform_inputs = TransformInputs(examples, statistics, tuple(files), tuple(modules))
     made = run(Transform(inputs=inputs, reading=reading), transform_inputs)
-    embeddings = _embeddings(spec, run, made, pretrained)
-    return TrainerInputs(examples, made.preprocessing, made.batches, pretrained, embeddings)
+    weights = tuple(pretrained)
+    embeddings = _embeddings(spec, run, made, weights)
+    return TrainerInputs(examples, made.preprocessing, made.batches, weights, embeddings)
 
 
 def _experts(spec: Spec, run: Runner, data: TrainerInputs) -> artifacts.ExpertModels | None:
@@ -153,7 +156,7 @@ def _experts(spec: Spec, run: Runner, data: TrainerInputs) -> artifacts.ExpertMo
 def recipe(spec: Spec) -> Recipe:
     """The model of a spec, and how to train it."""
     tasks, model = tuple(spec.tasks.values()), spec.model
-    methods = (model.trunk, model.sharing, model.balancing, model.transfer)
+    methods = (model.whole_trunk, model.sharing, model.balancing, model.whole_transfer)
     return Recipe(tasks, *methods, training=spec.training, seed=spec.seed)
 
 
@@ -206,35 +209,33 @@ def _statistics_of(
     return run(stage, StatisticsGenInputs(examples)).statistics
 
 
-def _pretrained(trunk: Trunk, index: Path) -> tuple[SourceFiles, ...]:
+def _pretrained(key: str, trunk: Trunk, index: Path) -> list[SourceFiles]:
     try:
-        return tuple(SourceFiles.of(RawFiles(f), index) for f in trunk.files())
+        return [SourceFiles.of(RawFiles(f), index) for f in trunk.files()]
     except TrunkError as e:
-        raise RootstockError(f"model.trunk: {e}") from e
+        raise RootstockError(f"{key}: {e}") from e
 
 
-def _modules(inputs: tuple[Input, ...], reading: Reading, index: Path) -> tuple[SourceFiles, ...]:
+def _modules(inputs: tuple[Input, ...], reading: Reading, index: Path) -> list[SourceFiles]:
     """The user's own files that features depend on. A trained model, whose features are used as
     they are, brings its own copies.
     """
     if isinstance(reading, AsTrained):
-        return ()
+        return []
     for spec in inputs:
         if problems := spec.check():
             raise RootstockError(f"inputs.{spec.name}: {problems[0]}")
     files = [file for spec in inputs for file in spec.files()]
-    return tuple(SourceFiles.of(RawFiles(file), index) for file in files)
+    return [SourceFiles.of(RawFiles(file), index) for file in files]
 
 
 def _embeddings(
     spec: Spec, run: Runner, transformed: TransformOutputs, pretrained: tuple[SourceFiles, ...]
 ) -> artifacts.Batches | None:
-    """The representation of all rows by a frozen trunk. None if the Trainer has to compute it: it
+    """The representation of all rows by frozen trunks. None if the Trainer has to compute it: it
     initialises fresh weights from the seed, and changes images in every epoch.
     """
-    transfer, trunk = spec.model.transfer, spec.model.trunk
-    wanted = isinstance(transfer, Frozen) and transfer.embed and spec.model.sharing.one_trunk
-    if not (wanted and trunk.pretrained):
+    if (trunk := spec.model.embedded) is None:
         return None
     augment = spec.training.augment
     if augment is not None and not augment.unless_frozen:
@@ -242,7 +243,7 @@ def _embeddings(
         return None
     inputs = EmbedInputs(transformed.preprocessing, transformed.batches, pretrained)
     experts = spec.model.experts
-    blocks = experts == "auto" or "linear" in experts
+    blocks = not spec.model.trunks and (experts == "auto" or "linear" in experts)
     features = load_preprocessing(transformed.preprocessing)
     stage = Embed(trunk=trunk, blocks=blocks and has_blocks(features))
     return run(stage, inputs).embeddings

@@ -128,7 +128,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
 
         own, subset = self.recipe.tasks, self.recipe.training.subset
         tasks = (self.drawn_by, *(t for t in own if t.name != self.drawn_by.name))
-        features, data = load_training_data(inputs, tasks, subset)
+        features, data = load_training_data(inputs, tasks, subset, self.recipe.trunk)
         by_name = {t.name: t for t in data.targets}
         targets = tuple(by_name[t.name] for t in own)
         val = data.val and self._labelled(data.val, 1)

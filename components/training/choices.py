@@ -111,8 +111,8 @@ LARGEST_BATCH, LARGE = 1024, 2**18
 def choose(training: Training, situation: Situation) -> ChosenTraining:
     """`training` with a value for everything that training needs. Stated values stay."""
     transfer = situation.transfer
-    frozen = transfer is None or transfer.fixed_trunk
-    defaults = HEADS_OR_SCRATCH if frozen else FINE_TUNING
+    tunes = transfer is not None and transfer.tunes
+    defaults = FINE_TUNING if tunes else HEADS_OR_SCRATCH
     batch = training.batch_size or _batch_size(defaults, situation)
     given = {f.name: getattr(training, f.name) for f in fields(Training)}
     automatic = training.epochs is None
@@ -134,7 +134,12 @@ def choose(training: Training, situation: Situation) -> ChosenTraining:
     if optimizer == "schedule_free_adamw":
         chosen |= {"schedule": "constant", "ema": 0.0}
     augment = training.augment
-    if augment is not None and augment.unless_frozen and transfer is not None and frozen:
+    if (
+        augment is not None
+        and augment.unless_frozen
+        and transfer is not None
+        and transfer.fixed_trunk
+    ):
         given["augment"] = None
     stated = {name: value for name, value in given.items() if value is not None}
     return ChosenTraining(**{**given, **chosen, **stated})

@@ -34,7 +34,6 @@ from models.multitask.record import ModelRecord
 from models.optimizers.schedule_free import ScheduleFree, ScheduleFreeAverage
 from models.optimizers.weight_average import LastEpochs, MovingAverage, WeightAverage
 from models.transfer.base import Phase, Transfer
-from models.transfer.frozen import Frozen
 from models.trunks.layers.recompute import recomputed_blocks
 from models.trunks.layers.trim_padding import trimming
 
@@ -208,7 +207,8 @@ def train(
     before = adaptation.pairs.variables if adaptation.pairs else ()
     trained = int(sum(np.prod(v.shape) for v in (*before, *adaptation.variables)))
     adaptation.finish()
-    fine_tuned = record.trunk.pretrained and not isinstance(transfer, Frozen)
+    tuned = transfer is None or transfer.tunes or transfer.on_pairs
+    fine_tuned = record.trunk.pretrained and tuned
     weights = stack_experts(model, data.train, data.val, fine_tuned)
     if weights and data.val is None:
         observer.warn(NOT_STACKED)

@@ -24,8 +24,9 @@ from components.transform.batches import (
 from components.transform.preprocessing_file import load_preprocessing
 from models.experts.margins import MARGINS
 from models.experts.record import read_experts
-from models.inputs.base import Feature, Stored
+from models.inputs.base import Feature
 from models.tasks.base import Task, TaskTarget
+from models.trunks.base import Trunk
 
 Columns = Mapping[str, np.ndarray]
 Features = Mapping[str, np.ndarray | ShardedRows]
@@ -83,21 +84,25 @@ class TrainingData:
 
 
 def load_training_data(
-    inputs: TrainerInputs, tasks: tuple[Task, ...], subset: Subset | None
+    inputs: TrainerInputs,
+    tasks: tuple[Task, ...],
+    subset: Subset | None,
+    trunk: Trunk | None = None,
 ) -> tuple[tuple[Feature, ...], TrainingData]:
     """The features of a model and the rows to train it on: all of them, or a subset.
 
     Rows hold the representation of a frozen trunk instead of features if it is among the inputs.
 
+    trunk: of the model: it may read other features beside the representation.
+
     Raises:
         RootstockError: there are no training rows, or none of them has a label of some task.
     """
     features = load_preprocessing(inputs.preprocessing)
-    batches: Batches = inputs.batches
-    stored: tuple[Stored, ...] = features
+    read = features
     if inputs.embeddings is not None:
-        batches, stored = inputs.embeddings, (stored_representation(inputs.embeddings),)
-    data = load_rows(inputs.examples, batches, stored, tasks)
+        read = trunk.beside_stored(features) if trunk else ()
+    data = load_rows(inputs.examples, inputs.batches, read, tasks, inputs.embeddings)
     if subset is not None:
         data = data.only(chosen_rows(subset, data.train.labels, data.targets))
     if inputs.experts is not None and read_experts(inputs.experts.path):
@@ -110,9 +115,14 @@ def load_training_data(
 
 
 def load_rows(
-    examples: Examples, batches: Batches, features: tuple[Stored, ...], tasks: tuple[Task, ...]
+    examples: Examples,
+    batches: Batches,
+    features: tuple[Feature, ...],
+    tasks: tuple[Task, ...],
+    embeddings: Batches | None = None,
 ) -> TrainingData:
-    """Features (or representations) from `batches`, and encoded labels from `examples`.
+    """Features from `batches`, representations from `embeddings`, and encoded labels from
+    `examples`.
 
     Raises:
         RootstockError: there are no training rows, or none of them has a label of some task.
@@ -129,7 +139,13 @@ def load_rows(
         if not count:
             return None
         labels = {t.name: encode_table(t, columns[split], count) for t in targets}
-        return Rows(open_columns(batches, split, features, IN_MEMORY_BYTES), labels)
+        read: dict[str, np.ndarray | ShardedRows] = {}
+        if features:
+            read |= open_columns(batches, split, features, IN_MEMORY_BYTES)
+        if embeddings is not None:
+            column = stored_representation(embeddings)
+            read |= open_columns(embeddings, split, (column,), IN_MEMORY_BYTES)
+        return Rows(read, labels)
 
     train = rows("train")
     assert train is not None

@@ -53,7 +53,7 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
         from components.training import fit
         from components.training.rows import load_training_data
 
-        features, data = load_training_data(inputs, self.tasks, self.training.subset)
+        features, data = load_training_data(inputs, self.tasks, self.training.subset, self.trunk)
         experts = inputs.experts
         record = self.record(features, data.targets, read_experts(experts.path) if experts else ())
         result = fit.train(record, data, self.transfer, self.training, self.seed, context)

@@ -19,7 +19,6 @@ from models.inputs.base import Feature
 from models.inputs.representation import BLOCKS, REPRESENTATION, Blocks, Representation
 from models.lazy import keras, tf
 from models.trunks.base import Trunk, TrunkError
-from models.trunks.flips import mean_over_flips
 
 SPLITS = ("train", "val")
 """The splits that the Trainer reads. The Evaluator runs the whole served graph instead."""
@@ -155,27 +154,29 @@ def _built(encoder: Encoder) -> Callable[[Mapping[str, np.ndarray]], dict[str, n
         RootstockError: the trunk cannot be built.
     """
     from models.trunks import blocks
-    from models.trunks.layers.members import join_members, members_of
+    from models.trunks.layers.joined import members_in, representation_of
+    from models.trunks.layers.members import join_members
 
     keras.utils.set_random_seed(0)  # for weights that the trunk's files lack
     try:
         trunk = encoder.trunk.build(encoder.features)
     except TrunkError as e:
         raise RootstockError(f"model.trunk: {e}") from e
-    members, infer = members_of(trunk), partial(trunk, training=False)
+    members = members_in(trunk)
     both = blocks.Blocks(trunk, encoder.features) if encoder.blocks else None
-    specs = {f.name: tf.TensorSpec([None, *f.shape], f.dtype) for f in encoder.features}
+    read = tuple(f for f in encoder.features if f.name in trunk.input)
+    specs = {f.name: tf.TensorSpec([None, *f.shape], f.dtype) for f in read}
 
     def represent(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         if both is not None:
             return dict(zip(COLUMNS, both(batch), strict=True))
-        output = mean_over_flips(infer, encoder.features, batch)
+        output = representation_of(trunk, read, batch, training=False)
         return {REPRESENTATION: join_members(tf.cast(output, tf.float32), members)}
 
     encode = tf.function(represent, input_signature=[specs], autograph=False)
 
     def encoded(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        given = {name: tf.constant(values, specs[name].dtype) for name, values in columns.items()}
-        return {name: values.numpy() for name, values in encode(given).items()}
+        batch = {name: tf.constant(columns[name], spec.dtype) for name, spec in specs.items()}
+        return {name: values.numpy() for name, values in encode(batch).items()}
 
     return encoded

@@ -14,7 +14,7 @@ from components.transform.fit.base import InputFit, TrainingColumn, TrainingText
 from components.transform.vocabularies import vocabularies
 from models.discovery import part
 from models.inputs.base import Feature, Input
-from models.inputs.encodings import AsTrained, Reading
+from models.inputs.encodings import AsTrained, ByName, Reading, ReadingOfInput
 from models.inputs.trained import as_trained, read_features
 
 
@@ -32,17 +32,16 @@ def fit_features(
             features are wanted cannot be read, or reads other inputs.
     """
     columns = {spec.name: column_of(spec, train) for spec in inputs}
-    if isinstance(reading, AsTrained):
-        return _as_trained(inputs, reading)
-    fits = [_fit_of(spec) for spec in inputs]
-    counted = [fit.counted(spec, reading) for fit, spec in zip(fits, inputs, strict=True)]
-    found = vocabularies(examples, [texts for texts in counted if texts], context)
-    features = []
-    for spec, fit, texts in zip(inputs, fits, counted, strict=True):
+    trained, fresh = _as_trained(inputs, reading)
+    fits = {spec.name: _fit_of(spec) for spec in fresh}
+    counted = {s.name: fits[s.name].counted(s, _of(reading, s)) for s in fresh}
+    found = vocabularies(examples, [texts for texts in counted.values() if texts], context)
+    for spec in fresh:
+        texts = counted[spec.name]
         own = found[texts] if texts else TrainingTexts()
-        training = TrainingColumn(columns[spec.name], examples, own, reading)
-        features.append(fit.fit(spec, training))
-    return tuple(features)
+        training = TrainingColumn(columns[spec.name], examples, own, _of(reading, spec))
+        trained[spec.name] = fits[spec.name].fit(spec, training)
+    return tuple(trained[spec.name] for spec in inputs)
 
 
 def features_without_data(
@@ -53,18 +52,35 @@ def features_without_data(
     Raises:
         RootstockError: as for `fit_features`.
     """
-    if isinstance(reading, AsTrained):
-        return _as_trained(inputs, reading)
-    features = [_fit_of(spec).fit_alone(spec, reading) for spec in inputs]
-    made = tuple(f for f in features if f is not None)
-    return made if len(made) == len(inputs) else None
+    made, fresh = _as_trained(inputs, reading)
+    for spec in fresh:
+        if (feature := _fit_of(spec).fit_alone(spec, _of(reading, spec))) is None:
+            return None
+        made[spec.name] = feature
+    return tuple(made[spec.name] for spec in inputs)
 
 
-def _as_trained(inputs: tuple[Input, ...], reading: AsTrained) -> tuple[Feature, ...]:
-    try:
-        return as_trained(inputs, read_features(Path(reading.source)))
-    except (OSError, ValueError) as e:
-        raise RootstockError(f"model.trunk: {e}") from e
+def _of(reading: Reading, spec: Input) -> ReadingOfInput:
+    return reading.of(spec.name) if isinstance(reading, ByName) else reading
+
+
+def _as_trained(
+    inputs: tuple[Input, ...], reading: Reading
+) -> tuple[dict[str, Feature], list[Input]]:
+    """The features of trained models by input, and the inputs that have none."""
+    groups: dict[str, list[Input]] = {}
+    fresh: list[Input] = []
+    for spec in inputs:
+        own = _of(reading, spec)
+        (groups.setdefault(own.source, []) if isinstance(own, AsTrained) else fresh).append(spec)
+    features: dict[str, Feature] = {}
+    for source, read in groups.items():
+        try:
+            made = as_trained(tuple(read), read_features(Path(source)))
+        except (OSError, ValueError) as e:
+            raise RootstockError(f"model.trunk: {e}") from e
+        features |= {f.name: f for f in made}
+    return features, fresh
 
 
 def _fit_of(spec: Input) -> InputFit[Any]:

@@ -39,4 +39,18 @@ class AsTrained:
     source: str = field(metadata={"fingerprint": False})
 
 
-Reading = Words | Raw | Tokens | AsTrained
+ReadingOfInput = Words | Raw | Tokens | AsTrained
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByName:
+    """Inputs in different ways. readings: by name of the input. others: of all other inputs."""
+
+    readings: dict[str, ReadingOfInput]
+    others: ReadingOfInput
+
+    def of(self, name: str) -> ReadingOfInput:
+        return self.readings.get(name, self.others)
+
+
+Reading = ReadingOfInput | ByName

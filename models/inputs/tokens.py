@@ -52,7 +52,7 @@ class TokensFeature(Feature):
 
     @property
     def read_limit_key(self) -> str:
-        return "model.trunk.windows"
+        return "the trunk's `windows`"
 
     @property
     def padding(self) -> int | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from models.lazy import keras
+from models.multitask.planning import plan_of
 from models.optimizers.variable_rates import VariableRate
-from models.transfer.base import Phase, Plan, Transfer, TransferError
-from models.transfer.frozen import Frozen
-from models.trunks.layers.attention_pooling import new_variables
-from models.trunks.layers.hub_module import why_frozen
+from models.transfer.base import Phase, Transfer
+from models.trunks.layers.joined import parts_of
 
 if TYPE_CHECKING:
     from models.multitask.parts import MultitaskParts
@@ -33,12 +31,7 @@ class Adaptation:
         for graft in model.grafts:
             graft.trainable = False
         before = tuple(trunk.trainable_variables)
-        plan = Plan((Phase(0, before),))
-        if transfer is not None:
-            _freeze_statistics(trunk)
-            plan = transfer.plan(trunk)
-        if not isinstance(transfer, Frozen | None):
-            plan = with_new(plan, new_variables(trunk))
+        plan = plan_of(transfer, trunk)
         for graft in model.grafts:
             graft.trainable = True
         grafted = {id(v) for graft in model.grafts for v in graft.weights}
@@ -48,18 +41,16 @@ class Adaptation:
             for v in phase.variables:
                 trained.setdefault(id(v), phase.start)
         self.pairs = plan.pairs
-        before_phases = plan.pairs.variables if plan.pairs else ()
-        if not (trained or before_phases or isinstance(transfer, Frozen | None)):
-            reason = why_frozen(trunk) or "the trunk has no weights that could train"
-            raise TransferError(f"{transfer.name}: {reason}. Choose `transfer: frozen`.")
         self.phases, self.notes, self.undecayed = plan.phases, plan.notes, plan.undecayed
         self._rates, self._first_epochs = plan.rates, trained
         self._added = len(plan.added)
         self._candidates = (*before, *plan.added)
         """The variables of the trunk that may train in some phase."""
         self._constant = {id(v) for v in self._candidates if id(v) not in trained}
-        if not trained:
-            self._constant |= self._of_trunk
+        for part in parts_of(trunk).values():
+            own = {id(v) for v in part.weights} - grafted
+            if not own & trained.keys():
+                self._constant |= own
 
     @property
     def trains_everything(self) -> bool:
@@ -99,31 +90,3 @@ class Adaptation:
             self.transfer.finish(self.model.trunk)
         for v in self._candidates:
             v.trainable = True
-
-
-def with_new(plan: Plan, new: tuple[keras.Variable, ...]) -> Plan:
-    """The plan where variables that were not pretrained train in all phases, as heads do."""
-    if not new:
-        return plan
-    ids = {id(v) for v in new}
-    phases = tuple(
-        Phase(p.start, (*(v for v in p.variables if id(v) not in ids), *new)) for p in plan.phases
-    )
-    rates = {i: rate for i, rate in plan.rates.items() if i not in ids}
-    return replace(plan, phases=phases, rates=rates)
-
-
-def _freeze_statistics(trunk: keras.Model) -> None:
-    """Let batch normalisation use its pretrained statistics; its scale and offset may train."""
-    for layer in trunk._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            _run_in_inference_mode(layer)
-
-
-def _run_in_inference_mode(layer: keras.Layer) -> None:
-    call = layer.call
-
-    def in_inference_mode(inputs, training=None, mask=None):  # type: ignore[no-untyped-def]
-        return call(inputs, training=False, mask=mask)
-
-    layer.call = in_inference_mode

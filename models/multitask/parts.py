@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from models.balancing.base import (
@@ -27,8 +25,8 @@ from models.sharing.layers.base import SharingLayer
 from models.tasks.base import TaskTarget
 from models.tasks.heads.head import Head, head_for
 from models.trunks.base import Trunk
-from models.trunks.flips import mean_over_flips
-from models.trunks.layers.members import mean_of_members, members_of
+from models.trunks.layers.joined import JoinedTrunks, members_in, representation_of
+from models.trunks.layers.members import mean_of_members
 
 
 class MultitaskParts(keras.Model):  # type: ignore[misc]
@@ -64,7 +62,7 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         self.heads = tuple(head_for(t) for t in targets)
         self.features = features
         self.trunk, self.common = shared.trunk, shared.common
-        self.members = members_of(self.trunk)
+        self.members = members_in(self.trunk)
         self.trunk_trains = True
         self.last_word = LastWord(self.heads, experts)
         self.fusion: Fusion | None = None
@@ -96,11 +94,12 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         [batch * members, ...].
 
         features: if they hold the trunk's output under the name `REPRESENTATION`, the trunk does
-            not run. Its members lie side by side there, [batch, members * width]. With experts they
-            hold their margins under the name `MARGINS`.
+            not run. Its members lie side by side there, [batch, members * width]. If the trunk
+            consists of parts, it is the output of the fixed ones, and the others run. With experts
+            they hold their margins under the name `MARGINS`.
         """
         output = features.get(REPRESENTATION)
-        if output is None:
+        if output is None or isinstance(self.trunk, JoinedTrunks):
             output = self._trunk_output(features, training and self.trunk_trains)
         elif self.members > 1:
             output = keras.ops.reshape(output, (-1, self.trunk.output.shape[-1]))
@@ -109,21 +108,23 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         return output if self.common is None else self.common(output, training=training)
 
     def encode(self, features: Tensors) -> keras.KerasTensor:
-        """What the trunk computes of each row, [batch, members * width]: see `represent`."""
+        """What the trunk, or its fixed parts, compute of each row, [batch, members * width]: see
+        `represent`.
+        """
+        if isinstance(self.trunk, JoinedTrunks):
+            return self.trunk.fixed_output(features)
         output = self._trunk_output(features, training=False)
         return keras.ops.reshape(output, (-1, self.members * output.shape[-1]))
 
     def _trunk_output(self, features: Tensors, training: bool) -> keras.KerasTensor:
-        """Unless the trunk trains, the mean over flips of the images whose feature says so."""
-        own = {name: features[name] for name in self.trunk.input}
-        trunk = partial(self.trunk, training=training)
-        return mean_over_flips(trunk, () if training else self.features, own)
+        return representation_of(self.trunk, self.features, features, training)
 
     def shared_variables(self, features: Tensors) -> list[keras.Variable]:
         """The trainable variables that `represent` uses for these features, without those that
         belong to one task only.
         """
-        parts = [] if REPRESENTATION in features else [self.trunk]
+        stored = REPRESENTATION in features and not isinstance(self.trunk, JoinedTrunks)
+        parts = [] if stored else [self.trunk]
         parts += [part for part in (self.fusion, self.common) if part is not None]
         private = {id(v) for graft in self.grafts if graft.private for v in graft.weights}
         return [v for part in parts for v in part.trainable_variables if id(v) not in private]

@@ -12,6 +12,7 @@ from models.config import STRICT
 from models.experts.base import Expert
 from models.inputs.base import Feature
 from models.model_files import RECORD, SOURCE
+from models.multitask.by_input import ByInput
 from models.multitask.methods import BalancingSpec, SharingSpec, TrunkSpec
 from models.tasks.base import TaskTarget
 
@@ -23,7 +24,7 @@ class ModelRecord:
     __pydantic_config__ = STRICT
     features: tuple[Feature, ...]
     targets: tuple[TaskTarget, ...]
-    trunk: TrunkSpec
+    trunk: TrunkSpec | ByInput
     sharing: SharingSpec
     balancing: BalancingSpec
     experts: tuple[Expert, ...] = ()

@@ -78,6 +78,11 @@ class Transfer(ABC):
     on_pairs: ClassVar[bool] = False
     """Whether the trunk first trains on pairs of rows: see `Pairs`."""
 
+    @property
+    def tunes(self) -> bool:
+        """Whether pretrained weights train together with the heads."""
+        return not self.fixed_trunk
+
     @abstractmethod
     def plan(self, trunk: keras.Model) -> Plan:
         """The plan for this trunk. May add weights and regularizers to its layers.

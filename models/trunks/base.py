@@ -66,6 +66,10 @@ class Trunk(ABC):
         """The dataclasses that `build` reads from files. Their code counts in fingerprints too."""
         return ()
 
+    def beside_stored(self, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+        """The features that it still reads where what its frozen part computes is stored."""
+        return ()
+
     def check(self, inputs: tuple[Input, ...]) -> list[str]:
         """Problems that would make `build` fail, one sentence each. Does not import TensorFlow."""
         return []
@@ -92,8 +96,17 @@ def keras_input(feature: Feature) -> Tensor:
 def layer_groups(trunk: keras.Model) -> dict[str, list[keras.Layer]]:
     """The layers of a trunk by group, from input to output. Groups are the units of unfreezing.
 
-    Every weight belongs to exactly one group, and every group has weights.
+    Every weight belongs to exactly one group, and every group has weights. Those of a trunk of
+    several parts begin with the name of the part and a slash.
     """
+    from models.trunks.layers.joined import JoinedTrunks
+
+    if isinstance(trunk, JoinedTrunks):
+        return {
+            f"{part}/{name}": layers
+            for part, model in trunk.parts.items()
+            for name, layers in layer_groups(model).items()
+        }
     groups: dict[str, list[keras.Layer]] = {}
     for layer in trunk.layers:
         inside = layer._flatten_layers(include_self=False, recursive=False)

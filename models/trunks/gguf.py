@@ -36,6 +36,8 @@ class Gguf(Trunk):
         window counts as much as it has tokens, or their `max`.
     pooling: how the outputs of the last layer become one vector: that of the `last` token, which
         has read all others; the `mean`; or `attention`, a mean whose weights are learned.
+    normalize: divide the vector of a text by its length, as sentence encoders are compared; the
+        heads then read its direction only.
     dtype: of the weights in memory and in the served model; `bfloat16` halves both, for a frozen
         trunk. It computes in float32.
     """
@@ -46,6 +48,7 @@ class Gguf(Trunk):
     windows: Annotated[int, Field(ge=1)] = 4
     window_pooling: Literal["mean", "max"] = "mean"
     pooling: Literal["last", "mean", "attention"] = "last"
+    normalize: bool = False
     dtype: StoredDtype = "float32"
 
     @property
@@ -88,7 +91,8 @@ class Gguf(Trunk):
         except GgufError as e:
             raise TrunkError(str(e)) from e
         texts = only(TokensFeature, features, self.file)
-        return text_model(backbone, texts, _what(file), self.pooling, self.window_pooling)
+        pooling = self.pooling, self.window_pooling, self.normalize
+        return text_model(backbone, texts, _what(file), *pooling)
 
     def save_files(self, directory: Path) -> None:
         backbone = gguf_backbone(read_gguf(self.file), False, {})
@@ -102,6 +106,7 @@ class Gguf(Trunk):
             windows=self.windows,
             window_pooling=self.window_pooling,
             pooling=self.pooling,
+            normalize=self.normalize,
             dtype=self.dtype,
             pretrained=False,
         )

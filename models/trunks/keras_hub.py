@@ -48,6 +48,8 @@ class KerasHub(Trunk):
         the last token, for decoders such as GPT-2, whose default it is. `attention`: a weighted
         mean, whose weights are learned. `first`: the output of the first token, which only
         encoders have made of the whole text. `pooled`: the layer that BERT trained on top of it.
+    normalize: divide the vector of a text by its length, as sentence encoders are compared; the
+        heads then read its direction only.
     side: height and width to resize images to; by default the preset's own.
     dtype: of the weights in memory and in the served model; `bfloat16` halves both, for a frozen
         text trunk. It computes in float32.
@@ -60,6 +62,7 @@ class KerasHub(Trunk):
     windows: Annotated[int, Field(ge=1)] = 4
     window_pooling: Literal["mean", "max"] = "mean"
     pooling: Literal["mean", "first", "last", "attention", "pooled"] | None = None
+    normalize: bool = False
     side: Annotated[int, Field(ge=1)] | None = None
     dtype: StoredDtype = "float32"
     pretrained: bool = True
@@ -96,7 +99,8 @@ class KerasHub(Trunk):
         backbone = self._backbone()
         if isinstance(backbone.input, dict) and any("token_ids" in k for k in backbone.input):
             texts, what = only(TokensFeature, features, self._what(backbone)), self._what(backbone)
-            return text_model(backbone, texts, what, self.pooling, self.window_pooling)
+            pooling = self.pooling, self.window_pooling, self.normalize
+            return text_model(backbone, texts, what, *pooling)
         if not isinstance(backbone.input, dict | list) and len(backbone.input.shape) == 4:
             return self._image_model(backbone, only(ImageFeature, features, self._what(backbone)))
         raise TrunkError(
@@ -133,6 +137,8 @@ class KerasHub(Trunk):
     ) -> keras.Model:
         if self.pooling in ("pooled", "last", "attention"):
             raise TrunkError(f"{self._what(backbone)}: pooling {self.pooling!r} is for text only.")
+        if self.normalize:
+            raise TrunkError(f"{self._what(backbone)}: `normalize` is for text only.")
         converter = self._converter(backbone)
         fixed = tuple(backbone.input.shape[1:3])
         side = (self.side, self.side) if self.side else converter.image_size

@@ -90,19 +90,19 @@ def give_advice(
 def _candidates(planned_design: Design) -> list[PlannedArm]:
     by_trunk: dict[str, PlannedArm] = {}
     for arm in planned_design.compared:
-        by_trunk.setdefault(repr((arm.spec.model.trunk, arm.spec.inputs)), arm)
+        by_trunk.setdefault(repr((arm.spec.model.whole_trunk, arm.spec.inputs)), arm)
     return list(by_trunk.values())
 
 
 def _own(planned_design: Design) -> PlannedArm:
     """The arm with the spec's own trunk, or else the first arm."""
-    arms, trunk = planned_design.compared, planned_design.spec.model.trunk
-    return next((arm for arm in arms if arm.spec.model.trunk == trunk), arms[0])
+    arms, trunk = planned_design.compared, planned_design.spec.model.whole_trunk
+    return next((arm for arm in arms if arm.spec.model.whole_trunk == trunk), arms[0])
 
 
 def _scored(arm: PlannedArm, inputs: TrainerInputs, run: Runner) -> TrunkScores:
-    trunk = arm.spec.model.trunk
-    if (embeddings := inputs.embeddings) is None:
+    trunk, embeddings = arm.spec.model.whole_trunk, inputs.embeddings
+    if embeddings is None or arm.spec.model.embedded != trunk:
         embed_inputs = EmbedInputs(inputs.preprocessing, inputs.batches, inputs.pretrained)
         embeddings = run(Embed(trunk=trunk), embed_inputs).embeddings
     tasks = tuple(arm.spec.tasks.values())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.errors import RootstockError
 from models.multitask.build import read_model
+from models.multitask.by_input import ByInput
 from models.multitask.record import read_record
 from models.trunks.base import TrunkError
 from pipeline.spec.sections import Spec
@@ -37,6 +38,11 @@ def publish_trunk_of(spec: Spec, directory: Path) -> None:
     from models.trunks.sources.hub_publish import publish as publish_trunk
 
     record = read_record(model)
+    if isinstance(record.trunk, ByInput):
+        raise RootstockError(
+            "model.trunks: a published trunk is a single one, but this model has one for each of"
+            " several inputs. Train with model.trunk alone."
+        )
     if not record.sharing.one_trunk:
         raise RootstockError(
             f"model.sharing {record.sharing.name} has no single trunk that could be published."

@@ -64,7 +64,7 @@ def parse_source(text: str) -> Reader:
 
 
 def _with_absolute_paths(spec: Spec, base: str) -> Spec:
-    destination, trunk = spec.push.destination, located(spec.model.trunk, base)
+    destination = spec.push.destination
     if "://" not in destination:
         destination = MaskedUrl(absolute(destination, base))
     data: dict[str, Any] = {
@@ -77,7 +77,7 @@ def _with_absolute_paths(spec: Spec, base: str) -> Spec:
         update={
             "data": spec.data.model_copy(update=data),
             "inputs": {name: located(i, base) for name, i in spec.inputs.items()},
-            "model": spec.model.model_copy(update={"trunk": trunk}),
+            "model": spec.model.with_trunks(lambda trunk: located(trunk, base)),
             "push": spec.push.model_copy(update={"destination": destination}),
             "store": absolute(spec.store, base),
         }

@@ -91,8 +91,9 @@ def _set_paths(content: dict[str, Any], spec: Spec, unexpanded: Mapping[str, Any
     content["store"] = spec.store
     if spec.tracking.uri:
         content["tracking"]["uri"] = _shareable(unexpanded["tracking"]["uri"], spec.tracking.uri)
-    trunk = (content.get("model") or {}).get("trunk")
-    pairs: list[tuple[Any, Any]] = [(trunk, spec.model.trunk)]
+    model = content.get("model") or {}
+    pairs: list[tuple[Any, Any]] = [(model.get("trunk"), spec.model.trunk)]
+    pairs += [(model["trunks"][key]["trunk"], p.trunk) for key, p in spec.model.trunks.items()]
     pairs += [(content["inputs"][key], i) for key, i in spec.inputs.items()]
     for written_part, part in pairs:
         paths = {f.name for f in fields(part) if f.metadata.get("path")}

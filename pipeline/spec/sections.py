@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -23,12 +24,15 @@ from models.inputs.base import Input
 from models.inputs.image import ImageInput
 from models.inputs.text import TextInput
 from models.masked_url import MaskedUrl
+from models.multitask.by_input import OTHERS, ByInput
 from models.multitask.methods import BalancingSpec, SharingSpec, TrunkSpec
+from models.multitask.planning import ByInputTransfer
 from models.sharing.base import check_balancing
 from models.tasks.base import Task
 from models.transfer.base import Transfer
 from models.transfer.fine_tune import FineTune
 from models.transfer.frozen import Frozen
+from models.trunks.base import Trunk
 from models.trunks.tf_hub import TfHub
 from pipeline.spec.names import Name, Title, UrlName
 from pipeline.spec.study import Study
@@ -106,27 +110,117 @@ class Data(Part):
     duplicates: Duplicates | None = None
 
 
+class TrunkOfInputs(Part):
+    """A trunk for some of the inputs.
+
+    inputs: those that it reads; when absent, the input with the trunk's own key.
+    transfer: how its pretrained weights are adapted; as `model.transfer` when absent.
+    """
+
+    trunk: TrunkSpec
+    inputs: tuple[Name, ...] = ()
+    transfer: TransferSpec | None = None
+
+    @property
+    def mode(self) -> Transfer | None:
+        return self.transfer or (FineTune() if self.trunk.pretrained else None)
+
+
 class Model(Part):
     """The trunk, how tasks share it, and how their losses are balanced.
 
+    trunks: several trunks, whose outputs lie side by side: each reads some of the inputs, and
+        `trunk` reads the others. A key is the name of an input.
     transfer: how the weights of a pretrained trunk are adapted; `fine_tune` when absent. A trunk
-        that is not pretrained is trained as a whole.
+        that is not pretrained is trained as a whole. With `trunks`, the mode of those that state
+        none.
     experts: classical models whose margins the network reads, and that share the last word with it:
         `auto` (all that the inputs and the rows allow), `none`, or a list of kinds.
     """
 
     trunk: TrunkSpec = Field(default={"name": "scratch"}, validate_default=True)
+    trunks: dict[Name, TrunkOfInputs] = {}
     sharing: SharingSpec = Field(default={"name": "hard"}, validate_default=True)
     balancing: BalancingSpec = Field(default={"name": "equal"}, validate_default=True)
     transfer: TransferSpec | None = None
     experts: ExpertsSpec = "auto"
 
+    @property
+    def parts(self) -> dict[str, TrunkOfInputs]:
+        """The trunks with their modes: `trunks`, and `trunk` under the name `OTHERS`."""
+        parts = dict(self.trunks)
+        if self.transfer is not None and self.trunks:
+            default = {"transfer": self.transfer}
+            unstated = [n for n, p in parts.items() if p.transfer is None and p.trunk.pretrained]
+            parts |= {name: parts[name].model_copy(update=default) for name in unstated}
+        own = None if self.trunks and not self.trunk.pretrained else self.transfer
+        return parts | {OTHERS: TrunkOfInputs(trunk=self.trunk, transfer=own)}
+
+    @property
+    def whole_trunk(self) -> Trunk:
+        """The trunk of all inputs."""
+        if not self.trunks:
+            return self.trunk
+        inputs = {name: part.inputs or (name,) for name, part in self.trunks.items()}
+        trunks = {name: part.trunk for name, part in self.parts.items()}
+        fixed = tuple(n for n, p in self.parts.items() if p.trunk.pretrained and _embeds(p.mode))
+        return ByInput(trunks=trunks, inputs=inputs, fixed=fixed)
+
+    @property
+    def whole_transfer(self) -> Transfer | None:
+        """How the weights of `whole_trunk` adapt."""
+        if not self.trunks:
+            return self.transfer
+        modes = {name: mode for name, part in self.parts.items() if (mode := part.mode)}
+        return ByInputTransfer(modes=modes)
+
+    @property
+    def embedded(self) -> Trunk | None:
+        """The part of `whole_trunk` whose output follows from the input alone, and is computed in
+        advance; None if there is none.
+        """
+        trunk = self.whole_trunk
+        if isinstance(trunk, ByInput):
+            return trunk.only_fixed() if trunk.fixed else None
+        fixed = _embeds(self.transfer) and trunk.pretrained and self.sharing.one_trunk
+        return trunk if fixed else None
+
+    def with_trunks(self, change: Callable[[Trunk], Trunk]) -> Model:
+        """The same with other trunks."""
+        trunks = {
+            name: part.model_copy(update={"trunk": change(part.trunk)})
+            for name, part in self.trunks.items()
+        }
+        return self.model_copy(update={"trunk": change(self.trunk), "trunks": trunks})
+
     @model_validator(mode="after")
     def _pretrained_weights_adapt(self) -> Model:
         if self.transfer is None and self.trunk.pretrained:
             self.__dict__["transfer"] = FineTune()
-        if problem := self.trunk.check_transfer(isinstance(self.transfer, Frozen)):
-            raise ValueError(problem)
+        for name, part in self.parts.items():
+            if problem := part.trunk.check_transfer(isinstance(part.mode, Frozen)):
+                raise ValueError(problem if name == OTHERS else f"trunks.{name}: {problem}")
+        return self
+
+    @model_validator(mode="after")
+    def _several_trunks_stay_whole(self) -> Model:
+        if OTHERS in self.trunks:
+            raise ValueError(
+                f"trunks: the trunk of all other inputs is `model.trunk`. Expected another key than"
+                f" {OTHERS!r}, with the names of its inputs under `inputs`"
+            )
+        if self.trunks and not self.sharing.one_trunk:
+            raise ValueError(
+                f"sharing: {self.sharing.name} takes trunks apart, which it cannot do with several"
+                " of them. Expected another sharing, such as hard or mmoe, or no `trunks`"
+            )
+        modes = {name: part.mode for name, part in self.parts.items() if self.trunks}
+        for name, mode in modes.items():
+            if mode is not None and mode.on_pairs:
+                raise ValueError(
+                    f"trunks: {mode.name} ({name}) trains a single trunk on pairs of rows. Expected"
+                    " another mode, such as frozen or fine_tune, or no `trunks`"
+                )
         return self
 
     @model_validator(mode="after")
@@ -144,6 +238,10 @@ class Model(Part):
     def _gradients_meet(self) -> Model:
         check_balancing(self.sharing, self.balancing)
         return self
+
+
+def _embeds(mode: Transfer | None) -> bool:
+    return isinstance(mode, Frozen) and mode.embed
 
 
 class Evaluation(Part):
@@ -258,9 +356,38 @@ class Spec(Part):
             )
         return self
 
+    def read_by_trunks(self) -> Iterator[tuple[str, Trunk, tuple[Input, ...]]]:
+        """The key of each trunk, the trunk, and the inputs that it reads; at least one trunk."""
+        trunk, inputs = self.model.whole_trunk, tuple(self.inputs.values())
+        if not isinstance(trunk, ByInput):
+            yield "model.trunk", trunk, inputs
+            return
+        for name, own in trunk.grouped(inputs).items():
+            key = "model.trunk" if name == OTHERS else f"model.trunks.{name}.trunk"
+            yield key, trunk.trunks[name], own
+
+    @model_validator(mode="after")
+    def _every_trunk_has_inputs(self) -> Spec:
+        of_input: dict[str, str] = {}
+        for name, part in self.model.trunks.items():
+            for read in part.inputs or (name,):
+                if read not in self.inputs:
+                    how = "" if part.inputs else " State what it reads under `inputs`."
+                    raise ValueError(
+                        f"model.trunks.{name}: there is no input {read!r}."
+                        f"{did_you_mean(read, list(self.inputs))} Expected some of"
+                        f" {', '.join(self.inputs)}.{how}"
+                    )
+                if (other := of_input.setdefault(read, name)) != name:
+                    raise ValueError(
+                        f"model.trunks.{name}: input {read!r} is read by trunk {other!r} already."
+                        " Expected one trunk for an input"
+                    )
+        return self
+
     @model_validator(mode="after")
     def _export_fits_the_trunk(self) -> Spec:
-        hub = isinstance(self.model.trunk, TfHub)
+        hub = any(isinstance(part.trunk, TfHub) for part in self.model.parts.values())
         if hub and self.export.weights != "float32":
             raise ValueError(
                 "export.weights: a TF-Hub module keeps its weights as they are. Expected float32,"

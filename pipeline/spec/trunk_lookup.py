@@ -27,8 +27,8 @@ def tracking_uri(spec: Spec) -> MaskedUrl:
 
 
 def with_trunk_looked_up(spec: Spec) -> Spec:
-    trunk = looked_up(spec.model.trunk, Path(spec.store), tracking_uri(spec))
-    model = spec.model.model_copy(update={"trunk": trunk})
+    store, uri = Path(spec.store), tracking_uri(spec)
+    model = spec.model.with_trunks(lambda trunk: looked_up(trunk, store, uri))
     return spec.model_copy(update={"model": model})
 
 

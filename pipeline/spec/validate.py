@@ -71,16 +71,17 @@ def _noted(problems: list[str], where: str = "") -> Iterator[None]:
 
 def _problems_without_data(spec: Spec) -> list[str]:
     problems: list[str] = []
-    inputs, slices = tuple(spec.inputs.values()), spec.evaluation.slices
+    slices = spec.evaluation.slices
     with _noted(problems):
         check_slices(slices)
     with _noted(problems):
         check_thresholds(tuple(spec.tasks.values()), spec.thresholds, slices)
     with _noted(problems):
-        trunk = with_trunk_looked_up(spec).model.trunk
-        problems += [f"model.trunk: {problem}" for problem in trunk.check(inputs)]
-    if not isinstance(spec.model.trunk, Registry):  # its model holds copies of the files of inputs
-        problems += [f"inputs.{i.name}: {problem}" for i in inputs for problem in i.check()]
+        for key, trunk, read in with_trunk_looked_up(spec).read_by_trunks():
+            problems += [f"{key}: {problem}" for problem in trunk.check(read)]
+    for _, trunk, read in spec.read_by_trunks():
+        if not isinstance(trunk, Registry):  # its model holds copies of the files of inputs
+            problems += [f"inputs.{i.name}: {problem}" for i in read for problem in i.check()]
     if (file := spec.data.schema_file) is not None:
         try:
             with _noted(problems, "data.schema_file: "):

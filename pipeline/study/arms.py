@@ -53,7 +53,7 @@ class PlannedArm:
 
     @property
     def pretrained(self) -> bool:
-        return self.spec.model.trunk.pretrained
+        return self.spec.model.whole_trunk.pretrained
 
     @property
     def shares(self) -> bool:
@@ -86,9 +86,10 @@ def planned_arms(source: SpecSource) -> list[PlannedArm]:
                     " Expected only keys below `model`, `inputs` and `training`."
                 )
             own = with_trunk_looked_up(own)
-            if problems := own.model.trunk.check(tuple(own.inputs.values())):
-                where = f"{path}: study.arms.{name}: " if spec.study.arms else f"{path}: "
-                raise RootstockError("\n".join(f"{where}model.trunk: {p}" for p in problems))
+            where = f"{path}: study.arms.{name}: " if spec.study.arms else f"{path}: "
+            checked = ((key, trunk.check(read)) for key, trunk, read in own.read_by_trunks())
+            if problems := [f"{where}{key}: {p}" for key, wrong in checked for p in wrong]:
+                raise RootstockError("\n".join(problems))
             candidates.append(PlannedArm(f"{name} {i + 1}", own, own_overrides, models))
         tuned = tuple(candidates) if len(candidates) > 1 else ()
         arms.append(replace(candidates[0], name=name, candidates=tuned))
@@ -109,9 +110,11 @@ def _default_arms(spec: Spec) -> dict[str, Arm]:
     a pretrained trunk, the same arms train from scratch too.
     """
     scratch = {"model.trunk": {"name": "scratch"}, "model.transfer": None}
+    if spec.model.trunks:
+        scratch["model.trunks"] = {}
     fixed = [{"name": "fixed", "weights": {task: WEIGHT}} for task in spec.tasks]
     arms: dict[str, Arm] = {}
-    starts = {"_scratch": scratch, "": {}} if spec.model.trunk.pretrained else {"": {}}
+    starts = {"_scratch": scratch, "": {}} if spec.model.whole_trunk.pretrained else {"": {}}
     for suffix, changes in starts.items():
         arms[f"single{suffix}"] = Arm(models="each", set=changes)
         if len(spec.tasks) > 1:
@@ -144,12 +147,12 @@ def planned_controls(arms: list[PlannedArm], settings: Study) -> tuple[list[Plan
     if sharing and "shuffled_labels" in settings.controls:
         controls.append(_with_shuffled_labels(sharing))
     if sharing and "parameter_matched" in settings.controls:
-        if isinstance(trunk := sharing.spec.model.trunk, Scratch):
+        if isinstance(trunk := sharing.spec.model.whole_trunk, Scratch):
             controls.append(_parameter_matched(sharing, trunk))
         else:
             notes.append(f"no parameter-matched control: a {trunk.name} trunk has one size")
     if pretrained and "random_trunk" in settings.controls:
-        trunk = pretrained.spec.model.trunk
+        trunk = pretrained.spec.model.whole_trunk
         if "pretrained" in {f.name for f in fields(trunk)}:  # type: ignore[arg-type]
             controls.append(_with_random_trunk(pretrained, trunk))
         else:

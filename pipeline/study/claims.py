@@ -31,7 +31,7 @@ class Claim:
 def _training(arm: PlannedArm) -> tuple[object, ...]:
     """All but which tasks share a model and how they are balanced."""
     spec = arm.spec
-    return spec.model.trunk, spec.model.transfer, spec.training, spec.inputs
+    return spec.model.whole_trunk, spec.model.whole_transfer, spec.training, spec.inputs
 
 
 def _method(arm: PlannedArm) -> tuple[object, ...]:

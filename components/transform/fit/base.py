@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from components.artifacts import Examples
 from components.statistics.column_statistics import ColumnStatistics
 from models.inputs.base import Feature, Input
-from models.inputs.encodings import Reading
+from models.inputs.encodings import ReadingOfInput
 from models.inputs.text import Cleaning
 
 I = TypeVar("I", bound=Input)  # noqa: E741
@@ -39,17 +39,17 @@ class TrainingColumn:
     column: ColumnStatistics
     examples: Examples
     texts: TrainingTexts
-    reading: Reading
+    reading: ReadingOfInput
 
 
 class InputFit(ABC, Generic[I]):
     """The subclass of a kind lies in the module of that name in `components.transform.fit`."""
 
-    def counted(self, spec: I, reading: Reading) -> CleanedColumn | None:
+    def counted(self, spec: I, reading: ReadingOfInput) -> CleanedColumn | None:
         """The column whose words `fit` needs to have counted; None if it needs none."""
         return None
 
-    def fit_alone(self, spec: I, reading: Reading) -> Feature | None:
+    def fit_alone(self, spec: I, reading: ReadingOfInput) -> Feature | None:
         """The feature of an input, if it follows from the spec alone; None if from the data too.
 
         Raises:

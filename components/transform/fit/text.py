@@ -8,7 +8,7 @@ from dataclasses import replace
 from components.errors import RootstockError
 from components.transform.fit.base import CleanedColumn, InputFit, TrainingColumn
 from models.inputs.base import Feature
-from models.inputs.encodings import Raw, Reading, Tokens, Words
+from models.inputs.encodings import Raw, ReadingOfInput, Tokens, Words
 from models.inputs.raw_text import RawTextFeature
 from models.inputs.sources.pretrained_tokens import TokenizerError, tokens_feature
 from models.inputs.text import TextFeature, TextInput
@@ -20,10 +20,10 @@ LONGEST = 512
 
 
 class TextFit(InputFit[TextInput]):
-    def counted(self, spec: TextInput, reading: Reading) -> CleanedColumn | None:
+    def counted(self, spec: TextInput, reading: ReadingOfInput) -> CleanedColumn | None:
         return (spec.column, spec.clean) if isinstance(reading, Words) else None
 
-    def fit_alone(self, spec: TextInput, reading: Reading) -> Feature | None:
+    def fit_alone(self, spec: TextInput, reading: ReadingOfInput) -> Feature | None:
         if isinstance(reading, Raw):
             return RawTextFeature(name=spec.name, column=spec.column, clean=spec.clean)
         if isinstance(reading, Tokens):

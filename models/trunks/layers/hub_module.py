@@ -162,7 +162,7 @@ class AdoptedModule(keras.Model):  # type: ignore[misc]
 
 def adopted(trunk: keras.Model) -> list[AdoptedModule]:
     """The loaded modules in a trunk. A SavedModel of the trunk must track them."""
-    return [la for la in trunk.layers if isinstance(la, AdoptedModule)]
+    return [la for la in trunk._flatten_layers() if isinstance(la, AdoptedModule)]
 
 
 def why_frozen(trunk: keras.Model) -> str:

@@ -19,7 +19,9 @@ def recomputed_blocks(trunk: keras.Model) -> Iterator[int]:
     dropout is left as it is, because it would draw again.
     """
     groups = layer_groups(trunk).items()
-    layers = [la for name, group in groups if name.startswith("stage") for la in group]
+    layers = [
+        la for name, group in groups if name.rpartition("/")[2].startswith("stage") for la in group
+    ]
     blocks = [la for la in layers if _is_block(la)]
     for block in blocks:
         block.call = _recomputed(block.call)

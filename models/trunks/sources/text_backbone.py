@@ -49,10 +49,12 @@ def text_model(
     what: str,
     pooling: str | None,
     window_pooling: str,
+    normalize: bool = False,
 ) -> keras.Model:
     """The trunk, as `Trunk.build` states.
 
-    what: the backbone, for messages. pooling: None for `last` in decoders, else `mean`.
+    what: the backbone, for messages. pooling: None for `last` in decoders, else `mean`. normalize:
+        to vectors of length 1, each text on its own.
 
     Raises:
         TrunkError: the backbone does not read just text, or does not fit the features or pooling.
@@ -94,6 +96,8 @@ def text_model(
             tokens = PutBack(name=f"count_{name}")(count, positions, whole)[..., 0]
             x = PutBack(name=f"texts_{name}")(x, positions, whole)
             x = pooled_windows(x, tokens, window_pooling)
+        if normalize:
+            x = keras.layers.UnitNormalization(name=f"normalize_{name}")(x)
         encoded.append(x)
     return keras.Model(inputs, joined(encoded), name="trunk")
 

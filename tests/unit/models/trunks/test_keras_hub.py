@@ -125,6 +125,22 @@ def test_pooling(presets: Path) -> None:
         np.testing.assert_allclose(found, values, atol=1e-5, err_msg=pooling)
 
 
+def test_normalised_vectors_have_length_one_and_the_same_direction(presets: Path) -> None:
+    text = feature(presets)
+    tokens = {"words": Tokenizer(text)(tf.constant(TEXTS))}
+    trunk = KerasHub(preset=str(presets / "text"), length=8, windows=2)
+    text = replace(text, windows=1)
+    plain, unit = (
+        np.asarray(t.build((text,))(tokens)) for t in (trunk, replace(trunk, normalize=True))
+    )
+    np.testing.assert_allclose(np.linalg.norm(unit, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(
+        unit, plain / np.linalg.norm(plain, axis=1, keepdims=True), atol=1e-5
+    )
+    with pytest.raises(TrunkError, match="`normalize` is for text only"):
+        KerasHub(preset=str(presets / "image"), normalize=True).build((IMAGE,))
+
+
 def test_two_texts_share_the_backbone(presets: Path) -> None:
     one = feature(presets)
     two = replace(one, name="title")

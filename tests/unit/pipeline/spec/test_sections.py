@@ -193,3 +193,64 @@ def test_setfit_needs_one_trunk_and_a_task_with_classes() -> None:
     balancing = "model.balancing=equal"
     with pytest.raises(RootstockError, match=r"multiclass task\. Received: regression, count\."):
         load_spec(DIGITS, [setfit, numbers, balancing])
+
+
+TRUNKS = """\
+name: offers
+data: {sources: [{format: csv, path: rows.csv}]}
+inputs:
+  message: {kind: text}
+  photo: {kind: image, height: 16, width: 16}
+  price: {kind: numeric}
+tasks: {spam: {kind: binary, label: label, positive: spam}}
+model:
+  trunks:
+    message: {trunk: {name: keras_hub, preset: bert}, transfer: frozen}
+    photo: {trunk: {name: applications, model: MobileNetV2}}
+"""
+
+
+def test_every_trunk_has_its_inputs_and_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(TRUNKS)
+    (tmp_path / "bert").mkdir()
+    spec, _ = load_spec(path)
+    read = {key: [i.name for i in inputs] for key, _, inputs in spec.read_by_trunks()}
+    assert read == {
+        "model.trunks.message.trunk": ["message"],
+        "model.trunks.photo.trunk": ["photo"],
+        "model.trunk": ["price"],
+    }
+    modes = {name: part.mode and part.mode.name for name, part in spec.model.parts.items()}
+    assert modes == {"message": "frozen", "photo": "fine_tune", "others": None}
+    assert spec.model.whole_trunk.files() == (str(tmp_path / "bert"),)
+    assert spec.model.embedded is not None
+
+    spec, _ = load_spec(path, ["model.transfer=lora", "model.trunks.message.transfer=null"])
+    modes = {name: part.mode and part.mode.name for name, part in spec.model.parts.items()}
+    assert modes == {"message": "lora", "photo": "lora", "others": None}
+    assert spec.model.embedded is None
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.sharing=soft", "soft takes trunks apart, which it cannot do with several of them"),
+        ("model.trunks.photo.transfer=setfit", r"setfit \(photo\) trains a single trunk on pairs"),
+        ("model.trunks.photo.inputs=[foto]", "there is no input 'foto'. Did you mean 'photo'?"),
+        ("model.trunks.text={trunk: scratch}", "State what it reads under `inputs`"),
+        ("model.trunks.photo.inputs=[message]", "'message' is read by trunk 'message' already"),
+        ("model.trunks.others={trunk: scratch, inputs: [price]}", "Expected another key than 'oth"),
+        (
+            "model.trunks.photo.trunk={name: keras_hub, preset: x, dtype: bfloat16}",
+            "trunks.photo: trunk.dtype: bfloat16 is for `transfer: frozen`",
+        ),
+    ],
+)
+def test_trunks_that_cannot_be_joined_are_refused(
+    tmp_path: Path, override: str, message: str
+) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(TRUNKS)
+    with pytest.raises(RootstockError, match=message):
+        load_spec(path, [override])

@@ -41,7 +41,7 @@ def trunk() -> keras.Model:
 
 @pytest.mark.parametrize("mode", [Lora(), BiasOnly(), LinearThenFineTune()])
 def test_its_query_trains_in_all_phases_at_the_rate_of_the_heads(mode: Transfer) -> None:
-    from models.multitask.adaptation import with_new
+    from models.multitask.planning import with_new
 
     model = trunk()
     (query,) = new_variables(model)

@@ -9,9 +9,10 @@ from typing import Literal, Protocol, TypeVar
 
 from models.inputs.base import Feature, Input
 from models.inputs.encodings import ByName, Reading, ReadingOfInput, Words
+from models.layer_names import scope_of
 from models.lazy import keras
 from models.multitask.methods import TrunkSpec
-from models.trunks.base import Trunk, TrunkError
+from models.trunks.base import PART, Trunk, TrunkError
 
 OTHERS = "others"
 """The part that reads the inputs which no other part names."""
@@ -64,7 +65,7 @@ class ByInput(Trunk):
                 parts[name] = self.trunks[name].build(own)
             except TrunkError as e:
                 raise TrunkError(f"{name}: {e}") from e
-            parts[name].name = f"part{len(parts)}"
+            parts[name].name = f"{PART}{scope_of(name)}"
         members = OTHERS if OTHERS in parts and OTHERS not in self.fixed else ""
         read = tuple(f for own in groups.values() for f in own)
         return JoinedTrunks(parts, read, self.fixed, members)

@@ -11,6 +11,9 @@ from models.inputs.encodings import Reading, Words
 from models.lazy import Tensor, keras
 from models.masked_url import mask_fields
 
+PART = "part_"
+"""With which the names of the trunks begin that a trunk consists of."""
+
 
 class TrunkError(ValueError):
     """A trunk cannot be built as specified: what was expected, what was received, what to do."""
@@ -99,16 +102,11 @@ def layer_groups(trunk: keras.Model) -> dict[str, list[keras.Layer]]:
     Every weight belongs to exactly one group, and every group has weights. Those of a trunk of
     several parts begin with the name of the part and a slash.
     """
-    from models.trunks.layers.joined import JoinedTrunks
-
-    if isinstance(trunk, JoinedTrunks):
-        return {
-            f"{part}/{name}": layers
-            for part, model in trunk.parts.items()
-            for name, layers in layer_groups(model).items()
-        }
     groups: dict[str, list[keras.Layer]] = {}
     for layer in trunk.layers:
+        if layer.name.startswith(PART):
+            groups |= {f"{layer.name}/{n}": inside for n, inside in layer_groups(layer).items()}
+            continue
         inside = layer._flatten_layers(include_self=False, recursive=False)
         for part in [layer] if "." in layer.name else inside:
             if "." in part.name:

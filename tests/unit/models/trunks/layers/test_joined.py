@@ -82,4 +82,4 @@ def test_weights_are_counted_once_in_groups_of_their_parts() -> None:
     assert {id(v) for v in own} <= {id(v) for v in grouped}
     assert len({id(v) for v in trunk.trainable_variables}) == len(trunk.trainable_variables)
     assert {id(v) for v in trunk.trainable_variables} == {id(v) for v in own}
-    assert next(iter(groups)) == "photo/stage1"
+    assert next(iter(groups)) == "part_photo/stage1"

@@ -20,7 +20,8 @@ class JoinedTrunks(keras.Model):  # type: ignore[misc]
     arXiv:1607.06450): every part then has mean 0 and variance 1 in every row, whatever the scale of
     its pretrained numbers.
 
-    parts: functional models by name, whose own names begin with `models.trunks.base.PART`. fixed: those whose output may be computed in advance.
+    parts: functional models by name, whose own names begin with `models.trunks.base.PART`.
+    fixed: those whose output may be computed in advance.
     members: the part whose members stay in the batch dimension, [batch * members, width]; those of
         others lie side by side. Empty for none.
     """

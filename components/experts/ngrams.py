@@ -27,7 +27,7 @@ from models.inputs.base import Feature
 from models.inputs.text import TextInput
 from models.lazy import tf
 
-ROWS, BYTES = 50_000, 16_000_000
+ROWS, BYTES = 50_000, 40_000_000
 """Above so many rows, or bytes of text, an expert learns from a sample."""
 SHORT = 300
 """Mean bytes of a text up to which n-grams of characters reach over spaces. They are then better
@@ -108,12 +108,12 @@ def _fitted(rows: FitRows, name: str, texts: Sequence[bytes], report: Report) ->
         )
     counter = _Counter(expert, character_table())
     counted = counter.counts([texts[i] for i in sample])
-    models = [
-        _learned(rows, sample, counts, room, name, report)
-        for counts, room, name in zip(counted, ROOM, expert.members, strict=True)
-    ]
-    out_of_fold = np.empty((len(texts), len(models) * rows.units), np.float32)
-    out_of_fold[sample] = _margins(models, counted, rows.folds[sample])
+    models = []
+    out_of_fold = np.empty((len(texts), len(ANALYZERS) * rows.units), np.float32)
+    for i, (room, member) in enumerate(zip(ROOM, expert.members, strict=True)):
+        model, own = _learned(rows, sample, counted.pop(0), room, member, report)
+        models.append(model)
+        out_of_fold[sample, i * rows.units : (i + 1) * rows.units] = own
     rest = np.setdiff1d(np.arange(len(texts)), sample)
     for start in range(0, len(rest), PIECE * 16):
         some = rest[start : start + PIECE * 16]
@@ -172,7 +172,7 @@ class _Counter:
             autograph=False,
         )
 
-    def counts(self, texts: Sequence[bytes]) -> Sequence[Any]:
+    def counts(self, texts: Sequence[bytes]) -> list[Any]:
         """Of words and of characters, each a float32 SciPy CSR matrix [texts, FINEST]."""
         from scipy import sparse
 
@@ -220,21 +220,26 @@ class _Model:
 
 def _learned(
     rows: FitRows, sample: np.ndarray, counts: Any, room: int, name: str, report: Report
-) -> _Model:
-    """counts: [rows of the sample, FINEST]. room: buckets for each n-gram."""
+) -> tuple[_Model, np.ndarray]:
+    """The models, and the margins of the sample out of fold.
+
+    counts: [rows of the sample, FINEST], freed as soon as they are used. room: buckets for each
+        n-gram.
+    """
     least = 2 if len(sample) >= FREQUENT else 1
     kept = np.flatnonzero(_documents(counts) >= least)
     buckets = _buckets(room * len(kept), rows.units)
     places = kept // (FINEST // buckets)
     shared = np.bincount(places)[places] > 1
     features = _sublinear(counts, buckets)
+    del counts
     documents = _documents(features)
     idf = np.log((1 + len(sample)) / (1 + documents)).astype(np.float32) + 1
     idf[documents < least] = 0
     used = np.flatnonzero(idf)
     features = _normalised(features, idf)[:, used]
     models = fold_models(name, rows, features, sample, report)
-    return _Model(
+    model = _Model(
         idf=idf,
         used=used,
         models=models,
@@ -245,6 +250,7 @@ def _learned(
             "models that share weights": f"{models.shared} of {models.intercepts.size}",
         },
     )
+    return model, margins(features, models, rows.folds[sample])
 
 
 def _margins(models: Sequence[_Model], counted: Sequence[Any], folds: np.ndarray) -> np.ndarray:

@@ -125,7 +125,7 @@ def margins(features: Any, models: FoldModels, folds: np.ndarray) -> np.ndarray:
 
 
 Model = tuple[np.ndarray, float]
-"""Coefficients float32 [width] and the intercept."""
+"""Coefficients, [width] of one column or [columns, width], and the intercept."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,6 @@ def solved(
 
     features: float32 SciPy CSR matrix [rows, width]. folds: int64 [rows], below `count`.
     """
-    width = features.shape[1]
     alone = [_Fits(_examples([c], features, folds), count, seed) for c in group]
     together = _Fits(_examples(group, features, folds), count, seed) if len(group) > 1 else None
     for fold in range(count):
@@ -155,11 +154,10 @@ def solved(
             (choice,) = own.choices(fold)
             if together and joint[place].loss < choice.loss:
                 choice, shared = joint[place], shared + 1
-                weights, intercept = together.model(fold, choice.strength)
-                first = width * (1 + place)
-                weights = weights[:width] + OWN * weights[first : first + width]
+                of_columns, intercept = together.model(fold, choice.strength)
+                weights = of_columns[place]
             else:
-                weights, intercept = own.model(fold, choice.strength)
+                (weights,), intercept = own.model(fold, choice.strength)
             scaled = (choice.scale * weights).astype(np.float32)
             models.append((scaled, float(choice.scale * intercept + choice.offset)))
         yield Solved(models, shared)
@@ -167,7 +165,7 @@ def solved(
 
 @dataclass(frozen=True, kw_only=True)
 class _Examples:
-    """Labelled rows of `columns` columns. features: CSR [rows, width], or as `_augmented`.
+    """Labelled rows of `columns` columns. features: CSR [rows, width].
 
     column: int64 [rows], whose label it is.
     """
@@ -190,36 +188,29 @@ class _Examples:
             columns=self.columns,
         )
 
+    def margins(self, model: Model) -> np.ndarray:
+        """Float64 [rows], each by the weights of its column."""
+        weights, intercept = model
+        margins = np.empty(len(self.labels))
+        for column in range(self.columns):
+            own = self.column == column
+            margins[own] = self.features[own] @ weights[column]
+        return margins + intercept
+
 
 def _examples(group: Sequence[Column], features: Any, folds: np.ndarray) -> _Examples:
     """The labelled rows of all columns of a group."""
     labels = np.stack([c.labels for c in group])
     rows, column = np.nonzero(~np.isnan(labels.T))
-    found = features[rows]
+    all_once = np.array_equal(rows, np.arange(features.shape[0]))
     return _Examples(
         scale=group[0].scale,
-        features=_augmented(found, column, len(group)) if len(group) > 1 else found,
+        features=features if all_once else features[rows],
         labels=labels[column, rows],
         folds=folds[rows],
         column=column,
         columns=len(group),
     )
-
-
-def _augmented(features: Any, column: np.ndarray, count: int) -> Any:
-    """[rows, width * (1 + count)]: a row's features and, times `OWN`, those of its column.
-
-    So a column's weights are shared ones plus its own (Daume 2007, "Frustratingly Easy Domain
-    Adaptation", section 3).
-    """
-    from scipy import sparse
-
-    width = features.shape[1]
-    stored = np.repeat(column + 1, np.diff(features.indptr))
-    indices = np.stack([features.indices, features.indices + width * stored], axis=1).ravel()
-    data = np.stack([features.data, np.float32(OWN) * features.data], axis=1).ravel()
-    shape = (features.shape[0], width * (1 + count))
-    return sparse.csr_matrix((data, indices, 2 * features.indptr), shape=shape)
 
 
 @dataclass(frozen=True)
@@ -293,8 +284,8 @@ def _judged(examples: _Examples, count: int, seed: int) -> Iterator[_Judged]:
         inside, held_out = examples.at(~out), examples.at(out)
         if not out.any() or _constant(inside.labels):
             continue
-        models = [_fit(inside, c, seed) for c in STRENGTHS[examples.scale]]
-        margins = np.array([held_out.features @ w + b for w, b in models])
+        strengths = STRENGTHS[examples.scale]
+        margins = np.array([held_out.margins(_fit(inside, c, seed)) for c in strengths])
         yield _Judged(without=pair, examples=held_out, margins=margins)
 
 
@@ -310,32 +301,60 @@ def _choice(scale: Scale, judged: Sequence[_Judged], fold: int, column: int, at:
     return _Choice(loss, strength, factor, offset)
 
 
+def _augmented(examples: _Examples) -> Any:
+    """Float64 [rows, width * (1 + columns)]: features and, times `OWN`, those of the row's column.
+
+    So a column's weights are shared ones plus its own (Daume 2007, "Frustratingly Easy Domain
+    Adaptation", section 3). Float64, of which LIBLINEAR makes no further copy.
+    """
+    from scipy import sparse
+
+    features = examples.features
+    if examples.columns == 1:
+        return features.astype(np.float64)
+    width = features.shape[1]
+    first = np.repeat(width * (1 + examples.column).astype(np.int32), np.diff(features.indptr))
+    indices = np.empty((features.nnz, 2), np.int32)
+    indices[:, 0], indices[:, 1] = features.indices, features.indices + first
+    data = np.empty((features.nnz, 2))
+    data[:, 0], data[:, 1] = features.data, OWN * features.data
+    shape = (features.shape[0], width * (1 + examples.columns))
+    return sparse.csr_matrix((data.ravel(), indices.ravel(), 2 * features.indptr), shape=shape)
+
+
 def _fit(examples: _Examples, strength: float, seed: int) -> Model:
-    """Coefficients and intercept. If all labels are the same, only an intercept."""
+    """Coefficients float64 [columns, width], and the intercept, all that is fitted if all labels
+    are the same.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC, LinearSVR
 
-    scale, features, labels = examples.scale, examples.features, examples.labels
+    scale, labels, width = examples.scale, examples.labels, examples.features.shape[1]
     if _constant(labels):
-        return np.zeros(features.shape[1]), _rate(scale, labels)
+        return np.zeros((examples.columns, width)), _rate(scale, labels)
+    features = _augmented(examples)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # hard to reach for large strengths
         if scale == "logistic":
-            classifier = LinearSVC(dual=True, C=strength, max_iter=300, tol=1e-3, random_state=seed)
-            classifier.fit(features, labels > 0)
-            return classifier.coef_[0], float(classifier.intercept_[0])
-        targets = np.log(labels + 0.5) if scale == "poisson" else labels
-        centre = float(targets.mean())
-        ridge = LinearSVR(
-            loss="squared_epsilon_insensitive",
-            epsilon=0.0,
-            C=strength,
-            max_iter=1000,
-            tol=1e-3,
-            random_state=seed,
-        )
-        ridge.fit(features, targets - centre)
-        return ridge.coef_, float(np.ravel(ridge.intercept_)[0]) + centre
+            solver = LinearSVC(dual=True, C=strength, max_iter=300, tol=1e-3, random_state=seed)
+            solver.fit(features, labels > 0)
+            centre = 0.0
+        else:
+            targets = np.log(labels + 0.5) if scale == "poisson" else labels
+            centre = float(targets.mean())
+            solver = LinearSVR(
+                loss="squared_epsilon_insensitive",
+                epsilon=0.0,
+                C=strength,
+                max_iter=1000,
+                tol=1e-3,
+                random_state=seed,
+            )
+            solver.fit(features, targets - centre)
+    weights = np.reshape(solver.coef_, (-1, width))
+    if examples.columns > 1:
+        weights = weights[0] + OWN * weights[1:]
+    return weights, float(np.ravel(solver.intercept_)[0]) + centre
 
 
 def _constant(labels: np.ndarray) -> bool:

@@ -23,7 +23,8 @@ from components.ingestion.readers.records import Record, batches, infer_schema
 from components.ingestion.readers.text_values import ColumnType, declared_types
 
 BLOCK_BYTES = 1 << 24
-INFER_LINES = 10_000
+INFER_LINES, SEARCH_LINES = 10_000, 1_000_000
+"""Lines that say the columns, and lines in which values of a column without any are looked for."""
 FEW_LINES = 64
 LEVELS = 100
 
@@ -31,6 +32,7 @@ LEVELS = 100
 @dataclass(frozen=True, kw_only=True)
 class JsonLinesReader(FilesReader):
     """The columns are the keys in the first 10,000 objects of every file; other keys are ignored.
+    A key without a value in them has the type of its first values in the next million objects.
 
     An object inside an object becomes columns `outer.inner`.
 
@@ -52,7 +54,14 @@ class JsonLinesReader(FilesReader):
         if records and not objects:
             raise RootstockError(f"{records[0]}. Expected one JSON object per line.")
         untyped = [{k: v for k, v in o.items() if k not in self.types} for o in objects]
-        return infer_schema(untyped)
+        schema = infer_schema(untyped)
+        later = islice(lines, SEARCH_LINES)
+        while (empty := _empty(schema)) and (some := list(islice(later, INFER_LINES))):
+            found = [r.values for r in _records(some, 0, str(file)) if isinstance(r, Record)]
+            more = infer_schema([{k: o.get(k) for k in empty} for o in found])
+            types = dict(zip(more.names, more.types, strict=True))
+            schema = pa.schema([f.with_type(types.get(f.name, f.type)) for f in schema])
+        return schema
 
     def schema(self, root: Path) -> pa.Schema:
         inferred = {field.name: field.type for field in super().schema(root)}
@@ -69,6 +78,13 @@ class JsonLinesReader(FilesReader):
 def _blocks(unit: Unit) -> Iterator[bytes]:
     with reading(unit.file), opened_range(unit) as stream:
         yield from blocks_of_lines(stream, BLOCK_BYTES)
+
+
+def _empty(schema: pa.Schema) -> list[str]:
+    """Columns without any value so far. The rows of several tasks may follow each other, so that
+    the first ones lack the labels of the last.
+    """
+    return [f.name for f in schema if f.type == pa.null()]
 
 
 def _parse(

@@ -33,6 +33,20 @@ def test_types_and_missing_keys(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("lines", [100, 6])
+def test_a_column_without_a_value_in_the_first_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int
+) -> None:
+    monkeypatch.setattr(jsonl, "INFER_LINES", 3)
+    monkeypatch.setattr(jsonl, "SEARCH_LINES", lines)
+    rows = [{"a": "x" if i < 5 else None, "b": None if i < 9 else i, "c": None} for i in range(12)]
+    source = reader(tmp_path, "\n".join(map(json.dumps, rows)))
+    table, bad = read(source)
+    searched = lines == 100
+    assert len(bad) == (0 if searched else 3)
+    assert table.to_pylist() == (rows if searched else rows[:9])
+
+
 def test_nested_objects_become_columns(tmp_path: Path) -> None:
     lines = '{"user": {"id": 1, "at": {"city": "Bonn"}}}\n{"user": {"id": 2}}\n'
     table, _ = read(reader(tmp_path, lines))

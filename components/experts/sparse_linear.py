@@ -228,7 +228,7 @@ class _Fits:
 
     def __init__(self, examples: _Examples, count: int, seed: int) -> None:
         self._examples, self._seed = examples, seed
-        self._judged = list(_judged(examples.at(_some(examples, seed)), count, seed))
+        self._judged = list(_judged(_some(examples, seed), count, seed))
         self._models: dict[tuple[int, float], Model] = {}
 
     def choices(self, fold: int) -> Sequence[_Choice]:
@@ -252,13 +252,15 @@ class _Fits:
         return self._models[fold, strength]
 
 
-def _some(examples: _Examples, seed: int) -> np.ndarray:
-    """Indices of the examples that choose strengths, at most `CHOOSING` of each column."""
+def _some(examples: _Examples, seed: int) -> _Examples:
+    """The examples that choose strengths, at most `CHOOSING` of each column."""
+    sizes = np.bincount(examples.column)
+    if sizes.max(initial=0) <= CHOOSING:
+        return examples
     order = np.random.default_rng(seed).permutation(len(examples.labels))
     by_column = order[np.argsort(examples.column[order], kind="stable")]
-    sizes = np.bincount(examples.column)
     rank = np.arange(len(order)) - np.repeat(sizes.cumsum() - sizes, sizes)
-    return np.sort(by_column[rank < CHOOSING])
+    return examples.at(np.sort(by_column[rank < CHOOSING]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,7 +271,9 @@ class _Judged:
     """
 
     without: tuple[int, int]
-    examples: _Examples
+    labels: np.ndarray
+    folds: np.ndarray
+    column: np.ndarray
     margins: np.ndarray
 
 
@@ -286,14 +290,20 @@ def _judged(examples: _Examples, count: int, seed: int) -> Iterator[_Judged]:
             continue
         strengths = STRENGTHS[examples.scale]
         margins = np.array([held_out.margins(_fit(inside, c, seed)) for c in strengths])
-        yield _Judged(without=pair, examples=held_out, margins=margins)
+        yield _Judged(
+            without=pair,
+            labels=held_out.labels,
+            folds=held_out.folds,
+            column=held_out.column,
+            margins=margins,
+        )
 
 
 def _choice(scale: Scale, judged: Sequence[_Judged], fold: int, column: int, at: int) -> _Choice:
     """With a strength, the scale and offset that are best for rows of a column outside the fold."""
     strength = STRENGTHS[scale][at]
-    outside = [(j.examples.folds != fold) & (j.examples.column == column) for j in judged]
-    labels = [j.examples.labels[o] for j, o in zip(judged, outside, strict=True)]
+    outside = [(j.folds != fold) & (j.column == column) for j in judged]
+    labels = [j.labels[o] for j, o in zip(judged, outside, strict=True)]
     margins = [j.margins[at, o] for j, o in zip(judged, outside, strict=True)]
     if not labels or _constant(np.concatenate(labels)):
         return _Choice(np.nan, strength)

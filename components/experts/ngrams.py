@@ -43,7 +43,7 @@ ROOM = (16, 2)
 with 3, 6 and 12 buckets for each n-gram of words, log loss rises by 26, 10 and 2 %. Those of
 characters overlap, so that one for each is enough."""
 FEWEST, LIMITED, MOST = 2**10, 2**18, 2**20
-TABLE = 16_000_000
+TABLE = 72_000_000
 """Bytes of a table of words, or of characters, if it has more than `LIMITED` buckets."""
 FREQUENT = 2000
 """Rows from which n-grams of a single text are ignored."""

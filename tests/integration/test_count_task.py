@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,7 @@ from components.stage import Context
 from pipeline.spec.load import load_spec
 from serving.client.client import Client
 from serving.server.launch import ServerProcess
-from tests.command_line import entry
+from tests.command_line import call, entry
 
 SPEC = """\
 name: shop
@@ -36,6 +34,7 @@ training: {epochs: 12, batch_size: 32, learning_rate: 0.01}
 thresholds: [{task: visits, metric: deviance, max: 1.6}, {task: member, metric: auc, min: 0.6}]
 push: {destination: served}
 store: store
+tracking: {backend: none}
 """
 
 
@@ -51,20 +50,14 @@ def rows(count: int = 1500) -> str:
     return "\n".join(lines) + "\n"
 
 
-def rootstock(project: Path, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pipeline.cli.main", *arguments]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=280)
-    return done.returncode, done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("shop")
     (directory / "spec.yaml").write_text(SPEC)
     (directory / "rows.csv").write_text(rows())
-    code, output = rootstock(directory, "run", "spec.yaml")
-    assert code == 0, output
-    assert "Pushed version 1" in output
+    code, out, err = call(directory, "run", "spec.yaml")
+    assert code == 0, err
+    assert "Pushed version 1" in out
     return directory
 
 
@@ -129,6 +122,7 @@ def test_a_wrong_label_is_refused_before_anything_is_trained(project: Path) -> N
     lines[3] = "30,web,-4,1"
     (project / "wrong.csv").write_text("\n".join(lines) + "\n")
     wrong = "data.sources=[{format: csv, path: wrong.csv}]"
-    code, output = rootstock(project, "validate", "spec.yaml", "--set", wrong)
+    code, out, err = call(project, "validate", "spec.yaml", "--set", wrong)
     assert code == 2
-    assert "label -4 of column 'visits', row 2, is no count. Expected whole numbers" in output
+    shown = out + err
+    assert "label -4 of column 'visits', row 2, is no count. Expected whole numbers" in shown

@@ -100,13 +100,13 @@ class Watching(Runner):
 
             def watched(stage: Stage[Any, Any], inputs: object, context: Context) -> Any:
                 watch = _watcher(ran)
-                threading.setprofile(watch)
-                sys.setprofile(watch)
+                threading.settrace(watch)
+                sys.settrace(watch)
                 try:
                     return run(stage, inputs, context)
                 finally:
-                    sys.setprofile(None)
-                    threading.setprofile(None)  # type: ignore[arg-type]
+                    sys.settrace(None)
+                    threading.settrace(None)  # type: ignore[arg-type]
 
             watched.__annotations__ = run.__annotations__
             patch.setattr(type(stage), "run", watched)
@@ -117,12 +117,17 @@ class Watching(Runner):
 
 
 def _watcher(ran: set[str]) -> Callable[[FrameType, str, Any], None]:
-    def watch(frame: FrameType, event: str, argument: Any) -> None:
+    others: set[str] = set()
+
+    def watch(frame: FrameType, event: str, argument: Any) -> None:  # every call, but no line
         file = frame.f_code.co_filename
-        if event != "call" or file in ran or frame.f_code.co_name == "<module>":
+        if file in ran or file in others or frame.f_code.co_name == "<module>":
             return
-        if not _shows_progress(frame):
+        if not _module_of(file):
+            others.add(file)
+        elif not _shows_progress(frame):
             ran.add(file)
+
 
     return watch
 

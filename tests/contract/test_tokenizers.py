@@ -96,9 +96,8 @@ def test_a_feature_has_the_whole_tokenizer(
     reading = Tokens(preset=str(saved(tokenizer, tmp_path)), length=8)
     feature = tokens_feature(reading, "words", "t")
     rebuilt = Tokenizer(feature).tokenizer
-    assert [list(map(int, rebuilt(t))) for t in TEXTS] == [
-        list(map(int, tokenizer(t))) for t in TEXTS
-    ]
+    found, expected = ([list(map(int, ids)) for ids in t(TEXTS)] for t in (rebuilt, tokenizer))
+    assert found == expected
     special = {k: getattr(tokenizer, f"{k}_token_id", None) for k in ("start", "end", "pad")}
     assert (feature.start, feature.end) == (special["start"], special["end"])
     assert feature.pad == (special["pad"] or 0)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +114,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
         process.stdin.close()
 
 
+@cache
 def prepared(sample: Sample) -> dict[str, tf.Tensor]:
     """Preprocessed features of the sample's rows."""
     raw = {name: tf.constant(values) for name, values in sample.raw().items()}

@@ -128,7 +128,6 @@ def _watcher(ran: set[str]) -> Callable[[FrameType, str, Any], None]:
         elif not _shows_progress(frame):
             ran.add(file)
 
-
     return watch
 
 

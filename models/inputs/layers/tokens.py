@@ -32,15 +32,13 @@ class Tokenizer(tf.Module):  # type: ignore[misc]
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, text: tf.Tensor) -> tf.Tensor:
         """The tokens of each text between the special ones, cut and padded."""
-        return self._packed(text)[0]
+        ids, _ = self.counting_cuts(text)  # which is traced once: that takes seconds
+        return ids
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def counting_cuts(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The same, and the number of texts that are cut."""
-        return self._packed(text)
-
-    def _packed(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         feature = self.feature
         special = [[] if i is None else [i] for i in (feature.start, feature.end)]
         room = feature.length - sum(map(len, special))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SPLITS = ("train", "val", "test")
+UNLABELLED = "unlabelled"
+"""The split of rows whose inputs only are read, to pretrain a trunk on: never to fit preprocessing,
+to train heads, or to evaluate.
+"""
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,18 @@ class Batches(Artifact):
 
     Uncompressed Arrow IPC with fixed-size columns, which training maps into memory without a copy.
     """
+
+
+@dataclass(frozen=True)
+class AdaptedTrunk(Artifact):
+    """`weights.npz`: of a trunk after pretraining on the user's texts; see
+    `models.trunks.sources.adapted`. `pretraining.json`: what was done, and how well it predicts.
+    """
+
+    def record(self) -> dict[str, Any]:
+        """The content of `pretraining.json`."""
+        content: dict[str, Any] = json.loads((self.path / "pretraining.json").read_text())
+        return content
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from components.ingestion.splits import HashSplits
 from components.inputs.base import kind_of
 from components.labels.task_statistics_gen import TaskStatisticsGen, TaskStatisticsGenInputs
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.training.pretrainer import Pretrainer, PretrainerInputs
 from components.training.recipe import Recipe, TrainerInputs
 from components.training.trainer import Trainer
 from components.transform.embed import Embed, EmbedInputs
@@ -132,9 +133,17 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
         modules += _modules(read, trunk.reading(), index)
     transform_inputs = TransformInputs(examples, statistics, tuple(files), tuple(modules))
     made = run(Transform(inputs=inputs, reading=reading), transform_inputs)
-    weights = tuple(pretrained)
-    embeddings = _embeddings(spec, run, made, weights)
-    return TrainerInputs(examples, made.preprocessing, made.batches, weights, embeddings)
+    weights, adapted = tuple(pretrained), None
+    if (method := spec.model.pretraining) is not None:
+        pretrainer = Pretrainer(trunk=spec.model.trunk, method=method, seed=spec.seed)
+        texts = PretrainerInputs(made.preprocessing, made.batches, weights)
+        adapted = run(pretrainer, texts).trunk
+    elif examples.shards(artifacts.UNLABELLED):
+        run.display.line("  Unlabelled rows: not read, because there is no model.pretraining")
+    embeddings = _embeddings(spec, run, made, weights, adapted)
+    return TrainerInputs(
+        examples, made.preprocessing, made.batches, weights, embeddings, adapted=adapted
+    )
 
 
 def _experts(spec: Spec, run: Runner, data: TrainerInputs) -> artifacts.ExpertModels | None:
@@ -230,7 +239,11 @@ def _modules(inputs: tuple[Input, ...], reading: Reading, index: Path) -> list[S
 
 
 def _embeddings(
-    spec: Spec, run: Runner, transformed: TransformOutputs, pretrained: tuple[SourceFiles, ...]
+    spec: Spec,
+    run: Runner,
+    transformed: TransformOutputs,
+    pretrained: tuple[SourceFiles, ...],
+    adapted: artifacts.AdaptedTrunk | None,
 ) -> artifacts.Batches | None:
     """The representation of all rows by frozen trunks. None if the Trainer has to compute it: it
     initialises fresh weights from the seed, and changes images in every epoch.
@@ -241,7 +254,7 @@ def _embeddings(
     if augment is not None and not augment.unless_frozen:
         run.display.line("  Embed: skipped, because training.augment changes images every epoch")
         return None
-    inputs = EmbedInputs(transformed.preprocessing, transformed.batches, pretrained)
+    inputs = EmbedInputs(transformed.preprocessing, transformed.batches, pretrained, adapted)
     experts = spec.model.experts
     blocks = not spec.model.trunks and (experts == "auto" or "linear" in experts)
     features = load_preprocessing(transformed.preprocessing)

@@ -51,7 +51,7 @@ class TaskAffinity(Stage[TrainerInputs, TaskAffinityOutputs]):
         features, data = load_training_data(inputs, recipe.tasks, recipe.training.subset)
         settings = choose(recipe.training, Situation(len(data.train), validated=False))
         keras.utils.set_random_seed(recipe.seed)
-        model = build_model(recipe.record(features, data.targets))
+        model = build_model(recipe.record(features, data.targets, adapted=inputs.adapted))
         epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         batches = training_batches(
             data.train,

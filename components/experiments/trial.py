@@ -77,7 +77,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
             val = margins_of(experts, rows, "val") if data.val else None
             assert experts.out_of_fold is not None
             data = data.with_margins(experts.out_of_fold, val)
-        record = recipe.record(features, data.targets, experts.experts)
+        record = recipe.record(features, data.targets, experts.experts, inputs.adapted)
         result = fit.train(record, data, recipe.transfer, recipe.training, recipe.seed, context)
         epochs = sum(epoch["seconds"] for epoch in result.history)
         seconds = epochs if resumed else time.perf_counter() - began

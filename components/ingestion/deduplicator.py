@@ -11,7 +11,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.artifacts import DuplicateReport, Examples
+from components.artifacts import UNLABELLED, DuplicateReport, Examples
 from components.beam.map_units import hand_over, map_units
 from components.data.lazy import np, pa, pq
 from components.data.shards import ShardWriter, batches_of, linked
@@ -22,7 +22,7 @@ from components.stage import Context, Stage
 if TYPE_CHECKING:
     from components.ingestion.duplicate_signatures import Signatures
 
-PREFERRED = ("test", "val", "train")
+PREFERRED = ("test", "val", "train", UNLABELLED)
 """The order of preference between splits for the row of a group that is kept."""
 SHOWN_GROUPS = 20
 SHOWN_CHARACTERS = 200
@@ -45,7 +45,7 @@ class Deduplicator(Stage[DeduplicatorInputs, DeduplicatorOutputs]):
     column, a text or an image, is nearly the same.
 
     Keeps one row per group, preferring test, then validation, then train, so that no test row has a
-    copy in training.
+    copy in training, nor among the unlabelled rows.
 
     near: smallest similarity of near duplicates, from 0 to 1; None for exact duplicates only.
     drop: whether to drop all rows but one of each group; otherwise they are only reported.
@@ -154,7 +154,8 @@ def _report(
     """Counts, and example groups: those in several splits if there are any, else others."""
     order = np.argsort(first, kind="stable")
     groups = [g for g in np.split(order, np.flatnonzero(np.diff(first[order])) + 1) if len(g) > 1]
-    leaks = [g for g in groups if len({splits[row] for row in g}) > 1]
+    learned = {"train", UNLABELLED}  # a training text may also be an unlabelled one
+    leaks = [g for g in groups if len(held := {splits[row] for row in g}) > 1 and held != learned]
     between = Counter("-".join(sorted({splits[row] for row in g})) for g in leaks)
     return {
         "rows": len(first),

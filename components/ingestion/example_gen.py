@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from components.artifacts import SPLITS, Examples, Quarantine, SourceFiles
+from components.artifacts import SPLITS, UNLABELLED, Examples, Quarantine, SourceFiles
 from components.beam.map_units import hand_over, map_units
 from components.data.lazy import pa
 from components.data.shards import ShardWriter
@@ -52,10 +52,12 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
     part: bool = False
 
     def run(self, inputs: ExampleGenInputs, context: Context) -> ExampleGenOutputs:
+        fixed = {source.split for source in self.sources}
         units = source_units(self.sources, inputs.files, self.key)
         schemas = {u.number: u.schema for u in units}
         for source, schema in zip(self.sources, schemas.values(), strict=True):
-            check_columns("data.key", self.key, schema.names, source.place)
+            if source.split != UNLABELLED:
+                check_columns("data.key", self.key, schema.names, source.place)
             if source.split is None:
                 check_columns("data.splits", self.splits.columns, schema.names, source.place)
         shards = context.scratch / "shards"
@@ -68,7 +70,9 @@ class ExampleGen(Stage[ExampleGenInputs, ExampleGenOutputs]):
         written = list(map_units("units", units, work, context))
 
         bad = [(u, r) for u, w in zip(units, written, strict=True) for r in sorted(w.bad)]
-        rows = {split: sum(w.rows[split] for w in written) for split in SPLITS}
+        rows = {split: sum(w.rows.get(split, 0) for w in written) for split in SPLITS}
+        if UNLABELLED in fixed:
+            rows[UNLABELLED] = sum(w.rows.get(UNLABELLED, 0) for w in written)
         total = sum(rows.values())
         quarantine = quarantine_records(bad, total, self.max_bad_fraction, context)
         if not rows["train"] and not self.part:
@@ -106,7 +110,8 @@ def write_unit(
     """Read one unit into `<directory>/<split>/part-<index>.parquet`."""
     source = item.source
     name = f"part-{index:05d}.parquet"
-    writers = {s: ShardWriter(Path(directory, s, name), schema) for s in SPLITS}
+    splits_here = (source.split,) if source.split else SPLITS
+    writers = {s: ShardWriter(Path(directory, s, name), schema) for s in splits_here}
     bad: list[BadRecord] = []
     for batch in source.read(item.unit, item.schema):
         if isinstance(batch, BadRecord):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from components.artifacts import SPLITS
+from components.artifacts import SPLITS, UNLABELLED
 from components.data.casting import texts
 from components.data.lazy import np, pa, pc
 from components.data.row_keys import split_indices
@@ -105,7 +105,7 @@ class HashSplits(Splitting):
         Raises:
             RootstockError: folds need all rows.
         """
-        if self.fold is not None and fixed:
+        if self.fold is not None and fixed - {UNLABELLED}:
             raise RootstockError(
                 "data.splits.fold: expected no source with its own `split`, because folds are made"
                 " of all rows."

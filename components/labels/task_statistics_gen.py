@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from components.artifacts import Examples, TaskStatistics
+from components.artifacts import UNLABELLED, Examples, TaskStatistics
 from components.data.lazy import pa, pq
 from components.data.slices import Slice, columns_of, masks
 from components.labels.label_counts import LabelCounts
@@ -40,7 +40,7 @@ class TaskStatisticsGen(Stage[TaskStatisticsGenInputs, TaskStatisticsGenOutputs]
         from components.labels.label_statistics_page import page
         from components.labels.label_statistics_proto import to_proto
 
-        splits = inputs.examples.splits()
+        splits = [split for split in inputs.examples.splits() if split != UNLABELLED]
         shards = [(split, file) for split in splits for file in inputs.examples.shards(split)]
         work = partial(count_labels, tasks=self.tasks, slices=self.slices)
         per_shard = map_units("labels", [file for _, file in shards], work, context)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from components.artifacts import Statistics
+from components.artifacts import UNLABELLED, Statistics
 
 FILE = "statistics.json"
 
@@ -146,9 +146,14 @@ _SPLITS: TypeAdapter[tuple[SplitStatistics, ...]] = TypeAdapter(tuple[SplitStati
 
 
 def load_statistics(artifact: Statistics) -> dict[str, SplitStatistics]:
-    """Statistics by split, in the order train, val, test."""
+    """Statistics by split, in the order train, val, test, unlabelled."""
     splits = _SPLITS.validate_json((artifact.path / FILE).read_bytes())
     return {split.name: split for split in splits}
+
+
+def labelled(splits: Mapping[str, SplitStatistics]) -> dict[str, SplitStatistics]:
+    """The splits whose rows may have labels."""
+    return {name: split for name, split in splits.items() if name != UNLABELLED}
 
 
 def save_statistics(splits: tuple[SplitStatistics, ...], directory: Path) -> None:

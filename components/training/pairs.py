@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from components.errors import RootstockError
 from components.stage import Context, Observer
-from components.training.callbacks import CHECKPOINT_SHARE
 from components.training.checkpoint import Checkpoint
 from components.training.pairing import Pairing
 from components.training.rows import Rows, TrainingData
+from components.training.steps import train_steps, warmed_up
 from models.inputs.representation import REPRESENTATION
 from models.layer_names import scope_of
 from models.lazy import keras, tf
@@ -25,11 +22,6 @@ from models.tasks.heads.losses import filled, masked_mean, present
 from models.transfer.base import Pairs
 from models.transfer.layers.pair_loss import pair_loss
 
-WEIGHT_DECAY = 0.01
-WARMUP = 0.1
-"""Share of the steps in which the learning rate rises; then it falls along a cosine."""
-REPORTED = 10
-"""Steps between two reports, and between two checkpoints at least."""
 ENCODED_ROWS = 64
 """Rows that are encoded at a time."""
 
@@ -65,33 +57,19 @@ def train_on_pairs(
     for task, reason in pairing.left_out.items():
         context.observer.warn(f"model.transfer: setfit makes no pairs of task {task}: {reason}.")
     steps = pairs.steps or pairing.steps()
-    optimizer = _optimizer(pairs, steps)
+    optimizer = warmed_up(pairs.variables, pairs.learning_rate, steps)
     changing = [*pairs.variables, *model.trunk.non_trainable_variables]  # and random states
     checkpoint = Checkpoint(context.scratch / "pairs.npz", optimizer, changing)
-    progress, step = checkpoint.restore(), _step(model, pairs, pairing, optimizer)
-    losses, next_checkpoint = list[float](), -math.inf
-    done = len(progress.history) * REPORTED
-    for number in range(done, steps):
+    train = _step(model, pairs, pairing, optimizer)
+
+    def step(number: int) -> float:
         rows = pairing.rows_of(number, pairs.rows, seed)
         features = {n: tf.constant(data.train.features[n][rows]) for n in model.trunk.input}
-        losses.append(float(step(features, tf.constant(pairing.classes[:, rows]))))
-        last = number + 1 == steps
-        if last or len(losses) == REPORTED:
-            loss = float(np.mean(losses))
-            if not math.isfinite(loss):
-                raise RootstockError(
-                    f"Training on pairs diverged: the loss is {loss} after {number + 1} steps."
-                    " Lower model.transfer.learning_rate."
-                )
-            progress.history.append({"pair_loss": loss})
-            context.observer.progress(number + 1, steps, "steps", "pairs")
-            losses.clear()
-            if last or time.perf_counter() >= next_checkpoint:
-                began = time.perf_counter()
-                checkpoint.save(progress)
-                ended = time.perf_counter()
-                next_checkpoint = ended + (ended - began) / CHECKPOINT_SHARE
-    return _summary(pairing, pairs, steps, seed, [h["pair_loss"] for h in progress.history])
+        return float(train(features, tf.constant(pairing.classes[:, rows])))
+
+    rate = "model.transfer.learning_rate"
+    losses = train_steps(step, steps, checkpoint, context.observer, "pairs", rate)
+    return _summary(pairing, pairs, steps, seed, losses)
 
 
 def start_heads(
@@ -160,18 +138,6 @@ def represented(model: MultitaskModel, rows: Rows, keep: tuple[str, ...]) -> Row
         parts.append(np.asarray(encode(features)))
     kept = {name: rows.features[name] for name in keep if name in rows.features}
     return Rows({REPRESENTATION: np.concatenate(parts), **kept}, rows.labels)
-
-
-def _optimizer(pairs: Pairs, steps: int) -> keras.optimizers.Optimizer:
-    warmup = max(round(WARMUP * steps), 1)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(steps - warmup, 1), warmup_target=pairs.learning_rate, warmup_steps=warmup
-    )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY, global_clipnorm=1.0)
-    vectors = [v for v in pairs.variables if len(v.shape) < 2]
-    optimizer.exclude_from_weight_decay(var_list=vectors)
-    optimizer.build(list(pairs.variables))
-    return optimizer
 
 
 def _step(

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from components.artifacts import Batches, Examples, ExpertModels, Preprocessing, SourceFiles
+from components.artifacts import (
+    AdaptedTrunk,
+    Batches,
+    Examples,
+    ExpertModels,
+    Preprocessing,
+    SourceFiles,
+)
 from components.training.settings import Training
 from models.balancing.base import Balancing
 from models.balancing.loss_based.equal import Equal
@@ -17,6 +24,7 @@ from models.tasks.base import Task, TaskTarget
 from models.transfer.base import Transfer
 from models.trunks.base import Trunk
 from models.trunks.scratch import Scratch
+from models.trunks.sources.adapted import Adapted
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,7 @@ class TrainerInputs:
     pretrained: the files that the trunk starts from, so that their content counts.
     embeddings: the representation of each row of `batches` by a frozen trunk, if precomputed.
     experts: classical models, and their margins for the rows to train on.
+    adapted: the weights of the trunk after pretraining on texts, if there was any.
     """
 
     examples: Examples
@@ -36,6 +45,7 @@ class TrainerInputs:
     pretrained: tuple[SourceFiles, ...] = ()
     embeddings: Batches | None = None
     experts: ExpertModels | None = None
+    adapted: AdaptedTrunk | None = None
 
 
 @dataclass(frozen=True)
@@ -59,12 +69,16 @@ class Recipe:
         features: tuple[Feature, ...],
         targets: tuple[TaskTarget, ...],
         experts: tuple[Expert, ...] = (),
+        adapted: AdaptedTrunk | None = None,
     ) -> ModelRecord:
         """The model to build. targets: of `tasks`, from the labels of the training rows."""
+        trunk = self.trunk
+        if adapted is not None:
+            trunk = Adapted(trunk=trunk, directory=adapted.path)
         return ModelRecord(
             features=features,
             targets=targets,
-            trunk=self.trunk,
+            trunk=trunk,
             sharing=self.sharing,
             balancing=self.balancing,
             experts=experts,

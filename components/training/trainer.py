@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,21 +56,26 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
 
         features, data = load_training_data(inputs, self.tasks, self.training.subset, self.trunk)
         experts = inputs.experts
-        record = self.record(features, data.targets, read_experts(experts.path) if experts else ())
+        models, adapted = read_experts(experts.path) if experts else (), inputs.adapted
+        record = self.record(features, data.targets, models, adapted)
         result = fit.train(record, data, self.transfer, self.training, self.seed, context)
         model = TrainedModel(context.output / "model")
         if experts and record.experts:
             model.path.mkdir(parents=True)
             link_or_copy(str(experts.path / EXPERTS), str(model.path / EXPERTS))
-        for name, value in _save(result, record, model.path).items():
+        done = {"pretraining": adapted.record()} if adapted else {}
+        for name, value in _save(result, record, model.path, done).items():
             context.observer.figure(name, value)
         return TrainerOutputs(model)
 
 
 def _save(
-    result: TrainingResult, record: ModelRecord, directory: Path
+    result: TrainingResult, record: ModelRecord, directory: Path, before: Mapping[str, object]
 ) -> dict[str, float | int | str]:
-    """Write the artifact (see `components.artifacts.TrainedModel`) and return the main figures."""
+    """Write the artifact (see `components.artifacts.TrainedModel`) and return the main figures.
+
+    before: what happened to the trunk in other stages, for the history.
+    """
     from components.training.checkpoint import TIMES
     from models.analysis.flops import flops_per_example
     from models.multitask.build import save_weights
@@ -90,6 +96,7 @@ def _save(
         "flops_per_example": flops,
         **({"last_word": result.last_word} if result.last_word else {}),
         **({"pairs": asdict(result.pairs)} if result.pairs else {}),
+        **before,
     }
     (directory / "history.json").write_text(json.dumps(history, indent=1))
     return result.figures() | ({} if flops is None else {"flops_per_example": flops})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 
-from components.artifacts import Batches, Preprocessing, SourceFiles
+from components.artifacts import AdaptedTrunk, Batches, Preprocessing, SourceFiles
 from components.beam.map_units import hand_over, map_units
 from components.data.atomic import replacing
 from components.data.lazy import np
@@ -19,6 +19,7 @@ from models.inputs.base import Feature
 from models.inputs.representation import BLOCKS, REPRESENTATION, Blocks, Representation
 from models.lazy import keras, tf
 from models.trunks.base import Trunk, TrunkError
+from models.trunks.sources.adapted import Adapted
 
 SPLITS = ("train", "val")
 """The splits that the Trainer reads. The Evaluator runs the whole served graph instead."""
@@ -33,12 +34,13 @@ BATCH_TOKENS = BATCH_ROWS * 128
 @dataclass(frozen=True)
 class EmbedInputs:
     """batches: preprocessed by `preprocessing`. pretrained: the files of the trunk, so that their
-    content counts in the fingerprint.
+    content counts in the fingerprint. adapted: the trunk's weights after pretraining on texts.
     """
 
     preprocessing: Preprocessing
     batches: Batches
     pretrained: tuple[SourceFiles, ...] = ()
+    adapted: AdaptedTrunk | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,10 @@ class Embed(Stage[EmbedInputs, EmbedOutputs]):
     def run(self, inputs: EmbedInputs, context: Context) -> EmbedOutputs:
         done = context.scratch / "embeddings"
         features = load_preprocessing(inputs.preprocessing)
-        encoder = Encoder(str(context.scratch), self.trunk, features, self.blocks)
+        trunk = self.trunk
+        if inputs.adapted is not None:
+            trunk = Adapted(trunk=trunk, directory=inputs.adapted.path)
+        encoder = Encoder(str(context.scratch), trunk, features, self.blocks)
         units = list(_units(inputs.batches, done))
         for split in SPLITS:
             (done / split).mkdir(parents=True, exist_ok=True)

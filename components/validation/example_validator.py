@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.artifacts import Anomalies, Examples, Schema, Statistics
+from components.artifacts import UNLABELLED, Anomalies, Examples, Schema, Statistics
 from components.stage import Context, Stage
-from components.statistics.column_statistics import load_statistics
+from components.statistics.column_statistics import labelled, load_statistics
 from components.validation.anomalies import save_anomalies
 from components.validation.schema import load_schema
 from models.inputs.base import Input
@@ -55,8 +55,10 @@ class ExampleValidator(Stage[ExampleValidatorInputs, ExampleValidatorOutputs]):
         from components.validation.input_checks import input_findings
         from components.validation.schema_checks import schema_findings
         from components.validation.task_checks import task_findings, weight_findings
+        from components.validation.unlabelled_checks import unlabelled_findings
 
-        splits, schema = load_statistics(inputs.statistics), load_schema(inputs.schema)
+        every, schema = load_statistics(inputs.statistics), load_schema(inputs.schema)
+        splits = labelled(every)
         others: Mapping[Shift, Statistics | None] = {
             "drift": inputs.previous,
             "skew": inputs.serving,
@@ -70,6 +72,8 @@ class ExampleValidator(Stage[ExampleValidatorInputs, ExampleValidatorOutputs]):
             findings += input_findings(spec, splits)
         for task in self.tasks:
             findings += task_findings(task, splits)
+        if (texts := every.get(UNLABELLED)) is not None:
+            findings += unlabelled_findings(texts, self.inputs, self.tasks, schema)
         if self.weight is not None:
             findings += weight_findings(self.weight, splits)
         if inputs.examples is not None and not any(f.severity == "ERROR" for f in findings):

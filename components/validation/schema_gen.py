@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.artifacts import Schema, SourceFiles, Statistics
+from components.artifacts import UNLABELLED, Schema, SourceFiles, Statistics
 from components.errors import RootstockError
 from components.stage import Context, Stage
 from components.statistics.column_statistics import (
@@ -75,8 +75,14 @@ def infer(splits: Sequence[SplitStatistics]) -> schema_pb2.Schema:
 
     schema = schema_pb2.Schema()
     for name in splits[0].columns:
-        _infer_feature(schema.feature.add(name=name), [s.columns[name] for s in splits])
+        _infer_feature(schema.feature.add(name=name), _described(name, splits))
     return schema
+
+
+def _described(column: str, splits: Sequence[SplitStatistics]) -> list[ColumnStatistics]:
+    """The column in each split; not in unlabelled rows that have no values there."""
+    has_values = (s for s in splits if s.name != UNLABELLED or s.columns[column].present)
+    return [s.columns[column] for s in has_values]
 
 
 def _infer_feature(feature: schema_pb2.Feature, columns: list[ColumnStatistics]) -> None:

@@ -81,6 +81,13 @@ class Trunk(ABC):
         """Why the trunk cannot be used frozen, or cannot be trained; empty if it can be."""
         return ""
 
+    def check_pretraining(self) -> str:
+        """Why the trunk cannot learn from texts without labels; empty if it can."""
+        return (
+            f"model.pretraining: a {self.name} trunk has no pretrained embeddings of tokens."
+            " Expected a pretrained text trunk, such as keras_hub or gguf. Remove the key."
+        )
+
     def save_files(self, directory: Path) -> None:  # noqa: B027 - most trunks need no files
         """Write what `with_saved_files` needs, except the weights, into an empty directory."""
 

@@ -84,6 +84,9 @@ class Gguf(Trunk):
     def check_transfer(self, frozen: bool) -> str:
         return check_learning(frozen, self.pooling, self.dtype)
 
+    def check_pretraining(self) -> str:
+        return check_learning(False, self.pooling, self.dtype)
+
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         try:
             file = read_gguf(self.file)

@@ -95,6 +95,20 @@ class KerasHub(Trunk):
     def check_transfer(self, frozen: bool) -> str:
         return check_learning(frozen, self.pooling, self.dtype)
 
+    def check_pretraining(self) -> str:
+        here = local_preset(self.preset)
+        if here is not None and not is_text(here):
+            return (
+                f"model.pretraining: preset {self.preset!r} reads images, which have no tokens to"
+                " predict. Remove model.pretraining."
+            )
+        if self.pooling == "pooled":
+            return (
+                "model.pretraining learns from the output at each token, which `pooling: pooled`"
+                " leaves out. Choose another pooling, such as mean."
+            )
+        return check_learning(False, self.pooling, self.dtype)
+
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         backbone = self._backbone()
         if isinstance(backbone.input, dict) and any("token_ids" in k for k in backbone.input):

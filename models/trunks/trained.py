@@ -9,6 +9,7 @@ from typing import Literal
 
 from models.inputs.base import Feature, Input
 from models.inputs.encodings import AsTrained, Reading
+from models.inputs.tokens import TokensFeature
 from models.inputs.trained import as_trained, read_features
 from models.lazy import keras
 from models.model_files import RECORD, SOURCE, WEIGHTS
@@ -53,6 +54,12 @@ class Registry(Trunk):
         from models.multitask import build
 
         return build.specs_of(self._directory())
+
+    def check_pretraining(self) -> str:
+        if not (Path(self.model) / RECORD).is_file():
+            return ""  # not looked up yet
+        reads_tokens = any(isinstance(f, TokensFeature) for f in self._features())
+        return "" if reads_tokens else super().check_pretraining()
 
     def build(self, features: tuple[Feature, ...]) -> keras.Model:
         from models.multitask import build

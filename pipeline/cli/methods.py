@@ -14,6 +14,7 @@ from typing import Any
 from components.errors import RootstockError, did_you_mean
 from models.balancing.base import Balancing
 from models.discovery import methods
+from models.pretraining.language_model import LanguageModel
 from models.sharing.base import Sharing
 from models.transfer.base import Transfer
 from models.trunks.base import Trunk
@@ -23,6 +24,7 @@ FAMILIES: dict[str, tuple[str, type[Any]]] = {
     "trunk": ("models.trunks", Trunk),
     "sharing": ("models.sharing", Sharing),
     "balancing": ("models.balancing", Balancing),
+    "pretraining": ("models.pretraining", LanguageModel),
     "transfer": ("models.transfer", Transfer),
 }
 """Package and base class, by the key of `model` in a spec."""

@@ -27,6 +27,7 @@ from models.masked_url import MaskedUrl
 from models.multitask.by_input import OTHERS, ByInput
 from models.multitask.methods import BalancingSpec, SharingSpec, TrunkSpec
 from models.multitask.planning import ByInputTransfer
+from models.pretraining.language_model import LanguageModel
 from models.sharing.base import check_balancing
 from models.tasks.base import Task
 from models.transfer.base import Transfer
@@ -39,8 +40,10 @@ from pipeline.spec.study import Study
 from pipeline.spec.tune import Tune
 
 if TYPE_CHECKING:
+    PretrainingSpec = LanguageModel
     TransferSpec = Transfer
 else:
+    PretrainingSpec = choice("models.pretraining", LanguageModel)
     TransferSpec = choice("models.transfer", Transfer)
 
 
@@ -131,6 +134,8 @@ class Model(Part):
 
     trunks: several trunks, whose outputs lie side by side: each reads some of the inputs, and
         `trunk` reads the others. A key is the name of an input.
+    pretraining: what a pretrained text trunk first learns from the texts of training rows and of
+        sources with `split: unlabelled`, without labels.
     transfer: how the weights of a pretrained trunk are adapted; `fine_tune` when absent. A trunk
         that is not pretrained is trained as a whole. With `trunks`, the mode of those that state
         none.
@@ -142,6 +147,7 @@ class Model(Part):
     trunks: dict[Name, TrunkOfInputs] = {}
     sharing: SharingSpec = Field(default={"name": "hard"}, validate_default=True)
     balancing: BalancingSpec = Field(default={"name": "equal"}, validate_default=True)
+    pretraining: PretrainingSpec | None = None
     transfer: TransferSpec | None = None
     experts: ExpertsSpec = "auto"
 
@@ -200,6 +206,8 @@ class Model(Part):
         for name, part in self.parts.items():
             if problem := part.trunk.check_transfer(isinstance(part.mode, Frozen)):
                 raise ValueError(problem if name == OTHERS else f"trunks.{name}: {problem}")
+        if self.pretraining is not None and (problem := self.trunk.check_pretraining()):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")
@@ -213,6 +221,11 @@ class Model(Part):
             raise ValueError(
                 f"sharing: {self.sharing.name} takes trunks apart, which it cannot do with several"
                 " of them. Expected another sharing, such as hard or mmoe, or no `trunks`"
+            )
+        if self.trunks and self.pretraining is not None:
+            raise ValueError(
+                "pretraining: several `trunks` cannot be pretrained. Expected one trunk, or no"
+                " `pretraining`"
             )
         modes = {name: part.mode for name, part in self.parts.items() if self.trunks}
         for name, mode in modes.items():

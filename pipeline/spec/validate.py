@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from components.artifacts import UNLABELLED
 from components.data.casting import is_number
 from components.data.number_texts import marks_in
 from components.data.slices import check_slices, columns_of
@@ -50,13 +51,20 @@ def check(spec: Spec) -> Checked:
     """The spec against the first rows of its data."""
     problems = _problems_without_data(spec)
     heads: list[Head] = []
+    texts: list[Head] = []
     with _noted(problems):
         for source in resolved(spec.data.sources):
             with _noted(problems):
-                heads.append((source.place, source.peek(ROWS)))
+                kept = texts if source.split == UNLABELLED else heads
+                kept.append((source.place, source.peek(ROWS)))
     if not problems:
         problems = [*_missing_columns(spec, heads), *_unfit_columns(spec, heads)]
-    notes = [] if problems else [*_unread(spec, heads), *_doubts(spec, heads)]
+        problems += _unfit_texts(spec, texts)
+    notes = [] if problems else [*_unread(spec, [*heads, *texts]), *_doubts(spec, heads)]
+    if texts and spec.model.pretraining is None:
+        notes.append(
+            "Sources with `split: unlabelled` are not read, because there is no model.pretraining."
+        )
     return Checked(list(dict.fromkeys(problems)), list(dict.fromkeys(notes)))
 
 
@@ -79,6 +87,8 @@ def _problems_without_data(spec: Spec) -> list[str]:
     with _noted(problems):
         for key, trunk, read in with_trunk_looked_up(spec).read_by_trunks():
             problems += [f"{key}: {problem}" for problem in trunk.check(read)]
+            if spec.model.pretraining is not None and (problem := trunk.check_pretraining()):
+                problems.append(problem)
     for _, trunk, read in spec.read_by_trunks():
         if not isinstance(trunk, Registry):  # its model holds copies of the files of inputs
             problems += [f"inputs.{i.name}: {problem}" for i in read for problem in i.check()]
@@ -160,6 +170,20 @@ def _unfit_columns(spec: Spec, heads: list[Head]) -> Iterator[str]:
                 encode(resolve(task, column), column, len(column))
             except (RootstockError, ValueError) as e:
                 yield f"{place}: {e}"
+
+
+def _unfit_texts(spec: Spec, texts: list[Head]) -> Iterator[str]:
+    """Sources of unlabelled rows without any column of an input, or with one of another type."""
+    for place, head in texts:
+        read = [i for i in spec.inputs.values() if i.column in head.column_names]
+        if not read:
+            columns = ", ".join(repr(i.column) for i in spec.inputs.values())
+            yield (
+                f"{place}: `split: unlabelled` needs the column of an input: {columns}. Columns"
+                f" there: {', '.join(head.column_names)}."
+            )
+        for spec_input in read:
+            yield from _unfit(spec_input, place, head.column(spec_input.column))
 
 
 def _unfit(spec: Input, place: str, column: pa.ChunkedArray) -> Iterator[str]:

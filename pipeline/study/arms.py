@@ -109,7 +109,8 @@ def _default_arms(spec: Spec) -> dict[str, Arm]:
     specialised balancing methods rarely beat (Kurin et al. 2022 and Xin et al. 2022, NeurIPS). With
     a pretrained trunk, the same arms train from scratch too.
     """
-    scratch = {"model.trunk": {"name": "scratch"}, "model.transfer": None}
+    without = dict.fromkeys(("model.transfer", "model.pretraining"))
+    scratch = {"model.trunk": {"name": "scratch"}, **without}
     if spec.model.trunks:
         scratch["model.trunks"] = {}
     fixed = [{"name": "fixed", "weights": {task: WEIGHT}} for task in spec.tasks]
@@ -207,7 +208,7 @@ def _with_random_trunk(arm: PlannedArm, trunk: Trunk) -> PlannedArm:
     """The same architecture with random weights, frozen."""
     fresh = replace(trunk, pretrained=False)  # type: ignore[type-var]
     question = "Is the gain due to the pretrained weights, or only to the architecture?"
-    spec = _with_model(arm.spec, trunk=fresh, transfer=Frozen())
+    spec = _with_model(arm.spec, trunk=fresh, transfer=Frozen(), pretraining=None)
     return _control(arm, "random_trunk", question, arm.models, spec)
 
 

@@ -80,7 +80,8 @@ class Reader(ABC):
         `{DD}` (see `spans`). The content counts in fingerprints, the path does not.
     spans: the spans to read: the latest, the one before it (`previous`), `all`, or a range of
         numbers such as [3, 7].
-    split: the split of all rows; without it `data.splits` decides for each row.
+    split: the split of all rows; without it `data.splits` decides for each row. `unlabelled` rows
+        need no labels: `model.pretraining` reads their texts, and nothing else reads them.
     """
 
     __pydantic_config__ = STRICT
@@ -91,7 +92,7 @@ class Reader(ABC):
 
     format: str
     path: MaskedUrl = field(metadata={"fingerprint": False, "path": True})
-    split: Literal["train", "val", "test"] | None = None
+    split: Literal["train", "val", "test", "unlabelled"] | None = None
     spans: Literal["latest", "previous", "all"] | tuple[int, int] = field(
         default="latest", metadata={"fingerprint": False}
     )

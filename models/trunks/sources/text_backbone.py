@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -61,12 +62,19 @@ def text_model(
     """
     from models.trunks.layers.attention_pooling import AttentionPooling
     from models.trunks.layers.late_casts import cast_late
+    from models.trunks.layers.token_outputs import TokenOutputs
     from models.trunks.layers.trim_padding import Trim
     from models.trunks.layers.windows import PutBack, TakeWindows, pooled_windows
 
     encoder = _encoder(backbone, what, pooling)
+    tied = not _drop_output_embeddings(encoder)
     trims = type(backbone).__name__ not in PADDING_COUNTS
-    looks_back = pooling in (None, "first") and _looks_only_back(encoder)
+    looks_back = pooling in (None, "first") and looks_only_back(
+        lambda ids: encoder(
+            {k: _token_input(k, ids, keras.ops.ones_like(ids)) for k in encoder.input},
+            training=False,
+        )
+    )
     if pooling == "first" and looks_back:
         raise TrunkError(
             f"{what} is a decoder: the output of its first token depends on no later token, so it"
@@ -90,6 +98,8 @@ def text_model(
         present = _present(ids, feature)
         values = {k: _token_input(k, ids, present) for k in encoder.input}
         outputs = encoder.call(values)
+        if len(outputs.shape) == 3:
+            outputs = TokenOutputs(tied, f"tokens_{name}")(outputs, ids)
         x = attention(outputs, present) if attention else pooled(outputs, pooling, present)
         if positions is not None:
             count = keras.ops.sum(present, axis=1, keepdims=True)
@@ -121,18 +131,20 @@ def _encoder(backbone: keras.Model, what: str, pooling: str | None) -> keras.Mod
             f"{what} also reads {', '.join(others)}. Expected a backbone that reads only text or"
             " only images."
         )
-    encoder = keras.Model(inputs, output)
-    _drop_output_embeddings(encoder)
-    return encoder
+    return keras.Model(inputs, output)
 
 
-def _drop_output_embeddings(encoder: keras.Model) -> None:
-    """Remove the weights that predict the next token, where they are not those of the embedding."""
+def _drop_output_embeddings(encoder: keras.Model) -> bool:
+    """Remove the weights that predict the next token, where they are not those of the embedding.
+    Returns whether there were any.
+    """
+    dropped = False
     for layer in encoder._flatten_layers():
         if isinstance(layer, keras.layers.ReversibleEmbedding) and not layer.tie_weights:
             layer._untrack_variable(layer.reverse_embeddings)
             super(keras.Layer, layer).__delattr__("reverse_embeddings")
-            layer.tie_weights = True
+            layer.tie_weights = dropped = True
+    return dropped
 
 
 def _check_tokens(feature: TokensFeature, config: dict[str, Any], what: str) -> None:
@@ -158,11 +170,14 @@ def _present(ids: Tensor, feature: TokensFeature) -> Tensor:
     return ops.cast(ops.greater(remaining, 0), "int32")
 
 
-def _looks_only_back(encoder: keras.Model) -> bool:
-    """Whether the output at the first token is the same for texts that differ after it."""
-    texts = keras.ops.array([[1, 2, 2, 2], [1, 3, 3, 3]], "int32")
-    values = {k: _token_input(k, texts, keras.ops.ones_like(texts)) for k in encoder.input}
-    first, other = keras.ops.convert_to_numpy(encoder(values, training=False))[:, 0]
+def looks_only_back(outputs: Callable[[Tensor], Tensor], padding: int = 0, pad: int = 0) -> bool:
+    """Whether the output at the first token is the same for texts that differ after it.
+
+    outputs: from int32 [batch, 4 + padding] to [batch, 4 + padding, width].
+    """
+    texts = np.pad([[1, 2, 2, 2], [1, 3, 3, 3]], ((0, 0), (0, padding)), constant_values=pad)
+    computed = outputs(keras.ops.convert_to_tensor(texts, "int32"))
+    first, other = keras.ops.convert_to_numpy(computed)[:, 0]
     return bool(np.allclose(first, other, rtol=1e-4, atol=1e-6))
 
 

@@ -1,0 +1,1 @@
+"""Layers of pretraining; importing them imports TensorFlow."""

@@ -12,6 +12,7 @@ from components.ingestion.readers.delimited import CsvReader
 from components.stage import Stage
 from components.training.recipe import Recipe
 from models.inputs.numeric import NumericFeature, NumericInput
+from models.pretraining.language_model import LanguageModel
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
 
@@ -29,6 +30,7 @@ EXAMPLES: Mapping[str, Any] = {
     "tasks": (TASK,),
     "drawn_by": TASK,
     "recipe": RECIPE,
+    "method": LanguageModel(),
     "trunk": RECIPE.trunk,
     "columns": ("name",),
     "destination": "served",

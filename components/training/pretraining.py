@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -16,18 +16,14 @@ from components.training.token_tasks import Masking, NextToken, Objective, Token
 from models.inputs.layers.tokens import Tokenizer
 from models.inputs.tokens import TokensFeature
 from models.lazy import keras, tf
-from models.pretraining.language_model import LanguageModel
+from models.pretraining.language_model import FEWEST_TEXTS, LanguageModel
 from models.pretraining.layers.language_head import LanguageHead, embedding_of, token_losses
 from models.trunks.layers.token_outputs import token_model, token_outputs
 from models.trunks.layers.trim_padding import trimming
 from models.trunks.sources.text_backbone import looks_only_back
 
-FEWEST_TEXTS = 100
-"""Different texts without which there is no pretraining."""
 HELD_BACK, MOST_HELD_BACK = 0.1, 500
 """Share of the texts that are held back to measure the loss, and their largest number."""
-EPOCHS, FEWEST_STEPS, MOST_STEPS = 10, 100, 3000
-"""How often a text is read, and limits of the number of steps that is chosen."""
 HEAD_RATE = 10.0
 """Learning rate of a head that starts at random, relative to that of the trunk."""
 SORTED_BATCHES = 16
@@ -83,8 +79,7 @@ def train_on_texts(
     objective, model = _objective(trunk, feature, method), token_model(trunk)
     learned, held = _divided(texts[objective.predictable(texts) > 0], seed)
     rows = min(method.rows or objective.rows, len(learned))
-    chosen = min(max(round(EPOCHS * len(learned) / rows), FEWEST_STEPS), MOST_STEPS)
-    steps, crops = method.steps or chosen, bool(trimming(trunk))
+    steps, crops = method.steps_for(len(learned), rows), bool(trimming(trunk))
     head = LanguageHead(embedding_of(trunk, feature.vocabulary_size), objective.has_own_head)
     head(model.output, keras.KerasTensor((None,), "int32"))
 
@@ -96,6 +91,7 @@ def train_on_texts(
     checkpoint = Checkpoint(context.scratch / "pretraining.npz", optimizer, changing)
     train, sum_of_losses = _functions(model, head, variables, optimizer)
     size = lengths(learned, feature.pad)
+    order = lru_cache(maxsize=1)(partial(_order, size, rows, seed))
 
     def task(ids: np.ndarray, stream: Sequence[int]) -> TokenTask:
         longest = int(lengths(ids, feature.pad).max()) if crops else ids.shape[1]
@@ -103,7 +99,7 @@ def train_on_texts(
 
     def step(number: int) -> float:
         epoch, batch = divmod(number, len(learned) // rows)
-        ids = learned[_order(size.tobytes(), rows, seed, epoch)[batch]]
+        ids = learned[order(epoch)[batch]]
         return float(train(*_tensors(task(ids, (seed, 1, number)))))
 
     def loss() -> float:
@@ -181,16 +177,15 @@ def _divided(texts: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return texts[order[count:]], texts[order[:count]]
 
 
-@lru_cache(maxsize=1)
-def _order(sizes: bytes, rows: int, seed: int, epoch: int) -> np.ndarray:
+def _order(sizes: np.ndarray, rows: int, seed: int, epoch: int) -> np.ndarray:
     """int64 [batches, rows]: the texts of each step of an epoch, of similar length in a step.
 
-    sizes: int64 number of tokens of each text.
+    sizes: int64 [texts], the number of tokens of each text.
     """
-    counts, rng = np.frombuffer(sizes, np.int64), np.random.default_rng((seed, 3, epoch))
-    order = rng.permutation(len(counts))[: len(counts) // rows * rows]
+    rng = np.random.default_rng((seed, 3, epoch))
+    order = rng.permutation(len(sizes))[: len(sizes) // rows * rows]
     group = np.arange(len(order)) // (SORTED_BATCHES * rows)
-    batches = order[np.lexsort((counts[order], group))].reshape(-1, rows)
+    batches = order[np.lexsort((sizes[order], group))].reshape(-1, rows)
     return rng.permutation(batches)
 
 

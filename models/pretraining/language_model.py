@@ -9,6 +9,11 @@ from pydantic import Field
 
 from models.config import STRICT
 
+FEWEST_TEXTS = 100
+"""Different texts without which there is no pretraining."""
+EPOCHS, FEWEST_STEPS, MOST_STEPS = 10, 100, 3000
+"""How often a text is read, and limits of the number of steps that is chosen."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModel:
@@ -31,3 +36,7 @@ class LanguageModel:
     rows: Annotated[int, Field(ge=1)] | None = None
     learning_rate: Annotated[float, Field(gt=0)] = 5e-5
     masked: Annotated[float, Field(gt=0, lt=1)] = 0.15
+
+    def steps_for(self, texts: int, rows: int) -> int:
+        """The number of steps of so many rows."""
+        return self.steps or min(max(round(EPOCHS * texts / rows), FEWEST_STEPS), MOST_STEPS)

@@ -22,6 +22,7 @@ from components.labels.encoding import encode, resolve
 from components.validation.schema import parse_schema
 from components.validation.task_checks import doubtful
 from models.inputs.base import Input
+from models.pretraining.language_model import EPOCHS, FEWEST_STEPS, FEWEST_TEXTS, MOST_STEPS
 from models.trunks.trained import Registry
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import with_trunk_looked_up
@@ -61,10 +62,9 @@ def check(spec: Spec) -> Checked:
         problems = [*_missing_columns(spec, heads), *_unfit_columns(spec, heads)]
         problems += _unfit_texts(spec, texts)
     notes = [] if problems else [*_unread(spec, [*heads, *texts]), *_doubts(spec, heads)]
-    if texts and spec.model.pretraining is None:
-        notes.append(
-            "Sources with `split: unlabelled` are not read, because there is no model.pretraining."
-        )
+    if not problems:
+        problems += _too_few_texts(spec, [*heads, *texts])
+        notes += _pretraining(spec, texts)
     return Checked(list(dict.fromkeys(problems)), list(dict.fromkeys(notes)))
 
 
@@ -170,6 +170,28 @@ def _unfit_columns(spec: Spec, heads: list[Head]) -> Iterator[str]:
                 encode(resolve(task, column), column, len(column))
             except (RootstockError, ValueError) as e:
                 yield f"{place}: {e}"
+
+
+def _too_few_texts(spec: Spec, heads: list[Head]) -> Iterator[str]:
+    """Whether even all rows together would be too few texts to pretrain on."""
+    rows = [head.num_rows for _, head in heads]
+    if spec.model.pretraining and sum(rows) < FEWEST_TEXTS and max(rows, default=0) < ROWS:
+        yield (
+            f"model.pretraining: expected at least {FEWEST_TEXTS} different texts. Received:"
+            f" {sum(rows)} rows. Add a source with `split: unlabelled`, or remove"
+            " model.pretraining."
+        )
+
+
+def _pretraining(spec: Spec, texts: list[Head]) -> Iterator[str]:
+    if texts and spec.model.pretraining is None:
+        yield "Sources with `split: unlabelled` are not read: there is no model.pretraining."
+    if spec.model.pretraining and spec.model.pretraining.steps is None:
+        yield (
+            "model.pretraining trains the whole trunk before any label is read: each text"
+            f" {EPOCHS} times, in {FEWEST_STEPS} to {MOST_STEPS:,} steps. That can take hours on a"
+            " CPU; model.pretraining.steps limits it."
+        )
 
 
 def _unfit_texts(spec: Spec, texts: list[Head]) -> Iterator[str]:

@@ -151,3 +151,14 @@ def test_rows_without_a_first_text_are_no_near_duplicates() -> None:
     batch = pa.RecordBatch.from_pydict({"subject": subjects, "body": bodies})
     found = duplicate_groups(row_signatures(batch, ["subject", "body"], near=True), 0.8)
     assert list(found) == [0, 1, 2, 3, 3, 5]
+
+
+def test_a_copy_of_an_unlabelled_text_stays_where_it_is_labelled(
+    tmp_path: Path, new_context: Make
+) -> None:
+    names = {"unlabelled": "abcd", "train": "ab", "test": "c"}
+    rows = {s: [{"id": f"{s}-{w}", "word": w} for w in words] for s, words in names.items()}
+    outputs = run(written(tmp_path / "e", **rows), new_context("x"), columns=("word",))
+    kept = {s: outputs.examples.read(s)["word"].to_pylist() for s in outputs.examples.splits()}
+    assert kept == {"train": ["a", "b"], "test": ["c"], "unlabelled": ["d"]}
+    assert outputs.report.load()["leaks_between"] == {"test-unlabelled": 1}

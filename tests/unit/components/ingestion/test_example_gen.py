@@ -172,3 +172,17 @@ def test_splits_add_up() -> None:
     )
     assert Splits().without({"test", "val"}).shares == (1.0, 0.0, 0.0)
     assert Splits().without({"train"}) == Splits()
+
+
+def test_unlabelled_rows_have_a_split_of_their_own(
+    write: Callable[[str, str], CsvReader], new_context: Make
+) -> None:
+    labelled = write("a.csv", numbered(0, 100))
+    others = replace(write("b.csv", "word\nu\nv\n"), split="unlabelled")
+    outputs = run(new_context("x"), labelled, others, key=("id",))
+    alone = run(new_context("y"), labelled, key=("id",))
+    for split in SPLITS:
+        assert ids(outputs, split) == ids(alone, split)
+    rows = outputs.examples.read("unlabelled")
+    assert rows.to_pylist() == [{"id": None, "word": w} for w in "uv"]
+    assert outputs.examples.splits() == [*SPLITS, "unlabelled"]

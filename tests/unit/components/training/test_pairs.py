@@ -11,9 +11,10 @@ from sklearn.linear_model import LogisticRegression
 
 from components.stage import Context, Silent
 from components.training.dataset import evaluation_batches
-from components.training.pairs import REPORTED, start_heads, train_on_pairs
+from components.training.pairs import start_heads, train_on_pairs
 from components.training.rows import Rows, TrainingData, load_rows
 from components.training.settings import Training
+from components.training.steps import REPORTED
 from components.training.trainer import Trainer
 from models.balancing.loss_based.equal import Equal
 from models.inputs.numeric import NumericFeature

@@ -80,7 +80,7 @@ class Pretrainer(Stage[PretrainerInputs, PretrainerOutputs]):
         save_adapted(trunk, adapted.path)
         (adapted.path / "pretraining.json").write_text(json.dumps(asdict(done), indent=1))
         before, after = done.losses
-        figures = {
+        figures: dict[str, int | str] = {
             "objective": done.kind,
             "texts": done.texts,
             "tokens": done.tokens,

@@ -57,7 +57,7 @@ def different_texts(ids: Sequence[np.ndarray], pad: int) -> np.ndarray:
     rows = rows[(rows != pad).any(axis=1)]
     factors = np.random.default_rng(0).integers(1, 2**63, rows.shape[1], np.uint64) | np.uint64(1)
     _, first = np.unique(rows.astype(np.uint64) @ factors, return_index=True)
-    return rows[np.sort(first)]
+    return np.asarray(rows[np.sort(first)])
 
 
 def train_on_texts(

@@ -60,7 +60,7 @@ class Masking(Objective):
     special: tuple[int, ...]
 
     def predictable(self, ids: np.ndarray) -> np.ndarray:
-        return (~np.isin(ids, self.special)).sum(axis=1)
+        return np.asarray((~np.isin(ids, self.special)).sum(axis=1))
 
     def task(self, ids: np.ndarray, rng: np.random.Generator) -> TokenTask:
         ordinary = ~np.isin(ids, self.special)
@@ -88,7 +88,7 @@ class NextToken(Objective):
     pad: int
 
     def predictable(self, ids: np.ndarray) -> np.ndarray:
-        return np.maximum(lengths(ids, self.pad) - 1, 0)
+        return np.asarray(np.maximum(lengths(ids, self.pad) - 1, 0))
 
     def task(self, ids: np.ndarray, rng: np.random.Generator) -> TokenTask:
         width = ids.shape[1]

@@ -82,6 +82,9 @@ def train_on_texts(
     steps, crops = method.steps_for(len(learned), rows), bool(trimming(trunk))
     head = LanguageHead(embedding_of(trunk, feature.vocabulary_size), objective.has_own_head)
     head(model.output, keras.KerasTensor((None,), "int32"))
+    known = learned[(learned != feature.pad) & (learned >= 0)]
+    counts = 1 + np.bincount(known, minlength=feature.vocabulary_size)
+    head.start_at((counts / counts.sum()).astype(np.float32))
 
     own = [v for v in head.trainable_variables if all(v is not w for w in model.weights)]
     variables = [*model.trainable_variables, *own]

@@ -24,7 +24,7 @@ class TokenTask:
 
 
 class Objective(ABC):
-    """What is predicted.
+    """What is predicted. A character that a vocabulary lacks may have id -1, and is not predicted.
 
     kind: for people. rows: texts in a step, if nobody says otherwise. has_own_head: whether what
     predicts starts at random; otherwise the trunk was pretrained with the embedding alone.
@@ -60,10 +60,10 @@ class Masking(Objective):
     special: tuple[int, ...]
 
     def predictable(self, ids: np.ndarray) -> np.ndarray:
-        return np.asarray((~np.isin(ids, self.special)).sum(axis=1))
+        return np.asarray(self._ordinary(ids).sum(axis=1))
 
     def task(self, ids: np.ndarray, rng: np.random.Generator) -> TokenTask:
-        ordinary = ~np.isin(ids, self.special)
+        ordinary = self._ordinary(ids)
         count = np.maximum(np.round(self.share * ordinary.sum(axis=1)), 1)
         ranks = np.argsort(np.argsort(np.where(ordinary, rng.random(ids.shape), 2.0), axis=1))
         positions = np.flatnonzero((ranks < count[:, None]) & ordinary)
@@ -73,6 +73,9 @@ class Masking(Objective):
         read = ids.copy()
         read.reshape(-1)[positions] = np.where(draw < REPLACED, self.mask, shown)
         return TokenTask(read, positions.astype(np.int32), tokens)
+
+    def _ordinary(self, ids: np.ndarray) -> np.ndarray:
+        return (ids >= 0) & ~np.isin(ids, self.special)
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,16 @@ class NextToken(Objective):
     pad: int
 
     def predictable(self, ids: np.ndarray) -> np.ndarray:
-        return np.asarray(np.maximum(lengths(ids, self.pad) - 1, 0))
+        return np.asarray(self._before_another(ids).sum(axis=1))
 
     def task(self, ids: np.ndarray, rng: np.random.Generator) -> TokenTask:
-        width = ids.shape[1]
-        at = np.flatnonzero(np.arange(1, width + 1) < lengths(ids, self.pad)[:, None])
+        at = np.flatnonzero(self._before_another(ids))
         return TokenTask(ids, at.astype(np.int32), ids.reshape(-1)[at + 1])
+
+    def _before_another(self, ids: np.ndarray) -> np.ndarray:
+        """Whether a token of the same text follows, and has an id."""
+        inside = np.arange(1, ids.shape[1] + 1) < lengths(ids, self.pad)[:, None]
+        return np.asarray(inside & (np.roll(ids, -1, axis=1) >= 0))
 
 
 def lengths(ids: np.ndarray, pad: int) -> np.ndarray:

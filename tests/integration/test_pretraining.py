@@ -23,6 +23,7 @@ from pipeline.spec.load import load_spec
 from pipeline.spec.validate import check
 from pipeline.store.store import Store
 from tests.pretrained_files import decoder_preset, text_preset
+from tests.pretrained_words import WORDS
 
 SPEC = """
 name: letters
@@ -43,7 +44,7 @@ model:
 training: {{epochs: 2}}
 tracking: {{backend: none}}
 """
-PRESETS = {"bert": text_preset, "gpt": decoder_preset}
+PRESETS = {"bert": (text_preset, WORDS), "gpt": (decoder_preset, list("abcdefgh"))}
 
 
 @pytest.mark.slow
@@ -54,9 +55,10 @@ def test_unlabelled_texts_reach_the_served_trunk_and_nothing_else(
     tmp_path: Path, preset: str, transfer: str
 ) -> None:
     keras.utils.set_random_seed(0)
-    PRESETS[preset](tmp_path / preset)
+    save, words = PRESETS[preset]
+    save(tmp_path / preset)
     rng = np.random.default_rng(0)
-    texts = sorted({" ".join(rng.choice(list("abcdefgh"), 6)) for _ in range(400)})
+    texts = sorted({" ".join(rng.choice(words, 4)) for _ in range(400)})
     rng.shuffle(texts)
     labelled, others = texts[:120], [*texts[120:300], "a new text", *texts[:120:4]]
     rows = "".join(f"{t},{'a' if t < 'e' else 'b'}\n" for t in labelled)

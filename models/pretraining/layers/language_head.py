@@ -21,6 +21,15 @@ class LanguageHead(keras.layers.Layer):  # type: ignore[misc]
             layer = load("keras_hub").layers.MaskedLMHead
             self.transform = layer(token_embedding=embedding, intermediate_activation="gelu")
 
+    def start_at(self, frequencies: Tensor) -> None:
+        """Let a new head, once built, begin with what it would learn first: how frequent each token
+        is. frequencies: float32 [tokens], above 0; fewer than the vocabulary if ids are unused.
+        """
+        if self.transform is not None:
+            ops, bias = keras.ops, self.transform._bias
+            unused = ops.full((bias.shape[0] - frequencies.shape[0],), ops.min(frequencies))
+            bias.assign(ops.log(ops.concatenate([frequencies, unused])))
+
     def call(self, outputs: Tensor, positions: Tensor) -> Tensor:
         """float32 [predicted, vocabulary].
 

@@ -95,7 +95,7 @@ def test_the_loss_falls_and_a_killed_run_gives_the_same_trunk(
     (tmp_path / "saved").mkdir()
     save_adapted(whole, tmp_path / "saved")
     adapted = Adapted(trunk=trunk, directory=tmp_path / "saved").build((feature,))
-    ids = texts(feature)[:20]
+    ids = {"text": texts(feature)[:20]}
     np.testing.assert_array_equal(adapted(ids), whole(ids))
     assert np.abs(np.asarray(adapted(ids)) - trunk.build((feature,))(ids)).max() > 0.01
 

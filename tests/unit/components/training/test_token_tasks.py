@@ -51,10 +51,10 @@ def test_all_tokens_of_a_text_are_equally_likely() -> None:
 
 
 def test_next_tokens_are_those_after_each_token_of_the_text() -> None:
-    ids = np.array([[5, 0, 6, 0, 0], [7, 0, 0, 0, 0], [8, 9, 4, 3, 2]], np.int32)
+    ids = np.array([[5, 0, 6, 0, 0], [7, 0, 0, 0, 0], [8, 9, 4, -1, 2]], np.int32)
     objective = NextToken(pad=0)  # inside a text, 0 is a token like others
-    assert objective.predictable(ids).tolist() == [2, 0, 4]
+    assert objective.predictable(ids).tolist() == [2, 0, 3]
     task = objective.task(ids, np.random.default_rng(0))
-    assert task.positions.tolist() == [0, 1, 10, 11, 12, 13]
-    assert task.tokens.tolist() == [0, 6, 9, 4, 3, 2]
+    assert task.positions.tolist() == [0, 1, 10, 11, 13]
+    assert task.tokens.tolist() == [0, 6, 9, 4, 2]
     np.testing.assert_array_equal(task.ids, ids)

@@ -15,9 +15,8 @@ from components.data.raw import raw_inputs
 from components.errors import RootstockError
 from components.export.keras_model import load_keras
 from components.training.rows import load_training_data
-from components.training.trainer import Trainer
 from models.lazy import keras, tf
-from pipeline.flow import pipeline, prepare, recipe
+from pipeline.flow import pipeline, prepare
 from pipeline.runner import Runner
 from pipeline.spec.load import load_spec
 from pipeline.spec.validate import check
@@ -48,9 +47,7 @@ PRESETS = {"bert": (text_preset, WORDS), "gpt": (decoder_preset, list("abcdefgh"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("preset", "transfer"), [("bert", "frozen"), ("bert", "setfit"), ("gpt", "lora")]
-)
+@pytest.mark.parametrize(("preset", "transfer"), [("bert", "frozen"), ("gpt", "lora")])
 def test_unlabelled_texts_reach_the_served_trunk_and_nothing_else(
     tmp_path: Path, preset: str, transfer: str
 ) -> None:
@@ -80,10 +77,9 @@ def test_unlabelled_texts_reach_the_served_trunk_and_nothing_else(
     assert training.val is not None
     assert len(training.train) == len(by_split["train"])
     assert len(training.val) == len(by_split["val"])
-    learned = stages["Pretrainer"].figures["texts"]
-    held = stages["Pretrainer"].figures["held-back loss"]
+    learned = dict(stages["Pretrainer"].figures)["texts"]
     count = len(by_split["train"]) + len(set(others) - set(labelled))
-    assert learned == count - round(0.1 * count), held
+    assert learned == count - round(0.1 * count)
 
     record = json.loads((result.trained.path / "history.json").read_text())["pretraining"]
     assert (record["steps"], record["texts"]) == (12, learned)
@@ -98,9 +94,7 @@ def test_unlabelled_texts_reach_the_served_trunk_and_nothing_else(
     with np.load(adapted.path / "weights.npz") as arrays:
         embedding = next(a for n, a in arrays.items() if "token_embedding" in n)
     of_model = [np.asarray(w) for w in rebuilt.model.weights]
-    same = any(w.shape == embedding.shape and np.array_equal(w, embedding) for w in of_model)
-    assert same == (transfer in ("frozen", "lora"))  # SetFit goes on from there
-    assert Trainer.of(recipe(spec)).trunk == spec.model.trunk
+    assert any(w.shape == embedding.shape and np.array_equal(w, embedding) for w in of_model)
 
 
 def test_a_trunk_without_tokens_and_unlabelled_rows_without_pretraining(tmp_path: Path) -> None:

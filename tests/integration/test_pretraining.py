@@ -87,8 +87,9 @@ def test_unlabelled_texts_reach_the_served_trunk_and_nothing_else(
     assert adapted is not None
     rebuilt = load_keras(result.trained)
     raw = raw_inputs(examples.read("test"), rebuilt.record.features)
-    served = tf.saved_model.load(str(result.model.saved_model)).signatures["serving_default"]
-    answers = served(**{n: tf.constant(v, tf.string) for n, v in raw.items()})["first"]
+    served = tf.saved_model.load(str(result.model.saved_model))
+    strings = {n: tf.constant(v, tf.string) for n, v in raw.items()}
+    answers = served.signatures["serving_default"](**strings)["first"]
     np.testing.assert_allclose(answers, np.asarray(rebuilt(raw)["first"]), atol=1e-5)
 
     with np.load(adapted.path / "weights.npz") as arrays:

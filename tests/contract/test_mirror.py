@@ -72,7 +72,6 @@ THROUGH = {
         "pipeline.spec.metrics",
         "pipeline.spec.paths",
         "pipeline.spec.study",
-        "pipeline.spec.validate",
     ),
     "tests/unit/pipeline/cli/test_main.py": ("pipeline.cli.arguments", "pipeline.cli.serving"),
     "tests/integration/test_study.py": (

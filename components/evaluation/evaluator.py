@@ -22,7 +22,7 @@ from components.evaluation.assessment import ALL, Answers, Assessment, assess
 from components.evaluation.evaluation_page import page
 from components.evaluation.groups import Groups
 from components.evaluation.intervals import Confidence
-from components.evaluation.metrics import DECISION, family_of
+from components.evaluation.metrics import family_of
 from components.evaluation.thresholds import Threshold, check_thresholds, judge
 from components.export.classes_file import read_classes
 from components.labels.encoding import encode_split
@@ -69,7 +69,8 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
     min_slice_rows: slices with fewer labelled rows are left out. weight: a column of row weights.
     key: columns whose equal values make rows a group, as in the splits: intervals draw and count
         groups. Without it every row is independent.
-    decisions: by task, the probability above which an answer counts as positive (default 0.5).
+    decisions: by task, the probability above which an answer counts as positive; that of the
+        trained model by default.
     """
 
     tasks: tuple[Task, ...]
@@ -113,7 +114,7 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
             same_classes = classes.get(name, target.classes) == target.classes
             if theirs is not None and not (theirs.shape == ours.shape and same_classes):
                 theirs = None
-            decision = self.decisions.get(name, DECISION)
+            decision = self.decisions.get(name, target.decision)
             of_task = Answers(target, labels[name], ours, theirs, weights, decision, groups)
             assessed[name] = assess(of_task, slices, self.min_slice_rows, self.confidence)
             main = family_of(target.task.kind).names[0]

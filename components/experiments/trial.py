@@ -101,7 +101,8 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
             memory_mib=memory,
         )
         groups = trial_result.groups_by_split(inputs.examples, self.key)
-        tasks = {t.name: trial_result.task_figures(t, scored[t.name], groups) for t in data.targets}
+        targets = result.decided(data.targets)
+        tasks = {t.name: trial_result.task_figures(t, scored[t.name], groups) for t in targets}
         history = tuple(result.history)
         figures = trial_result.TrialFigures(tasks=tasks, costs=costs, history=history)
         return TrialOutputs(trial_result.save_figures(figures, context.output / "result"))

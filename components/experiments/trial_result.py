@@ -120,7 +120,8 @@ def _resampled(
     outputs = np.asarray(answers, np.float64)[has_label]
     if not has_label.any() or not np.isfinite(outputs).all():
         return dict.fromkeys(family.names, (None,) * REPLICATES)
-    values = family.values(Predictions(labels[has_label], outputs), draws[:, has_label])
+    rows = Predictions(labels[has_label], outputs, target.decision)
+    values = family.values(rows, draws[:, has_label])
     return {m: tuple(None if np.isnan(x) else float(x) for x in v) for m, v in values.items()}
 
 

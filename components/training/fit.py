@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from components.training.callbacks import EpochCallback
 from components.training.checkpoint import Checkpoint
 from components.training.choices import Situation, choose, sentence
 from components.training.dataset import evaluation_batches, training_batches
+from components.training.decisions import choose_decisions
 from components.training.monitor import Monitor, choose_monitor
 from components.training.optimizer import make_optimizer, variables_without_decay
 from components.training.pairs import PairTraining, represented, start_heads, train_on_pairs
@@ -33,6 +34,7 @@ from models.multitask.model import MultitaskModel
 from models.multitask.record import ModelRecord
 from models.optimizers.schedule_free import ScheduleFree, ScheduleFreeAverage
 from models.optimizers.weight_average import LastEpochs, MovingAverage, WeightAverage
+from models.tasks.base import TaskTarget
 from models.transfer.base import Phase, Transfer
 from models.trunks.layers.recompute import recomputed_blocks
 from models.trunks.layers.trim_padding import trimming
@@ -55,6 +57,7 @@ class TrainingResult:
     history: the figures of each epoch. training: the settings that were used. chosen: those of them
         that the spec left out, for people.
     trainable_parameters: number of parameters that trained in at least one epoch.
+    decisions: by task, the probability above which its answer is yes, where it was chosen.
     last_word: by task, the weight of the network and of each expert; empty without experts.
     pairs: what the trunk was trained on before; None if on nothing.
     """
@@ -65,9 +68,15 @@ class TrainingResult:
     steps_per_epoch: int
     trainable_parameters: int
     last_word: dict[str, dict[str, float]]
+    decisions: dict[str, float]
     training: ChosenTraining
     chosen: str
     pairs: PairTraining | None = None
+
+    def decided(self, targets: tuple[TaskTarget, ...]) -> tuple[TaskTarget, ...]:
+        """The targets of the model's tasks, with the decisions that were chosen."""
+        chosen = self.decisions
+        return tuple(replace(t, decision=chosen.get(t.name, t.decision)) for t in targets)
 
     @property
     def best_epoch(self) -> int | None:
@@ -97,6 +106,7 @@ class TrainingResult:
         for task, weights in self.last_word.items():
             said = " + ".join(f"{w:.2f} {name}" for name, w in weights.items() if w > 0)
             figures[f"{task} last word"] = said
+        figures |= {f"{task} decision": round(p, 4) for task, p in self.decisions.items()}
         names = [f"val_{h.target.name}_{m}" for h in self.model.heads for m in h.directions]
         return figures | {name: round(kept[name], 4) for name in names if name in kept}
 
@@ -219,6 +229,7 @@ def train(
         steps_per_epoch=steps,
         trainable_parameters=trained,
         last_word=weights,
+        decisions=choose_decisions(model, data.train, data.val, observer),
         training=training,
         chosen=sentence(wanted, training),
         pairs=paired,

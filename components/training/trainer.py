@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,7 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
         models, adapted = read_experts(experts.path) if experts else (), inputs.adapted
         record = self.record(features, data.targets, models, adapted)
         result = fit.train(record, data, self.transfer, self.training, self.seed, context)
+        record = replace(record, targets=result.decided(record.targets))
         model = TrainedModel(context.output / "model")
         if experts and record.experts:
             model.path.mkdir(parents=True)

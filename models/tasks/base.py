@@ -28,6 +28,10 @@ well count less, by the factor (1 - p)**gamma; 0 is the cross-entropy."""
 LabelSmoothing = Annotated[float, Field(ge=0, lt=1)]
 """Share of a label that is spread evenly over all classes (Szegedy et al. 2016, arXiv:1512.00567,
 section 7)."""
+DECISION = 0.5
+"""Probabilities above it count as yes."""
+Decision = Annotated[float, Field(ge=0, le=1)] | Literal["f1"]
+"""A probability above which an answer counts as yes, or the metric by which it is chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,11 @@ class Task(ABC):
     def has_squared_error(self) -> bool:
         """Whether the loss is a squared error: uncertainty weighting halves those."""
 
+    @property
+    def decides_by(self) -> Decision:
+        """Above which probability the answer is yes; 0.5 for kinds that decide otherwise."""
+        return DECISION
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Pydantic reads `Task` as the union of all kinds, and a kind as itself."""
@@ -68,6 +77,7 @@ class TaskTarget:
     class_counts: labelled training rows per class (positives per class for multilabel), aligned
         with `classes`; empty for numbers.
     labelled: training rows that carry the label.
+    decision: probabilities above it count as yes, where the kind has a decision.
     mean, deviation: by which a regression label is standardised, from the training split: see
         `RegressionTask`; 0 and 1 otherwise.
     """
@@ -78,6 +88,7 @@ class TaskTarget:
     labelled: int = 0
     mean: float = 0.0
     deviation: float = 1.0
+    decision: float = DECISION
 
     @property
     def name(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, final
 
-from models.tasks.base import Focal, LabelSmoothing, Task
+from models.tasks.base import DECISION, Decision, Focal, LabelSmoothing, Task
 from models.values import Texts, Weights
 
 
@@ -18,6 +18,9 @@ class BinaryTask(Task):
     class_weight: "balanced", or weights for "negative" and "positive".
     focal: gamma of the focal loss (Lin et al. 2017, arXiv:1708.02002), such as 2: rows that are
         predicted well count less. Probabilities are then less certain than the data.
+    decision: the probability above which the answer is yes, in metrics: a number, or `f1` to choose
+        the one with the best F1 on validation rows and on training rows out of fold. Served
+        probabilities do not change.
     label_smoothing: share of a label that is spread evenly over all classes (Szegedy et al. 2016,
         arXiv:1512.00567, section 7), such as 0.1.
     """
@@ -27,6 +30,11 @@ class BinaryTask(Task):
     class_weight: Literal["balanced"] | Weights | None = None
     focal: Focal = 0.0
     label_smoothing: LabelSmoothing = 0.0
+    decision: Decision = DECISION
     answer = "number"
     serving_method = "classify"
     has_squared_error = False
+
+    @property
+    def decides_by(self) -> Decision:
+        return self.decision

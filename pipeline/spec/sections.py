@@ -263,8 +263,8 @@ class Evaluation(Part):
     slices: groups of rows that are also evaluated separately. min_slice_rows: slices with fewer
         labelled rows are left out. confidence: of the intervals around metrics.
     weight: a column of row weights.
-    decisions: decision threshold by task: the probability above which the answer is yes; 0.5 by
-        default.
+    decisions: decision threshold by task: the probability above which the answer is yes; by default
+        the `decision` of the task.
     """
 
     slices: tuple[Slice, ...] = ()

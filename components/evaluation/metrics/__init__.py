@@ -60,7 +60,7 @@ def measure(
     labels: np.ndarray,
     outputs: Floats,
     weights: Floats | None = None,
-    decision: float = DECISION,
+    decision: float | None = None,
 ) -> TaskMetrics:
     """Metrics of a task.
 
@@ -69,13 +69,15 @@ def measure(
         labels: encoded as `models.tasks` states, missing ones included.
         outputs: probabilities or numbers, as the task's head answers: [rows, width] or [rows].
         weights: [rows] of the rows, not negative; all 1 when None.
-        decision: probabilities above it count as positive, where the kind has a decision.
+        decision: probabilities above it count as positive, where the kind has a decision; that of
+            the target when None.
     """
     family = family_of(target.task.kind)
     outputs = np.asarray(outputs, np.float64)
     outputs = outputs[:, None] if outputs.ndim == 1 else outputs
     weights = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
     known = labelled(labels)
+    decision = target.decision if decision is None else decision
     rows, weights = Predictions(labels[known], outputs[known], decision), weights[known]
     not_finite = int((~np.isfinite(rows.outputs)).any(axis=1).sum())
     reason = ""

@@ -15,10 +15,7 @@ from typing import ClassVar, Literal
 from components.data.lazy import Floats, Mask, np
 from components.evaluation.metrics.reliability import Bin
 from models.discovery import part
-
-DECISION = 0.5
-"""Probabilities above it count as positive."""
-
+from models.tasks.base import DECISION
 
 Form = Literal["share", "f1", "mean", "root"]
 """How a metric follows from a ratio of sums: it is the ratio, if that is a share of what is

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from components.stage import Silent
+from components.training.decisions import best_decision, choose_decisions
+from components.training.rows import Rows
+from models.balancing.loss_based.equal import Equal
+from models.experts.margins import MARGINS
+from models.inputs.numeric import NumericFeature
+from models.inputs.representation import REPRESENTATION
+from models.multitask.model import MultitaskModel
+from models.sharing.hard import Hard
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from models.tasks.multilabel import MultilabelTask
+from models.trunks.encoders.column_mlp import ColumnMlp
+from models.trunks.scratch import Scratch
+
+
+def test_no_other_threshold_has_a_higher_f1() -> None:
+    rng = np.random.default_rng(0)
+    yes = rng.random(200) < 0.15
+    p = (1 / (1 + np.exp(3 - 2 * yes - rng.normal(size=200)))).round(2)  # with ties
+    chosen = best_decision(yes, p)
+    every = [f1_score(yes, p > t, zero_division=0) for t in np.linspace(0, 1, 201)]
+    assert f1_score(yes, p > chosen) == pytest.approx(max(every))
+    assert chosen < 0.5 < f1_score(yes, p > chosen) + 0.2
+    assert f1_score(yes, p > chosen) > f1_score(yes, p > 0.5) + 0.1
+
+
+@pytest.mark.parametrize(
+    ("yes", "p", "expected"),
+    [
+        ([1, 1, 0, 0], [0.9, 0.8, 0.4, 0.1], 0.6),  # the middle of the gap
+        ([1, 1, 1], [0.9, 0.3, 0.2], 0.1),  # below the lowest probability
+        ([1, 0, 0], [0.9, 0.3, 0.2], 0.5),  # a single positive label
+        ([], [], 0.5),
+    ],
+)
+def test_where_it_lies(yes: list[int], p: list[float], expected: float) -> None:
+    assert best_decision(np.array(yes, bool), np.array(p)) == pytest.approx(expected)
+
+
+class Warned(Silent):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+TARGETS = (
+    TaskTarget(task=BinaryTask(name="spam", label="s", decision="f1"), classes=("no", "yes")),
+    TaskTarget(task=MultilabelTask(name="tags", label="t", decision="f1"), classes=("a", "b")),
+    TaskTarget(task=BinaryTask(name="other", label="o"), classes=("no", "yes")),
+)
+
+
+def model_of(network: float) -> MultitaskModel:
+    """A model in which one expert has the rest of the last word."""
+    feature = NumericFeature(name="x", column="x", mean=0, deviation=1)
+    model = MultitaskModel(
+        (feature,),
+        TARGETS,
+        Scratch(width=4, columns=ColumnMlp(layers=(4,), members=1)),
+        Hard(),
+        Equal(),
+        ("trees",),
+    )
+    for target, units in zip(TARGETS, (1, 2, 1), strict=True):
+        weights = np.array([network, 1 - network])
+        model.last_word.assign(target.name, weights, np.full(units, 0.5))
+    return model
+
+
+def rows(spam: list[float], margin: list[float]) -> Rows:
+    margins = np.stack([np.array(margin, np.float32)] * 4, axis=1)
+    margins[:, 2] = 5.0  # of a label that always applies
+    labels = {
+        "spam": np.array(spam, np.float32),
+        "tags": np.stack([spam, np.ones(len(spam))], axis=1).astype(np.float32),
+        "other": np.array(spam, np.float32),
+    }
+    features = {REPRESENTATION: np.zeros((len(spam), 4), np.float32), MARGINS: margins}
+    return Rows(features, labels)
+
+
+def test_training_rows_count_with_what_experts_say_out_of_fold() -> None:
+    train = rows([1, 1, 0, np.nan], [-1.0, -2.0, -4.0, 9.0])
+    chosen = choose_decisions(model_of(0.2), train, None, Silent())
+    low, high = (1 / (1 + np.exp(-(m + 0.5))) for m in (-4.0, -2.0))
+    assert chosen["spam"] == pytest.approx((low + high) / 2)
+    assert chosen["tags"] == pytest.approx((low + high) / 2)
+    assert set(chosen) == {"spam", "tags"}
+
+
+def test_without_rows_that_the_network_has_not_seen_it_stays_and_says_so() -> None:
+    observer = Warned()
+    train = rows([1, 1, 0], [-1.0, -2.0, -4.0])
+    assert choose_decisions(model_of(0.9), train, None, observer) == {"spam": 0.5, "tags": 0.5}
+    assert observer.warnings[0].startswith("tasks.spam.decision: 0 positive labels in rows that")
+
+
+def test_validation_rows_count_with_the_answers_of_the_model() -> None:
+    train, val = rows([0, 0], [-9.0, -9.0]), rows([1, 1, 0], [3.0, 2.0, 1.0])
+    model = model_of(0.0)
+    chosen = choose_decisions(model, train, val, Silent())
+    high, low = (1 / (1 + np.exp(-(m + 0.5))) for m in (2.0, 1.0))
+    assert chosen["spam"] == pytest.approx((low + high) / 2, abs=1e-6)

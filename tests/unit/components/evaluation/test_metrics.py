@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -193,6 +193,9 @@ def test_a_decision_threshold_moves_what_counts_as_yes():
     y, p = np.array([1.0, 1.0, 0.0, 0.0]), np.array([0.9, 0.3, 0.25, 0.1])
     assert measure(BINARY, y, p).values["recall"] == 0.5
     assert measure(BINARY, y, p, decision=0.28).values["recall"] == 1.0
+    chosen = replace(BINARY, decision=0.28)
+    assert measure(chosen, y, p).values["recall"] == 1.0
+    assert measure(chosen, y, p, decision=0.5).values["recall"] == 0.5
 
 
 def test_weights_of_zero_leave_nothing_to_measure():

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from subprocess import run
 
@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from components.artifacts import TrainedModel
 from components.data.raw import raw_inputs
 from components.errors import RootstockError
+from components.evaluation.metrics import measure
 from components.export.keras_model import load_keras
 from components.stage import Context
 from components.training.recipe import TrainerInputs
@@ -301,3 +302,19 @@ def test_what_a_balancing_method_notes_is_a_warning(
     inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
     with pytest.raises(AssertionError, match="weights were limited"):
         quick().run(inputs, context(tmp_path))
+
+
+def test_the_decision_that_was_chosen_is_in_the_record(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
+    task = replace(TASKS[0], decision="f1")  # type: ignore[type-var]
+    observer = Listener()
+    model = quick((task,)).run(inputs, context(tmp_path / "run", observer)).model
+    (target,) = read_description(model.path).targets
+    assert target.decision == pytest.approx(observer.figures["bright decision"], abs=1e-4)
+
+    rows = inputs.examples.read("val")
+    rows = rows.filter(rows["bright"].is_valid())
+    answers = load_keras(model)(raw_inputs(rows, COLUMNS_ONLY))["bright"].numpy()
+    yes = np.array(rows["bright"].to_pylist()) == "yes"
+    f1 = measure(target, yes.astype(np.float32), answers).values
+    assert f1["f1"] == pytest.approx(f1["best_f1"], abs=1e-6)

@@ -11,28 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from components.data.lazy import Floats, np
-from components.evaluation.metrics.family import (
-    DECISION,
-    Family,
-    Predictions,
-    Ratio,
-    Scores,
-    family_of,
-)
+from components.evaluation.metrics.family import Family, Predictions, Ratio, Scores, family_of
 from components.evaluation.metrics.reliability import Bin
 from components.labels.encoding import labelled
 from models.tasks.base import TaskTarget
 
-__all__ = [
-    "DECISION",
-    "Family",
-    "Predictions",
-    "Ratio",
-    "Scores",
-    "TaskMetrics",
-    "family_of",
-    "measure",
-]
+__all__ = ["Family", "Predictions", "Ratio", "Scores", "TaskMetrics", "family_of", "measure"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,10 +37,10 @@ class JoinedTrunks(keras.Model):  # type: ignore[misc]
         count = members_in(parts[members]) if members else 1
         ends, outputs = {}, {}
         for name, part in parts.items():
-            ends[name] = _End(1 if name == members else members_in(part), f"{part.name}_end")
+            ends[name] = _End(1 if name == members else members_in(part), f"end_{part.name}")
             outputs[name] = ends[name](part({key: inputs[key] for key in part.input}))
         split = {
-            n: SplitMembers(count, name=f"{parts[n].name}_split") for n in parts if n != members
+            n: SplitMembers(count, name=f"split_{parts[n].name}") for n in parts if n != members
         }
         super().__init__(inputs, _side_by_side(outputs, split), name="trunk")
         self.parts, self._ends, self._split = dict(parts), ends, split

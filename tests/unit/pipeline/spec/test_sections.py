@@ -126,7 +126,7 @@ def test_the_json_schema_lists_methods_and_refuses_unknown_keys() -> None:
     json.dumps(schema)
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["Uncertainty"]["additionalProperties"] is False
-    parts = {"trunk", "trunks", "transfer", "sharing", "balancing", "experts"}
+    parts = {"trunk", "trunks", "pretraining", "transfer", "sharing", "balancing", "experts"}
     assert set(schema["$defs"]["Model"]["properties"]) == parts
 
 

@@ -122,6 +122,7 @@ def test_a_gain_is_the_mean_relative_one(tmp_path: Path) -> None:
     assert objective.of_epoch({"val_up_auc": 0.4, "val_side_log_loss": 0.5}) == pytest.approx(-25)
 
 
+@pytest.mark.slow
 def test_a_trial_worse_than_the_others_is_pruned(tmp_path: Path) -> None:
     objective = Objective({"up": "auc"}, {"up": 1}, {"up": 0.5})
     study = Search(tmp_path / "s.db", "s", settings(), seed=0).open()

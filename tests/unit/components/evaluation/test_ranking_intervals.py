@@ -69,6 +69,7 @@ def test_copies_of_a_row_in_its_group_tell_nothing_new():
         assert (copied.low, copied.high) == pytest.approx((single.low, single.high))
 
 
+@pytest.mark.slow
 def test_groups_add_up_as_obuchowski_has_it():
     """The variance over whole groups agrees with drawing groups again, many times."""
     rng = np.random.default_rng(4)

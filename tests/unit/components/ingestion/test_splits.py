@@ -114,6 +114,7 @@ def test_every_group_is_in_the_test_split_of_one_fold(
     assert max(map(len, found)) - min(map(len, found)) <= 1
 
 
+@pytest.mark.slow
 def test_folds_are_made_within_strata(split: Callable[..., ExampleGenOutputs]) -> None:
     rows = "id,kind\n" + "".join(f"{i},{'rare' if i % 10 == 0 else 'usual'}\n" for i in range(400))
     tested = []

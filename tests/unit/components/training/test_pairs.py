@@ -88,6 +88,7 @@ def loss(model: MultitaskModel, data: TrainingData) -> float:
     return float(pair_loss(vectors, data.train.labels["a"].astype(int)))
 
 
+@pytest.mark.slow
 def test_classes_move_apart_and_a_killed_run_gives_the_same_weights(tmp_path: Path) -> None:
     before, data = model_and_data()
     (tmp_path / "whole").mkdir()
@@ -105,6 +106,7 @@ def test_classes_move_apart_and_a_killed_run_gives_the_same_weights(tmp_path: Pa
     np.testing.assert_array_equal(again.trunk.weights[0], whole.trunk.weights[0])
 
 
+@pytest.mark.slow
 def test_heads_train_on_what_the_trained_trunk_computes(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, {"train": 60, "val": 20}, COLUMNS_ONLY)
     heard, tasks = Heard(), (TASKS[0], TASKS[3])

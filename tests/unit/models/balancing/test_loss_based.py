@@ -57,6 +57,7 @@ def test_gls_weighs_the_mean_by_the_tasks_weights() -> None:
     assert total == pytest.approx(4 * gmean([0.2, 0.9], weights=[1, 3]), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_rlw_draws_the_softmax_of_standard_normals() -> None:
     """Logarithms of ratios of weights are normal with variance 2; weights are 1 on average."""
     keras.utils.set_random_seed(1)

@@ -128,6 +128,7 @@ def test_every_fraction_gets_as_many_steps(tmp_path: Path) -> None:
     assert len(steps) == 1
 
 
+@pytest.mark.slow
 def test_trials_beyond_the_time_limit_are_left_out_in_order_and_named(tmp_path: Path) -> None:
     whole = planned(tmp_path, None)
     assert not whole.dropped

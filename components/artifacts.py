@@ -239,6 +239,13 @@ class TrialResult(Artifact):
 
 
 @dataclass(frozen=True)
+class Scores(Artifact):
+    """`scores.json`: metrics of a model on validation rows, see `components.experiments.scorer`.
+    `answers.npz`: float32 [rows, width] by task, its answers to these rows.
+    """
+
+
+@dataclass(frozen=True)
 class Evaluation(Artifact):
     """`evaluation.json`: for each task, in total and by slice: metrics with confidence intervals,
     differences to the champion, and points of curves. `evaluation.html`: a page with them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from components.errors import RootstockError
 from components.evaluation.evaluator import Evaluator, EvaluatorInputs
 from components.experts.experts import Experts, ExpertsInputs
 from components.experts.fitting import experts_for
+from components.export.ensembler import Ensembler, EnsemblerInputs
 from components.export.exporter import Exporter, ExporterInputs
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs
 from components.export.pusher import Pusher, PusherInputs
@@ -46,7 +48,7 @@ from serving.versions.history import champion_version, read_origin
 
 @dataclass(frozen=True)
 class PipelineResult:
-    """The outcome of a pipeline run."""
+    """The outcome of a pipeline run. trained: the model, or the first one of an ensemble."""
 
     trained: artifacts.TrainedModel
     model: artifacts.ExportedModel
@@ -55,17 +57,25 @@ class PipelineResult:
     pushed: artifacts.Pushed
 
 
-def pipeline(spec: Spec, run: Runner) -> PipelineResult:
+def pipeline(spec: Spec, run: Runner, members: Sequence[Spec] = ()) -> PipelineResult:
     """Run all stages of a spec.
+
+    members: the specs of its ensemble, if it is one.
 
     Raises:
         RootstockError: the data does not fit the spec. Results of finished stages are kept.
     """
-    prepared = prepare(spec, run)
-    prepared = replace(prepared, experts=_experts(spec, run, prepared))
-    trained, form = run(Trainer.of(recipe(spec)), prepared).model, spec.export
-    exporter = Exporter(weights=form.weights, xla=form.xla)
-    model = run(exporter, ExporterInputs(trained, prepared.examples)).model
+    form, made = spec.export, [train(member, run) for member in members or [spec]]
+    prepared, trained = made[0]
+    if members:
+        total = sum(m.share for m in spec.ensemble)
+        shares = tuple(m.share / total for m in spec.ensemble)
+        ensembler = Ensembler(shares=shares, weights=form.weights)
+        models = EnsemblerInputs(tuple(model for _, model in made), prepared.examples)
+        model = run(ensembler, models).model
+    else:
+        exporter = Exporter(weights=form.weights, xla=form.xla)
+        model = run(exporter, ExporterInputs(trained, prepared.examples)).model
     infra_validator = InfraValidator(limits=spec.limits, tolerance=form.allowed)
     infra = run.start(infra_validator, InfraValidatorInputs(model))
     evaluated = run(
@@ -86,6 +96,17 @@ def pipeline(spec: Spec, run: Runner) -> PipelineResult:
     pusher = Pusher(model=spec.name, destination=push.destination, keep=push.keep, label=push.label)
     pushed = run(pusher, PusherInputs(model, blessings)).pushed
     return PipelineResult(trained, model, evaluated.evaluation, blessings, pushed)
+
+
+def train(spec: Spec, run: Runner) -> tuple[TrainerInputs, artifacts.TrainedModel]:
+    """Run the stages up to the Trainer. Returns its inputs and its model.
+
+    Raises:
+        RootstockError: the data does not fit the spec.
+    """
+    prepared = prepare(spec, run)
+    prepared = replace(prepared, experts=_experts(spec, run, prepared))
+    return prepared, run(Trainer.of(recipe(spec)), prepared).model
 
 
 def prepare(spec: Spec, run: Runner) -> TrainerInputs:

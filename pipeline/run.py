@@ -18,7 +18,7 @@ from pipeline.display import Display, StageResult, display_for, summary
 from pipeline.flow import PipelineResult, pipeline
 from pipeline.operations.deployment import pushed_before
 from pipeline.runner import Runner
-from pipeline.spec.load import load_spec
+from pipeline.spec.load import ensemble_of, load_spec
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import tracking_uri, with_trunk_looked_up
 from pipeline.spec.yaml_file import YamlFile
@@ -53,6 +53,7 @@ def run(
     spec, file = load_spec(path, overrides, variables)
     began = time.monotonic()
     resolved = with_trunk_looked_up(spec)  # the record keeps the name of the trunk
+    members = [with_trunk_looked_up(m) for m in ensemble_of(path, overrides, variables)]
     display = display_for(sys.stderr)
     store = Store(Path(spec.store)).open()
     with (
@@ -60,7 +61,7 @@ def run(
         _recorded(spec, file, display) as (tracker, syncing),
         Runner(store, tracker, display, beam, retries, explain) as runner,
     ):
-        result = pipeline(resolved, runner)
+        result = pipeline(resolved, runner, members)
     print(summary(runner.results, store.root))
     print(f"\n{_outcome(spec, result, runner.results[-1], serve)}")
     for warning in result.pushed.load().warnings:  # also if every stage was cached

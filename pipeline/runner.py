@@ -103,6 +103,8 @@ class Runner:
         """damage: what was found damaged in the result, if it was removed for that."""
         began = time.monotonic()
         entry = self._cached(stage, identity)
+        if entry is not None and entry.path in self._makers:  # models of an ensemble share stages
+            return entry.load(_outputs_type(stage))
         cached = entry is not None
         started = events.StageStarted(stage=identity.stage, fingerprint=identity.fingerprint)
         self.tracker.record(started)

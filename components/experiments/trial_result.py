@@ -101,13 +101,13 @@ def task_figures(target: TaskTarget, scored: Scored, groups: Mapping[str, Groups
         train=values["train"],
         val=values.get("val", {}),
         test=values["test"],
-        resampled=_resampled(target, *scored["test"], groups["test"]),
-        resampled_val=_resampled(target, *scored["val"], groups["val"]) if "val" in scored else {},
+        resampled=resampled(target, *scored["test"], groups["test"]),
+        resampled_val=resampled(target, *scored["val"], groups["val"]) if "val" in scored else {},
         groups={s: g.holding(labelled(scored[s][0])) for s, g in groups.items() if s in scored},
     )
 
 
-def _resampled(
+def resampled(
     target: TaskTarget, labels: np.ndarray, answers: np.ndarray, groups: Groups
 ) -> dict[str, tuple[float | None, ...]]:
     """Metrics on samples of the Poisson bootstrap: each group, with all its rows, counts as often

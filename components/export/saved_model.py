@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,38 @@ def write_saved_model(
     Raises:
         RootstockError: the model cannot have this form.
     """
-    model, targets = served.model, served.record.targets
+    owner, predict = _computation(served, form)
+    with _static_shapes(served.model, form.xla):
+        _export(predict, owner, served, raw, directory)
+
+
+def write_ensemble(
+    served: Sequence[KerasModel],
+    shares: Sequence[float],
+    raw: Mapping[str, np.ndarray],
+    directory: Path,
+    form: Export,
+) -> None:
+    """Write the SavedModel of several models, which answers with the weighted mean of theirs.
+
+    served: of the same tasks and raw inputs. shares: the weight of each.
+    """
+    owner = tf.Module()
+    owner.members, functions = zip(*(_computation(s, form) for s in served), strict=True)
+
+    def predict(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        answers = [function(inputs) for function in functions]
+        return {
+            task: tf.add_n([share * a[task] for share, a in zip(shares, answers, strict=True)])
+            for task in answers[0]
+        }
+
+    _export(predict, owner, served[0], raw, directory)
+
+
+def _computation(served: KerasModel, form: Export) -> tuple[tf.Module, Function]:
+    """What owns the variables and tables of a model, and its answers to raw inputs."""
+    model = served.model
     owner = tf.Module()
     owner.preprocessing = served.preprocessing
     owner.experts = served.experts
@@ -47,20 +78,31 @@ def write_saved_model(
     else:
         owner.weights, within = _with_small_weights(model, form.weights)
         features, answers = within(features), within(answers)
-    with _static_shapes(model, form.xla):
-        if form.xla:
-            answers = tf.function(answers, jit_compile=True, autograph=False)
-        export(
-            lambda raw_inputs: answers(features(raw_inputs)),
-            owner,
-            [SignatureInput(f.name, f.raw_dtype) for f in served.record.features],
-            [t.name for t in targets],
-            directory,
-            [
-                Classes(t.name, t.classes) if t.task.serving_method == "classify" else Value(t.name)
-                for t in targets
-            ],
-        )
+    if form.xla:
+        answers = tf.function(answers, jit_compile=True, autograph=False)
+    return owner, lambda raw_inputs: answers(features(raw_inputs))
+
+
+def _export(
+    predict: Function,
+    owner: tf.Module,
+    served: KerasModel,
+    raw: Mapping[str, np.ndarray],
+    directory: Path,
+) -> None:
+    """Write a SavedModel with the inputs and tasks of a model."""
+    targets = served.record.targets
+    export(
+        predict,
+        owner,
+        [SignatureInput(f.name, f.raw_dtype) for f in served.record.features],
+        [t.name for t in targets],
+        directory,
+        [
+            Classes(t.name, t.classes) if t.task.serving_method == "classify" else Value(t.name)
+            for t in targets
+        ],
+    )
     write_warm_up(directory, raw)
     write_classes(targets, directory)
 

@@ -62,8 +62,23 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="write a starter spec for a data file or folder")
     init.add_argument("source", type=Path, metavar="DATA", help="a file, or a folder of files")
     repeatable(init, "--label", "COLUMN", "a column to predict")
+    group_help = "its equal values mark rows that belong together"
+    init.add_argument("--group", metavar="COLUMN", help=group_help)
     init.add_argument("--output", type=Path, default=Path("spec.yaml"), help="default: spec.yaml")
     init.set_defaults(command=_init)
+
+    help = "find, test and push the best model for a data file or folder, within some minutes"
+    found = commands.add_parser("auto", help=help)
+    found.add_argument("source", type=Path, metavar="DATA", help="a file, or a folder of files")
+    repeatable(found, "--label", "COLUMN", "a column to predict")
+    found.add_argument("--minutes", type=float, default=10.0, help="for all of it (default: 10)")
+    metric = "by which candidates are compared, such as auc, or of one task"
+    repeatable(found, "--metric", "[TASK=]METRIC", metric)
+    found.add_argument("--group", metavar="COLUMN", help=group_help)
+    trunk = "a pretrained trunk to try, as in `model.trunk`"
+    repeatable(found, "--trunk", "YAML", trunk)
+    found.add_argument("--output", type=Path, help="a directory (default: <name of DATA>-auto)")
+    found.set_defaults(command=_auto)
 
     help = "run the pipeline of a spec; cached results are reused"
     run = add("run", _run, help, on_beam=True)
@@ -125,6 +140,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _auto(args: argparse.Namespace) -> None:
+    from pipeline.auto.run import auto
+
+    pairs = (text.rpartition("=") for text in args.metric)
+    metrics = {task: metric for task, _, metric in pairs}
+    auto(args.source, args.label, args.minutes, metrics, args.group, args.trunk, args.output)
+
+
 def _run(args: argparse.Namespace) -> None:
     from pipeline.run import run
 
@@ -154,7 +177,7 @@ def _advise(args: argparse.Namespace) -> None:
 def _init(args: argparse.Namespace) -> None:
     from pipeline.spec.starter import write_starter
 
-    notes = write_starter(args.source, args.label, args.output)
+    notes = write_starter(args.source, args.label, args.output, args.group)
     next_step = f"Review it, then: rootstock run {args.output}"
     print("\n".join([f"Wrote {args.output}.", *notes, next_step]))
 
@@ -164,9 +187,12 @@ def _validate(args: argparse.Namespace) -> None:
 
     source = source_of(args)
     spec = source.spec()
+    from pipeline.spec.load import ensemble_of
+
     checked = check(spec)
     if checked.problems:
         raise RootstockError("\n".join(checked.problems))
+    ensemble_of(args.spec, args.overrides, variables(args))
     if spec.tune.space:
         from pipeline.tune.space import check_space
 

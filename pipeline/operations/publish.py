@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.errors import RootstockError
+from models.model_files import WEIGHTS
 from models.multitask.build import read_model
 from models.multitask.by_input import ByInput
 from models.multitask.record import read_record
@@ -35,6 +36,11 @@ def publish_trunk_of(spec: Spec, directory: Path) -> None:
     except TrunkError as e:
         raise RootstockError(str(e)) from e
 
+    if not (model / WEIGHTS).exists():
+        raise RootstockError(
+            f"{model} is an ensemble, which has no single trunk that could be published. Run the"
+            " spec without `ensemble` first."
+        )
     from models.trunks.sources.hub_publish import publish as publish_trunk
 
     record = read_record(model)

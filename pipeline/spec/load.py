@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,44 @@ class SpecSource:
     def spec(self, *more: str) -> Spec:
         """The spec, with more overrides."""
         return load_spec(self.path, [*self.overrides, *more], self.variables)[0]
+
+    def of_one_model(self) -> Spec:
+        """The spec, for a command that compares single models.
+
+        Raises:
+            RootstockError: it describes an ensemble.
+        """
+        spec = self.spec()
+        if spec.ensemble:
+            raise RootstockError(
+                f"{self.path}: ensemble: this command compares single models. Expected a spec"
+                " without it; `--set ensemble=[]` leaves it out."
+            )
+        return spec
+
+
+def ensemble_of(
+    path: Path, overrides: Sequence[str] = (), variables: Mapping[str, str] | None = None
+) -> tuple[Spec, ...]:
+    """The specs of the members of a spec's ensemble; empty if it has none.
+
+    Raises:
+        RootstockError: the changes of a member do not fit.
+    """
+    spec, _ = load_spec(path, overrides, variables)
+    specs = []
+    for position, member in enumerate(spec.ensemble, 1):
+        changes = [f"{key}={json.dumps(value)}" for key, value in member.set.items()]
+        try:
+            specs.append(load_spec(path, [*overrides, *changes, "ensemble=[]"], variables)[0])
+        except RootstockError as e:
+            raise RootstockError(f"{path}: ensemble, member {position}: {e}") from e
+        if (tasks := list(specs[-1].tasks)) != list(spec.tasks):
+            raise RootstockError(
+                f"{path}: ensemble, member {position}: expected the tasks of the spec,"
+                f" {list(spec.tasks)}. Received: {tasks}."
+            )
+    return tuple(specs)
 
 
 def parse_source(text: str) -> Reader:

@@ -257,6 +257,17 @@ def _embeds(mode: Transfer | None) -> bool:
     return isinstance(mode, Frozen) and mode.embed
 
 
+class Member(Part):
+    """One model of an ensemble: the model of the spec, with changes.
+
+    set: values by dotted key, as for `--set`. share: its weight in the mean of the answers; shares
+        are divided by their sum.
+    """
+
+    set: dict[str, Any] = {}
+    share: Annotated[float, Field(gt=0)] = 1.0
+
+
 class Evaluation(Part):
     """How a model is evaluated.
 
@@ -303,6 +314,7 @@ class Spec(Part):
 
     name: of the model, under which it is pushed and served. seed: random seed for initialisation,
         shuffling and sampling.
+    ensemble: several models that are served as one; their answers are averaged.
     store: directory of the artifacts, which runs share.
     """
 
@@ -313,6 +325,7 @@ class Spec(Part):
     tasks: Annotated[dict[Name, Task], Field(min_length=1)]
     model: Model = Model()
     training: Training = Training()
+    ensemble: tuple[Member, ...] = ()
     evaluation: Evaluation = Evaluation()
     thresholds: tuple[Threshold, ...] = ()
     export: Export = Field(default_factory=Export)
@@ -412,6 +425,12 @@ class Spec(Part):
                 "export.xla: XLA cannot compile a TF-Hub module that takes texts. Leave it out, or"
                 " take another trunk"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _an_ensemble_is_not_compiled(self) -> Spec:
+        if self.ensemble and self.export.xla:
+            raise ValueError("export.xla: an ensemble is not compiled. Leave one of the two out")
         return self
 
     @model_validator(mode="after")

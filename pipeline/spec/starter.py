@@ -49,21 +49,25 @@ AUGMENTED = (
     "training.augment mirrors and shifts the images at random in every epoch. Remove `flip` if left"
     " and right differ in meaning, as in texts and traffic signs."
 )
+GROUP = "marks rows that belong together (--group)"
 FEW_GROUPS, SEEDS = 20, 200
 BESIDE = "beside the image: if it is known for new images, make it an input; else predict it too"
 
 
-def write_starter(data: Path, labels: Sequence[str], target: Path) -> tuple[str, ...]:
+def write_starter(
+    data: Path, labels: Sequence[str], target: Path, group: str | None = None
+) -> tuple[str, ...]:
     """Write a valid spec for some data, and return notes on it for the user.
 
     labels: columns to predict; may be empty for folders of classes, where the class is predicted.
+    group: a column whose values mark rows that belong together; guessed if absent.
 
     Raises:
         RootstockError: `target` exists; the data cannot be read; a label is missing or no column.
     """
     if target.exists():
         raise RootstockError(f"{target} exists already. Name another file with --output.")
-    text, notes = _starter(data, labels, target.resolve().parent)
+    text, notes = _starter(data, labels, target.resolve().parent, group)
     target.write_text(text, encoding="utf-8")
     if problems := validate(load_spec(target)[0]):
         message = f"{target} was written, but has to be corrected before it can run:"
@@ -71,7 +75,9 @@ def write_starter(data: Path, labels: Sequence[str], target: Path) -> tuple[str,
     return tuple(notes)
 
 
-def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[str]]:
+def _starter(
+    data: Path, labels: Sequence[str], base: Path, group: str | None
+) -> tuple[str, list[str]]:
     """The spec in YAML, and notes on it. base: the directory at which its paths start."""
     sources, spelling = sources_of(data.absolute(), base), list[str]()
     if sources[0]["format"] == "csv":
@@ -98,7 +104,13 @@ def _starter(data: Path, labels: Sequence[str], base: Path) -> tuple[str, list[s
     robust = [t["label"] for t in tasks.values() if t.get("loss") == "huber"]
     grades = [t["label"] for t in tasks.values() if _may_be_grades(t, table.column(t["label"]))]
     others = [column for column in table.column_names if column not in labels]
+    if group is not None and group not in others:
+        raise RootstockError(
+            f"--group {group}: expected a column of {data} that is no label. Columns: {columns}."
+        )
     key, left_out = (None, {}) if folder else guess_key(table, others)
+    if group is not None:
+        key, left_out = group, {**left_out, group: GROUP}
     left_out |= _fixed(sources[0])
     splits = guess_splits(table, others)
     if splits is not None:

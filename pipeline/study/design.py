@@ -60,7 +60,7 @@ def design(source: SpecSource) -> Design:
     Raises:
         RootstockError: the spec or an arm is invalid.
     """
-    spec = source.spec()
+    spec = source.of_one_model()
     settings, arms = spec.study, planned_arms(source)
     controls, notes = planned_controls(arms, settings)
     seeds = settings.seeds or fewest_seeds(len(spec.tasks), settings.alpha)

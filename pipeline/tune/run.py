@@ -49,7 +49,7 @@ def tune(
     if workers < 1:
         raise RootstockError(f"--workers: expected at least one, received {workers}.")
     source = SpecSource(path, tuple(overrides), variables or {})
-    spec = source.spec()
+    spec = source.of_one_model()
     if not spec.tune.space:
         raise RootstockError(
             f"{path}: `tune.space` is empty. Expected, for example,\n"

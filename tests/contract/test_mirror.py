@@ -32,6 +32,7 @@ FAMILIES = {
     "models/tasks": "test_task_kinds.py",
     "models/transfer": "test_transfer.py",
     "models/trunks": "test_trunks.py",
+    "pipeline/auto/portfolio": "test_portfolio.py",
 }
 """Folders whose modules a suite in `tests/contract` finds by itself."""
 
@@ -65,6 +66,7 @@ THROUGH = {
         "components.validation.task_checks",
     ),
     "tests/unit/components/transform/test_transform.py": ("components.transform.fit_features",),
+    "tests/integration/test_auto.py": ("pipeline.auto.record", "pipeline.auto.run"),
     "tests/integration/test_spans.py": ("components.ingestion.span_merger",),
     "tests/unit/pipeline/spec/test_sections.py": (
         "models.values",

@@ -1,0 +1,140 @@
+"""Scorer: a trained model's answers to the validation rows, and how good they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from statistics import median
+from timeit import repeat
+
+from pydantic import ConfigDict, TypeAdapter
+
+from components.artifacts import Examples, Scores, TrainedModel
+from components.data.lazy import np
+from components.errors import RootstockError
+from components.evaluation.groups import Groups
+from components.evaluation.metrics import measure
+from components.experiments.trial_result import Replicates, Values, groups_by_split, resampled
+from components.stage import Context, Stage
+from models.tasks.base import TaskTarget
+
+BATCH_ROWS = 256
+TIMED_CALLS = 30
+FILE, ANSWERS = "scores.json", "answers.npz"
+
+
+@dataclass(frozen=True)
+class ScorerInputs:
+    model: TrainedModel
+    examples: Examples
+
+
+@dataclass(frozen=True)
+class ScorerOutputs:
+    scores: Scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreFigures:
+    """How good a model, or an ensemble, is on validation rows.
+
+    values: metrics by task. resampled: the same on bootstrap samples, which are of the same rows
+        for all models on the same data, so that differences of models are paired.
+    rows: validation rows. parameters: of the model. latency_ms: median time to answer one raw row.
+    """
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
+    values: Mapping[str, Values]
+    resampled: Mapping[str, Replicates] = field(default_factory=dict)
+    rows: int
+    parameters: int
+    latency_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer(Stage[ScorerInputs, ScorerOutputs]):
+    """Measures on validation rows, as the Evaluator does on test rows.
+
+    key: columns of which equal values make rows a group: bootstrap samples are of groups.
+    """
+
+    key: tuple[str, ...] = ()
+
+    def uses(self, inputs: ScorerInputs) -> tuple[object, ...]:
+        from models.multitask.build import specs_of
+
+        return specs_of(inputs.model.path)
+
+    def run(self, inputs: ScorerInputs, context: Context) -> ScorerOutputs:
+        """Raises RootstockError if there are no validation rows."""
+        from components.data.raw import raw_inputs
+        from components.export.keras_model import load_keras
+        from components.labels.encoding import encode_split
+        from models.lazy import tf
+
+        examples = inputs.examples
+        if not (rows := examples.num_rows("val")):
+            raise RootstockError(
+                "There are no validation rows to compare models on. Expected data.splits.val above"
+                " 0, or a source with `split: val`."
+            )
+        served = load_keras(inputs.model)
+        targets, features = served.record.targets, served.record.features
+        raw = raw_inputs(examples.read("val"), features)
+        answer = tf.function(served.__call__, reduce_retracing=True, autograph=False)
+        parts = []
+        for start in range(0, rows, BATCH_ROWS):
+            batch = {n: tf.constant(v[start : start + BATCH_ROWS]) for n, v in raw.items()}
+            parts.append({task: a.numpy() for task, a in answer(batch).items()})
+            context.observer.progress(min(start + BATCH_ROWS, rows), rows, "rows")
+        answers = {t: np.concatenate([p[t] for p in parts]) for t in parts[0]}
+        labels = encode_split(targets, examples, "val")
+        groups = groups_by_split(examples, self.key)["val"]
+        one = {n: tf.constant(v[:1]) for n, v in raw.items()}
+        answer(one)
+        seconds = repeat(lambda: answer(one), number=1, repeat=TIMED_CALLS)
+        costs = int(served.model.count_params()), 1000 * median(seconds)
+        figures = score(targets, labels, answers, groups, *costs)
+        scores = Scores(context.output / "scores")
+        scores.path.mkdir()
+        (scores.path / FILE).write_bytes(_adapter().dump_json(figures))
+        np.savez(scores.path / ANSWERS, allow_pickle=False, **answers)
+        return ScorerOutputs(scores)
+
+
+def score(
+    targets: Sequence[TaskTarget],
+    labels: Mapping[str, np.ndarray],
+    answers: Mapping[str, np.ndarray],
+    groups: Groups,
+    parameters: int,
+    latency_ms: float,
+) -> ScoreFigures:
+    """The figures of answers to the validation rows.
+
+    labels, answers: by task, encoded labels, and [rows, width]. groups: of the rows.
+    """
+    return ScoreFigures(
+        values={t.name: measure(t, labels[t.name], answers[t.name]).values for t in targets},
+        resampled={t.name: resampled(t, labels[t.name], answers[t.name], groups) for t in targets},
+        rows=len(next(iter(answers.values()))),
+        parameters=parameters,
+        latency_ms=latency_ms,
+    )
+
+
+def load_answers(scores: Path) -> dict[str, np.ndarray]:
+    """The answers in a `Scores` artifact, by task."""
+    with np.load(scores / ANSWERS) as arrays:
+        return dict(arrays)
+
+
+def load_scores(scores: Scores) -> ScoreFigures:
+    return _adapter().validate_json((scores.path / FILE).read_bytes())
+
+
+@cache
+def _adapter() -> TypeAdapter[ScoreFigures]:
+    return TypeAdapter(ScoreFigures)

@@ -1,0 +1,1 @@
+"""`rootstock auto`: from data to the best served model within a time budget."""

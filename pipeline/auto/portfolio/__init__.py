@@ -1,0 +1,1 @@
+"""What `rootstock auto` tries: one candidate per file."""

@@ -1,0 +1,18 @@
+"""The network without experts."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pipeline.auto.candidate import Candidate
+from pipeline.spec.sections import Spec
+
+
+class Network(Candidate):
+    """The network alone, without classical models: smaller and faster to serve."""
+
+    name: ClassVar[str] = "network"
+    rank: ClassVar[int] = 7
+
+    def overrides(self, spec: Spec) -> tuple[str, ...] | None:
+        return ("model.experts=none",)

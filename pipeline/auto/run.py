@@ -1,0 +1,283 @@
+"""`rootstock auto`: from a file or folder to the best served model within a time budget."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+from components.data.atomic import write_whole
+from components.errors import RootstockError
+from pipeline.auto.attempt import survey
+from pipeline.auto.candidate import as_values, choices
+from pipeline.auto.ensemble import Ensemble, combined
+from pipeline.auto.leaderboard import Leaderboard
+from pipeline.auto.ranking import Metrics
+from pipeline.auto.record import record
+from pipeline.auto.search import SEEDS, Clock, Search, last_rung, reseeded
+from pipeline.auto.state import Request, State, read_state
+from pipeline.auto.worker import Crashed, Overdue, Worker
+from pipeline.display import Display, display_for
+from pipeline.flow import PipelineResult
+from pipeline.run import run
+from pipeline.spec.load import SpecSource
+from pipeline.spec.metrics import chosen_metrics, sign
+from pipeline.spec.runnable import runnable_specs
+from pipeline.spec.sections import Spec
+from pipeline.spec.starter import write_starter
+from pipeline.store.locks import locked
+
+RESERVE_S, MEMBER_S, RESERVED = 12.0, 6.0, 0.05
+"""Kept for exporting, testing and pushing the winner: so many seconds, and so many for each model
+of an ensemble; at least this share of the budget.
+"""
+LEAST_MINUTES = 0.5
+
+
+@dataclass(frozen=True)
+class AutoResult:
+    """The outcome of a search. directory: with `best.yaml`, and the leaderboard as
+    `leaderboard.md` and `leaderboard.json`.
+    """
+
+    directory: Path
+    leaderboard: Leaderboard
+    pipeline: PipelineResult
+
+
+def auto(
+    data: Path,
+    labels: Sequence[str] = (),
+    minutes: float = 10.0,
+    metrics: Mapping[str, str] | None = None,
+    group: str | None = None,
+    trunks: Sequence[str] = (),
+    output: Path | None = None,
+) -> AutoResult:
+    """Find the best model for some data, evaluate it on test rows that took no part, and push it.
+
+    The same call again continues a search that was stopped, within the rest of its minutes.
+
+    Args:
+        data: a file, or a folder of files, as for `rootstock init`.
+        labels: columns to predict.
+        minutes: for all of it, from reading the data to pushing the model.
+        metrics: by task, by which candidates are compared; the first of its kind when absent.
+        group: a column whose values mark rows that belong together, such as those of a patient:
+            they are never divided between training and test.
+        trunks: pretrained trunks to try, each in YAML as in `model.trunk`.
+        output: a directory for specs, results and the model; `<name of the data>-auto` if absent.
+
+    Raises:
+        RootstockError: the data cannot be used, or the budget is too small for any model.
+    """
+    if minutes < LEAST_MINUTES:
+        raise RootstockError(
+            f"--minutes: expected at least {LEAST_MINUTES:g}, received {minutes:g}. Reading data"
+            " and exporting a model alone take about half a minute."
+        )
+    directory = output or Path(f"{_stem(data)}-auto")
+    directory.mkdir(parents=True, exist_ok=True)
+    request = Request(
+        data=str(data.absolute()),
+        labels=tuple(labels),
+        metrics=dict(metrics or {}),
+        group=group,
+        trunks=tuple(trunks),
+    )
+    display = display_for(sys.stderr)
+    with contextlib.closing(display), locked(directory / ".lock", wait=False) as ours:
+        if not ours:
+            raise RootstockError(f"{directory}: another `rootstock auto` is running there.")
+        state = _state(directory / "state.json", request)
+        clock = Clock(60 * minutes, state.spent)
+        source = _source(data, request, directory, display)
+        board = _searched(source, state, clock, minutes, directory, display)
+        spec = _winner(board, source, directory)
+        display.line(f"{board.winner.name}: exporting, testing and pushing")
+    result = run(spec, wait=False)
+    state = replace(board.state, spent=round(clock.spent, 1))
+    board = replace(board, state=state)
+    _write(board, directory)
+    record(board, source.spec(), directory)
+    print(_closing(board, source.spec(), result, directory))
+    return AutoResult(directory, board, result)
+
+
+def _stem(data: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "", data.resolve().name.split(".")[0]) or "data"
+
+
+def _state(file: Path, request: Request) -> State:
+    """The state of the same search, or a new one.
+
+    Raises:
+        RootstockError: the directory has another search.
+    """
+    if (state := read_state(file)) is None:
+        return State(request=request)
+    if state.request != request:
+        raise RootstockError(
+            f"{file.parent} has a search for {_asked(state.request)}. This one is for"
+            f" {_asked(request)}. Give another directory with --output, or remove that one."
+        )
+    return state
+
+
+def _asked(request: Request) -> str:
+    parts = [f"{request.data}: {', '.join(request.labels) or 'the class of each folder'}"]
+    parts += [f"{task or 'all tasks'} by {metric}" for task, metric in request.metrics.items()]
+    parts += [f"groups by {request.group}"] if request.group else []
+    return ", ".join([*parts, *(f"trunk {t}" for t in request.trunks)])
+
+
+def _source(data: Path, request: Request, directory: Path, display: Display) -> SpecSource:
+    """The spec of `init`, written unless there is one from an earlier command."""
+    path = directory / "spec.yaml"
+    if not path.exists():
+        for note in write_starter(data, request.labels, path, request.group):
+            display.line(note)
+    return SpecSource(path)
+
+
+def _searched(
+    source: SpecSource,
+    state: State,
+    clock: Clock,
+    minutes: float,
+    directory: Path,
+    display: Display,
+) -> Leaderboard:
+    """Run the search.
+
+    Raises:
+        RootstockError: there was no time for a single model, or none could be trained.
+    """
+    spec = source.spec()
+    metrics = chosen_metrics(spec, "--metric", _by_task(spec, state.request.metrics))
+    compared = Metrics(metrics, {t: sign(spec, t, m) for t, m in metrics.items()})
+    found = list(choices(source, state.request.trunks))
+    names = ", ".join(c.name for c in found)
+    display.line(f"{spec.name}: {minutes:g} minutes, {len(found)} candidates: {names}")
+    if state.trials:
+        display.line(f"{len(state.trials)} trials and {state.spent:.0f} s are behind us.")
+    reserve = max(RESERVE_S + MEMBER_S, RESERVED * clock.seconds)
+    file = directory / "state.json"
+    search = Search(source, found, compared, clock, reserve, file, state, display, rows=0)
+    worker = Worker(search.save)
+    try:
+        try:
+            seen = worker(survey, source, until=clock.end - reserve)
+        except Overdue:
+            raise RootstockError(
+                f"{minutes:g} minutes were over before the data was read. Run the same command with"
+                " more --minutes: what was read is kept."
+            ) from None
+        except Crashed as e:
+            raise RootstockError(f"reading the data: {e}") from e
+        search.state = state.on(seen.digest)
+        search.rows = seen.rows["train"]
+        search.run(worker)
+        if last_rung(search.state) is None:
+            raise RootstockError(_nothing(search, minutes))
+        ensemble = _ensemble(search, worker)
+    finally:
+        worker.close()
+        search.save()
+    seeds = (reseeded(c, s) for s in range(2, SEEDS + 1) for c in found)
+    by_name = {c.name: c for c in (*found, *seeds)}
+    told = compared, search.rows, minutes, search.untried
+    return Leaderboard(search.state, by_name, *told, ensemble)
+
+
+def _ensemble(search: Search, worker: Worker) -> Ensemble | None:
+    """The ensemble of the best candidates on all rows, as far as there is time to export it."""
+    ranked = search.metrics.ranked(search.state.at(search.rows))
+    most = int((search.clock.left() - RESERVE_S) // MEMBER_S)
+    tied = search.metrics.tied(ranked)[: max(most, 0)] if ranked else []
+    if len(tied) < 2:
+        return None
+    try:
+        return worker(combined, search.source, tied, search.metrics, until=search.clock.end)
+    except (Overdue, Crashed) as e:
+        search.untried["ensemble"] = str(e) or "there was no time to combine the candidates"
+        return None
+
+
+def _by_task(spec: Spec, named: Mapping[str, str]) -> dict[str, str]:
+    """Metrics by task; one without a task is for all tasks."""
+    everywhere = named.get("")
+    own = {task: metric for task, metric in named.items() if task}
+    return (dict.fromkeys(spec.tasks, everywhere) if everywhere else {}) | own
+
+
+def _nothing(search: Search, minutes: float) -> str:
+    """Why there is no model at all."""
+    trials = search.state.trials
+    failures = [f"{t.name}: {t.reason}" for t in trials if "end of the budget" not in t.reason]
+    if failures:
+        return "\n".join(["No candidate could be trained.", *dict.fromkeys(failures)])
+    return (
+        f"{minutes:g} minutes are too few for a single model of {min(search.rows, 2000):,} of"
+        f" {search.rows:,} training rows: {search.clock.spent:.0f} s were spent, of which reading"
+        " the data is kept. Run the same command with more --minutes, at least twice as many."
+    )
+
+
+def _winner(board: Leaderboard, source: SpecSource, directory: Path) -> Path:
+    """Write the spec of the winner, for `rootstock run`."""
+    members = {name: board.choices[name].overrides for name in board.members}
+    first = next(iter(members.values()))
+    changes = list(first) if len(members) == 1 else []
+    if board.winner.rows < board.rows:
+        changes.append(f"training.subset={{rows: {board.winner.rows}}}")
+    tasks = tuple(source.spec(*changes).tasks)
+    (text,) = runnable_specs(source, changes, [tasks]).values()
+    if len(members) > 1:
+        content = yaml.safe_load(text)
+        content["ensemble"] = [
+            {"share": round(board.members[name], 4), "set": as_values(overrides)}
+            for name, overrides in members.items()
+        ]
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    write_whole(directory / "best.yaml", text)
+    return directory / "best.yaml"
+
+
+def _write(board: Leaderboard, directory: Path) -> None:
+    report = directory / "report"
+    report.mkdir(exist_ok=True)
+    write_whole(report / "leaderboard.md", board.markdown())
+    write_whole(report / "leaderboard.json", board.as_json())
+
+
+def _closing(board: Leaderboard, spec: Spec, result: PipelineResult, directory: Path) -> str:
+    """The lines after the pipeline's own."""
+    trial = board.winner
+    lines = [f"\n{board.table().text()}", f"\nWinner: {board.why()}"]
+    if trial.rows < board.rows:
+        lines.append(
+            f"Warning: it learned from {trial.rows:,} of {board.rows:,} training rows, because"
+            " there was no time for more. Run the same command with more --minutes."
+        )
+    evaluation = json.loads((result.evaluation.path / "evaluation.json").read_text())
+    for task, metric in board.metrics.metrics.items():
+        whole = evaluation["tasks"][task]
+        value, interval = whole["values"].get(metric), whole.get("intervals", {}).get(metric)
+        shown = "undefined" if value is None else f"{value:.4f}"
+        if interval:
+            shown += f" ({interval['low']:.4f} to {interval['high']:.4f})"
+        lines.append(f"On test rows, which no candidate saw: {task} {metric} {shown}")
+    lines += [f"Left out: {line}" for line in board.left_out()]
+    spent = board.state.spent
+    lines.append(f"{spent / 60:.1f} of {board.minutes:g} minutes. To train it again:")
+    lines.append(f"  rootstock run {directory / 'best.yaml'}")
+    lines.append("To serve it:")
+    lines.append(f"  rootstock serve {directory / 'best.yaml'}")
+    return "\n".join(lines)

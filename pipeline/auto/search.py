@@ -1,0 +1,188 @@
+"""Successive halving within a time budget (Jamieson and Talwalkar 2016, AISTATS).
+
+Candidates first learn from a part of the training rows. The better third learns from three times as
+many, and so on up to all rows. The default goes ahead of the others on all rows as soon as its time
+is likely to fit, so that there is a good model early.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipeline.auto.attempt import Attempt, attempt
+from pipeline.auto.candidate import DEFAULT, Choice
+from pipeline.auto.ranking import Metrics, best
+from pipeline.auto.state import State, Trial, write_state
+from pipeline.auto.worker import Crashed, Overdue, Worker
+from pipeline.display import Display
+from pipeline.spec.load import SpecSource
+
+FEWEST_ROWS = 2000
+"""The first candidates learn from so many training rows at least, if there are as many."""
+KEPT = 3
+"""One in so many candidates goes on, to so many times the rows."""
+FIXED_S = 8.0
+"""Seconds of a trial that hardly depend on its rows: building and tracing a model."""
+SEEDS = 4
+"""The best candidate is trained from so many seeds, if there is time: for an ensemble."""
+HOPE = 0.5
+"""Time grows slower than rows, so a trial of the default is begun if this share of the time in
+proportion fits."""
+
+
+@dataclass
+class Clock:
+    """A budget of seconds. before: what earlier commands spent."""
+
+    seconds: float
+    before: float
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def spent(self) -> float:
+        return self.before + time.monotonic() - self.began
+
+    @property
+    def end(self) -> float:
+        """When the budget is over, as of `time.monotonic`."""
+        return self.began + self.seconds - self.before
+
+    def left(self) -> float:
+        return self.end - time.monotonic()
+
+
+def rungs(rows: int) -> list[int]:
+    """Numbers of training rows to learn from, the last one all of them."""
+    sizes = [rows]
+    while sizes[0] / KEPT >= FEWEST_ROWS and len(sizes) < 3:
+        sizes.insert(0, round(sizes[0] / KEPT))
+    return sizes
+
+
+@dataclass
+class Search:
+    """A search in progress.
+
+    reserve: seconds of the budget to leave for exporting, testing and pushing the winner.
+    untried: why candidates that should have been trained were not, by name.
+    """
+
+    source: SpecSource
+    choices: Sequence[Choice]
+    metrics: Metrics
+    clock: Clock
+    reserve: float
+    file: Path
+    state: State
+    display: Display
+    rows: int
+    untried: dict[str, str] = field(default_factory=dict)
+
+    def run(self, worker: Worker) -> None:
+        """Train candidates until the budget or the portfolio is at its end."""
+        sizes, alive = rungs(self.rows), list(self.choices)
+        default = next(c for c in alive if c.name == DEFAULT)
+        for number, rows in enumerate(sizes):
+            if number == 0:
+                for ahead in (rows, self.rows):
+                    self._train(default, ahead, worker, HOPE)
+            for choice in alive:
+                self._train(choice, rows, worker, 1.0)
+            names = [r.trial.name for r in self.metrics.ranked(self.state.at(rows))]
+            kept = names[: max(2, math.ceil(len(names) / KEPT))]
+            by_name = {c.name: c for c in alive}
+            alive = [by_name[name] for name in kept if name in by_name]
+        for seed in range(2, SEEDS + 1):
+            named = {c.name: c for c in self.choices}
+            trained = [t for t in self.state.at(self.rows) if t.name in named]
+            if ranked := self.metrics.ranked(trained):
+                again = named[best(ranked).trial.name]
+                self._train(reseeded(again, seed), self.rows, worker, 1.0)
+
+    def _train(self, choice: Choice, rows: int, worker: Worker, hope: float) -> None:
+        """Train a candidate on some rows, unless it was tried or its time does not fit."""
+        if self.state.of(choice.name, rows) is not None:
+            return
+        left, needed = self.clock.left() - self.reserve, self._predicted(choice.name, rows)
+        if left <= 0 or (needed or 0.0) * hope > left:
+            wanted = "" if needed is None else f" needs about {needed:.0f} s, and"
+            self.untried[choice.name] = (
+                f"on {rows:,} rows it{wanted} {max(left, 0):.0f} s of the budget were left"
+            )
+            return
+        self.untried.pop(choice.name, None)
+        expected = "" if needed is None else f", about {needed:.0f} s"
+        self.display.line(
+            f"{choice.name}: {rows:,} rows{expected} ({self.clock.left():.0f} s left in all)"
+        )
+        overrides = list(choice.overrides)
+        if rows < self.rows:
+            overrides.append(f"training.subset={{rows: {rows}}}")
+        end = self.clock.end - self.reserve
+        try:
+            done = worker(attempt, self.source, overrides, until=end)
+        except Overdue:
+            self.untried[choice.name] = f"stopped after {left:.0f} s, at the end of the budget"
+            self.display.line(f"  {self.untried[choice.name]}")
+            return
+        except Crashed as e:
+            done = Attempt(left - (end - time.monotonic()), reason=str(e))
+        trial = Trial(
+            name=choice.name,
+            rows=rows,
+            seconds=round(done.seconds, 1),
+            scores=done.scores,
+            place=done.place,
+            reason=done.reason,
+        )
+        self.state = replace(self.state, trials=(*self.state.trials, trial))
+        self.save()
+        self.display.line(f"  {self._told(trial)}")
+
+    def save(self) -> None:
+        """Write the state, with the seconds spent until now."""
+        self.state = replace(self.state, spent=round(self.clock.spent, 1))
+        write_state(self.state, self.file)
+
+    def _predicted(self, name: str, rows: int) -> float | None:
+        """Seconds of a trial, from others; None if there are none.
+
+        The same candidate on fewer rows says most; growth is that of the default, or in proportion.
+        Else the default on the same rows stands for all.
+        """
+        own = [t for t in self.state.trials if t.name == name and t.scores and t.rows < rows]
+        if own:
+            last = max(own, key=lambda t: t.rows)
+            growth = rows / last.rows
+            before, after = (self.state.of(DEFAULT, r) for r in (last.rows, rows))
+            if before and after and before.scores and after.scores:
+                growth = max(1.0, after.seconds / max(before.seconds, 0.1))
+            fixed = min(FIXED_S, last.seconds)
+            return max(last.seconds, fixed + (last.seconds - fixed) * growth)
+        default = self.state.of(DEFAULT, rows)
+        return default.seconds if default else None
+
+    def _told(self, trial: Trial) -> str:
+        if trial.scores is None:
+            return f"failed after {trial.seconds:.0f} s: {trial.reason.splitlines()[-1]}"
+        parts = []
+        for task, metric in self.metrics.metrics.items():
+            value = trial.scores.values[task].get(metric)
+            parts.append(f"{task} {metric} {'undefined' if value is None else f'{value:.4f}'}")
+        return f"{', '.join(parts)}; {trial.seconds:.0f} s"
+
+
+def reseeded(choice: Choice, seed: int) -> Choice:
+    """A candidate with another seed, counted from 1: of the network, and of the experts' folds."""
+    about = f"the same as {choice.name}, from other random numbers"
+    overrides = (*choice.overrides, f"seed={seed}")
+    return Choice(f"{choice.name}, seed {seed}", about, overrides)
+
+
+def last_rung(state: State) -> int | None:
+    """The largest number of rows on which a candidate has scores."""
+    return max((t.rows for t in state.trials if t.scores is not None), default=None)

@@ -1,0 +1,104 @@
+"""`rootstock auto` through the command line: killed, continued, pushed, in MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+import yaml
+
+from tests.command_line import call, start
+from tests.planted import write_rows
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),  # MLflow's
+]
+AUTO = ("auto", "rows.csv", "--label", "up", "--metric", "auc", "--minutes")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("auto")
+    write_rows(directory, 300)
+    return directory
+
+
+def trials(directory: Path) -> list[str]:
+    file = directory / "state.json"
+    if not file.exists():
+        return []
+    return [t["name"] for t in json.loads(file.read_text())["trials"]]
+
+
+def test_a_killed_search_continues_to_a_pushed_model(project: Path) -> None:
+    directory = project / "rows-auto"
+    killed = start(project, *AUTO, "8")
+    end = time.monotonic() + 300
+    while len(trials(directory)) < 1 and time.monotonic() < end:
+        assert killed.poll() is None, killed.communicate()
+        time.sleep(0.1)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    before = json.loads((directory / "state.json").read_text())
+    code, out, err = call(project, *AUTO, "8")
+    assert code == 0, err
+    after = json.loads((directory / "state.json").read_text())
+    count = len(before["trials"])
+    assert after["trials"][:count] == before["trials"], "a finished trial was repeated"
+    assert after["spent"] > before["spent"] > 0
+
+    board = json.loads((directory / "report" / "leaderboard.json").read_text())
+    assert {"default", "gentle", "larger", "network"} <= {
+        c["candidate"] for c in board["candidates"]
+    }
+    assert sum(board["members"].values()) == pytest.approx(1)
+    assert board["why"] in out
+    assert "On test rows, which no candidate saw: up auc 0." in out
+    assert list((directory / ".rootstock" / "serving" / "rows").glob("1/saved_model.pb"))
+
+    spec = yaml.safe_load((directory / "best.yaml").read_text())
+    assert len(spec.get("ensemble", [1])) == len(board["members"])
+    code, _, err = call(project, "validate", str(directory / "best.yaml"))
+    assert code == 0, err
+    code, out, err = call(project, "run", str(directory / "best.yaml"))
+    assert code == 0, err
+    assert "running" not in err, "every stage is cached"
+
+    client = mlflow.MlflowClient(f"sqlite:///{directory / '.rootstock' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("rows")
+    runs = client.search_runs([experiment.experiment_id])
+    children = [r for r in runs if "mlflow.parentRunId" in r.data.tags]
+    (parent,) = (r for r in runs if r.data.tags.get("rootstock.winner") == board["winner"])
+    assert len(children) == len(board["candidates"])
+    assert all(r.data.tags["mlflow.parentRunId"] == parent.info.run_id for r in children)
+
+
+def test_another_search_in_the_same_directory_is_refused(project: Path) -> None:
+    code, _, err = call(project, "auto", "rows.csv", "--label", "side", "--output", "rows-auto")
+    assert code == 2
+    assert "has a search for" in err
+    assert "--output" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--label", "up", "--minutes", "0.1"), "expected at least 0.5"),
+        (("--label", "nothing"), "no such column"),
+        (("--label", "up", "--group", "nothing"), "--group nothing: expected a column"),
+        (("--label", "up", "--metric", "accurracy"), "accurracy"),
+        (("--label", "up", "--trunk", "{name: keras_hub, preset: ./none}"), "none"),
+    ],
+)
+def test_bad_requests_end_at_once(
+    project: Path, arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    code, _, err = call(project, "auto", "rows.csv", *arguments, "--output", str(tmp_path / "new"))
+    assert code == 2
+    assert message in err

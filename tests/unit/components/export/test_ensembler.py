@@ -1,0 +1,67 @@
+"""Ensembler: several models in one SavedModel, asked as a server asks it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.artifacts import TrainedModel
+from components.errors import RootstockError
+from components.export.ensembler import Ensembler, EnsemblerInputs
+from components.export.expected_outputs import read_expected
+from components.export.infra_validator import InfraValidator, InfraValidatorInputs
+from components.export.keras_model import load_keras
+from components.stage import Context
+from models.model_files import RECORD, WEIGHTS
+from serving.server.saved_model import SavedModel
+from tests.shared import Trained
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def other(shared_model: Trained, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+    """The shared model with smaller weights."""
+    model = TrainedModel(tmp_path_factory.mktemp("other") / "model")
+    shutil.copytree(shared_model.model.path, model.path)
+    with np.load(model.path / WEIGHTS) as arrays:
+        smaller = {name: (0.9 * values).astype(values.dtype) for name, values in arrays.items()}
+    np.savez(model.path / WEIGHTS, allow_pickle=False, **smaller)
+    return model
+
+
+def test_an_ensemble_answers_with_the_weighted_mean(
+    shared_model: Trained, other: TrainedModel, tmp_path: Path
+) -> None:
+    models, context = (shared_model.model, other), Context(tmp_path, tmp_path)
+    inputs = EnsemblerInputs(models, shared_model.inputs.examples)
+    made = Ensembler(shares=(0.75, 0.25)).run(inputs, context).model
+    raw, expected = read_expected(made.expected)
+    first, second = (load_keras(model)(raw) for model in models)
+    served = SavedModel(made.saved_model).predict("serving_default", raw)
+    for task, answer in expected.items():
+        mean = 0.75 * first[task].numpy() + 0.25 * second[task].numpy()
+        assert np.abs(first[task] - second[task]).max() > 1e-3, "the models differ"
+        np.testing.assert_allclose(answer, mean, atol=1e-6)
+        np.testing.assert_allclose(served[task].reshape(mean.shape), mean, atol=1e-6)
+    for directory in ("validated", "scratch"):
+        (tmp_path / directory).mkdir()
+    place = Context(tmp_path / "validated", tmp_path / "scratch")
+    blessing = InfraValidator().run(InfraValidatorInputs(made), place).blessing
+    assert blessing.blessed(), blessing.reasons()
+
+
+def test_members_must_have_the_same_classes(
+    shared_model: Trained, other: TrainedModel, tmp_path: Path
+) -> None:
+    strange = TrainedModel(tmp_path / "strange")
+    shutil.copytree(other.path, strange.path)
+    text = (strange.path / RECORD).read_text()
+    assert '"green"' in text
+    (strange.path / RECORD).write_text(text.replace('"green"', '"blue"'))
+    inputs = EnsemblerInputs((shared_model.model, strange), shared_model.inputs.examples)
+    with pytest.raises(RootstockError, match="same inputs, tasks and classes"):
+        Ensembler(shares=(0.5, 0.5)).run(inputs, Context(tmp_path, tmp_path))

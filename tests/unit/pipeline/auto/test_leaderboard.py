@@ -1,0 +1,85 @@
+"""The leaderboard says what is served and why, and what was left out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+
+from components.experiments.scorer import ScoreFigures
+from pipeline.auto.candidate import Choice
+from pipeline.auto.ensemble import Ensemble
+from pipeline.auto.leaderboard import ENSEMBLE, Leaderboard
+from pipeline.auto.ranking import Metrics
+from pipeline.auto.state import Request, State, Trial
+
+NOISE = np.random.default_rng(0).normal(size=(4, 100))
+CHOICES = {n: Choice(n, f"about {n}", (f"a={n}",)) for n in ("default", "b", "c")}
+
+
+def scores(auc: float, own: int) -> ScoreFigures:
+    samples = {"y": {"auc": tuple(auc + 0.01 * NOISE[own])}}
+    values = {"y": {"auc": auc}}
+    return ScoreFigures(values=values, resampled=samples, rows=1200, parameters=10, latency_ms=2.0)
+
+
+def trial(name: str, auc: float, own: int, rows: int = 900) -> Trial:
+    return Trial(name=name, rows=rows, seconds=5.0, scores=scores(auc, own))
+
+
+def board(*trials: Trial, **more: object) -> Leaderboard:
+    request = Request(data="/rows.csv", labels=("y",))
+    state = State(request=request, spent=70.0, trials=trials)
+    metrics = Metrics({"y": "auc"}, {"y": 1})
+    return Leaderboard(state, CHOICES, metrics, 900, 2.0, {"c": "no time"}, **more)  # type: ignore[arg-type]
+
+
+def test_a_candidate_that_is_clearly_better_wins() -> None:
+    own = board(trial("default", 0.8, 0), trial("b", 0.9, 1))
+    assert own.winner.name == "b"
+    assert own.members == {"b": 1.0}
+    assert own.why().startswith("b: +12.50 ± 1.")
+    assert "over default on 1,200 validation rows" in own.why()
+
+
+def test_one_within_the_noise_does_not() -> None:
+    own = board(trial("default", 0.8, 0), trial("b", 0.801, 1))
+    assert own.winner.name == "default"
+    assert "the best other candidate, b, is ahead by +0.1" in own.why()
+    own = board(trial("default", 0.8, 0), trial("b", 0.7, 1))
+    assert own.why().startswith("default: best on 1,200 validation rows; the next, b: -12.50")
+
+
+def test_an_ensemble_is_served_unless_it_is_worse() -> None:
+    trials = trial("default", 0.8, 0), trial("b", 0.801, 1)
+    good = Ensemble({"default": 0.25, "b": 0.75}, scores(0.82, 2))
+    own = board(*trials, ensemble=good)
+    assert own.winner.name == ENSEMBLE
+    assert own.members == good.shares
+    assert "the mean of default 0.25, b 0.75" in own.why()
+    assert own.ranked[0].trial.name == ENSEMBLE
+    assert own.ranked[0].trial.seconds == 10
+    bad = board(*trials, ensemble=replace(good, scores=scores(0.7, 2)))
+    assert bad.winner.name == "default"
+
+
+def test_candidates_on_fewer_rows_come_last_and_once() -> None:
+    small = trial("b", 0.95, 1, rows=300), trial("default", 0.7, 0, rows=300)
+    own = board(*small, trial("default", 0.8, 0))
+    assert [(r.trial.name, r.trial.rows) for r in own.ranked] == [("default", 900), ("b", 300)]
+    assert own.why() == "default: no other candidate learned from as many rows."
+
+
+def test_failures_and_what_there_was_no_time_for_are_named() -> None:
+    failed = Trial(name="b", rows=900, seconds=1.0, reason="Traceback\nValueError: no")
+    own = board(trial("default", 0.8, 0), failed)
+    assert own.left_out() == ["b, 900 rows: ValueError: no", "c: not trained: no time"]
+    text = own.markdown()
+    assert "ValueError: no" in text
+    assert "- default: about default" in text
+    assert "| 1 | default | 900 | 0.8000 ± 0.0" in text
+    content = json.loads(own.as_json())
+    assert content["winner"] == "default"
+    assert content["candidates"][0]["overrides"] == ["a=default"]
+    assert content["left_out"] == own.left_out()

@@ -1,0 +1,138 @@
+"""Successive halving: which candidates learn from how many rows, and what the budget allows."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.experiments.scorer import ScoreFigures
+from pipeline.auto.attempt import Attempt
+from pipeline.auto.candidate import DEFAULT, Choice
+from pipeline.auto.ranking import Metrics
+from pipeline.auto.search import SEEDS, Clock, Search, last_rung, rungs
+from pipeline.auto.state import Request, State, read_state
+from pipeline.auto.worker import Crashed, Overdue
+from pipeline.display import LineDisplay
+from pipeline.spec.load import SpecSource
+
+CHOICES = [Choice(name, name, (f"x={i}",)) for i, name in enumerate((DEFAULT, "b", "c", "d"))]
+QUALITY = {"x=0": 0.7, "x=1": 0.8, "x=2": 0.6, "x=3": 0.75}
+
+
+def scores(auc: float) -> ScoreFigures:
+    values = {"y": {"auc": auc}}
+    samples = {"y": {"auc": tuple(auc + 0.001 * i for i in range(100))}}
+    return ScoreFigures(values=values, resampled=samples, rows=9, parameters=1, latency_ms=1.0)
+
+
+class Scripted:
+    """Stands for the worker process: answers at once, with the seconds that a model of so many
+    rows is said to take.
+    """
+
+    def __init__(self, seconds: Callable[[int], float], fails: str = "") -> None:
+        self.seconds, self.fails, self.calls = seconds, fails, list[list[str]]()
+
+    def __call__(self, work: object, *arguments: Any, until: float) -> Attempt:
+        changes = arguments[1]
+        self.calls.append(changes)
+        rows = next((int(c[:-1].split(": ")[1]) for c in changes if "subset" in c), 9_000)
+        seconds = self.seconds(rows)
+        if changes[0] == self.fails:
+            raise Crashed("its process was killed")
+        if time.monotonic() + seconds > until:
+            raise Overdue
+        return Attempt(seconds, scores(QUALITY[changes[0]]), "place")
+
+
+def search(directory: Path, rows: int = 9_000, seconds: float = 1e4, reserve: float = 10) -> Search:
+    return Search(
+        source=SpecSource(directory / "spec.yaml"),
+        choices=CHOICES,
+        metrics=Metrics({"y": "auc"}, {"y": 1}),
+        clock=Clock(seconds, 0.0),
+        reserve=reserve,
+        file=directory / "state.json",
+        state=State(request=Request(data="rows.csv", labels=("y",))),
+        display=LineDisplay(io.StringIO()),
+        rows=rows,
+    )
+
+
+def tried(own: Search) -> list[tuple[str, int]]:
+    return [(t.name, t.rows) for t in own.state.trials]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [(500, [500]), (9_000, [3_000, 9_000]), (90_000, [10_000, 30_000, 90_000])],
+)
+def test_rows_grow_by_three_up_to_all(rows: int, expected: list[int]) -> None:
+    assert rungs(rows) == expected
+
+
+def test_the_default_learns_from_all_rows_early_and_the_better_half_follow(tmp_path: Path) -> None:
+    own = search(tmp_path)
+    own.run(Scripted(lambda rows: rows / 100))  # type: ignore[arg-type]
+    seeds = [(f"b, seed {s}", 9_000) for s in range(2, SEEDS + 1)]
+    small = [(name, 3_000) for name in ("b", "c", "d")]
+    first = [(DEFAULT, 3_000), (DEFAULT, 9_000)]
+    assert tried(own) == [*first, *small, ("b", 9_000), ("d", 9_000), *seeds]
+    assert last_rung(own.state) == 9_000
+
+
+def test_what_does_not_fit_into_the_budget_is_not_begun_and_is_named(tmp_path: Path) -> None:
+    own = search(tmp_path, seconds=60)
+    own.run(Scripted(lambda rows: 40 if rows < 9_000 else 400))  # type: ignore[arg-type]
+    assert tried(own) == [(DEFAULT, 3_000), *((n, 3_000) for n in ("b", "c", "d"))]
+    assert DEFAULT in own.untried or "b" in own.untried
+    own = search(tmp_path, seconds=5)
+    own.run(Scripted(lambda rows: 1))  # type: ignore[arg-type]
+    assert tried(own) == []
+    assert "s of the budget were left" in own.untried[DEFAULT]
+
+
+def test_a_trial_that_is_stopped_is_tried_again_with_more_time(tmp_path: Path) -> None:
+    own = search(tmp_path, rows=900, seconds=60)
+    own.run(Scripted(lambda rows: 100))  # type: ignore[arg-type]
+    assert tried(own) == []
+    assert "stopped after" in own.untried[DEFAULT]
+    own.clock = Clock(1e4, 0.0)
+    own.run(Scripted(lambda rows: 100))  # type: ignore[arg-type]
+    assert (DEFAULT, 900) in tried(own)
+    assert own.untried == {}
+
+
+def test_a_crash_is_a_row_and_the_others_go_on(tmp_path: Path) -> None:
+    own = search(tmp_path, rows=900)
+    own.run(Scripted(lambda rows: 1, fails="x=1"))  # type: ignore[arg-type]
+    failed = own.state.of("b", 900)
+    assert failed is not None
+    assert failed.scores is None
+    assert failed.reason == "its process was killed"
+    assert {"c", "d"} <= {t.name for t in own.state.at(900)}
+
+
+def test_finished_trials_are_not_repeated(tmp_path: Path) -> None:
+    own = search(tmp_path, rows=900)
+    own.run(Scripted(lambda rows: 1))  # type: ignore[arg-type]
+    again, worker = search(tmp_path, rows=900), Scripted(lambda rows: 1)
+    read = read_state(tmp_path / "state.json")
+    assert read is not None
+    again.state = read
+    again.run(worker)  # type: ignore[arg-type]
+    assert worker.calls == []
+    assert again.state.trials == own.state.trials
+
+
+def test_other_examples_start_anew(tmp_path: Path) -> None:
+    own = search(tmp_path, rows=900)
+    own.run(Scripted(lambda rows: 1))  # type: ignore[arg-type]
+    state = own.state.on("a")
+    assert state.trials == ()
+    assert state.on("a") == state

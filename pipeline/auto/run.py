@@ -101,7 +101,7 @@ def auto(
         board = _searched(source, state, clock, minutes, directory, display)
         spec = _winner(board, source, directory)
         display.line(f"{board.winner.name}: exporting, testing and pushing")
-    result = run(spec, wait=False)
+    result = run(spec)
     state = replace(board.state, spent=round(clock.spent, 1))
     board = replace(board, state=state)
     _write(board, directory)

@@ -15,4 +15,4 @@ class Network(Candidate):
     rank: ClassVar[int] = 7
 
     def overrides(self, spec: Spec) -> tuple[str, ...] | None:
-        return ("model.experts=none",)
+        return ("model.experts=none",) if spec.model.experts else None

@@ -83,10 +83,9 @@ def test_a_killed_search_continues_to_a_pushed_model(project: Path) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{directory / '.rootstock' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("rows")
     runs = client.search_runs([experiment.experiment_id])
-    children = [r for r in runs if "mlflow.parentRunId" in r.data.tags]
     (parent,) = (r for r in runs if r.data.tags.get("rootstock.winner") == board["winner"])
-    assert len(children) == len(board["candidates"])
-    assert all(r.data.tags["mlflow.parentRunId"] == parent.info.run_id for r in children)
+    above = [r.data.tags.get("mlflow.parentRunId") for r in runs]
+    assert above.count(parent.info.run_id) == len(board["candidates"])
 
 
 def test_another_search_in_the_same_directory_is_refused(project: Path) -> None:

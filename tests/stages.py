@@ -35,6 +35,7 @@ EXAMPLES: Mapping[str, Any] = {
     "columns": ("name",),
     "destination": "served",
     "model": "income",
+    "shares": (0.5, 0.5),
 }
 """Values of required parameters, by name. A stage with another one needs an entry."""
 

@@ -93,12 +93,12 @@ class Ngrams(HashedNgrams):
         def margins_of(piece: Tensor) -> Tensor:
             segments, buckets, counts = self.counts(arrays["characters"], piece)
             frequency = 1.0 + tf.math.log(tf.cast(counts, tf.float32))
-            values = frequency[:, None] * tf.gather(arrays["table"], buckets)
+            values = exact(frequency[:, None] * tf.gather(arrays["table"], buckets))
             total = len(ANALYZERS) * tf.size(piece)
             squares = tf.math.unsorted_segment_sum(tf.square(values[:, 0]), segments, total)
             sums = tf.math.unsorted_segment_sum(values[:, 1:], segments, total)
             known = tf.math.divide_no_nan(sums, tf.sqrt(squares)[:, None])
-            return tf.reshape(known, [-1, width]) + arrays["intercepts"]
+            return tf.reshape(tf.cast(known, tf.float32), [-1, width]) + arrays["intercepts"]
 
         return in_pieces(margins_of, inputs.raw[self.input], (width,))
 
@@ -120,6 +120,13 @@ def in_pieces(of_piece: Callable[[Tensor], Tensor], text: Tensor, shape: tuple[i
         return results.concat()
 
     return tf.cond(batch <= PIECE, lambda: of_piece(text), several)  # a loop takes a tenth longer
+
+
+def exact(values: Tensor) -> Tensor:
+    """As float64, to be summed. Many n-grams have the same idf, which float32 rounds the same way:
+    errors of sums add up.
+    """
+    return tf.cast(values, tf.float64)
 
 
 def _code_points(characters: Tensor, text: Tensor, merge: bool) -> tuple[Tensor, Tensor]:

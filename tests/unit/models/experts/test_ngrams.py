@@ -166,6 +166,23 @@ def test_equals_scikit_learns_tfidf_and_a_linear_map(across: bool) -> None:
     np.testing.assert_allclose(margins(expert, arrays, TEXTS), expected, atol=1e-5)
 
 
+def test_many_ngrams_of_one_idf_are_summed_exactly() -> None:
+    """Sums of equal numbers in float32 are off by up to a hundred thousandth."""
+    expert = expert_of(False)
+    text = " ".join(f"w{i}" for i in range(1500))
+    table = np.full((expert.words + expert.characters, 2), [3.3, 1.1 * 3.3], np.float32)
+    table[[0, expert.words]] = 0
+    arrays = {"characters": CHARACTERS, "table": table, "intercepts": np.zeros(2, np.float32)}
+    (found,) = margins(expert, arrays, [text])
+    for margin, analyzer, buckets in zip(
+        found, ("words", "characters"), (expert.words, expert.characters), strict=True
+    ):
+        counts = np.array(list(expected_counts(text, analyzer, buckets, False).values()))
+        frequency = 1 + np.log(counts)
+        expected = 1.1 * frequency.sum() / np.sqrt((frequency**2).sum())
+        np.testing.assert_allclose(margin, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("across", [False, True])
 def test_a_text_has_the_same_margins_in_any_batch(across: bool) -> None:
     expert, arrays = expert_of(across), random_arrays()

@@ -28,8 +28,8 @@ from models.inputs.text import TextInput
 from models.lazy import tf
 
 ROWS, BYTES = 50_000, 36_000_000
-"""Above so many rows, or bytes of text, an expert learns from a sample. A byte takes about 60 bytes
-of memory, or 100 where tasks share weights: at most 4 GB.
+"""Above so many rows, or bytes of text, an expert learns from a sample. A byte takes about 75 bytes
+of memory, or 112 where tasks share weights (FDU-MTL: 1.9 GB): at most 4 GB.
 """
 SHORT = 300
 """Mean bytes of a text up to which n-grams of characters reach over spaces. They are then better

@@ -46,7 +46,7 @@ TEXTS = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """A trunk with its features. files: its pretrained files."""
 

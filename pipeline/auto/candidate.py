@@ -67,6 +67,18 @@ def choices(source: SpecSource, trunks: Sequence[str]) -> Iterator[Choice]:
                 yield Choice(name, about, (f"model.trunk={trunk}", *changes))
 
 
+def check_trunks(source: SpecSource, trunks: Sequence[str]) -> None:
+    """Check that trunks are there and read the inputs, before any candidate is trained.
+
+    Raises:
+        RootstockError: what is wrong with the first one that has a problem.
+    """
+    for trunk in map(_with_absolute_paths, trunks):
+        spec = source.spec(f"model.trunk={trunk}")
+        if problems := spec.model.trunk.check(tuple(spec.inputs.values())):
+            raise RootstockError("\n".join(f"--trunk {trunk}: {p}" for p in problems))
+
+
 def as_values(overrides: Sequence[str]) -> dict[str, object]:
     """Overrides as values by dotted key."""
     pairs = (text.partition("=") for text in overrides)

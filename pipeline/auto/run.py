@@ -15,7 +15,7 @@ import yaml
 from components.data.atomic import write_whole
 from components.errors import RootstockError
 from pipeline.auto.attempt import survey
-from pipeline.auto.candidate import as_values, choices
+from pipeline.auto.candidate import as_values, check_trunks, choices
 from pipeline.auto.ensemble import Ensemble, combined
 from pipeline.auto.leaderboard import Leaderboard
 from pipeline.auto.ranking import Metrics
@@ -162,6 +162,7 @@ def _searched(
     spec = source.spec()
     metrics = chosen_metrics(spec, "--metric", _by_task(spec, state.request.metrics))
     compared = Metrics(metrics, {t: sign(spec, t, m) for t, m in metrics.items()})
+    check_trunks(source, state.request.trunks)
     found = list(choices(source, state.request.trunks))
     names = ", ".join(c.name for c in found)
     display.line(f"{spec.name}: {minutes:g} minutes, {len(found)} candidates: {names}")

@@ -38,7 +38,7 @@ tasks:
 {named}
 model:
   experts: none
-  trunk: {{name: scratch, width: 2, dropout: 0, columns: {{layers: [16], members: 1}}}}
+  trunk: {{name: scratch, width: 2, dropout: 0, columns: {{layers: [16]}}}}
 training: {{epochs: 12, batch_size: 32, learning_rate: 0.02}}
 tracking: {{backend: none}}
 store: store

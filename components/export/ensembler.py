@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 
 from components.artifacts import Examples, ExportedModel, TrainedModel
 from components.data.lazy import np
-from components.data.links import link_or_copy
 from components.errors import RootstockError
 from components.export.settings import Export, Weights
 from components.stage import Context, Stage
@@ -41,8 +41,8 @@ class Ensembler(Stage[EnsemblerInputs, EnsemblerOutputs]):
         return tuple(spec for model in inputs.models for spec in specs_of(model.path))
 
     def run(self, inputs: EnsemblerInputs, context: Context) -> EnsemblerOutputs:
-        """Write the SavedModel. The record beside it is that of the first model, without weights:
-        an ensemble has no single trunk.
+        """Write the SavedModel. The record beside it is that of the first model, with the mean of
+        the decision thresholds, and without weights: an ensemble has no single trunk.
 
         Raises:
             RootstockError: the models have different tasks, classes or inputs.
@@ -56,7 +56,8 @@ class Ensembler(Stage[EnsemblerInputs, EnsemblerOutputs]):
         first = served[0].record
         for other in (s.record for s in served[1:]):
             names = [[(f.name, f.raw_dtype) for f in r.features] for r in (first, other)]
-            if sorted(names[0]) != sorted(names[1]) or first.targets != other.targets:
+            same = [[replace(t, decision=0.5) for t in r.targets] for r in (first, other)]
+            if sorted(names[0]) != sorted(names[1]) or same[0] != same[1]:
                 raise RootstockError(
                     "ensemble: expected members with the same inputs, tasks and classes. Received"
                     f" {[t.name for t in first.targets]} of {names[0]}, and"
@@ -64,7 +65,11 @@ class Ensembler(Stage[EnsemblerInputs, EnsemblerOutputs]):
                 )
         made = ExportedModel(context.output / "model")
         made.path.mkdir()
-        link_or_copy(str(inputs.models[0].path / RECORD), str(made.path / RECORD))
+        record = json.loads((inputs.models[0].path / RECORD).read_text())
+        for i, target in enumerate(record["targets"]):
+            decisions = [model.record.targets[i].decision for model in served]
+            target["decision"] = float(np.average(decisions, weights=self.shares))
+        (made.path / RECORD).write_text(json.dumps(record, indent=1))
         raw = raw_inputs(first_rows(inputs.examples, first.features), first.features)
         parts = [model(raw) for model in served]
         answers = {

@@ -8,8 +8,7 @@ take part, and each counts from the start, so that few validation rows cannot pi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from components.data.lazy import np
@@ -17,7 +16,7 @@ from components.experiments.scorer import ScoreFigures, load_answers, score
 from components.experiments.trial_result import groups_by_split
 from components.labels.encoding import encode_split, resolve
 from pipeline.auto.ranking import Metrics
-from pipeline.auto.state import Trial
+from pipeline.auto.state import Ensemble, Trial
 from pipeline.display import Quiet
 from pipeline.flow import prepare
 from pipeline.runner import Runner
@@ -26,14 +25,6 @@ from pipeline.store.store import Store
 
 ROUNDS = 6
 """Times that a candidate may be added."""
-
-
-@dataclass(frozen=True)
-class Ensemble:
-    """shares: by name of the candidate; their sum is 1. scores: on validation rows."""
-
-    shares: Mapping[str, float]
-    scores: ScoreFigures
 
 
 def combined(source: SpecSource, trials: Sequence[Trial], metrics: Metrics) -> Ensemble:
@@ -79,4 +70,5 @@ def selected(
         counts[name] += 1
         best = tried[name]
     total = sum(counts.values())
-    return Ensemble({name: count / total for name, count in counts.items()}, best)
+    shares = {name: count / total for name, count in counts.items()}
+    return Ensemble(shares=shares, scores=best)

@@ -11,10 +11,9 @@ from typing import Any
 from components.data.lazy import np
 from components.experiments.scorer import ScoreFigures
 from pipeline.auto.candidate import DEFAULT, Choice
-from pipeline.auto.ensemble import Ensemble
 from pipeline.auto.ranking import Metrics, Ranked, best
 from pipeline.auto.search import last_rung
-from pipeline.auto.state import State, Trial
+from pipeline.auto.state import Ensemble, State, Trial
 from pipeline.report.tables import Table
 
 ENSEMBLE = "ensemble"
@@ -24,8 +23,7 @@ ENSEMBLE = "ensemble"
 class Leaderboard:
     """What came of a search.
 
-    rows: all training rows. untried: why candidates were not trained, by name. minutes: asked for.
-    ensemble: of the candidates that cannot be told from the best, if there are several.
+    rows: all training rows. minutes: asked for. untried: why candidates were not trained, by name.
     """
 
     state: State
@@ -34,7 +32,11 @@ class Leaderboard:
     rows: int
     minutes: float
     untried: Mapping[str, str]
-    ensemble: Ensemble | None = None
+
+    @property
+    def ensemble(self) -> Ensemble | None:
+        """Of the candidates that cannot be told from the best, if there are several."""
+        return self.state.ensemble
 
     @cached_property
     def first_rung(self) -> list[Ranked]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,14 +16,14 @@ import yaml
 
 from components.data.atomic import write_whole
 from components.errors import RootstockError
-from pipeline.auto.attempt import survey
+from pipeline.auto.attempt import Survey, survey
 from pipeline.auto.candidate import as_values, check_trunks, choices
-from pipeline.auto.ensemble import Ensemble, combined
+from pipeline.auto.ensemble import combined
 from pipeline.auto.leaderboard import Leaderboard
 from pipeline.auto.ranking import Metrics
 from pipeline.auto.record import record
 from pipeline.auto.search import SEEDS, Clock, Search, last_rung, reseeded
-from pipeline.auto.state import Request, State, read_state
+from pipeline.auto.state import Ensemble, Request, State, read_state, write_state
 from pipeline.auto.worker import Crashed, Overdue, Worker
 from pipeline.display import Display, display_for
 from pipeline.flow import PipelineResult
@@ -84,21 +86,22 @@ def auto(
         )
     directory = output or Path(f"{_stem(data)}-auto")
     directory.mkdir(parents=True, exist_ok=True)
-    request = Request(
-        data=str(data.absolute()),
-        labels=tuple(labels),
-        metrics=dict(metrics or {}),
-        group=group,
-        trunks=tuple(trunks),
-    )
+    request = Request(data=str(data.absolute()), labels=tuple(labels), group=group)
     display = display_for(sys.stderr)
     with contextlib.closing(display), locked(directory / ".lock", wait=False) as ours:
         if not ours:
             raise RootstockError(f"{directory}: another `rootstock auto` is running there.")
-        state = _state(directory / "state.json", request)
-        clock = Clock(60 * minutes, state.spent)
+        file = directory / "state.json"
+        state = _state(file, request)
         source = _source(data, request, directory, display)
-        board = _searched(source, state, clock, minutes, directory, display)
+        write_state(state, file)  # so that the spec is not taken for that of another request
+        check_trunks(source, trunks)
+        compared = _compared(source.of_one_model(), metrics or {})
+        found = list(choices(source, trunks))
+        clock = Clock(60 * minutes, state.spent)
+        reserve = max(RESERVE_S + MEMBER_S, RESERVED * clock.seconds)
+        search = Search(source, found, compared, clock, reserve, file, state, display, rows=0)
+        board = _searched(search, minutes)
         spec = _winner(board, source, directory)
         display.line(f"{board.winner.name}: exporting, testing and pushing")
     result = run(spec)
@@ -131,70 +134,98 @@ def _state(file: Path, request: Request) -> State:
 
 
 def _asked(request: Request) -> str:
-    parts = [f"{request.data}: {', '.join(request.labels) or 'the class of each folder'}"]
-    parts += [f"{task or 'all tasks'} by {metric}" for task, metric in request.metrics.items()]
-    parts += [f"groups by {request.group}"] if request.group else []
-    return ", ".join([*parts, *(f"trunk {t}" for t in request.trunks)])
+    labels = ", ".join(request.labels) or "the class of each folder"
+    return f"{request.data}: {labels}" + (f", groups {request.group}" if request.group else "")
 
 
 def _source(data: Path, request: Request, directory: Path, display: Display) -> SpecSource:
-    """The spec of `init`, written unless there is one from an earlier command."""
+    """The spec of `init`, written unless there is one from an earlier command.
+
+    Raises:
+        RootstockError: the data cannot be read, or the spec predicts something else.
+    """
     path = directory / "spec.yaml"
     if not path.exists():
         for note in write_starter(data, request.labels, path, request.group):
             display.line(note)
-    return SpecSource(path)
+    source = SpecSource(path)
+    labels = {task.label for task in source.of_one_model().tasks.values()}
+    if request.labels and labels != set(request.labels):
+        raise RootstockError(
+            f"{path} predicts {', '.join(sorted(labels))}, but --label names"
+            f" {', '.join(request.labels)}. Give another directory with --output, or remove it."
+        )
+    return source
 
 
-def _searched(
-    source: SpecSource,
-    state: State,
-    clock: Clock,
-    minutes: float,
-    directory: Path,
-    display: Display,
-) -> Leaderboard:
+def _compared(spec: Spec, named: Mapping[str, str]) -> Metrics:
+    """How candidates are compared.
+
+    Raises:
+        RootstockError: a metric or task is unknown.
+    """
+    try:
+        metrics = chosen_metrics(spec, "auto", _by_task(spec, named))
+    except RootstockError as e:
+        raise RootstockError(str(e).replace("auto.metrics", "--metric")) from e
+    return Metrics(metrics, {t: sign(spec, t, m) for t, m in metrics.items()})
+
+
+def _searched(search: Search, minutes: float) -> Leaderboard:
     """Run the search.
 
     Raises:
         RootstockError: there was no time for a single model, or none could be trained.
     """
-    spec = source.spec()
-    metrics = chosen_metrics(spec, "--metric", _by_task(spec, state.request.metrics))
-    compared = Metrics(metrics, {t: sign(spec, t, m) for t, m in metrics.items()})
-    check_trunks(source, state.request.trunks)
-    found = list(choices(source, state.request.trunks))
+    display, state, found = search.display, search.state, search.choices
     names = ", ".join(c.name for c in found)
-    display.line(f"{spec.name}: {minutes:g} minutes, {len(found)} candidates: {names}")
+    display.line(f"{minutes:g} minutes, {len(found)} candidates: {names}")
     if state.trials:
         display.line(f"{len(state.trials)} trials and {state.spent:.0f} s are behind us.")
-    reserve = max(RESERVE_S + MEMBER_S, RESERVED * clock.seconds)
-    file = directory / "state.json"
-    search = Search(source, found, compared, clock, reserve, file, state, display, rows=0)
+    seeds = (reseeded(c, s) for s in range(2, SEEDS + 1) for c in found)
+    by_name = {c.name: c for c in (*found, *seeds)}
     worker = Worker(search.save)
     try:
-        try:
-            seen = worker(survey, source, until=clock.end - reserve)
-        except Overdue:
-            raise RootstockError(
-                f"{minutes:g} minutes were over before the data was read. Run the same command with"
-                " more --minutes: what was read is kept."
-            ) from None
-        except Crashed as e:
-            raise RootstockError(f"reading the data: {e}") from e
-        search.state = state.on(seen.digest)
+        seen = _survey(search, worker, minutes)
+        text = hashlib.sha256(search.source.path.read_bytes()).hexdigest()[:16]
+        search.state = state.on(f"{seen.digest} {text}", by_name)
         search.rows = seen.rows["train"]
         search.run(worker)
         if last_rung(search.state) is None:
             raise RootstockError(_nothing(search, minutes))
-        ensemble = _ensemble(search, worker)
+        if search.state.combined != len(search.state.trials):
+            ensemble, count = _ensemble(search, worker), len(search.state.trials)
+            search.state = replace(search.state, ensemble=ensemble, combined=count)
     finally:
         worker.close()
         search.save()
-    seeds = (reseeded(c, s) for s in range(2, SEEDS + 1) for c in found)
-    by_name = {c.name: c for c in (*found, *seeds)}
-    told = compared, search.rows, minutes, search.untried
-    return Leaderboard(search.state, by_name, *told, ensemble)
+    return Leaderboard(search.state, by_name, search.metrics, search.rows, minutes, search.untried)
+
+
+def _survey(search: Search, worker: Worker, minutes: float) -> Survey:
+    """Read the data. If there are trials, it was read before, and takes no time of the budget.
+
+    Raises:
+        RootstockError: the data does not fit the spec, there was no time, or there is nothing to
+            compare models on.
+    """
+    until = math.inf if search.state.trials else search.clock.end - search.reserve
+    try:
+        seen = worker(survey, search.source, until=until)
+    except Overdue:
+        raise RootstockError(
+            f"{minutes:g} minutes were over before the data was read. Run the same command with"
+            " more --minutes: what was read is kept."
+        ) from None
+    except Crashed as e:
+        raise RootstockError(f"reading the data: {e}") from e
+    if not seen.rows.get("val"):
+        raise RootstockError(
+            f"{search.source.path}: data.splits leaves no validation rows to compare models on."
+            " Expected a share for `val`, or a source with `split: val`. Change the file and run"
+            " the same command again."
+        )
+    return seen
 
 
 def _ensemble(search: Search, worker: Worker) -> Ensemble | None:
@@ -268,13 +299,16 @@ def _closing(board: Leaderboard, spec: Spec, result: PipelineResult, directory: 
             " there was no time for more. Run the same command with more --minutes."
         )
     evaluation = json.loads((result.evaluation.path / "evaluation.json").read_text())
+    where = "On test rows, which no candidate saw"
+    if evaluation["split"] != "test":
+        where = "On validation rows, which chose the winner, so too good (there are no test rows)"
     for task, metric in board.metrics.metrics.items():
         whole = evaluation["tasks"][task]
         value, interval = whole["values"].get(metric), whole.get("intervals", {}).get(metric)
         shown = "undefined" if value is None else f"{value:.4f}"
         if interval:
             shown += f" ({interval['low']:.4f} to {interval['high']:.4f})"
-        lines.append(f"On test rows, which no candidate saw: {task} {metric} {shown}")
+        lines.append(f"{where}: {task} {metric} {shown}")
     lines += [f"Left out: {line}" for line in board.left_out()]
     spent = board.state.spent
     lines.append(f"{spent / 60:.1f} of {board.minutes:g} minutes. To train it again:")

@@ -133,6 +133,7 @@ class Search:
             done = Attempt(left - (end - time.monotonic()), reason=str(e))
         trial = Trial(
             name=choice.name,
+            overrides=choice.overrides,
             rows=rows,
             seconds=round(done.seconds, 1),
             scores=done.scores,

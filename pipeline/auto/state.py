@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from components.data.atomic import write_whole
+from components.errors import RootstockError
 from components.experiments.scorer import ScoreFigures
+from pipeline.auto.candidate import Choice
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What was asked for. A search of another request is another search."""
+    """What the spec is written for. A search of another request is another search; metrics, trunks
+    and minutes may change from one command to the next.
+    """
 
     data: str
     labels: tuple[str, ...]
-    metrics: Mapping[str, str] = field(default_factory=dict)
     group: str | None = None
-    trunks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """A candidate that was trained on some rows.
 
-    rows: training rows. scores: on validation rows; None if it failed, for the reason `reason`.
+    overrides: what it changes in the spec. rows: training rows.
+    scores: on validation rows; None if it failed, for the reason `reason`.
     place: the artifact with its answers to these rows.
     """
 
     name: str
+    overrides: tuple[str, ...] = ()
     rows: int
     seconds: float
     scores: ScoreFigures | None = None
@@ -41,14 +45,26 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """shares: by name of the candidate; their sum is 1. scores: on validation rows."""
+
+    shares: Mapping[str, float]
+    scores: ScoreFigures
+
+
+@dataclass(frozen=True, kw_only=True)
 class State:
-    """digest: of the examples. spent: seconds of all commands so far. trials: in order."""
+    """digest: of the examples and the spec. spent: seconds of all commands so far. trials: in
+    order. ensemble: what came of combining them when there were `combined` trials.
+    """
 
     __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
     request: Request
     digest: str = ""
     spent: float = 0.0
     trials: tuple[Trial, ...] = ()
+    ensemble: Ensemble | None = None
+    combined: int = 0
 
     def of(self, name: str, rows: int) -> Trial | None:
         """The trial of a candidate on so many rows, if there was one."""
@@ -58,14 +74,31 @@ class State:
         """The trials on so many rows that have scores."""
         return [t for t in self.trials if t.rows == rows and t.scores is not None]
 
-    def on(self, digest: str) -> State:
-        """The state for these examples. Trials on others do not count."""
-        return replace(self, digest=digest, trials=self.trials if digest == self.digest else ())
+    def on(self, digest: str, choices: Mapping[str, Choice]) -> State:
+        """The state for these examples and this spec, with the trials of these candidates: other
+        trials do not count.
+        """
+        trials = self.trials if digest == self.digest else ()
+        known = {name: choice.overrides for name, choice in choices.items()}
+        kept = tuple(t for t in trials if known.get(t.name) == t.overrides)
+        return replace(self, digest=digest, trials=kept)
 
 
 def read_state(file: Path) -> State | None:
-    """The state in a file; None if there is no file."""
-    return _adapter().validate_json(file.read_bytes()) if file.exists() else None
+    """The state in a file; None if there is no file.
+
+    Raises:
+        RootstockError: the file is not one that `write_state` wrote.
+    """
+    if not file.exists():
+        return None
+    try:
+        return _adapter().validate_json(file.read_bytes())
+    except ValidationError as e:
+        raise RootstockError(
+            f"{file}: expected the state of `rootstock auto`, as it wrote it. Remove the file to"
+            f" begin again; models that are trained already are kept. ({e.error_count()} problems)"
+        ) from e
 
 
 def write_state(state: State, file: Path) -> None:

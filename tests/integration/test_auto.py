@@ -90,11 +90,34 @@ def test_a_killed_search_continues_to_a_pushed_model(project: Path) -> None:
     assert above.count(parent.info.run_id) == len(board["candidates"])
 
 
-def test_another_search_in_the_same_directory_is_refused(project: Path) -> None:
+def test_the_same_command_after_its_time_gives_the_same_model(project: Path) -> None:
+    """Whatever is left of the budget: the choice is in the state."""
+    directory = project / "rows-auto"
+    before = json.loads((directory / "report" / "leaderboard.json").read_text())
+    served = (directory / "best.yaml").read_text()
+    state = directory / "state.json"
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"spent": 600.0}))
+    again = start(project, *AUTO, "1")
+    out, err = again.communicate()
+    assert again.returncode == 0, err
+    after = json.loads((directory / "report" / "leaderboard.json").read_text())
+    assert (after["winner"], after["members"]) == (before["winner"], before["members"])
+    assert (directory / "best.yaml").read_text() == served
+    assert "running" not in err, "every stage is cached"
+    assert "not trained" not in out
+
+
+def test_another_search_in_the_same_directory_is_refused(project: Path, tmp_path: Path) -> None:
     code, _, err = call(project, "auto", "rows.csv", "--label", "side", "--output", "rows-auto")
     assert code == 2
     assert "has a search for" in err
     assert "--output" in err
+    own = ("auto", "rows.csv", "--output", str(tmp_path / "new"), "--metric", "nothing", "--label")
+    assert call(project, *own, "up")[0] == 2, "before anything was trained"
+    (tmp_path / "new" / "state.json").unlink()
+    code, _, err = call(project, *own, "side")
+    assert code == 2
+    assert "spec.yaml predicts up, but --label names side" in err
 
 
 @pytest.mark.parametrize(
@@ -103,7 +126,8 @@ def test_another_search_in_the_same_directory_is_refused(project: Path) -> None:
         (("--label", "up", "--minutes", "0.1"), "expected at least 0.5"),
         (("--label", "nothing"), "no such column"),
         (("--label", "up", "--group", "nothing"), "--group nothing: expected a column"),
-        (("--label", "up", "--metric", "accurracy"), "accurracy"),
+        (("--label", "up", "--metric", "accurracy"), "--metric: up.accurracy: a binary task"),
+        (("--label", "up", "--metric", "down=auc"), "--metric: down.auc: no task"),
         (("--label", "up", "--trunk", "{name: keras_hub, preset: ./none}"), "none"),
     ],
 )

@@ -11,8 +11,6 @@ import pytest
 from PIL import Image
 
 from components.artifacts import Batches, Examples, TrainedModel
-from components.data.raw import raw_inputs
-from components.export.keras_model import load_keras
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.training.recipe import TrainerInputs
 from components.training.settings import Training
@@ -26,7 +24,7 @@ from pipeline.run import run
 from pipeline.runner import Runner
 from pipeline.spec.load import load_spec
 from pipeline.store.store import Store
-from tests.integration.test_pretrained_trunks import INPUTS, TASKS, context, examples
+from tests.integration.test_pretrained_trunks import INPUTS, TASKS, answers, context, examples
 from tests.pretrained_files import image_module, text_preset
 
 SPEC = """\
@@ -64,9 +62,8 @@ def figures(model: TrainedModel) -> list[dict[str, float]]:
 def assert_same(embedded: TrainedModel, computed: TrainedModel, given: Examples) -> None:
     for one, other in zip(figures(embedded), figures(computed), strict=True):
         assert one == pytest.approx(other, abs=1e-4)
-    models = [load_keras(model) for model in (embedded, computed)]
-    found, expected = (m(raw_inputs(given.read("val"), m.record.features)) for m in models)
-    np.testing.assert_allclose(found["spam"], expected["spam"], atol=1e-4)
+    served, expected = answers(embedded, given)[1], answers(computed, given)[1]
+    np.testing.assert_allclose(served, expected, atol=1e-4)
 
 
 def test_figures_and_answers_are_the_same(tmp_path: Path) -> None:

@@ -37,8 +37,7 @@ SPEC = {
         "colour": {"kind": "categorical"},
     },
     "tasks": {"ripe": {"kind": "binary", "label": "ripe", "positive": "yes"}},
-    "model": {"experts": "none"},
-    "training": {"epochs": 2, "batch_size": 32},
+    "training": {"epochs": 8, "batch_size": 32, "learning_rate": 0.01},
     "tracking": {"backend": "none"},
     "push": {"destination": "served"},
     "store": "store",
@@ -49,7 +48,7 @@ SPEC = {
 def project(tmp_path: Path) -> Path:
     rng = random.Random(0)
     lines = ["size,weight,word,colour,ripe"]
-    for _ in range(200):
+    for _ in range(500):
         size, colour = rng.uniform(0, 8), rng.choice(["red", "green"])
         word = rng.choice(["apple", "banana", "cherry", ""])
         weight = f"{rng.uniform(1, 50):.2f}" if rng.random() < 0.9 else ""

@@ -34,13 +34,8 @@ tasks:
   sort: {kind: multiclass, label: sort}
   flavours: {kind: multilabel, label: flavours, separator: "|"}
   weight: {kind: regression, label: grams}
-model: {balancing: uncertainty, experts: none, trunk: {name: scratch, columns: {members: 1}}}
-training:
-  epochs: 3
-  batch_size: 32
-  clip_norm: 1.0
-  early_stopping: {monitor: val_ripe_auc}
-  gradient_figures: false
+model: {balancing: uncertainty, experts: none}
+training: {epochs: 3, batch_size: 32, clip_norm: 1.0, early_stopping: {monitor: val_ripe_auc}}
 thresholds:
   - {task: ripe, metric: auc, min: 0.4}
 push: {destination: served}

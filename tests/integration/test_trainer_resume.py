@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.stage import Context, Observer, Silent
+from components.stage import Context
 from components.training.recipe import TrainerInputs
 from components.training.settings import EarlyStopping, Training
 from components.training.trainer import Trainer
@@ -40,15 +39,12 @@ TRAINER = Trainer(
 )
 
 
-def train(
-    inputs: TrainerInputs, directory: Path, trainer: Trainer, observer: Observer | None = None
-) -> None:
+def train(inputs: TrainerInputs, directory: Path, trainer: Trainer) -> None:
     """Run it, with a scratch directory that outlives a crash."""
     output = directory / f"output{len(list(directory.glob('output*')))}"
     output.mkdir(parents=True)
     (directory / "scratch").mkdir(exist_ok=True)
-    observer = observer or Silent()
-    trainer.run(inputs, Context(output, directory / "scratch", observer=observer))
+    trainer.run(inputs, Context(output, directory / "scratch"))
 
 
 def outcome(directory: Path) -> tuple[list[dict[str, float]], list[np.ndarray]]:
@@ -60,26 +56,32 @@ def outcome(directory: Path) -> tuple[list[dict[str, float]], list[np.ndarray]]:
     return [{k: v for k, v in e.items() if not k.endswith("seconds")} for e in epochs], weights
 
 
-def assert_same_outcome(directory: Path, expected: Path) -> None:
-    (history, weights), (whole, whole_weights) = outcome(directory), outcome(expected)
-    assert len(history) == EPOCHS
-    for epoch, other in zip(history, whole, strict=True):
-        assert epoch == pytest.approx(other, abs=1e-6, nan_ok=True)
-    for weight, other in zip(weights, whole_weights, strict=True):
-        np.testing.assert_allclose(weight, other, atol=1e-6)
+def with_average(**average: Any) -> Trainer:
+    return replace(TRAINER, training=replace(TRAINER.training, **average))
 
 
-def test_a_killed_training_gives_the_same_result_after_resuming(tmp_path: Path) -> None:
+TRAINERS = {
+    "last": TRAINER,
+    "ema": with_average(ema=0.9),
+    "average_last": with_average(average_last=3),
+    "schedule_free": with_average(optimizer="schedule_free_adamw"),
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["last", *(pytest.param(n, marks=pytest.mark.slow) for n in TRAINERS if n != "last")]
+)
+def test_a_killed_training_gives_the_same_result_after_resuming(tmp_path: Path, name: str) -> None:
     inputs = write_inputs(tmp_path, SIZES)
-    train(inputs, tmp_path / "whole", TRAINER)
+    train(inputs, tmp_path / "whole", TRAINERS[name])
 
     code = (
         "import sys; from pathlib import Path;"
         "from tests.integration.test_trainer_resume import *;"
-        "train(write_inputs(Path(sys.argv[2]), SIZES), Path(sys.argv[1]), TRAINER)"
+        "train(write_inputs(Path(sys.argv[2]), SIZES), Path(sys.argv[1]), TRAINERS[sys.argv[3]])"
     )
     killed = tmp_path / "killed"
-    command = [sys.executable, "-c", code, str(killed), str(tmp_path / "copy")]
+    command = [sys.executable, "-c", code, str(killed), str(tmp_path / "copy"), name]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     checkpoint = killed / "scratch" / "checkpoint.npz"
     while process.poll() is None and not checkpoint.exists():
@@ -89,41 +91,14 @@ def test_a_killed_training_gives_the_same_result_after_resuming(tmp_path: Path) 
     assert process.wait() == -signal.SIGKILL
     with np.load(checkpoint) as arrays:
         assert 1 <= len(json.loads(arrays["history"].tobytes())) < EPOCHS
-    train(inputs, killed, TRAINER)
-    assert_same_outcome(killed, tmp_path / "whole")
+    train(inputs, killed, TRAINERS[name])
 
-
-class Failed(Exception):
-    pass
-
-
-class Failing(Silent):
-    """Ends training without warning, at the end of the sixth epoch."""
-
-    def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        if step == 5:
-            raise Failed
-
-
-@pytest.mark.parametrize(
-    "average",
-    [{"ema": 0.9}, {"average_last": 3}, {"optimizer": "schedule_free_adamw"}],
-    ids=lambda average: "-".join(map(str, average.values())),
-)
-def test_an_average_of_weights_is_part_of_what_is_resumed(
-    tmp_path: Path, average: dict[str, Any]
-) -> None:
-    inputs = write_inputs(tmp_path, {"train": 60, "val": 20}, COLUMNS_ONLY)
-    training = replace(TRAINER.training, gradient_figures=False, **average)
-    trainer = replace(TRAINER, tasks=(TASKS[1], TASKS[3]), training=training)
-    train(inputs, tmp_path / "whole", trainer)
-    stopped = tmp_path / "stopped"
-    with pytest.raises(Failed):
-        train(inputs, stopped, trainer, Failing())
-    with np.load(stopped / "scratch" / "checkpoint.npz") as arrays:
-        assert 1 <= len(json.loads(arrays["history"].tobytes())) <= 5
-    train(inputs, stopped, trainer)
-    assert_same_outcome(stopped, tmp_path / "whole")
+    (history, weights), (expected, expected_weights) = outcome(killed), outcome(tmp_path / "whole")
+    assert len(history) == EPOCHS
+    for epoch, other in zip(history, expected, strict=True):
+        assert epoch == pytest.approx(other, abs=1e-6, nan_ok=True)
+    for weight, other in zip(weights, expected_weights, strict=True):
+        np.testing.assert_allclose(weight, other, atol=1e-6)
 
 
 def test_a_run_killed_after_its_last_epoch_trains_no_further(tmp_path: Path) -> None:

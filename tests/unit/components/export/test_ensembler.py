@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from components.export.expected_outputs import read_expected
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs
 from components.export.keras_model import load_keras
 from components.stage import Context
+from models.description import read_description
 from models.model_files import RECORD, WEIGHTS
 from serving.server.saved_model import SavedModel
 from tests.shared import Trained
@@ -24,9 +26,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def other(shared_model: Trained, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
-    """The shared model with smaller weights."""
+    """The shared model with smaller weights, and another decision threshold of its first task."""
     model = TrainedModel(tmp_path_factory.mktemp("other") / "model")
     shutil.copytree(shared_model.model.path, model.path)
+    record = json.loads((model.path / RECORD).read_text())
+    record["targets"][0]["decision"] = 0.3
+    (model.path / RECORD).write_text(json.dumps(record))
     with np.load(model.path / WEIGHTS) as arrays:
         smaller = {name: (0.9 * values).astype(values.dtype) for name, values in arrays.items()}
     np.savez(model.path / WEIGHTS, allow_pickle=False, **smaller)
@@ -47,6 +52,9 @@ def test_an_ensemble_answers_with_the_weighted_mean(
         assert np.abs(first[task] - second[task]).max() > 1e-3, "the models differ"
         np.testing.assert_allclose(answer, mean, atol=1e-6)
         np.testing.assert_allclose(served[task].reshape(mean.shape), mean, atol=1e-6)
+    decisions = [target.decision for target in read_description(made.path).targets]
+    assert decisions[0] == pytest.approx(0.75 * 0.5 + 0.25 * 0.3)
+    assert set(decisions[1:]) == {0.5}
     for directory in ("validated", "scratch"):
         (tmp_path / directory).mkdir()
     place = Context(tmp_path / "validated", tmp_path / "scratch")

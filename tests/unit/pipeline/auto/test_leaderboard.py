@@ -9,10 +9,9 @@ import numpy as np
 
 from components.experiments.scorer import ScoreFigures
 from pipeline.auto.candidate import Choice
-from pipeline.auto.ensemble import Ensemble
 from pipeline.auto.leaderboard import ENSEMBLE, Leaderboard
 from pipeline.auto.ranking import Metrics
-from pipeline.auto.state import Request, State, Trial
+from pipeline.auto.state import Ensemble, Request, State, Trial
 
 NOISE = np.random.default_rng(0).normal(size=(4, 100))
 CHOICES = {n: Choice(n, f"about {n}", (f"a={n}",)) for n in ("default", "b", "c")}
@@ -28,11 +27,11 @@ def trial(name: str, auc: float, own: int, rows: int = 900) -> Trial:
     return Trial(name=name, rows=rows, seconds=5.0, scores=scores(auc, own))
 
 
-def board(*trials: Trial, **more: object) -> Leaderboard:
+def board(*trials: Trial, ensemble: Ensemble | None = None) -> Leaderboard:
     request = Request(data="/rows.csv", labels=("y",))
-    state = State(request=request, spent=70.0, trials=trials)
+    state = State(request=request, spent=70.0, trials=trials, ensemble=ensemble)
     metrics = Metrics({"y": "auc"}, {"y": 1})
-    return Leaderboard(state, CHOICES, metrics, 900, 2.0, {"c": "no time"}, **more)  # type: ignore[arg-type]
+    return Leaderboard(state, CHOICES, metrics, 900, 2.0, {"c": "no time"})
 
 
 def test_a_candidate_that_is_clearly_better_wins() -> None:
@@ -53,7 +52,7 @@ def test_one_within_the_noise_does_not() -> None:
 
 def test_an_ensemble_is_served_unless_it_is_worse() -> None:
     trials = trial("default", 0.8, 0), trial("b", 0.801, 1)
-    good = Ensemble({"default": 0.25, "b": 0.75}, scores(0.82, 2))
+    good = Ensemble(shares={"default": 0.25, "b": 0.75}, scores=scores(0.82, 2))
     own = board(*trials, ensemble=good)
     assert own.winner.name == ENSEMBLE
     assert own.members == good.shares

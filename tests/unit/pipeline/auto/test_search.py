@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.errors import RootstockError
 from components.experiments.scorer import ScoreFigures
 from pipeline.auto.attempt import Attempt
 from pipeline.auto.candidate import DEFAULT, Choice
@@ -130,9 +132,20 @@ def test_finished_trials_are_not_repeated(tmp_path: Path) -> None:
     assert again.state.trials == own.state.trials
 
 
-def test_other_examples_start_anew(tmp_path: Path) -> None:
+def test_other_examples_another_spec_and_changed_candidates_start_anew(tmp_path: Path) -> None:
     own = search(tmp_path, rows=900)
     own.run(Scripted(lambda rows: 1))  # type: ignore[arg-type]
-    state = own.state.on("a")
-    assert state.trials == ()
-    assert state.on("a") == state
+    known = {c.name: c for c in CHOICES}
+    assert own.state.on("a", known).trials == ()
+    here = replace(own.state, digest="a")
+    assert {t.name for t in here.on("a", known).trials} == set(known)
+    changed = known | {"b": Choice("b", "another", ("x=9",))}
+    assert {t.name for t in here.on("a", changed).trials} == {DEFAULT, "c", "d"}
+
+
+def test_a_file_that_is_no_state_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("{}")
+    with pytest.raises(
+        RootstockError, match=r"state\.json: expected the state of `rootstock auto`"
+    ):
+        read_state(tmp_path / "state.json")

@@ -10,7 +10,7 @@ from pipeline.auto.candidate import Candidate
 from pipeline.spec.sections import Spec
 
 
-class Mixed(Candidate):
+class Mixup(Candidate):
     """Pairs of images are mixed in training (mixup: Zhang et al. 2018)."""
 
     name: ClassVar[str] = "mixup"

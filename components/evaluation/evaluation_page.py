@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.pages import render
+from serving.pages import render
 
 Json = Mapping[str, Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.labels.label_statistics import SplitTasks
-from components.pages import render
+from serving.pages import render
 
 
 @dataclass(frozen=True)

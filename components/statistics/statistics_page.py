@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from components.pages import render
 from components.statistics import column_statistics as columns
+from serving.pages import render
 
 MAX_BARS = 12
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pydantic_core import to_json
 
 from components.data.lazy import np
-from components.pages import render
 from pipeline.advise.advice import Advice, TaskAffinities
 from pipeline.report.charts import HeatMap, heat_map
 from pipeline.report.tables import Table
+from serving.pages import render
 
 SCREENING = (
     "This is a screening, not a verdict. Scores on frozen features rank trunks only roughly for"

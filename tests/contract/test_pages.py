@@ -21,7 +21,6 @@ import pytest
 from components.evaluation import evaluation_page
 from components.labels import label_statistics_page
 from components.labels.label_statistics import CoOccurrence, LabelBalance, SplitTasks
-from components.pages import ROOT, marked, render
 from components.statistics import statistics_page
 from components.statistics.column_statistics import (
     BytesColumn,
@@ -38,6 +37,7 @@ from pipeline.advise import report as advice_report
 from pipeline.advise.advice import TrunkScores, advise, affinity_of
 from pipeline.study.findings import draw_conclusions
 from pipeline.study.report.page import affinity_map
+from serving.pages import ROOT, marked, render
 from tests.unit.pipeline.study.figures import evidence
 
 study_page = importlib.import_module("pipeline.study.report.page")
@@ -150,7 +150,7 @@ def test_every_page_has_an_example() -> None:
         for package in ("components", "models", "pipeline", "serving")
         for file in (ROOT / package).rglob("*.html.jinja")
     }
-    assert templates - {"components.pages"} == set(PAGES)
+    assert templates - {"serving.pages"} == set(PAGES)
 
 
 @pytest.mark.parametrize("module", PAGES)
@@ -191,7 +191,7 @@ def test_a_template_that_reads_what_is_not_there_fails() -> None:
     from jinja2 import UndefinedError
 
     with pytest.raises(UndefinedError, match="title"):
-        render("components.pages", object())
+        render("serving.pages", object())
 
 
 def test_marks_without_a_partner_are_text() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from components.data.lazy import np
-from components.pages import render
 from pipeline.report.charts import Bar, Forest, HeatMap, Plot, Point, Series, forest, heat_map, plot
 from pipeline.report.tables import Table
 from pipeline.study.evidence import Evidence
@@ -24,6 +23,7 @@ from pipeline.study.report.sentences import (
     verdict_sentence,
 )
 from pipeline.study.verdict import Outcome
+from serving.pages import render
 
 PILLS = {"kept": "helps", "broken": "hurts", "no difference": "equivalent"}
 """The colour of a promise, as that of an outcome."""

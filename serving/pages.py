@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 ROOT = Path(__file__).resolve().parents[1]
-"""Templates name each other from here, as in `components/pages.html.jinja`."""
+"""Templates name each other from here, as in `serving/pages.html.jinja`."""
 
 
 POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'"
@@ -61,7 +61,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["marked"] = marked
-    style = Path(ROOT, "components", "pages.css").read_text(encoding="utf-8")
+    style = Path(ROOT, "serving", "pages.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     environment.globals["style"] = Markup(style)
     environment.globals["policy"] = f"{POLICY}; style-src 'sha256-{digest}'"

@@ -82,6 +82,8 @@ MODEL = (
     "models.balancing",
     "models.tasks.heads",
 )
+PAGES = "serving.pages"
+"""The shell of all HTML pages, which imports nothing of ours. The server has pages too."""
 
 
 @pytest.mark.parametrize("cls", stage_classes(), ids=lambda cls: cls.__name__)
@@ -95,7 +97,7 @@ def test_no_key_is_wider_than_what_the_stage_is_for(cls: type[Stage[Any, Any]]) 
         unwanted += ("components.export", "models.inputs.layers.preprocessing", "serving")
     if name in ("Evaluator", "InfraValidator", "Pusher", "BulkInferrer"):
         unwanted += (*MODEL, "components.training")
-    assert [m for m in found if m.startswith(unwanted)] == []
+    assert [m for m in found if m.startswith(unwanted) and m != PAGES] == []
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ BIN := .venv/bin
 MINILM := examples/spam/minilm
 SMOLLM2 := examples/spam/smollm2
 # a file stays with one worker; in the order of folders, so that the longest files do not come last
-WORKERS := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# one worker more than cores, since servers and commands that tests start are waited for
+WORKERS := -n $(shell $(PYTHON) -c 'import os; print(min(1 + os.cpu_count(), 5))') --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo minilm smollm2 test test-fast trials check format lock clean
 

@@ -30,6 +30,7 @@ PAIRS = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=20, unique=True)
 CELL = st.text(st.sampled_from("ab ,;\"'\n\té0"), max_size=5)
 
 
+@pytest.mark.slow
 @given(PAIRS)
 def test_different_keys_have_different_bytes(pairs: list[tuple[str | None, str | None]]) -> None:
     rows = pa.RecordBatch.from_pydict(

@@ -147,6 +147,7 @@ def test_the_graph_is_the_average_of_lightgbms_models(
     assert margins.std(axis=0).min() > 0.1
 
 
+@pytest.mark.slow
 def test_an_answer_does_not_depend_on_its_batch(
     short: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

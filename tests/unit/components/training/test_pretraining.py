@@ -100,6 +100,7 @@ def test_the_loss_falls_and_a_killed_run_gives_the_same_trunk(
     assert np.abs(np.asarray(adapted(ids)) - trunk.build((feature,))(ids)).max() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bert", "gpt"])
 def test_the_loss_is_the_cross_entropy_at_the_positions(
     presets: dict[str, Path], name: str
@@ -139,6 +140,7 @@ def test_too_few_texts(presets: dict[str, Path], tmp_path: Path) -> None:
         train_on_texts(model, feature, few, METHOD, 0, Context(tmp_path, tmp_path))
 
 
+@pytest.mark.slow
 def test_an_encoder_without_a_mask_token(presets: dict[str, Path], tmp_path: Path) -> None:
     trunk, feature = trunk_of(presets, "bert")
     _, gpt = trunk_of(presets, "gpt")

@@ -40,6 +40,7 @@ def test_columns_by_hand() -> None:
     assert flops_per_example(model, COLUMNS) == by_hand
 
 
+@pytest.mark.slow
 def test_images_as_published() -> None:
     """M. Sandler et al., MobileNetV2 (2018), table 4: 300 million multiply-adds, with the last
     layer of 1280 x 1000, which a trunk lacks.

@@ -21,6 +21,7 @@ from tests.trainer_data import COLUMNS_ONLY, TASKS, write_inputs
 LENGTH = 1e-2
 
 
+@pytest.mark.slow
 def test_a_small_step_changes_losses_by_its_gradients_and_a_long_one_is_shortened(
     tmp_path: Path,
 ) -> None:

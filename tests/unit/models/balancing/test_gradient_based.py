@@ -375,6 +375,7 @@ def test_imtl_g_says_nothing_where_it_is_the_papers() -> None:
     assert balancer.notes() == []
 
 
+@pytest.mark.slow
 def test_imtl_g_is_bounded_where_the_weights_sum_to_nothing() -> None:
     for angle in np.linspace(0, np.pi, 30):
         g = random.normal(size=(3, 3)) * np.array([[1e-2], [1], [np.cos(angle)]])

@@ -216,6 +216,7 @@ def test_case_does_not_matter_and_symbols_do() -> None:
     assert (np.abs(found[3] - found[2]) > 1e-3).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("across", [False, True])
 def test_every_operation_is_in_the_core_of_tensorflow(across: bool) -> None:
     expert = expert_of(across)

@@ -21,6 +21,7 @@ def mobilenet(alpha: float = 0.25) -> keras.Model:
     )
 
 
+@pytest.mark.slow
 def test_pixels_are_scaled_and_resized_as_the_model_wants_them(tmp_path: Path) -> None:
     model = mobilenet()
     model.save_weights(tmp_path / "w.weights.h5")

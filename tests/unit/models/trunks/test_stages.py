@@ -71,6 +71,7 @@ def test_pretrained_trunks_can_be_run_stage_by_stage(source: str, tmp_path: Path
     assert {id(w) for w in again.weights} == {id(w) for w in trunk.weights}
 
 
+@pytest.mark.slow
 def test_a_bert_is_cut_after_every_layer(tmp_path: Path) -> None:
     text_preset(tmp_path / "files", layers=2)
     trunk = KerasHub(preset=str(tmp_path / "files"), length=8)

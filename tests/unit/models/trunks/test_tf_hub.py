@@ -67,6 +67,7 @@ def test_a_broken_saved_model_is_named(tmp_path: Path) -> None:
         TfHub(handle=str(tmp_path)).build((IMAGE,))
 
 
+@pytest.mark.slow
 def test_images_reach_the_module_in_its_own_size(modules: Path) -> None:
     white = np.full((1, IMAGE.height, IMAGE.width, 3), 255, np.uint8)
     small, free = (TfHub(handle=str(modules / n)).build((IMAGE,)) for n in ("small", "image"))

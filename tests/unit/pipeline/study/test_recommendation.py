@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from pipeline.study.evidence import Evidence, Scores
 from pipeline.study.findings import draw_conclusions
 from pipeline.study.jobs import Cell
@@ -23,6 +25,7 @@ def first_part(report: str) -> str:
     return report.partition("\n## ")[0]
 
 
+@pytest.mark.slow
 def test_an_arm_that_a_constant_beats_on_every_task_is_not_recommended(tmp_path: Path) -> None:
     given = evidence(tmp_path, ARMS | {"majority": AHEAD, "classical": BELOW})
     found = draw_conclusions(given)

@@ -30,6 +30,7 @@ def test_learning_curves_have_train_and_val_of_each_metric_by_epoch():
     assert list(lines["val"].get_ydata()) == [1.5, 1.0]
 
 
+@pytest.mark.slow
 def test_interactions_between_tasks_are_one_plot():
     epochs = [
         {"loss": 1.0, "cat_weight": w, "cat_gradient_norm": 2.0, "gradient_cosine": -0.2}

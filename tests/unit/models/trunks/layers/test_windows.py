@@ -57,6 +57,7 @@ def feature(trunk: KerasHub) -> TokensFeature:
     return tokens_feature(trunk.reading(), "words", "t")
 
 
+@pytest.mark.slow
 def test_windows_hold_every_token_once(feature: TokensFeature) -> None:
     assert (feature.shape, feature.read_limit) == ((4, 8), "4 windows of 8 tokens")
     tokenizer = Tokenizer(feature)

@@ -187,7 +187,8 @@ def recipe(spec: Spec) -> Recipe:
     """The model of a spec, and how to train it."""
     tasks, model = tuple(spec.tasks.values()), spec.model
     methods = (model.whole_trunk, model.sharing, model.balancing, model.whole_transfer)
-    return Recipe(tasks, *methods, training=spec.training, seed=spec.seed)
+    last_word = model.last_word
+    return Recipe(tasks, *methods, training=spec.training, seed=spec.seed, last_word=last_word)
 
 
 def _examples(spec: Spec, run: Runner, index: Path) -> artifacts.Examples:

@@ -78,7 +78,8 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
             assert experts.out_of_fold is not None
             data = data.with_margins(experts.out_of_fold, val)
         record = recipe.record(features, data.targets, experts.experts, inputs.adapted)
-        result = fit.train(record, data, recipe.transfer, recipe.training, recipe.seed, context)
+        how = recipe.transfer, recipe.training, recipe.seed
+        result = fit.train(record, data, *how, context, recipe.last_word)
         epochs = sum(epoch["seconds"] for epoch in result.history)
         seconds = epochs if resumed else time.perf_counter() - began
         cpu_seconds = None if resumed else time.process_time() - cpu

@@ -40,7 +40,7 @@ from models.trunks.layers.recompute import recomputed_blocks
 from models.trunks.layers.trim_padding import trimming
 
 if TYPE_CHECKING:
-    from components.training.settings import ChosenTraining, Training
+    from components.training.settings import ChosenTraining, LastWordOf, Training
 
 EVALUATION_BATCH = 512
 """Largest number of validation rows in a batch, or of windows of texts."""
@@ -118,6 +118,7 @@ def train(
     wanted: Training,
     seed: int,
     context: Context,
+    last_word: LastWordOf = "stack",
 ) -> TrainingResult:
     """Fit a model. Resumes from the checkpoint in `context.scratch`, if there is one.
 
@@ -137,6 +138,8 @@ def train(
         model.fusion.standardise_by(np.asarray(data.train.features[MARGINS][:]))
     _check_balancing_state(model, adaptation)
     training = choose(wanted, _situation(data, adaptation))
+    if last_word == "experts":
+        training = replace(training, epochs=1, steps_per_epoch=1)
     trims = trimming(model.trunk)
     for layer in trims:
         layer.enabled = not training.xla
@@ -163,7 +166,7 @@ def train(
     phases = [p for p in adaptation.phases if p.start < training.epochs]
     warnings = [*adaptation.notes, *_skipped_phases(phases, adaptation.phases)]
     warnings += _nothing_to_balance(model, phases)
-    if wanted.epochs is None and not data.val:
+    if wanted.epochs is None and not data.val and last_word == "stack":
         warnings.append(
             "There are no validation rows, so training cannot stop when it no longer improves: it"
             f" ends after {training.epochs} epochs. Give data.splits.val a share, or state"
@@ -219,8 +222,8 @@ def train(
     adaptation.finish()
     tuned = transfer is None or transfer.tunes or transfer.on_pairs
     fine_tuned = record.trunk.pretrained and tuned
-    weights = stack_experts(model, data.train, data.val, fine_tuned)
-    if weights and data.val is None:
+    weights = stack_experts(model, data.train, data.val, fine_tuned, last_word)
+    if weights and data.val is None and last_word == "stack":
         observer.warn(NOT_STACKED)
     result = TrainingResult(
         model=model,

@@ -12,7 +12,7 @@ from components.artifacts import (
     Preprocessing,
     SourceFiles,
 )
-from components.training.settings import Training
+from components.training.settings import LastWordOf, Training
 from models.balancing.base import Balancing
 from models.balancing.loss_based.equal import Equal
 from models.experts.base import Expert
@@ -54,6 +54,7 @@ class Recipe:
 
     transfer: how pretrained weights adapt; when absent, all weights train alike, as from scratch.
     seed: random seed for initialisation, shuffling and sampling.
+    last_word: see `LastWordOf`.
     """
 
     tasks: tuple[Task, ...]
@@ -63,6 +64,7 @@ class Recipe:
     transfer: Transfer | None = None
     training: Training = field(default_factory=Training)
     seed: int = 0
+    last_word: LastWordOf = "stack"
 
     def record(
         self,

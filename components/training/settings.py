@@ -27,6 +27,10 @@ class EarlyStopping:
     min_delta: Annotated[float, Field(ge=0)] = 0.0
 
 
+LastWordOf = Literal["stack", "experts"]
+"""Who answers: the `stack` of network and experts, or the `experts` alone. Then the network takes a
+single step of training, has no weight, and is left out of the served graph.
+"""
 OptimizerName = Literal["adam", "adamw", "sgd", "lion", "muon", "schedule_free_adamw"]
 Schedule = Literal["constant", "cosine"]
 

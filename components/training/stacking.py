@@ -18,9 +18,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from components.errors import RootstockError
 from components.labels.base import Objective, labels_of
 from components.labels.point_losses import LOSSES
 from components.training.rows import Rows
+from components.training.settings import LastWordOf
 from models.experts.margins import MARGINS
 from models.lazy import tf
 from models.multitask.model import MultitaskModel
@@ -32,6 +34,10 @@ BIAS_ROWS = 200.0
 HALF_TRUST = 1000
 """Training rows with which a network that starts at random has half of the weight at first."""
 BATCH_ROWS = 512
+NO_EXPERTS = (
+    "model.last_word: experts alone should answer, but no kind of expert can learn from these"
+    " inputs or rows. Expected `last_word: stack`."
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,11 @@ class Stack:
 
 
 def stack_experts(
-    model: MultitaskModel, train: Rows, val: Rows | None, fine_tuned: bool
+    model: MultitaskModel,
+    train: Rows,
+    val: Rows | None,
+    fine_tuned: bool,
+    last_word: LastWordOf = "stack",
 ) -> dict[str, dict[str, float]]:
     """Set the last word of a model. Returns the weight of each member, by task and name.
 
@@ -55,11 +65,18 @@ def stack_experts(
         nor experts were fitted to, with their margins; None if there are none.
     fine_tuned: whether the network has pretrained weights that were trained on; then it begins with
         all of the weight.
+    last_word: with `experts` the network has none.
+
+    Raises:
+        RootstockError: experts alone should answer, and there are none.
     """
     members = model.last_word.members
+    alone = last_word == "experts"
     if len(members) == 1:
+        if alone:
+            raise RootstockError(NO_EXPERTS)
         return {}
-    outputs = {} if val is None else _outputs(model, val)
+    outputs = {} if val is None or alone else _outputs(model, val)
     chosen, first = {}, 0
     for head in model.heads:
         name, own = head.target.name, slice(first, first + head.units)
@@ -74,8 +91,9 @@ def stack_experts(
         experts = blended(margins(train), objectives)
         labelled = int(np.all([o.known() for o in objectives], axis=0).sum())
         trust = 1.0 if fine_tuned else labelled / (labelled + HALF_TRUST)
+        trust = 0.0 if alone else trust
         both = Stack(np.array([trust, 1 - trust]), np.zeros(head.units))
-        if val is not None:
+        if val is not None and not alone:
             pair = np.stack([outputs[name].astype(np.float64), experts(margins(val))])
             both = weighed(pair, labels.objectives(head.target, val.labels[name]), trust)
         weights = np.concatenate([both.weights[:1], both.weights[1] * experts.weights])

@@ -58,7 +58,8 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
         experts = inputs.experts
         models, adapted = read_experts(experts.path) if experts else (), inputs.adapted
         record = self.record(features, data.targets, models, adapted)
-        result = fit.train(record, data, self.transfer, self.training, self.seed, context)
+        how = self.transfer, self.training, self.seed
+        result = fit.train(record, data, *how, context, self.last_word)
         record = replace(record, targets=result.decided(record.targets))
         model = TrainedModel(context.output / "model")
         if experts and record.experts:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from models.experts.margins import Margins
-from models.lazy import keras
+from models.lazy import keras, tf
 from models.tasks.heads.head import Head
 
 NETWORK = "network"
@@ -48,6 +48,13 @@ class LastWord(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     @property
+    def without_network(self) -> bool:
+        """Whether no task gives the network any weight; known also while a graph is traced."""
+        with tf.init_scope():
+            weights = [float(np.asarray(w.value)[0]) for w in self.member_weights]
+        return bool(weights) and not any(weights)
+
+    @property
     def margins(self) -> tuple[Margins, ...]:
         """The column of the experts' margins; empty without experts."""
         experts = len(self.members) - 1
@@ -60,17 +67,19 @@ class LastWord(keras.layers.Layer):  # type: ignore[misc]
         self.biases[i].assign(bias)
 
     def call(
-        self, outputs: Mapping[str, keras.KerasTensor], margins: keras.KerasTensor | None
+        self, outputs: Mapping[str, keras.KerasTensor] | None, margins: keras.KerasTensor | None
     ) -> dict[str, keras.KerasTensor]:
         """Raw outputs [batch, units] by task.
 
+        outputs: of the network; None if it has no weight, so that it need not be computed.
         margins: [batch, experts x units of all tasks]; None without experts.
         """
         if margins is None or not self.member_weights:
-            return dict(outputs)
+            return dict(outputs or {})
         combined, first, every = {}, 0, sum(self.units)
         for i, (task, units) in enumerate(zip(self.tasks, self.units, strict=True)):
-            weights, total = self.member_weights[i], outputs[task] * self.member_weights[i][0]
+            weights = self.member_weights[i]
+            total = 0.0 if outputs is None else outputs[task] * weights[0]
             for k in range(len(self.members) - 1):
                 at = k * every + first
                 total = total + weights[k + 1] * margins[:, at : at + units]

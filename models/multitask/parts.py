@@ -131,9 +131,10 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
 
     def answers(self, features: Tensors) -> dict[str, keras.KerasTensor]:
         """The served answers, float32 [batch, units] by task: probabilities, or values in the unit
-        of the label.
+        of the label. A network without weight in the last word is not computed.
         """
-        outputs = self.last_word(self(features, training=False), features.get(MARGINS))
+        network = None if self.last_word.without_network else self(features, training=False)
+        outputs = self.last_word(network, features.get(MARGINS))
         return {h.target.name: h.answer(outputs[h.target.name]) for h in self.heads}
 
     def count_params(self) -> int:

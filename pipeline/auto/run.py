@@ -18,6 +18,7 @@ from components.data.atomic import write_whole
 from components.errors import RootstockError
 from pipeline.auto.attempt import Survey, survey
 from pipeline.auto.candidate import as_values, check_trunks, choices
+from pipeline.auto.closing import closing
 from pipeline.auto.ensemble import combined
 from pipeline.auto.leaderboard import Leaderboard
 from pipeline.auto.ranking import Metrics
@@ -109,7 +110,7 @@ def auto(
     board = replace(board, state=state)
     _write(board, directory)
     record(board, source.spec(), directory)
-    print(_closing(board, source.spec(), result, directory))
+    print(closing(board, result, directory))
     return AutoResult(directory, board, result)
 
 
@@ -287,32 +288,3 @@ def _write(board: Leaderboard, directory: Path) -> None:
     report.mkdir(exist_ok=True)
     write_whole(report / "leaderboard.md", board.markdown())
     write_whole(report / "leaderboard.json", board.as_json())
-
-
-def _closing(board: Leaderboard, spec: Spec, result: PipelineResult, directory: Path) -> str:
-    """The lines after the pipeline's own."""
-    trial = board.winner
-    lines = [f"\n{board.table().text()}", f"\nWinner: {board.why()}"]
-    if trial.rows < board.rows:
-        lines.append(
-            f"Warning: it learned from {trial.rows:,} of {board.rows:,} training rows, because"
-            " there was no time for more. Run the same command with more --minutes."
-        )
-    evaluation = json.loads((result.evaluation.path / "evaluation.json").read_text())
-    where = "On test rows, which no candidate saw"
-    if evaluation["split"] != "test":
-        where = "On validation rows, which chose the winner, so too good (there are no test rows)"
-    for task, metric in board.metrics.metrics.items():
-        whole = evaluation["tasks"][task]
-        value, interval = whole["values"].get(metric), whole.get("intervals", {}).get(metric)
-        shown = "undefined" if value is None else f"{value:.4f}"
-        if interval:
-            shown += f" ({interval['low']:.4f} to {interval['high']:.4f})"
-        lines.append(f"{where}: {task} {metric} {shown}")
-    lines += [f"Left out: {line}" for line in board.left_out()]
-    spent = board.state.spent
-    lines.append(f"{spent / 60:.1f} of {board.minutes:g} minutes. To train it again:")
-    lines.append(f"  rootstock run {directory / 'best.yaml'}")
-    lines.append("To serve it:")
-    lines.append(f"  rootstock serve {directory / 'best.yaml'}")
-    return "\n".join(lines)

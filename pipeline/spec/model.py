@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from components.errors import did_you_mean
 from components.experts.fitting import Wanted, expert_kinds
+from components.training.settings import LastWordOf
 from models.discovery import choice
 from models.multitask.by_input import OTHERS, ByInput
 from models.multitask.methods import BalancingSpec, SharingSpec, TrunkSpec
@@ -83,6 +84,8 @@ class Model(Part):
         none.
     experts: classical models whose margins the network reads, and that share the last word with it:
         `auto` (all that the inputs and the rows allow), `none`, or a list of kinds.
+    last_word: `stack`, in which network and experts have the weights that fit the validation rows,
+        or `experts`: they alone answer, and the network neither trains nor is served.
     """
 
     trunk: TrunkSpec = Field(default={"name": "scratch"}, validate_default=True)
@@ -92,6 +95,7 @@ class Model(Part):
     pretraining: PretrainingSpec | None = None
     transfer: TransferSpec | None = None
     experts: ExpertsSpec = "auto"
+    last_word: LastWordOf = "stack"
 
     @property
     def parts(self) -> dict[str, TrunkOfInputs]:
@@ -186,6 +190,15 @@ class Model(Part):
                 f"transfer: {transfer.name} trains one trunk on pairs, but sharing"
                 f" {self.sharing.name} takes trunks apart. Expected another sharing, such as hard,"
                 " or another mode, such as fine_tune"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _someone_answers(self) -> Model:
+        if self.last_word == "experts" and not self.experts:
+            raise ValueError(
+                "last_word: experts alone should answer, but `experts` is none. Expected"
+                " `experts: auto` or a list of kinds, or `last_word: stack`"
             )
         return self
 

@@ -139,6 +139,27 @@ def test_the_served_model_holds_its_experts(tmp_path: Path) -> None:
     without = load_training_data(replace(inputs, experts=None), TASKS, None)[1]
     assert MARGINS not in without.train.features
 
+    (tmp_path / "alone").mkdir()
+    alone = Trainer(tasks=TASKS, last_word="experts")
+    context = Context(tmp_path / "alone", tmp_path / "steps_alone")
+    context.scratch.mkdir()
+    model = load_keras(alone.run(inputs, context).model)
+    before = {task: answer.numpy() for task, answer in model(raw).items()}
+    for weight in model.model.trunk.weights:
+        weight.assign(np.full(weight.shape, np.nan))
+    for task, answer in model(raw).items():
+        np.testing.assert_array_equal(answer.numpy(), before[task])
+    assert ((before["rich"][:, 0] > 0.5) == known).mean() > 0.75
+
+
+def test_experts_cannot_answer_alone_without_any(tmp_path: Path) -> None:
+    inputs = fitted(Experts(tasks=TASKS, subset=Subset(rows=8)), tmp_path)
+    for name in ("trained", "steps"):
+        (tmp_path / name).mkdir()
+    trainer = Trainer(tasks=TASKS, training=Training(subset=Subset(rows=8)), last_word="experts")
+    with pytest.raises(RootstockError, match="last_word: stack"):
+        trainer.run(inputs, Context(tmp_path / "trained", tmp_path / "steps"))
+
 
 def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TreesKind, "package", "no_such_library")

@@ -39,6 +39,18 @@ def test_every_task_weighs_its_own_margins() -> None:
     np.testing.assert_allclose(np.asarray(combined["b"]), b, rtol=1e-5)
 
 
+def test_a_network_without_weight_is_not_needed() -> None:
+    stack = LastWord(HEADS, ("trees", "linear"))
+    stack.assign("a", np.array([0.0, 0.5, 0.5]), np.array([1.0]))
+    assert not stack.without_network, "task b still reads the network"
+    stack.assign("b", np.array([0.0, 1.0, 0.0]), np.zeros(3))
+    assert stack.without_network
+    assert not LastWord(HEADS, ()).without_network
+    with_network, without = stack(OUTPUTS, MARGINS), stack(None, MARGINS)
+    for task in OUTPUTS:
+        np.testing.assert_array_equal(np.asarray(with_network[task]), np.asarray(without[task]))
+
+
 def test_without_experts_it_has_no_weights() -> None:
     stack = LastWord(HEADS, ())
     assert stack.weights == []

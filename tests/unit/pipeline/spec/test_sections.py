@@ -127,6 +127,7 @@ def test_the_json_schema_lists_methods_and_refuses_unknown_keys() -> None:
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["Uncertainty"]["additionalProperties"] is False
     parts = {"trunk", "trunks", "pretraining", "transfer", "sharing", "balancing", "experts"}
+    parts |= {"last_word"}
     assert set(schema["$defs"]["Model"]["properties"]) == parts
 
 

@@ -1,0 +1,60 @@
+"""The last lines of `rootstock auto`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.auto.leaderboard import Leaderboard
+from pipeline.flow import PipelineResult
+
+
+def closing(board: Leaderboard, result: PipelineResult, directory: Path) -> str:
+    """The lines after the pipeline's own: the leaderboard, the winner on test rows, what next."""
+    return "\n".join(_lines(board, result, directory))
+
+
+def _lines(board: Leaderboard, result: PipelineResult, directory: Path) -> Iterator[str]:
+    trial = board.winner
+    yield f"\n{board.table().text()}"
+    yield f"\nWinner: {board.why()}"
+    if len(board.members) == 1:
+        yield from experts_alone(result.trained.path / "history.json")
+    if trial.rows < board.rows:
+        yield (
+            f"Warning: it learned from {trial.rows:,} of {board.rows:,} training rows, because"
+            " there was no time for more. Run the same command with more --minutes."
+        )
+    yield from _on_unseen_rows(board, result)
+    yield from (f"Left out: {line}" for line in board.left_out())
+    yield f"{board.state.spent / 60:.1f} of {board.minutes:g} minutes. To train it again:"
+    yield f"  rootstock run {directory / 'best.yaml'}"
+    yield "To serve it:"
+    yield f"  rootstock serve {directory / 'best.yaml'}"
+
+
+def experts_alone(history: Path) -> Iterator[str]:
+    """A sentence if the network of a trained model has no weight. history: its `history.json`."""
+    by_task = json.loads(history.read_text()).get("last_word", {})
+    if not by_task or any(weights["network"] for weights in by_task.values()):
+        return
+    said = [
+        f"{task} {' + '.join(f'{w:.2f} {name}' for name, w in weights.items() if w > 0)}"
+        for task, weights in by_task.items()
+    ]
+    yield f"Classical models alone are served, without a network: {', '.join(said)}."
+
+
+def _on_unseen_rows(board: Leaderboard, result: PipelineResult) -> Iterator[str]:
+    evaluation = json.loads((result.evaluation.path / "evaluation.json").read_text())
+    where = "On test rows, which no candidate saw"
+    if evaluation["split"] != "test":
+        where = "On validation rows, which chose the winner, so too good (there are no test rows)"
+    for task, metric in board.metrics.metrics.items():
+        whole = evaluation["tasks"][task]
+        value, interval = whole["values"].get(metric), whole.get("intervals", {}).get(metric)
+        shown = "undefined" if value is None else f"{value:.4f}"
+        if interval:
+            shown += f" ({interval['low']:.4f} to {interval['high']:.4f})"
+        yield f"{where}: {task} {metric} {shown}"

@@ -18,9 +18,7 @@ from pipeline.auto.closing import experts_alone
         ({"y": {"network": 0.0, "trees": 1.0}, "z": {"network": 0.2, "trees": 0.8}}, []),
         (
             {"y": {"network": 0.0, "trees": 0.75, "linear": 0.25, "pairs": 0.0}},
-            [
-                "Classical models alone are served, without a network: y 0.75 trees + 0.25 linear."
-            ],
+            ["Classical models alone are served, without a network: y 0.75 trees + 0.25 linear."],
         ),
     ],
 )

@@ -11,8 +11,9 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from functools import partial
-from typing import Annotated, Any, TypeVar, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
 from pydantic import BeforeValidator, Field
 
@@ -58,11 +59,21 @@ def choice(package: str, base: type[M], key: str = "name") -> Any:
     Each is a frozen dataclass with a literal default of `key`, such as `name: Literal["hard"] =
     "hard"`.
     """
-    classes = tuple(methods(package, base, key).values())
-    short = BeforeValidator(partial(_named, key))
-    if len(classes) == 1:
-        return Annotated[classes[0], short]
-    return Annotated[Union[classes], Field(discriminator=key), short]  # noqa: UP007 - from a tuple
+    by_name = methods(package, base, key)
+    classes = tuple(by_name.values())
+    whole: Any = classes[0]
+    if len(classes) > 1:
+        whole = Annotated[Union[classes], Field(discriminator=key)]  # noqa: UP007 - from a tuple
+    names = tuple(name for name, cls in by_name.items() if not _required(cls))
+    accepted = Union[whole, Literal[names]] if names else whole  # noqa: UP007
+    return Annotated[whole, BeforeValidator(partial(_named, key), json_schema_input_type=accepted)]
+
+
+def _required(cls: type[Any]) -> bool:
+    """Whether a method has parameters without a default, so that its name alone is not enough."""
+    return any(
+        f.init and f.default is MISSING and f.default_factory is MISSING for f in fields(cls)
+    )
 
 
 def _named(key: str, value: Any) -> Any:

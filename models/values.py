@@ -30,7 +30,13 @@ def _text_keys(value: Any) -> Any:
     return value
 
 
-Text = Annotated[str, BeforeValidator(text_of)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(_texts)]
+Scalar = str | int | float | bool
+"""A value as YAML reads it."""
+Text = Annotated[str, BeforeValidator(text_of, json_schema_input_type=Scalar)]
+Texts = Annotated[
+    tuple[Text, ...], BeforeValidator(_texts, json_schema_input_type=Scalar | tuple[Scalar, ...])
+]
 Weights = Annotated[Mapping[str, float], BeforeValidator(_text_keys)]
-Renaming = Annotated[Mapping[str, str], BeforeValidator(_text_keys)]
+Renaming = Annotated[
+    Mapping[str, str], BeforeValidator(_text_keys, json_schema_input_type=Mapping[str, Scalar])
+]

@@ -23,6 +23,8 @@ from pipeline.cli import interrupts
 from pipeline.cli.arguments import beam, repeatable, source_of, spec_command, spec_of, variables
 from pipeline.cli.serving import add_commands
 
+SCHEMA = ".rootstock/schema.json"
+"""Where `init` writes the JSON Schema for editors, beside the spec: it is there without network."""
 EXIT_CODES = "0 success, 1 internal error, 2 problem in your spec or data, 130 interrupted"
 
 
@@ -175,11 +177,18 @@ def _advise(args: argparse.Namespace) -> None:
 
 
 def _init(args: argparse.Namespace) -> None:
+    from pipeline.cli.reference import json_schema
     from pipeline.spec.starter import write_starter
 
-    notes = write_starter(args.source, args.label, args.output, args.group)
+    schema = args.output.parent / SCHEMA
+    try:
+        notes = write_starter(args.source, args.label, args.output, args.group, SCHEMA)
+    finally:
+        if args.output.exists():
+            schema.parent.mkdir(exist_ok=True)
+            schema.write_text(json.dumps(json_schema(), indent=1), encoding="utf-8")
     next_step = f"Review it, then: rootstock run {args.output}"
-    print("\n".join([f"Wrote {args.output}.", *notes, next_step]))
+    print("\n".join([f"Wrote {args.output}, and {schema} for editors.", *notes, next_step]))
 
 
 def _validate(args: argparse.Namespace) -> None:

@@ -91,7 +91,8 @@ def _keys_beside(loc: tuple[str | int, ...]) -> list[str]:
         else:
             anything: dict[str, Any] = next(iter(here.get("patternProperties", {}).values()), {})
             here = here.get("properties", {}).get(part, anything)
-        here = next((b for b in here.get("anyOf", ()) if "$ref" in b), here)
+        branches = here.get("anyOf", ())
+        here = next((b for b in branches if "$ref" in b or "discriminator" in b), here)
         if "$ref" in here:
             here = schema["$defs"][here["$ref"].rpartition("/")[2]]
     return sorted(here.get("properties", {}))

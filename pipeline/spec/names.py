@@ -7,19 +7,36 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import Field
+from pydantic.config import JsonDict
 
 LONGEST = 60
 """Characters: a name of 4 bytes each fits into the 255 bytes of a file's name, with a suffix."""
 
-Name = Annotated[str, Field(pattern=r"^\p{L}[\p{L}\p{M}\p{N}_-]*$", max_length=LONGEST)]
-"""Names in any alphabet: of inputs, tasks and arms."""
+_BEYOND_ASCII = "\u0080-\U0003ffff"
+
+
+def _text(pattern: str, first: str, others: str) -> Any:
+    """A text of that pattern. first, others: its characters for the JSON Schema, which allows all
+    beyond ASCII, since not every validator knows Unicode's classes.
+    """
+    known_by_all = f"^[{first}{_BEYOND_ASCII}][{others}{_BEYOND_ASCII}-]*$"
+    extra: JsonDict = {"pattern": known_by_all}
+    return Annotated[str, Field(pattern=pattern, max_length=LONGEST, json_schema_extra=extra)]
+
+
+if TYPE_CHECKING:
+    Name: TypeAlias = str
+    Title: TypeAlias = str
+else:
+    Name = _text(r"^\p{L}[\p{L}\p{M}\p{N}_-]*$", "A-Za-z", r"\w")
+    """Names in any alphabet: of inputs, tasks and arms."""
+    Title = _text(r"^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_. -]*$", r"\w", r"\w. ")
+    """Names of experiments, which people read: they may have spaces and dots."""
 UrlName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=LONGEST)]
 """Names of models and labels, which are also parts of URLs."""
-Title = Annotated[str, Field(pattern=r"^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_. -]*$", max_length=LONGEST)]
-"""Names of experiments, which people read: they may have spaces and dots."""
 
 
 def names_of(columns: Sequence[str]) -> dict[str, str]:

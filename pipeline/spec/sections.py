@@ -151,17 +151,20 @@ class Spec(Part):
     @model_validator(mode="before")
     @classmethod
     def _names_from_keys(cls, value: Any) -> Any:
-        """The keys of inputs and tasks are their names; an input's column defaults to its name."""
+        """The keys of inputs and tasks are their names; an input's column defaults to its name, and
+        `age: numeric` is short for `age: {kind: numeric}`.
+        """
         if not isinstance(value, dict):
             return value
         filled = dict(value)
         for section, defaults in (("inputs", ("column",)), ("tasks", ())):
             if isinstance(items := value.get(section), dict):
+                parts = {k: {"kind": v} if isinstance(v, str) else v for k, v in items.items()}
                 filled[section] = {
                     k: {**dict.fromkeys(defaults, str(k)), **v, "name": str(k)}
                     if isinstance(v, dict)
                     else v
-                    for k, v in items.items()
+                    for k, v in parts.items()
                 }
         return filled
 

@@ -55,12 +55,17 @@ BESIDE = "beside the image: if it is known for new images, make it an input; els
 
 
 def write_starter(
-    data: Path, labels: Sequence[str], target: Path, group: str | None = None
+    data: Path,
+    labels: Sequence[str],
+    target: Path,
+    group: str | None = None,
+    schema: str | None = None,
 ) -> tuple[str, ...]:
     """Write a valid spec for some data, and return notes on it for the user.
 
     labels: columns to predict; may be empty for folders of classes, where the class is predicted.
     group: a column whose values mark rows that belong together; guessed if absent.
+    schema: a file with the JSON Schema of specs, relative to `target`, for editors.
 
     Raises:
         RootstockError: `target` exists; the data cannot be read; a label is missing or no column.
@@ -68,7 +73,8 @@ def write_starter(
     if target.exists():
         raise RootstockError(f"{target} exists already. Name another file with --output.")
     text, notes = _starter(data, labels, target.resolve().parent, group)
-    target.write_text(text, encoding="utf-8")
+    for_editors = f"# yaml-language-server: $schema={schema}\n" if schema else ""
+    target.write_text(for_editors + text, encoding="utf-8")
     if problems := validate(load_spec(target)[0]):
         message = f"{target} was written, but has to be corrected before it can run:"
         raise RootstockError("\n".join([message, *problems]))

@@ -72,7 +72,6 @@ THROUGH = {
         "models.values",
         "pipeline.spec.messages",
         "pipeline.spec.metrics",
-        "pipeline.spec.model",
         "pipeline.spec.part",
         "pipeline.spec.paths",
         "pipeline.spec.study",

@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 """Templates name each other from here, as in `serving/pages.html.jinja`."""
 
 
-POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'"
-"""Of every page, besides its own style: browsers run no script, and load and send nothing."""
+POLICY = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'"
+"""Of every page, besides its own style. Pictures are part of a page (`data:`)."""
 
 
 def render(module: str, page: object) -> str:
@@ -49,6 +49,19 @@ def marked(text: str, mark: str) -> list[tuple[bool, str]]:
 
 
 @cache
+def style() -> str:
+    """The style sheet of every page."""
+    return Path(ROOT, "serving", "pages.css").read_text(encoding="utf-8")
+
+
+@cache
+def policy() -> str:
+    """The content security policy of every page: browsers run no script, load and send nothing."""
+    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
+    return f"{POLICY}; style-src 'sha256-{digest}'"
+
+
+@cache
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -61,8 +74,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["marked"] = marked
-    style = Path(ROOT, "serving", "pages.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    environment.globals["style"] = Markup(style)
-    environment.globals["policy"] = f"{POLICY}; style-src 'sha256-{digest}'"
+    environment.globals["style"] = Markup(style())
+    environment.globals["policy"] = policy()
     return environment

@@ -11,11 +11,13 @@ import numpy as np
 
 from components.errors import RootstockError
 from components.export.classes_file import write_classes
+from components.export.interface import interface_of
 from components.export.keras_model import KerasModel
 from models.lazy import keras, tf
 from models.multitask.model import MultitaskModel
 from models.trunks.layers.hub_module import adopted
 from models.trunks.layers.trim_padding import trimming
+from serving.interface import write_interface
 from serving.signatures import Classes, SignatureInput, Value, export
 from serving.warmup import write_warm_up
 
@@ -105,6 +107,7 @@ def _export(
     )
     write_warm_up(directory, raw)
     write_classes(targets, directory)
+    write_interface(interface_of(served.record.features, targets), directory)
 
 
 @contextmanager

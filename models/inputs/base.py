@@ -143,6 +143,26 @@ class Feature(Stored):
         return None
 
     @property
+    def choices(self) -> tuple[str, ...]:
+        """Its training values, if it is one of a set; the most frequent first."""
+        return ()
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The smallest and the largest training number, as raw values; None where unknown."""
+        return None
+
+    @property
+    def usual(self) -> float | str | None:
+        """A raw value that is typical of training rows; None where unknown."""
+        return None
+
+    @property
+    def spelling(self) -> str:
+        """An example of how its raw values are written; empty if any text will do."""
+        return ""
+
+    @property
     def read_limit(self) -> str:
         """How much of a value is read, such as "512 words"; empty if all of it is."""
         return ""

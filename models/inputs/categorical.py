@@ -66,3 +66,18 @@ class CategoricalFeature(Feature):
     @property
     def known_values(self) -> int | None:
         return len(self.vocabulary)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return self.vocabulary
+
+    @property
+    def usual(self) -> str | None:
+        return self.vocabulary[0] if self.vocabulary else None
+
+    @property
+    def spelling(self) -> str:
+        if self.part is None:
+            return ""
+        date = self.date_format.translate(str.maketrans({"y": "2024", "m": "01", "d": "31"}))
+        return f"{date} 17:30" if self.part == "hour" else date

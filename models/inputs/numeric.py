@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
@@ -77,6 +78,29 @@ class NumericFeature(Feature):
         return self.limit > 0
 
     @property
+    def span(self) -> tuple[float, float] | None:
+        ends = tuple(map(self._raw, self.knots))
+        return (ends[0], ends[-1]) if ends and all(map(math.isfinite, ends)) else None
+
+    @property
+    def usual(self) -> float:
+        """The mean, or the middle of the boundaries; a whole number between knots that are."""
+        if self.boundaries:
+            return self.boundaries[len(self.boundaries) // 2]
+        whole = self.knots and all(k == round(k) for k in map(self._raw, self.knots))
+        return float(f"{self._raw(0.0):.0f}" if whole else f"{self._raw(0.0):.3g}")
+
+    def _raw(self, value: float) -> float:
+        """The raw number of a preprocessed one, without the rounding errors of float32."""
+        beyond = max(abs(value) - self.limit, 0.0) if self.limit else 0.0
+        if beyond:
+            value = math.copysign(self.limit + _expm1(beyond), value)
+        raw = value * self.deviation + self.mean
+        raw = 0.0 if abs(raw) < 1e-6 * self.deviation else raw
+        raw = math.copysign(_expm1(abs(raw)), raw) if self.log else raw
+        return float(f"{raw:.6g}")
+
+    @property
     def ids(self) -> int:
         """Number of ids; 0 if it is not categorical."""
         return RESERVED + len(self.boundaries) + 1 if self.boundaries else 0
@@ -84,3 +108,7 @@ class NumericFeature(Feature):
     @property
     def dtype(self) -> str:
         return "int32" if self.boundaries else "float32"
+
+
+def _expm1(value: float) -> float:
+    return math.expm1(value) if value < 709 else math.inf

@@ -53,6 +53,9 @@ class Task(ABC):
     serving_method: ClassVar[Literal["classify", "regress"]]
     """The call of TensorFlow Serving, besides Predict, that answers the task."""
 
+    several: ClassVar[bool] = False
+    """Whether several classes can apply to a row."""
+
     @property
     @abstractmethod
     def has_squared_error(self) -> bool:

@@ -35,6 +35,7 @@ class MultilabelTask(Task):
     label_smoothing: LabelSmoothing = 0.0
     decision: Decision = DECISION
     answer = "list"
+    several = True
     serving_method = "classify"
     has_squared_error = False
 

@@ -45,6 +45,8 @@ def add_commands(commands: Commands) -> None:
     predict.add_argument("--url", default="http://127.0.0.1:8501", help="http(s):// or grpc(s)://")
     predict.add_argument("--label", help="the version with this label, such as stable")
     predict.add_argument("--signature", help="a task's name, to predict only that task")
+    raw = "print the model's output as it is, without names of classes"
+    predict.add_argument("--raw", action="store_true", help=raw)
     retries = "retries while the server is unavailable"
     predict.add_argument("--retries", type=int, default=3, help=retries)
     predict.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS")
@@ -135,6 +137,7 @@ def _predict(args: argparse.Namespace) -> None:
                 )
             inputs = {n: [_value(n, v, known[n].data_type == STRING)] for n, v in texts.items()}
             predictions = client.predict(inputs)
+            named = {} if args.raw else client.class_probabilities(inputs)
     except ServingError as e:
         message = f"{args.url}: {e}"
         if e.code is Code.UNAVAILABLE:
@@ -142,8 +145,8 @@ def _predict(args: argparse.Namespace) -> None:
         raise RootstockError(message) from e
     except (ValueError, OSError) as e:
         raise RootstockError(f"{args.url}: {e}") from e
-    first_rows = {name: values[0].tolist() for name, values in predictions.items()}
-    print(json.dumps(first_rows, indent=2))
+    first_rows = {name: values[0].tolist() for name, values in predictions.items()} | named
+    print(json.dumps(first_rows, indent=2, ensure_ascii=False))
 
 
 def _value(name: str, text: str, is_text: bool) -> bytes | float | str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -99,6 +100,32 @@ class Client:
         name = self.signature
         return self._with_retries(lambda: self._transport.predict(name, signature, arrays))
 
+    def class_probabilities(self, inputs: Mapping[str, ArrayLike]) -> dict[str, dict[str, float]]:
+        """The probability of every class of one example, by task and class name, likeliest first.
+
+        It asks the model's signatures `classify_<task>`. Tasks without one, such as regression,
+        are left out, and so is everything that the signature of `predict` does not answer.
+
+        inputs: as for `predict`, one row.
+
+        Raises:
+            ServingError: see `predict`.
+        """
+        signature = self._signature()
+        arrays = {name: _convert(name, value, signature) for name, value in inputs.items()}
+        found = {}
+        for task in signature.outputs:
+            name = f"classify_{task}"
+            known = (self._signatures or {}).get(name)
+            if known is not None and known.inputs.keys() == {"inputs"}:
+                example = {"inputs": np.array([_example(arrays)], object)}
+                call = partial(self._transport.predict, name, known, example)
+                answer = self._with_retries(call)
+                names = [bytes(c).decode() for c in answer["classes"][0]]
+                pairs = zip(names, answer["scores"][0].tolist(), strict=True)
+                found[task] = dict(sorted(pairs, key=lambda pair: -pair[1]))
+        return found
+
     def status(self) -> list[VersionStatus]:
         """The status of the model's versions, newest first. Raises ServingError."""
         return self._with_retries(self._transport.status)
@@ -159,3 +186,17 @@ def _convert(name: str, value: ArrayLike | Sequence[bytes], signature: Signature
     except (TypeError, ValueError):
         expected = type_name(data_type)
         raise invalid(f"Input {name!r} takes {expected}. Received: {array.dtype}") from None
+
+
+def _example(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The first row as a serialised `tf.train.Example`."""
+    from serving.wire.protos import Example
+
+    example = Example()
+    for name, array in arrays.items():
+        feature = example.features.feature[name]
+        if array.dtype == object:
+            feature.bytes_list.value.append(array[0])
+        else:
+            feature.float_list.value.append(float(array[0]))
+    return bytes(example.SerializeToString(deterministic=True))

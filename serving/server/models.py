@@ -73,6 +73,14 @@ class Models:
         for model in self._models.values():
             model.close()
 
+    def names(self) -> list[str]:
+        return list(self._models)
+
+    def labels(self, name: str) -> dict[str, int]:
+        """The version of each label of a model; none for an unknown model."""
+        model = self._models.get(name)
+        return {} if model is None else model.labels()
+
     def metric_label(self, name: str) -> str:
         """The name if such a model is served, else "": requests must not invent label values."""
         return name if name in self._models else ""

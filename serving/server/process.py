@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     web = uvicorn.Server(
         uvicorn.Config(
-            rest.RestApplication(models, limits, threads),
+            rest.RestApplication(models, limits, threads, grpc_port),
             http=cast(type[asyncio.Protocol], bounded_http(limits)),
             ssl_certfile=options.tls_cert,
             ssl_keyfile=options.tls_key,

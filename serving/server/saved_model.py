@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from serving.interface import Answer, Field, Interface, read_interface
 from serving.server import tensorflow_core
 from serving.server.batching import Batcher
 from serving.wire.errors import Code, ServingError, invalid
-from serving.wire.tensors import data_type, short_name, to_numpy
+from serving.wire.names import DEFAULT_SIGNATURE
+from serving.wire.tensors import STRING, data_type, short_name, to_numpy
 
+_log = logging.getLogger(__name__)
 _CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 _CALLING_THREAD = -1
 """A value of `RunOptions.inter_op_thread_pool`: run operations on the thread that calls."""
@@ -26,6 +30,7 @@ class SavedModel:
     """A loaded SavedModel. Safe to use from many threads.
 
     signatures: its `SignatureDef`s by name. all_signatures: also those that TensorFlow itself uses.
+    interface: what its inputs and outputs mean.
     """
 
     def __init__(self, path: Path, batcher: Batcher | None = None) -> None:
@@ -45,6 +50,7 @@ class SavedModel:
             for name, signature in self.all_signatures.items()
             if not name.startswith("__saved_model_")
         }
+        self.interface = _interface(path, self.signatures)
         self._types = {
             name: {key: info.dtype for key, info in s.inputs.items()}
             for name, s in self.signatures.items()
@@ -144,6 +150,25 @@ class SavedModel:
                 on_this_thread = self._session._make_callable_from_options(options)
                 self._callables[key] = spread, on_this_thread
             return self._callables[key]
+
+
+def _interface(saved_model: Path, signatures: Mapping[str, Any]) -> Interface:
+    """What a SavedModel says of itself or, if another program made it, what its signature says."""
+    try:
+        if (found := read_interface(saved_model)) is not None:
+            return found
+    except (OSError, ValueError) as error:
+        _log.warning("The page of this model shows types only: %s", error)
+    if DEFAULT_SIGNATURE not in signatures:
+        return Interface((), ())
+    signature = signatures[DEFAULT_SIGNATURE]
+    return Interface(
+        tuple(
+            Field(name=name, asks="text" if signature.inputs[name].dtype == STRING else "number")
+            for name in sorted(signature.inputs)
+        ),
+        tuple(Answer(name=name) for name in sorted(signature.outputs)),
+    )
 
 
 def _load(path: Path) -> tuple[Any, Any]:

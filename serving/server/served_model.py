@@ -125,6 +125,11 @@ class ServedModel:
                 raise ServingError(Code.NOT_FOUND, f"Could not find {what} of model {target.name}")
             return [v.status() for v in sorted(versions, key=lambda v: -v.number)]
 
+    def labels(self) -> dict[str, int]:
+        """The version of each label that can be asked for."""
+        with self._changed:
+            return dict(self._labels)
+
     def available(self) -> bool:
         with self._changed:
             return bool(self._available())

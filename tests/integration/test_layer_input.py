@@ -77,7 +77,7 @@ def test_a_layer_is_part_of_what_is_served(project: Path) -> None:
         known = ["colour=red", "size=9", "weight=3", "word=apple"]
         code, out, err = call(project, "predict", "own", "--url", url, *known)
         assert code == 0, err
-        assert set(json.loads(out)) == {"ripe"}
+        assert set(json.loads(out)["ripe"]) == {"negative", "positive"}
     np.testing.assert_allclose(answers["ripe"], expected["ripe"], atol=1e-5)
 
     (project / "layers.py").write_text(LAYERS.replace("/ self.largest", "/ self.largest / 2"))

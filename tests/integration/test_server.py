@@ -144,7 +144,7 @@ def test_paths_ignore_case_and_missing_numbers_are_nan(ask: Callable[..., tuple[
         ("/v1/models/m/versions/9", None, 404, "Could not find version 9 of model m"),
         ("/v1/models/x/metadata", None, 404, "Servable not found for request: Latest(x)"),
         ("/v1/models", None, 400, "Missing model name in request."),
-        ("/", None, 404, "Not found"),
+        ("/x", None, 404, "Not found"),
     ],
 )
 def test_rest_errors_are_those_of_tf_serving(

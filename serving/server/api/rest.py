@@ -1,6 +1,6 @@
 """TF Serving's REST API as an ASGI application: predict, classify, regress, status, metadata.
 
-It also serves Prometheus metrics at TF Serving's path, and `/health`.
+It also serves Prometheus metrics at TF Serving's path, `/health`, and pages to try the models.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from serving.server.api.limits import Budget, Limits, TooLarge, body_of
 from serving.server.models import Models
 from serving.server.saved_model import SavedModel
 from serving.server.served_model import Target
+from serving.server.web import site
+from serving.server.web.catalogue import catalogue
+from serving.server.web.openapi import openapi
 from serving.versions.history import version_number
 from serving.wire.errors import Code, ServingError, invalid
 from serving.wire.names import DEFAULT_SIGNATURE, METRICS_PATH
@@ -42,14 +45,18 @@ _STATUS = re.compile(
 )
 _log = logging.getLogger(__name__)
 _WORTH_COMPRESSING = 1024
+_PAGES = {"/": False, "/docs": True}
+"""Whether a page is the description of the API."""
 
 
 class RestApplication:
     """The ASGI application for the REST API."""
 
-    def __init__(self, models: Models, limits: Limits, threads: int) -> None:
-        """threads: how many requests run at the same time."""
-        self._models, self._limits = models, limits
+    def __init__(
+        self, models: Models, limits: Limits, threads: int, grpc_port: int | None = None
+    ) -> None:
+        """threads: how many requests run at the same time. grpc_port: where gRPC listens too."""
+        self._models, self._limits, self._grpc_port = models, limits, grpc_port
         self._workers = ThreadPoolExecutor(threads, thread_name_prefix="rest")
         self._pending, self._budget = 0, Budget(limits)
 
@@ -83,12 +90,19 @@ class RestApplication:
             ready = self._models.available()
             body = json.dumps({"status": "ok" if ready else "loading"}).encode()
             return _json(body, 200 if ready else Code.UNAVAILABLE.http)
+        if path in _PAGES and method == "GET":
+            content, headers = await asyncio.to_thread(site.page, _PAGES[path])
+            return Response(content, 200, headers, "text/html; charset=utf-8")
         if method == "OPTIONS" and path.lower().startswith("/v1/"):
             return _preflight(request.headers.get("origin", ""))
         self._limits.check_token(request.headers.get("authorization"))
         if path == METRICS_PATH and method == "GET":
             text = await asyncio.to_thread(self._models.monitoring.text)
             return Response(text, media_type="text/plain; version=0.0.4")
+        if (describe := _DESCRIPTIONS.get(path)) is not None and method == "GET":
+            secured = self._limits.token is not None
+            body = await self._work(describe, self._models, self._grpc_port, secured)
+            return _json(body)
         if not path.lower().startswith("/v1/"):
             raise ServingError(Code.NOT_FOUND, f"Not found: {path}")
         if match is not None:
@@ -173,6 +187,17 @@ def _metadata(models: Models, target: Target) -> bytes:
     metadata = {"signature_def": _as_json(signatures)}
     document = {"model_spec": _as_json(spec), "metadata": metadata}
     return json.dumps(document, indent=1).encode()
+
+
+def _catalogue(models: Models, grpc_port: int | None, secured: bool) -> bytes:
+    return json.dumps(catalogue(models, grpc_port)).encode()
+
+
+def _openapi(models: Models, grpc_port: int | None, secured: bool) -> bytes:
+    return json.dumps(openapi(catalogue(models, grpc_port), secured), indent=1).encode()
+
+
+_DESCRIPTIONS = {"/catalogue.json": _catalogue, "/openapi.json": _openapi}
 
 
 def _target(where: re.Match[str]) -> Target:

@@ -75,3 +75,14 @@ def test_another_web_server_is_recognised() -> None:
         ):
             client.status()
         thread.join()
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_classes_have_their_names(urls: dict[str, str], scheme: str) -> None:
+    with Client(urls[scheme], "m") as client:
+        row = {"age": [1.0], "text": ["abc"]}
+        (yes,) = client.predict(row)["sure"][0].tolist()
+        assert client.class_probabilities(row) == {
+            "sure": {"yes": pytest.approx(yes), "no": pytest.approx(1 - yes)}
+        }
+        assert list(client.class_probabilities(row)["sure"]) == ["yes", "no"]

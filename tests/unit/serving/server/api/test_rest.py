@@ -113,3 +113,27 @@ def test_a_request_that_a_stopping_server_does_not_finish(models: Models) -> Non
     asyncio.run(serve())
     assert messages[0]["status"] == 503
     assert b"shutting down" in messages[1]["body"]
+
+
+def test_pages_need_no_token_but_what_they_show_does(models: Models) -> None:
+    application = rest.RestApplication(models, Limits(token="secret"), threads=1)
+
+    async def status(path: str, headers: list[tuple[bytes, bytes]]) -> int:
+        messages: list[MutableMapping[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {}
+
+        async def keep(message: MutableMapping[str, Any]) -> None:
+            messages.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
+        await application(scope, receive, keep)
+        return int(messages[0]["status"])
+
+    async def statuses(path: str) -> tuple[int, int]:
+        return await status(path, []), await status(path, [(b"authorization", b"Bearer secret")])
+
+    assert asyncio.run(statuses("/")) == asyncio.run(statuses("/docs")) == (200, 200)
+    for path in ("/catalogue.json", "/openapi.json"):
+        assert asyncio.run(statuses(path)) == (401, 200)

@@ -1,0 +1,1 @@
+"""The server's own pages: a form to try the models, and the description of its REST API."""

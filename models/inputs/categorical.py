@@ -79,5 +79,5 @@ class CategoricalFeature(Feature):
     def spelling(self) -> str:
         if self.part is None:
             return ""
-        date = self.date_format.translate(str.maketrans({"y": "2024", "m": "01", "d": "31"}))
+        date = self.date_format.replace("y", "2024").replace("m", "01").replace("d", "31")
         return f"{date} 17:30" if self.part == "hour" else date

@@ -99,9 +99,9 @@ class RestApplication:
         if path == METRICS_PATH and method == "GET":
             text = await asyncio.to_thread(self._models.monitoring.text)
             return Response(text, media_type="text/plain; version=0.0.4")
-        if (describe := _DESCRIPTIONS.get(path)) is not None and method == "GET":
+        if (description := _DESCRIPTIONS.get(path)) is not None and method == "GET":
             secured = self._limits.token is not None
-            body = await self._work(describe, self._models, self._grpc_port, secured)
+            body = await self._work(description, self._models, self._grpc_port, secured)
             return _json(body)
         if not path.lower().startswith("/v1/"):
             raise ServingError(Code.NOT_FOUND, f"Not found: {path}")

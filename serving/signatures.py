@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from serving.canonical import make_canonical, write_fingerprint
-from serving.wire.names import CLASSIFY, DEFAULT_SIGNATURE, REGRESS
+from serving.wire.names import CLASSIFY, DEFAULT_SIGNATURE, DETAILED, REGRESS
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -80,14 +80,16 @@ def export(
 ) -> None:
     """Write `predict` as a SavedModel.
 
-    The signature `serving_default` outputs all tasks. Each task also has a signature of its own
+    The signature `serving_default` outputs all tasks, `detailed` also what else `predict` computes,
+    if there is anything. Each task also has a signature of its own
     name with only that output. All signatures call one traced graph, so TensorFlow computes only
     the heads that a request needs. No device is pinned. `classify_<task>` and `regress_<task>`
     serve TF Serving's Classify and Regress: they take serialised tf.train.Examples with one feature
     per input; a missing feature is a missing value.
 
     Args:
-        predict: a function of {input: [batch]} to {task: [batch, ...]}, in TensorFlow operations.
+        predict: a function of {input: [batch]} to {task: [batch, ...]}, in TensorFlow operations;
+            it may have outputs besides those of the tasks.
         model: the trackable, or a container of them, that owns the variables and lookup tables.
         inputs: the raw inputs; every signature takes all of them.
         tasks: the outputs to serve.
@@ -102,7 +104,7 @@ def export(
 
     if not inputs or not tasks:
         raise ValueError("A served model needs at least one input and one task.")
-    reserved = {DEFAULT_SIGNATURE, *(meaning.signature for meaning in meanings)}
+    reserved = {DEFAULT_SIGNATURE, DETAILED, *(meaning.signature for meaning in meanings)}
     if taken := sorted(reserved & set(tasks)):
         raise ValueError(f"A task cannot be named {taken[0]!r}: another signature has that name.")
     arguments = _argument_names(inputs)
@@ -112,7 +114,7 @@ def export(
         outputs = predict({i.name: raw[arguments[i.name]] for i in inputs})
         if missing := sorted(set(tasks) - set(outputs)):
             raise ValueError(f"Expected an output for each task: no output for task {missing[0]!r}")
-        return {task: tf.identity(outputs[task]) for task in tasks}
+        return {name: tf.identity(output) for name, output in outputs.items()}
 
     graph = tf.function(predict_all, autograph=False).get_concrete_function(specs)
     for task, output in graph.structured_outputs.items():
@@ -121,11 +123,12 @@ def export(
             what = f"Expected output {task!r} to have an unknown batch size as its first dimension."
             raise ValueError(f"{what} Received: shape {shape}")
 
-    def predict_only(task: str) -> tf.types.experimental.ConcreteFunction:
-        def predict_one(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            return {task: graph(**raw)[task]}
+    def predict_only(*chosen: str) -> tf.types.experimental.ConcreteFunction:
+        def predict_some(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            outputs = graph(**raw)
+            return {task: outputs[task] for task in chosen}
 
-        return tf.function(predict_one, autograph=False).get_concrete_function(specs)
+        return tf.function(predict_some, autograph=False).get_concrete_function(specs)
 
     def from_examples(meaning: Classes | Value) -> tf.types.experimental.ConcreteFunction:
         defaults = {"string": "", "float32": float("nan")}
@@ -139,13 +142,17 @@ def export(
         spec = tf.TensorSpec([None], tf.string, "inputs")
         return tf.function(predict_examples, autograph=False).get_concrete_function(spec)
 
+    more = graph.structured_outputs.keys() - set(tasks)
+    signatures = {DEFAULT_SIGNATURE: graph}
+    if more:
+        signatures = {DEFAULT_SIGNATURE: predict_only(*tasks), DETAILED: graph}
     module = tf.Module()
     module.model = model
     tf.saved_model.save(
         module,
         str(path),
         signatures={
-            DEFAULT_SIGNATURE: graph,
+            **signatures,
             **{task: predict_only(task) for task in tasks},
             **{m.signature: from_examples(m) for m in meanings},
         },

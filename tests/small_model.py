@@ -50,7 +50,9 @@ def answers(raw: Mapping[str, np.ndarray], slope: float) -> dict[str, np.ndarray
 
 
 def write_model(path: Path, slope: float = 1.0) -> ExportedModel:
-    """An `ExportedModel` that answers as `answers` does."""
+    """An `ExportedModel` that answers as `answers` does. Income is calibrated: before that, its
+    logits were twice as large.
+    """
     import tensorflow as tf
 
     from serving.signatures import SignatureInput, export
@@ -65,6 +67,7 @@ def write_model(path: Path, slope: float = 1.0) -> ExportedModel:
             "income": tf.sigmoid(hours + cook)[:, None],
             "job_class": tf.nn.softmax(tf.stack([cook, hours, -hours], axis=1)),
             "age": (40 + 10 * hours)[:, None],
+            "income_uncalibrated": tf.sigmoid(2 * (hours + cook))[:, None],
         }
 
     inputs = [SignatureInput("hours-per-week", "float32"), SignatureInput("job", "string")]

@@ -31,11 +31,12 @@ class EvaluationPage:
     title: str = "Evaluation"
 
     def curves(self, task: Json) -> list[Curve]:
-        reliability = [(b["confidence"], b["accuracy"]) for b in task["reliability"]]
+        before = task.get("uncalibrated", {}).get("reliability", ())
         curves = [
             Curve("ROC", "false positive rate", "true positive rate", task["roc"], True),
             Curve("Precision and recall", "recall", "precision", task["precision_recall"], False),
-            Curve("Reliability", "confidence", "accuracy", reliability, True),
+            _reliability("Reliability", task["reliability"]),
+            _reliability("Reliability before calibration", before),
         ]
         return [curve for curve in curves if curve.points]
 
@@ -52,6 +53,11 @@ class EvaluationPage:
         """The metrics that some slice defines."""
         slices = self.slices(task["task"]).values()
         return [m for m in task["values"] if any(s["values"][m] is not None for s in slices)]
+
+
+def _reliability(title: str, bins: Sequence[Json]) -> Curve:
+    points = [(b["confidence"], b["accuracy"]) for b in bins]
+    return Curve(title, "confidence", "accuracy", points, True)
 
 
 def page(report: Json, verdict: Json) -> str:

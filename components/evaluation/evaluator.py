@@ -22,7 +22,7 @@ from components.evaluation.assessment import ALL, Answers, Assessment, assess
 from components.evaluation.evaluation_page import page
 from components.evaluation.groups import Groups
 from components.evaluation.intervals import Confidence
-from components.evaluation.metrics import family_of
+from components.evaluation.metrics import family_of, measure
 from components.evaluation.thresholds import Threshold, check_thresholds, judge
 from components.export.classes_file import read_classes
 from components.labels.encoding import encode_split
@@ -31,12 +31,14 @@ from models.description import read_description
 from models.inputs.base import Feature
 from models.tasks.base import Task
 from serving.wire.errors import ServingError
-from serving.wire.names import DEFAULT_SIGNATURE
+from serving.wire.names import DEFAULT_SIGNATURE, DETAILED, UNCALIBRATED
 
 if TYPE_CHECKING:
     from serving.server.saved_model import SavedModel
 
 _ANSWERS, _CHAMPION = "answers", "champion"
+CALIBRATED = ("log_loss", "calibration_error")
+"""Metrics that calibration is to improve."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
         groups. Without it every row is independent.
     decisions: by task, the probability above which an answer counts as positive; that of the
         trained model by default.
+
+    Of a calibrated task it also measures the probabilities before calibration, on all rows.
     """
 
     tasks: tuple[Task, ...]
@@ -109,6 +113,7 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
         if groups is not None and not groups.single:
             context.observer.figure("groups", groups.count)
         assessed: dict[str, dict[str, Assessment]] = {}
+        uncalibrated: dict[str, dict[str, object]] = {}
         for target in targets:
             name, ours, theirs = target.name, answers[target.name], champions.get(target.name)
             same_classes = classes.get(name, target.classes) == target.classes
@@ -117,6 +122,15 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
             decision = self.decisions.get(name, target.decision)
             of_task = Answers(target, labels[name], ours, theirs, weights, decision, groups)
             assessed[name] = assess(of_task, slices, self.min_slice_rows, self.confidence)
+            uncalibrated[name] = {}
+            if (before := answers.get(name + UNCALIBRATED)) is not None:
+                raw = measure(target, labels[name], before, weights, decision)
+                uncalibrated[name] = {"uncalibrated": asdict(raw)}
+                for metric, value in assessed[name][ALL].metrics.values.items():
+                    was = raw.values[metric]
+                    if metric in CALIBRATED and value is not None and was is not None:
+                        context.observer.figure(f"{name}.{metric}", value)
+                        context.observer.figure(f"{name}.{metric} uncalibrated", was)
             main = family_of(target.task.kind).names[0]
             if (value := assessed[name][ALL].metrics.values[main]) is not None:
                 context.observer.figure(f"{name}.{main}", value)
@@ -149,7 +163,7 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
             "key": list(self.key),
             "level": self.confidence.level,
             "champion": champion.digest if champion else None,
-            "tasks": _documents(assessed, ALL),
+            "tasks": {n: {**d, **uncalibrated[n]} for n, d in _documents(assessed, ALL).items()},
             "slices": {
                 name: {"rows": int(rows.sum()), "tasks": _documents(assessed, name)}
                 for name, rows in slices.items()
@@ -181,10 +195,14 @@ class _Predict:
     batch_size: int
 
     def __call__(self, index: int, shard: Path) -> dict[str, np.ndarray]:
-        """float32 [rows, width] by task; tasks that the model lacks are left out."""
+        """float32 [rows, width] by task, and of calibrated tasks under their name + UNCALIBRATED;
+        tasks that the model lacks are left out.
+        """
+        wanted = [task + suffix for task in self.tasks for suffix in ("", UNCALIBRATED)]
         try:
             model = _loaded(self.saved_model)
-            accepted = model.signatures[DEFAULT_SIGNATURE].inputs.keys()
+            signature = DETAILED if DETAILED in model.signatures else DEFAULT_SIGNATURE
+            accepted = model.signatures[signature].inputs.keys()
         except (ServingError, KeyError) as e:
             raise RootstockError(f"{self.saved_model} cannot be loaded for predictions: {e}") from e
         parts = []
@@ -193,10 +211,10 @@ class _Predict:
             raw = raw_inputs(batch, self.features)
             try:
                 payload = {name: values for name, values in raw.items() if name in accepted}
-                parts.append(model.predict(DEFAULT_SIGNATURE, payload))
+                parts.append(model.predict(signature, payload))
             except ServingError as e:
                 raise RootstockError(f"{self.saved_model} cannot predict: {e}") from e
-        return {t: np.concatenate([p[t] for p in parts]) for t in self.tasks if t in parts[0]}
+        return {n: np.concatenate([p[n] for p in parts]) for n in wanted if n in parts[0]}
 
 
 @functools.lru_cache(maxsize=1)
@@ -234,7 +252,9 @@ def _held_out(examples: Examples, observer: Observer) -> str:
     )
 
 
-def _documents(assessed: Mapping[str, Mapping[str, Assessment]], name: str) -> dict[str, object]:
+def _documents(
+    assessed: Mapping[str, Mapping[str, Assessment]], name: str
+) -> dict[str, dict[str, object]]:
     """A slice's assessments by task, without the tasks that have too few labelled rows in it."""
     fields = {task: asdict(slices[name]) for task, slices in assessed.items() if name in slices}
     return {task: {**f.pop("metrics"), **f} for task, f in fields.items()}

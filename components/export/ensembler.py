@@ -69,6 +69,7 @@ class Ensembler(Stage[EnsemblerInputs, EnsemblerOutputs]):
         for i, target in enumerate(record["targets"]):
             decisions = [model.record.targets[i].decision for model in served]
             target["decision"] = float(np.average(decisions, weights=self.shares))
+        record["calibrations"] = {}
         (made.path / RECORD).write_text(json.dumps(record, indent=1))
         raw = raw_inputs(first_rows(inputs.examples, first.features), first.features)
         parts = [model(raw) for model in served]

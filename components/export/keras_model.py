@@ -55,10 +55,17 @@ class KerasModel:
 
         raw: [batch] by feature name: strings (bytes) or float32; see `components.data.raw`.
         """
-        import tensorflow as tf
+        return self.model.answers(self.features(_tensors(raw)))
 
-        tensors = {name: tf.convert_to_tensor(values) for name, values in raw.items()}
-        return self.model.answers(self.features(tensors))
+    def details(self, raw: Mapping[str, tf.Tensor | np.ndarray]) -> dict[str, tf.Tensor]:
+        """The answers and what else is known of each row: see `MultitaskParts.details`."""
+        return self.model.details(self.features(_tensors(raw)))
+
+
+def _tensors(raw: Mapping[str, tf.Tensor | np.ndarray]) -> dict[str, tf.Tensor]:
+    import tensorflow as tf
+
+    return {name: tf.convert_to_tensor(values) for name, values in raw.items()}
 
 
 def load_keras(trained: TrainedModel) -> KerasModel:

@@ -60,7 +60,7 @@ def write_ensemble(
         answers = [function(inputs) for function in functions]
         return {
             task: tf.add_n([share * a[task] for share, a in zip(shares, answers, strict=True)])
-            for task in answers[0]
+            for task in (t.name for t in served[0].record.targets)
         }
 
     _export(predict, owner, served[0], raw, directory)
@@ -74,7 +74,7 @@ def _computation(served: KerasModel, form: Export) -> tuple[tf.Module, Function]
     owner.experts = served.experts
     owner.modules = [la.module for la in adopted(model.trunk)]
     features: Function = served.features
-    answers: Function = model.answers
+    answers: Function = model.details
     if form.weights == "float32":
         owner.weights = [w.value for w in model.weights]
     else:

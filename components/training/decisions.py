@@ -9,38 +9,34 @@ need not be spent on validation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import numpy as np
 
 from components.stage import Observer
-from components.training.rows import Rows
-from models.experts.margins import MARGINS
+from components.training.unseen import Unseen
 from models.lazy import tf
 from models.multitask.model import MultitaskModel
 from models.tasks.base import DECISION
-from models.tasks.heads.head import Head
 
 FEWEST_POSITIVES = 2
-BATCH_ROWS = 512
 
 
 def choose_decisions(
-    model: MultitaskModel, train: Rows, val: Rows | None, observer: Observer
+    model: MultitaskModel, unseen: Mapping[str, Unseen], observer: Observer
 ) -> dict[str, float]:
     """The threshold of each task whose `decision` asks for one to be chosen.
 
-    model: with its last word. Validation rows count, and training rows with the margins of experts
-    that have not seen them, if experts have at least half of the last word.
+    model: with its last word and its calibrations. unseen: rows by task, with raw outputs.
     """
     chosen = {}
     for head in model.heads:
         if head.target.task.decides_by != "f1":
             continue
-        name = head.target.name
-        unseen = list(_unseen(model, head, train, val))
-        yes = np.concatenate([np.zeros(0, bool), *(y for y, _ in unseen)])
-        p = np.concatenate([np.zeros(0), *(x for _, x in unseen)])
+        name, rows = head.target.name, unseen[head.target.name]
+        outputs = tf.constant(rows.outputs, tf.float32)
+        p = model.calibrated(head, outputs).numpy().astype(np.float64).ravel()
+        yes = rows.labels.ravel() > 0.5
         chosen[name] = best_decision(yes, p)
         if yes.sum() < FEWEST_POSITIVES:
             observer.warn(
@@ -66,42 +62,3 @@ def best_decision(yes: np.ndarray, p: np.ndarray) -> float:
     below = np.append(ranked[ends[1:]], 0.0)  # the next lower probability
     middle = best[len(best) // 2]
     return float((ranked[ends[middle]] + below[middle]) / 2)
-
-
-def _unseen(
-    model: MultitaskModel, head: Head, train: Rows, val: Rows | None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Labels and probabilities, one after another: bool [n], float64 [n]."""
-    name = head.target.name
-    if val is not None:
-        answer = tf.function(model.answers, reduce_retracing=True, autograph=False)
-        starts = range(0, len(val), BATCH_ROWS)
-        batches = (
-            {n: tf.constant(v[i : i + BATCH_ROWS]) for n, v in val.features.items()} for i in starts
-        )
-        yield _flat(val.labels[name], np.concatenate([answer(b)[name].numpy() for b in batches]))
-    outputs = _out_of_fold(model, head, train)
-    if outputs is not None:
-        yield _flat(train.labels[name], head.answer(tf.constant(outputs, tf.float32)).numpy())
-
-
-def _out_of_fold(model: MultitaskModel, head: Head, train: Rows) -> np.ndarray | None:
-    """Raw outputs of the experts [rows, units]; None if the network has most of the last word."""
-    word = model.last_word
-    if not word.member_weights:
-        return None
-    at = word.tasks.index(head.target.name)
-    weights = np.asarray(word.member_weights[at])
-    if weights[0] > 0.5:
-        return None
-    first = sum(word.units[:at])
-    margins = np.asarray(train.features[MARGINS][:])
-    own = np.stack(np.split(margins, len(weights) - 1, axis=1))[:, :, first : first + head.units]
-    mean = np.einsum("m,mru->ru", weights[1:] / weights[1:].sum(), own)
-    return np.asarray(mean + np.asarray(word.biases[at]))
-
-
-def _flat(labels: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    labels, answers = labels.reshape(len(labels), -1), answers.reshape(len(answers), -1)
-    known = ~np.isnan(labels).any(axis=1)
-    return labels[known].ravel() > 0.5, answers[known].astype(np.float64).ravel()

@@ -12,6 +12,7 @@ import numpy as np
 
 from components.errors import RootstockError
 from components.stage import Context, Observer
+from components.training.calibrating import Chosen, choose_calibrations
 from components.training.callbacks import EpochCallback
 from components.training.checkpoint import Checkpoint
 from components.training.choices import Situation, choose, sentence
@@ -22,6 +23,7 @@ from components.training.optimizer import make_optimizer, variables_without_deca
 from components.training.pairs import PairTraining, represented, start_heads, train_on_pairs
 from components.training.rows import Rows, TrainingData
 from components.training.stacking import stack_experts
+from components.training.unseen import unseen_rows
 from components.transform.batches import token_counts
 from models.analysis.gradient_diagnostics import gradient_diagnostics
 from models.balancing.base import GradientBalancer
@@ -58,6 +60,7 @@ class TrainingResult:
         that the spec left out, for people.
     trainable_parameters: number of parameters that trained in at least one epoch.
     decisions: by task, the probability above which its answer is yes, where it was chosen.
+    calibrations: of the tasks that ask for one.
     last_word: by task, the weight of the network and of each expert; empty without experts.
     pairs: what the trunk was trained on before; None if on nothing.
     """
@@ -69,6 +72,7 @@ class TrainingResult:
     trainable_parameters: int
     last_word: dict[str, dict[str, float]]
     decisions: dict[str, float]
+    calibrations: dict[str, Chosen]
     training: ChosenTraining
     chosen: str
     pairs: PairTraining | None = None
@@ -106,6 +110,7 @@ class TrainingResult:
         for task, weights in self.last_word.items():
             said = " + ".join(f"{w:.2f} {name}" for name, w in weights.items() if w > 0)
             figures[f"{task} last word"] = said
+        figures |= {f"{task} calibration": str(c) for task, c in self.calibrations.items()}
         figures |= {f"{task} decision": round(p, 4) for task, p in self.decisions.items()}
         names = [f"val_{h.target.name}_{m}" for h in self.model.heads for m in h.directions]
         return figures | {name: round(kept[name], 4) for name in names if name in kept}
@@ -225,6 +230,9 @@ def train(
     weights = stack_experts(model, data.train, data.val, fine_tuned, last_word)
     if weights and data.val is None and last_word == "stack":
         observer.warn(NOT_STACKED)
+    unseen = unseen_rows(model, data.train, data.val)
+    calibrations = choose_calibrations(model, unseen, observer)
+    model.calibrations = {task: chosen.calibration for task, chosen in calibrations.items()}
     result = TrainingResult(
         model=model,
         history=progress.history,
@@ -232,7 +240,8 @@ def train(
         steps_per_epoch=steps,
         trainable_parameters=trained,
         last_word=weights,
-        decisions=choose_decisions(model, data.train, data.val, observer),
+        calibrations=calibrations,
+        decisions=choose_decisions(model, unseen, observer),
         training=training,
         chosen=sentence(wanted, training),
         pairs=paired,

@@ -60,7 +60,11 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
         record = self.record(features, data.targets, models, adapted)
         how = self.transfer, self.training, self.seed
         result = fit.train(record, data, *how, context, self.last_word)
-        record = replace(record, targets=result.decided(record.targets))
+        record = replace(
+            record,
+            targets=result.decided(record.targets),
+            calibrations=dict(result.model.calibrations),
+        )
         model = TrainedModel(context.output / "model")
         if experts and record.experts:
             model.path.mkdir(parents=True)

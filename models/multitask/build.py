@@ -24,7 +24,7 @@ def build_model(record: ModelRecord) -> MultitaskModel:
     """
     from models.multitask.model import MultitaskModel
 
-    return MultitaskModel(
+    model = MultitaskModel(
         record.features,
         record.targets,
         record.trunk,
@@ -32,6 +32,8 @@ def build_model(record: ModelRecord) -> MultitaskModel:
         record.balancing,
         tuple(m for e in record.experts for m in e.members),
     )
+    model.calibrations = dict(record.calibrations)
+    return model
 
 
 def read_model(directory: Path, record: ModelRecord) -> MultitaskModel:

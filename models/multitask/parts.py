@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from models.balancing.base import (
@@ -12,6 +14,7 @@ from models.balancing.base import (
     LossBalancer,
 )
 from models.balancing.math.smoothing import Smoothed
+from models.calibration.base import Calibration
 from models.experts.margins import MARGINS
 from models.inputs.base import Feature
 from models.inputs.representation import REPRESENTATION
@@ -36,6 +39,7 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
     trunk: from features to the trunk's output. common: from that to the representation that the
         towers share; None if they share the trunk's output. towers: from the representation to the
         raw outputs of all tasks.
+    calibrations: by task, what makes its probabilities right as often as they say.
     members: predictors in the trunk's output, [batch * members, width]; their mean is the answer.
     grafts: the layers that the sharing scheme adds.
     fusion: adds what the experts say to the trunk's output; None without experts, and where a
@@ -63,6 +67,7 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         self.features = features
         self.trunk, self.common = shared.trunk, shared.common
         self.members = members_in(self.trunk)
+        self.calibrations: Mapping[str, Calibration] = {}
         self.trunk_trains = True
         self.last_word = LastWord(self.heads, experts)
         self.fusion: Fusion | None = None
@@ -129,13 +134,37 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         private = {id(v) for graft in self.grafts if graft.private for v in graft.weights}
         return [v for part in parts for v in part.trainable_variables if id(v) not in private]
 
-    def answers(self, features: Tensors) -> dict[str, keras.KerasTensor]:
-        """The served answers, float32 [batch, units] by task: probabilities, or values in the unit
-        of the label. A network without weight in the last word is not computed.
+    def raw_outputs(self, features: Tensors) -> dict[str, keras.KerasTensor]:
+        """Raw outputs [batch, units] by task, of the last word. A network without weight in it is
+        not computed.
         """
         network = None if self.last_word.without_network else self(features, training=False)
-        outputs = self.last_word(network, features.get(MARGINS))
-        return {h.target.name: h.answer(outputs[h.target.name]) for h in self.heads}
+        combined: dict[str, keras.KerasTensor] = self.last_word(network, features.get(MARGINS))
+        return combined
+
+    def answers(self, features: Tensors) -> dict[str, keras.KerasTensor]:
+        """The served answers, float32 [batch, units] by task: probabilities, or values in the unit
+        of the label.
+        """
+        outputs = self.raw_outputs(features)
+        return {h.target.name: self.calibrated(h, outputs[h.target.name]) for h in self.heads}
+
+    def details(self, features: Tensors) -> dict[str, keras.KerasTensor]:
+        """The answers, and what else is known of each row: of a calibrated task, the probabilities
+        before it was, `<task>_uncalibrated`.
+        """
+        outputs, details = self.raw_outputs(features), {}
+        for head in self.heads:
+            name = head.target.name
+            details[name] = self.calibrated(head, outputs[name])
+            if name in self.calibrations:
+                details[f"{name}_uncalibrated"] = head.answer(outputs[name])
+        return details
+
+    def calibrated(self, head: Head, outputs: keras.KerasTensor) -> keras.KerasTensor:
+        """What is served of the raw outputs of a head."""
+        calibration = self.calibrations.get(head.target.name)
+        return head.answer(outputs if calibration is None else calibration(outputs))
 
     def count_params(self) -> int:
         """Parameters of the served model, without the state of the balancing method."""

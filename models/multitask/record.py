@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from models.calibration.base import Calibration
 from models.config import STRICT
 from models.experts.base import Expert
 from models.inputs.base import Feature
@@ -19,7 +21,10 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRecord:
-    """Everything that determines the layers of a model; see `models.multitask.build`."""
+    """Everything that determines the layers of a model; see `models.multitask.build`.
+
+    calibrations: of the tasks that have one.
+    """
 
     __pydantic_config__ = STRICT
     features: tuple[Feature, ...]
@@ -28,6 +33,7 @@ class ModelRecord:
     sharing: SharingSpec
     balancing: BalancingSpec
     experts: tuple[Expert, ...] = ()
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
     def with_saved_files(self, directory: Path) -> ModelRecord:
         """The record of the same architecture, from what `save_record` kept in a directory."""

@@ -14,13 +14,14 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
+from models.calibration.base import Calibration
 from models.config import STRICT
-from models.discovery import choice
+from models.discovery import choice, methods
 
 Focal = Annotated[float, Field(ge=0)]
 """Gamma of the focal loss (Lin et al. 2017, arXiv:1708.02002, equation 4): rows that are predicted
@@ -32,6 +33,11 @@ DECISION = 0.5
 """Probabilities above it count as yes."""
 Decision = Annotated[float, Field(ge=0, le=1)] | Literal["f1"]
 """A probability above which an answer counts as yes, or the metric by which it is chosen."""
+if TYPE_CHECKING:
+    Calibrating = str
+else:
+    Calibrating = Literal[("auto", *methods("models.calibration", Calibration))]
+"""How probabilities are calibrated: the name of a method, or `auto` to choose one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +71,16 @@ class Task(ABC):
     def decides_by(self) -> Decision:
         """Above which probability the answer is yes; 0.5 for kinds that decide otherwise."""
         return DECISION
+
+    @property
+    def calibrates_by(self) -> Calibrating:
+        """The method that calibrates probabilities, or `auto`; none for kinds that have none."""
+        return "none"
+
+    @property
+    def chooses_on_unseen_rows(self) -> bool:
+        """Whether something is chosen after training, on rows that the model has not seen."""
+        return isinstance(self.decides_by, str) or self.calibrates_by != "none"
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, final
 
-from models.tasks.base import DECISION, Decision, Focal, LabelSmoothing, Task
+from models.tasks.base import DECISION, Calibrating, Decision, Focal, LabelSmoothing, Task
 from models.values import Texts, Weights
 
 
@@ -23,6 +23,9 @@ class BinaryTask(Task):
         probabilities do not change.
     label_smoothing: share of a label that is spread evenly over all classes (Szegedy et al. 2016,
         arXiv:1512.00567, section 7), such as 0.1.
+    calibration: `temperature`, `platt` or `isotonic`: how probabilities are changed to be right as
+        often as they say, on rows that the model has not seen; `auto` chooses one, or none, by
+        cross-validated log loss.
     """
 
     kind: Literal["binary"] = "binary"
@@ -30,6 +33,7 @@ class BinaryTask(Task):
     class_weight: Literal["balanced"] | Weights | None = None
     focal: Focal = 0.0
     label_smoothing: LabelSmoothing = 0.0
+    calibration: Calibrating = "none"
     decision: Decision = DECISION
     answer = "number"
     serving_method = "classify"
@@ -38,3 +42,7 @@ class BinaryTask(Task):
     @property
     def decides_by(self) -> Decision:
         return self.decision
+
+    @property
+    def calibrates_by(self) -> Calibrating:
+        return self.calibration

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, final
 
-from models.tasks.base import Focal, LabelSmoothing, Task
+from models.tasks.base import Calibrating, Focal, LabelSmoothing, Task
 from models.values import Renaming, Texts, Weights
 
 
@@ -22,6 +22,9 @@ class MulticlassTask(Task):
         predicted well count less. Probabilities are then less certain than the data.
     label_smoothing: share of a label that is spread evenly over all classes (Szegedy et al. 2016,
         arXiv:1512.00567, section 7), such as 0.1.
+    calibration: `temperature`, `platt` or `isotonic`: how probabilities are changed to be right as
+        often as they say, on rows that the model has not seen; `auto` chooses one, or none, by
+        cross-validated log loss.
     """
 
     kind: Literal["multiclass"] = "multiclass"
@@ -30,6 +33,11 @@ class MulticlassTask(Task):
     class_weight: Literal["balanced"] | Weights | None = None
     focal: Focal = 0.0
     label_smoothing: LabelSmoothing = 0.0
+    calibration: Calibrating = "none"
     answer = "list"
     serving_method = "classify"
     has_squared_error = False
+
+    @property
+    def calibrates_by(self) -> Calibrating:
+        return self.calibration

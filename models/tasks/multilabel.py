@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, final
 
-from models.tasks.base import DECISION, Decision, Focal, LabelSmoothing, Task
+from models.tasks.base import DECISION, Calibrating, Decision, Focal, LabelSmoothing, Task
 from models.values import Texts, Weights
 
 
@@ -25,6 +25,9 @@ class MultilabelTask(Task):
         probabilities do not change.
     label_smoothing: share of a label that is spread evenly over yes and no (Szegedy et al. 2016,
         arXiv:1512.00567, section 7), such as 0.1.
+    calibration: `temperature`, `platt` or `isotonic`: how probabilities are changed to be right as
+        often as they say, on rows that the model has not seen; `auto` chooses one, or none, by
+        cross-validated log loss.
     """
 
     kind: Literal["multilabel"] = "multilabel"
@@ -33,6 +36,7 @@ class MultilabelTask(Task):
     class_weight: Literal["balanced"] | Weights | None = None
     focal: Focal = 0.0
     label_smoothing: LabelSmoothing = 0.0
+    calibration: Calibrating = "none"
     decision: Decision = DECISION
     answer = "list"
     several = True
@@ -42,3 +46,7 @@ class MultilabelTask(Task):
     @property
     def decides_by(self) -> Decision:
         return self.decision
+
+    @property
+    def calibrates_by(self) -> Calibrating:
+        return self.calibration

@@ -42,6 +42,9 @@ def task_plots(task: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
         yield f"confusion_{name}.png", _confusion(name, task["confusion"], task["classes"])
     if task["reliability"]:
         yield f"reliability_{name}.png", _reliability(name, task["reliability"])
+    if before := task.get("uncalibrated", {}).get("reliability"):
+        title = f"{name} before calibration"
+        yield f"reliability_{name}_uncalibrated.png", _reliability(title, before)
     rates = "false positive rate", "true positive rate"
     for kind, axes in {"roc": rates, "precision_recall": ("recall", "precision")}.items():
         if task[kind]:

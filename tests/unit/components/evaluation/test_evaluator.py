@@ -70,6 +70,10 @@ def test_metrics_are_those_of_the_served_model_on_labelled_test_rows(tmp_path, m
     assert (report["split"], report["rows"], income["rows"]) == ("test", 300, 240)
     assert income["values"]["auc"] == pytest.approx(sk.roc_auc_score(yes, p), abs=1e-6)
     assert income["values"]["f1"] == pytest.approx(sk.f1_score(yes, p > 0.5), abs=1e-6)
+    before = 1 / (1 + np.exp(-2 * np.log(p / (1 - p))))
+    was = income["uncalibrated"]["values"]["log_loss"]
+    assert was == pytest.approx(sk.log_loss(yes, before), abs=1e-6)
+    assert "uncalibrated" not in report["tasks"]["age"]
     age = np.array(table["age"].to_pylist(), float)[labelled]
     wanted = sk.root_mean_squared_error(age, expected["age"][labelled, 0])
     assert report["tasks"]["age"]["values"]["rmse"] == pytest.approx(wanted, rel=1e-5)
@@ -80,7 +84,11 @@ def test_metrics_are_those_of_the_served_model_on_labelled_test_rows(tmp_path, m
     assert blessing.blessed()
     assert blessing.reasons() == []
     assert heard.figures == {
-        "income.auc": income["values"]["auc"],
+        **{f"income.{m}": income["values"][m] for m in ("auc", "log_loss", "calibration_error")},
+        "income.log_loss uncalibrated": was,
+        "income.calibration_error uncalibrated": pytest.approx(
+            income["uncalibrated"]["values"]["calibration_error"]
+        ),
         "job_class.accuracy": report["tasks"]["job_class"]["values"]["accuracy"],
         "age.mae": report["tasks"]["age"]["values"]["mae"],
     }

@@ -24,13 +24,19 @@ from tests.shared import Trained
 pytestmark = pytest.mark.slow
 
 
+TEMPERATURE = {"name": "temperature", "temperature": 3.0}
+
+
 @pytest.fixture(scope="module")
 def other(shared_model: Trained, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
-    """The shared model with smaller weights, and another decision threshold of its first task."""
+    """The shared model with smaller weights, and another decision threshold of its first task,
+    which is calibrated.
+    """
     model = TrainedModel(tmp_path_factory.mktemp("other") / "model")
     shutil.copytree(shared_model.model.path, model.path)
     record = json.loads((model.path / RECORD).read_text())
     record["targets"][0]["decision"] = 0.3
+    record["calibrations"] = {record["targets"][0]["task"]["name"]: TEMPERATURE}
     (model.path / RECORD).write_text(json.dumps(record))
     with np.load(model.path / WEIGHTS) as arrays:
         smaller = {name: (0.9 * values).astype(values.dtype) for name, values in arrays.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from functools import cache
@@ -92,13 +93,36 @@ def test_what_rebuilds_the_model_goes_along(shared_model: Trained, plain: Export
         assert (plain.path / name).samefile(shared_model.model.path / name)
 
 
+def calibrated(model: TrainedModel, directory: Path) -> TrainedModel:
+    """The model with a calibration of its first task."""
+    shutil.copytree(model.path, directory)
+    record = json.loads((directory / RECORD).read_text())
+    record["calibrations"] = {"bright": {"name": "temperature", "temperature": 2.0}}
+    (directory / RECORD).write_text(json.dumps(record))
+    return TrainedModel(directory)
+
+
 def test_training_rows_are_expected_outputs_where_there_is_no_validation(
     shared_model: Trained, new_context: Make, tmp_path: Path
 ) -> None:
     shutil.copytree(shared_model.inputs.examples.path / "train", tmp_path / "examples" / "train")
     without = Examples(tmp_path / "examples")
-    made = exported(shared_model.model, without, new_context("no val"), "float32", False)
-    assert len(read_expected(made.expected)[0]["x"]) == EXPECTED_ROWS
+    model = calibrated(shared_model.model, tmp_path / "model")
+    made = exported(model, without, new_context("no val"), "float32", False)
+    raw, expected = read_expected(made.expected)
+    assert len(raw["x"]) == EXPECTED_ROWS
+
+    before = {task: answer.numpy() for task, answer in load_keras(shared_model.model)(raw).items()}
+    served = SavedModel(made.saved_model)
+    answers, details = (served.predict(n, raw) for n in ("serving_default", "detailed"))
+    assert answers.keys() == expected.keys()
+    for task, answer in answers.items():
+        np.testing.assert_allclose(answer, expected[task], atol=1e-5)
+        np.testing.assert_array_equal(answer, details[task])
+    np.testing.assert_allclose(details["bright_uncalibrated"], before["bright"], atol=1e-5)
+    odds = before["bright"] / (1 - before["bright"])
+    np.testing.assert_allclose(answers["bright"], 1 / (1 + odds ** (-1 / 2)), atol=1e-5)
+    assert "tint_uncalibrated" not in details
 
 
 @pytest.mark.parametrize("weights", ["float16", "bfloat16"])

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from components.stage import Silent
+from components.stage import Observer, Silent
 from components.training.decisions import best_decision, choose_decisions
 from components.training.rows import Rows
+from components.training.unseen import unseen_rows
 from models.balancing.loss_based.equal import Equal
 from models.experts.margins import MARGINS
 from models.inputs.numeric import NumericFeature
@@ -88,9 +89,15 @@ def rows(spam: list[float], margin: list[float]) -> Rows:
     return Rows(features, labels)
 
 
+def chosen_on(
+    model: MultitaskModel, train: Rows, val: Rows | None, observer: Observer
+) -> dict[str, float]:
+    return choose_decisions(model, unseen_rows(model, train, val), observer)
+
+
 def test_training_rows_count_with_what_experts_say_out_of_fold() -> None:
     train = rows([1, 1, 0, np.nan], [-1.0, -2.0, -4.0, 9.0])
-    chosen = choose_decisions(model_of(0.2), train, None, Silent())
+    chosen = chosen_on(model_of(0.2), train, None, Silent())
     low, high = (1 / (1 + np.exp(-(m + 0.5))) for m in (-4.0, -2.0))
     assert chosen["spam"] == pytest.approx((low + high) / 2)
     assert chosen["tags"] == pytest.approx((low + high) / 2)
@@ -100,13 +107,13 @@ def test_training_rows_count_with_what_experts_say_out_of_fold() -> None:
 def test_without_rows_that_the_network_has_not_seen_it_stays_and_says_so() -> None:
     observer = Warned()
     train = rows([1, 1, 0], [-1.0, -2.0, -4.0])
-    assert choose_decisions(model_of(0.9), train, None, observer) == {"spam": 0.5, "tags": 0.5}
+    assert chosen_on(model_of(0.9), train, None, observer) == {"spam": 0.5, "tags": 0.5}
     assert observer.warnings[0].startswith("tasks.spam.decision: 0 positive labels in rows that")
 
 
 def test_validation_rows_count_with_the_answers_of_the_model() -> None:
     train, val = rows([0, 0], [-9.0, -9.0]), rows([1, 1, 0], [3.0, 2.0, 1.0])
     model = model_of(0.0)
-    chosen = choose_decisions(model, train, val, Silent())
+    chosen = chosen_on(model, train, val, Silent())
     high, low = (1 / (1 + np.exp(-(m + 0.5))) for m in (2.0, 1.0))
     assert chosen["spam"] == pytest.approx((low + high) / 2, abs=1e-6)

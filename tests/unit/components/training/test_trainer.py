@@ -27,6 +27,7 @@ from models.balancing.base import Balancer
 from models.description import read_description
 from models.lazy import keras
 from models.model_files import RECORD, WEIGHTS
+from models.multitask.record import read_record
 from models.tasks.base import Task
 from models.tasks.binary import BinaryTask
 from tests.shared import RECIPE, SIZES, SMALL, Trained
@@ -304,13 +305,16 @@ def test_what_a_balancing_method_notes_is_a_warning(
         quick().run(inputs, context(tmp_path))
 
 
-def test_the_decision_that_was_chosen_is_in_the_record(tmp_path: Path) -> None:
+def test_the_decision_and_the_calibration_are_in_the_record(tmp_path: Path) -> None:
     inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
-    task = replace(TASKS[0], decision="f1")  # type: ignore[type-var]
+    changes = {"decision": "f1", "calibration": "platt"}
+    task = replace(TASKS[0], **changes)  # type: ignore[arg-type, type-var]
     observer = Listener()
     model = quick((task,)).run(inputs, context(tmp_path / "run", observer)).model
     (target,) = read_description(model.path).targets
     assert target.decision == pytest.approx(observer.figures["bright decision"], abs=1e-4)
+    assert observer.figures["bright calibration"].startswith("platt, slope")
+    assert read_record(model.path).calibrations["bright"].name == "platt"
 
     rows = inputs.examples.read("val")
     rows = rows.filter(rows["bright"].is_valid())

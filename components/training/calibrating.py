@@ -1,0 +1,100 @@
+"""Chooses the calibration of each task, on rows that the model has not seen.
+
+`auto` compares methods by cross-validated log loss. A method with more parameters is taken only
+where it is better by more than twice the standard error of the difference, so that noise does not
+choose it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.stage import Observer
+from components.training.unseen import Unseen
+from models.calibration.base import Answered, Calibration
+from models.calibration.identity import Identity
+from models.discovery import methods
+from models.multitask.model import MultitaskModel
+
+FOLDS = 5
+FEWEST_OF_EACH = 20
+"""Rows with and without each class; with fewer, `auto` changes nothing."""
+STANDARD_ERRORS = 2.0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The calibration of a task.
+
+    rows: that it was fitted to. before, after: mean log loss of these rows, after out of fold.
+    """
+
+    calibration: Calibration
+    rows: int
+    before: float
+    after: float
+
+    def __str__(self) -> str:
+        text, identity = self.calibration.described(), isinstance(self.calibration, Identity)
+        change = f"{self.before:.4f}" if identity else f"{self.before:.4f} → {self.after:.4f}"
+        return f"{text}: log loss {change} on {self.rows} unseen rows"
+
+
+def choose_calibrations(
+    model: MultitaskModel, unseen: Mapping[str, Unseen], observer: Observer
+) -> dict[str, Chosen]:
+    """The calibration of each task that asks for one.
+
+    unseen: rows by task, with raw outputs that are not calibrated.
+    """
+    chosen = {}
+    for head in model.heads:
+        target, wanted = head.target, head.target.task.calibrates_by
+        if wanted == "none":
+            continue
+        rows = unseen[target.name].answered(target)
+        if wanted != "auto" and not enough(rows, 1):
+            observer.warn(
+                f"tasks.{target.name}.calibration: none, because a class has no row among the"
+                f" {len(rows)} rows that the model has not seen. Expected rows of every class for"
+                f" {wanted}: give data.splits.val a share."
+            )
+            continue
+        chosen[target.name] = calibrated(rows, wanted)
+    return chosen
+
+
+def calibrated(rows: Answered, wanted: str = "auto") -> Chosen:
+    """The method, fitted to all rows; the best one where `auto` is wanted."""
+    known = methods("models.calibration", Calibration)
+    tried = [known[wanted]] if wanted in known else sorted(known.values(), key=lambda m: m.order)
+    if wanted == "auto" and not enough(rows, FEWEST_OF_EACH):
+        tried = [Identity]
+    before = rows.losses(rows.outputs)
+    best, least = tried[0], out_of_fold_losses(tried[0], rows)
+    for method in tried[1:]:
+        losses = out_of_fold_losses(method, rows)
+        gain = least - losses
+        if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(rows)):
+            best, least = method, losses
+    return Chosen(best.fit(rows), len(rows), float(before.mean()), float(least.mean()))
+
+
+def enough(rows: Answered, fewest: int) -> bool:
+    """Whether every class has so many rows, and so many rows are without it."""
+    with_class = rows.targets.sum(axis=0)
+    return bool(len(rows)) and min(with_class.min(), (len(rows) - with_class).min()) >= fewest
+
+
+def out_of_fold_losses(method: type[Calibration], rows: Answered) -> np.ndarray:
+    """The log loss of each row, by the method fitted to the other folds, [rows]."""
+    fold = np.random.default_rng(0).permutation(len(rows)) % FOLDS
+    losses = np.zeros(len(rows))
+    for f in range(min(FOLDS, len(rows))):
+        outside, inside = rows.at(fold != f), rows.at(fold == f)
+        outputs = np.asarray(method.fit(outside)(inside.outputs))
+        losses[fold == f] = inside.losses(outputs)
+    return losses

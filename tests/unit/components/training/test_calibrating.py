@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+
+from components.training.calibrating import calibrated, enough
+from models.calibration.base import Answered
+
+RNG = np.random.default_rng(0)
+
+
+def rows_of(count: int, times: float = 1.0, bias: float = 0.0) -> Answered:
+    """Binary rows whose logits are `times` what they should be, plus a bias."""
+    right = 2 * RNG.normal(size=(count, 1))
+    yes = RNG.random((count, 1)) < 1 / (1 + np.exp(-right))
+    return Answered(times * right + bias, yes * 1.0, False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (rows_of(2000), "none"),  # already right: no method is better by more than noise
+        (rows_of(2000, times=3), "temperature"),
+        (rows_of(2000, bias=2), "platt"),
+        (rows_of(30, times=3), "none"),  # too few rows to tell
+    ],
+    ids=["right", "too sure", "biased", "few"],
+)
+def test_the_simplest_method_that_is_clearly_better(rows: Answered, expected: str) -> None:
+    chosen = calibrated(rows)
+    assert chosen.calibration.name == expected
+    p = rows.probabilities(rows.outputs)[:, 0]
+    assert chosen.before == pytest.approx(log_loss(rows.targets[:, 0], p))
+    assert (chosen.after < chosen.before) == (expected != "none")
+    assert f"on {len(rows)} unseen rows" in str(chosen)
+
+
+def test_isotonic_where_no_line_fits() -> None:
+    logits = RNG.normal(size=(4000, 1))
+    p = np.where(logits > 0.5, 0.6, np.where(logits > -0.5, 0.5, 0.01))
+    rows = Answered(4 * logits, (RNG.random((4000, 1)) < p) * 1.0, False)
+    assert calibrated(rows).calibration.name == "isotonic"
+
+
+def test_a_method_that_is_asked_for_is_taken() -> None:
+    assert calibrated(rows_of(30), "isotonic").calibration.name == "isotonic"
+
+
+def test_every_class_needs_rows() -> None:
+    targets = np.eye(3)[[0, 0, 1, 1, 2]]
+    rows = Answered(np.zeros((5, 3)), targets, True)
+    assert enough(rows, 1)
+    assert not enough(rows, 2)
+    assert not enough(rows.at(np.zeros(0, int)), 1)

@@ -248,7 +248,8 @@ class Scores(Artifact):
 @dataclass(frozen=True)
 class Evaluation(Artifact):
     """`evaluation.json`: for each task, in total and by slice: metrics with confidence intervals,
-    differences to the champion, and points of curves. `evaluation.html`: a page with them.
+    differences to the champion, and points of curves; the metrics of the best constant answer; the
+    rows that were answered worst. `evaluation.html`: a page with them.
     """
 
 

@@ -48,8 +48,11 @@ from serving.versions.history import champion_version, read_origin
 
 @dataclass(frozen=True)
 class PipelineResult:
-    """The outcome of a pipeline run. trained: the model, or the first one of an ensemble."""
+    """The outcome of a pipeline run. examples: that the model was trained and evaluated on.
+    trained: the model, or the first one of an ensemble.
+    """
 
+    examples: artifacts.Examples
     trained: artifacts.TrainedModel
     model: artifacts.ExportedModel
     evaluation: artifacts.Evaluation
@@ -95,7 +98,9 @@ def pipeline(spec: Spec, run: Runner, members: Sequence[Spec] = ()) -> PipelineR
     push = spec.push
     pusher = Pusher(model=spec.name, destination=push.destination, keep=push.keep, label=push.label)
     pushed = run(pusher, PusherInputs(model, blessings)).pushed
-    return PipelineResult(trained, model, evaluated.evaluation, blessings, pushed)
+    return PipelineResult(
+        prepared.examples, trained, model, evaluated.evaluation, blessings, pushed
+    )
 
 
 def train(spec: Spec, run: Runner) -> tuple[TrainerInputs, artifacts.TrainedModel]:

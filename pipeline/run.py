@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -62,14 +63,34 @@ def run(
         Runner(store, tracker, display, beam, retries, explain) as runner,
     ):
         result = pipeline(resolved, runner, members)
+        written = _page(spec, file, result, runner, tracker)
     print(summary(runner.results, store.root))
     print(f"\n{_outcome(spec, result, runner.results[-1], serve)}")
     for warning in result.pushed.load().warnings:  # also if every stage was cached
         print(f"Warning: {warning}.")
+    if written is not None:
+        print(f"The page of this run: {written}")
     print(f"Total time: {time.monotonic() - began:.1f} s.", end=" ")
     cached = all(r.cached for r in runner.results)
     print(_record(path, spec, syncing, WAIT_FOR_MLFLOW_S if wait and not cached else 0.0))
     return result
+
+
+def _page(
+    spec: Spec, file: YamlFile, result: PipelineResult, runner: Runner, tracker: Tracker
+) -> Path | None:
+    """Write the page of a run, and give MLflow a copy. A failure is shown and fails no run."""
+    from pipeline.run_page.page import FILE, write_page
+
+    written = Path(spec.store) / "pages" / spec.name / FILE
+    try:
+        write_page(spec, file.text, file.path, result, runner.results, written)
+        if isinstance(tracker, JournalTracker) and tracker.run.is_dir():
+            shutil.copyfile(written, tracker.run / FILE)
+    except Exception as e:  # whatever it is, the model is trained and pushed
+        runner.display.alert(f"The page of this run cannot be written: {e!r}")
+        return None
+    return written
 
 
 @contextlib.contextmanager

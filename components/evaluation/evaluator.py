@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,17 +19,19 @@ from components.data.raw import raw_inputs
 from components.data.slices import Slice, check_slices, columns_of, masks
 from components.errors import RootstockError
 from components.evaluation.assessment import ALL, Answers, Assessment, assess
+from components.evaluation.constant import constant_answer
 from components.evaluation.evaluation_page import page
 from components.evaluation.groups import Groups
 from components.evaluation.intervals import Confidence
 from components.evaluation.metrics import family_of, measure
+from components.evaluation.mistakes import Mistake, mistakes
 from components.evaluation.thresholds import Threshold, check_thresholds, judge
 from components.export.classes_file import read_classes
-from components.labels.encoding import encode_split
+from components.labels.encoding import encode_split, labelled
 from components.stage import Context, Observer, Stage
 from models.description import read_description
 from models.inputs.base import Feature
-from models.tasks.base import Task
+from models.tasks.base import Task, TaskTarget
 from serving.wire.errors import ServingError
 from serving.wire.names import DEFAULT_SIGNATURE, DETAILED, UNCALIBRATED
 
@@ -112,8 +114,11 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
         groups = Groups.by_key(examples.read(split, list(self.key)), self.key) if self.key else None
         if groups is not None and not groups.single:
             context.observer.figure("groups", groups.count)
+        trained_on = _training_labels(targets, examples)
         assessed: dict[str, dict[str, Assessment]] = {}
         uncalibrated: dict[str, dict[str, object]] = {}
+        baselines: dict[str, Mapping[str, float | None]] = {}
+        wrong: dict[str, list[Mistake]] = {}
         for target in targets:
             name, ours, theirs = target.name, answers[target.name], champions.get(target.name)
             same_classes = classes.get(name, target.classes) == target.classes
@@ -132,6 +137,12 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
                         context.observer.figure(f"{name}.{metric}", value)
                         context.observer.figure(f"{name}.{metric} uncalibrated", was)
             main = family_of(target.task.kind).names[0]
+            if name in trained_on:
+                constant = constant_answer(target, trained_on[name], main)
+                same = np.tile(constant, (len(labels[name]), 1))
+                baselines[name] = measure(target, labels[name], same, weights, decision).values
+            if name not in broken:
+                wrong[name] = mistakes(target, labels[name], ours, decision)
             if (value := assessed[name][ALL].metrics.values[main]) is not None:
                 context.observer.figure(f"{name}.{main}", value)
             elif name not in broken:
@@ -164,6 +175,8 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
             "level": self.confidence.level,
             "champion": champion.digest if champion else None,
             "tasks": {n: {**d, **uncalibrated[n]} for n, d in _documents(assessed, ALL).items()},
+            "baselines": baselines,
+            "mistakes": {task: [asdict(m) for m in rows] for task, rows in wrong.items()},
             "slices": {
                 name: {"rows": int(rows.sum()), "tasks": _documents(assessed, name)}
                 for name, rows in slices.items()
@@ -235,6 +248,14 @@ def _predicted(
     finally:
         _loaded.cache_clear()
     return {task: np.concatenate([p[task] for p in parts]) for task in parts[0]}
+
+
+def _training_labels(targets: Sequence[TaskTarget], examples: Examples) -> dict[str, np.ndarray]:
+    """Encoded labels of the training split by task, of the tasks that have some there."""
+    if not examples.num_rows("train"):
+        return {}
+    encoded = encode_split(targets, examples, "train")
+    return {task: labels for task, labels in encoded.items() if labelled(labels).any()}
 
 
 def _held_out(examples: Examples, observer: Observer) -> str:

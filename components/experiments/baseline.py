@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from components.artifacts import Examples, TrialResult
 from components.data.lazy import np, pa, pd
-from components.experiments.constant import best_constant
+from components.evaluation.constant import best_constant
 from components.experiments.peak_memory import PeakMemory
 from components.experiments.trial_result import (
     Costs,

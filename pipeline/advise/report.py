@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from pydantic_core import to_json
 
+from components.charts import HeatMap, heat_map
 from components.data.lazy import np
 from pipeline.advise.advice import Advice, TaskAffinities
-from pipeline.report.charts import HeatMap, heat_map
 from pipeline.report.tables import Table
 from serving.pages import render
 

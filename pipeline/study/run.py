@@ -9,12 +9,12 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from components.charts import HeatMap
 from components.data.atomic import write_whole
 from components.errors import RootstockError
 from components.stage import BeamOptions
 from models.masked_url import without_secrets
 from pipeline.display import Display, Quiet, display_for
-from pipeline.report.charts import HeatMap
 from pipeline.runner import Runner
 from pipeline.spec.load import SpecSource
 from pipeline.spec.runnable import runnable_specs

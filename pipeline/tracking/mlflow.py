@@ -33,6 +33,8 @@ RUN, STAGE = "rootstock.run_id", "rootstock.stage"
 PIPELINE = ""
 """The stage under which `SyncState.runs` keeps the run of the whole pipeline."""
 
+RUN_PAGE = "run.html"
+"""The page of the run, beside its journal."""
 LARGEST_FILE = 5_000_000
 MODELS = ("ExportedModel", "TrainedModel")
 KEPT = (".html", ".json", ".jsonl", ".pbtxt")
@@ -81,6 +83,7 @@ class MlflowTracker(events.Tracker):
                 seconds = round(event.time - self.state.started)
                 self._log_pipeline(metrics_at(event.time, values, seconds))
             case events.RunFinished():
+                self._page()
                 self.end(event.status.upper(), event.time)
 
     def end(self, status: str, time: float | None = None) -> None:
@@ -89,6 +92,14 @@ class MlflowTracker(events.Tracker):
         for stage, run_id in sorted(self.state.runs.items(), reverse=True):
             if stage == PIPELINE or self.client.get_run(run_id).info.status == "RUNNING":
                 self.client.set_terminated(run_id, status, ended)
+
+    def _page(self) -> None:
+        """Log the page of the run, which a run that ended early does not have."""
+        if (file := self.run / RUN_PAGE).is_file():
+            run_id = self.state.runs[PIPELINE]
+            self.client.log_artifact(run_id, str(file))
+            said = f"What was asked, what came out, what is served: the artifact `{RUN_PAGE}`."
+            log(self.client, run_id, tags={"mlflow.note.content": said})
 
     def _run_started(self, event: events.RunStarted) -> None:
         self.state.name, self.state.started = event.name, event.time

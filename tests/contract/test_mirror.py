@@ -77,9 +77,9 @@ THROUGH = {
         "pipeline.spec.study",
     ),
     "tests/unit/pipeline/cli/test_main.py": ("pipeline.cli.arguments", "pipeline.cli.serving"),
+    "tests/contract/test_pages.py": ("components.charts",),
     "tests/integration/test_study.py": (
         "pipeline.advise.run",
-        "pipeline.report.charts",
         "pipeline.report.tables",
         "pipeline.study.arms",
         "pipeline.study.candidates",

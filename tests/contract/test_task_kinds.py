@@ -16,11 +16,11 @@ import pytest
 from pydantic import TypeAdapter
 
 from components.data.casting import texts
+from components.evaluation.constant import best_constant
 from components.evaluation.groups import Groups
 from components.evaluation.metrics import Predictions, family_of, measure
 from components.evaluation.ranking_intervals import placements
 from components.evaluation.ratios import Drawn
-from components.experiments.constant import best_constant
 from components.labels.base import JOINED, NUMBER, LabelColumn, LabelSample, labels_of, of_kind
 from components.labels.encoding import counted, encode, labelled, resolve
 from components.labels.label_counts import LabelCounts

@@ -36,7 +36,7 @@ from pipeline.tracking.events import (
     SystemSample,
 )
 from pipeline.tracking.journal import FILE, JournalTracker, new_run, read
-from pipeline.tracking.mlflow import MlflowTracker
+from pipeline.tracking.mlflow import RUN_PAGE, MlflowTracker
 from pipeline.tracking.sync import BUSY, DONE, INCOMPLETE, TRACKING_URI, send_journal
 from tests.small_model import TASKS, answers, write_examples, write_model
 
@@ -125,6 +125,7 @@ def run_pipeline(store: Path, slope: float = 1.0, least_auc: float = 0.0) -> Pat
         blessing = run(evaluator, EvaluatorInputs(model, examples)).blessing
         pusher = Pusher(model="people", destination=str(store / "serving"))
         run(pusher, PusherInputs(model, (blessing,)))
+    (tracker.run / RUN_PAGE).write_text("<p>What came out</p>")
     tracker.record(RunFinished(status="finished"))
     return tracker.run
 
@@ -261,7 +262,8 @@ def test_spec_reports_and_plots_are_artifacts(recorded):
     def files(stage: str, path: str | None = None) -> set[str]:
         return {f.path for f in c.list_artifacts(runs[stage].info.run_id, path)}
 
-    assert files("pipeline") == {"spec.yaml"}
+    assert files("pipeline") == {"spec.yaml", RUN_PAGE}
+    assert RUN_PAGE in runs["pipeline"].data.tags["mlflow.note.content"]
     assert "plots/learning_loss.png" in files("Trainer", "plots")
     assert files("Evaluator", "plots") == {
         "plots/confusion_income.png",

@@ -124,6 +124,10 @@ def test_raw_rows_become_a_served_model(finished: Finished) -> None:
         "flavours": 2,
         "weight": 1,
     }
+    page = (project / "store" / "pages" / "fruit" / "run.html").read_text()
+    assert "The page of this run" in finished.out
+    for task in expected:
+        assert f">{task} <small" in page
     log = project / "server.log"
     with ServerProcess({"fruit": project / "served" / "fruit"}, log) as server:
         ports = server.wait(60)

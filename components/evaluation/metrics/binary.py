@@ -50,6 +50,7 @@ class Binary(Family):
     without_interval = frozenset({"best_f1", "best_f1_threshold", "calibration_error"})
     relative_margin = frozenset({"log_loss"})
     has_decision = True
+    row_error = "log_loss"
     rare_rows_decide = True
 
     def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:

@@ -19,6 +19,7 @@ class Count(Family):
     lower_is_better = frozenset({"deviance", "mae"})
     relative_margin = frozenset({"deviance", "mae"})
     has_decision = False
+    row_error = "deviance"
 
     def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:
         true, expected = rows.labels.astype(np.float64), rows.outputs[:, 0]

@@ -132,6 +132,7 @@ class Family(ABC):
     without_interval: the metrics whose sampling distribution a bootstrap does not estimate: a
         maximum over thresholds and its place, and the calibration error, which resampling makes
         larger.
+    row_error: the one of `ratios` that says of each row how wrong the answer is.
     rare_rows_decide: whether means of rows, such as the log loss, depend on the rarest class too.
     """
 
@@ -139,6 +140,7 @@ class Family(ABC):
     lower_is_better: ClassVar[frozenset[str]]
     relative_margin: ClassVar[frozenset[str]]
     has_decision: ClassVar[bool]
+    row_error: ClassVar[str]
     reasons: ClassVar[Mapping[str, str]] = {}
     without_interval: ClassVar[frozenset[str]] = frozenset()
     rare_rows_decide: ClassVar[bool] = False

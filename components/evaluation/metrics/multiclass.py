@@ -35,6 +35,7 @@ class Multiclass(Family):
     without_interval = frozenset({"calibration_error"})
     relative_margin = frozenset({"log_loss"})
     has_decision = False
+    row_error = "log_loss"
 
     def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:
         true, outputs = rows.labels.astype(np.int64), rows.outputs

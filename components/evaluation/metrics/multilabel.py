@@ -37,6 +37,7 @@ class Multilabel(Family):
     lower_is_better = frozenset({"hamming_loss"})
     relative_margin = frozenset[str]()
     has_decision = True
+    row_error = "hamming_loss"
 
     def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:
         yes, predicted, outputs = *_decided(rows), rows.outputs

@@ -19,6 +19,7 @@ class Regression(Family):
     lower_is_better = frozenset({"mae", "rmse"})
     relative_margin = frozenset({"mae", "rmse"})
     has_decision = False
+    row_error = "mae"
 
     def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:
         true = rows.labels.astype(np.float64)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic_core import to_json
 
+from components.charts import HeatMap
 from components.data.atomic import write_whole
-from pipeline.report.charts import HeatMap
 from pipeline.study.findings import Findings
 from pipeline.study.promises import promises
 from pipeline.study.report.markdown import markdown

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from components.charts import Bar, Forest, HeatMap, Plot, Point, Series, forest, heat_map, plot
 from components.data.lazy import np
-from pipeline.report.charts import Bar, Forest, HeatMap, Plot, Point, Series, forest, heat_map, plot
 from pipeline.report.tables import Table
 from pipeline.study.evidence import Evidence
 from pipeline.study.findings import Comparison, Findings

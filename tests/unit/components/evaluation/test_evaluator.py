@@ -81,6 +81,15 @@ def test_metrics_are_those_of_the_served_model_on_labelled_test_rows(tmp_path, m
     assert report["tasks"]["job_class"]["values"]["accuracy"] == pytest.approx(
         sk.accuracy_score(true, expected["job_class"][labelled].argmax(1))
     )
+    assert report["baselines"]["income"]["auc"] == 0.5
+    counts = np.bincount(true)
+    of_train = [v for v in examples.read("train", ["class"])["class"].to_pylist() if v]
+    most = "abc".index(max("abc", key=of_train.count))
+    assert report["baselines"]["job_class"]["accuracy"] == pytest.approx(counts[most] / len(true))
+    wrong = report["mistakes"]["job_class"]
+    assert [m["error"] for m in wrong] == sorted((m["error"] for m in wrong), reverse=True)
+    for mistake in wrong:
+        assert mistake["label"] == table["class"][mistake["row"]].as_py() != mistake["answer"]
     assert blessing.blessed()
     assert blessing.reasons() == []
     assert heard.figures == {

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import mean_absolute_error, mean_poisson_deviance
 
+from components.evaluation.constant import best_constant
 from components.evaluation.metrics import family_of, measure
-from components.experiments.constant import best_constant
 from models.tasks.base import Task, TaskTarget
 from models.tasks.binary import BinaryTask
 from models.tasks.count import CountTask

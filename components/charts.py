@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 WIDTH, HEIGHT = 460, 280
@@ -16,18 +16,24 @@ NAMES_WIDTH = 150
 ROW_HEIGHT = 26
 COLOURS = 8
 """Classes `c0` to `c7` of the style sheet."""
+UNIT = 300
+"""Size of a chart of the unit square."""
 MOST_MARKED = 12
 """A line with more points than this has no dots on it."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """low, high: the ends of its interval."""
+    """low, high: the ends of its interval. rows: how many it stands for: the area of its dot, and
+    written beside it. note: what a reader sees who points at it.
+    """
 
     x: float
     y: float
     low: float | None = None
     high: float | None = None
+    rows: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,20 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Dot:
+    """A point in pixels, with a text beside it and one for whoever points at it. text_y: where the
+    text stands; the text is empty if it would cover another one.
+    """
+
+    x: float
+    y: float
+    radius: float
+    text: str
+    text_y: float
+    note: str
+
+
+@dataclass(frozen=True)
 class Line:
     """A series in pixels. points: (x, y); intervals: (x, low, high)."""
 
@@ -110,14 +130,14 @@ class Line:
     colour: int
     dashed: bool
     joined: bool
-    marked: bool
     points: Sequence[tuple[float, float]]
+    dots: Sequence[Dot]
     intervals: Sequence[tuple[float, float, float]]
 
 
 @dataclass(frozen=True)
 class Plot:
-    """Series over a common x axis."""
+    """Series over a common x axis. diagonal: whether the line y = x is drawn."""
 
     frame: Frame
     x_label: str
@@ -125,6 +145,8 @@ class Plot:
     x_ticks: Sequence[Tick]
     y_ticks: Sequence[Tick]
     lines: Sequence[Line]
+    title: str = ""
+    diagonal: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,7 +196,12 @@ class HeatMap:
 
 
 def plot(
-    series: Sequence[Series], x_label: str, y_label: str, log_x: bool = False, joined: bool = True
+    series: Sequence[Series],
+    x_label: str,
+    y_label: str,
+    log_x: bool = False,
+    joined: bool = True,
+    title: str = "",
 ) -> Plot | None:
     """Lines, or dots alone unless `joined`, with intervals; None where nothing is finite."""
     finite = [[p for p in s.points if math.isfinite(p.x) and math.isfinite(p.y)] for s in series]
@@ -186,22 +213,58 @@ def plot(
     x = Axis(*_padded([p.x for p in points], log_x), frame.left, frame.right, log_x)
     y = Axis(*_padded(ys), frame.bottom, frame.top)
     lines = [
-        Line(
-            name=s.name,
-            colour=i % COLOURS,
-            dashed=s.dashed,
-            joined=joined and len(line) > 1,
-            marked=len(line) <= MOST_MARKED,
-            points=[(x(p.x), y(p.y)) for p in line],
-            intervals=[
-                (x(p.x), y(p.low), y(p.high))
-                for p in line
-                if p.low is not None and p.high is not None
-            ],
-        )
+        _line(replace(s, points=tuple(line)), i, x, y, joined)
         for i, (s, line) in enumerate(zip(series, finite, strict=True))
     ]
-    return Plot(frame, x_label, y_label, x.ticks(), y.ticks(), lines)
+    return Plot(frame, x_label, y_label, x.ticks(), y.ticks(), lines, title)
+
+
+def unit_square(
+    series: Series,
+    x_label: str,
+    y_label: str,
+    title: str,
+    joined: bool = True,
+    diagonal: bool = False,
+) -> Plot:
+    """Shares against shares: both axes go from 0 to 1."""
+    frame = Frame(UNIT, UNIT, LEFT, UNIT - RIGHT, TOP, UNIT - BOTTOM)
+    x, y = Axis(0, 1, frame.left, frame.right), Axis(0, 1, frame.bottom, frame.top)
+    lines = [_line(series, 0, x, y, joined)]
+    return Plot(frame, x_label, y_label, x.ticks(), y.ticks(), lines, title, diagonal)
+
+
+def _line(series: Series, colour: int, x: Axis, y: Axis, joined: bool) -> Line:
+    points = series.points
+    most = max((p.rows or 0 for p in points), default=0)
+    marked = len(points) <= MOST_MARKED or most > 0
+    return Line(
+        name=series.name,
+        colour=colour % COLOURS,
+        dashed=series.dashed,
+        joined=joined and len(points) > 1,
+        points=[(x(p.x), y(p.y)) for p in points],
+        dots=_dots(points, x, y, most) if marked else [],
+        intervals=[
+            (x(p.x), y(p.low), y(p.high))
+            for p in points
+            if p.low is not None and p.high is not None
+        ],
+    )
+
+
+def _dots(points: Sequence[Point], x: Axis, y: Axis, most: int) -> list[Dot]:
+    dots: list[Dot] = []
+    for p in points:
+        at, height = x(p.x), y(p.y)
+        radius = 3.5 if p.rows is None else 2.5 + 6 * math.sqrt(p.rows / most)
+        above = height - radius - 3
+        text_y = above if above > y.end + 8 else height + radius + 11
+        text = "" if p.rows is None else f"{p.rows:,}"
+        if any(d.text and abs(d.x - at) < 26 and abs(d.text_y - text_y) < 12 for d in dots):
+            text = ""
+        dots.append(Dot(at, height, radius, text, text_y, p.note or f"{p.y:.4g} at {p.x:.4g}"))
+    return dots
 
 
 def forest(bars: Sequence[Bar], margin: float, x_label: str) -> Forest:

@@ -9,9 +9,9 @@ from components.labels.encoding import labelled
 from models.tasks.base import TaskTarget
 
 
-def best_constant(target: TaskTarget, labels: np.ndarray, metric: str) -> Predict:
-    """Answers every row alike, with what is best for the metric on these labels: the median for
-    absolute errors, the mean for squared ones, always yes for F1.
+def constant_answer(target: TaskTarget, labels: np.ndarray, metric: str) -> np.ndarray:
+    """[width]: the answer that is best for the metric on these labels, if every row gets it: the
+    median for absolute errors, the mean for squared ones, always yes for F1.
 
     labels: encoded, of the training rows; at least one is known.
     """
@@ -22,7 +22,12 @@ def best_constant(target: TaskTarget, labels: np.ndarray, metric: str) -> Predic
         found = measure(target, labels, np.tile(answer, (len(labels), 1))).values[metric]
         return -np.inf if found is None else sign * found
 
-    best = max(candidates, key=value)
+    return max(candidates, key=value)
+
+
+def best_constant(target: TaskTarget, labels: np.ndarray, metric: str) -> Predict:
+    """Answers every row alike, with `constant_answer`."""
+    best = constant_answer(target, labels, metric)
 
     def predict(rows: pd.DataFrame) -> np.ndarray:
         return np.tile(best, (len(rows), 1))

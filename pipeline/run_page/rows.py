@@ -1,0 +1,101 @@
+"""Rows of the data as people see them: small pictures, beginnings of texts, values of columns."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any
+
+from components.artifacts import Examples
+from components.data.images import ImageError, pixels
+from components.data.lazy import pq
+from components.inputs.base import kind_of
+from models.inputs.base import Input
+
+SIDE = 96
+"""Longest side of a picture, in pixels."""
+MOST_CHARACTERS = 280
+MOST_VALUES = 12
+
+
+@dataclass(frozen=True)
+class Picture:
+    """src: a `data:` URL, or empty with a reason in `alt`."""
+
+    src: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A row. values: by column, further columns than `MOST_VALUES` are left out."""
+
+    number: int
+    pictures: tuple[Picture, ...]
+    texts: tuple[str, ...]
+    values: tuple[tuple[str, str], ...]
+    left_out: int
+
+
+def shown(
+    examples: Examples, split: str, rows: Sequence[int], inputs: Sequence[Input]
+) -> dict[int, Shown]:
+    """Some rows of a split, by their number in it. Only shards with such a row are read."""
+    columns = sorted({i.column for i in inputs})
+    shards = examples.shards(split)
+    starts = [0, *accumulate(pq.read_metadata(s).num_rows for s in shards)]
+    found = {}
+    for shard, (start, end) in zip(shards, pairwise(starts), strict=True):
+        if inside := sorted({row for row in rows if start <= row < end}):
+            table = pq.read_table(shard, columns=columns).take([row - start for row in inside])
+            for number, row in zip(inside, table.to_pylist(), strict=True):
+                found[number] = _shown(number, row, inputs)
+    return found
+
+
+def _shown(number: int, row: dict[str, Any], inputs: Sequence[Input]) -> Shown:
+    pictures, texts, values = [], [], dict[str, str]()
+    for spec in inputs:
+        value, described_as = row[spec.column], kind_of(spec).described_as
+        if described_as == "image":
+            pictures.append(_picture(spec.name, number, value))
+        elif described_as == "text":
+            texts.append(_shortened("" if value is None else str(value)))
+        else:
+            values[spec.column] = _value(value)
+    some = tuple(values.items())[:MOST_VALUES]
+    return Shown(number, tuple(pictures), tuple(texts), some, len(values) - len(some))
+
+
+def _picture(name: str, number: int, encoded: bytes | None) -> Picture:
+    from PIL import Image
+
+    where = f"{name} of row {number}"
+    if not encoded:
+        return Picture("", f"{where}: missing")
+    try:
+        image = pixels(encoded)
+    except (ImageError, OSError, SyntaxError, ValueError) as e:
+        return Picture("", f"{where}: {e}")
+    small = max(image.size) <= SIDE
+    if not small:
+        image.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR)
+    file, form = io.BytesIO(), "PNG" if small else "JPEG"
+    image.save(file, form, quality=85)
+    data = base64.b64encode(file.getvalue()).decode()
+    return Picture(f"data:image/{form.lower()};base64,{data}", where)
+
+
+def _value(value: object) -> str:
+    if value is None or value != value:
+        return "missing"
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
+    return f"{value:.6g}" if isinstance(value, float) else _shortened(str(value))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"

@@ -67,7 +67,7 @@ def write_model(path: Path, slope: float = 1.0) -> ExportedModel:
             "income": tf.sigmoid(hours + cook)[:, None],
             "job_class": tf.nn.softmax(tf.stack([cook, hours, -hours], axis=1)),
             "age": (40 + 10 * hours)[:, None],
-            "income_uncalibrated": tf.sigmoid(2 * (hours + cook))[:, None],
+            "income.uncalibrated": tf.sigmoid(2 * (hours + cook))[:, None],
         }
 
     inputs = [SignatureInput("hours-per-week", "float32"), SignatureInput("job", "string")]

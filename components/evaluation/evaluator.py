@@ -20,6 +20,7 @@ from components.data.slices import Slice, check_slices, columns_of, masks
 from components.errors import RootstockError
 from components.evaluation.assessment import ALL, Answers, Assessment, assess
 from components.evaluation.constant import constant_answer
+from components.evaluation.coverage import REGIONS, covered
 from components.evaluation.evaluation_page import page
 from components.evaluation.groups import Groups
 from components.evaluation.intervals import Confidence
@@ -76,7 +77,8 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
     decisions: by task, the probability above which an answer counts as positive; that of the
         trained model by default.
 
-    Of a calibrated task it also measures the probabilities before calibration, on all rows.
+    Of a calibrated task it also measures the probabilities before calibration, on all rows; of a
+    task with `coverage`, how often its intervals or sets hold the label.
     """
 
     tasks: tuple[Task, ...]
@@ -116,7 +118,7 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
             context.observer.figure("groups", groups.count)
         trained_on = _training_labels(targets, examples)
         assessed: dict[str, dict[str, Assessment]] = {}
-        uncalibrated: dict[str, dict[str, object]] = {}
+        more: dict[str, dict[str, object]] = {}
         baselines: dict[str, Mapping[str, float | None]] = {}
         wrong: dict[str, list[Mistake]] = {}
         for target in targets:
@@ -127,15 +129,22 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
             decision = self.decisions.get(name, target.decision)
             of_task = Answers(target, labels[name], ours, theirs, weights, decision, groups)
             assessed[name] = assess(of_task, slices, self.min_slice_rows, self.confidence)
-            uncalibrated[name] = {}
+            more[name] = {}
             if (before := answers.get(name + UNCALIBRATED)) is not None:
                 raw = measure(target, labels[name], before, weights, decision)
-                uncalibrated[name] = {"uncalibrated": asdict(raw)}
+                more[name]["uncalibrated"] = asdict(raw)
                 for metric, value in assessed[name][ALL].metrics.values.items():
                     was = raw.values[metric]
                     if metric in CALIBRATED and value is not None and was is not None:
                         context.observer.figure(f"{name}.{metric}", value)
                         context.observer.figure(f"{name}.{metric} uncalibrated", was)
+            region = {r: answers[f"{name}.{r}"] for r in REGIONS if f"{name}.{r}" in answers}
+            if region and (asked := target.task.covers) is not None:
+                found = covered(asked, of_task, region, self.confidence.level)
+                more[name]["coverage"] = found and asdict(found)
+                if found is not None:
+                    context.observer.figure(f"{name}.coverage", found.share)
+                    context.observer.figure(f"{name}.mean_size", found.mean_size)
             main = family_of(target.task.kind).names[0]
             if name in trained_on:
                 constant = constant_answer(target, trained_on[name], main)
@@ -174,7 +183,7 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
             "key": list(self.key),
             "level": self.confidence.level,
             "champion": champion.digest if champion else None,
-            "tasks": {n: {**d, **uncalibrated[n]} for n, d in _documents(assessed, ALL).items()},
+            "tasks": {n: {**d, **more[n]} for n, d in _documents(assessed, ALL).items()},
             "baselines": baselines,
             "mistakes": {task: [asdict(m) for m in rows] for task, rows in wrong.items()},
             "slices": {
@@ -208,10 +217,11 @@ class _Predict:
     batch_size: int
 
     def __call__(self, index: int, shard: Path) -> dict[str, np.ndarray]:
-        """float32 [rows, width] by task, and of calibrated tasks under their name + UNCALIBRATED;
-        tasks that the model lacks are left out.
+        """[rows, width] by task, and by <task>.<what> for what else is measured; tasks that the
+        model lacks are left out.
         """
-        wanted = [task + suffix for task in self.tasks for suffix in ("", UNCALIBRATED)]
+        details = (UNCALIBRATED, *(f".{region}" for region in REGIONS))
+        wanted = [task + suffix for task in self.tasks for suffix in ("", *details)]
         try:
             model = _loaded(self.saved_model)
             signature = DETAILED if DETAILED in model.signatures else DEFAULT_SIGNATURE
@@ -240,7 +250,7 @@ def _loaded(saved_model: str) -> SavedModel:
 def _predicted(
     name: str, predict: _Predict, examples: Examples, split: str, context: Context
 ) -> dict[str, np.ndarray]:
-    """float32 [rows, width] by task: the SavedModel's answers for the raw rows of a split."""
+    """[rows, width] by output: the SavedModel's answers for the raw rows of a split."""
     shards = [s for s in examples.shards(split) if pq.read_metadata(s).num_rows]
     rows = [pq.read_metadata(s).num_rows for s in shards]
     try:

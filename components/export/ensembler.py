@@ -66,10 +66,18 @@ class Ensembler(Stage[EnsemblerInputs, EnsemblerOutputs]):
         made = ExportedModel(context.output / "model")
         made.path.mkdir()
         record = json.loads((inputs.models[0].path / RECORD).read_text())
-        for i, target in enumerate(record["targets"]):
+        targets = []
+        for i, target in enumerate(first.targets):
             decisions = [model.record.targets[i].decision for model in served]
-            target["decision"] = float(np.average(decisions, weights=self.shares))
-        record["calibrations"] = {}
+            decision = float(np.average(decisions, weights=self.shares))
+            targets.append(replace(target, decision=decision))
+            record["targets"][i]["decision"] = decision
+            if target.task.covers is not None:
+                context.observer.warn(
+                    f"tasks.{target.name}.coverage: the intervals and sets of members do not hold"
+                    " for their mean, so an ensemble has none."
+                )
+        record["calibrations"], record["radii"] = {}, {}
         (made.path / RECORD).write_text(json.dumps(record, indent=1))
         raw = raw_inputs(first_rows(inputs.examples, first.features), first.features)
         parts = [model(raw) for model in served]
@@ -79,7 +87,7 @@ class Ensembler(Stage[EnsemblerInputs, EnsemblerOutputs]):
         }
         write_expected(made.expected, raw, answers)
         form = Export(weights=self.weights)
-        write_ensemble(served, self.shares, raw, made.saved_model, form)
+        write_ensemble(served, self.shares, targets, raw, made.saved_model, form)
         context.observer.figure("models", len(served))
         context.observer.figure("size_mb", made.size_mb())
         return EnsemblerOutputs(made)

@@ -15,6 +15,8 @@ from components.export.interface import interface_of
 from components.export.keras_model import KerasModel
 from models.lazy import keras, tf
 from models.multitask.model import MultitaskModel
+from models.tasks.base import TaskTarget
+from models.tasks.heads.head import head_for
 from models.trunks.layers.hub_module import adopted
 from models.trunks.layers.trim_padding import trimming
 from serving.interface import write_interface
@@ -37,7 +39,11 @@ def write_saved_model(
     Raises:
         RootstockError: the model cannot have this form.
     """
-    owner, predict = _computation(served, form)
+    owner, compute = _computation(served, form)
+
+    def predict(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _named(compute(inputs), served.record.targets)
+
     with _static_shapes(served.model, form.xla):
         _export(predict, owner, served, raw, directory)
 
@@ -45,23 +51,29 @@ def write_saved_model(
 def write_ensemble(
     served: Sequence[KerasModel],
     shares: Sequence[float],
+    targets: Sequence[TaskTarget],
     raw: Mapping[str, np.ndarray],
     directory: Path,
     form: Export,
 ) -> None:
     """Write the SavedModel of several models, which answers with the weighted mean of theirs.
 
-    served: of the same tasks and raw inputs. shares: the weight of each.
+    served: of the same tasks and raw inputs. shares: the weight of each. targets: the tasks, with
+        the decisions of the ensemble.
     """
+    heads = [head_for(target) for target in targets]
     owner = tf.Module()
     owner.members, functions = zip(*(_computation(s, form) for s in served), strict=True)
 
     def predict(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         answers = [function(inputs) for function in functions]
-        return {
-            task: tf.add_n([share * a[task] for share, a in zip(shares, answers, strict=True)])
-            for task in (t.name for t in served[0].record.targets)
-        }
+        outputs = {}
+        for head in heads:
+            parts = [share * a[head.target.name] for share, a in zip(shares, answers, strict=True)]
+            outputs[head.target.name] = mean = tf.add_n(parts)
+            decided = head.decided(mean).items()
+            outputs |= {f"{head.target.name}.{what}": values for what, values in decided}
+        return _named(outputs, targets)
 
     _export(predict, owner, served[0], raw, directory)
 
@@ -83,6 +95,15 @@ def _computation(served: KerasModel, form: Export) -> tuple[tf.Module, Function]
     if form.xla:
         answers = tf.function(answers, jit_compile=True, autograph=False)
     return owner, lambda raw_inputs: answers(features(raw_inputs))
+
+
+def _named(outputs: Mapping[str, Any], targets: Sequence[TaskTarget]) -> dict[str, Any]:
+    """The outputs with the names of classes in place of their indices."""
+    named = dict(outputs)
+    for target in targets:
+        if (decided := f"{target.name}.class") in named:
+            named[decided] = tf.gather(tf.constant(target.classes), named[decided])
+    return named
 
 
 def _export(

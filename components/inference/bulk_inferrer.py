@@ -16,7 +16,7 @@ from components.ingestion.readers.base import BadRecord, Reader
 from components.stage import Context, Stage
 from models.inputs.base import Input
 from serving.wire.errors import ServingError
-from serving.wire.names import DEFAULT_SIGNATURE
+from serving.wire.names import DEFAULT_SIGNATURE, DETAILED, UNCALIBRATED
 
 if TYPE_CHECKING:
     from serving.server.saved_model import SavedModel
@@ -41,6 +41,9 @@ class BulkInferrerOutputs:
 @dataclass(frozen=True, kw_only=True)
 class BulkInferrer(Stage[BulkInferrerInputs, BulkInferrerOutputs]):
     """Writes one file of predictions per unit of reading, with its rows in the same order.
+
+    Beside the answers it writes what is decided of them, and intervals and sets of a task with
+    `coverage`: columns `predicted_<task>.<what>`, see `MultitaskParts.details`.
 
     inputs: of the model, with the columns that they read.
     keep: columns to copy to the predictions. If empty, these are the key columns of the source's
@@ -142,12 +145,17 @@ def _predicted(
 
     try:
         raw = {name: _bytes(array) for name, array in raw_inputs(batch, inputs).items()}
-        answers = model.predict(DEFAULT_SIGNATURE, raw)
+        signature = DETAILED if DETAILED in model.signatures else DEFAULT_SIGNATURE
+        answers = model.predict(signature, raw)
     except (RootstockError, ServingError) as e:
         raise RootstockError(f"{place}: {e}") from e
     columns = {name: batch.column(name) for name in kept}
     for task, answer in sorted(answers.items()):
+        if task.endswith(UNCALIBRATED):
+            continue
         flat = answer.reshape(len(answer), -1)
+        if flat.dtype == object:
+            flat = np.array([[v.decode() for v in row] for row in flat.tolist()], object)
         single = flat.shape[1] == 1
         columns[f"predicted_{task}"] = pa.array(flat[:, 0] if single else list(flat))
     return pa.RecordBatch.from_pydict(columns)

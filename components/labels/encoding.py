@@ -8,7 +8,7 @@ from dataclasses import replace
 from components.artifacts import Examples
 from components.data.lazy import np, pa, pq
 from components.labels.base import labels_of
-from models.tasks.base import DECISION, Task, TaskTarget
+from models.tasks.base import Task, TaskTarget
 
 
 def resolve(task: Task, column: pa.ChunkedArray) -> TaskTarget:
@@ -17,9 +17,8 @@ def resolve(task: Task, column: pa.ChunkedArray) -> TaskTarget:
     Raises:
         RootstockError: a value lies outside the declared classes or map, or is of the wrong type.
     """
-    decision = DECISION if task.decides_by == "f1" else task.decides_by
     classes = labels_of(task).classes(task, column)
-    target = TaskTarget(task=task, classes=classes, decision=decision)
+    target = TaskTarget(task=task, classes=classes, decision=task.stated_decision)
     return counted(target, encode(target, column, len(column)))
 
 

@@ -30,17 +30,27 @@ class Chosen:
     """The calibration of a task.
 
     rows: that it was fitted to. before, after: mean log loss of these rows, after out of fold.
+    few: whether there were too few rows to choose.
     """
 
     calibration: Calibration
     rows: int
     before: float
     after: float
+    few: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether probabilities are not what they were."""
+        return not isinstance(self.calibration, Identity)
 
     def __str__(self) -> str:
-        text, identity = self.calibration.described(), isinstance(self.calibration, Identity)
-        change = f"{self.before:.4f}" if identity else f"{self.before:.4f} → {self.after:.4f}"
-        return f"{text}: log loss {change} on {self.rows} unseen rows"
+        change = f"{self.before:.4f} → {self.after:.4f}" if self.changes else f"{self.before:.4f}"
+        if not self.rows:
+            return "none: there are no rows that the model has not seen"
+        text = f"{self.calibration.described()}: log loss {change} on {self.rows} unseen rows"
+        why = f"; to choose, {FEWEST_OF_EACH} or more with and without each class are needed"
+        return text + (why if self.few else "")
 
 
 def choose_calibrations(
@@ -71,8 +81,10 @@ def calibrated(rows: Answered, wanted: str = "auto") -> Chosen:
     """The method, fitted to all rows; the best one where `auto` is wanted."""
     known = methods("models.calibration", Calibration)
     tried = [known[wanted]] if wanted in known else sorted(known.values(), key=lambda m: m.order)
-    if wanted == "auto" and not enough(rows, FEWEST_OF_EACH):
-        tried = [Identity]
+    few = wanted == "auto" and not enough(rows, FEWEST_OF_EACH)
+    tried = [Identity] if few else tried
+    if not len(rows):
+        return Chosen(Identity(), 0, 0.0, 0.0, few)
     before = rows.losses(rows.outputs)
     best, least = tried[0], out_of_fold_losses(tried[0], rows)
     for method in tried[1:]:
@@ -80,7 +92,8 @@ def calibrated(rows: Answered, wanted: str = "auto") -> Chosen:
         gain = least - losses
         if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(rows)):
             best, least = method, losses
-    return Chosen(best.fit(rows), len(rows), float(before.mean()), float(least.mean()))
+    means = float(before.mean()), float(least.mean())
+    return Chosen(best.fit(rows), len(rows), *means, few)
 
 
 def enough(rows: Answered, fewest: int) -> bool:

@@ -4,7 +4,8 @@ seen.
 The best threshold for F1 is half of the best F1 that the model can reach (Lipton, Elkan and
 Naryanaswamy 2014, arXiv:1402.1892, theorem 1), so it is far below 0.5 where a rare class is hard to
 tell. Training rows with the margins of experts out of fold are such rows too, so that few labels
-need not be spent on validation.
+need not be spent on validation. A threshold from costs is not chosen, because it follows from
+probabilities; it is checked on these rows.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from components.stage import Observer
 from components.training.unseen import Unseen
 from models.lazy import tf
 from models.multitask.model import MultitaskModel
-from models.tasks.base import DECISION
+from models.tasks.base import DECISION, Costs, DecisionMetric
 
 FEWEST_POSITIVES = 2
+STANDARD_ERRORS = 2.0
 
 
 def choose_decisions(
@@ -27,17 +29,23 @@ def choose_decisions(
 ) -> dict[str, float]:
     """The threshold of each task whose `decision` asks for one to be chosen.
 
+    Of a task with costs it says what answers cost, and warns if they cost more than those at 0.5.
+
     model: with its last word and its calibrations. unseen: rows by task, with raw outputs.
     """
     chosen = {}
     for head in model.heads:
-        if head.target.task.decides_by != "f1":
+        name, wanted = head.target.name, head.target.task.decides_by
+        if not isinstance(wanted, str | Costs):
             continue
-        name, rows = head.target.name, unseen[head.target.name]
+        rows = unseen[name]
         outputs = tf.constant(rows.outputs, tf.float32)
         p = model.calibrated(head, outputs).numpy().astype(np.float64).ravel()
         yes = rows.labels.ravel() > 0.5
-        chosen[name] = best_decision(yes, p)
+        if isinstance(wanted, Costs):
+            _check_costs(name, wanted, yes, p, observer)
+            continue
+        chosen[name] = best_decision(yes, p, wanted)
         if yes.sum() < FEWEST_POSITIVES:
             observer.warn(
                 f"tasks.{name}.decision: {int(yes.sum())} positive labels in rows that the model"
@@ -47,18 +55,55 @@ def choose_decisions(
     return chosen
 
 
-def best_decision(yes: np.ndarray, p: np.ndarray) -> float:
-    """The middle of the thresholds with the highest F1; 0.5 for fewer than `FEWEST_POSITIVES`.
+def best_decision(yes: np.ndarray, p: np.ndarray, metric: DecisionMetric = "f1") -> float:
+    """The middle of the thresholds with the best metric; 0.5 for fewer than `FEWEST_POSITIVES`.
 
     yes: bool [n], which labels are positive. p: float64 [n], their probabilities.
     """
-    if yes.sum() < FEWEST_POSITIVES:
+    rows, positives = len(yes), int(yes.sum())
+    if positives < FEWEST_POSITIVES:
         return DECISION
     order = np.argsort(-p, kind="stable")
-    ranked, hits = p[order], np.cumsum(yes[order])
-    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-    f1 = 2 * hits[ends] / (ends + 1 + yes.sum())
-    best = np.flatnonzero(f1 >= f1.max() - 1e-12)
-    below = np.append(ranked[ends[1:]], 0.0)  # the next lower probability
-    middle = best[len(best) // 2]
-    return float((ranked[ends[middle]] + below[middle]) / 2)
+    ranked = np.concatenate([[1.0], p[order], [0.0]])
+    # the numbers of yes: none, or all rows down to one that is followed by a lower probability
+    claims = np.append(0, 1 + np.flatnonzero(np.append(ranked[2:-1] != ranked[1:-2], True)))
+    hits = np.append(0, np.cumsum(yes[order]))[claims]
+    rejected = rows - claims - (positives - hits)  # rightly
+    values = {
+        "f1": 2 * hits / (claims + positives),
+        "accuracy": (hits + rejected) / rows,
+        "balanced_accuracy": hits / positives + rejected / max(rows - positives, 1),
+    }[metric]
+    best = np.flatnonzero(values >= values.max() - 1e-12)
+    middle = claims[best[len(best) // 2]]
+    return float((ranked[middle] + ranked[middle + 1]) / 2)
+
+
+def _check_costs(
+    name: str, costs: Costs, yes: np.ndarray, p: np.ndarray, observer: Observer
+) -> None:
+    """Say what the answers to rows cost, and warn if others would be clearly cheaper."""
+
+    def paid(threshold: float) -> np.ndarray:
+        wrong = np.where(yes, costs.false_negative, costs.false_positive)
+        return np.where((p > threshold) == yes, 0.0, wrong)
+
+    if not len(yes):
+        observer.warn(
+            f"tasks.{name}.decision: there are no rows that the model has not seen, so nothing"
+            f" tells whether {costs.decision:.4g} is cheap. Give data.splits.val a share."
+        )
+        return
+    ours, half = paid(costs.decision), paid(DECISION)
+    observer.figure(
+        f"{name} cost",
+        f"{ours.mean():.4g} per row above {costs.decision:.4g}, {half.mean():.4g} above {DECISION},"
+        f" on {len(yes)} unseen rows",
+    )
+    more = ours - half
+    if more.mean() > STANDARD_ERRORS * more.std() / np.sqrt(len(more)):
+        observer.warn(
+            f"tasks.{name}.decision: answers above {costs.decision:.4g}, which the costs ask for,"
+            f" cost {ours.mean():.4g} per unseen row; above {DECISION}, {half.mean():.4g}. The"
+            " probabilities are not right: state `calibration: auto`."
+        )

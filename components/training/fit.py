@@ -16,6 +16,7 @@ from components.training.calibrating import Chosen, choose_calibrations
 from components.training.callbacks import EpochCallback
 from components.training.checkpoint import Checkpoint
 from components.training.choices import Situation, choose, sentence
+from components.training.conformal import check_rows, choose_radii
 from components.training.dataset import evaluation_batches, training_batches
 from components.training.decisions import choose_decisions
 from components.training.monitor import Monitor, choose_monitor
@@ -132,6 +133,7 @@ def train(
     Raises:
         RootstockError: the model cannot be built, the settings do not fit it, or training diverges.
     """
+    check_rows((t.task for t in data.targets), data.val)
     keras.utils.set_random_seed(seed)
     with _precision(wanted.mixed_precision):
         try:
@@ -232,7 +234,8 @@ def train(
         observer.warn(NOT_STACKED)
     unseen = unseen_rows(model, data.train, data.val)
     calibrations = choose_calibrations(model, unseen, observer)
-    model.calibrations = {task: chosen.calibration for task, chosen in calibrations.items()}
+    model.calibrations = {t: c.calibration for t, c in calibrations.items() if c.changes}
+    model.radii = choose_radii(model, unseen, observer)
     result = TrainingResult(
         model=model,
         history=progress.history,

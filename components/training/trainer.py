@@ -64,6 +64,7 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
             record,
             targets=result.decided(record.targets),
             calibrations=dict(result.model.calibrations),
+            radii=dict(result.model.radii),
         )
         model = TrainedModel(context.output / "model")
         if experts and record.experts:

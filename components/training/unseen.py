@@ -27,10 +27,12 @@ class Unseen:
     """Labelled rows of one task.
 
     labels: encoded, none of them missing. outputs: float64 [rows, units], raw outputs.
+    validated: how many of the rows, the first ones, are validation rows.
     """
 
     labels: np.ndarray
     outputs: np.ndarray
+    validated: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -58,11 +60,12 @@ def unseen_rows(model: MultitaskModel, train: Rows, val: Rows | None) -> dict[st
     for head in heads:
         name = head.target.name
         parts = [validated[name]] if name in validated else []
-        outputs = _out_of_fold(model, head, train)
-        parts += [] if outputs is None else [Unseen.of(train.labels[name], outputs)]
+        margins = _out_of_fold(model, head, train)
+        parts += [] if margins is None else [Unseen.of(train.labels[name], margins)]
         parts = parts or [Unseen(train.labels[name][:0], np.zeros((0, head.units)))]
         labels = np.concatenate([p.labels for p in parts])
-        rows[name] = Unseen(labels, np.concatenate([p.outputs for p in parts]))
+        outputs = np.concatenate([p.outputs for p in parts])
+        rows[name] = Unseen(labels, outputs, len(validated[name]) if name in validated else 0)
     return rows
 
 

@@ -32,7 +32,7 @@ def build_model(record: ModelRecord) -> MultitaskModel:
         record.balancing,
         tuple(m for e in record.experts for m in e.members),
     )
-    model.calibrations = dict(record.calibrations)
+    model.calibrations, model.radii = dict(record.calibrations), dict(record.radii)
     return model
 
 

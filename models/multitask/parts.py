@@ -39,7 +39,8 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
     trunk: from features to the trunk's output. common: from that to the representation that the
         towers share; None if they share the trunk's output. towers: from the representation to the
         raw outputs of all tasks.
-    calibrations: by task, what makes its probabilities right as often as they say.
+    calibrations: by task, what makes its probabilities right as often as they say. radii: by task,
+        how far its intervals or sets reach.
     members: predictors in the trunk's output, [batch * members, width]; their mean is the answer.
     grafts: the layers that the sharing scheme adds.
     fusion: adds what the experts say to the trunk's output; None without experts, and where a
@@ -68,6 +69,7 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         self.trunk, self.common = shared.trunk, shared.common
         self.members = members_in(self.trunk)
         self.calibrations: Mapping[str, Calibration] = {}
+        self.radii: Mapping[str, float] = {}
         self.trunk_trains = True
         self.last_word = LastWord(self.heads, experts)
         self.fusion: Fusion | None = None
@@ -150,15 +152,21 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         return {h.target.name: self.calibrated(h, outputs[h.target.name]) for h in self.heads}
 
     def details(self, features: Tensors) -> dict[str, keras.KerasTensor]:
-        """The answers, and what else is known of each row: of a calibrated task, the probabilities
-        before it was, `<task>_uncalibrated`.
+        """The answers, and what else is known of each row, as `<task>.<what>`: what is decided (see
+        `Head.decided`); of a calibrated task, the probabilities before it was, `uncalibrated`; of a
+        task with `coverage`, its interval or set (see `Head.region`), which does not depend on
+        calibration.
         """
         outputs, details = self.raw_outputs(features), {}
         for head in self.heads:
-            name = head.target.name
-            details[name] = self.calibrated(head, outputs[name])
+            name, raw = head.target.name, outputs[head.target.name]
+            details[name] = answer = self.calibrated(head, raw)
+            more = dict(head.decided(answer))
             if name in self.calibrations:
-                details[f"{name}_uncalibrated"] = head.answer(outputs[name])
+                more["uncalibrated"] = head.answer(raw)
+            if name in self.radii:
+                more |= head.region(raw, self.radii[name])
+            details |= {f"{name}.{what}": values for what, values in more.items()}
         return details
 
     def calibrated(self, head: Head, outputs: keras.KerasTensor) -> keras.KerasTensor:

@@ -23,7 +23,8 @@ from models.tasks.base import TaskTarget
 class ModelRecord:
     """Everything that determines the layers of a model; see `models.multitask.build`.
 
-    calibrations: of the tasks that have one.
+    calibrations: of the tasks that have one. radii: of the tasks with `coverage`, by which their
+    intervals or sets reach: see `components.training.conformal`.
     """
 
     __pydantic_config__ = STRICT
@@ -34,6 +35,7 @@ class ModelRecord:
     balancing: BalancingSpec
     experts: tuple[Expert, ...] = ()
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    radii: Mapping[str, float] = field(default_factory=dict)
 
     def with_saved_files(self, directory: Path) -> ModelRecord:
         """The record of the same architecture, from what `save_record` kept in a directory."""

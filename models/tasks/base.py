@@ -31,8 +31,30 @@ LabelSmoothing = Annotated[float, Field(ge=0, lt=1)]
 section 7)."""
 DECISION = 0.5
 """Probabilities above it count as yes."""
-Decision = Annotated[float, Field(ge=0, le=1)] | Literal["f1"]
-"""A probability above which an answer counts as yes, or the metric by which it is chosen."""
+DecisionMetric = Literal["f1", "accuracy", "balanced_accuracy"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What wrong answers cost; right ones cost nothing. Only the ratio of the two matters."""
+
+    __pydantic_config__ = STRICT
+    false_positive: Annotated[float, Field(gt=0)] = 1.0
+    false_negative: Annotated[float, Field(gt=0)] = 1.0
+
+    @property
+    def decision(self) -> float:
+        """The probability above which yes costs less than no, in expectation (Elkan 2001, The
+        foundations of cost-sensitive learning, equation 2).
+        """
+        return self.false_positive / (self.false_positive + self.false_negative)
+
+
+Decision = Annotated[float, Field(ge=0, le=1)] | DecisionMetric | Costs
+"""A probability above which an answer counts as yes, the metric by which it is chosen, or the costs
+from which it follows."""
+Coverage = Annotated[float, Field(gt=0, lt=1)]
+"""Share of rows whose label is to be in the interval or the set that a model answers."""
 if TYPE_CHECKING:
     Calibrating = str
 else:
@@ -73,6 +95,19 @@ class Task(ABC):
         return DECISION
 
     @property
+    def stated_decision(self) -> float:
+        """The decision that follows from the spec alone; 0.5 where rows are to choose it."""
+        wanted = self.decides_by
+        if isinstance(wanted, Costs):
+            return wanted.decision
+        return DECISION if isinstance(wanted, str) else wanted
+
+    @property
+    def covers(self) -> float | None:
+        """The coverage of intervals or sets that is asked for."""
+        return None
+
+    @property
     def calibrates_by(self) -> Calibrating:
         """The method that calibrates probabilities, or `auto`; none for kinds that have none."""
         return "none"
@@ -80,7 +115,8 @@ class Task(ABC):
     @property
     def chooses_on_unseen_rows(self) -> bool:
         """Whether something is chosen after training, on rows that the model has not seen."""
-        return isinstance(self.decides_by, str) or self.calibrates_by != "none"
+        decides = isinstance(self.decides_by, str | Costs)
+        return decides or self.calibrates_by != "none" or self.covers is not None
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, final
 
-from models.tasks.base import Calibrating, Focal, LabelSmoothing, Task
+from models.tasks.base import Calibrating, Coverage, Focal, LabelSmoothing, Task
 from models.values import Renaming, Texts, Weights
 
 
@@ -25,6 +25,8 @@ class MulticlassTask(Task):
     calibration: `temperature`, `platt` or `isotonic`: how probabilities are changed to be right as
         often as they say, on rows that the model has not seen; `auto` chooses one, or none, by
         cross-validated log loss.
+    coverage: also answer with a set of classes that has the right one in so many rows, such as 0.9:
+        see `components.training.conformal`.
     """
 
     kind: Literal["multiclass"] = "multiclass"
@@ -34,6 +36,7 @@ class MulticlassTask(Task):
     focal: Focal = 0.0
     label_smoothing: LabelSmoothing = 0.0
     calibration: Calibrating = "none"
+    coverage: Coverage | None = None
     answer = "list"
     serving_method = "classify"
     has_squared_error = False
@@ -41,3 +44,7 @@ class MulticlassTask(Task):
     @property
     def calibrates_by(self) -> Calibrating:
         return self.calibration
+
+    @property
+    def covers(self) -> float | None:
+        return self.coverage

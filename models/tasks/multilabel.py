@@ -20,9 +20,10 @@ class MultilabelTask(Task):
     class_weight: "balanced", or a weight per label (default 1) for the rows that have it.
     focal: gamma of the focal loss (Lin et al. 2017, arXiv:1708.02002), such as 2: rows that are
         predicted well count less. Probabilities are then less certain than the data.
-    decision: the probability above which a label applies, in metrics: a number, or `f1` to choose
-        the one with the best F1 on validation rows and on training rows out of fold. Served
-        probabilities do not change.
+    decision: the probability above which a label applies: a number; `f1`, `accuracy` or
+        `balanced_accuracy` to choose the one with the best metric on rows that the model has not
+        seen; or costs, such as `{false_positive: 5, false_negative: 1}`, for the one that costs
+        least if probabilities are right. Served probabilities do not change.
     label_smoothing: share of a label that is spread evenly over yes and no (Szegedy et al. 2016,
         arXiv:1512.00567, section 7), such as 0.1.
     calibration: `temperature`, `platt` or `isotonic`: how probabilities are changed to be right as

@@ -8,6 +8,7 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from components.errors import RootstockError, did_you_mean
 from pipeline.cli.arguments import Commands, spec_command, spec_of, variables
@@ -108,6 +109,7 @@ def _models(args: argparse.Namespace) -> None:
 def _predict(args: argparse.Namespace) -> None:
     from serving.client.client import Client, ServingError
     from serving.wire.errors import Code
+    from serving.wire.names import DETAILED
     from serving.wire.tensors import STRING
 
     texts: dict[str, str] = {}
@@ -129,6 +131,8 @@ def _predict(args: argparse.Namespace) -> None:
             token=args.token_file and args.token_file.read_text(encoding="utf-8").strip(),
             ca=args.ca,
         ) as client:
+            if args.signature is None and not args.raw and DETAILED in client.metadata():
+                client.signature = DETAILED
             known = client.inputs
             if unknown := next((n for n in texts if n not in known), None):
                 raise RootstockError(
@@ -145,8 +149,13 @@ def _predict(args: argparse.Namespace) -> None:
         raise RootstockError(message) from e
     except (ValueError, OSError) as e:
         raise RootstockError(f"{args.url}: {e}") from e
-    first_rows = {name: values[0].tolist() for name, values in predictions.items()} | named
+    first_rows = {name: _plain(values[0]) for name, values in predictions.items()} | named
     print(json.dumps(first_rows, indent=2, ensure_ascii=False))
+
+
+def _plain(value: Any) -> object:
+    """As JSON has it: strings of a model are bytes."""
+    return value.decode() if isinstance(value, bytes) else value.tolist()
 
 
 def _value(name: str, text: str, is_text: bool) -> bytes | float | str:

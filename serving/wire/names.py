@@ -7,7 +7,7 @@ from enum import IntEnum
 DEFAULT_SIGNATURE = "serving_default"
 DETAILED = "detailed"
 """The signature of our models that answers more than `DEFAULT_SIGNATURE`, where there is more."""
-UNCALIBRATED = "_uncalibrated"
+UNCALIBRATED = ".uncalibrated"
 """After the name of a calibrated task: the output `detailed` with its probabilities before that."""
 CLASSIFY = "tensorflow/serving/classify"
 REGRESS = "tensorflow/serving/regress"

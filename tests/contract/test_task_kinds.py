@@ -377,6 +377,27 @@ def test_the_mlflow_signature_has_the_type_of_the_answer(kind: str) -> None:
     assert column.type == expected
 
 
+def test_the_region_of_a_row_is_every_label_that_conforms(kind: str) -> None:
+    """The coverage of intervals and sets is that of the scores of the labels."""
+    target = target_of(kind)
+    if (
+        "coverage"
+        not in TypeAdapter(Task).json_schema()["$defs"][type(target.task).__name__]["properties"]
+    ):
+        return
+    head, labels = head_for(target), encode(target, COLUMN, ROWS)[KNOWN]
+    outputs = RNG.normal(size=(len(labels), head.units)).astype(np.float32)
+    scores = np.asarray(head.nonconformity(tf.constant(labels), tf.constant(outputs)))
+    radius = float(np.median(scores)) + 1e-4
+    region = {n: np.asarray(v) for n, v in head.region(tf.constant(outputs), radius).items()}
+    if "set" in region:
+        inside = region["set"][np.arange(len(labels)), labels.astype(int)]
+    else:
+        inside = (region["lower"][:, 0] <= labels) & (labels <= region["upper"][:, 0])
+    np.testing.assert_array_equal(inside, scores <= radius)
+    assert 0.3 < inside.mean() < 0.9
+
+
 @pytest.mark.slow
 def test_one_model_trains_all_kinds_together() -> None:
     keras.utils.set_random_seed(0)

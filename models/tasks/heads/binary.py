@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
@@ -29,6 +30,12 @@ class BinaryHead(ClassHead):
 
     def answer(self, outputs: Tensor) -> Tensor:
         return keras.ops.sigmoid(outputs)
+
+    def decided(self, answer: Tensor) -> Mapping[str, Tensor]:
+        return {"class": keras.ops.cast(answer[:, 0] > self.target.decision, "int32")}
+
+    def log_probabilities(self, outputs: Tensor) -> Tensor:
+        return keras.ops.log_sigmoid(keras.ops.concatenate([-outputs, outputs], axis=1))
 
     def totals(self, labels: Tensor, outputs: Tensor, present: Tensor) -> Tensor:
         return logit_histogram(labels, outputs[:, 0], present)

@@ -9,6 +9,7 @@ balance by the size of losses assume.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
@@ -33,6 +34,16 @@ class CountHead(Head):
 
     def answer(self, outputs: Tensor) -> Tensor:
         return keras.ops.exp(outputs)
+
+    def nonconformity(self, labels: Tensor, outputs: Tensor) -> Tensor:
+        """The distance in standard deviations of the Poisson distribution."""
+        rate = keras.ops.exp(outputs[:, 0])
+        return keras.ops.abs(labels - rate) / keras.ops.sqrt(rate)
+
+    def region(self, outputs: Tensor, radius: float) -> Mapping[str, Tensor]:
+        ops, rate = keras.ops, keras.ops.exp(outputs)
+        distance = radius * ops.sqrt(rate)
+        return {"lower": ops.relu(rate - distance), "upper": rate + distance}
 
     def totals(self, labels: Tensor, outputs: Tensor, present: Tensor) -> Tensor:
         error = keras.ops.abs(keras.ops.exp(outputs[:, 0]) - labels)

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from models.discovery import part
-from models.lazy import Tensor
+from models.lazy import Tensor, keras
 from models.tasks.base import Task, TaskTarget
 
 ClassWeight = Literal["balanced"] | Mapping[str, float] | None
@@ -52,6 +52,22 @@ class Head(ABC):
     def answer(self, outputs: Tensor) -> Tensor:
         """What is served, float32 [batch, units]: probabilities, or a value in the label's unit."""
 
+    def decided(self, answer: Tensor) -> Mapping[str, Tensor]:
+        """What the answer comes to, by name. `class`: int32 [batch], of kinds with one class;
+        `labels`: bool [batch, classes], of kinds with several; nothing of numbers.
+        """
+        return {}
+
+    def nonconformity(self, labels: Tensor, outputs: Tensor) -> Tensor:
+        """How badly labels fit the raw outputs, float32 [batch]; of kinds that have `coverage`."""
+        raise NotImplementedError(f"{self.target.task.kind} tasks have no coverage")
+
+    def region(self, outputs: Tensor, radius: float) -> Mapping[str, Tensor]:
+        """The labels whose nonconformity is at most `radius`, by name. `lower` and `upper`: float32
+        [batch, 1], of numbers; `set`: bool [batch, classes].
+        """
+        raise NotImplementedError(f"{self.target.task.kind} tasks have no coverage")
+
     @abstractmethod
     def totals(self, labels: Tensor, outputs: Tensor, present: Tensor) -> Tensor:
         """float32 [num_totals] of a batch. Labels hold no missing values where not `present`."""
@@ -73,12 +89,28 @@ def head_for(target: TaskTarget) -> Head:
 class ClassHead(Head):
     """A head of rows with one class each.
 
+    Its sets are those of the least ambiguous classifiers (Sadinle, Lei and Wasserman 2019,
+    arXiv:1609.00451, section 2): all classes above one probability. No sets of the same coverage
+    have fewer classes on average; a set is empty where no class is likely enough.
+
     weights: of each class in the loss; None if all rows weigh the same.
     """
 
     def __init__(self, task: Task, target: TaskTarget, class_weight: ClassWeight) -> None:
         super().__init__(task, target)
         self.weights = class_weights(target, class_weight)
+
+    @abstractmethod
+    def log_probabilities(self, outputs: Tensor) -> Tensor:
+        """Of all classes, float32 [batch, classes]."""
+
+    def nonconformity(self, labels: Tensor, outputs: Tensor) -> Tensor:
+        ops = keras.ops
+        own = ops.cast(labels, "int32")[:, None]
+        return -ops.take_along_axis(self.log_probabilities(outputs), own, axis=1)[:, 0]
+
+    def region(self, outputs: Tensor, radius: float) -> Mapping[str, Tensor]:
+        return {"set": -self.log_probabilities(outputs) <= radius}
 
     def balance(self) -> bool:
         stated = self.weights is not None

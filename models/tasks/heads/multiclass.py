@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
@@ -32,6 +33,12 @@ class MulticlassHead(ClassHead):
 
     def answer(self, outputs: Tensor) -> Tensor:
         return keras.ops.softmax(outputs)
+
+    def decided(self, answer: Tensor) -> Mapping[str, Tensor]:
+        return {"class": keras.ops.cast(keras.ops.argmax(answer, axis=-1), "int32")}
+
+    def log_probabilities(self, outputs: Tensor) -> Tensor:
+        return keras.ops.log_softmax(outputs)
 
     def totals(self, labels: Tensor, outputs: Tensor, present: Tensor) -> Tensor:
         ops = keras.ops

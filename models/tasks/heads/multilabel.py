@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
@@ -36,6 +37,9 @@ class MultilabelHead(Head):
 
     def answer(self, outputs: Tensor) -> Tensor:
         return keras.ops.sigmoid(outputs)
+
+    def decided(self, answer: Tensor) -> Mapping[str, Tensor]:
+        return {"labels": answer > self.target.decision}
 
     def totals(self, labels: Tensor, outputs: Tensor, present: Tensor) -> Tensor:
         columns = range(self.units)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
@@ -39,6 +40,13 @@ class RegressionHead(Head):
             return values
         ops = keras.ops
         return ops.sign(values) * ops.expm1(ops.minimum(ops.abs(values), MOST_LOG))
+
+    def nonconformity(self, labels: Tensor, outputs: Tensor) -> Tensor:
+        """The distance on the scale that is learned, of which `log` makes a factor."""
+        return keras.ops.abs(self._standardised(labels) - outputs[:, 0])
+
+    def region(self, outputs: Tensor, radius: float) -> Mapping[str, Tensor]:
+        return {"lower": self.answer(outputs - radius), "upper": self.answer(outputs + radius)}
 
     def totals(self, labels: Tensor, outputs: Tensor, present: Tensor) -> Tensor:
         error = outputs[:, 0] - self._standardised(labels)

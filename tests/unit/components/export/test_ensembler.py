@@ -58,7 +58,13 @@ def test_an_ensemble_answers_with_the_weighted_mean(
         assert np.abs(first[task] - second[task]).max() > 1e-3, "the models differ"
         np.testing.assert_allclose(answer, mean, atol=1e-6)
         np.testing.assert_allclose(served[task].reshape(mean.shape), mean, atol=1e-6)
-    decisions = [target.decision for target in read_description(made.path).targets]
+    targets = read_description(made.path).targets
+    name = targets[0].name
+    details = SavedModel(made.saved_model).predict("detailed", raw)
+    yes = expected[name][:, 0] > 0.75 * 0.5 + 0.25 * 0.3
+    assert details[f"{name}.class"].tolist() == [targets[0].classes[int(y)].encode() for y in yes]
+    assert f"{name}.uncalibrated" not in details, "one member is calibrated, their mean is not"
+    decisions = [target.decision for target in targets]
     assert decisions[0] == pytest.approx(0.75 * 0.5 + 0.25 * 0.3)
     assert set(decisions[1:]) == {0.5}
     for directory in ("validated", "scratch"):

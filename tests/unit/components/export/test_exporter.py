@@ -19,6 +19,7 @@ from components.export.infra_validator import InfraValidator, InfraValidatorInpu
 from components.export.keras_model import load_keras
 from components.export.settings import Export
 from components.stage import Context
+from models.description import read_description
 from models.model_files import RECORD, WEIGHTS
 from serving.server.saved_model import SavedModel
 from tests.shared import Trained
@@ -98,6 +99,7 @@ def calibrated(model: TrainedModel, directory: Path) -> TrainedModel:
     shutil.copytree(model.path, directory)
     record = json.loads((directory / RECORD).read_text())
     record["calibrations"] = {"bright": {"name": "temperature", "temperature": 2.0}}
+    record["radii"] = {"tint": 0.5, "value": 1.5}
     (directory / RECORD).write_text(json.dumps(record))
     return TrainedModel(directory)
 
@@ -119,10 +121,22 @@ def test_training_rows_are_expected_outputs_where_there_is_no_validation(
     for task, answer in answers.items():
         np.testing.assert_allclose(answer, expected[task], atol=1e-5)
         np.testing.assert_array_equal(answer, details[task])
-    np.testing.assert_allclose(details["bright_uncalibrated"], before["bright"], atol=1e-5)
+    np.testing.assert_allclose(details["bright.uncalibrated"], before["bright"], atol=1e-5)
     odds = before["bright"] / (1 - before["bright"])
     np.testing.assert_allclose(answers["bright"], 1 / (1 + odds ** (-1 / 2)), atol=1e-5)
-    assert "tint_uncalibrated" not in details
+    assert "tint.uncalibrated" not in details
+
+    names = {t.name: np.array(t.classes, object) for t in read_description(made.path).targets}
+    decided = np.array([c.decode() for c in details["bright.class"]], object)
+    assert (decided == names["bright"][(answers["bright"][:, 0] > 0.5).astype(int)]).all()
+    tints = np.array([c.decode() for c in details["tint.class"]], object)
+    assert (tints == names["tint"][answers["tint"].argmax(axis=1)]).all()
+    np.testing.assert_array_equal(details["words.labels"], answers["words"] > 0.5)
+    np.testing.assert_array_equal(details["tint.set"], answers["tint"] >= np.exp(-0.5))
+    width = details["value.upper"] - details["value.lower"]
+    np.testing.assert_allclose(width, width[0], rtol=1e-4)
+    middle = (details["value.upper"] + details["value.lower"]) / 2
+    np.testing.assert_allclose(middle, answers["value"], rtol=1e-4)
 
 
 @pytest.mark.parametrize("weights", ["float16", "bfloat16"])

@@ -34,6 +34,11 @@ def test_the_simplest_method_that_is_clearly_better(rows: Answered, expected: st
     assert chosen.before == pytest.approx(log_loss(rows.targets[:, 0], p))
     assert (chosen.after < chosen.before) == (expected != "none")
     assert f"on {len(rows)} unseen rows" in str(chosen)
+    assert chosen.few == (len(rows) == 30) == ("20 or more" in str(chosen))
+
+
+def test_without_rows_nothing_changes() -> None:
+    assert not calibrated(rows_of(5).at(np.zeros(0, int))).changes
 
 
 def test_isotonic_where_no_line_fits() -> None:

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import balanced_accuracy_score as balanced_accuracy
 
 from components.stage import Observer, Silent
 from components.training.decisions import best_decision, choose_decisions
 from components.training.rows import Rows
-from components.training.unseen import unseen_rows
+from components.training.unseen import Unseen, unseen_rows
 from models.balancing.loss_based.equal import Equal
 from models.experts.margins import MARGINS
 from models.inputs.numeric import NumericFeature
 from models.inputs.representation import REPRESENTATION
 from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
-from models.tasks.base import TaskTarget
+from models.tasks.base import Costs, DecisionMetric, TaskTarget
 from models.tasks.binary import BinaryTask
 from models.tasks.multilabel import MultilabelTask
 from models.trunks.encoders.column_mlp import ColumnMlp
@@ -45,9 +48,50 @@ def test_where_it_lies(yes: list[int], p: list[float], expected: float) -> None:
     assert best_decision(np.array(yes, bool), np.array(p)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("metric", "measure"), [("accuracy", accuracy_score), ("balanced_accuracy", balanced_accuracy)]
+)
+def test_other_metrics(metric: DecisionMetric, measure: Callable[..., float]) -> None:
+    rng = np.random.default_rng(1)
+    yes = rng.random(300) < 0.1
+    p = (1 / (1 + np.exp(2 - yes - rng.normal(size=300)))).round(2)
+    chosen = best_decision(yes, p, metric)
+    every = [measure(yes, p > t) for t in np.linspace(0, 1, 201)]
+    assert measure(yes, p > chosen) == pytest.approx(max(every))
+
+
+def test_no_answer_is_yes_if_that_is_the_most_accurate() -> None:
+    yes, p = np.array([1, 0, 1, 0, 0], bool), np.array([0.2, 0.9, 0.1, 0.8, 0.7])
+    assert best_decision(yes, p, "accuracy") == pytest.approx(0.95)
+
+
+def test_costs_give_the_threshold_and_are_checked() -> None:
+    target = TaskTarget(
+        task=BinaryTask(name="spam", label="s", decision=COSTS), decision=COSTS.decision
+    )
+    assert target.task.stated_decision == pytest.approx(5 / 6)
+    model, observer = model_of(0.0, target), Warned()
+    rng = np.random.default_rng(0)
+    logits = 2 * rng.normal(size=2000)
+    yes = (rng.random(2000) < 1 / (1 + np.exp(-logits))) * 1.0
+    right, wrong = ({"spam": Unseen(yes, z[:, None])} for z in (logits, 4 * logits - 12))
+    assert choose_decisions(model, right, observer) == {}
+    paid = np.where((logits > np.log(5)) == yes, 0, np.where(yes, 1, 5)).mean()
+    assert observer.figures["spam cost"].startswith(f"{paid:.4g} per row above 0.8333")
+    assert observer.warnings == []
+    choose_decisions(model, wrong, observer)
+    assert "are not right: state `calibration: auto`" in observer.warnings[0]
+    choose_decisions(model, {"spam": Unseen(yes[:0], logits[:0, None])}, observer)
+    assert "no rows that the model has not seen" in observer.warnings[1]
+
+
 class Warned(Silent):
     def __init__(self) -> None:
         self.warnings: list[str] = []
+        self.figures: dict[str, str] = {}
+
+    def figure(self, name: str, value: float | int | str) -> None:
+        self.figures[name] = str(value)
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
@@ -60,18 +104,21 @@ TARGETS = (
 )
 
 
-def model_of(network: float) -> MultitaskModel:
+COSTS = Costs(false_positive=5, false_negative=1)
+
+
+def model_of(network: float, *targets: TaskTarget) -> MultitaskModel:
     """A model in which one expert has the rest of the last word."""
     feature = NumericFeature(name="x", column="x", mean=0, deviation=1)
     model = MultitaskModel(
         (feature,),
-        TARGETS,
+        targets or TARGETS,
         Scratch(width=4, columns=ColumnMlp(layers=(4,), members=1)),
         Hard(),
         Equal(),
         ("trees",),
     )
-    for target, units in zip(TARGETS, (1, 2, 1), strict=True):
+    for target, units in zip(targets or TARGETS, (1, 2, 1), strict=False):
         weights = np.array([network, 1 - network])
         model.last_word.assign(target.name, weights, np.full(units, 0.5))
     return model

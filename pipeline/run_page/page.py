@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.artifacts import PushRecord, TaskStatistics
+from components.artifacts import PushRecord, Statistics, TaskStatistics
 from components.charts import Plot
 from components.evaluation.metrics import family_of
 from components.evaluation.mistakes import Mistake
 from components.evaluation.task_section import TaskSection, sections
 from components.labels.label_statistics import SplitTasks, load_task_statistics
+from components.statistics.column_statistics import ColumnStatistics, NumericColumn, load_statistics
 from models.masked_url import without_secrets
 from pipeline.display import StageResult
 from pipeline.flow import PipelineResult
@@ -69,6 +70,7 @@ class RunPage:
     """What the template reads.
 
     spec: its YAML, without passwords. splits: rows by split. balance: labels of the training split.
+    numbers: by task, what its labels are like if they are numbers, else empty.
     samples: some training rows. warnings, reasons: of the verdicts. example: a command that asks
     the served model. kept: the epoch whose weights are used.
     """
@@ -80,6 +82,7 @@ class RunPage:
     tasks: Sequence[tuple[str, ...]]
     splits: Sequence[tuple[str, str]]
     balance: SplitTasks | None
+    numbers: Mapping[str, str]
     samples: Sequence[Shown]
     evaluated: str
     rows: int
@@ -147,6 +150,9 @@ def collect(
     examples, split = result.examples, report["split"]
     train = examples.num_rows("train")
     some = sorted({i * train // MOST_SAMPLES for i in range(MOST_SAMPLES)}) if train else []
+    labels = [t.label for t in spec.tasks.values()]
+    columns = load_statistics(Statistics(places["StatisticsGen"] / "statistics"))["train"].columns
+    numbers = {t.name: _spread(columns.get(t.label)) for t in spec.tasks.values()}
     parts = []
     for section in sections(report):
         found = [Mistake(**m) for m in report["mistakes"].get(section.name, ())][:MOST_MISTAKES]
@@ -160,7 +166,8 @@ def collect(
         tasks=[(t.name, t.kind, t.label) for t in spec.tasks.values()],
         splits=[(s, f"{examples.num_rows(s):,}") for s in examples.splits()],
         balance=balance.get("train"),
-        samples=list(shown(examples, "train", some, inputs).values()),
+        numbers=numbers,
+        samples=list(shown(examples, "train", some, inputs, labels).values()),
         evaluated=split,
         rows=report["rows"],
         level=report["level"],
@@ -176,6 +183,13 @@ def collect(
         example=_example(spec.name, result.model.saved_model),
         spec_file=str(spec_file),
     )
+
+
+def _spread(column: ColumnStatistics | None) -> str:
+    if not isinstance(column, NumericColumn) or not column.percentiles:
+        return ""
+    ends = f"{column.minimum:.5g} to {column.maximum:.5g}"
+    return f"{ends}, mean {column.mean:.5g}, standard deviation {column.deviation:.4g}"
 
 
 def _headline(section: TaskSection) -> Headline:

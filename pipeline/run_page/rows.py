@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -31,20 +31,30 @@ class Picture:
 
 @dataclass(frozen=True)
 class Shown:
-    """A row. values: by column, further columns than `MOST_VALUES` are left out."""
+    """A row. values: by column, further columns than `MOST_VALUES` are left out. labels: by column,
+    if they are wanted.
+    """
 
     number: int
     pictures: tuple[Picture, ...]
     texts: tuple[str, ...]
     values: tuple[tuple[str, str], ...]
     left_out: int
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 def shown(
-    examples: Examples, split: str, rows: Sequence[int], inputs: Sequence[Input]
+    examples: Examples,
+    split: str,
+    rows: Sequence[int],
+    inputs: Sequence[Input],
+    labels: Sequence[str] = (),
 ) -> dict[int, Shown]:
-    """Some rows of a split, by their number in it. Only shards with such a row are read."""
-    columns = sorted({i.column for i in inputs})
+    """Some rows of a split, by their number in it. Only shards with such a row are read.
+
+    labels: columns of labels to show too.
+    """
+    columns = sorted({*(i.column for i in inputs), *labels})
     shards = examples.shards(split)
     starts = [0, *accumulate(pq.read_metadata(s).num_rows for s in shards)]
     found = {}
@@ -52,7 +62,8 @@ def shown(
         if inside := sorted({row for row in rows if start <= row < end}):
             table = pq.read_table(shard, columns=columns).take([row - start for row in inside])
             for number, row in zip(inside, table.to_pylist(), strict=True):
-                found[number] = _shown(number, row, inputs)
+                known = tuple((column, _value(row[column])) for column in dict.fromkeys(labels))
+                found[number] = replace(_shown(number, row, inputs), labels=known)
     return found
 
 

@@ -140,7 +140,7 @@ def run(directory: Path) -> str:
     classes = ((SCRIPT, 3), ("b", 2))
     balance = LabelBalance(task=SCRIPT, kind="binary", labelled=5, missing=1, classes=classes)
     row = Shown(1, (Picture("", SCRIPT), Picture("data:image/png;base64,", SCRIPT)), (SCRIPT,),
-                ((SCRIPT, SCRIPT),), 2)  # fmt: skip
+                ((SCRIPT, SCRIPT),), 2, ((SCRIPT, SCRIPT),))  # fmt: skip
     epochs = [{"loss": 2.0, "val_loss": 2.5}, {"loss": 1.0, "val_loss": 2.0}]
     content = run_page.RunPage(
         name=SCRIPT,
@@ -150,6 +150,7 @@ def run(directory: Path) -> str:
         tasks=[(SCRIPT, "binary", SCRIPT)],
         splits=[("train", "5")],
         balance=SplitTasks(name="train", rows=6, tasks=(balance,)),
+        numbers={SCRIPT: SCRIPT},
         samples=[row],
         evaluated="test",
         rows=5,

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from models.masked_url import without_secrets
+from pipeline.library_output import LibraryOutput, can_be_kept
 from pipeline.report.tables import Table
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+Verbosity = Literal["quiet", "normal", "verbose"]
+"""How much a command prints: warnings and what came out; progress too; what libraries say too."""
 LINE_EVERY_S = 5.0
 MOST_FIGURES = 5
 """Figures of a stage in the closing table."""
+BEGINS = 8
+"""Characters of a fingerprint in the closing table; a shell completes the rest."""
+PIPED = 100
+"""Width of the closing table if nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,10 @@ class Display(ABC):
 
     def alert(self, text: str) -> None:
         """Print a line that must be seen, whatever else is shown."""
+        self.line(text)
+
+    def warning(self, text: str) -> None:
+        """Print a line about what may be wrong with the user's data or spec."""
         self.line(text)
 
     @abstractmethod
@@ -86,8 +99,22 @@ class LineDisplay(Display):
         self._last.pop(stage, None)
 
 
+class WarningsDisplay(LineDisplay):
+    """Only what must be seen."""
+
+    def line(self, text: str) -> None: ...
+
+    def alert(self, text: str) -> None:
+        super().line(text)
+
+    def warning(self, text: str) -> None:
+        super().line(text)
+
+    def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None: ...
+
+
 class BarDisplay(Display):
-    def __init__(self) -> None:
+    def __init__(self, out: TextIO) -> None:
         from rich import progress
         from rich.console import Console
 
@@ -98,7 +125,7 @@ class BarDisplay(Display):
             progress.TextColumn("{task.fields[amount]}"),
             progress.TimeRemainingColumn(),
             progress.TextColumn("{task.fields[note]}", style="dim"),
-            console=Console(stderr=True),
+            console=Console(file=out),
             transient=True,
         )
         self._tasks: dict[str, TaskID] = {}
@@ -126,13 +153,33 @@ class BarDisplay(Display):
         self._bars.stop()
 
 
-def display_for(out: TextIO) -> Display:
-    """Bars if `out` is a terminal, lines otherwise."""
-    return BarDisplay() if out.isatty() else LineDisplay(out)
+@contextlib.contextmanager
+def showing(store: Path, verbosity: Verbosity = "normal") -> Iterator[Display]:
+    """The display of a command. What libraries write meanwhile is kept in the store's `logs`."""
+    with contextlib.ExitStack() as stack:
+        out = sys.stderr
+        kept = LibraryOutput(store) if can_be_kept(out) else None
+        if kept is not None:
+            stack.callback(kept.close)
+            out = kept.out
+        shown = _display_on(out, verbosity)
+        stack.callback(shown.close)
+        if kept is not None:
+            kept.show(shown.alert, noise=verbosity == "verbose")
+            stack.callback(kept.finish)
+        yield shown
+
+
+def _display_on(out: TextIO, verbosity: Verbosity) -> Display:
+    """Bars on a terminal, lines elsewhere."""
+    if verbosity == "quiet":
+        return WarningsDisplay(out)
+    animated = out.isatty() and os.environ.get("TERM") != "dumb"
+    return BarDisplay(out) if animated else LineDisplay(out)
 
 
 def summary(results: Sequence[StageResult], store: Path) -> str:
-    """The closing table: stage, time or `cached`, main figures, location of the result."""
+    """The closing table: stage, time or `cached`, main figures, and where the result is."""
     rows = []
     for r in results:
         figures = ", ".join(f"{name} {_short(value)}" for name, value in r.figures[:MOST_FIGURES])
@@ -140,8 +187,15 @@ def summary(results: Sequence[StageResult], store: Path) -> str:
             figures += f", and {more} more"
         seconds = "cached" if r.cached else f"{r.seconds:.1f} s"
         seconds += ", made again: was damaged" if r.damaged else ""
-        rows.append([r.stage, seconds, figures, str(r.path.relative_to(store))])
-    return Table(["stage", "time", "figures", f"result in {store}"], rows).text()
+        rows.append([r.stage, seconds, figures, r.path.name[:BEGINS]])
+    table = Table(["stage", "time", "figures", "result"], rows).text(piped=PIPED)
+    return f"{table}\n\nResults: {_near(store)}/<stage>/<result>…"
+
+
+def _near(path: Path) -> Path:
+    """A path from the working directory, if it lies there."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _short(value: float | int | str) -> str:

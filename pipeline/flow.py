@@ -143,7 +143,7 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
     compared = ExampleValidatorInputs(statistics, schema, previous, serving, examples)
     anomalies = run(validator, compared).anomalies
     for sentence in warnings(anomalies):
-        run.display.line(f"  ExampleValidator: warning: {sentence}")
+        run.display.warning(f"  ExampleValidator: warning: {sentence}")
     if problems := errors(anomalies):
         raise RootstockError("\n".join([*problems, f"All anomalies: {anomalies.path}"]))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from components.errors import RootstockError
 from components.stage import BeamOptions
 from models.masked_url import without_secrets
-from pipeline.display import Display, StageResult, display_for, summary
+from pipeline.display import Display, StageResult, Verbosity, showing, summary
 from pipeline.flow import PipelineResult, pipeline
 from pipeline.operations.deployment import pushed_before
 from pipeline.runner import Runner
@@ -42,6 +42,7 @@ def run(
     retries: int = 0,
     wait: bool = True,
     serve: bool = False,
+    verbosity: Verbosity = "normal",
 ) -> PipelineResult:
     """Run the pipeline of a spec file and print its closing table.
 
@@ -55,17 +56,17 @@ def run(
     began = time.monotonic()
     resolved = with_trunk_looked_up(spec)  # the record keeps the name of the trunk
     members = [with_trunk_looked_up(m) for m in ensemble_of(path, overrides, variables)]
-    display = display_for(sys.stderr)
     store = Store(Path(spec.store)).open()
     with (
-        contextlib.closing(display),
+        showing(store.root, verbosity) as display,
         _recorded(spec, file, display) as (tracker, syncing),
         Runner(store, tracker, display, beam, retries, explain) as runner,
     ):
         result = pipeline(resolved, runner, members)
         written = _page(spec, file, result, runner, tracker)
-    print(summary(runner.results, store.root))
-    print(f"\n{_outcome(spec, result, runner.results[-1], serve)}")
+    if verbosity != "quiet":
+        print(f"{summary(runner.results, store.root)}\n")
+    print(f"{_outcome(spec, result, runner.results[-1], serve)}")
     for warning in result.pushed.load().warnings:  # also if every stage was cached
         print(f"Warning: {warning}.")
     if written is not None:

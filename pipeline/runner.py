@@ -54,7 +54,7 @@ class StageObserver:
         self.figures[name] = value
 
     def warn(self, message: str) -> None:
-        self.display.line(f"  {self.stage}: warning: {message}")
+        self.display.warning(f"  {self.stage}: warning: {message}")
 
 
 @dataclass

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from models.tasks.base import Task
 from pipeline.advise import advice as advices
 from pipeline.advise.advice import Advice, Represented, TaskAffinities, TrunkScores
 from pipeline.advise.report import data, html, markdown
-from pipeline.display import Quiet, display_for
+from pipeline.display import Quiet, Verbosity, showing
 from pipeline.flow import recipe
 from pipeline.runner import Runner
 from pipeline.spec.load import SpecSource
@@ -39,6 +37,7 @@ def give_advice(
     variables: Mapping[str, str] | None = None,
     models: int | None = None,
     beam: BeamOptions = BeamOptions(),  # noqa: B008 - frozen
+    verbosity: Verbosity = "normal",
 ) -> Path:
     """Score the trunks of a spec's arms, measure the task affinities, and write the report.
 
@@ -57,7 +56,7 @@ def give_advice(
     spec = planned_design.spec
     store = Store(Path(spec.store)).open()
     with (
-        contextlib.closing(display_for(sys.stderr)) as display,
+        showing(store.root, verbosity) as display,
         Runner(store, display=Quiet(), beam=beam) as runner,
     ):
         display.line(f"{spec.name}: preparing the data")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +23,7 @@ from pipeline.auto.record import record
 from pipeline.auto.search import SEEDS, Clock, Search, last_rung, reseeded
 from pipeline.auto.state import Ensemble, Request, State, read_state, write_state
 from pipeline.auto.worker import Crashed, Overdue, Worker
-from pipeline.display import Display, display_for
+from pipeline.display import Display, Verbosity, showing
 from pipeline.flow import PipelineResult
 from pipeline.run import run
 from pipeline.spec.load import SpecSource
@@ -61,6 +59,7 @@ def auto(
     group: str | None = None,
     trunks: Sequence[str] = (),
     output: Path | None = None,
+    verbosity: Verbosity = "normal",
 ) -> AutoResult:
     """Find the best model for some data, evaluate it on test rows that took no part, and push it.
 
@@ -75,6 +74,7 @@ def auto(
             they are never divided between training and test.
         trunks: pretrained trunks to try, each in YAML as in `model.trunk`.
         output: a directory for specs, results and the model; `<name of the data>-auto` if absent.
+        verbosity: how much is printed meanwhile.
 
     Raises:
         RootstockError: the data cannot be used, or the budget is too small for any model.
@@ -87,8 +87,10 @@ def auto(
     directory = output or Path(f"{_stem(data)}-auto")
     directory.mkdir(parents=True, exist_ok=True)
     request = Request(data=str(data.absolute()), labels=tuple(labels), group=group)
-    display = display_for(sys.stderr)
-    with contextlib.closing(display), locked(directory / ".lock", wait=False) as ours:
+    with (
+        showing(directory / ".rootstock", verbosity) as display,
+        locked(directory / ".lock", wait=False) as ours,
+    ):
         if not ours:
             raise RootstockError(f"{directory}: another `rootstock auto` is running there.")
         file = directory / "state.json"
@@ -104,7 +106,7 @@ def auto(
         board = _searched(search, minutes)
         spec = _winner(board, source, directory)
         display.line(f"{board.winner.name}: exporting, testing and pushing")
-    result = run(spec)
+    result = run(spec, verbosity=verbosity)
     state = replace(board.state, spent=round(clock.spent, 1))
     board = replace(board, state=state)
     _write(board, directory)

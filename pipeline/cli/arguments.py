@@ -11,25 +11,39 @@ from typing import TYPE_CHECKING, TypeAlias
 from components.stage import BeamOptions
 
 if TYPE_CHECKING:
+    from pipeline.display import Verbosity
     from pipeline.spec.load import SpecSource
     from pipeline.spec.sections import Spec
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Command = Callable[[argparse.Namespace], int | None]
+"""What a command does. It may return an exit code."""
+
+
+def command(
+    commands: Commands, name: str, run: Command, help: str, example: str
+) -> argparse.ArgumentParser:
+    """Add a command. example: lines of arguments, each after the name of the command."""
+    lines = "\n".join(f"  rootstock {name} {line}".rstrip() for line in example.splitlines())
+    parser = commands.add_parser(
+        name,
+        help=help,
+        description=f"{help[0].upper()}{help[1:]}.",
+        epilog=f"examples:\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=run)
+    return parser
 
 
 def spec_command(
-    commands: Commands,
-    name: str,
-    run: Callable[[argparse.Namespace], int | None],
-    help: str,
-    on_beam: bool = False,
+    commands: Commands, name: str, run: Command, help: str, example: str, on_beam: bool = False
 ) -> argparse.ArgumentParser:
-    """Add a command that takes a spec. run: may return an exit code. on_beam: see `beam`."""
-    parser = commands.add_parser(name, help=help)
+    """Add a command that takes a spec. on_beam: see `beam`."""
+    parser = command(commands, name, run, help, example)
     parser.add_argument("spec", type=Path, help="the YAML spec file")
     repeatable(parser, "--set", "A.B=VALUE", "override a key of the spec", dest="overrides")
     parser.add_argument("--data", type=os.path.abspath, help="value of ${DATA} in the spec")
-    parser.set_defaults(command=run)
     if on_beam:
         runner = "Beam runner (default: in process)"
         parser.add_argument("--runner", default="FnApiRunner", help=runner)
@@ -42,6 +56,27 @@ def repeatable(
 ) -> None:
     """Add an option that can be given several times: the value is a list."""
     parser.add_argument(option, action="append", default=[], metavar=metavar, help=help, dest=dest)
+
+
+def output_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how much a long command prints."""
+    much = parser.add_mutually_exclusive_group()
+    quiet = "print only warnings and what came out"
+    much.add_argument(
+        "-q", "--quiet", action="store_const", const="quiet", dest="verbosity", help=quiet
+    )
+    verbose = "also print what libraries such as TensorFlow say"
+    much.add_argument(
+        "-v", "--verbose", action="store_const", const="verbose", dest="verbosity", help=verbose
+    )
+    as_json = "print one JSON object to stdout at the end, and everything else to stderr"
+    parser.add_argument("--json", action="store_true", help=as_json)
+    parser.set_defaults(verbosity="normal")
+
+
+def verbosity(args: argparse.Namespace) -> Verbosity:
+    chosen: Verbosity = args.verbosity
+    return chosen
 
 
 def beam(args: argparse.Namespace) -> BeamOptions:

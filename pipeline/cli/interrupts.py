@@ -10,11 +10,12 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
+
+from pipeline.library_output import terminal
 
 EXIT_CODE = 130
 GRACE_S = 1.5
@@ -48,10 +49,10 @@ def outranking() -> Iterator[None]:
 def print_once() -> None:
     """Print, once, that the command was interrupted."""
     if _not_printed.acquire(blocking=False):
-        show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # a display may have hidden it
+        show_cursor = "\x1b[?25h" if os.isatty(terminal()) else ""  # a display may have hidden it
         message = "rootstock: interrupted; run the same command again to continue\n"
         text = f"{show_cursor}{message}"
-        os.write(sys.stderr.fileno(), text.encode())  # the stream's own lock may be held
+        os.write(terminal(), text.encode())  # the stream's own lock may be held
 
 
 def end_children() -> None:

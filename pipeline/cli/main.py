@@ -12,31 +12,54 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 from components import die_with_parent
-from components.errors import RootstockError
+from components.errors import RootstockError, did_you_mean
 from models.masked_url import without_secrets
 from pipeline.cli import interrupts
-from pipeline.cli.arguments import beam, repeatable, source_of, spec_command, spec_of, variables
+from pipeline.cli.arguments import (
+    Command,
+    beam,
+    output_options,
+    repeatable,
+    source_of,
+    spec_command,
+    spec_of,
+    variables,
+    verbosity,
+)
+from pipeline.cli.arguments import command as command_of
 from pipeline.cli.serving import add_commands
 
+T = TypeVar("T")
+EXAMPLES = """\
+  rootstock init people.csv --label income --label married
+  rootstock run spec.yaml
+  rootstock serve spec.yaml
+  rootstock predict people age=41 job=cook"""
 SCHEMA = ".rootstock/schema.json"
 """Where `init` writes the JSON Schema for editors, beside the spec: it is there without network."""
 EXIT_CODES = "0 success, 1 internal error, 2 problem in your spec or data, 130 interrupted"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        args = _parser().parse_args(arguments)
-        command: Callable[[argparse.Namespace], int | None] = args.command
+        args = _parsed(given)
         with interrupts.outranking():
-            return command(args) or 0
+            run: Command = args.command
+            return run(args) or 0
     except RootstockError as e:
-        for line in without_secrets(str(e)).splitlines():
+        message = without_secrets(str(e))
+        for line in message.splitlines():
             print(f"rootstock: {line}", file=sys.stderr)
+        if "--json" in given:
+            print(json.dumps({"error": message}))
         return 2
     except KeyboardInterrupt:
         interrupts.print_once()
@@ -51,26 +74,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    """The arguments.
+
+    Raises:
+        RootstockError: a command or an option is unknown; others end the process with code 2.
+    """
+    parser, commands = parsers()
+    name = next((a for a in arguments if not a.startswith("-")), None)
+    if name is not None and name not in commands:
+        raise RootstockError(
+            f"there is no command {name!r}.{did_you_mean(name, commands)} `rootstock --help` lists"
+            " them."
+        )
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        assert name is not None
+        option, known = unknown[0].partition("=")[0], commands[name]._option_string_actions
+        raise RootstockError(
+            f"{name}: unknown argument {unknown[0]}.{did_you_mean(option, known)}"
+            f" `rootstock {name} --help` lists them."
+        )
+    return args
+
+
+def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The parser of the command line, and those of the commands by name."""
     parser = argparse.ArgumentParser(
         prog="rootstock",
         description="Multitask and transfer learning pipelines: one trunk, many task heads.",
-        epilog=f"Exit codes: {EXIT_CODES}.",
+        epilog=f"examples:\n{EXAMPLES}\n\nExit codes: {EXIT_CODES}.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=version("rootstock"))
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add = partial(spec_command, commands)
 
-    init = commands.add_parser("init", help="write a starter spec for a data file or folder")
+    help, example = (
+        "write a starter spec for a data file or folder",
+        ("people.csv --label income --label married\nphotos/ --output photos.yaml"),
+    )
+    init = command_of(commands, "init", _init, help, example)
     init.add_argument("source", type=Path, metavar="DATA", help="a file, or a folder of files")
     repeatable(init, "--label", "COLUMN", "a column to predict")
     group_help = "its equal values mark rows that belong together"
     init.add_argument("--group", metavar="COLUMN", help=group_help)
     init.add_argument("--output", type=Path, default=Path("spec.yaml"), help="default: spec.yaml")
-    init.set_defaults(command=_init)
 
     help = "find, test and push the best model for a data file or folder, within some minutes"
-    found = commands.add_parser("auto", help=help)
+    example = "people.csv --label income --minutes 10\nphotos/ --minutes 30 --metric macro_f1"
+    found = command_of(commands, "auto", _auto, help, example)
     found.add_argument("source", type=Path, metavar="DATA", help="a file, or a folder of files")
     repeatable(found, "--label", "COLUMN", "a column to predict")
     found.add_argument("--minutes", type=float, default=10.0, help="for all of it (default: 10)")
@@ -80,47 +133,60 @@ def _parser() -> argparse.ArgumentParser:
     trunk = "a pretrained trunk to try, as in `model.trunk`"
     repeatable(found, "--trunk", "YAML", trunk)
     found.add_argument("--output", type=Path, help="a directory (default: <name of DATA>-auto)")
-    found.set_defaults(command=_auto)
+    output_options(found)
 
     help = "run the pipeline of a spec; cached results are reused"
-    run = add("run", _run, help, on_beam=True)
+    example = "spec.yaml\nspec.yaml --set training.epochs=5 --explain\nspec.yaml --json"
+    run = add("run", _run, help, example, on_beam=True)
     run.add_argument("--explain", action="store_true", help="print why stages run again")
     run.add_argument("--retries", type=int, default=0, help="extra attempts for a failed stage")
     no_wait = "do not wait until MLflow has the record"
     run.add_argument("--no-wait", dest="wait", action="store_false", help=no_wait)
+    output_options(run)
 
     help = "measure for each task whether sharing and transfer help"
-    study = add("study", _study, help, on_beam=True)
+    example = "spec.yaml --plan\nspec.yaml --max-minutes 60 --workers 2"
+    study = add("study", _study, help, example, on_beam=True)
     study.add_argument("--plan", action="store_true", help="print the plan and stop")
     time_limit = "time limit; the plan leaves out what does not fit"
     study.add_argument("--max-minutes", type=float, help=time_limit)
     study.add_argument("--workers", type=int, default=1, help="concurrent trials")
+    output_options(study)
 
-    tune = add("tune", _tune, "search for better values of fields of a spec")
+    help, example = "search for better values of fields of a spec", "spec.yaml --max-minutes 30"
+    tune = add("tune", _tune, help, example)
     tune.add_argument("--max-minutes", type=float, help="start no trial after this time")
     tune.add_argument("--workers", type=int, default=1, help="concurrent trials")
+    output_options(tune)
 
-    advise = add("advise", _advise, "suggest in minutes which trunk and which task groups to try")
+    help = "suggest in minutes which trunk and which task groups to try"
+    advise = add("advise", _advise, help, "spec.yaml --models 2")
     advise.add_argument("--models", type=int, help="the most models that may be served")
+    output_options(advise)
 
-    add("validate", _validate, "check a spec and its data without running it")
+    help = "check a spec and its data without running it"
+    add("validate", _validate, help, "spec.yaml\nspec.yaml --set data.sources.0.path=new.csv")
 
-    add("verify", _verify, "read all cached results and pushed versions, and name what is damaged")
+    help = "read all cached results and pushed versions, and name what is damaged"
+    add("verify", _verify, help, "spec.yaml")
 
-    schema = commands.add_parser("schema", help="print the JSON Schema of specs, for editors")
+    help = "print the JSON Schema of specs, for editors"
+    schema = command_of(commands, "schema", _schema, help, f"> {SCHEMA}")
     schema.add_argument("--markdown", action="store_true", help="print Markdown (docs/spec.md)")
-    schema.set_defaults(command=_schema)
 
-    listed = commands.add_parser("methods", help="list the methods that a spec can choose from")
+    help = "list the methods that a spec can choose from"
+    listed = command_of(commands, "methods", _methods, help, "\npcgrad")
     listed.add_argument("name", nargs="?", help="describe this method")
     in_markdown = "describe all in Markdown (docs/methods.md)"
     listed.add_argument("--markdown", action="store_true", help=in_markdown)
-    listed.set_defaults(command=_methods)
 
     add_commands(commands)
 
-    help = "predict all rows of files with a pushed model"
-    infer = add("infer", _infer, help, on_beam=True)
+    help, example = (
+        "predict all rows of files with a pushed model",
+        ("spec.yaml new.csv --output predictions\nspec.yaml new.csv --output out --keep id"),
+    )
+    infer = add("infer", _infer, help, example, on_beam=True)
     infer.add_argument("paths", nargs="*", help="files in the format of the first source in SPEC")
     source = "a source as in a spec, such as '{format: parquet, path: a.parquet}'"
     repeatable(infer, "--source", "YAML", source)
@@ -130,50 +196,94 @@ def _parser() -> argparse.ArgumentParser:
     keep = "input columns to copy beside the predictions"
     infer.add_argument("--keep", default="", metavar="COLUMN,…", help=keep)
     infer.add_argument("--model-version", type=int, help="default: the newest")
+    output_options(infer)
 
     hub = "export the pushed model's trunk as a TF Hub module, for other specs"
-    publish = add("publish", _publish, hub)
+    publish = add("publish", _publish, hub, "spec.yaml trunk/")
     publish.add_argument("directory", type=Path, help="a new directory")
 
-    ui = add("ui", _ui, "open the MLflow UI with the runs of a spec")
+    help = "open the MLflow UI with the runs of a spec"
+    ui = add("ui", _ui, help, "spec.yaml --port 5001")
     ui.add_argument("--port", type=int, default=5000)
 
-    add("sync", _sync, "send the recorded runs that MLflow does not have yet")
-    return parser
+    help = "send the recorded runs that MLflow does not have yet"
+    add("sync", _sync, help, "spec.yaml")
+
+    help = "print the code that lets a shell complete commands and options"
+    example = "bash >> ~/.bashrc\nzsh >> ~/.zshrc\nfish > ~/.config/fish/completions/rootstock.fish"
+    completion = command_of(commands, "completion", _completion, help, example)
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+    return parser, dict(commands.choices)
+
+
+def _shown(args: argparse.Namespace, work: Callable[[], T], content: Callable[[T], object]) -> T:
+    """Do the work. With `--json` all that it prints goes to stderr, and `content` to stdout."""
+    if not args.json:
+        return work()
+    with contextlib.redirect_stdout(sys.stderr):
+        result = work()
+    print(json.dumps(content(result), default=str))
+    return result
+
+
+def _of_directory(directory: Path | None) -> dict[str, object]:
+    files = sorted(f for f in directory.iterdir() if f.is_file()) if directory else []
+    return {"directory": directory, "files": files}
 
 
 def _auto(args: argparse.Namespace) -> None:
     from pipeline.auto.run import auto
+    from pipeline.outcome import outcome
 
     pairs = (text.rpartition("=") for text in args.metric)
     metrics = {task: metric for task, _, metric in pairs}
-    auto(args.source, args.label, args.minutes, metrics, args.group, args.trunk, args.output)
+    what = args.source, args.label, args.minutes, metrics, args.group, args.trunk, args.output
+    _shown(
+        args,
+        lambda: auto(*what, verbosity=verbosity(args)),
+        lambda found: {**asdict(outcome(found.pipeline)), "directory": found.directory},
+    )
 
 
 def _run(args: argparse.Namespace) -> None:
+    from pipeline.outcome import outcome
     from pipeline.run import run
 
-    spec, values = args.spec, variables(args)
-    run(spec, args.overrides, values, beam(args), args.explain, args.retries, args.wait)
+    what = args.spec, args.overrides, variables(args), beam(args), args.explain, args.retries
+    _shown(
+        args,
+        lambda: run(*what, wait=args.wait, verbosity=verbosity(args)),
+        lambda result: asdict(outcome(result)),
+    )
 
 
 def _study(args: argparse.Namespace) -> None:
     from pipeline.study.run import study
 
-    limits = args.workers, args.max_minutes
-    study(args.spec, args.overrides, variables(args), beam(args), *limits, plan_only=args.plan)
+    what = args.spec, args.overrides, variables(args), beam(args), args.workers, args.max_minutes
+    work = partial(study, *what, plan_only=args.plan, verbosity=verbosity(args))
+    _shown(args, work, _of_directory)
 
 
 def _tune(args: argparse.Namespace) -> None:
     from pipeline.tune.run import tune
 
-    tune(args.spec, args.overrides, variables(args), args.workers, args.max_minutes)
+    what = args.spec, args.overrides, variables(args), args.workers, args.max_minutes
+    _shown(args, partial(tune, *what, verbosity=verbosity(args)), _of_directory)
 
 
 def _advise(args: argparse.Namespace) -> None:
     from pipeline.advise.run import give_advice
 
-    give_advice(args.spec, args.overrides, variables(args), models=args.models)
+    what = args.spec, args.overrides, variables(args)
+    work = partial(give_advice, *what, models=args.models, verbosity=verbosity(args))
+    _shown(args, work, _of_directory)
+
+
+def _completion(args: argparse.Namespace) -> None:
+    from pipeline.cli.completion import script
+
+    print(script(args.shell, parsers()[1]))
 
 
 def _init(args: argparse.Namespace) -> None:
@@ -251,8 +361,10 @@ def _infer(args: argparse.Namespace) -> None:
         raise RootstockError("Expected files to predict, as PATH or --source.")
     keep = tuple(name.strip() for name in args.keep.split(",") if name.strip())
     version = args.model_version
-    rows = infer(spec, sources, args.output, args.kind, keep, version, beam(args))
-    print(f"{args.output}: {rows:,} rows")
+    what = spec, sources, args.output, args.kind, keep, version, beam(args), verbosity(args)
+    rows = _shown(args, partial(infer, *what), lambda n: {"directory": args.output, "rows": n})
+    if not args.json:
+        print(f"{args.output}: {rows:,} rows")
 
 
 def _publish(args: argparse.Namespace) -> None:

@@ -11,35 +11,48 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import RootstockError, did_you_mean
-from pipeline.cli.arguments import Commands, spec_command, spec_of, variables
+from pipeline.cli.arguments import Commands, command, spec_command, spec_of, variables
 
 
 def add_commands(commands: Commands) -> None:
     add = partial(spec_command, commands)
-    serve = add("serve", _serve, "serve the pushed model over REST and gRPC")
+    serve = add(
+        "serve",
+        _serve,
+        "serve the pushed model over REST and gRPC",
+        "spec.yaml\nspec.yaml --host 0.0.0.0 --rest-port 80",
+    )
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--rest-port", type=int, default=8501)
     serve.add_argument("--grpc-port", type=int, default=8500)
     batch_rows = "most rows of concurrent requests in one batch"
     serve.add_argument("--batch-rows", type=int, default=32, help=batch_rows)
 
-    push = add("push", _push, "run what is not cached, and push the model")
+    push = add(
+        "push", _push, "run what is not cached, and push the model", "spec.yaml --label canary"
+    )
     push.add_argument("--label", help="give the version a label, such as canary")
 
-    rollback = add("rollback", _rollback, "serve the previous model again")
+    rollback = add(
+        "rollback", _rollback, "serve the previous model again", "spec.yaml\nspec.yaml --to 3"
+    )
     rollback.add_argument("--to", type=int, metavar="VERSION", help="roll back to this version")
 
-    promote = add("promote", _promote, "make the canary the stable version")
+    promote = add("promote", _promote, "make the canary the stable version", "spec.yaml")
     promote.add_argument("--from", dest="source", default="canary", metavar="LABEL")
     promote.add_argument("--to", default="stable", metavar="LABEL")
 
     kit = "write files to deploy the pushed model: Compose, Kubernetes, monitoring"
-    deploy = add("deploy", _deploy, kit)
+    deploy = add("deploy", _deploy, kit, "spec.yaml deployment/")
     deploy.add_argument("directory", type=Path, help="output directory")
 
-    add("models", _models, "list the pushed versions")
+    add("models", _models, "list the pushed versions", "spec.yaml")
 
-    predict = commands.add_parser("predict", help="send one example to a running server")
+    help, example = (
+        "send one example to a running server",
+        ("people age=41 job=cook\nobjects image=@cat.jpg --url grpc://127.0.0.1:8500"),
+    )
+    predict = command(commands, "predict", _predict, help, example)
     predict.add_argument("model", help="the model's name: `name` in its spec")
     example = "one example: text, a number, or @FILE for the bytes of a file"
     predict.add_argument("inputs", nargs="+", metavar="INPUT=VALUE", help=example)
@@ -53,7 +66,6 @@ def add_commands(commands: Commands) -> None:
     predict.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS")
     predict.add_argument("--token-file", type=Path, help="file with the server's access token")
     predict.add_argument("--ca", type=Path, help="PEM certificates to trust")
-    predict.set_defaults(command=_predict)
 
 
 def _serve(args: argparse.Namespace) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from components.inference.bulk_inferrer import BulkInferrer, BulkInferrerInputs
 from components.inference.prediction_writers import PredictionFormat
 from components.ingestion.readers import Reader
 from components.stage import BeamOptions
-from pipeline.display import display_for
+from pipeline.display import Verbosity, showing
 from pipeline.operations.deployment import pushed_versions, whole_version
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec
@@ -33,6 +31,7 @@ def infer(
     keep: tuple[str, ...] = (),
     version: int | None = None,
     beam: BeamOptions = BeamOptions(),  # noqa: B008 - frozen
+    verbosity: Verbosity = "normal",
 ) -> int:
     """Write the predictions of a pushed version, by default the newest, into a new directory.
 
@@ -48,8 +47,10 @@ def infer(
     store = Store(Path(spec.store)).open()
     model = _pushed(spec, version, store.root / "served")
     index = Path(spec.store) / "sources"
-    display = display_for(sys.stderr)
-    with contextlib.closing(display), Runner(store, NoTracker(), display, beam) as runner:
+    with (
+        showing(store.root, verbosity) as display,
+        Runner(store, NoTracker(), display, beam) as runner,
+    ):
         stage = BulkInferrer(
             sources=tuple(sources),
             inputs=tuple(spec.inputs.values()),

@@ -25,8 +25,11 @@ class Table:
         lines = [self.header, ["---"] * len(self.header), *self.rows]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
-    def text(self) -> str:
-        """The table as plain text; long cells are broken to fit the terminal, if stdout is one."""
+    def text(self, piped: int = UNLIMITED) -> str:
+        """The table as plain text; long cells are broken to fit the terminal.
+
+        piped: the width if stdout is no terminal.
+        """
         from rich.console import Console
         from rich.table import Table as RichTable
         from rich.text import Text
@@ -37,7 +40,7 @@ class Table:
             table.add_column(Text(name), no_wrap=narrow, overflow="fold")
         for row in self.rows:
             table.add_row(*map(Text, row))
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else piped
         console = Console(width=width, color_system=None)
         with console.capture() as capture:
             console.print(table)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ from components.data.atomic import write_whole
 from components.errors import RootstockError
 from components.stage import BeamOptions
 from models.masked_url import without_secrets
-from pipeline.display import Display, Quiet, display_for
+from pipeline.display import Display, Quiet, Verbosity, showing
 from pipeline.runner import Runner
 from pipeline.spec.load import SpecSource
 from pipeline.spec.runnable import runnable_specs
@@ -39,6 +37,7 @@ def study(
     workers: int = 1,
     minutes: float | None = None,
     plan_only: bool = False,
+    verbosity: Verbosity = "normal",
 ) -> Path | None:
     """Run the study of a spec and write its report.
 
@@ -57,22 +56,23 @@ def study(
     source = SpecSource(path, tuple(overrides), variables or {})
     planned_design = design(source)
     spec = planned_design.spec
-    display: Display = display_for(sys.stderr)
     store = Store(Path(spec.store)).open()
-    with contextlib.closing(display), Runner(store, display=Quiet(), beam=beam) as runner:
-        display.line(f"{spec.name}: preparing the data of {len(planned_design.arms)} arms")
-        ready = prepared(planned_design, runner)
     end = None if minutes is None else began + 60 * minutes
-    planned = _planned(ready, store, workers, end, display)
+    with showing(store.root, verbosity) as display:
+        display.line(f"{spec.name}: preparing the data of {len(planned_design.arms)} arms")
+        with Runner(store, display=Quiet(), beam=beam) as runner:
+            ready = prepared(planned_design, runner)
+        planned = _planned(ready, store, workers, end, display)
     print(plan_text(planned, workers, beam))
     if plan_only:
         return None
-    ready = tuned(planned.prepared, store, workers, display)
-    jobs = tuple(ready.jobs(planned.fractions, planned.seeds))
-    running = run_jobs(jobs, store, workers, beam)
-    if beam != IN_PROCESS:  # all results come at the end, so none can be skipped
-        end = None
-    done = list(_watched(running, len(jobs), end, display))
+    with showing(store.root, verbosity) as display:
+        ready = tuned(planned.prepared, store, workers, display)
+        jobs = tuple(ready.jobs(planned.fractions, planned.seeds))
+        running = run_jobs(jobs, store, workers, beam)
+        if beam != IN_PROCESS:  # all results come at the end, so none can be skipped
+            end = None
+        done = list(_watched(running, len(jobs), end, display))
     rows = {f: ready.rows_of(f) for f in planned.fractions}
     evidence = gather(ready, rows, done, store)
     if not evidence.comparable:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -12,7 +10,7 @@ from pathlib import Path
 
 from components.data.atomic import write_whole
 from components.errors import RootstockError
-from pipeline.display import display_for
+from pipeline.display import Verbosity, showing
 from pipeline.spec.load import SpecSource
 from pipeline.spec.runnable import runnable_specs
 from pipeline.spec.sections import Spec
@@ -33,6 +31,7 @@ def tune(
     variables: Mapping[str, str] | None = None,
     workers: int = 1,
     minutes: float | None = None,
+    verbosity: Verbosity = "normal",
 ) -> Path:
     """Search the space in the `tune` section of a spec file; finished trials are not repeated.
 
@@ -58,9 +57,8 @@ def tune(
     check_space(source, spec)
     directory = Store(Path(spec.store)).open().root / "tuning" / spec.name
     directory.mkdir(parents=True, exist_ok=True)
-    display = display_for(sys.stderr)
     with (
-        contextlib.closing(display),
+        showing(Path(spec.store), verbosity) as display,
         locked(directory / ".lock", wait=False) as ours,
         worker_pool(workers) as pool,
     ):

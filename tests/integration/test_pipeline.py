@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from components.artifacts import ExportedModel, Pushed
 from components.export.expected_outputs import read_expected
+from pipeline.library_output import is_noise
 from pipeline.store.store import Store
 from serving.client.client import Client
 from serving.server.launch import ServerProcess
@@ -102,9 +104,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return Finished(project, process.returncode, out, err, time.monotonic() - began)
 
 
-def run(project: Path, *overrides: str) -> tuple[int, str, str]:
+def run(project: Path, *overrides: str, more: Sequence[str] = ()) -> tuple[int, str, str]:
     """The pipeline in this process, without a record in MLflow."""
-    return call(project, "run", "spec.yaml", *sets("tracking.backend=none", *overrides))
+    return call(project, "run", "spec.yaml", *sets("tracking.backend=none", *overrides), *more)
 
 
 def half_written(project: Path) -> list[str]:
@@ -116,6 +118,7 @@ def test_raw_rows_become_a_served_model(finished: Finished) -> None:
     assert finished.code == 0, finished.err
     assert "Pushed version 1" in finished.out
     assert all(stage in finished.out for stage in STAGES)
+    assert not [line for line in finished.err.splitlines() if line and is_noise(line)]
     model = ExportedModel(entry(project, "Exporter").path / "model")
     raw, expected = read_expected(model.expected)
     assert {n: e.shape[1] for n, e in expected.items()} == {
@@ -201,6 +204,12 @@ def test_a_push_directory_that_cannot_be_made(finished: Finished) -> None:
     code, out, _ = run(finished.project, "push.destination=taken")
     assert code == 0
     assert out.count("cached") == len(STAGES) - 1
+    code, out, err = run(finished.project, "push.destination=taken", more=["--json"])
+    result = json.loads(out.splitlines()[-1])
+    assert (code, result["pushed"], result["version"]) == (0, True, 1)
+    assert set(result["metrics"]) == {"ripe", "sort", "flavours", "weight"}
+    assert 0 <= result["metrics"]["ripe"]["auc"] <= 1
+    assert "cached" in err
 
 
 def test_mlflow_that_is_down_stops_nothing_and_is_told_later(finished: Finished) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -182,3 +183,36 @@ def test_nobody_answers(rootstock: Rootstock, tmp_path: Path) -> None:
         "rootstock: x: received several values. Expected one for each input.",
     )
     assert "tensorflow" not in done.imported
+
+
+def test_every_help_has_examples_that_parse(capsys: pytest.CaptureFixture[str]) -> None:
+    from pipeline.cli.main import parsers
+
+    parser, commands = parsers()
+    for name, command in commands.items():
+        _, _, examples = command.format_help().partition("examples:\n")
+        lines = examples.splitlines()
+        assert lines, name
+        for line in lines:
+            words = shlex.split(line.partition(">")[0])
+            assert words[:2] == ["rootstock", name]
+            parser.parse_args(words[1:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["valdate", "spec.yaml"], "there is no command 'valdate'. Did you mean 'validate'?"),
+        (["xyz"], "there is no command 'xyz'. `rootstock --help` lists them."),
+        (["run", "spec.yaml", "--explian"], "run: unknown argument --explian. Did you mean '--exp"),
+        (["run", "nowhere.yaml", "--json"], "nowhere.yaml: no such file."),
+    ],
+)
+def test_what_is_mistyped(
+    rootstock: Rootstock, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = rootstock(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"rootstock: {message}")
+    assert ("--json" in arguments) == done.stdout.startswith('{"error": "nowhere.yaml: no such')
+    assert not done.imported

@@ -142,7 +142,7 @@ class LibraryOutput:
 
 def _watch(log: str, begins: str) -> None:
     """Wait until the process that writes to standard input ends, and show the rest of its log."""
-    *_, last = [begins.encode(), *sys.stdin.buffer]
+    *_, last = [begins.encode(), *sys.stdin.buffer.readlines()]
     if last.strip() == b"done":
         return
     with open(log, "rb") as file:

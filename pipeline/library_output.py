@@ -142,11 +142,11 @@ class LibraryOutput:
 
 def _watch(log: str, begins: str) -> None:
     """Wait until the process that writes to standard input ends, and show the rest of its log."""
-    *_, last = [begins.encode(), *sys.stdin.buffer.readlines()]
-    if last.strip() == b"done":
+    last = [begins.encode(), *sys.stdin.buffer.readlines()]
+    if last[-1].strip() == b"done":
         return
     with open(log, "rb") as file:
-        file.seek(int(last))
+        file.seek(int(last[-1]))
         for line in file.read().decode(errors="replace").splitlines():
             if not is_noise(line):
                 print(line, file=sys.stderr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from models.lazy import keras
@@ -18,8 +20,8 @@ class Fusion(keras.layers.Layer):  # type: ignore[misc]
     h: representation [batch, width]. m: margins [batch, margins], standardised here.
     """
 
-    def __init__(self, width: int, margins: int) -> None:
-        super().__init__(name="fusion")
+    def __init__(self, width: int, margins: int, **options: Any) -> None:
+        super().__init__(**{"name": "fusion"} | options)
         self.mean = self.add_weight(
             shape=(margins,), initializer="zeros", trainable=False, name="mean"
         )

@@ -8,12 +8,12 @@ were fitted to: see `components.training.stacking`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from models.experts.margins import Margins
 from models.lazy import keras, tf
-from models.tasks.heads.head import Head
 
 NETWORK = "network"
 
@@ -27,13 +27,13 @@ class LastWord(keras.layers.Layer):  # type: ignore[misc]
     biases: by task, float32 [units].
     """
 
-    def __init__(self, heads: tuple[Head, ...], experts: tuple[str, ...]) -> None:
-        super().__init__(name="last_word", dtype="float32")
+    def __init__(self, units: Mapping[str, int], experts: tuple[str, ...], **options: Any) -> None:
+        """units: raw outputs by task."""
+        super().__init__(**{"name": "last_word", "dtype": "float32"} | options)
         self.members = (NETWORK, *experts)
-        self.tasks = tuple(h.target.name for h in heads)
-        self.units = tuple(h.units for h in heads)
+        self.tasks, self.units = tuple(units), tuple(units.values())
         self.member_weights, self.biases = [], []
-        for i, units in enumerate(self.units if experts else ()):
+        for i, width in enumerate(self.units if experts else ()):
             start = np.eye(1, len(self.members), dtype=np.float32)[0]
             weights = self.add_weight(
                 shape=start.shape, initializer="zeros", trainable=False, name=f"weights{i}"
@@ -42,7 +42,7 @@ class LastWord(keras.layers.Layer):  # type: ignore[misc]
             self.member_weights.append(weights)
             self.biases.append(
                 self.add_weight(
-                    shape=(units,), initializer="zeros", trainable=False, name=f"bias{i}"
+                    shape=(width,), initializer="zeros", trainable=False, name=f"bias{i}"
                 )
             )
         self.built = True

@@ -71,7 +71,7 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         self.calibrations: Mapping[str, Calibration] = {}
         self.radii: Mapping[str, float] = {}
         self.trunk_trains = True
-        self.last_word = LastWord(self.heads, experts)
+        self.last_word = LastWord({h.target.name: h.units for h in self.heads}, experts)
         self.fusion: Fusion | None = None
         self.margins = self.last_word.margins
         for column in () if isinstance(self.trunk.output, list) else self.margins:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 
 from models.config import STRICT
@@ -118,4 +119,15 @@ def layer_groups(trunk: keras.Model) -> dict[str, list[keras.Layer]]:
         for part in [layer] if "." in layer.name else inside:
             if "." in part.name:
                 groups.setdefault(part.name.rpartition(".")[0], []).append(part)
+    if not groups:  # a user's own model, whose layers have any names: each is a group
+        groups = {layer.name: [layer] for layer in _in_order(trunk)}
     return {name: layers for name, layers in groups.items() if any(la.weights for la in layers)}
+
+
+def _in_order(model: keras.Model) -> Iterator[keras.Layer]:
+    """The layers of a model, and in place of a model inside of it its layers."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _in_order(layer)
+        else:
+            yield layer

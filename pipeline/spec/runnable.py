@@ -44,7 +44,7 @@ def runnable_specs(
         content["tasks"] = {t: content["tasks"][t] for t in tasks}
         content["thresholds"] = [t for t in content.get("thresholds") or () if t["task"] in tasks]
         _narrow(content, tasks)
-        _set_paths(content, spec, file.unexpanded)
+        set_paths(content, spec, file.unexpanded)
         specs[f"{name}.yaml"] = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     return specs
 
@@ -74,7 +74,7 @@ def _narrow(content: dict[str, Any], tasks: tuple[str, ...]) -> None:
         stopping["monitor"] = "val_loss"
 
 
-def _set_paths(content: dict[str, Any], spec: Spec, unexpanded: Mapping[str, Any]) -> None:
+def set_paths(content: dict[str, Any], spec: Spec, unexpanded: Mapping[str, Any]) -> None:
     """Replace paths by the absolute ones of `spec`, and URLs by those of the spec file: variables
     stay unexpanded, because they may hold passwords, and other passwords are masked.
     """

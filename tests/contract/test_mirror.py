@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("components", "models", "pipeline", "serving")
+PACKAGES = ("components", "models", "pipeline", "rootstock", "serving")
 FAMILIES = {
     "components/evaluation/metrics": "test_task_kinds.py",
     "components/ingestion/readers": "test_readers.py",

@@ -3,16 +3,19 @@
 import json
 import os
 import random
+import re
 import signal
 import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import rootstock as rs
 from components.artifacts import ExportedModel, Pushed
 from components.export.expected_outputs import read_expected
 from pipeline.library_output import is_noise
@@ -148,6 +151,43 @@ def test_raw_rows_become_a_served_model(finished: Finished) -> None:
     assert "| tensorflow\n" not in err
     assert "| mlflow\n" not in err
     assert half_written(project) == []
+
+
+@pytest.mark.slow
+def test_the_code_of_the_page_on_python(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is executed as it stands there, on the results of this run instead of its own."""
+    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+    make_spec, *blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    said: dict[str, Any] = {}
+    exec(make_spec, said)
+    assert said["spec"].tasks == ["ripe", "grams"]
+    values = {"tracking.backend": "none"}
+    said["spec"] = rs.Spec.load(finished.project / "spec.yaml", values=values)
+    for block in blocks:
+        exec(block, said)
+    result, test, answers = said["result"], said["test"], said["answers"]
+    assert result.pushed
+    assert set(result.metrics["task"]) == {"ripe", "sort", "flavours", "weight"}
+    assert list(result.metrics.query("metric == 'auc' and task == 'ripe'")["value"]) == [
+        result.outcome.metrics["ripe"]["auc"]
+    ]
+    assert len(answers) == len(test) > 0
+    assert set(answers["sort"]) <= set(test["sort"].dropna())
+    each = result.predict(test.to_dict("records")[:3], probabilities=True)
+    assert {"ripe=positive", "sort=apple", "flavours", "weight"} <= {
+        c if "flavours" not in c else "flavours" for c in each
+    }
+    features = result.features(test)
+    before = result.model.predict(features, verbose=0)
+    after = said["again"].predict(features, verbose=0)
+    for task, values in before.items():
+        np.testing.assert_allclose(after[task], values, atol=1e-5)
+    np.testing.assert_allclose(before["weight"][:, 0], answers["weight"], rtol=1e-4)
+    assert "ripe" in result._repr_html_()
+    assert len(result.history) == 3
 
 
 def test_an_unblessed_model_is_not_pushed(finished: Finished) -> None:

@@ -19,6 +19,7 @@ def test_outcome(tmp_path: Path) -> None:
     record = PushRecord("fruit", "abc", reasons=("auc is 0.9",))
     (tmp_path / "pushed.json").write_text(json.dumps(asdict(record)))
     result = PipelineResult(
+        artifacts.Examples(tmp_path, "e"),
         artifacts.TrainedModel(tmp_path, "a"),
         artifacts.ExportedModel(tmp_path, "b"),
         artifacts.Evaluation(tmp_path, "c"),

@@ -1,0 +1,349 @@
+"""What a run, a search, a study or an advice came to, in pandas and Keras."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from components.errors import RootstockError
+from pipeline.flow import PipelineResult
+from pipeline.outcome import Outcome, outcome
+from pipeline.report.tables import Table
+from rootstock.specs import Spec
+from serving.interface import Answer, read_interface
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    Rows: TypeAlias = pd.DataFrame | pa.Table | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+    from components.export.keras_model import KerasModel
+    from serving.server.saved_model import SavedModel
+
+BATCH_ROWS = 256
+COLUMNS = ["task", "slice", "metric", "value", "low", "high", "rows"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trained, evaluated and perhaps pushed model. pipeline: its artifacts."""
+
+    spec: Spec
+    pipeline: PipelineResult
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """Whether it was pushed, as which version, or why not; metrics by task."""
+        return outcome(self.pipeline)
+
+    @property
+    def pushed(self) -> bool:
+        return self.outcome.pushed
+
+    @cached_property
+    def evaluation(self) -> Mapping[str, Any]:
+        """The content of `evaluation.json`: also curves, confusions, calibration and slices."""
+        content: dict[str, Any] = json.loads(Path(self.outcome.evaluation).read_text("utf-8"))
+        return content
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """A row per task, slice and metric: `value`, the interval `low` to `high`, `rows`.
+
+        Slice "all" is all rows. `low` and `high` are NaN for a metric without interval.
+        """
+        import pandas as pd
+
+        tables = {"all": self.evaluation["tasks"]}
+        tables |= {name: s["tasks"] for name, s in self.evaluation["slices"].items()}
+        rows = [row for name, tasks in tables.items() for row in _metric_rows(name, tasks)]
+        return pd.DataFrame(rows, columns=COLUMNS)
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """The figures of every epoch of training, of the first model of an ensemble."""
+        import pandas as pd
+
+        content = json.loads((self.pipeline.trained.path / "history.json").read_text("utf-8"))
+        return pd.DataFrame(content["epochs"])
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """A functional Keras model from preprocessed features to the answers by task, as they are
+        served; for plain Keras: train it further, take layers out of it, save it.
+
+        `features` makes its inputs. Each access of a new result builds a new model.
+
+        Raises:
+            RootstockError: the run made an ensemble, which has no single model.
+        """
+        from rootstock.keras import functional
+
+        return functional(self._trained.model)
+
+    def features(self, rows: Rows) -> dict[str, np.ndarray]:
+        """What `model` takes, from rows as in the data: preprocessed arrays [rows, ...] by name.
+
+        Raises:
+            RootstockError: a column is missing or has another type.
+        """
+        import numpy as np
+        import tensorflow as tf
+
+        raw = {name: tf.convert_to_tensor(values) for name, values in self._raw(rows).items()}
+        features = self._trained.features(raw)
+        return {name: np.asarray(values) for name, values in features.items()}
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Save `model` as a `.keras` file; `rootstock.keras.load` reads it.
+
+        Raises:
+            RootstockError: see `model`; or the name does not end with `.keras`.
+        """
+        file = Path(path)
+        if file.suffix != ".keras":
+            raise RootstockError(f"{file}: expected a name that ends with .keras.")
+        self.model.save(file)
+        return file
+
+    def predict(self, rows: Rows, probabilities: bool = False) -> pd.DataFrame:
+        """The answers of the served model, a row each.
+
+        rows: a DataFrame or an Arrow table; a list of mappings, one per row; or one mapping, of
+            column to a list of values, or to a value for a single row. An image is its encoded
+            bytes, or the path of its file. Missing values are None or NaN.
+        probabilities: a column for each class instead: `<task>=<class>`.
+
+        Returns:
+            By task a column with the class, the list of classes or the number; and, for classes,
+            `<task>_probability`: of that class.
+
+        Raises:
+            RootstockError: a column is missing or has another type.
+        """
+        import numpy as np
+        import pandas as pd
+
+        table, raw = _table(rows), self._raw(rows)
+        parts: list[dict[str, np.ndarray]] = []
+        for start in range(0, table.num_rows, BATCH_ROWS):
+            some = {name: values[start : start + BATCH_ROWS] for name, values in raw.items()}
+            parts.append(self._served.predict("serving_default", some))
+        columns: dict[str, Any] = {}
+        for answer in self._answers:
+            if parts:
+                values = np.concatenate([part[answer.name] for part in parts])
+                columns |= _named(answer, values.reshape(len(values), -1), probabilities)
+        return pd.DataFrame(columns)
+
+    def examples(self, split: Literal["train", "val", "test"] = "test") -> pd.DataFrame:
+        """The rows of a split, with all their columns, as they were read.
+
+        Raises:
+            RootstockError: the split has no rows.
+        """
+        examples = self.pipeline.examples
+        if not examples.shards(split):
+            raise RootstockError(
+                f"{split}: no rows. Expected one of {', '.join(examples.splits())}."
+            )
+        frame: pd.DataFrame = examples.read(split).to_pandas()
+        return frame
+
+    @cached_property
+    def _trained(self) -> KerasModel:
+        from components.export.keras_model import load_keras
+
+        if self.spec.sections.ensemble:
+            raise RootstockError(
+                f"{self.spec.path}: an ensemble has no single Keras model. `predict` answers with"
+                " all of its members; `with_values({'ensemble': []})` leaves it out."
+            )
+        return load_keras(self.pipeline.trained)
+
+    @cached_property
+    def _served(self) -> SavedModel:
+        from serving.server.saved_model import SavedModel
+
+        return SavedModel(self.pipeline.model.saved_model)
+
+    @property
+    def _answers(self) -> tuple[Answer, ...]:
+        interface = read_interface(self.pipeline.model.saved_model)
+        assert interface is not None, "every exported model has one"
+        return interface.answers
+
+    def _raw(self, rows: Rows) -> dict[str, np.ndarray]:
+        from components.data.raw import raw_inputs
+
+        inputs = tuple(self.spec.sections.inputs.values())
+        images = {i.column for i in inputs if i.raw == "bytes"}
+        table = _with_files(_table(rows), images)
+        return {name: _bytes(array) for name, array in raw_inputs(table, inputs).items()}
+
+    def __repr__(self) -> str:
+        return f"Result({self.spec.name!r}, {_closing(self.outcome)})"
+
+    def _repr_html_(self) -> str:
+        wide = self.metrics[self.metrics["slice"] == "all"].drop(columns="slice")
+        warnings = "".join(f"<div>⚠ {html.escape(w)}</div>" for w in self.outcome.warnings)
+        what = f"{self.outcome.split} rows: {self.outcome.rows:,}"
+        return (
+            f"<b>{html.escape(self.spec.name)}</b>: {html.escape(_closing(self.outcome))}."
+            f" {what}.{warnings}{wide.to_html(index=False, float_format='{:.4f}'.format)}"
+        )
+
+
+@dataclass(frozen=True)
+class AutoResult:
+    """What `rs.auto` found. best: the winner, trained, tested and perhaps pushed."""
+
+    directory: Path
+    best: Result
+    table: Table
+
+    @property
+    def leaderboard(self) -> pd.DataFrame:
+        """All candidates, best first."""
+        import pandas as pd
+
+        return pd.DataFrame(self.table.rows, columns=list(self.table.header))
+
+    def _repr_html_(self) -> str:
+        return f"{self.best._repr_html_()}{self.leaderboard.to_html(index=False)}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report on disk. data_file: its figures as JSON. page_file: for people."""
+
+    directory: Path
+    data_file: str
+    page_file: str
+
+    @cached_property
+    def data(self) -> Mapping[str, Any]:
+        content: dict[str, Any] = json.loads((self.directory / self.data_file).read_text("utf-8"))
+        return content
+
+    @property
+    def page(self) -> Path:
+        return self.directory / self.page_file
+
+    def _repr_html_(self) -> str:
+        """The page, in a frame of its own, so that its style stays inside."""
+        inner = html.escape(self.page.read_text(encoding="utf-8"), quote=True)
+        style = "width:100%;height:600px;border:1px solid #8884"
+        return f'<iframe title="{self.page_file}" style="{style}" srcdoc="{inner}"></iframe>'
+
+
+def _closing(result: Outcome) -> str:
+    if not result.pushed:
+        return f"not pushed: {'; '.join(result.reasons)}"
+    return f"pushed as version {result.version} to {result.path}"
+
+
+def _metric_rows(name: str, tasks: Mapping[str, Any]) -> Iterator[list[Any]]:
+    for task, of_task in tasks.items():
+        intervals = of_task.get("intervals") or {}
+        for metric, value in of_task["values"].items():
+            bounds = intervals.get(metric) or {}
+            yield [
+                task,
+                name,
+                metric,
+                value,
+                bounds.get("low"),
+                bounds.get("high"),
+                of_task["rows"],
+            ]
+
+
+def _table(rows: Any) -> pa.Table:
+    """Rows in any of the forms of `Result.predict`."""
+    import pyarrow as pa
+
+    if isinstance(rows, pa.Table):
+        return rows
+    if hasattr(rows, "iloc"):
+        return pa.Table.from_pandas(rows, preserve_index=False)
+    if isinstance(rows, Mapping):
+        listed = {n: v if _is_column(v) else [v] for n, v in rows.items()}
+        return pa.table({name: _plain(values) for name, values in listed.items()})
+    return pa.Table.from_pylist([{n: _path(v) for n, v in row.items()} for row in rows])
+
+
+def _is_column(value: object) -> bool:
+    return isinstance(value, list | tuple) or getattr(value, "ndim", 0) > 0
+
+
+def _plain(values: Iterable[Any]) -> list[Any]:
+    return [_path(v) for v in values]
+
+
+def _path(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _bytes(array: np.ndarray) -> np.ndarray:
+    """Encode strings, because the model takes bytes."""
+    import numpy as np
+
+    if array.dtype != object:
+        return array
+    return np.array([v.encode() if isinstance(v, str) else v for v in array], object)
+
+
+def _with_files(table: pa.Table, images: Iterable[str]) -> pa.Table:
+    """The table with the content of files in place of their paths.
+
+    Raises:
+        RootstockError: a file cannot be read.
+    """
+    import pyarrow as pa
+
+    for column in set(images) & set(table.column_names):
+        if pa.types.is_string(table.column(column).type):
+            paths = table.column(column).to_pylist()
+            try:
+                content = [None if p is None else Path(p).read_bytes() for p in paths]
+            except OSError as e:
+                raise RootstockError(
+                    f"{column}: {e.filename} cannot be read ({e.strerror})."
+                ) from e
+            place = table.column_names.index(column)
+            table = table.set_column(place, column, pa.array(content, pa.binary()))
+    return table
+
+
+def _named(answer: Answer, values: np.ndarray, probabilities: bool) -> dict[str, Any]:
+    """The columns of a task. values: [rows, units] as they are served."""
+    import numpy as np
+
+    name, classes = answer.name, np.array(answer.classes, object)
+    if not len(classes):
+        return {name: values[:, 0]}
+    if values.shape[1] == 1:  # the probability of the second of two classes
+        yes = values[:, 0]
+        if probabilities:
+            return {f"{name}={classes[0]}": 1 - yes, f"{name}={classes[1]}": yes}
+        above = yes > answer.decision
+        return {
+            name: classes[above.astype(int)],
+            f"{name}_probability": np.where(above, yes, 1 - yes),
+        }
+    if probabilities:
+        return {f"{name}={c}": values[:, i] for i, c in enumerate(classes)}
+    if answer.several:
+        return {name: [list(classes[row > answer.decision]) for row in values]}
+    likeliest = values.argmax(axis=1)
+    return {name: classes[likeliest], f"{name}_probability": values.max(axis=1)}

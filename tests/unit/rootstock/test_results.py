@@ -1,0 +1,132 @@
+"""Metrics and answers as DataFrames, from the files of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import rootstock as rs
+from components import artifacts
+from pipeline.flow import PipelineResult
+from rootstock.results import _named, _table, _with_files
+from serving.interface import Answer
+
+
+def test_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ripe = {
+        "rows": 5,
+        "values": {"auc": 0.9, "f1": 0.5},
+        "intervals": {"auc": {"low": 0.8, "high": 1}},
+    }
+    content = {
+        "split": "test",
+        "rows": 5,
+        "tasks": {"ripe": ripe},
+        "slices": {"colour=red": {"tasks": {"ripe": {**ripe, "rows": 2}}}},
+    }
+    (tmp_path / "evaluation.json").write_text(json.dumps(content))
+    record = {
+        "model": "fruit",
+        "digest": "a",
+        "reasons": ["<auc> is 0.9"],
+        "warnings": ["few rows"],
+    }
+    (tmp_path / "pushed.json").write_text(json.dumps(record))
+    (tmp_path / "history.json").write_text(json.dumps({"epochs": [{"loss": 2.0}, {"loss": 1.0}]}))
+    spec = rs.Spec(
+        name="fruit",
+        data=[{"format": "csv", "path": "a.csv"}],
+        inputs={"size": "numeric"},
+        tasks={"ripe": {"kind": "binary", "label": "ripe"}},
+    )
+    examples = artifacts.Examples(tmp_path / "examples", "a")
+    (tmp_path / "examples").mkdir()
+    result = rs.Result(
+        spec,
+        PipelineResult(
+            examples,
+            artifacts.TrainedModel(tmp_path, "b"),
+            artifacts.ExportedModel(tmp_path, "c"),
+            artifacts.Evaluation(tmp_path, "d"),
+            (),
+            artifacts.Pushed(tmp_path, "e"),
+        ),
+    )
+    rows = result.metrics.set_index(["slice", "metric"])
+    assert rows.loc[("all", "auc"), ["value", "low", "high", "rows"]].tolist() == [0.9, 0.8, 1, 5]
+    assert np.isnan(rows.loc[("all", "f1"), "low"])
+    assert rows.loc[("colour=red", "auc"), "rows"] == 2
+    assert list(result.history["loss"]) == [2.0, 1.0]
+    page = result._repr_html_()
+    assert "&lt;auc&gt; is 0.9" in page
+    assert "few rows" in page
+    assert "colour=red" not in page
+    with pytest.raises(rs.RootstockError, match=r"a\.png: expected a name that ends with \.keras"):
+        result.save("a.png")
+    with pytest.raises(rs.RootstockError, match="val: no rows"):
+        result.examples("val")
+    with pytest.raises(rs.RootstockError, match="expected a directory with a pushed model"):
+        rs.serve(result).__enter__()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"a": [1, 2], "b": ["x", None]},
+        [{"a": 1, "b": "x"}, {"a": 2, "b": None}],
+        pd.DataFrame({"a": [1, 2], "b": ["x", None]}),
+        pa.table({"a": [1, 2], "b": ["x", None]}),
+    ],
+)
+def test_rows_in_any_form(rows: Any) -> None:
+    assert _table(rows).to_pylist() == [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
+    assert _table({"a": 1, "b": "x"}).to_pylist() == [{"a": 1, "b": "x"}]
+
+
+def test_images_are_files_or_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"png")
+    for image in (tmp_path / "a.png", str(tmp_path / "a.png"), b"png"):
+        table = _with_files(_table({"image": image}), ["image"])
+        assert table.to_pylist() == [{"image": b"png"}]
+    with pytest.raises(rs.RootstockError, match="cannot be read"):
+        _with_files(_table({"image": "nowhere.png"}), ["image"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "values", "expected", "each"),
+    [
+        (Answer(name="t"), [[3.5]], {"t": [3.5]}, {"t": [3.5]}),
+        (
+            Answer(name="t", classes=("no", "yes"), decision=0.25),
+            [[0.375], [0.125]],
+            {"t": ["yes", "no"], "t_probability": [0.375, 0.875]},
+            {"t=no": [0.625, 0.875], "t=yes": [0.375, 0.125]},
+        ),
+        (
+            Answer(name="t", classes=("a", "b", "c")),
+            [[0.25, 0.5, 0.25]],
+            {"t": ["b"], "t_probability": [0.5]},
+            {"t=a": [0.25], "t=b": [0.5], "t=c": [0.25]},
+        ),
+        (
+            Answer(name="t", classes=("a", "b"), several=True),
+            [[0.75, 0.625], [0.25, 0.125]],
+            {"t": [["a", "b"], []]},
+            {"t=a": [0.75, 0.25], "t=b": [0.625, 0.125]},
+        ),
+    ],
+)
+def test_answers_have_names(
+    answer: Answer, values: list[list[float]], expected: Any, each: Any
+) -> None:
+    array = np.array(values)
+    found = {name: list(v) for name, v in _named(answer, array, False).items()}
+    assert found == expected
+    assert {name: list(v) for name, v in _named(answer, array, True).items()} == each

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 SPLITS = ("train", "val", "test")
@@ -189,6 +190,17 @@ class Predictions(Artifact):
     """`part-NNNNN.parquet` (or `.jsonl`, `.tfrecord`): for each source row, copied columns and
     `predicted_<task>`.
     """
+
+
+@dataclass(frozen=True)
+class TeacherAnswers(Artifact):
+    """`answers.npz`: float32 [rows, width] by task: a served model on all training rows."""
+
+    def load(self) -> dict[str, np.ndarray]:
+        import numpy as np
+
+        with np.load(self.path / "answers.npz") as arrays:
+            return dict(arrays)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import os
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO, TypeVar
 
 from models.masked_url import without_secrets
 from pipeline.library_output import LibraryOutput, can_be_kept
@@ -153,16 +153,28 @@ class BarDisplay(Display):
         self._bars.stop()
 
 
-@contextlib.contextmanager
-def showing(store: Path, verbosity: Verbosity = "normal") -> Iterator[Display]:
+D = TypeVar("D", bound=Display)
+
+
+def showing(
+    store: Path, verbosity: Verbosity = "normal"
+) -> contextlib.AbstractContextManager[Display]:
     """The display of a command. What libraries write meanwhile is kept in the store's `logs`."""
+    return showing_on(store, verbosity, _display_on)
+
+
+@contextlib.contextmanager
+def showing_on(
+    store: Path, verbosity: Verbosity, on: Callable[[TextIO, Verbosity], D]
+) -> Iterator[D]:
+    """As `showing`, with another display. on: makes it for a stream."""
     with contextlib.ExitStack() as stack:
         out = sys.stderr
         kept = LibraryOutput(store) if can_be_kept(out) else None
         if kept is not None:
             stack.callback(kept.close)
             out = kept.out
-        shown = _display_on(out, verbosity)
+        shown = on(out, verbosity)
         stack.callback(shown.close)
         if kept is not None:
             kept.show(shown.alert, noise=verbosity == "verbose")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from components.export.ensembler import Ensembler, EnsemblerInputs
 from components.export.exporter import Exporter, ExporterInputs
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs
 from components.export.pusher import Pusher, PusherInputs
+from components.inference.teacher import Teacher, TeacherInputs
 from components.ingestion.deduplicator import Deduplicator, DeduplicatorInputs
 from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
 from components.ingestion.readers import Reader
@@ -40,6 +40,7 @@ from models.inputs.encodings import AsTrained, Reading, Tokens
 from models.trunks.base import Trunk, TrunkError
 from models.trunks.blocks import has_blocks
 from pipeline.runner import Runner
+from pipeline.spec.load import NO_ENSEMBLE, EnsembleSpecs
 from pipeline.spec.sections import Spec
 from serving.manifest import shortened
 from serving.versions.destination import destination
@@ -60,26 +61,16 @@ class PipelineResult:
     pushed: artifacts.Pushed
 
 
-def pipeline(spec: Spec, run: Runner, members: Sequence[Spec] = ()) -> PipelineResult:
+def pipeline(spec: Spec, run: Runner, ensemble: EnsembleSpecs = NO_ENSEMBLE) -> PipelineResult:
     """Run all stages of a spec.
 
-    members: the specs of its ensemble, if it is one.
+    ensemble: its models, if it describes several.
 
     Raises:
         RootstockError: the data does not fit the spec. Results of finished stages are kept.
     """
-    form, made = spec.export, [train(member, run) for member in members or [spec]]
-    prepared, trained = made[0]
-    if members:
-        total = sum(m.share for m in spec.ensemble)
-        shares = tuple(m.share / total for m in spec.ensemble)
-        ensembler = Ensembler(shares=shares, weights=form.weights)
-        models = EnsemblerInputs(tuple(model for _, model in made), prepared.examples)
-        model = run(ensembler, models).model
-    else:
-        exporter = Exporter(weights=form.weights, xla=form.xla)
-        model = run(exporter, ExporterInputs(trained, prepared.examples)).model
-    infra_validator = InfraValidator(limits=spec.limits, tolerance=form.allowed)
+    prepared, trained, model = exported(spec, run, ensemble)
+    infra_validator = InfraValidator(limits=spec.limits, tolerance=spec.export.allowed)
     infra = run.start(infra_validator, InfraValidatorInputs(model))
     evaluated = run(
         Evaluator(
@@ -103,14 +94,46 @@ def pipeline(spec: Spec, run: Runner, members: Sequence[Spec] = ()) -> PipelineR
     )
 
 
-def train(spec: Spec, run: Runner) -> tuple[TrainerInputs, artifacts.TrainedModel]:
+def exported(
+    spec: Spec, run: Runner, ensemble: EnsembleSpecs = NO_ENSEMBLE
+) -> tuple[TrainerInputs, artifacts.TrainedModel, artifacts.ExportedModel]:
+    """Run the stages up to the SavedModel. Returns the inputs of the Trainer, its model and that.
+
+    ensemble: as for `pipeline`. It is exported or, if it is distilled, the model that learns from
+        it.
+
+    Raises:
+        RootstockError: the data does not fit the spec.
+    """
+    form, teacher = spec.export, None
+    if ensemble.members:
+        made = [train(member, run) for member in ensemble.members]
+        prepared, trained = made[0]
+        total = sum(m.share for m in spec.ensemble)
+        shares = tuple(m.share / total for m in spec.ensemble)
+        ensembler = Ensembler(shares=shares, weights=form.weights)
+        models = EnsemblerInputs(tuple(model for _, model in made), prepared.examples)
+        together = run(ensembler, models).model
+        if ensemble.student is None:
+            return prepared, trained, together
+        teacher = run(Teacher(), TeacherInputs(together, prepared.examples)).answers
+    prepared, trained = train(ensemble.student or spec, run, teacher)
+    exporter = Exporter(weights=form.weights, xla=form.xla)
+    return prepared, trained, run(exporter, ExporterInputs(trained, prepared.examples)).model
+
+
+def train(
+    spec: Spec, run: Runner, teacher: artifacts.TeacherAnswers | None = None
+) -> tuple[TrainerInputs, artifacts.TrainedModel]:
     """Run the stages up to the Trainer. Returns its inputs and its model.
+
+    teacher: answers to learn from beside the labels.
 
     Raises:
         RootstockError: the data does not fit the spec.
     """
     prepared = prepare(spec, run)
-    prepared = replace(prepared, experts=_experts(spec, run, prepared))
+    prepared = replace(prepared, experts=_experts(spec, run, prepared), teacher=teacher)
     return prepared, run(Trainer.of(recipe(spec)), prepared).model
 
 

@@ -55,14 +55,14 @@ def run(
     spec, file = load_spec(path, overrides, variables)
     began = time.monotonic()
     resolved = with_trunk_looked_up(spec)  # the record keeps the name of the trunk
-    members = [with_trunk_looked_up(m) for m in ensemble_of(path, overrides, variables)]
+    ensemble = ensemble_of(path, overrides, variables).mapped(with_trunk_looked_up)
     store = Store(Path(spec.store)).open()
     with (
         showing(store.root, verbosity) as display,
         _recorded(spec, file, display) as (tracker, syncing),
         Runner(store, tracker, display, beam, retries, explain) as runner,
     ):
-        result = pipeline(resolved, runner, members)
+        result = pipeline(resolved, runner, ensemble)
         written = _page(spec, file, result, runner, tracker)
     if verbosity != "quiet":
         print(f"{summary(runner.results, store.root)}\n")

@@ -43,6 +43,7 @@ class ScoreFigures:
     values: metrics by task. resampled: the same on bootstrap samples, which are of the same rows
         for all models on the same data, so that differences of models are paired.
     rows: validation rows. parameters: of the model. latency_ms: median time to answer one raw row.
+    size_mb: of the files of the trained model. A MB is 10^6 bytes.
     """
 
     __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
@@ -51,6 +52,7 @@ class ScoreFigures:
     rows: int
     parameters: int
     latency_ms: float
+    size_mb: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,9 @@ class Scorer(Stage[ScorerInputs, ScorerOutputs]):
         one = {n: tf.constant(v[:1]) for n, v in raw.items()}
         answer(one)
         seconds = repeat(lambda: answer(one), number=1, repeat=TIMED_CALLS)
-        costs = int(served.model.count_params()), 1000 * median(seconds)
+        files = [p for p in inputs.model.path.rglob("*") if p.is_file()]
+        size_mb = round(sum(p.stat().st_size for p in files) / 1e6, 3)
+        costs = int(served.model.count_params()), 1000 * median(seconds), size_mb
         figures = score(targets, labels, answers, groups, *costs)
         scores = Scores(context.output / "scores")
         scores.path.mkdir()
@@ -111,6 +115,7 @@ def score(
     groups: Groups,
     parameters: int,
     latency_ms: float,
+    size_mb: float = 0.0,
 ) -> ScoreFigures:
     """The figures of answers to the validation rows.
 
@@ -122,6 +127,7 @@ def score(
         rows=len(next(iter(answers.values()))),
         parameters=parameters,
         latency_ms=latency_ms,
+        size_mb=size_mb,
     )
 
 

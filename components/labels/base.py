@@ -180,6 +180,14 @@ class Labels(ABC, Generic[T]):
         """
 
     @abstractmethod
+    def drawn(self, answers: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+        """Encoded labels that answers of a model stand for. Classes are drawn by probability.
+
+        answers: [rows, width], as heads answer. uniform: of the same shape, random numbers from 0
+            to 1.
+        """
+
+    @abstractmethod
     def estimator(self, use: Use, seed: int) -> Any:
         """The scikit-learn model that is a good classical baseline."""
 

@@ -53,6 +53,9 @@ class BinaryLabels(SingleLabels[BinaryTask]):
         """The share of positive rows; always yes, which is best for F1 and recall; always no."""
         return np.array([[known.mean(dtype=np.float64)], [1.0], [0.0]])
 
+    def drawn(self, answers: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+        return np.asarray(uniform[:, 0] < answers[:, 0], np.float32)
+
     def fit(self, make: Make, features: pd.DataFrame, labels: np.ndarray, classes: int) -> Predict:
         """The probability of yes, [rows, 1]."""
         predict = super().fit(make, features, labels, 2)

@@ -40,6 +40,10 @@ class MulticlassLabels(SingleLabels[MulticlassTask]):
         """The share of each class."""
         return np.bincount(known, minlength=classes)[None] / len(known)
 
+    def drawn(self, answers: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+        up_to = np.cumsum(answers, axis=1)
+        return np.asarray((up_to[:, :-1] < uniform[:, :1] * up_to[:, -1:]).sum(axis=1), np.int32)
+
     def objectives(self, target: TaskTarget, encoded: np.ndarray) -> Sequence[Objective]:
         labels, units = np.where(encoded < 0, np.nan, encoded), len(target.classes)
         return [Objective(task=target.name, loss="softmax", labels=labels, units=units)]

@@ -99,6 +99,9 @@ class MultilabelLabels(ClassLabels[MultilabelTask]):
         combinations, counts = np.unique(known, axis=0, return_counts=True)
         return np.vstack([shares, *most_frequent, combinations[counts.argmax()]])
 
+    def drawn(self, answers: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+        return np.asarray(uniform < answers, np.float32)
+
     def fit(self, make: Make, features: pd.DataFrame, labels: np.ndarray, classes: int) -> Predict:
         """A model for each label."""
         models = [self.fit_codes(make, features, codes, 2) for codes in self.probes(labels)]

@@ -11,6 +11,7 @@ from components.artifacts import (
     ExpertModels,
     Preprocessing,
     SourceFiles,
+    TeacherAnswers,
 )
 from components.training.settings import LastWordOf, Training
 from models.balancing.base import Balancing
@@ -37,6 +38,7 @@ class TrainerInputs:
     embeddings: the representation of each row of `batches` by a frozen trunk, if precomputed.
     experts: classical models, and their margins for the rows to train on.
     adapted: the weights of the trunk after pretraining on texts, if there was any.
+    teacher: answers of another model that the model learns beside the labels, if there are any.
     """
 
     examples: Examples
@@ -46,6 +48,7 @@ class TrainerInputs:
     embeddings: Batches | None = None
     experts: ExpertModels | None = None
     adapted: AdaptedTrunk | None = None
+    teacher: TeacherAnswers | None = None
 
 
 @dataclass(frozen=True)

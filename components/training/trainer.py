@@ -52,12 +52,15 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
                 does not have, or training diverges.
         """
         from components.training import fit
+        from components.training.distillation import distilled
         from components.training.rows import load_training_data
 
         features, data = load_training_data(inputs, self.tasks, self.training.subset, self.trunk)
         experts = inputs.experts
         models, adapted = read_experts(experts.path) if experts else (), inputs.adapted
         record = self.record(features, data.targets, models, adapted)
+        if (teacher := inputs.teacher) is not None:
+            data = distilled(data, teacher.load(), self.seed)
         how = self.transfer, self.training, self.seed
         result = fit.train(record, data, *how, context, self.last_word)
         record = replace(

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from timeit import repeat
+from typing import TYPE_CHECKING
 
+from components.artifacts import ExportedModel, TrainedModel
 from components.errors import RootstockError
 from components.experiments.scorer import ScoreFigures, Scorer, ScorerInputs, load_scores
+from components.export.expected_outputs import read_expected
+from components.training.recipe import TrainerInputs
 from pipeline.display import Quiet
-from pipeline.flow import prepare, train
+from pipeline.flow import exported, prepare, train
 from pipeline.runner import Runner
-from pipeline.spec.load import SpecSource
+from pipeline.spec.load import SpecSource, ensemble_of, load_spec
+from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import with_trunk_looked_up
 from pipeline.store.store import Store
+from serving.wire.names import DEFAULT_SIGNATURE
+
+if TYPE_CHECKING:
+    from serving.server.saved_model import SavedModel
+
+WARM_UP, TIMED_CALLS = 5, 50
 
 
 @dataclass(frozen=True)
@@ -52,8 +65,51 @@ def survey(source: SpecSource) -> Survey:
     return Survey(rows, examples.digest)
 
 
+def latency_of(path: Path) -> float:
+    """Export the model of a spec, and measure it: see `one_row_ms`."""
+    spec = with_trunk_looked_up(load_spec(path)[0])
+    ensemble = ensemble_of(path).mapped(with_trunk_looked_up)
+    with Runner(Store(Path(spec.store)).open(), display=Quiet()) as run:
+        model = exported(spec, run, ensemble)[2]
+    from serving.server.saved_model import SavedModel
+
+    return one_row_ms(SavedModel(model.saved_model), model)
+
+
+def one_row_ms(served: SavedModel, model: ExportedModel) -> float:
+    """The median time in which a SavedModel answers one raw row, without a server around it.
+
+    served: the loaded SavedModel of `model`.
+    """
+    raw, _ = read_expected(model.expected)
+    one = {name: values[:1] for name, values in raw.items()}
+
+    def answer() -> None:
+        served.predict(DEFAULT_SIGNATURE, one)
+
+    repeat(answer, number=1, repeat=WARM_UP)
+    return round(1000 * median(repeat(answer, number=1, repeat=TIMED_CALLS)), 3)
+
+
+def distil(path: Path) -> Attempt:
+    """Train the model that learns from the ensemble of a spec; measure it as `attempt` does."""
+    ensemble = ensemble_of(path).mapped(with_trunk_looked_up)
+
+    def trained(spec: Spec, run: Runner) -> tuple[TrainerInputs, TrainedModel]:
+        return exported(spec, run, ensemble)[:2]
+
+    return _attempted(trained, lambda: load_spec(path)[0])
+
+
 def attempt(source: SpecSource, overrides: Sequence[str]) -> Attempt:
     """Train a candidate and measure it on validation rows; stages with results are not repeated."""
+    return _attempted(train, lambda: source.spec(*overrides))
+
+
+def _attempted(
+    trained: Callable[[Spec, Runner], tuple[TrainerInputs, TrainedModel]], load: Callable[[], Spec]
+) -> Attempt:
+    """Train a model and measure it on validation rows. load: its spec."""
     from models.lazy import keras
 
     keras.backend.clear_session()
@@ -63,11 +119,10 @@ def attempt(source: SpecSource, overrides: Sequence[str]) -> Attempt:
         return time.monotonic() - began
 
     try:
-        spec = with_trunk_looked_up(source.spec(*overrides))
+        spec = with_trunk_looked_up(load())
         with Runner(Store(Path(spec.store)).open(), display=Quiet()) as run:
-            prepared, trained = train(spec, run)
-            stage, inputs = Scorer(key=spec.data.key), ScorerInputs(trained, prepared.examples)
-            made = run(stage, inputs).scores
+            prepared, model = trained(spec, run)
+            made = run(Scorer(key=spec.data.key), ScorerInputs(model, prepared.examples)).scores
             scores = load_scores(made)
     except RootstockError as e:
         return Attempt(seconds(), reason=str(e))

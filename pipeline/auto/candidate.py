@@ -23,12 +23,14 @@ class Candidate(ABC):
     """One entry of the portfolio. Its docstring says what it is, for the leaderboard.
 
     rank: candidates with smaller ranks are tried first. adapts: whether it adapts a pretrained
-        trunk, and so is tried with every trunk that the user names.
+        trunk, and so is tried with every trunk that the user names. cost: seconds that it takes,
+        relative to the default, as long as none are measured.
     """
 
     name: ClassVar[str]
     rank: ClassVar[int]
     adapts: ClassVar[bool] = False
+    cost: ClassVar[float] = 1.0
 
     @abstractmethod
     def overrides(self, spec: Spec) -> tuple[str, ...] | None:
@@ -37,11 +39,14 @@ class Candidate(ABC):
 
 @dataclass(frozen=True)
 class Choice:
-    """A candidate for the data at hand. about: what it is, in a few words."""
+    """A candidate for the data at hand. about: what it is, in a few words. cost: as in
+    `Candidate`.
+    """
 
     name: str
     about: str
     overrides: tuple[str, ...]
+    cost: float = 1.0
 
 
 def choices(source: SpecSource, trunks: Sequence[str]) -> Iterator[Choice]:
@@ -58,13 +63,13 @@ def choices(source: SpecSource, trunks: Sequence[str]) -> Iterator[Choice]:
         about = (cls.__doc__ or "").split("\n")[0].rstrip(".")
         if not cls.adapts:
             if (changes := cls().overrides(spec)) is not None:
-                yield Choice(cls.name, about, changes)
+                yield Choice(cls.name, about, changes, cls.cost)
             continue
         for trunk in trunks:
             of_trunk = source.spec(f"model.trunk={trunk}")
             if (changes := cls().overrides(of_trunk)) is not None:
                 name = f"{cls.name} {_short(of_trunk)}"
-                yield Choice(name, about, (f"model.trunk={trunk}", *changes))
+                yield Choice(name, about, (f"model.trunk={trunk}", *changes), cls.cost)
 
 
 def check_trunks(source: SpecSource, trunks: Sequence[str]) -> None:

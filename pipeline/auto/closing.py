@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.auto.leaderboard import Leaderboard
+from pipeline.auto.leaderboard import ENSEMBLE, Leaderboard
 from pipeline.flow import PipelineResult
 
 
@@ -19,7 +19,7 @@ def _lines(board: Leaderboard, result: PipelineResult, directory: Path) -> Itera
     trial = board.winner
     yield f"\n{board.table().text()}"
     yield f"\nWinner: {board.why()}"
-    if len(board.members) == 1:
+    if trial.name != ENSEMBLE:
         yield from experts_alone(result.trained.path / "history.json")
     if trial.rows < board.rows:
         yield (
@@ -27,7 +27,11 @@ def _lines(board: Leaderboard, result: PipelineResult, directory: Path) -> Itera
             " there was no time for more. Run the same command with more --minutes."
         )
     yield from _on_unseen_rows(board, result)
+    ms = board.state.latencies[trial.name]
+    yield f"The served model: {result.model.size_mb():.1f} MB, {ms:.2f} ms for one row, by itself."
+    yield from (f"Not pushed: {r}" for b in result.blessings for r in b.reasons())
     yield from (f"Left out: {line}" for line in board.left_out())
+    yield from (f"Next: {sentence}" for sentence in board.next_steps.sentences)
     yield f"{board.state.spent / 60:.1f} of {board.minutes:g} minutes. To train it again:"
     yield f"  rootstock run {directory / 'best.yaml'}"
     yield "To serve it:"

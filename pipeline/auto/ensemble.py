@@ -47,7 +47,8 @@ def combined(source: SpecSource, trials: Sequence[Trial], metrics: Metrics) -> E
         }
         parameters = sum(by_name[name].parameters for name in counts)
         latency = sum(by_name[name].latency_ms for name in counts)
-        return score(targets, labels, mean, groups, parameters, latency)
+        size = sum(by_name[name].size_mb for name in counts)
+        return score(targets, labels, mean, groups, parameters, latency, size)
 
     return selected(list(by_name), scores_of, metrics)
 

@@ -11,12 +11,13 @@ from typing import Any
 from components.data.lazy import np
 from components.experiments.scorer import ScoreFigures
 from pipeline.auto.candidate import DEFAULT, Choice
+from pipeline.auto.next_steps import NOTHING, NextSteps
 from pipeline.auto.ranking import Metrics, Ranked, best
 from pipeline.auto.search import last_rung
 from pipeline.auto.state import Ensemble, State, Trial
 from pipeline.report.tables import Table
 
-ENSEMBLE = "ensemble"
+ENSEMBLE, DISTILLED = "ensemble", "distilled"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Leaderboard:
     """What came of a search.
 
     rows: all training rows. minutes: asked for. untried: why candidates were not trained, by name.
+    next_steps: what to do about the data. served: what is served, if that is not simply the best,
+    for the reason `because`.
     """
 
     state: State
@@ -32,6 +35,9 @@ class Leaderboard:
     rows: int
     minutes: float
     untried: Mapping[str, str]
+    next_steps: NextSteps = NOTHING
+    served: str = ""
+    because: str = ""
 
     @property
     def ensemble(self) -> Ensemble | None:
@@ -47,7 +53,16 @@ class Leaderboard:
 
     @property
     def winner(self) -> Trial:
-        """What is served: the ensemble, or one candidate."""
+        """What is served: the ensemble, a model that learned from it, or one candidate."""
+        if not self.served:
+            return self.best
+        if self.served == DISTILLED and self.state.distilled is not None:
+            return self.state.distilled
+        return next(r.trial for r in self.ranked if r.trial.name == self.served)
+
+    @property
+    def best(self) -> Trial:
+        """The best by validation rows, however slow it is: the ensemble, or one candidate."""
         single = best(self.first_rung).trial
         if self.ensemble is None:
             return single
@@ -58,9 +73,9 @@ class Leaderboard:
 
     @property
     def members(self) -> Mapping[str, float]:
-        """The share of each candidate in what is served."""
+        """The share of each candidate in what is served, or in what that learned from."""
         winner = self.winner
-        if winner.name == ENSEMBLE and self.ensemble is not None:
+        if winner.name in (ENSEMBLE, DISTILLED) and self.ensemble is not None:
             return self.ensemble.shares
         return {winner.name: 1.0}
 
@@ -73,17 +88,22 @@ class Leaderboard:
             trials = list(self.state.at(rows))
             if not found and self.ensemble is not None and trials:
                 trials.append(self._of_ensemble(self.ensemble))
+            if not found and self.state.distilled is not None:
+                trials.append(self.state.distilled)
             found += [r for r in self.metrics.ranked(trials) if r.trial.name not in names]
         return found
 
     def why(self) -> str:
-        """One sentence on the choice."""
-        winner, ranked = self.winner, self.first_rung
+        """One or two sentences on the choice."""
+        return " ".join(filter(None, [self._why_best(), self.because]))
+
+    def _why_best(self) -> str:
+        winner, ranked = self.best, self.first_rung
         assert winner.scores is not None
         on, first = f"on {winner.scores.rows:,} validation rows", ranked[0]
-        if winner.name == ENSEMBLE:
+        if winner.name == ENSEMBLE and self.ensemble is not None:
             own = next(r for r in self.ranked if r.trial.name == ENSEMBLE)
-            names = ", ".join(f"{name} {share:.2f}" for name, share in self.members.items())
+            names = ", ".join(f"{name} {share:.2f}" for name, share in self.ensemble.shares.items())
             return (
                 f"the mean of {names}: {on} none of them can be told from the best, and together"
                 f" they have {_percent(own)} over {_reference(ranked)}."
@@ -108,10 +128,11 @@ class Leaderboard:
             scores = r.trial.scores
             assert scores is not None
             cells = [_cell(scores, t, m) for t, m in metrics.items()]
-            costs = [f"{r.trial.seconds:.0f}", f"{scores.parameters:,}", f"{scores.latency_ms:.1f}"]
+            ms = self.state.latencies.get(r.trial.name, scores.latency_ms)
+            costs = [f"{r.trial.seconds:.0f}", f"{scores.size_mb:.1f}", f"{ms:.1f}"]
             gain = "" if r.error == 0 else _percent(r)
             lines.append([str(place), r.trial.name, f"{r.trial.rows:,}", *cells, gain, *costs])
-        return Table([*header, "gain", "seconds", "parameters", "ms"], lines)
+        return Table([*header, "gain", "seconds", "MB", "ms"], lines)
 
     def markdown(self) -> str:
         return "\n\n".join(self._paragraphs()) + "\n"
@@ -133,6 +154,8 @@ class Leaderboard:
                 "validation": r.trial.scores and r.trial.scores.values,
                 "parameters": r.trial.scores and r.trial.scores.parameters,
                 "latency_ms": r.trial.scores and r.trial.scores.latency_ms,
+                "exported_latency_ms": self.state.latencies.get(r.trial.name),
+                "size_mb": r.trial.scores and r.trial.scores.size_mb,
                 "overrides": self.choices[r.trial.name].overrides
                 if r.trial.name in self.choices
                 else None,
@@ -149,6 +172,7 @@ class Leaderboard:
             "rows": self.rows,
             "candidates": trials,
             "left_out": self.left_out(),
+            "next": self.next_steps.as_dict(),
         }
         return json.dumps(content, indent=1)
 
@@ -157,13 +181,16 @@ class Leaderboard:
         yield f"Winner: {self.why()}"
         yield (
             "Metrics on validation rows, ± a standard error. Gain: over the default on the same"
-            " training rows, in percent, mean over tasks. Milliseconds for one row, in Keras; an"
-            " ensemble takes the sum."
+            " training rows, in percent, mean over tasks. MB: files of the trained model. ms: for"
+            " one row, of the exported model where it was measured, else in Keras; an ensemble"
+            " takes the sum."
         )
         yield self.table().markdown()
         tried = {r.trial.name for r in self.ranked}
         yield "\n".join(f"- {n}: {c.about}" for n, c in self.choices.items() if n in tried)
         yield from self.left_out()
+        if self.next_steps.sentences:
+            yield "What to do next:\n" + "\n".join(f"- {s}" for s in self.next_steps.sentences)
 
     def _of_ensemble(self, ensemble: Ensemble) -> Trial:
         rows = last_rung(self.state)

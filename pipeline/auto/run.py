@@ -9,26 +9,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
-
 from components.data.atomic import write_whole
 from components.errors import RootstockError
-from pipeline.auto.attempt import Survey, survey
-from pipeline.auto.candidate import as_values, check_trunks, choices
+from pipeline.auto.attempt import Survey, one_row_ms, survey
+from pipeline.auto.candidate import check_trunks, choices
 from pipeline.auto.closing import closing
 from pipeline.auto.ensemble import combined
+from pipeline.auto.latency import within_latency
 from pipeline.auto.leaderboard import Leaderboard
+from pipeline.auto.next_steps import next_steps
+from pipeline.auto.progress import Progress, progress_for
 from pipeline.auto.ranking import Metrics
 from pipeline.auto.record import record
 from pipeline.auto.search import SEEDS, Clock, Search, last_rung, reseeded
+from pipeline.auto.served_spec import write_spec
 from pipeline.auto.state import Ensemble, Request, State, read_state, write_state
 from pipeline.auto.worker import Crashed, Overdue, Worker
-from pipeline.display import Display, Verbosity, showing
+from pipeline.display import Verbosity, showing_on
 from pipeline.flow import PipelineResult
 from pipeline.run import run
 from pipeline.spec.load import SpecSource
 from pipeline.spec.metrics import chosen_metrics, sign
-from pipeline.spec.runnable import runnable_specs
 from pipeline.spec.sections import Spec
 from pipeline.spec.starter import write_starter
 from pipeline.store.locks import locked
@@ -60,6 +61,7 @@ def auto(
     trunks: Sequence[str] = (),
     output: Path | None = None,
     verbosity: Verbosity = "normal",
+    latency_ms: float | None = None,
 ) -> AutoResult:
     """Find the best model for some data, evaluate it on test rows that took no part, and push it.
 
@@ -75,10 +77,15 @@ def auto(
         trunks: pretrained trunks to try, each in YAML as in `model.trunk`.
         output: a directory for specs, results and the model; `<name of the data>-auto` if absent.
         verbosity: how much is printed meanwhile.
+        latency_ms: the longest time in which the model may answer one row, on this machine; see
+            `pipeline.auto.latency`.
 
     Raises:
-        RootstockError: the data cannot be used, or the budget is too small for any model.
+        RootstockError: the data cannot be used, the budget is too small for any model, or no model
+            answers within `latency_ms`.
     """
+    if latency_ms is not None and not latency_ms > 0:
+        raise RootstockError(f"--latency-ms: expected more than 0, received {latency_ms:g}.")
     if minutes < LEAST_MINUTES:
         raise RootstockError(
             f"--minutes: expected at least {LEAST_MINUTES:g}, received {minutes:g}. Reading data"
@@ -88,7 +95,7 @@ def auto(
     directory.mkdir(parents=True, exist_ok=True)
     request = Request(data=str(data.absolute()), labels=tuple(labels), group=group)
     with (
-        showing(directory / ".rootstock", verbosity) as display,
+        showing_on(directory / ".rootstock", verbosity, progress_for) as display,
         locked(directory / ".lock", wait=False) as ours,
     ):
         if not ours:
@@ -103,12 +110,20 @@ def auto(
         clock = Clock(60 * minutes, state.spent)
         reserve = max(RESERVE_S + MEMBER_S, RESERVED * clock.seconds)
         search = Search(source, found, compared, clock, reserve, file, state, display, rows=0)
-        board = _searched(search, minutes)
-        spec = _winner(board, source, directory)
+        search.latency_ms = latency_ms
+        board = _searched(search, minutes, directory)
+        spec = write_spec(board, source, directory)
         display.line(f"{board.winner.name}: exporting, testing and pushing")
     result = run(spec, verbosity=verbosity)
-    state = replace(board.state, spent=round(clock.spent, 1))
-    board = replace(board, state=state)
+    from serving.server.saved_model import SavedModel
+
+    key, left = source.of_one_model().data.key, clock.left()
+    served, rows = SavedModel(result.model.saved_model), (board.rows, board.winner.rows)
+    latencies = {**board.state.latencies, board.winner.name: one_row_ms(served, result.model)}
+    model, examples = result.model, result.examples
+    steps = next_steps(board.state, board.metrics, *rows, model, served, examples, key, left)
+    state = replace(board.state, spent=round(clock.spent, 1), latencies=latencies)
+    board = replace(board, state=state, next_steps=steps)
     _write(board, directory)
     record(board, source.spec(), directory)
     print(closing(board, result, directory))
@@ -140,7 +155,7 @@ def _asked(request: Request) -> str:
     return f"{request.data}: {labels}" + (f", groups {request.group}" if request.group else "")
 
 
-def _source(data: Path, request: Request, directory: Path, display: Display) -> SpecSource:
+def _source(data: Path, request: Request, directory: Path, display: Progress) -> SpecSource:
     """The spec of `init`, written unless there is one from an earlier command.
 
     Raises:
@@ -173,11 +188,12 @@ def _compared(spec: Spec, named: Mapping[str, str]) -> Metrics:
     return Metrics(metrics, {t: sign(spec, t, m) for t, m in metrics.items()})
 
 
-def _searched(search: Search, minutes: float) -> Leaderboard:
-    """Run the search.
+def _searched(search: Search, minutes: float, directory: Path) -> Leaderboard:
+    """Run the search. directory: for the specs of models that are exported to be timed.
 
     Raises:
-        RootstockError: there was no time for a single model, or none could be trained.
+        RootstockError: there was no time for a single model, none could be trained, or none answers
+            fast enough.
     """
     display, state, found = search.display, search.state, search.choices
     names = ", ".join(c.name for c in found)
@@ -186,7 +202,7 @@ def _searched(search: Search, minutes: float) -> Leaderboard:
         display.line(f"{len(state.trials)} trials and {state.spent:.0f} s are behind us.")
     seeds = (reseeded(c, s) for s in range(2, SEEDS + 1) for c in found)
     by_name = {c.name: c for c in (*found, *seeds)}
-    worker = Worker(search.save)
+    worker, untried = Worker(search.save), search.untried
     try:
         seen = _survey(search, worker, minutes)
         text = hashlib.sha256(search.source.path.read_bytes()).hexdigest()[:16]
@@ -196,12 +212,14 @@ def _searched(search: Search, minutes: float) -> Leaderboard:
         if last_rung(search.state) is None:
             raise RootstockError(_nothing(search, minutes))
         if search.state.combined != len(search.state.trials):
-            ensemble, count = _ensemble(search, worker), len(search.state.trials)
-            search.state = replace(search.state, ensemble=ensemble, combined=count)
+            search.state = search.state.with_ensemble(_ensemble(search, worker))
+        board = Leaderboard(search.state, by_name, search.metrics, search.rows, minutes, untried)
+        if search.latency_ms is not None:
+            board = within_latency(board, search, worker, directory)
     finally:
         worker.close()
         search.save()
-    return Leaderboard(search.state, by_name, search.metrics, search.rows, minutes, search.untried)
+    return board
 
 
 def _survey(search: Search, worker: Worker, minutes: float) -> Survey:
@@ -262,26 +280,6 @@ def _nothing(search: Search, minutes: float) -> str:
         f" {search.rows:,} training rows: {search.clock.spent:.0f} s were spent, of which reading"
         " the data is kept. Run the same command with more --minutes, at least twice as many."
     )
-
-
-def _winner(board: Leaderboard, source: SpecSource, directory: Path) -> Path:
-    """Write the spec of the winner, for `rootstock run`."""
-    members = {name: board.choices[name].overrides for name in board.members}
-    first = next(iter(members.values()))
-    changes = list(first) if len(members) == 1 else []
-    if board.winner.rows < board.rows:
-        changes.append(f"training.subset={{rows: {board.winner.rows}}}")
-    tasks = tuple(source.spec(*changes).tasks)
-    (text,) = runnable_specs(source, changes, [tasks]).values()
-    if len(members) > 1:
-        content = yaml.safe_load(text)
-        content["ensemble"] = [
-            {"share": round(board.members[name], 4), "set": as_values(overrides)}
-            for name, overrides in members.items()
-        ]
-        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    write_whole(directory / "best.yaml", text)
-    return directory / "best.yaml"
 
 
 def _write(board: Leaderboard, directory: Path) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from pipeline.auto.attempt import Attempt, attempt
 from pipeline.auto.candidate import DEFAULT, Choice
+from pipeline.auto.progress import Progress, Step
 from pipeline.auto.ranking import Metrics, best
 from pipeline.auto.state import State, Trial, write_state
 from pipeline.auto.worker import Crashed, Overdue, Worker
-from pipeline.display import Display
 from pipeline.spec.load import SpecSource
 
 FEWEST_ROWS = 2000
@@ -27,6 +27,9 @@ KEPT = 3
 """One in so many candidates goes on, to so many times the rows."""
 FIXED_S = 8.0
 """Seconds of a trial that hardly depend on its rows: building and tracing a model."""
+HANGS, HANGS_S, HANGS_SHARE = 5.0, 60.0, 0.66
+"""A trial is stopped after so many times the predicted seconds and so many more, but not before it
+had this share of the time that was left: predictions from another candidate can be far too low."""
 SEEDS = 4
 """The best candidate is trained from so many seeds, if there is time: for an ensemble."""
 HOPE = 0.5
@@ -69,6 +72,8 @@ class Search:
 
     reserve: seconds of the budget to leave for exporting, testing and pushing the winner.
     untried: why candidates that should have been trained were not, by name.
+    latency_ms: the longest time in which one row may be answered. Then no candidate is trained from
+        other seeds: that time is for a model that learns from the ensemble.
     """
 
     source: SpecSource
@@ -78,9 +83,10 @@ class Search:
     reserve: float
     file: Path
     state: State
-    display: Display
+    display: Progress
     rows: int
     untried: dict[str, str] = field(default_factory=dict)
+    latency_ms: float | None = None
 
     def run(self, worker: Worker) -> None:
         """Train candidates until the budget or the portfolio is at its end."""
@@ -96,7 +102,7 @@ class Search:
             kept = names[: max(2, math.ceil(len(names) / KEPT))]
             by_name = {c.name: c for c in alive}
             alive = [by_name[name] for name in kept if name in by_name]
-        for seed in range(2, SEEDS + 1):
+        for seed in range(2, SEEDS + 1) if self.latency_ms is None else ():
             named = {c.name: c for c in self.choices}
             trained = [t for t in self.state.at(self.rows) if t.name in named]
             if ranked := self.metrics.ranked(trained):
@@ -107,7 +113,7 @@ class Search:
         """Train a candidate on some rows, unless it was tried or its time does not fit."""
         if self.state.of(choice.name, rows) is not None:
             return
-        left, needed = self.clock.left() - self.reserve, self._predicted(choice.name, rows)
+        left, needed = self.clock.left() - self.reserve, self._predicted(choice, rows)
         if left <= 0 or (needed or 0.0) * hope > left:
             wanted = "" if needed is None else f" needs about {needed:.0f} s, and"
             self.untried[choice.name] = (
@@ -115,22 +121,28 @@ class Search:
             )
             return
         self.untried.pop(choice.name, None)
-        expected = "" if needed is None else f", about {needed:.0f} s"
-        self.display.line(
-            f"{choice.name}: {rows:,} rows{expected} ({self.clock.left():.0f} s left in all)"
-        )
+        self.display.began(Step(choice.name, f"{rows:,} rows", needed, self.clock.end))
         overrides = list(choice.overrides)
         if rows < self.rows:
             overrides.append(f"training.subset={{rows: {rows}}}")
-        end = self.clock.end - self.reserve
+        end, began = self.clock.end - self.reserve, time.monotonic()
+        hangs = math.inf
+        if needed is not None:
+            hangs = began + max(HANGS * needed + HANGS_S, HANGS_SHARE * left)
         try:
-            done = worker(attempt, self.source, overrides, until=end)
+            done = worker(attempt, self.source, overrides, until=min(end, hangs))
         except Overdue:
-            self.untried[choice.name] = f"stopped after {left:.0f} s, at the end of the budget"
-            self.display.line(f"  {self.untried[choice.name]}")
-            return
+            if hangs >= end:
+                self.untried[choice.name] = f"stopped after {left:.0f} s, at the end of the budget"
+                self.display.ended(self.untried[choice.name])
+                return
+            done = Attempt(hangs - began, reason=_hung(hangs - began, needed or 0.0))
         except Crashed as e:
             done = Attempt(left - (end - time.monotonic()), reason=str(e))
+        self._end(choice, rows, done)
+
+    def _end(self, choice: Choice, rows: int, done: Attempt) -> None:
+        """Keep what came of a trial."""
         trial = Trial(
             name=choice.name,
             overrides=choice.overrides,
@@ -142,20 +154,21 @@ class Search:
         )
         self.state = replace(self.state, trials=(*self.state.trials, trial))
         self.save()
-        self.display.line(f"  {self._told(trial)}")
+        self.display.ended(self._told(trial), self._best_so_far())
 
     def save(self) -> None:
         """Write the state, with the seconds spent until now."""
         self.state = replace(self.state, spent=round(self.clock.spent, 1))
         write_state(self.state, self.file)
 
-    def _predicted(self, name: str, rows: int) -> float | None:
+    def _predicted(self, choice: Choice, rows: int) -> float | None:
         """Seconds of a trial, from others; None if there are none.
 
         The same candidate on fewer rows says most; growth is that of the default, or in proportion.
         Else the default on the same rows stands for all.
         """
-        own = [t for t in self.state.trials if t.name == name and t.scores and t.rows < rows]
+        mine = [t for t in self.state.trials if t.name == choice.name]
+        own = [t for t in mine if t.scores and t.rows < rows]
         if own:
             last = max(own, key=lambda t: t.rows)
             growth = rows / last.rows
@@ -165,7 +178,13 @@ class Search:
             fixed = min(FIXED_S, last.seconds)
             return max(last.seconds, fixed + (last.seconds - fixed) * growth)
         default = self.state.of(DEFAULT, rows)
-        return default.seconds if default else None
+        return choice.cost * default.seconds if default else None
+
+    def _best_so_far(self) -> str:
+        if (rows := last_rung(self.state)) is None:
+            return ""
+        trial = best(self.metrics.ranked(self.state.at(rows))).trial
+        return f"Best so far: {trial.name}, {self._told(trial)}"
 
     def _told(self, trial: Trial) -> str:
         if trial.scores is None:
@@ -177,11 +196,15 @@ class Search:
         return f"{', '.join(parts)}; {trial.seconds:.0f} s"
 
 
+def _hung(seconds: float, needed: float) -> str:
+    return f"stopped after {seconds:.0f} s, because about {needed:.0f} s were expected"
+
+
 def reseeded(choice: Choice, seed: int) -> Choice:
     """A candidate with another seed, counted from 1: of the network, and of the experts' folds."""
     about = f"the same as {choice.name}, from other random numbers"
     overrides = (*choice.overrides, f"seed={seed}")
-    return Choice(f"{choice.name}, seed {seed}", about, overrides)
+    return Choice(f"{choice.name}, seed {seed}", about, overrides, choice.cost)
 
 
 def last_rung(state: State) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -55,7 +55,8 @@ class Ensemble:
 @dataclass(frozen=True, kw_only=True)
 class State:
     """digest: of the examples and the spec. spent: seconds of all commands so far. trials: in
-    order. ensemble: what came of combining them when there were `combined` trials.
+    order. ensemble: what came of combining them when there were `combined` trials. distilled: one
+    model that learned from it. latencies: of exported models in ms, by name.
     """
 
     __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
@@ -65,6 +66,8 @@ class State:
     trials: tuple[Trial, ...] = ()
     ensemble: Ensemble | None = None
     combined: int = 0
+    distilled: Trial | None = None
+    latencies: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, name: str, rows: int) -> Trial | None:
         """The trial of a candidate on so many rows, if there was one."""
@@ -81,7 +84,14 @@ class State:
         trials = self.trials if digest == self.digest else ()
         known = {name: choice.overrides for name, choice in choices.items()}
         kept = tuple(t for t in trials if known.get(t.name) == t.overrides)
-        return replace(self, digest=digest, trials=kept)
+        if kept == self.trials:
+            return replace(self, digest=digest)
+        return replace(self, digest=digest, trials=kept, distilled=None, latencies={})
+
+    def with_ensemble(self, ensemble: Ensemble | None) -> State:
+        """The state with what came of combining all trials."""
+        fresh = replace(self, ensemble=ensemble, combined=len(self.trials))
+        return replace(fresh, distilled=None, latencies={})
 
 
 def read_state(file: Path) -> State | None:

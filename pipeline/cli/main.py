@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -132,6 +133,8 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     found.add_argument("--group", metavar="COLUMN", help=group_help)
     trunk = "a pretrained trunk to try, as in `model.trunk`"
     repeatable(found, "--trunk", "YAML", trunk)
+    latency = "the longest time in which the model may answer one row, in milliseconds"
+    found.add_argument("--latency-ms", type=float, help=latency)
     found.add_argument("--output", type=Path, help="a directory (default: <name of DATA>-auto)")
     output_options(found)
 
@@ -240,7 +243,7 @@ def _auto(args: argparse.Namespace) -> None:
     what = args.source, args.label, args.minutes, metrics, args.group, args.trunk, args.output
     _shown(
         args,
-        lambda: auto(*what, verbosity=verbosity(args)),
+        lambda: auto(*what, verbosity=verbosity(args), latency_ms=args.latency_ms),
         lambda found: {**asdict(outcome(found.pipeline)), "directory": found.directory},
     )
 
@@ -298,7 +301,20 @@ def _init(args: argparse.Namespace) -> None:
             schema.parent.mkdir(exist_ok=True)
             schema.write_text(json.dumps(json_schema(), indent=1), encoding="utf-8")
     next_step = f"Review it, then: rootstock run {args.output}"
-    print("\n".join([f"Wrote {args.output}, and {schema} for editors.", *notes, next_step]))
+    written = f"Wrote {args.output}, and {schema} for editors."
+    print("\n".join([written, *notes, next_step, _what_auto_tries(args)]))
+
+
+def _what_auto_tries(args: argparse.Namespace) -> str:
+    """The command that searches for the best model of the same data, and its candidates."""
+    from pipeline.auto.candidate import choices
+    from pipeline.spec.load import SpecSource
+
+    names = ", ".join(choice.name for choice in choices(SpecSource(args.output), ()))
+    options = [part for label in args.label for part in ("--label", label)]
+    options += ["--group", args.group] if args.group else []
+    command = shlex.join(["rootstock", "auto", str(args.source), *options, "--minutes", "10"])
+    return f"Or try {names}, and serve the best: {command}"
 
 
 def _validate(args: argparse.Namespace) -> None:

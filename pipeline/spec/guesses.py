@@ -23,6 +23,8 @@ SPLIT_NAMES = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing", "held-out", "held_out"), "test"),
 }
+FEWEST_NUMBERED = 30
+"""Rows from which a column that counts them is an id, not a label."""
 SMALLEST_PHOTOGRAPH = 24
 """Side in pixels below which images are taken for signs, such as digits, not photographs."""
 _SPLIT = re.compile(r"split|fold|(^|[^a-z])(sub)?set|partition|usage")
@@ -96,6 +98,14 @@ def guess_task(column: pa.ChunkedArray, label: str) -> Part:
                 f" yourself, with `kind: multilabel` and `separator: {used[0]!r}`."
             )
     raise RootstockError(f"--label {label}: {problem}")
+
+
+def numbers_rows(column: pa.ChunkedArray) -> bool:
+    """Whether a column has each whole number of a range once, like an id."""
+    if not pa.types.is_integer(column.type) or len(column) < FEWEST_NUMBERED or column.null_count:
+        return False
+    ends = pc.min_max(column).as_py()
+    return bool(len(column.unique()) == len(column) == ends["max"] - ends["min"] + 1)
 
 
 def guess_key(table: pa.Table, columns: Sequence[str]) -> tuple[str | None, dict[str, str]]:

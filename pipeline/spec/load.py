@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,28 +64,58 @@ class SpecSource:
         return spec
 
 
+@dataclass(frozen=True)
+class EnsembleSpecs:
+    """The models of a spec with `ensemble`, one spec for each. members: empty if there is none.
+    student: the model that learns from them and is served; None if they are served.
+    """
+
+    members: tuple[Spec, ...] = ()
+    student: Spec | None = None
+
+    def mapped(self, change: Callable[[Spec], Spec]) -> EnsembleSpecs:
+        """The same with other specs."""
+        student = self.student and change(self.student)
+        return EnsembleSpecs(tuple(map(change, self.members)), student)
+
+
+NO_ENSEMBLE = EnsembleSpecs()
+
+
 def ensemble_of(
     path: Path, overrides: Sequence[str] = (), variables: Mapping[str, str] | None = None
-) -> tuple[Spec, ...]:
-    """The specs of the members of a spec's ensemble; empty if it has none.
+) -> EnsembleSpecs:
+    """The models of a spec's ensemble.
 
     Raises:
-        RootstockError: the changes of a member do not fit.
+        RootstockError: the changes of a member, or of the model that learns from it, do not fit.
     """
     spec, _ = load_spec(path, overrides, variables)
-    specs = []
-    for position, member in enumerate(spec.ensemble, 1):
-        changes = [f"{key}={json.dumps(value)}" for key, value in member.set.items()]
+
+    def changed(values: Mapping[str, object], who: str) -> Spec:
+        changes = [f"{key}={json.dumps(value)}" for key, value in values.items()]
+        single = ("ensemble=[]", "distilled=null")
         try:
-            specs.append(load_spec(path, [*overrides, *changes, "ensemble=[]"], variables)[0])
+            own = load_spec(path, [*overrides, *changes, *single], variables)[0]
         except RootstockError as e:
-            raise RootstockError(f"{path}: ensemble, member {position}: {e}") from e
-        if (tasks := list(specs[-1].tasks)) != list(spec.tasks):
+            raise RootstockError(f"{path}: {who}: {e}") from e
+        if (tasks := list(own.tasks)) != list(spec.tasks):
             raise RootstockError(
-                f"{path}: ensemble, member {position}: expected the tasks of the spec,"
-                f" {list(spec.tasks)}. Received: {tasks}."
+                f"{path}: {who}: expected the tasks of the spec, {list(spec.tasks)}. Received:"
+                f" {tasks}."
             )
-    return tuple(specs)
+        return own
+
+    members = [changed(m.set, f"ensemble, member {i}") for i, m in enumerate(spec.ensemble, 1)]
+    if spec.distilled is None:
+        return EnsembleSpecs(tuple(members))
+    student = changed(spec.distilled.set, "distilled")
+    if student.model.last_word == "experts":
+        raise RootstockError(
+            f"{path}: distilled: experts do not learn from an ensemble. Expected a model with"
+            " `last_word: stack`."
+        )
+    return EnsembleSpecs(tuple(members), student)
 
 
 def parse_source(text: str) -> Reader:

@@ -80,6 +80,16 @@ class Member(Part):
     share: Annotated[float, Field(gt=0)] = 1.0
 
 
+class Student(Part):
+    """One model that learns from the labels and from the answers of the ensemble, and is served
+    instead of it: the model of the spec, with changes.
+
+    set: as in a member of the ensemble.
+    """
+
+    set: dict[str, Any] = Field(default={})
+
+
 class Evaluation(Part):
     """How a model is evaluated.
 
@@ -127,6 +137,7 @@ class Spec(Part):
     name: of the model, under which it is pushed and served. seed: random seed for initialisation,
         shuffling and sampling.
     ensemble: several models that are served as one; their answers are averaged.
+    distilled: one model that learns from the ensemble, and is served instead of it.
     store: directory of the artifacts, which runs share.
     """
 
@@ -138,6 +149,7 @@ class Spec(Part):
     model: Model = Model()
     training: Training = Training()
     ensemble: tuple[Member, ...] = ()
+    distilled: Student | None = None
     evaluation: Evaluation = Evaluation()
     thresholds: tuple[Threshold, ...] = ()
     export: Export = Field(default_factory=Export)
@@ -244,6 +256,8 @@ class Spec(Part):
 
     @model_validator(mode="after")
     def _an_ensemble_is_not_compiled(self) -> Spec:
+        if self.distilled and not self.ensemble:
+            raise ValueError("distilled: there is no `ensemble` to learn from")
         if self.ensemble and self.export.xla:
             raise ValueError("export.xla: an ensemble is not compiled. Leave one of the two out")
         return self

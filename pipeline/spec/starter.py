@@ -21,6 +21,7 @@ from pipeline.spec.guesses import (
     guess_splits,
     guess_task,
     inputs_of,
+    numbers_rows,
 )
 from pipeline.spec.load import load_spec
 from pipeline.spec.names import names_of
@@ -33,6 +34,7 @@ from pipeline.spec.starter_sources import (
     sources_of,
     with_spelling,
 )
+from pipeline.spec.starter_thresholds import guess_thresholds
 from pipeline.spec.validate import validate
 
 FILE = {"class": "the folder, which is the class", "path": "identifies the file"}
@@ -45,9 +47,17 @@ GRADES = (
     " alike, take `kind: regression` or `kind: count`."
 )
 FEWEST_GRADES = 5
+NUMBERED = (
+    "it numbers the rows, one after another, as an id does, which nothing predicts. Is it the right"
+    " label?"
+)
 AUGMENTED = (
     "training.augment mirrors and shifts the images at random in every epoch. Remove `flip` if left"
     " and right differ in meaning, as in texts and traffic signs."
+)
+THRESHOLDS = (
+    "thresholds: a model is pushed if it beats chance on test rows, and is not significantly worse"
+    " than the model served then."
 )
 GROUP = "marks rows that belong together (--group)"
 FEW_GROUPS, SEEDS = 20, 200
@@ -114,6 +124,12 @@ def _starter(
         raise RootstockError(
             f"--group {group}: expected a column of {data} that is no label. Columns: {columns}."
         )
+    if group is not None and (count := len(table.column(group).unique())) < len(SPLITS):
+        raise RootstockError(
+            f"--group {group}: {'one value' if count == 1 else f'{count} values'} in the first"
+            f" {table.num_rows:,} rows. Groups are never divided, so training, validation and test"
+            f" need {len(SPLITS)} of them. Expected a column with more values, or no --group."
+        )
     key, left_out = (None, {}) if folder else guess_key(table, others)
     if group is not None:
         key, left_out = group, {**left_out, group: GROUP}
@@ -124,6 +140,7 @@ def _starter(
     inputs: dict[str, Any] = {}
     notes = spelling + [f"{label}: {ROBUST}" for label in robust]
     notes += [f"{label}: {GRADES}" for label in grades]
+    notes += [f"{la}: {NUMBERED}" for la in labels if numbers_rows(table.column(la))]
     for column in others:
         name = names[column]
         if column in left_out:
@@ -158,6 +175,11 @@ def _starter(
     augment = guess_augment(inputs.values())
     notes += [AUGMENTED] if augment else []
     held_out = {s["split"] for s in sources if "split" in s}
+    shares = HashSplits(**_splits(held_out).get("splits", {})).shares
+    thresholds = []
+    if not splits and "test" not in held_out:  # else nothing is known of the test rows yet
+        thresholds = guess_thresholds(tasks, table, key, shares[SPLITS.index("test")])
+    notes += [THRESHOLDS] if thresholds else []
     content: dict[str, Any] = {
         "name": re.sub(r"^[^A-Za-z]+|[^A-Za-z0-9_-]+", "", data.name.split(".")[0]) or "first",
         "data": {
@@ -168,6 +190,7 @@ def _starter(
         },
         "inputs": inputs,
         "tasks": tasks,
+        **({"thresholds": thresholds} if thresholds else {}),
         **({"training": {"augment": augment}} if augment else {}),
     }
     rows = f"{table.num_rows:,} rows"

@@ -70,6 +70,10 @@ def test_a_killed_search_continues_to_a_pushed_model(project: Path) -> None:
     assert sum(board["members"].values()) == pytest.approx(1)
     assert board["why"] in out
     assert "On test rows, which no candidate saw: up auc 0." in out
+    steps = board["next"]
+    first = max(steps["columns"], key=lambda c: c["value"])
+    assert first["column"] in ("x0", "x1"), "the columns that `up` is made of"
+    assert all(f"Next: {sentence}" in out for sentence in steps["sentences"])
     assert list((directory / ".rootstock" / "serving" / "rows").glob("1/saved_model.pb"))
 
     spec = yaml.safe_load((directory / "best.yaml").read_text())

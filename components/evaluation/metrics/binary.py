@@ -46,6 +46,7 @@ class Binary(Family):
         "precision": "no row is predicted positive",
         "specificity": "no labelled row is negative",
     }
+    by_chance = ("auc", 0.5)
     lower_is_better = frozenset({"log_loss", "brier", "calibration_error"})
     without_interval = frozenset({"best_f1", "best_f1_threshold", "calibration_error"})
     relative_margin = frozenset({"log_loss"})

@@ -133,6 +133,8 @@ class Family(ABC):
         maximum over thresholds and its place, and the calibration error, which resampling makes
         larger.
     row_error: the one of `ratios` that says of each row how wrong the answer is.
+    by_chance: a metric, and the value of answers that do not depend on the row: higher is better.
+        None if that value is not the same for all data.
     rare_rows_decide: whether means of rows, such as the log loss, depend on the rarest class too.
     """
 
@@ -143,6 +145,7 @@ class Family(ABC):
     row_error: ClassVar[str]
     reasons: ClassVar[Mapping[str, str]] = {}
     without_interval: ClassVar[frozenset[str]] = frozenset()
+    by_chance: ClassVar[tuple[str, float] | None] = None
     rare_rows_decide: ClassVar[bool] = False
 
     @abstractmethod

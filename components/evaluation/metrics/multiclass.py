@@ -31,6 +31,7 @@ class Multiclass(Family):
         "macro_auc": "the labelled rows are all of one class",
         **{f"top_{k}_accuracy": f"there are no more than {k} classes" for k in TOP},
     }
+    by_chance = ("macro_auc", 0.5)
     lower_is_better = frozenset({"log_loss", "calibration_error"})
     without_interval = frozenset({"calibration_error"})
     relative_margin = frozenset({"log_loss"})

@@ -34,6 +34,7 @@ class Multilabel(Family):
         **dict.fromkeys(("micro_auprc", "macro_auprc"), _ABSENT),
         **dict.fromkeys(("micro_f1", "macro_f1"), _NOTHING),
     }
+    by_chance = ("macro_auc", 0.5)
     lower_is_better = frozenset({"hamming_loss"})
     relative_margin = frozenset[str]()
     has_decision = True

@@ -16,6 +16,7 @@ EQUAL = 1e-12
 class Regression(Family):
     names = ("mae", "rmse", "r2")
     reasons = {"r2": "all labels are equal"}  # noqa: RUF012 - a constant
+    by_chance = ("r2", 0.0)
     lower_is_better = frozenset({"mae", "rmse"})
     relative_margin = frozenset({"mae", "rmse"})
     has_decision = False

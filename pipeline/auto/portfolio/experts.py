@@ -15,6 +15,7 @@ class ExpertsAlone(Candidate):
 
     name: ClassVar[str] = "experts"
     rank: ClassVar[int] = 1
+    cost: ClassVar[float] = 0.3  # the default has fitted these experts already
 
     def overrides(self, spec: Spec) -> tuple[str, ...] | None:
         images = all(isinstance(i, ImageInput) for i in spec.inputs.values())

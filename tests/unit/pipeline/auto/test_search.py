@@ -15,11 +15,11 @@ from components.errors import RootstockError
 from components.experiments.scorer import ScoreFigures
 from pipeline.auto.attempt import Attempt
 from pipeline.auto.candidate import DEFAULT, Choice
+from pipeline.auto.progress import Lines
 from pipeline.auto.ranking import Metrics
 from pipeline.auto.search import SEEDS, Clock, Search, last_rung, rungs
 from pipeline.auto.state import Request, State, read_state
 from pipeline.auto.worker import Crashed, Overdue
-from pipeline.display import LineDisplay
 from pipeline.spec.load import SpecSource
 
 CHOICES = [Choice(name, name, (f"x={i}",)) for i, name in enumerate((DEFAULT, "b", "c", "d"))]
@@ -61,7 +61,7 @@ def search(directory: Path, rows: int = 9_000, seconds: float = 1e4, reserve: fl
         reserve=reserve,
         file=directory / "state.json",
         state=State(request=Request(data="rows.csv", labels=("y",))),
-        display=LineDisplay(io.StringIO()),
+        display=Lines(io.StringIO()),
         rows=rows,
     )
 
@@ -117,6 +117,16 @@ def test_a_crash_is_a_row_and_the_others_go_on(tmp_path: Path) -> None:
     assert failed is not None
     assert failed.scores is None
     assert failed.reason == "its process was killed"
+    assert {"c", "d"} <= {t.name for t in own.state.at(900)}
+
+
+def test_a_trial_that_hangs_is_a_row_and_the_others_go_on(tmp_path: Path) -> None:
+    own, hangs = search(tmp_path, rows=900, seconds=110), iter([1.0, 500.0])
+    own.run(Scripted(lambda rows: next(hangs, 1.0)))  # type: ignore[arg-type]
+    failed = own.state.of("b", 900)
+    assert failed is not None
+    assert failed.reason.startswith("stopped after 6")
+    assert failed.reason.endswith("because about 1 s were expected")
     assert {"c", "d"} <= {t.name for t in own.state.at(900)}
 
 

@@ -359,3 +359,19 @@ def test_many_levels(tmp_path: Path) -> None:
     assert guess == {"kind": "categorical", "max_values": 1500}
     rare = guess_input("place", column([f"v{i // 4}" for i in range(8_000)]))
     assert rare == "2,000 different texts, 4.0 rows each: too few to learn from"
+
+
+def test_a_label_that_numbers_the_rows_is_doubted(tmp_path: Path) -> None:
+    table = pa.table({"x": RNG.normal(size=60), "row": RNG.permutation(60) + 7})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    notes = write_starter(tmp_path / "rows.parquet", ["row"], tmp_path / "spec.yaml")
+    assert any(note.startswith("row: it numbers the rows") for note in notes)
+    notes = write_starter(tmp_path / "rows.parquet", ["x"], tmp_path / "other.yaml")
+    assert not any("it numbers the rows" in note for note in notes)
+
+
+def test_rows_of_one_group_cannot_be_divided(tmp_path: Path) -> None:
+    columns = {"x": RNG.normal(size=60), "y": RNG.normal(size=60), "ward": ["a"] * 60}
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    with pytest.raises(RootstockError, match="--group ward: one value in the first 60 rows"):
+        write_starter(tmp_path / "rows.parquet", ["y"], tmp_path / "spec.yaml", "ward")

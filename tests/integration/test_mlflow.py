@@ -270,6 +270,7 @@ def test_spec_reports_and_plots_are_artifacts(recorded):
         "plots/confusion_job_class.png",
         "plots/precision_recall_income.png",
         "plots/reliability_income.png",
+        "plots/reliability_income_uncalibrated.png",
         "plots/reliability_job_class.png",
         "plots/roc_income.png",
     }

@@ -332,7 +332,11 @@ def _readable(layer: type[keras.Layer]) -> type[keras.Layer]:
     class Readable(layer):  # type: ignore[misc]
         @classmethod
         def from_config(cls, config: Mapping[str, Any]) -> keras.Layer:
-            return layer(**{k: v for k, v in config.items() if any_option or k in names})
+            known = {k: v for k, v in config.items() if any_option or k in names}
+            try:
+                return layer(**known)
+            except TypeError:  # a layer that is float32 in any case states it by itself
+                return layer(**{k: v for k, v in known.items() if k != "dtype"})
 
     return Readable
 

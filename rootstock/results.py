@@ -279,7 +279,7 @@ def _table(rows: Any) -> pa.Table:
     if isinstance(rows, Mapping):
         listed = {n: v if _is_column(v) else [v] for n, v in rows.items()}
         return pa.table({name: _plain(values) for name, values in listed.items()})
-    return pa.Table.from_pylist([{n: _path(v) for n, v in row.items()} for row in rows])
+    return pa.Table.from_pylist([{n: _cell(v) for n, v in row.items()} for row in rows])
 
 
 def _is_column(value: object) -> bool:
@@ -287,10 +287,15 @@ def _is_column(value: object) -> bool:
 
 
 def _plain(values: Iterable[Any]) -> list[Any]:
-    return [_path(v) for v in values]
+    return [_cell(v) for v in values]
 
 
-def _path(value: Any) -> Any:
+def _cell(value: Any) -> Any:
+    """A value as Arrow reads it: paths as text, and None for NaN, by which pandas marks missing
+    texts too.
+    """
+    if isinstance(value, float) and value != value:
+        return None
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 

@@ -6,9 +6,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +16,7 @@ from components.export.keras_model import load_keras
 from pipeline.run import run
 from pipeline.study.run import study
 from serving.client.client import Client
+from serving.server.launch import ServerProcess
 
 HERE = Path(__file__).parent
 SPEC = HERE / "few_labels.yaml"
@@ -34,15 +32,9 @@ def main() -> None:
 
     print("\nServing the model as `rootstock serve` does, with requests over REST and gRPC:")
     base = Path(pushed.path).parent
-    command = [sys.executable, "-m", "serving.server", "--model", f"digits={base}"]
-    command += ["--rest-port", "0", "--grpc-port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            ports = json.loads(server.stdout.readline())
-            compare(result.model, ports["rest_port"], ports["grpc_port"])
-        finally:
-            server.terminate()
+    with ServerProcess({"digits": base}, HERE / ".rootstock" / "server.log") as server:
+        ports = server.wait(120)
+        compare(result.model, ports["rest"], ports["grpc"])
     print(
         "\nOnly 60 training images say which digit they show; all say whether it is even, and how"
         "\nmany loops it has. Do the other tasks help? A study: three models, or one, nine seeds:"

@@ -80,7 +80,7 @@ def test_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     "rows",
     [
         {"a": [1, 2], "b": ["x", None]},
-        [{"a": 1, "b": "x"}, {"a": 2, "b": None}],
+        [{"a": 1, "b": "x"}, {"a": 2, "b": float("nan")}],
         pd.DataFrame({"a": [1, 2], "b": ["x", None]}),
         pa.table({"a": [1, 2], "b": ["x", None]}),
     ],

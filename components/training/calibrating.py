@@ -1,4 +1,5 @@
-"""Chooses the calibration of each task, on rows that the model has not seen.
+"""Chooses the calibration of each task, on validation rows. Training rows with the margins of
+experts out of fold would be more, but the network has no part in what is said of them.
 
 `auto` compares methods by cross-validated log loss. A method with more parameters is taken only
 where it is better by more than twice the standard error of the difference, so that noise does not
@@ -47,8 +48,8 @@ class Chosen:
     def __str__(self) -> str:
         change = f"{self.before:.4f} → {self.after:.4f}" if self.changes else f"{self.before:.4f}"
         if not self.rows:
-            return "none: there are no rows that the model has not seen"
-        text = f"{self.calibration.described()}: log loss {change} on {self.rows} unseen rows"
+            return "none: there are no validation rows"
+        text = f"{self.calibration.described()}: log loss {change} on {self.rows} validation rows"
         why = f"; to choose, {FEWEST_OF_EACH} or more with and without each class are needed"
         return text + (why if self.few else "")
 
@@ -65,11 +66,11 @@ def choose_calibrations(
         target, wanted = head.target, head.target.task.calibrates_by
         if wanted == "none":
             continue
-        rows = unseen[target.name].answered(target)
+        rows = unseen[target.name].of_validation.answered(target)
         if wanted != "auto" and not enough(rows, 1):
             observer.warn(
                 f"tasks.{target.name}.calibration: none, because a class has no row among the"
-                f" {len(rows)} rows that the model has not seen. Expected rows of every class for"
+                f" {len(rows)} validation rows. Expected rows of every class for"
                 f" {wanted}: give data.splits.val a share."
             )
             continue

@@ -57,14 +57,13 @@ def choose_radii(
         name, coverage = head.target.name, head.target.task.covers
         if coverage is None:
             continue
-        rows = unseen[name]
-        labels = tf.constant(rows.labels[: rows.validated])
-        outputs = tf.constant(rows.outputs[: rows.validated], tf.float32)
+        rows = unseen[name].of_validation
+        labels, outputs = tf.constant(rows.labels), tf.constant(rows.outputs, tf.float32)
         radii[name] = radius(head.nonconformity(labels, outputs).numpy(), coverage)
-        low, high = reached(rows.validated, coverage)
+        low, high = reached(len(rows), coverage)
         observer.figure(
             f"{name} coverage",
-            f"{coverage:g} asked, {low:.3f} to {high:.3f} expected from {rows.validated}"
+            f"{coverage:g} asked, {low:.3f} to {high:.3f} expected from {len(rows)}"
             " validation rows",
         )
     return radii

@@ -5,7 +5,7 @@ The best threshold for F1 is half of the best F1 that the model can reach (Lipto
 Naryanaswamy 2014, arXiv:1402.1892, theorem 1), so it is far below 0.5 where a rare class is hard to
 tell. Training rows with the margins of experts out of fold are such rows too, so that few labels
 need not be spent on validation. A threshold from costs is not chosen, because it follows from
-probabilities; it is checked on these rows.
+probabilities; it is checked on validation rows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def choose_decisions(
         name, wanted = head.target.name, head.target.task.decides_by
         if not isinstance(wanted, str | Costs):
             continue
-        rows = unseen[name]
+        rows = unseen[name].of_validation if isinstance(wanted, Costs) else unseen[name]
         outputs = tf.constant(rows.outputs, tf.float32)
         p = model.calibrated(head, outputs).numpy().astype(np.float64).ravel()
         yes = rows.labels.ravel() > 0.5
@@ -90,7 +90,7 @@ def _check_costs(
 
     if not len(yes):
         observer.warn(
-            f"tasks.{name}.decision: there are no rows that the model has not seen, so nothing"
+            f"tasks.{name}.decision: there are no validation rows, so nothing"
             f" tells whether {costs.decision:.4g} is cheap. Give data.splits.val a share."
         )
         return
@@ -98,12 +98,12 @@ def _check_costs(
     observer.figure(
         f"{name} cost",
         f"{ours.mean():.4g} per row above {costs.decision:.4g}, {half.mean():.4g} above {DECISION},"
-        f" on {len(yes)} unseen rows",
+        f" on {len(yes)} validation rows",
     )
     more = ours - half
     if more.mean() > STANDARD_ERRORS * more.std() / np.sqrt(len(more)):
         observer.warn(
             f"tasks.{name}.decision: answers above {costs.decision:.4g}, which the costs ask for,"
-            f" cost {ours.mean():.4g} per unseen row; above {DECISION}, {half.mean():.4g}. The"
+            f" cost {ours.mean():.4g} per validation row; above {DECISION}, {half.mean():.4g}. The"
             " probabilities are not right: state `calibration: auto`."
         )

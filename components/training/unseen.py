@@ -42,6 +42,12 @@ class Unseen:
         known = labelled(labels)
         return cls(labels[known], outputs[known].astype(np.float64))
 
+    @property
+    def of_validation(self) -> Unseen:
+        """The validation rows alone: only they are answered by the whole model."""
+        n = self.validated
+        return Unseen(self.labels[:n], self.outputs[:n], n)
+
     def answered(self, target: TaskTarget) -> Answered:
         """The same for a calibration. The task has classes."""
         objectives = labels_of(target.task).objectives(target, self.labels)

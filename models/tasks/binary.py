@@ -25,8 +25,8 @@ class BinaryTask(Task):
     label_smoothing: share of a label that is spread evenly over all classes (Szegedy et al. 2016,
         arXiv:1512.00567, section 7), such as 0.1.
     calibration: `temperature`, `platt` or `isotonic`: how probabilities are changed to be right as
-        often as they say, on rows that the model has not seen; `auto` chooses one, or none, by
-        cross-validated log loss.
+        often as they say, on validation rows; `auto` chooses one, or none, by cross-validated log
+        loss.
     coverage: also answer with a set of classes that has the right one in so many rows, such as 0.9:
         see `components.training.conformal`.
     """

@@ -27,8 +27,14 @@ inputs:
   age: {kind: numeric}
   channel: {kind: categorical}
 tasks:
-  visits: {kind: count, label: visits}
-  member: {kind: binary, label: member}
+  visits: {kind: count, label: visits, coverage: 0.9}
+  member:
+    kind: binary
+    label: member
+    class_weight: {positive: 20}
+    calibration: auto
+    coverage: 0.9
+    decision: {false_positive: 4, false_negative: 1}
 model: {experts: none}
 training: {epochs: 12, batch_size: 32, learning_rate: 0.01}
 thresholds: [{task: visits, metric: deviance, max: 1.6}, {task: member, metric: auc, min: 0.6}]
@@ -77,6 +83,20 @@ def test_the_served_model_answers_expected_counts(project: Path) -> None:
             assert visits.shape == (3, 1)
             truth = np.exp(0.5 + (ages - 40) / 15 + 0.7)
             np.testing.assert_allclose(visits[:, 0], truth, rtol=0.3)
+            with Client(url, "shop", signature="detailed") as client:
+                details = client.predict(asked)
+            np.testing.assert_allclose(details["visits"], visits, rtol=1e-6)
+            assert (details["visits.lower"] < visits).all()
+            assert (visits < details["visits.upper"]).all()
+            p = details["member"][:, 0]
+            assert (details["member.uncalibrated"][:, 0] > p).all(), "positive rows weigh more"
+            assert (details["member.class"] == np.where(p > 0.8, b"positive", b"negative")).all()
+            assert details["member.set"].shape == (3, 2)
+        url = f"http://127.0.0.1:{ports['rest']}"
+        code, out, err = call(project, "predict", "shop", "--url", url, "age=25", "channel=web")
+        assert code == 0, err
+        assert json.loads(out)["member.class"] == "negative"
+        assert json.loads(out)["visits.upper"] == pytest.approx(details["visits.upper"][0])
 
 
 def test_the_evaluation_is_in_deviances(project: Path) -> None:
@@ -87,6 +107,19 @@ def test_the_evaluation_is_in_deviances(project: Path) -> None:
     assert list(visits["values"]) == ["deviance", "mae"]
     interval = visits["intervals"]["deviance"]
     assert interval["low"] < visits["values"]["deviance"] < interval["high"]
+    member = report["tasks"]["member"]
+    for metric in ("log_loss", "calibration_error"):
+        before = member["uncalibrated"]["values"][metric]
+        assert member["values"][metric] < 0.7 * before, "weights of classes made it too sure"
+    for task in (visits, member):
+        within = task["coverage"]["interval"]
+        assert within["low"] - 0.03 < 0.9 < within["high"] + 0.03
+    page = (artifact(project, "Evaluator", "evaluation") / "evaluation.html").read_text()
+    assert "before calibration" in page
+    assert "90 % were asked for" in page
+    figures = entry(project, "Trainer").figures
+    assert str(figures["member calibration"]).startswith("platt, slope")
+    assert "above 0.8" in str(figures["member cost"])
 
 
 def test_label_counts_count_its_numbers(project: Path) -> None:

@@ -33,7 +33,7 @@ def test_the_simplest_method_that_is_clearly_better(rows: Answered, expected: st
     p = rows.probabilities(rows.outputs)[:, 0]
     assert chosen.before == pytest.approx(log_loss(rows.targets[:, 0], p))
     assert (chosen.after < chosen.before) == (expected != "none")
-    assert f"on {len(rows)} unseen rows" in str(chosen)
+    assert f"on {len(rows)} validation rows" in str(chosen)
     assert chosen.few == (len(rows) == 30) == ("20 or more" in str(chosen))
 
 

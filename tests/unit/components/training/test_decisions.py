@@ -74,7 +74,7 @@ def test_costs_give_the_threshold_and_are_checked() -> None:
     rng = np.random.default_rng(0)
     logits = 2 * rng.normal(size=2000)
     yes = (rng.random(2000) < 1 / (1 + np.exp(-logits))) * 1.0
-    right, wrong = ({"spam": Unseen(yes, z[:, None])} for z in (logits, 4 * logits - 12))
+    right, wrong = ({"spam": Unseen(yes, z[:, None], 2000)} for z in (logits, 4 * logits - 12))
     assert choose_decisions(model, right, observer) == {}
     paid = np.where((logits > np.log(5)) == yes, 0, np.where(yes, 1, 5)).mean()
     assert observer.figures["spam cost"].startswith(f"{paid:.4g} per row above 0.8333")
@@ -82,7 +82,7 @@ def test_costs_give_the_threshold_and_are_checked() -> None:
     choose_decisions(model, wrong, observer)
     assert "are not right: state `calibration: auto`" in observer.warnings[0]
     choose_decisions(model, {"spam": Unseen(yes[:0], logits[:0, None])}, observer)
-    assert "no rows that the model has not seen" in observer.warnings[1]
+    assert "there are no validation rows" in observer.warnings[1]
 
 
 class Warned(Silent):

@@ -161,7 +161,8 @@ def main() -> None:
                 run(path, wait=False)
                 examples = next((folder / "store" / "ExampleGen").glob("*/examples"))
                 trained = next((folder / "store" / "Trainer").glob("*/model"))
-                np.savez(file, **members(TrainedModel(trained), Examples(examples)))
+                gathered = members(TrainedModel(trained), Examples(examples))
+                np.savez(file, allow_pickle=False, **gathered)
             with np.load(file) as arrays:
                 lines = resampled(dict(arrays), args.coverage, args.resamples)
             for line in lines:

@@ -7,7 +7,7 @@
 Each peer has an environment of its own:
 
     python -m venv AG && AG/bin/pip install "autogluon.tabular[lightgbm,catboost,xgboost]==1.6.*"
-    python -m venv FL && FL/bin/pip install "flaml[automl]"
+    python -m venv FL && FL/bin/pip install "flaml[automl]" pyarrow
 
 and `--autogluon AG/bin/python --flaml FL/bin/python`. The sets are those of `best_answer_data`. All
 learn from the same training rows, and are measured on test rows that nobody saw; `auto` divides

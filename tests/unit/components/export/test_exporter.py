@@ -134,7 +134,7 @@ def test_training_rows_are_expected_outputs_where_there_is_no_validation(
     np.testing.assert_array_equal(details["words.labels"], answers["words"] > 0.5)
     np.testing.assert_array_equal(details["tint.set"], answers["tint"] >= np.exp(-0.5))
     width = details["value.upper"] - details["value.lower"]
-    np.testing.assert_allclose(width, width[0], rtol=1e-4)
+    np.testing.assert_allclose(width, width[0, 0], rtol=1e-4)
     middle = (details["value.upper"] + details["value.lower"]) / 2
     np.testing.assert_allclose(middle, answers["value"], rtol=1e-4)
 

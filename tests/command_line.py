@@ -18,13 +18,6 @@ import psutil
 from pipeline.cli.main import main
 from pipeline.store.store import Entry, Store
 
-ONE_THREAD = dict.fromkeys(
-    ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1"
-)
-"""Variables of tests that run beside each other, where more threads only get in each other's way.
-Commands in processes of their own have the threads that a user's have.
-"""
-
 
 def call(project: Path, *arguments: str) -> tuple[int, str, str]:
     """A command in this process, where TensorFlow is imported already: exit code, stdout, stderr.
@@ -55,7 +48,6 @@ def start(project: Path, *arguments: str, timed: bool = False) -> subprocess.Pop
         stderr=pipe,
         text=True,
         cwd=project,
-        env={name: value for name, value in os.environ.items() if name not in ONE_THREAD},
         start_new_session=True,
     )
 

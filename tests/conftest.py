@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-
-from tests.command_line import ONE_THREAD
 
 if TYPE_CHECKING:
     from tests.shared import Trained
@@ -18,9 +15,6 @@ if TYPE_CHECKING:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-
-if "PYTEST_XDIST_WORKER" in os.environ:  # one worker for each core, and one more
-    os.environ.update(ONE_THREAD)
 
 # No test asserts a time: the first example of a property may import Arrow on a busy machine.
 settings.register_profile("rootstock", deadline=None)

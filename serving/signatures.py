@@ -81,11 +81,11 @@ def export(
     """Write `predict` as a SavedModel.
 
     The signature `serving_default` outputs all tasks, `detailed` also what else `predict` computes,
-    if there is anything. Each task also has a signature of its own
-    name with only that output. All signatures call one traced graph, so TensorFlow computes only
-    the heads that a request needs. No device is pinned. `classify_<task>` and `regress_<task>`
-    serve TF Serving's Classify and Regress: they take serialised tf.train.Examples with one feature
-    per input; a missing feature is a missing value.
+    if there is anything. Each task also has a signature of its own name with only that output. All
+    signatures call one traced graph, so TensorFlow computes only the heads that a request needs. No
+    device is pinned. `classify_<task>` and `regress_<task>` serve TF Serving's Classify and
+    Regress: they take serialised tf.train.Examples with one feature per input; a missing feature is
+    a missing value.
 
     Args:
         predict: a function of {input: [batch]} to {task: [batch, ...]}, in TensorFlow operations;

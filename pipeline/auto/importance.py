@@ -85,7 +85,8 @@ def importance(
     metrics: Metrics,
     seconds: float,
 ) -> Importance:
-    """Shuffle one column after another, as long as there is time.
+    """Shuffle one column after another, as long as there is time; none if a model is so slow that
+    there is none for one.
 
     examples: the test rows are used, or validation rows without any. key: see `Groups`. seconds:
         for that. served: the loaded SavedModel of `model`.
@@ -108,12 +109,16 @@ def importance(
     by_column: dict[str, list[str]] = {}
     for feature in features:
         by_column.setdefault(feature.column, []).append(feature.name)
+    end = time.monotonic() + seconds
     few = raw_inputs(table.slice(0, FEWEST_ROWS), features)
+    answers({name: values[:1] for name, values in few.items()})
+    began = time.monotonic()
     answers(few)
-    began, end = time.monotonic(), time.monotonic() + seconds
-    answers(few)
-    each = (time.monotonic() - began) / len(few[features[0].name])
-    affordable = int((end - time.monotonic()) / 2 / each / (len(by_column) + 1))
+    took, left = time.monotonic() - began, end - time.monotonic()
+    if 2 * took > left:
+        return Importance((), tuple(by_column), 0, split)
+    each = took / len(few[features[0].name])
+    affordable = int(left / 2 / each / (len(by_column) + 1))
     table = table.slice(0, max(FEWEST_ROWS, affordable))
     labels = {t.name: encode_table(t, table, len(table)) for t in description.targets}
     groups = Groups.by_key(table, key)

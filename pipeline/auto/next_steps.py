@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 APART = "apart"
 FEW_LABELS, SMALL_SHARE = 100, 0.1
 """A class with fewer labelled rows, or a smaller share of them, is scarce."""
-LEAST_S, MOST_S = 3.0, 20.0
-"""Seconds to measure columns in, whatever is left of the budget."""
+LEAST_S, MOST_S = 1.0, 20.0
+"""Seconds to measure columns in; they are not measured in fewer."""
+
+NO_TIME = "Which columns carry the answer was not measured: no time of the budget was left."
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,17 @@ def next_steps(
     left: float,
 ) -> NextSteps:
     """rows: all training rows. learned: those that the served model learned from. served: the
-    loaded SavedModel of `model`. left: seconds of the budget.
+    loaded SavedModel of `model`. left: seconds in which to end.
     """
     more = tuple(more_rows(state, metrics, rows))
     sentences = [m.sentence() for m in more] or [_no_curve(rows)]
     sentences += [s for t in read_description(model.path).targets for s in scarce(t, learned)]
     columns = None
+    if left < LEAST_S:
+        sentences.append(NO_TIME)
+        return NextSteps((*sentences, *together(state, metrics)), more)
     try:
-        columns = importance(model, served, examples, key, metrics, min(max(left, LEAST_S), MOST_S))
+        columns = importance(model, served, examples, key, metrics, min(left, MOST_S))
     except Exception as e:  # the model is pushed: a problem with this figure must not hide that
         sentences.append(f"Which columns carry the answer could not be measured: {e}")
     else:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def _predict(args: argparse.Namespace) -> None:
                 )
             inputs = {n: [_value(n, v, known[n].data_type == STRING)] for n, v in texts.items()}
             predictions = client.predict(inputs)
-            named = {} if args.raw else client.class_probabilities(inputs)
+            by_class = {} if args.raw else client.class_probabilities(inputs)
     except ServingError as e:
         message = f"{args.url}: {e}"
         if e.code is Code.UNAVAILABLE:
@@ -161,8 +162,26 @@ def _predict(args: argparse.Namespace) -> None:
         raise RootstockError(message) from e
     except (ValueError, OSError) as e:
         raise RootstockError(f"{args.url}: {e}") from e
-    first_rows = {name: _plain(values[0]) for name, values in predictions.items()} | named
-    print(json.dumps(first_rows, indent=2, ensure_ascii=False))
+    answers = {name: _plain(values[0]) for name, values in predictions.items()}
+    print(json.dumps(named(answers, by_class), indent=2, ensure_ascii=False))
+
+
+def named(
+    answers: Mapping[str, object], by_class: Mapping[str, Mapping[str, float]]
+) -> dict[str, object]:
+    """The answers to one row, with the names of classes: probabilities by class, likeliest first,
+    and the classes that are in a set (`<task>.set`) or apply (`<task>.labels`).
+
+    by_class: the probability of every class by task, in the order of the model's classes.
+    """
+    shown = dict(answers)
+    for task, probabilities in by_class.items():
+        shown[task] = dict(sorted(probabilities.items(), key=lambda pair: -pair[1]))
+        for name in (f"{task}.set", f"{task}.labels"):
+            if isinstance(inside := answers.get(name), list):
+                pairs = zip(probabilities, inside, strict=True)
+                shown[name] = [label for label, applies in pairs if applies]
+    return shown
 
 
 def _plain(value: Any) -> object:

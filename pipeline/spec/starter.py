@@ -84,6 +84,7 @@ def write_starter(
         raise RootstockError(f"{target} exists already. Name another file with --output.")
     text, notes = _starter(data, labels, target.resolve().parent, group)
     for_editors = f"# yaml-language-server: $schema={schema}\n" if schema else ""
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(for_editors + text, encoding="utf-8")
     if problems := validate(load_spec(target)[0]):
         message = f"{target} was written, but has to be corrected before it can run:"

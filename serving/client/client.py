@@ -101,7 +101,8 @@ class Client:
         return self._with_retries(lambda: self._transport.predict(name, signature, arrays))
 
     def class_probabilities(self, inputs: Mapping[str, ArrayLike]) -> dict[str, dict[str, float]]:
-        """The probability of every class of one example, by task and class name, likeliest first.
+        """The probability of every class of one example, by task and class name, in the
+        order of the model's classes.
 
         It asks the model's signatures `classify_<task>`. Tasks without one, such as regression,
         are left out, and so is everything that the signature of `predict` does not answer.
@@ -123,7 +124,7 @@ class Client:
                 answer = self._with_retries(call)
                 names = [bytes(c).decode() for c in answer["classes"][0]]
                 pairs = zip(names, answer["scores"][0].tolist(), strict=True)
-                found[task] = dict(sorted(pairs, key=lambda pair: -pair[1]))
+                found[task] = dict(pairs)
         return found
 
     def status(self) -> list[VersionStatus]:

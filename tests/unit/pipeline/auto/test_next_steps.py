@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from components.artifacts import Examples, ExportedModel
 from components.experiments.scorer import ScoreFigures
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
 from models.tasks.multiclass import MulticlassTask
-from pipeline.auto.next_steps import scarce, together
+from pipeline.auto import next_steps
+from pipeline.auto.next_steps import NO_TIME, scarce, together
 from pipeline.auto.ranking import Metrics
 from pipeline.auto.state import Request, State, Trial
 
@@ -65,3 +70,13 @@ def test_tasks_together_are_compared_with_tasks_apart(
     (only,) = together(State(request=state.request, trials=trials[:1]), METRICS)
     assert "was not measured" in only
     assert not list(together(state, Metrics({"y": "auc"}, {"y": 1})))
+
+
+def test_columns_are_not_measured_beyond_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(next_steps, "read_description", lambda _: SimpleNamespace(targets=()))
+    monkeypatch.setattr(next_steps, "importance", lambda *_: pytest.fail("there is no time"))
+    state, nothing = State(request=Request(data="", labels=())), Metrics({}, {})
+    model, examples = ExportedModel(Path()), Examples(Path())
+    told = next_steps.next_steps(state, nothing, 9, 9, model, SimpleNamespace(), examples, (), 0.5)  # type: ignore[arg-type]
+    assert NO_TIME in told.sentences
+    assert told.columns is None

@@ -212,9 +212,10 @@ def test_no_column_is_lost(tmp_path: Path) -> None:
     values = RNG.normal(size=(50, len(columns)))
     rows = [",".join(columns), *(",".join(map(str, row)) for row in values)]
     (tmp_path / "rows.csv").write_text("\n".join(rows), encoding="utf-8")
-    notes = write_starter(tmp_path / "rows.csv", ["y"], tmp_path / "spec.yaml")
+    target = tmp_path / "a" / "new" / "spec.yaml"
+    notes = write_starter(tmp_path / "rows.csv", ["y"], target)
     assert notes == ("8 columns: 7 read, 1 predicted.",)
-    spec = yaml.safe_load((tmp_path / "spec.yaml").read_text(encoding="utf-8"))
+    spec = yaml.safe_load(target.read_text(encoding="utf-8"))
     assert {k: v.get("column", k) for k, v in spec["inputs"].items()} == {
         "身長": "身長",
         "体重": "体重",

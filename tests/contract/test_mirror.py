@@ -76,7 +76,7 @@ THROUGH = {
         "pipeline.spec.paths",
         "pipeline.spec.study",
     ),
-    "tests/unit/pipeline/cli/test_main.py": ("pipeline.cli.arguments", "pipeline.cli.serving"),
+    "tests/unit/pipeline/cli/test_main.py": ("pipeline.cli.arguments",),
     "tests/contract/test_pages.py": ("components.charts",),
     "tests/integration/test_study.py": (
         "pipeline.advise.run",

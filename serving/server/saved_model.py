@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 _CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 _CALLING_THREAD = -1
 """A value of `RunOptions.inter_op_thread_pool`: run operations on the thread that calls."""
+_Key = tuple[str, tuple[str, ...], bool]
+"""Signature, outputs, and whether operations run on the calling thread."""
 
 
 class SavedModel:
@@ -57,8 +59,9 @@ class SavedModel:
         }
         self._batcher = batcher
         self._batched = {name for name, s in self.signatures.items() if _has_batch_axis(s)}
-        self._callables: dict[tuple[str, tuple[str, ...]], tuple[Any, Any]] = {}
-        self._preparing = Lock()
+        self._callables: dict[_Key, Any] = {}
+        self._wanted: dict[_Key, Thread] = {}
+        self._preparing = {False: Lock(), True: Lock()}
         self._running = 0
         self._counting = Lock()
 
@@ -91,8 +94,7 @@ class SavedModel:
 
         def run(arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
             with _tensorflow_errors(), self._counted_run() as all_cores_busy:
-                spread, on_this_thread = self._callables_of(signature, names, fetches)
-                outputs = (on_this_thread if all_cores_busy else spread)(*arrays)
+                outputs = self._callable(signature, names, fetches, all_cores_busy)(*arrays)
                 return [_array(output) for output in outputs]
 
         arrays = [inputs[name] for name in names]
@@ -111,6 +113,8 @@ class SavedModel:
 
     def close(self) -> None:
         """Free it. No call may be running."""
+        for thread in self._wanted.values():
+            thread.join()
         self._session.close()
 
     @contextmanager
@@ -125,30 +129,43 @@ class SavedModel:
             with self._counting:
                 self._running -= 1
 
-    def _callables_of(
-        self, signature: str, names: Sequence[str], fetches: tuple[str, ...]
-    ) -> tuple[Any, Any]:
-        """The session's callables for these inputs and outputs: 7 times as fast as `Session.run`.
+    def _callable(
+        self, signature: str, names: Sequence[str], fetches: tuple[str, ...], busy: bool
+    ) -> Any:
+        """The session's callable for these inputs and outputs: 7 times as fast as `Session.run`.
 
-        The first spreads operations over TensorFlow's threads. The second runs them on the calling
-        thread: if no core is free, that gives a third more small runs per second. Making them takes
-        a while; requests whose callables exist do not wait for it.
+        It spreads operations over TensorFlow's threads. If no core is free, one that runs them on
+        the calling thread gives a third more small runs per second. TensorFlow optimises the graph
+        anew for each, which takes a while (a second for a model that reads texts and images). So
+        the second is made when first wanted, beside the requests, which do not wait for it.
         """
+        spread = self._made((signature, fetches, False), names)
+        if not busy:
+            return spread
+        key = (signature, fetches, True)
+        if (on_this_thread := self._callables.get(key)) is not None:
+            return on_this_thread
+        with self._counting:
+            if key not in self._wanted:
+                self._wanted[key] = Thread(target=self._made, args=(key, names), daemon=True)
+                self._wanted[key].start()
+        return spread
+
+    def _made(self, key: _Key, names: Sequence[str]) -> Any:
         from tensorflow.core.protobuf import config_pb2
 
-        key = signature, fetches
-        if (callables := self._callables.get(key)) is not None:
-            return callables
-        with self._preparing:
+        if (found := self._callables.get(key)) is not None:
+            return found
+        signature, fetches, on_this_thread = key
+        with self._preparing[on_this_thread]:
             if key not in self._callables:
                 definition = self.signatures[signature]
                 options = config_pb2.CallableOptions()
                 options.feed.extend(definition.inputs[name].name for name in names)
                 options.fetch.extend(definition.outputs[name].name for name in fetches)
-                spread = self._session._make_callable_from_options(options)
-                options.run_options.inter_op_thread_pool = _CALLING_THREAD
-                on_this_thread = self._session._make_callable_from_options(options)
-                self._callables[key] = spread, on_this_thread
+                if on_this_thread:
+                    options.run_options.inter_op_thread_pool = _CALLING_THREAD
+                self._callables[key] = self._session._make_callable_from_options(options)
             return self._callables[key]
 
 

@@ -17,7 +17,7 @@ from serving.wire.errors import ServingError
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> SavedModel:
+def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Squares numbers one by one, in a loop of the graph."""
     import tensorflow as tf
 
@@ -26,7 +26,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> SavedModel:
 
     path = tmp_path_factory.mktemp("squares") / "saved_model"
     export(square, tf.Module(), [SignatureInput("x", "float32")], ["square"], path)
-    return SavedModel(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(squares: Path) -> SavedModel:
+    return SavedModel(squares)
 
 
 @pytest.mark.parametrize("cores", [1, 4, 1000])
@@ -58,10 +63,18 @@ def test_all_cores_are_busy_at_as_many_runs_as_cores(
         assert not after
 
 
-def test_both_ways_to_run_give_the_same_outputs(model: SavedModel) -> None:
-    spread, on_this_thread = model._callables_of("serving_default", ["x"], ("square",))
+def test_both_ways_to_run_give_the_same_outputs(squares: Path) -> None:
+    model = SavedModel(squares)
+    arguments = "serving_default", ["x"], ("square",)
+    spread = model._callable(*arguments, busy=False)
+    assert list(model._callables.values()) == [spread], "the other one is made when it is wanted"
+    assert model._callable(*arguments, busy=True) is spread, "nobody waits for it"
+    model._wanted["serving_default", ("square",), True].join()
+    on_this_thread = model._callable(*arguments, busy=True)
+    assert on_this_thread is not spread
     x = np.arange(6, dtype="float32")
     np.testing.assert_array_equal(spread(x), on_this_thread(x))
+    model.close()
 
 
 def test_other_shapes_reach_the_model_and_no_batch(exported: Path) -> None:

@@ -7,6 +7,9 @@ SMOLLM2 := examples/spam/smollm2
 # one worker more than cores, since servers and commands that tests start are waited for
 WORKERS := -n $(shell $(PYTHON) -c 'import os; print(min(1 + os.cpu_count(), 5))') --dist loadfile --no-loadscope-reorder
 
+# the demo and the tests start many processes, which else would compile every module again
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo minilm smollm2 test test-fast trials check format lock clean
 
 .venv/ready: requirements.lock pyproject.toml

@@ -163,6 +163,11 @@ def showing(
     return showing_on(store, verbosity, _display_on)
 
 
+def showing_lines(store: Path) -> contextlib.AbstractContextManager[Display]:
+    """As `showing`, with plain lines also on a terminal, for servers."""
+    return showing_on(store, "normal", lambda out, _: LineDisplay(out))
+
+
 @contextlib.contextmanager
 def showing_on(
     store: Path, verbosity: Verbosity, on: Callable[[TextIO, Verbosity], D]

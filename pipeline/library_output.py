@@ -112,8 +112,9 @@ class LibraryOutput:
         self._tell(b"done\n")
         with contextlib.suppress(OSError):
             self._watcher.communicate()
-        if not self.log.stat().st_size:
-            self.log.unlink()
+        with contextlib.suppress(FileNotFoundError):  # many commands later, its log is removed
+            if not self.log.stat().st_size:
+                self.log.unlink()
 
     def _read(self, show: Callable[[str], None], noise: bool) -> None:
         position = self._begins
@@ -142,11 +143,11 @@ class LibraryOutput:
 
 def _watch(log: str, begins: str) -> None:
     """Wait until the process that writes to standard input ends, and show the rest of its log."""
-    last = [begins.encode(), *sys.stdin.buffer.readlines()]
-    if last[-1].strip() == b"done":
-        return
     with open(log, "rb") as file:
-        file.seek(int(last[-1]))
+        last = [begins.encode(), *sys.stdin.buffer.readlines()][-1]
+        if last.strip() == b"done":
+            return
+        file.seek(int(last))
         for line in file.read().decode(errors="replace").splitlines():
             if not is_noise(line):
                 print(line, file=sys.stderr)

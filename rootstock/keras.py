@@ -280,7 +280,11 @@ def functional(model: Trained) -> keras.Model:
 
 
 def load(path: str | os.PathLike[str]) -> keras.Model:
-    """Read a `.keras` file that `Result.save`, or `to_keras().save`, wrote."""
+    """Read a `.keras` file that `Result.save`, or `to_keras().save`, wrote.
+
+    The penalty of soft sharing is not in the file: the answers are the same, and training the
+    model further is without it.
+    """
     return keras.models.load_model(path, custom_objects=_layers())
 
 

@@ -100,6 +100,10 @@ class Walk:
 
 
 def add_suffix(trunk: keras.Model, suffix: str) -> None:
-    """Append a suffix to all layer names: names of layers must be unique within a model."""
+    """Append a suffix to all layer names: names of layers must be unique within a model.
+
+    Inputs keep their names, by which models that are built on the trunk are called.
+    """
     for operation in trunk._operations:
-        operation.name = f"{operation.name}_{suffix}"
+        if not isinstance(operation, keras.layers.InputLayer):
+            operation.name = f"{operation.name}_{suffix}"

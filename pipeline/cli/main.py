@@ -405,6 +405,7 @@ def _ui(args: argparse.Namespace) -> int:
         return 0
     from mlflow.exceptions import MlflowException
 
+    from pipeline.display import showing_lines
     from pipeline.tracking.client import connect
 
     try:
@@ -414,7 +415,9 @@ def _ui(args: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "mlflow", "ui", "--port", str(args.port)]
     uris = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI")  # `ps` shows arguments
     command = die_with_parent.command(command, "tree")
-    return subprocess.call(command, env={**os.environ, **dict.fromkeys(uris, uri.reveal())})
+    environment = {**os.environ, **dict.fromkeys(uris, uri.reveal())}
+    with showing_lines(Path(spec.store)):
+        return subprocess.call(command, env=environment)
 
 
 def _sync(args: argparse.Namespace) -> None:

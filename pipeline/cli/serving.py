@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -69,7 +67,7 @@ def add_commands(commands: Commands) -> None:
     predict.add_argument("--ca", type=Path, help="PEM certificates to trust")
 
 
-def _serve(args: argparse.Namespace) -> None:
+def _serve(args: argparse.Namespace) -> int:
     spec = spec_of(args)
     if "://" in spec.push.destination:
         raise RootstockError(
@@ -80,10 +78,17 @@ def _serve(args: argparse.Namespace) -> None:
     if not base.is_dir():
         first = f"First run: rootstock run {args.spec}"
         raise RootstockError(f"{base}: no model has been pushed yet. {first}")
-    command = [sys.executable, "-m", "serving.server", "--model", f"{spec.name}={base}"]
-    command += ["--host", args.host, "--rest-port", str(args.rest_port)]
-    command += ["--grpc-port", str(args.grpc_port), "--batch-rows", str(args.batch_rows)]
-    os.execv(sys.executable, command)
+    options = ["--model", f"{spec.name}={base}", "--host", args.host]
+    options += ["--rest-port", str(args.rest_port), "--grpc-port", str(args.grpc_port)]
+    options += ["--batch-rows", str(args.batch_rows)]
+    from pipeline.display import showing_lines
+    from serving.server import tensorflow_core
+
+    with showing_lines(Path(spec.store)):
+        tensorflow_core.prepare()  # before anything imports TensorFlow's messages
+        from serving.server.process import main
+
+        return main(options)
 
 
 def _push(args: argparse.Namespace) -> None:

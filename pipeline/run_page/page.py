@@ -125,7 +125,7 @@ def write_page(
         Exception: whatever keeps it from being made; the run itself does not need it.
     """
     identity = [without_secrets(spec_text, named=False), str(spec_file)]
-    identity += [f"{s.stage} {s.path.name}" for s in stages]
+    identity += sorted(f"{s.stage} {s.path.name}" for s in stages)  # some ran side by side
     mark = f"<!-- {_digest(identity)} -->"
     if file.is_file() and file.read_text(encoding="utf-8").rstrip().endswith(mark):
         return

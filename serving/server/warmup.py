@@ -34,12 +34,12 @@ def warm_up(model: SavedModel, path: Path) -> int:
     if not file.exists():
         return 0
     from tensorflow.python.framework import errors_impl
-    from tensorflow.python.lib.io import tf_record
+    from tensorflow.python.lib.io._pywrap_record_io import RecordIterator
     from tensorflow_serving.apis import prediction_log_pb2
 
     count = 0
     try:
-        for record in tf_record.tf_record_iterator(str(file)):
+        for record in RecordIterator(str(file), ""):
             count += 1
             if count > MAX_REQUESTS:
                 raise invalid(f"{file.name} holds more than {MAX_REQUESTS} requests.")

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser import NEEDS_CHROMIUM, check_accessible, chromium
 from tests.contract.test_pages import PAGES
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-axe = pytest.importorskip(
-    "axe_playwright_python.sync_playwright", reason="needs the package axe-playwright-python"
-)
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
-]
+pytestmark = [pytest.mark.slow, NEEDS_CHROMIUM]
 
 
 def test_pages_are_accessible_on_phone_and_desktop(tmp_path: Path) -> None:
@@ -26,8 +18,7 @@ def test_pages_are_accessible_on_phone_and_desktop(tmp_path: Path) -> None:
     for module, file in files.items():
         (tmp_path / f"{module}.d").mkdir()
         file.write_text(PAGES[module](tmp_path / f"{module}.d"))
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         for scheme in ("light", "dark"):
             for width in (360, 1280):
                 size = {"width": width, "height": 900}
@@ -36,7 +27,5 @@ def test_pages_are_accessible_on_phone_and_desktop(tmp_path: Path) -> None:
                     page.goto(file.as_uri())
                     where = f"{module}, {scheme}, {width} pixels"
                     assert page.evaluate("document.documentElement.scrollWidth") <= width, where
-                    found = axe.Axe().run(page)
-                    assert found.violations_count == 0, f"{where}: {found.generate_report()}"
+                    check_accessible(page, where)
                 page.close()
-        browser.close()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from models.lazy import Tensor, keras
 from models.sharing.layers.base import SharingLayer
 
 
 class Tether(SharingLayer):
-    """Returns its inputs, and adds the trunks' distance from their mean weights as a loss."""
+    """Returns its inputs, and adds the trunks' distance from their mean weights as a loss.
 
-    def __init__(self, trunks: Sequence[keras.Model], strength: float) -> None:
+    Its configuration has no trunks: a model that is read from a file answers as before, and adds no
+    penalty if it is trained further.
+    """
+
+    def __init__(self, trunks: Sequence[keras.Model] = (), strength: float = 0.0) -> None:
         super().__init__(name="tether")
         self.strength = strength
         # Keras would make the trunks parts of this layer if it saw them.
@@ -24,3 +29,6 @@ class Tether(SharingLayer):
             distance = ops.sum(ops.square(stacked - ops.mean(stacked, axis=0)))
             self.add_loss(self.strength * distance)
         return [ops.copy(x) for x in xs]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "strength": self.strength}

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-axe = pytest.importorskip(
-    "axe_playwright_python.sync_playwright", reason="needs the package axe-playwright-python"
-)
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium"),
-]
+from tests.browser import NEEDS_CHROMIUM, check_accessible, chromium
+
+pytestmark = [pytest.mark.slow, NEEDS_CHROMIUM]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -41,9 +32,9 @@ def test_a_person_asks(browser: Any, urls: dict[str, str], width: int, tmp_path:
     assert [t.strip() for t in page.locator("#answers .said").all_inner_texts()] == ["28", "0.5"]
     page.click("#code summary")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert axe.Axe().run(page).violations_count == 0
+    check_accessible(page)
     page.goto(urls["http"] + "/docs")
     page.click("#docs summary >> nth=0")
-    assert axe.Axe().run(page).violations_count == 0
+    check_accessible(page)
     assert problems == []
     page.close()

@@ -275,7 +275,7 @@ def functional(model: Trained) -> keras.Model:
     if model.margins:
         outputs = model.last_word(outputs, inputs[MARGINS])
     assert outputs is not None
-    answers = {h.target.name: h.answer(outputs[h.target.name]) for h in model.heads}
+    answers = {h.target.name: model.calibrated(h, outputs[h.target.name]) for h in model.heads}
     return keras.Model(inputs, answers, name="multitask")
 
 

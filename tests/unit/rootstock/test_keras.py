@@ -10,6 +10,9 @@ import pytest
 import tensorflow as tf
 
 import rootstock as rs
+from models.calibration.base import Answered
+from models.calibration.isotonic import Isotonic
+from models.calibration.platt import Platt
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 4)).astype("float32")
@@ -50,6 +53,20 @@ def test_schemes_with_several_trunks_are_saved(sharing: str, tmp_path: Path) -> 
     again, answers = rs.keras.load(tmp_path / "a.keras")(X), model(X)
     for task, expected in answers.items():
         np.testing.assert_array_equal(again[task], expected)
+
+
+def test_a_calibrated_model_is_saved_with_its_calibrations(tmp_path: Path) -> None:
+    rows = Answered(RNG.normal(size=(60, 3)), np.eye(3)[RNG.integers(0, 3, 60)], exclusive=True)
+    one = Answered(rows.outputs[:, :1], rows.targets[:, :1], exclusive=False)
+    model = rs.keras.MultitaskModel(trunk(), TASKS)
+    before = model.answers({"input": X})
+    model.calibrations = {"sign": Platt.fit(one), "third": Isotonic.fit(rows)}
+    calibrated = model.to_keras()
+    calibrated.save(tmp_path / "a.keras")
+    for answers in (calibrated(X), rs.keras.load(tmp_path / "a.keras")(X)):
+        for task, expected in model.answers({"input": X}).items():
+            np.testing.assert_allclose(answers[task], expected, atol=1e-6)
+            assert (np.abs(answers[task] - before[task]).max() > 0.01) == (task != "sum")
 
 
 @pytest.mark.slow

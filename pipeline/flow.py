@@ -134,7 +134,7 @@ def train(
     """
     prepared = prepare(spec, run)
     prepared = replace(prepared, experts=_experts(spec, run, prepared), teacher=teacher)
-    return prepared, run(Trainer.of(recipe(spec)), prepared).model
+    return prepared, run(Trainer.of(recipe(spec), spec.data.key), prepared).model
 
 
 def prepare(spec: Spec, run: Runner) -> TrainerInputs:

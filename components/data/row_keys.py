@@ -37,6 +37,18 @@ def key_bytes(batch: pa.RecordBatch, key: Sequence[str]) -> list[bytes]:
     return joined.to_pylist()  # type: ignore[no-any-return]
 
 
+def group_codes(rows: pa.Table, key: Sequence[str]) -> np.ndarray:
+    """int64 [rows]: the group of each row, numbered in the order of their first rows. Rows with
+    equal values in the columns of the key are a group; without a key every row is one.
+    """
+    if not key:
+        return np.arange(len(rows))
+    batches = rows.select(list(key)).combine_chunks().to_batches()
+    numbers: dict[bytes, int] = {}
+    keys = (k for batch in batches for k in key_bytes(batch, key))
+    return np.array([numbers.setdefault(k, len(numbers)) for k in keys], np.int64)
+
+
 def _parts(column: pa.Array) -> tuple[pa.Array | pa.Scalar, ...]:
     """Length, colon and value of each row, as bytes; a null is "-"."""
     values = _as_bytes(column)

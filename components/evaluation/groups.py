@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.data.lazy import Floats, Mask, np, pa
-from components.data.row_keys import key_bytes
+from components.data.row_keys import group_codes
 
 FEW_GROUPS = 20
 """With fewer groups than this, intervals and tests are unreliable, and a warning says so."""
@@ -45,10 +45,8 @@ class Groups:
         """Rows with equal values in the columns of the key are a group, as in the splits. Without a
         key every row is one. Rows without a value are a group too: they share a split.
         """
-        if not key:
-            return cls.of_rows(len(rows))
-        batches = rows.select(list(key)).combine_chunks().to_batches()
-        return cls.by([k for batch in batches for k in key_bytes(batch, key)])
+        codes = group_codes(rows, key)
+        return cls(codes, int(codes.max(initial=-1)) + 1)
 
     @property
     def single(self) -> bool:

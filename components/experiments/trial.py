@@ -126,15 +126,16 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
 
     def _data(self, inputs: TrainerInputs) -> tuple[tuple[Feature, ...], TrainingData]:
         """Features, and the rows to train on with the labels of the model's tasks."""
-        from components.training.rows import TrainingData, load_training_data
+        from components.training.rows import load_training_data
 
         own, subset = self.recipe.tasks, self.recipe.training.subset
         tasks = (self.drawn_by, *(t for t in own if t.name != self.drawn_by.name))
-        features, data = load_training_data(inputs, tasks, subset, self.recipe.trunk)
+        features, data = load_training_data(inputs, tasks, subset, self.recipe.trunk, self.key)
         by_name = {t.name: t for t in data.targets}
         targets = tuple(by_name[t.name] for t in own)
         val = data.val and self._labelled(data.val, 1)
-        return features, TrainingData(targets, self._labelled(data.train, 0), val, data.rows)
+        train = self._labelled(data.train, 0)
+        return features, replace(data, targets=targets, train=train, val=val)
 
     def _labelled(self, rows: Rows, stream: int) -> Rows:
         """The rows with the labels of the model's tasks, permuted for tasks in `shuffled`."""

@@ -12,7 +12,7 @@ from typing import Literal
 from components.artifacts import Batches, Examples
 from components.data.lazy import np
 from components.data.raw import raw_inputs
-from components.data.row_keys import key_bytes
+from components.data.row_keys import group_codes
 from components.errors import RootstockError
 from components.experts.base import ExpertKind, FitRows, Fitted
 from components.experts.out_of_fold import FOLDS, assigned_folds
@@ -87,10 +87,7 @@ class ExpertRows:
         """int64 [rows]: the group of each training row. Without a key every row is one."""
         if not self.key:
             return np.arange(len(rows))
-        table = self.examples.read("train", list(self.key)).take(rows).combine_chunks()
-        keys = [k for batch in table.to_batches() for k in key_bytes(batch, self.key)]
-        numbers: dict[object, int] = {}
-        return np.array([numbers.setdefault(k, len(numbers)) for k in keys], np.int64)
+        return group_codes(self.examples.read("train", list(self.key)).take(rows), self.key)
 
 
 @dataclass(frozen=True)

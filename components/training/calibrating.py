@@ -3,7 +3,7 @@ experts out of fold would be more, but the network has no part in what is said o
 
 `auto` compares methods by cross-validated log loss. A method with more parameters is taken only
 where it is better by more than twice the standard error of the difference, so that noise does not
-choose it.
+choose it. Rows of one group (`data.key`) are in one fold, and count together in that error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.stage import Observer
-from components.training.unseen import Unseen
+from components.training.unseen import Unseen, standard_error
 from models.calibration.base import Answered, Calibration
 from models.calibration.identity import Identity
 from models.discovery import methods
@@ -22,7 +22,9 @@ from models.multitask.model import MultitaskModel
 
 FOLDS = 5
 FEWEST_OF_EACH = 20
-"""Rows with and without each class; with fewer, `auto` changes nothing."""
+"""Groups with rows of each class, and with rows without it; with fewer, `auto` changes nothing.
+Without `data.key` every row is a group.
+"""
 STANDARD_ERRORS = 2.0
 
 
@@ -30,12 +32,13 @@ STANDARD_ERRORS = 2.0
 class Chosen:
     """The calibration of a task.
 
-    rows: that it was fitted to. before, after: mean log loss of these rows, after out of fold.
-    few: whether there were too few rows to choose.
+    rows, groups: that it was fitted to. before, after: mean log loss of these rows, after out of
+    fold. few: whether there were too few to choose.
     """
 
     calibration: Calibration
     rows: int
+    groups: int
     before: float
     after: float
     few: bool = False
@@ -50,6 +53,7 @@ class Chosen:
         if not self.rows:
             return "none: there are no validation rows"
         text = f"{self.calibration.described()}: log loss {change} on {self.rows} validation rows"
+        text += f" of {self.groups} groups" if self.groups < self.rows else ""
         why = f"; to choose, {FEWEST_OF_EACH} or more with and without each class are needed"
         return text + (why if self.few else "")
 
@@ -66,48 +70,56 @@ def choose_calibrations(
         target, wanted = head.target, head.target.task.calibrates_by
         if wanted == "none":
             continue
-        rows = unseen[target.name].of_validation.answered(target)
-        if wanted != "auto" and not enough(rows, 1):
+        validated = unseen[target.name].of_validation
+        rows, groups = validated.answered(target), validated.groups
+        if wanted != "auto" and not enough(rows, groups, 1):
             observer.warn(
                 f"tasks.{target.name}.calibration: none, because a class has no row among the"
-                f" {len(rows)} validation rows. Expected rows of every class for"
-                f" {wanted}: give data.splits.val a share."
+                f" {len(rows)} validation rows, or they are of one group. Expected rows of every"
+                f" class, and of two groups, for {wanted}: give data.splits.val a larger share."
             )
             continue
-        chosen[target.name] = calibrated(rows, wanted)
+        chosen[target.name] = calibrated(rows, groups, wanted)
     return chosen
 
 
-def calibrated(rows: Answered, wanted: str = "auto") -> Chosen:
-    """The method, fitted to all rows; the best one where `auto` is wanted."""
+def calibrated(rows: Answered, groups: np.ndarray, wanted: str = "auto") -> Chosen:
+    """The method, fitted to all rows; the best one where `auto` is wanted.
+
+    groups: int64 [rows], from 0, without gaps.
+    """
     known = methods("models.calibration", Calibration)
     tried = [known[wanted]] if wanted in known else sorted(known.values(), key=lambda m: m.order)
-    few = wanted == "auto" and not enough(rows, FEWEST_OF_EACH)
+    few = wanted == "auto" and not enough(rows, groups, FEWEST_OF_EACH)
     tried = [Identity] if few else tried
     if not len(rows):
-        return Chosen(Identity(), 0, 0.0, 0.0, few)
+        return Chosen(Identity(), 0, 0, 0.0, 0.0, few)
     before = rows.losses(rows.outputs)
-    best, least = tried[0], out_of_fold_losses(tried[0], rows)
+    best, least = tried[0], out_of_fold_losses(tried[0], rows, groups)
     for method in tried[1:]:
-        losses = out_of_fold_losses(method, rows)
+        losses = out_of_fold_losses(method, rows, groups)
         gain = least - losses
-        if gain.mean() > STANDARD_ERRORS * gain.std() / np.sqrt(len(rows)):
+        if gain.mean() > STANDARD_ERRORS * standard_error(gain, groups):
             best, least = method, losses
     means = float(before.mean()), float(least.mean())
-    return Chosen(best.fit(rows), len(rows), *means, few)
+    return Chosen(best.fit(rows), len(rows), int(groups.max()) + 1, *means, few)
 
 
-def enough(rows: Answered, fewest: int) -> bool:
-    """Whether every class has so many rows, and so many rows are without it."""
-    with_class = rows.targets.sum(axis=0)
-    return bool(len(rows)) and min(with_class.min(), (len(rows) - with_class).min()) >= fewest
+def enough(rows: Answered, groups: np.ndarray, fewest: int) -> bool:
+    """Whether so many groups have rows of every class, and so many have rows without it; and
+    whether there are two groups.
+    """
+    masks = [m for right in rows.targets.T for m in (right > 0.5, right <= 0.5)]
+    counts = [len(np.unique(groups[mask])) for mask in masks]
+    return len(np.unique(groups)) > 1 and min(counts) >= fewest
 
 
-def out_of_fold_losses(method: type[Calibration], rows: Answered) -> np.ndarray:
+def out_of_fold_losses(method: type[Calibration], rows: Answered, groups: np.ndarray) -> np.ndarray:
     """The log loss of each row, by the method fitted to the other folds, [rows]."""
-    fold = np.random.default_rng(0).permutation(len(rows)) % FOLDS
+    count = int(groups.max()) + 1
+    fold = (np.random.default_rng(0).permutation(count) % FOLDS)[groups]
     losses = np.zeros(len(rows))
-    for f in range(min(FOLDS, len(rows))):
+    for f in range(min(FOLDS, count)):
         outside, inside = rows.at(fold != f), rows.at(fold == f)
         outputs = np.asarray(method.fit(outside)(inside.outputs))
         losses[fold == f] = inside.losses(outputs)

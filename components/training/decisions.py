@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from components.stage import Observer
-from components.training.unseen import Unseen
+from components.training.unseen import Unseen, standard_error
 from models.lazy import tf
 from models.multitask.model import MultitaskModel
 from models.tasks.base import DECISION, Costs, DecisionMetric
@@ -43,7 +43,7 @@ def choose_decisions(
         p = model.calibrated(head, outputs).numpy().astype(np.float64).ravel()
         yes = rows.labels.ravel() > 0.5
         if isinstance(wanted, Costs):
-            _check_costs(name, wanted, yes, p, observer)
+            _check_costs(name, wanted, yes, p, rows.groups, observer)
             continue
         chosen[name] = best_decision(yes, p, wanted)
         if yes.sum() < FEWEST_POSITIVES:
@@ -80,7 +80,7 @@ def best_decision(yes: np.ndarray, p: np.ndarray, metric: DecisionMetric = "f1")
 
 
 def _check_costs(
-    name: str, costs: Costs, yes: np.ndarray, p: np.ndarray, observer: Observer
+    name: str, costs: Costs, yes: np.ndarray, p: np.ndarray, groups: np.ndarray, observer: Observer
 ) -> None:
     """Say what the answers to rows cost, and warn if others would be clearly cheaper."""
 
@@ -101,7 +101,7 @@ def _check_costs(
         f" on {len(yes)} validation rows",
     )
     more = ours - half
-    if more.mean() > STANDARD_ERRORS * more.std() / np.sqrt(len(more)):
+    if more.mean() > STANDARD_ERRORS * standard_error(more, groups):
         observer.warn(
             f"tasks.{name}.decision: answers above {costs.decision:.4g}, which the costs ask for,"
             f" cost {ours.mean():.4g} per validation row; above {DECISION}, {half.mean():.4g}. The"

@@ -33,4 +33,5 @@ def distilled(data: TrainingData, answers: dict[str, np.ndarray], seed: int) -> 
     again = np.tile(np.arange(count), 1 + COPIES)
     features = {name: values[again] for name, values in data.train.features.items()}
     targets = tuple(replace(t, labelled=t.labelled + COPIES * count) for t in data.targets)
-    return TrainingData(targets, Rows(features, labels), data.val, data.rows[again])
+    train, rows = Rows(features, labels), data.rows[again]
+    return replace(data, targets=targets, train=train, rows=rows, drawn=COPIES * count)

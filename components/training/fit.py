@@ -133,7 +133,7 @@ def train(
     Raises:
         RootstockError: the model cannot be built, the settings do not fit it, or training diverges.
     """
-    check_rows((t.task for t in data.targets), data.val)
+    check_rows((t.task for t in data.targets), data.val, data.val_groups)
     keras.utils.set_random_seed(seed)
     with _precision(wanted.mixed_precision):
         try:
@@ -229,10 +229,10 @@ def train(
     adaptation.finish()
     tuned = transfer is None or transfer.tunes or transfer.on_pairs
     fine_tuned = record.trunk.pretrained and tuned
-    weights = stack_experts(model, data.train, data.val, fine_tuned, last_word)
+    weights = stack_experts(model, data.observed, data.val, fine_tuned, last_word)
     if weights and data.val is None and last_word == "stack":
         observer.warn(NOT_STACKED)
-    unseen = unseen_rows(model, data.train, data.val)
+    unseen = unseen_rows(model, data.observed, data.val, data.val_groups)
     calibrations = choose_calibrations(model, unseen, observer)
     model.calibrations = {t: c.calibration for t, c in calibrations.items() if c.changes}
     model.radii = choose_radii(model, unseen, observer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.artifacts import Batches, Examples
+from components.data.row_keys import group_codes
 from components.errors import RootstockError
 from components.labels.encoding import encode_table, resolve
 from components.training.recipe import TrainerInputs
@@ -51,12 +52,25 @@ class TrainingData:
 
     targets: of all tasks, as the training labels determine them.
     rows: int64, which rows of the training split these are.
+    val_groups: int64 [validation rows], equal for rows of a group; None if each is one of its own.
+    drawn: how many of the training rows, the last ones, have labels that a teacher drew.
     """
 
     targets: tuple[TaskTarget, ...]
     train: Rows
     val: Rows | None
     rows: np.ndarray
+    val_groups: np.ndarray | None = None
+    drawn: int = 0
+
+    @property
+    def observed(self) -> Rows:
+        """The training rows with labels of the data: what is chosen on labels is chosen on them."""
+        if not self.drawn:
+            return self.train
+        own, count = self.train, len(self.train) - self.drawn
+        features = {name: values[:count] for name, values in own.features.items()}
+        return Rows(features, {name: values[:count] for name, values in own.labels.items()})
 
     def only(self, indices: np.ndarray) -> TrainingData:
         """The same data with some of the training rows only.
@@ -67,7 +81,8 @@ class TrainingData:
         features = {name: values[indices] for name, values in self.train.features.items()}
         labels = {name: values[indices] for name, values in self.train.labels.items()}
         targets = tuple(target_of_rows(labels[t.name], t) for t in self.targets)
-        return TrainingData(targets, Rows(features, labels), self.val, self.rows[indices])
+        train, rows = Rows(features, labels), self.rows[indices]
+        return replace(self, targets=targets, train=train, rows=rows)
 
     def mapped(self, change: Callable[[Rows], Rows]) -> TrainingData:
         """The same data with other columns of the same rows."""
@@ -80,7 +95,7 @@ class TrainingData:
         if other is not None:
             assert val is not None
             other = Rows({**other.features, MARGINS: val}, other.labels)
-        return TrainingData(self.targets, own, other, self.rows)
+        return replace(self, train=own, val=other)
 
 
 def load_training_data(
@@ -88,12 +103,14 @@ def load_training_data(
     tasks: tuple[Task, ...],
     subset: Subset | None,
     trunk: Trunk | None = None,
+    key: Sequence[str] = (),
 ) -> tuple[tuple[Feature, ...], TrainingData]:
     """The features of a model and the rows to train it on: all of them, or a subset.
 
     Rows hold the representation of a frozen trunk instead of features if it is among the inputs.
 
-    trunk: of the model: it may read other features beside the representation.
+    trunk: of the model: it may read other features beside the representation. key: columns of which
+        equal values make validation rows a group.
 
     Raises:
         RootstockError: there are no training rows, or none of them has a label of some task.
@@ -103,6 +120,8 @@ def load_training_data(
     if inputs.embeddings is not None:
         read = trunk.beside_stored(features) if trunk else ()
     data = load_rows(inputs.examples, inputs.batches, read, tasks, inputs.embeddings)
+    if key and data.val:
+        data = replace(data, val_groups=group_codes(inputs.examples.read("val", list(key)), key))
     if subset is not None:
         data = data.only(chosen_rows(subset, data.train.labels, data.targets))
     if inputs.experts is not None and read_experts(inputs.experts.path):

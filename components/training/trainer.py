@@ -32,13 +32,17 @@ class TrainerOutputs:
 class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
     """Trains one model for all tasks. Same inputs, parameters and machine: same model.
 
+    key: columns of which equal values make rows a group: calibration and `coverage` respect them.
+
     A model that is trained on a GPU or with `mixed_precision` is saved and served in float32.
     """
 
+    key: tuple[str, ...] = ()
+
     @classmethod
-    def of(cls, recipe: Recipe) -> Trainer:
+    def of(cls, recipe: Recipe, key: tuple[str, ...] = ()) -> Trainer:
         """The Trainer of this recipe."""
-        return cls(**{f.name: getattr(recipe, f.name) for f in fields(Recipe)})
+        return cls(**{f.name: getattr(recipe, f.name) for f in fields(Recipe)}, key=key)
 
     def uses(self, inputs: TrainerInputs) -> tuple[object, ...]:
         experts = inputs.experts
@@ -55,12 +59,14 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
         from components.training.distillation import distilled
         from components.training.rows import load_training_data
 
-        features, data = load_training_data(inputs, self.tasks, self.training.subset, self.trunk)
+        subset = self.training.subset
+        features, data = load_training_data(inputs, self.tasks, subset, self.trunk, self.key)
         experts = inputs.experts
         models, adapted = read_experts(experts.path) if experts else (), inputs.adapted
         record = self.record(features, data.targets, models, adapted)
         if (teacher := inputs.teacher) is not None:
             data = distilled(data, teacher.load(), self.seed)
+            context.observer.figure("rows labelled by the teacher", data.drawn)
         how = self.transfer, self.training, self.seed
         result = fit.train(record, data, *how, context, self.last_word)
         record = replace(

@@ -30,6 +30,25 @@ def test_other_rows_are_inside_as_often_as_asked(rows: int) -> None:
     assert np.mean((low <= shares) & (shares <= high)) == pytest.approx(0.9, abs=0.02)
 
 
+def test_every_group_counts_alike() -> None:
+    """Groups of very different sizes, whose rows are alike: a row of a new group is inside as often
+    as asked. With every row on its own it would not be.
+    """
+    rng = np.random.default_rng(0)
+    inside = []
+    for _ in range(2000):
+        sizes = np.where(rng.random(20) < 0.1, 200, 1)
+        groups = np.repeat(np.arange(20), sizes)
+        level = rng.exponential(size=21)
+        scores = level[groups] + 0.01 * rng.random(len(groups))
+        new = level[20] + 0.01 * rng.random()
+        inside.append([new <= radius(scores, 0.9, groups), new <= radius(scores, 0.9)])
+    by_group, by_row = np.mean(inside, axis=0)
+    assert 0.89 <= by_group <= 0.97
+    assert by_row < 0.85
+    assert radius(np.arange(40.0), 0.9, np.repeat(np.arange(8), 5)) == math.inf
+
+
 def test_too_few_validation_rows_are_refused_before_training() -> None:
     task = RegressionTask(name="age", label="a", coverage=0.9)
     labels = {"age": np.array([1.0, np.nan] * 8, np.float32)}
@@ -40,3 +59,5 @@ def test_too_few_validation_rows_are_refused_before_training() -> None:
         check_rows((task,), None)
     check_rows((task,), Rows({}, {"age": np.ones(9, np.float32)}))
     check_rows((RegressionTask(name="age", label="a"),), None)
+    with pytest.raises(RootstockError, match=r"needs 9 groups of labelled .* Received 8"):
+        check_rows((task,), Rows({}, {"age": np.ones(16, np.float32)}), np.arange(16) // 2)

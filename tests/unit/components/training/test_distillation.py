@@ -47,6 +47,7 @@ def test_labels_are_drawn_as_often_as_the_teacher_says() -> None:
     assert [t.labelled for t in data.targets] == [COUNT * 3, COUNT * 3, COUNT * 3, COUNT * 2]
     for name, labels in data.train.labels.items():
         np.testing.assert_array_equal(labels[:COUNT], LABELS[name])
+        np.testing.assert_array_equal(data.observed.labels[name], LABELS[name])
         assert labels.dtype == LABELS[name].dtype
     taught = {name: labels[COUNT:] for name, labels in data.train.labels.items()}
     assert abs(taught["a"].mean() - 0.3) < 0.03

@@ -50,8 +50,8 @@ def check_rows(tasks: Iterable[Task], val: Rows | None, groups: np.ndarray | Non
         count = int(known.sum()) if groups is None else len(np.unique(groups[known]))
         if rank(count, task.covers) > count:
             raise RootstockError(
-                f"tasks.{task.name}.coverage: {task.covers:g} needs {fewest(task.covers)}"
-                f" {what}labelled validation rows or more. Received {count}: raise data.splits.val, or"
+                f"tasks.{task.name}.coverage: {task.covers:g} needs {fewest(task.covers)} {what}"
+                f"labelled validation rows or more. Received {count}: raise data.splits.val, or"
                 " lower the coverage."
             )
 

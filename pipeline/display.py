@@ -140,7 +140,7 @@ class BarDisplay(Display):
         now = time.monotonic()
         if stage not in self._tasks:
             self._began[stage] = now
-            self._tasks[stage] = self._bars.add_task(stage, amount="", note="")
+            self._tasks[stage] = self._bars.add_task(stage, total=total, amount="", note="")
         rate = done / max(now - self._began[stage], 1e-9)
         amount = f"{done:,}{'' if total is None else f'/{total:,}'} {unit}  {rate:,.0f}/s"
         self._bars.update(self._tasks[stage], completed=done, total=total, amount=amount, note=note)

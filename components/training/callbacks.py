@@ -113,9 +113,12 @@ class EpochCallback(keras.callbacks.Callback):  # type: ignore[misc]
             self.average.set_weights(self.average.values())
 
     def _report(self, steps: int) -> None:
-        per_epoch, note = self.params["steps"], f"epoch {self.epoch + 1}/{self.epochs}"
+        per_epoch = self.params["steps"]
         done = self.epoch * per_epoch + min(steps, per_epoch)
-        self.observer.progress(done, self.epochs * per_epoch, "steps", note)
+        stops_early = self.monitor is not None and self.monitor.patience is not None
+        total = None if stops_early else self.epochs * per_epoch  # nobody knows when
+        most = f" of at most {self.epochs:,}" if stops_early else f"/{self.epochs}"
+        self.observer.progress(done, total, "steps", f"epoch {self.epoch + 1}{most}")
 
 
 def _is_finite(weight: keras.Variable) -> bool:

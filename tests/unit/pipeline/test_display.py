@@ -67,6 +67,8 @@ def test_bars_fit_and_lines_above_them_are_whole(
     shown.progress("TaskStatisticsGen", 10, 1_000_000, "rows", "epoch 4/20, loss 0.123")
     long = "ExampleValidator: warning: " + "a long sentence " * 10
     shown.line(long)
+    shown.progress("Trainer", 10, None, "steps", "epoch 4 of at most 20")
+    assert shown._bars.tasks[-1].total is None, "the time left would be guessed"
     shown._bars.refresh()
     shown.close()
     codes = r"\x1b\[[0-9;?]*[A-Za-z]"

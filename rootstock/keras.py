@@ -11,25 +11,16 @@ No spec, no stages and no files. This module imports TensorFlow.
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import os
-import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import tensorflow as tf
 from pydantic import TypeAdapter, ValidationError
 
-import models.sharing.layers
-import models.trunks.layers
 from components.errors import RootstockError, did_you_mean
 from models.balancing.base import Balancing
 from models.discovery import methods
-from models.experts.margins import MARGINS
-from models.inputs.base import Feature, RawType
 from models.multitask.adaptation import Adaptation
 from models.multitask.methods import BalancingSpec, SharingSpec
 from models.multitask.model import MultitaskModel as Trained
@@ -37,64 +28,11 @@ from models.optimizers.variable_rates import with_variable_rates
 from models.sharing.base import Sharing
 from models.tasks.base import Task, TaskTarget
 from models.transfer.base import Transfer
-from models.trunks.base import Trunk
 from pipeline.spec.model import TransferSpec
+from rootstock.keras_files import functional, load
+from rootstock.own_trunk import OwnTrunk, Tensor, functional_of
 
 Tensors = Mapping[str, tf.Tensor]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Tensor(Feature):
-    """An input of the user's own model: nothing is known of it but its form."""
-
-    kind: Literal["tensor"] = "tensor"
-    row_shape: tuple[int, ...] = ()
-    type: str = "float32"
-
-    @property
-    def raw(self) -> RawType:
-        return "number"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.row_shape
-
-    @property
-    def dtype(self) -> str:
-        return self.type
-
-
-@dataclass(frozen=True)
-class _Own(Trunk):
-    """The user's own model, and copies of it for schemes with several trunks."""
-
-    model: Any
-    name: Literal["own"] = "own"
-    built: list[int] = field(default_factory=list)
-
-    @property
-    def pretrained(self) -> bool:
-        return True
-
-    def build(self, features: tuple[Feature, ...]) -> keras.Model:
-        self.built.append(1)
-        model = self.model
-        if len(self.built) > 1:
-            model = keras.models.clone_model(self.model)
-            model.set_weights(self.model.get_weights())
-        inputs = {f.name: keras.Input(f.shape, dtype=f.dtype, name=f.name) for f in features}
-        takes = self.model.input
-        if not isinstance(takes, Mapping):
-            several = isinstance(takes, list | tuple)
-            output = model(list(inputs.values()) if several else inputs[features[0].name])
-        else:
-            output = model(inputs)
-        if len(output.shape) != 2:
-            raise RootstockError(
-                f"The trunk: expected an output [batch, width]. Received: {output.shape}. Add a"
-                " pooling or Flatten layer."
-            )
-        return keras.Model(inputs, output, name="trunk")
 
 
 class MultitaskModel(Trained):
@@ -132,9 +70,9 @@ class MultitaskModel(Trained):
         Raises:
             RootstockError: a method or a kind is unknown, or does not fit the model.
         """
-        trunk, inputs = _functional_of(trunk)
+        trunk, inputs = functional_of(trunk)
         features = tuple(
-            _Tensor(name=name, column=name, row_shape=tuple(x.shape[1:]), type=x.dtype)
+            Tensor(name=name, column=name, row_shape=tuple(x.shape[1:]), type=x.dtype)
             for name, x in inputs.items()
         )
         mode: Transfer | None = _method("transfer", TransferSpec, transfer)
@@ -149,7 +87,7 @@ class MultitaskModel(Trained):
         )
         targets = tuple(_target(name, task) for name, task in tasks.items())
         try:
-            super().__init__(features, targets, _Own(trunk), *methods_)
+            super().__init__(features, targets, OwnTrunk(trunk), *methods_)
             self._adaptation = Adaptation(mode, self)
         except ValueError as e:
             raise RootstockError(str(e)) from e
@@ -265,84 +203,6 @@ class _Phases(keras.callbacks.Callback):  # type: ignore[misc]
             self._running = phase.start
             self._adaptation.enter(phase)
             self.model.make_train_function(force=True)
-
-
-def functional(model: Trained) -> keras.Model:
-    """A functional model from features by name to the answers by task, with the same weights."""
-    wanted = (*model.features, *model.margins)
-    inputs = {f.name: keras.Input(f.shape, dtype=f.dtype, name=f.name) for f in wanted}
-    outputs = None if model.last_word.without_network else Trained.call(model, inputs)
-    if model.margins:
-        outputs = model.last_word(outputs, inputs[MARGINS])
-    assert outputs is not None
-    answers = {h.target.name: model.calibrated(h, outputs[h.target.name]) for h in model.heads}
-    return keras.Model(inputs, answers, name="multitask")
-
-
-def load(path: str | os.PathLike[str]) -> keras.Model:
-    """Read a `.keras` file that `Result.save`, or `to_keras().save`, wrote.
-
-    The penalty of soft sharing is not in the file: the answers are the same, and training the
-    model further is without it.
-    """
-    return keras.models.load_model(path, custom_objects=_layers())
-
-
-def _functional_of(trunk: keras.Model) -> tuple[keras.Model, dict[str, Any]]:
-    """The same layers as a functional model, and its inputs by name.
-
-    Raises:
-        RootstockError: its inputs are not known.
-    """
-    if isinstance(trunk, keras.Sequential) and trunk.built:
-        trunk = keras.Model(trunk.inputs[0], trunk.outputs[0])
-    try:
-        takes = trunk.input
-    except AttributeError as e:
-        raise RootstockError(
-            "The trunk: its inputs are not known. Expected a functional model, or a Sequential with"
-            f" a keras.Input. Received: {type(trunk).__name__}."
-        ) from e
-    if isinstance(takes, Mapping):
-        return trunk, dict(takes)
-    if isinstance(takes, list | tuple):
-        return trunk, {f"input_{i}": x for i, x in enumerate(takes)}
-    return trunk, {"input": takes}
-
-
-def _layers() -> dict[str, type[keras.Layer]]:
-    """The layers of Rootstock that models may have, by name."""
-    for package in (models.sharing.layers, models.trunks.layers):
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
-    found: dict[str, type[keras.Layer]] = {}
-    waiting = [keras.Layer]
-    while waiting:
-        for layer in waiting.pop().__subclasses__():
-            if layer.__module__.startswith("models."):
-                found[layer.__name__] = _readable(layer)
-            waiting.append(layer)
-    return found
-
-
-def _readable(layer: type[keras.Layer]) -> type[keras.Layer]:
-    """A layer that Keras can make from its configuration, in which it states options that the
-    constructors of most of our layers do not take.
-    """
-    parameters = inspect.signature(layer.__init__).parameters.values()
-    any_option = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    names = {p.name for p in parameters}
-
-    class Readable(layer):  # type: ignore[misc]
-        @classmethod
-        def from_config(cls, config: Mapping[str, Any]) -> keras.Layer:
-            known = {k: v for k, v in config.items() if any_option or k in names}
-            try:
-                return layer(**known)
-            except TypeError:  # a layer that is float32 in any case states it by itself
-                return layer(**{k: v for k, v in known.items() if k != "dtype"})
-
-    return Readable
 
 
 def _method(family: str, type_: Any, value: str | Mapping[str, Any] | None) -> Any:

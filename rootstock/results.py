@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from components.errors import RootstockError
 from pipeline.flow import PipelineResult
 from pipeline.outcome import Outcome, outcome
 from pipeline.report.tables import Table
+from rootstock.rows import raw_of, table_of
 from rootstock.specs import Spec
 from serving.interface import Answer, read_interface
 
@@ -86,7 +87,7 @@ class Result:
         Raises:
             RootstockError: the run made an ensemble, which has no single model.
         """
-        from rootstock.keras import functional
+        from rootstock.keras_files import functional
 
         return functional(self._trained.model)
 
@@ -99,8 +100,9 @@ class Result:
         import numpy as np
         import tensorflow as tf
 
-        raw = {name: tf.convert_to_tensor(values) for name, values in self._raw(rows).items()}
-        features = self._trained.features(raw)
+        raw = self._raw(table_of(rows))
+        tensors = {name: tf.convert_to_tensor(values) for name, values in raw.items()}
+        features = self._trained.features(tensors)
         return {name: np.asarray(values) for name, values in features.items()}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -133,7 +135,8 @@ class Result:
         import numpy as np
         import pandas as pd
 
-        table, raw = _table(rows), self._raw(rows)
+        table = table_of(rows)
+        raw = self._raw(table)
         parts: list[dict[str, np.ndarray]] = []
         for start in range(0, table.num_rows, BATCH_ROWS):
             some = {name: values[start : start + BATCH_ROWS] for name, values in raw.items()}
@@ -182,13 +185,8 @@ class Result:
         assert interface is not None, "every exported model has one"
         return interface.answers
 
-    def _raw(self, rows: Rows) -> dict[str, np.ndarray]:
-        from components.data.raw import raw_inputs
-
-        inputs = tuple(self.spec.sections.inputs.values())
-        images = {i.column for i in inputs if i.raw == "bytes"}
-        table = _with_files(_table(rows), images)
-        return {name: _bytes(array) for name, array in raw_inputs(table, inputs).items()}
+    def _raw(self, table: pa.Table) -> dict[str, np.ndarray]:
+        return raw_of(table, tuple(self.spec.sections.inputs.values()))
 
     def __repr__(self) -> str:
         return f"Result({self.spec.name!r}, {_closing(self.outcome)})"
@@ -266,68 +264,6 @@ def _metric_rows(name: str, tasks: Mapping[str, Any]) -> Iterator[list[Any]]:
                 bounds.get("high"),
                 of_task["rows"],
             ]
-
-
-def _table(rows: Any) -> pa.Table:
-    """Rows in any of the forms of `Result.predict`."""
-    import pyarrow as pa
-
-    if isinstance(rows, pa.Table):
-        return rows
-    if hasattr(rows, "iloc"):
-        return pa.Table.from_pandas(rows, preserve_index=False)
-    if isinstance(rows, Mapping):
-        listed = {n: v if _is_column(v) else [v] for n, v in rows.items()}
-        return pa.table({name: _plain(values) for name, values in listed.items()})
-    return pa.Table.from_pylist([{n: _cell(v) for n, v in row.items()} for row in rows])
-
-
-def _is_column(value: object) -> bool:
-    return isinstance(value, list | tuple) or getattr(value, "ndim", 0) > 0
-
-
-def _plain(values: Iterable[Any]) -> list[Any]:
-    return [_cell(v) for v in values]
-
-
-def _cell(value: Any) -> Any:
-    """A value as Arrow reads it: paths as text, and None for NaN, by which pandas marks missing
-    texts too.
-    """
-    if isinstance(value, float) and value != value:
-        return None
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _bytes(array: np.ndarray) -> np.ndarray:
-    """Encode strings, because the model takes bytes."""
-    import numpy as np
-
-    if array.dtype != object:
-        return array
-    return np.array([v.encode() if isinstance(v, str) else v for v in array], object)
-
-
-def _with_files(table: pa.Table, images: Iterable[str]) -> pa.Table:
-    """The table with the content of files in place of their paths.
-
-    Raises:
-        RootstockError: a file cannot be read.
-    """
-    import pyarrow as pa
-
-    for column in set(images) & set(table.column_names):
-        if pa.types.is_string(table.column(column).type):
-            paths = table.column(column).to_pylist()
-            try:
-                content = [None if p is None else Path(p).read_bytes() for p in paths]
-            except OSError as e:
-                raise RootstockError(
-                    f"{column}: {e.filename} cannot be read ({e.strerror})."
-                ) from e
-            place = table.column_names.index(column)
-            table = table.set_column(place, column, pa.array(content, pa.binary()))
-    return table
 
 
 def _named(answer: Answer, values: np.ndarray, probabilities: bool) -> dict[str, Any]:

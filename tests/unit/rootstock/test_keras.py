@@ -46,15 +46,6 @@ def test_it_learns_and_is_saved(tmp_path: Path) -> None:
         np.testing.assert_allclose(again[task], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("sharing", ["soft", "cross_stitch"])
-def test_schemes_with_several_trunks_are_saved(sharing: str, tmp_path: Path) -> None:
-    model = rs.keras.MultitaskModel(trunk(), TASKS, sharing=sharing).to_keras()
-    model.save(tmp_path / "a.keras")
-    again, answers = rs.keras.load(tmp_path / "a.keras")(X), model(X)
-    for task, expected in answers.items():
-        np.testing.assert_array_equal(again[task], expected)
-
-
 def test_a_calibrated_model_is_saved_with_its_calibrations(tmp_path: Path) -> None:
     rows = Answered(RNG.normal(size=(60, 3)), np.eye(3)[RNG.integers(0, 3, 60)], exclusive=True)
     one = Answered(rows.outputs[:, :1], rows.targets[:, :1], exclusive=False)

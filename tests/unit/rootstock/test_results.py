@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 import pytest
 
 import rootstock as rs
 from components import artifacts
 from pipeline.flow import PipelineResult
-from rootstock.results import _named, _table, _with_files
+from rootstock.results import _named
 from serving.interface import Answer
 
 
@@ -74,29 +72,6 @@ def test_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         result.examples("val")
     with pytest.raises(rs.RootstockError, match="expected a directory with a pushed model"):
         rs.serve(result).__enter__()
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        {"a": [1, 2], "b": ["x", None]},
-        [{"a": 1, "b": "x"}, {"a": 2, "b": float("nan")}],
-        pd.DataFrame({"a": [1, 2], "b": ["x", None]}),
-        pa.table({"a": [1, 2], "b": ["x", None]}),
-    ],
-)
-def test_rows_in_any_form(rows: Any) -> None:
-    assert _table(rows).to_pylist() == [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
-    assert _table({"a": 1, "b": "x"}).to_pylist() == [{"a": 1, "b": "x"}]
-
-
-def test_images_are_files_or_bytes(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"png")
-    for image in (tmp_path / "a.png", str(tmp_path / "a.png"), b"png"):
-        table = _with_files(_table({"image": image}), ["image"])
-        assert table.to_pylist() == [{"image": b"png"}]
-    with pytest.raises(rs.RootstockError, match="cannot be read"):
-        _with_files(_table({"image": "nowhere.png"}), ["image"])
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from pipeline.report.tables import Table
 from rootstock.rows import raw_of, table_of
 from rootstock.specs import Spec
 from serving.interface import Answer, read_interface
+from serving.wire.names import DEFAULT_SIGNATURE, DETAILED
 
 if TYPE_CHECKING:
     import keras
@@ -127,7 +128,8 @@ class Result:
 
         Returns:
             By task a column with the class, the list of classes or the number; and, for classes,
-            `<task>_probability`: of that class.
+            `<task>_probability`: of that class. With `coverage` in the spec also `<task>_lower` and
+            `<task>_upper`, the interval, or `<task>_set`, the list of classes in the set.
 
         Raises:
             RootstockError: a column is missing or has another type.
@@ -137,15 +139,19 @@ class Result:
 
         table = table_of(rows)
         raw = self._raw(table)
+        detailed = DETAILED in self._served.signatures and not probabilities
+        signature = DETAILED if detailed else DEFAULT_SIGNATURE
         parts: list[dict[str, np.ndarray]] = []
         for start in range(0, table.num_rows, BATCH_ROWS):
             some = {name: values[start : start + BATCH_ROWS] for name, values in raw.items()}
-            parts.append(self._served.predict("serving_default", some))
+            parts.append(self._served.predict(signature, some))
+        names = parts[0] if parts else ()
+        outputs = {name: np.concatenate([part[name] for part in parts]) for name in names}
         columns: dict[str, Any] = {}
-        for answer in self._answers:
-            if parts:
-                values = np.concatenate([part[answer.name] for part in parts])
-                columns |= _named(answer, values.reshape(len(values), -1), probabilities)
+        for answer in self._answers if outputs else ():
+            values = outputs[answer.name]
+            columns |= _named(answer, values.reshape(len(values), -1), probabilities)
+            columns |= _region(answer, outputs)
         return pd.DataFrame(columns)
 
     def examples(self, split: Literal["train", "val", "test"] = "test") -> pd.DataFrame:
@@ -288,3 +294,16 @@ def _named(answer: Answer, values: np.ndarray, probabilities: bool) -> dict[str,
         return {name: [list(classes[row > answer.decision]) for row in values]}
     likeliest = values.argmax(axis=1)
     return {name: classes[likeliest], f"{name}_probability": values.max(axis=1)}
+
+
+def _region(answer: Answer, outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The columns of a task's interval or set, if it has one."""
+    import numpy as np
+
+    name, found = answer.name, dict[str, Any]()
+    for bound in ("lower", "upper"):
+        if (values := outputs.get(f"{name}.{bound}")) is not None:
+            found[f"{name}_{bound}"] = values[:, 0]
+    if (inside := outputs.get(f"{name}.set")) is not None:
+        found[f"{name}_set"] = [list(np.array(answer.classes, object)[row]) for row in inside]
+    return found

@@ -24,8 +24,7 @@ def raw_of(table: pa.Table, inputs: Sequence[Input]) -> dict[str, np.ndarray]:
         RootstockError: a column is missing or has another type; a file cannot be read.
     """
     images = {i.column for i in inputs if i.raw == "bytes"}
-    raw = raw_inputs(_with_files(table, images), inputs)
-    return {name: _bytes(array) for name, array in raw.items()}
+    return raw_inputs(_with_files(table, images), inputs)
 
 
 def table_of(rows: Any) -> pa.Table:
@@ -57,15 +56,6 @@ def _cell(value: Any) -> Any:
     if isinstance(value, float) and value != value:
         return None
     return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _bytes(array: np.ndarray) -> np.ndarray:
-    """Encode strings, because the model takes bytes."""
-    import numpy as np
-
-    if array.dtype != object:
-        return array
-    return np.array([v.encode() if isinstance(v, str) else v for v in array], object)
 
 
 def _with_files(table: pa.Table, images: Iterable[str]) -> pa.Table:

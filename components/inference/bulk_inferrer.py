@@ -144,9 +144,8 @@ def _predicted(
     from components.data.raw import raw_inputs
 
     try:
-        raw = {name: _bytes(array) for name, array in raw_inputs(batch, inputs).items()}
         signature = DETAILED if DETAILED in model.signatures else DEFAULT_SIGNATURE
-        answers = model.predict(signature, raw)
+        answers = model.predict(signature, raw_inputs(batch, inputs))
     except (RootstockError, ServingError) as e:
         raise RootstockError(f"{place}: {e}") from e
     columns = {name: batch.column(name) for name in kept}
@@ -159,10 +158,3 @@ def _predicted(
         single = flat.shape[1] == 1
         columns[f"predicted_{task}"] = pa.array(flat[:, 0] if single else list(flat))
     return pa.RecordBatch.from_pydict(columns)
-
-
-def _bytes(array: np.ndarray) -> np.ndarray:
-    """Encode strings, because the model takes bytes."""
-    if array.dtype != object:
-        return array
-    return np.array([v.encode() if isinstance(v, str) else v for v in array], object)

@@ -73,7 +73,7 @@ class SavedModel:
         Args:
             signature: its name.
             inputs: an array for each input of the signature that has no default; strings as
-                bytes. Their shapes are the model's affair, as in TF Serving.
+                objects, bytes or str. Their shapes are the model's affair, as in TF Serving.
             outputs: the outputs to compute; all if empty.
 
         Raises:

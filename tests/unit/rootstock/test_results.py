@@ -12,7 +12,7 @@ import pytest
 import rootstock as rs
 from components import artifacts
 from pipeline.flow import PipelineResult
-from rootstock.results import _named
+from rootstock.results import _named, _region
 from serving.interface import Answer
 
 
@@ -105,3 +105,16 @@ def test_answers_have_names(
     found = {name: list(v) for name, v in _named(answer, array, False).items()}
     assert found == expected
     assert {name: list(v) for name, v in _named(answer, array, True).items()} == each
+
+
+def test_intervals_and_sets_are_columns() -> None:
+    outputs = {
+        "price": np.array([[3.5], [4.5]]),
+        "price.lower": np.array([[3.0], [4.0]]),
+        "price.upper": np.array([[5.0], [6.0]]),
+        "job.set": np.array([[True, False], [True, True]]),
+    }
+    found = {name: list(v) for name, v in _region(Answer(name="price"), outputs).items()}
+    assert found == {"price_lower": [3.0, 4.0], "price_upper": [5.0, 6.0]}
+    job = Answer(name="job", classes=("cook", "nurse"))
+    assert _region(job, outputs) == {"job_set": [["cook"], ["cook", "nurse"]]}

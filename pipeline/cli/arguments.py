@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeAlias
 from components.stage import BeamOptions
 
 if TYPE_CHECKING:
-    from pipeline.display import Verbosity
     from pipeline.spec.load import SpecSource
     from pipeline.spec.sections import Spec
 
@@ -56,27 +55,6 @@ def repeatable(
 ) -> None:
     """Add an option that can be given several times: the value is a list."""
     parser.add_argument(option, action="append", default=[], metavar=metavar, help=help, dest=dest)
-
-
-def output_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how much a long command prints."""
-    much = parser.add_mutually_exclusive_group()
-    quiet = "print only warnings and what came out"
-    much.add_argument(
-        "-q", "--quiet", action="store_const", const="quiet", dest="verbosity", help=quiet
-    )
-    verbose = "also print what libraries such as TensorFlow say"
-    much.add_argument(
-        "-v", "--verbose", action="store_const", const="verbose", dest="verbosity", help=verbose
-    )
-    as_json = "print one JSON object to stdout at the end, and everything else to stderr"
-    parser.add_argument("--json", action="store_true", help=as_json)
-    parser.set_defaults(verbosity="normal")
-
-
-def verbosity(args: argparse.Namespace) -> Verbosity:
-    chosen: Verbosity = args.verbosity
-    return chosen
 
 
 def beam(args: argparse.Namespace) -> BeamOptions:

@@ -12,32 +12,28 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
 from components import die_with_parent
 from components.errors import RootstockError, did_you_mean
 from models.masked_url import without_secrets
-from pipeline.cli import interrupts
+from pipeline.cli import interrupts, serving, training
 from pipeline.cli.arguments import (
     Command,
     beam,
-    output_options,
     repeatable,
     source_of,
     spec_command,
     spec_of,
     variables,
-    verbosity,
 )
 from pipeline.cli.arguments import command as command_of
-from pipeline.cli.serving import add_commands
+from pipeline.cli.output import output_options, shown, verbosity
+from pipeline.cli.training import GROUP
 
-T = TypeVar("T")
 EXAMPLES = """\
   rootstock init people.csv --label income --label married
   rootstock run spec.yaml
@@ -118,54 +114,10 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     init = command_of(commands, "init", _init, help, example)
     init.add_argument("source", type=Path, metavar="DATA", help="a file, or a folder of files")
     repeatable(init, "--label", "COLUMN", "a column to predict")
-    group_help = "its equal values mark rows that belong together"
-    init.add_argument("--group", metavar="COLUMN", help=group_help)
+    init.add_argument("--group", metavar="COLUMN", help=GROUP)
     init.add_argument("--output", type=Path, default=Path("spec.yaml"), help="default: spec.yaml")
 
-    help = "find, test and push the best model for a data file or folder, within some minutes"
-    example = "people.csv --label income --minutes 10\nphotos/ --minutes 30 --metric macro_f1"
-    found = command_of(commands, "auto", _auto, help, example)
-    found.add_argument("source", type=Path, metavar="DATA", help="a file, or a folder of files")
-    repeatable(found, "--label", "COLUMN", "a column to predict")
-    found.add_argument("--minutes", type=float, default=10.0, help="for all of it (default: 10)")
-    metric = "by which candidates are compared, such as auc, or of one task"
-    repeatable(found, "--metric", "[TASK=]METRIC", metric)
-    found.add_argument("--group", metavar="COLUMN", help=group_help)
-    trunk = "a pretrained trunk to try, as in `model.trunk`"
-    repeatable(found, "--trunk", "YAML", trunk)
-    latency = "the longest time in which the model may answer one row, in milliseconds"
-    found.add_argument("--latency-ms", type=float, help=latency)
-    found.add_argument("--output", type=Path, help="a directory (default: <name of DATA>-auto)")
-    output_options(found)
-
-    help = "run the pipeline of a spec; cached results are reused"
-    example = "spec.yaml\nspec.yaml --set training.epochs=5 --explain\nspec.yaml --json"
-    run = add("run", _run, help, example, on_beam=True)
-    run.add_argument("--explain", action="store_true", help="print why stages run again")
-    run.add_argument("--retries", type=int, default=0, help="extra attempts for a failed stage")
-    no_wait = "do not wait until MLflow has the record"
-    run.add_argument("--no-wait", dest="wait", action="store_false", help=no_wait)
-    output_options(run)
-
-    help = "measure for each task whether sharing and transfer help"
-    example = "spec.yaml --plan\nspec.yaml --max-minutes 60 --workers 2"
-    study = add("study", _study, help, example, on_beam=True)
-    study.add_argument("--plan", action="store_true", help="print the plan and stop")
-    time_limit = "time limit; the plan leaves out what does not fit"
-    study.add_argument("--max-minutes", type=float, help=time_limit)
-    study.add_argument("--workers", type=int, default=1, help="concurrent trials")
-    output_options(study)
-
-    help, example = "search for better values of fields of a spec", "spec.yaml --max-minutes 30"
-    tune = add("tune", _tune, help, example)
-    tune.add_argument("--max-minutes", type=float, help="start no trial after this time")
-    tune.add_argument("--workers", type=int, default=1, help="concurrent trials")
-    output_options(tune)
-
-    help = "suggest in minutes which trunk and which task groups to try"
-    advise = add("advise", _advise, help, "spec.yaml --models 2")
-    advise.add_argument("--models", type=int, help="the most models that may be served")
-    output_options(advise)
+    training.add_commands(commands)
 
     help = "check a spec and its data without running it"
     add("validate", _validate, help, "spec.yaml\nspec.yaml --set data.sources.0.path=new.csv")
@@ -183,7 +135,7 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     in_markdown = "describe all in Markdown (docs/methods.md)"
     listed.add_argument("--markdown", action="store_true", help=in_markdown)
 
-    add_commands(commands)
+    serving.add_commands(commands)
 
     help, example = (
         "predict all rows of files with a pushed model",
@@ -217,70 +169,6 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     completion = command_of(commands, "completion", _completion, help, example)
     completion.add_argument("shell", choices=("bash", "zsh", "fish"))
     return parser, dict(commands.choices)
-
-
-def _shown(args: argparse.Namespace, work: Callable[[], T], content: Callable[[T], object]) -> T:
-    """Do the work. With `--json` all that it prints goes to stderr, and `content` to stdout."""
-    if not args.json:
-        return work()
-    with contextlib.redirect_stdout(sys.stderr):
-        result = work()
-    print(json.dumps(content(result), default=str))
-    return result
-
-
-def _of_directory(directory: Path | None) -> dict[str, object]:
-    files = sorted(f for f in directory.iterdir() if f.is_file()) if directory else []
-    return {"directory": directory, "files": files}
-
-
-def _auto(args: argparse.Namespace) -> None:
-    from pipeline.auto.run import auto
-    from pipeline.outcome import outcome
-
-    pairs = (text.rpartition("=") for text in args.metric)
-    metrics = {task: metric for task, _, metric in pairs}
-    what = args.source, args.label, args.minutes, metrics, args.group, args.trunk, args.output
-    _shown(
-        args,
-        lambda: auto(*what, verbosity=verbosity(args), latency_ms=args.latency_ms),
-        lambda found: {**asdict(outcome(found.pipeline)), "directory": found.directory},
-    )
-
-
-def _run(args: argparse.Namespace) -> None:
-    from pipeline.outcome import outcome
-    from pipeline.run import run
-
-    what = args.spec, args.overrides, variables(args), beam(args), args.explain, args.retries
-    _shown(
-        args,
-        lambda: run(*what, wait=args.wait, verbosity=verbosity(args)),
-        lambda result: asdict(outcome(result)),
-    )
-
-
-def _study(args: argparse.Namespace) -> None:
-    from pipeline.study.run import study
-
-    what = args.spec, args.overrides, variables(args), beam(args), args.workers, args.max_minutes
-    work = partial(study, *what, plan_only=args.plan, verbosity=verbosity(args))
-    _shown(args, work, _of_directory)
-
-
-def _tune(args: argparse.Namespace) -> None:
-    from pipeline.tune.run import tune
-
-    what = args.spec, args.overrides, variables(args), args.workers, args.max_minutes
-    _shown(args, partial(tune, *what, verbosity=verbosity(args)), _of_directory)
-
-
-def _advise(args: argparse.Namespace) -> None:
-    from pipeline.advise.run import give_advice
-
-    what = args.spec, args.overrides, variables(args)
-    work = partial(give_advice, *what, models=args.models, verbosity=verbosity(args))
-    _shown(args, work, _of_directory)
 
 
 def _completion(args: argparse.Namespace) -> None:
@@ -378,7 +266,7 @@ def _infer(args: argparse.Namespace) -> None:
     keep = tuple(name.strip() for name in args.keep.split(",") if name.strip())
     version = args.model_version
     what = spec, sources, args.output, args.kind, keep, version, beam(args), verbosity(args)
-    rows = _shown(args, partial(infer, *what), lambda n: {"directory": args.output, "rows": n})
+    rows = shown(args, partial(infer, *what), lambda n: {"directory": args.output, "rows": n})
     if not args.json:
         print(f"{args.output}: {rows:,} rows")
 

@@ -1,0 +1,116 @@
+"""The commands that train models: auto, run, study, tune, advise."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from pipeline.cli.arguments import Commands, beam, command, repeatable, spec_command, variables
+from pipeline.cli.output import output_options, shown, verbosity
+
+GROUP = "its equal values mark rows that belong together"
+"""What `--group` says."""
+
+
+def add_commands(commands: Commands) -> None:
+    add = partial(spec_command, commands)
+    help = "find, test and push the best model for a data file or folder, within some minutes"
+    example = "people.csv --label income --minutes 10\nphotos/ --minutes 30 --metric macro_f1"
+    found = command(commands, "auto", _auto, help, example)
+    found.add_argument("source", type=Path, metavar="DATA", help="a file, or a folder of files")
+    repeatable(found, "--label", "COLUMN", "a column to predict")
+    found.add_argument("--minutes", type=float, default=10.0, help="for all of it (default: 10)")
+    metric = "by which candidates are compared, such as auc, or of one task"
+    repeatable(found, "--metric", "[TASK=]METRIC", metric)
+    found.add_argument("--group", metavar="COLUMN", help=GROUP)
+    trunk = "a pretrained trunk to try, as in `model.trunk`"
+    repeatable(found, "--trunk", "YAML", trunk)
+    latency = "the longest time in which the model may answer one row, in milliseconds"
+    found.add_argument("--latency-ms", type=float, help=latency)
+    found.add_argument("--output", type=Path, help="a directory (default: <name of DATA>-auto)")
+    output_options(found)
+
+    help = "run the pipeline of a spec; cached results are reused"
+    example = "spec.yaml\nspec.yaml --set training.epochs=5 --explain\nspec.yaml --json"
+    run = add("run", _run, help, example, on_beam=True)
+    run.add_argument("--explain", action="store_true", help="print why stages run again")
+    run.add_argument("--retries", type=int, default=0, help="extra attempts for a failed stage")
+    no_wait = "do not wait until MLflow has the record"
+    run.add_argument("--no-wait", dest="wait", action="store_false", help=no_wait)
+    output_options(run)
+
+    help = "measure for each task whether sharing and transfer help"
+    example = "spec.yaml --plan\nspec.yaml --max-minutes 60 --workers 2"
+    study = add("study", _study, help, example, on_beam=True)
+    study.add_argument("--plan", action="store_true", help="print the plan and stop")
+    time_limit = "time limit; the plan leaves out what does not fit"
+    study.add_argument("--max-minutes", type=float, help=time_limit)
+    study.add_argument("--workers", type=int, default=1, help="concurrent trials")
+    output_options(study)
+
+    help, example = "search for better values of fields of a spec", "spec.yaml --max-minutes 30"
+    tune = add("tune", _tune, help, example)
+    tune.add_argument("--max-minutes", type=float, help="start no trial after this time")
+    tune.add_argument("--workers", type=int, default=1, help="concurrent trials")
+    output_options(tune)
+
+    help = "suggest in minutes which trunk and which task groups to try"
+    advise = add("advise", _advise, help, "spec.yaml --models 2")
+    advise.add_argument("--models", type=int, help="the most models that may be served")
+    output_options(advise)
+
+
+def _auto(args: argparse.Namespace) -> None:
+    from pipeline.auto.run import auto
+    from pipeline.outcome import outcome
+
+    pairs = (text.rpartition("=") for text in args.metric)
+    metrics = {task: metric for task, _, metric in pairs}
+    what = args.source, args.label, args.minutes, metrics, args.group, args.trunk, args.output
+    shown(
+        args,
+        lambda: auto(*what, verbosity=verbosity(args), latency_ms=args.latency_ms),
+        lambda found: {**asdict(outcome(found.pipeline)), "directory": found.directory},
+    )
+
+
+def _run(args: argparse.Namespace) -> None:
+    from pipeline.outcome import outcome
+    from pipeline.run import run
+
+    what = args.spec, args.overrides, variables(args), beam(args), args.explain, args.retries
+    shown(
+        args,
+        lambda: run(*what, wait=args.wait, verbosity=verbosity(args)),
+        lambda result: asdict(outcome(result)),
+    )
+
+
+def _study(args: argparse.Namespace) -> None:
+    from pipeline.study.run import study
+
+    what = args.spec, args.overrides, variables(args), beam(args), args.workers, args.max_minutes
+    work = partial(study, *what, plan_only=args.plan, verbosity=verbosity(args))
+    shown(args, work, _of_directory)
+
+
+def _tune(args: argparse.Namespace) -> None:
+    from pipeline.tune.run import tune
+
+    what = args.spec, args.overrides, variables(args), args.workers, args.max_minutes
+    shown(args, partial(tune, *what, verbosity=verbosity(args)), _of_directory)
+
+
+def _advise(args: argparse.Namespace) -> None:
+    from pipeline.advise.run import give_advice
+
+    what = args.spec, args.overrides, variables(args)
+    work = partial(give_advice, *what, models=args.models, verbosity=verbosity(args))
+    shown(args, work, _of_directory)
+
+
+def _of_directory(directory: Path | None) -> dict[str, object]:
+    files = sorted(f for f in directory.iterdir() if f.is_file()) if directory else []
+    return {"directory": directory, "files": files}

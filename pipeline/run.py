@@ -25,7 +25,7 @@ from pipeline.spec.trunk_lookup import tracking_uri, with_trunk_looked_up
 from pipeline.spec.yaml_file import YamlFile
 from pipeline.store.store import Store
 from pipeline.tracking.events import NoTracker, Param, RunFinished, RunStarted, Status, Tracker
-from pipeline.tracking.journal import JournalTracker, new_run
+from pipeline.tracking.journal import RUN_PAGE, JournalTracker, new_run
 from pipeline.tracking.state import pending
 from pipeline.tracking.sync import BUSY, DONE, TRACKING_URI
 from pipeline.tracking.system import sampling
@@ -81,13 +81,13 @@ def _page(
     spec: Spec, file: YamlFile, result: PipelineResult, runner: Runner, tracker: Tracker
 ) -> Path | None:
     """Write the page of a run, and give MLflow a copy. A failure is shown and fails no run."""
-    from pipeline.run_page.page import FILE, write_page
+    from pipeline.run_page.page import write_page
 
-    written = Path(spec.store) / "pages" / spec.name / FILE
+    written = Path(spec.store) / "pages" / spec.name / RUN_PAGE
     try:
         write_page(spec, file.text, file.path, result, runner.results, written)
         if isinstance(tracker, JournalTracker) and tracker.run.is_dir():
-            shutil.copyfile(written, tracker.run / FILE)
+            shutil.copyfile(written, tracker.run / RUN_PAGE)
     except Exception as e:  # whatever it is, the model is trained and pushed
         runner.display.alert(f"The page of this run cannot be written: {e!r}")
         return None

@@ -227,8 +227,9 @@ def _validate(args: argparse.Namespace) -> None:
     from pipeline.spec.trunk_trial import try_trunk
 
     trial = try_trunk(spec)
-    counts = f"{len(spec.inputs)} inputs, {len(spec.tasks)} tasks"
-    print(f"{args.spec}: valid. {counts}, {len(spec.data.sources)} sources.")
+    parts = {"input": spec.inputs, "task": spec.tasks, "source": spec.data.sources}
+    counts = (f"{len(p)} {name}{'' if len(p) == 1 else 's'}" for name, p in parts.items())
+    print(f"{args.spec}: valid. {', '.join(counts)}.")
     for note in (*checked.notes, *filter(None, [trial])):
         print(note)
 

@@ -28,7 +28,6 @@ from serving.files import write_atomically
 from serving.interface import read_interface
 from serving.pages import render
 
-FILE = "run.html"
 MOST_SAMPLES = 8
 MOST_MISTAKES = 6
 MOST_CLASSES = 12

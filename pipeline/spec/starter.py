@@ -34,7 +34,7 @@ from pipeline.spec.starter_sources import (
     sources_of,
     with_spelling,
 )
-from pipeline.spec.starter_thresholds import guess_thresholds
+from pipeline.spec.starter_thresholds import ENOUGH, guess_thresholds
 from pipeline.spec.validate import validate
 
 FILE = {"class": "the folder, which is the class", "path": "identifies the file"}
@@ -59,6 +59,7 @@ THRESHOLDS = (
     "thresholds: a model is pushed if it beats chance on test rows, and is not significantly worse"
     " than the model served then."
 )
+UNJUDGED = "Until you add some, a model is pushed whatever its metrics are."
 GROUP = "marks rows that belong together (--group)"
 FEW_GROUPS, SEEDS = 20, 200
 BESIDE = "beside the image: if it is known for new images, make it an input; else predict it too"
@@ -177,10 +178,13 @@ def _starter(
     notes += [AUGMENTED] if augment else []
     held_out = {s["split"] for s in sources if "split" in s}
     shares = HashSplits(**_splits(held_out).get("splits", {})).shares
-    thresholds = []
-    if not splits and "test" not in held_out:  # else nothing is known of the test rows yet
+    thresholds, why = list[dict[str, Any]](), "the test rows are not known yet"
+    if not splits and "test" not in held_out:
         thresholds = guess_thresholds(tasks, table, key, shares[SPLITS.index("test")])
+        why = f"the test split may have fewer than {ENOUGH} rows, groups or rows of a class"
     notes += [THRESHOLDS] if thresholds else []
+    if unjudged := [name for name in tasks if name not in {t["task"] for t in thresholds}]:
+        notes.append(f"no thresholds for {', '.join(unjudged)}: {why}. {UNJUDGED}")
     content: dict[str, Any] = {
         "name": re.sub(r"^[^A-Za-z]+|[^A-Za-z0-9_-]+", "", data.name.split(".")[0]) or "first",
         "data": {

@@ -20,6 +20,8 @@ from pipeline.tracking import events
 from pipeline.tracking.events import Event, RunFinished
 
 FILE = "journal.jsonl"
+RUN_PAGE = "run.html"
+"""The page of the run, beside its journal."""
 
 
 def new_run(store: Path) -> Path:

@@ -20,6 +20,7 @@ from pipeline.tracking import events, registry
 from pipeline.tracking.client import ensure_experiment, log, metrics_at, milliseconds
 from pipeline.tracking.datasets import CONSUMED, dataset_fields
 from pipeline.tracking.events import Output, StageFinished
+from pipeline.tracking.journal import RUN_PAGE
 from pipeline.tracking.params import flat
 from pipeline.tracking.plots import plots_of
 from pipeline.tracking.state import SyncState
@@ -33,8 +34,6 @@ RUN, STAGE = "rootstock.run_id", "rootstock.stage"
 PIPELINE = ""
 """The stage under which `SyncState.runs` keeps the run of the whole pipeline."""
 
-RUN_PAGE = "run.html"
-"""The page of the run, beside its journal."""
 LARGEST_FILE = 5_000_000
 MODELS = ("ExportedModel", "TrainedModel")
 KEPT = (".html", ".json", ".jsonl", ".pbtxt")

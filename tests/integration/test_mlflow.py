@@ -35,8 +35,8 @@ from pipeline.tracking.events import (
     StageStarted,
     SystemSample,
 )
-from pipeline.tracking.journal import FILE, JournalTracker, new_run, read
-from pipeline.tracking.mlflow import RUN_PAGE, MlflowTracker
+from pipeline.tracking.journal import FILE, RUN_PAGE, JournalTracker, new_run, read
+from pipeline.tracking.mlflow import MlflowTracker
 from pipeline.tracking.sync import BUSY, DONE, INCOMPLETE, TRACKING_URI, send_journal
 from tests.small_model import TASKS, answers, write_examples, write_model
 

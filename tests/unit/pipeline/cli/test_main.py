@@ -103,7 +103,7 @@ def test_a_command_is_a_process(project: Path) -> None:
 def test_a_valid_spec(rootstock: Rootstock, project: Path) -> None:
     done = rootstock("validate", "spec.yaml", cwd=project)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "valid. 2 inputs, 1 tasks, 1 sources." in done.stdout
+    assert "valid. 2 inputs, 1 task, 1 source." in done.stdout
     assert not done.imported
 
 

@@ -227,8 +227,8 @@ def _validate(args: argparse.Namespace) -> None:
     from pipeline.spec.trunk_trial import try_trunk
 
     trial = try_trunk(spec)
-    parts = {"input": spec.inputs, "task": spec.tasks, "source": spec.data.sources}
-    counts = (f"{len(p)} {name}{'' if len(p) == 1 else 's'}" for name, p in parts.items())
+    numbers = {"input": len(spec.inputs), "task": len(spec.tasks), "source": len(spec.data.sources)}
+    counts = (f"{n} {what}{'' if n == 1 else 's'}" for what, n in numbers.items())
     print(f"{args.spec}: valid. {', '.join(counts)}.")
     for note in (*checked.notes, *filter(None, [trial])):
         print(note)

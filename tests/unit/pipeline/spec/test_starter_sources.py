@@ -21,12 +21,13 @@ def starter(
     delimiter: str = ",",
     labels: tuple[str, ...] = ("y",),
 ) -> tuple[dict[str, Any], list[str]]:
-    """The spec of a table, and its notes without the count of columns."""
+    """The spec of a table, and its notes on columns."""
     rows = [list(columns), *map(list, zip(*columns.values(), strict=True))]
     text = "\n".join(delimiter.join(row) for row in rows)
     (folder / "rows.csv").write_text(text, encoding="utf-8")
     notes = write_starter(folder / "rows.csv", labels, folder / "spec.yaml")
-    return yaml.safe_load((folder / "spec.yaml").read_text(encoding="utf-8")), list(notes[1:])
+    assert notes[-1].startswith("no thresholds for "), "there are few rows"
+    return yaml.safe_load((folder / "spec.yaml").read_text(encoding="utf-8")), list(notes[1:-1])
 
 
 def numbers(texts: dict[int, str] | None = None) -> list[str]:

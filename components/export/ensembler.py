@@ -50,7 +50,7 @@ class Ensembler(Stage[EnsemblerInputs, EnsemblerOutputs]):
         from components.data.raw import raw_inputs
         from components.export.expected_outputs import first_rows, write_expected
         from components.export.keras_model import load_keras
-        from components.export.saved_model import write_ensemble
+        from components.export.saved_model import decided, write_ensemble
 
         served = [load_keras(model) for model in inputs.models]
         first = served[0].record
@@ -85,7 +85,9 @@ class Ensembler(Stage[EnsemblerInputs, EnsemblerOutputs]):
             t.name: np.average([p[t.name].numpy() for p in parts], axis=0, weights=self.shares)
             for t in first.targets
         }
-        write_expected(made.expected, raw, answers)
+        found = {n: np.asarray(v) for n, v in decided(answers, targets).items()}
+        details = {name: values for name, values in found.items() if name not in answers}
+        write_expected(made.expected, raw, answers, details)
         form = Export(weights=self.weights)
         write_ensemble(served, self.shares, targets, raw, made.saved_model, form)
         context.observer.figure("models", len(served))

@@ -52,7 +52,7 @@ class Exporter(Stage[ExporterInputs, ExporterOutputs]):
         from components.data.raw import raw_inputs
         from components.export.expected_outputs import first_rows, write_expected
         from components.export.keras_model import load_keras
-        from components.export.saved_model import write_saved_model
+        from components.export.saved_model import named, write_saved_model
 
         made = ExportedModel(context.output / "model")
         made.path.mkdir()
@@ -64,8 +64,10 @@ class Exporter(Stage[ExporterInputs, ExporterOutputs]):
         served = load_keras(inputs.model)
         features = served.record.features
         raw = raw_inputs(first_rows(inputs.examples, features), features)
-        answers = {task: answer.numpy() for task, answer in served(raw).items()}
-        write_expected(made.expected, raw, answers)
+        targets = served.record.targets
+        found = {name: v.numpy() for name, v in named(served.details(raw), targets).items()}
+        answers = {t.name: found.pop(t.name) for t in targets}
+        write_expected(made.expected, raw, answers, found)
         write_saved_model(served, raw, made.saved_model, Export(weights=self.weights, xla=self.xla))
         if self.xla:
             _try_compiling(made.saved_model, {name: values[:1] for name, values in raw.items()})

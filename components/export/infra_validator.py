@@ -16,13 +16,15 @@ from pydantic import Field
 from components.artifacts import Blessing, ExportedModel
 from components.data.lazy import np
 from components.errors import RootstockError
-from components.export.expected_outputs import read_expected
+from components.export.expected_outputs import read_details, read_expected
+from components.export.near_threshold import near_threshold
 from components.stage import Context, Stage
 from models.config import STRICT
+from models.multitask.record import read_record
 from serving.server.exit_codes import UNLOADABLE
 from serving.server.launch import ServerExited, ServerProcess
 from serving.wire.errors import ServingError
-from serving.wire.names import DEFAULT_SIGNATURE
+from serving.wire.names import DEFAULT_SIGNATURE, DETAILED
 
 Arrays = Mapping[str, "np.ndarray"]
 _MODEL = "candidate"
@@ -83,7 +85,7 @@ class _Findings:
 @dataclass(frozen=True, kw_only=True)
 class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
     """Serves the model in a separate process and compares its answers over REST and gRPC, for the
-    signature of all tasks and for the signature of each task.
+    signature of all tasks, for the signature of each task and for `detailed`, if there is one.
 
     examples: number of expected answers to compare.
     tolerance: the largest allowed difference, absolute plus relative to the expected answer.
@@ -134,6 +136,7 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
             raw, expected = read_expected(model.expected)
             raw = {name: values[: self.examples] for name, values in raw.items()}
             expected = {name: values[: self.examples] for name, values in expected.items()}
+            details, near = self._details(model, expected)
             try:
                 ports = server.wait(self.timeout_s)
             except TimeoutError:
@@ -146,6 +149,8 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
                 url = f"{scheme}://127.0.0.1:{ports[protocol]}"
                 try:
                     self._compare(protocol, url, raw, expected, findings)
+                    if details:
+                        self._compare_details(protocol, url, raw, details, near, findings)
                     findings.latency_ms[protocol] = self._latency_ms(url, raw)
                 except ServingError as error:
                     findings.reasons.append(f"Over {protocol} the model failed to answer: {error}")
@@ -177,6 +182,47 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
                 if reason := self._disagreement(answers[task], expected[task], findings):
                     findings.reasons.append(f"{where}, task {task!r}: {reason}")
 
+    def _details(self, model: ExportedModel, expected: Arrays) -> tuple[Arrays, Arrays]:
+        """What the signature `detailed` answers to the examples, and where its decisions may
+        differ; nothing if there is none.
+        """
+        if not (more := read_details(model.expected)):
+            return {}, {}
+        details = {**expected, **{n: v[: self.examples] for n, v in more.items()}}
+        record = read_record(model.path)
+        return details, near_threshold(record.targets, record.radii, details, self.tolerance)
+
+    def _compare_details(
+        self,
+        protocol: str,
+        url: str,
+        raw: Arrays,
+        expected: Arrays,
+        near: Arrays,
+        findings: _Findings,
+    ) -> None:
+        """Add a reason for every answer of `detailed` that differs: a number by more than the
+        tolerance, a decision at all.
+
+        near: see `near_threshold`.
+        """
+        from serving.client.client import Client
+
+        with Client(url, _MODEL, signature=DETAILED, timeout_s=self.timeout_s) as client:
+            answers = client.predict(raw)
+        where = f"{protocol} signature {DETAILED!r}"
+        if answers.keys() != expected.keys():
+            names = sorted(expected)
+            findings.reasons.append(f"{where} answers {sorted(answers)}; expected {names}.")
+            return
+        for name, values in expected.items():
+            if values.dtype.kind == "f":
+                reason = self._disagreement(answers[name], values, findings)
+            else:
+                reason = _decided_otherwise(answers[name], values, near[name])
+            if reason:
+                findings.reasons.append(f"{where}, {name!r}: {reason}")
+
     def _disagreement(
         self, answer: np.ndarray, expected: np.ndarray, findings: _Findings
     ) -> str | None:
@@ -203,6 +249,14 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
             client.predict(row)
             seconds = repeat(lambda: client.predict(row), number=1, repeat=_TIMED_REQUESTS)
         return round(median(seconds) * 1e3, 3)
+
+
+def _decided_otherwise(answer: np.ndarray, expected: np.ndarray, near: np.ndarray) -> str | None:
+    """Why decisions are wrong; None if they are right. near: where either one is right."""
+    if answer.shape != expected.shape:
+        return f"answers have shape {list(answer.shape)}; in Keras {list(expected.shape)}."
+    wrong = (answer != expected) & ~near
+    return f"{int(wrong.sum())} of {wrong.size} differ from Keras." if wrong.any() else None
 
 
 def _why(error: ServerExited) -> str:

@@ -42,7 +42,7 @@ def write_saved_model(
     owner, compute = _computation(served, form)
 
     def predict(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _named(compute(inputs), served.record.targets)
+        return named(compute(inputs), served.record.targets)
 
     with _static_shapes(served.model, form.xla):
         _export(predict, owner, served, raw, directory)
@@ -61,19 +61,16 @@ def write_ensemble(
     served: of the same tasks and raw inputs. shares: the weight of each. targets: the tasks, with
         the decisions of the ensemble.
     """
-    heads = [head_for(target) for target in targets]
     owner = tf.Module()
     owner.members, functions = zip(*(_computation(s, form) for s in served), strict=True)
 
     def predict(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         answers = [function(inputs) for function in functions]
-        outputs = {}
-        for head in heads:
-            parts = [share * a[head.target.name] for share, a in zip(shares, answers, strict=True)]
-            outputs[head.target.name] = mean = tf.add_n(parts)
-            decided = head.decided(mean).items()
-            outputs |= {f"{head.target.name}.{what}": values for what, values in decided}
-        return _named(outputs, targets)
+        means = {
+            t.name: tf.add_n([s * a[t.name] for s, a in zip(shares, answers, strict=True)])
+            for t in targets
+        }
+        return decided(means, targets)
 
     _export(predict, owner, served[0], raw, directory)
 
@@ -97,13 +94,23 @@ def _computation(served: KerasModel, form: Export) -> tuple[tf.Module, Function]
     return owner, lambda raw_inputs: answers(features(raw_inputs))
 
 
-def _named(outputs: Mapping[str, Any], targets: Sequence[TaskTarget]) -> dict[str, Any]:
+def decided(answers: Mapping[str, Any], targets: Sequence[TaskTarget]) -> dict[str, Any]:
+    """The answers, and what they come to, with the names of classes. See `Head.decided`."""
+    outputs = dict(answers)
+    for head in map(head_for, targets):
+        name = head.target.name
+        more = head.decided(answers[name]).items()
+        outputs |= {f"{name}.{what}": values for what, values in more}
+    return named(outputs, targets)
+
+
+def named(outputs: Mapping[str, Any], targets: Sequence[TaskTarget]) -> dict[str, Any]:
     """The outputs with the names of classes in place of their indices."""
-    named = dict(outputs)
+    found = dict(outputs)
     for target in targets:
-        if (decided := f"{target.name}.class") in named:
-            named[decided] = tf.gather(tf.constant(target.classes), named[decided])
-    return named
+        if (name := f"{target.name}.class") in found:
+            found[name] = tf.gather(tf.constant(target.classes), found[name])
+    return found
 
 
 def _export(

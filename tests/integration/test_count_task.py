@@ -96,6 +96,7 @@ def test_the_served_model_answers_expected_counts(project: Path) -> None:
         code, out, err = call(project, "predict", "shop", "--url", url, "age=25", "channel=web")
         assert code == 0, err
         assert json.loads(out)["member.class"] == "negative"
+        assert set(json.loads(out)["member.set"]) <= {"negative", "positive"}
         assert json.loads(out)["visits.upper"] == pytest.approx(details["visits.upper"][0])
 
 

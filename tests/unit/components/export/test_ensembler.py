@@ -12,7 +12,7 @@ import pytest
 from components.artifacts import TrainedModel
 from components.errors import RootstockError
 from components.export.ensembler import Ensembler, EnsemblerInputs
-from components.export.expected_outputs import read_expected
+from components.export.expected_outputs import read_details, read_expected, write_expected
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs
 from components.export.keras_model import load_keras
 from components.stage import Context
@@ -72,6 +72,16 @@ def test_an_ensemble_answers_with_the_weighted_mean(
     place = Context(tmp_path / "validated", tmp_path / "scratch")
     blessing = InfraValidator().run(InfraValidatorInputs(made), place).blessing
     assert blessing.blessed(), blessing.reasons()
+
+    details = read_details(made.expected)
+    decided = details[f"{name}.class"]
+    decided[3] = next(c.encode() for c in targets[0].classes if c.encode() != decided[3])
+    write_expected(made.expected, raw, expected, details)
+    (tmp_path / "again").mkdir()
+    place = Context(tmp_path / "again", tmp_path / "scratch")
+    blessing = InfraValidator().run(InfraValidatorInputs(made), place).blessing
+    wrong = f"signature 'detailed', '{name}.class': 1 of 16 differ from Keras."
+    assert blessing.reasons() == [f"rest {wrong}", f"grpc {wrong}"]
 
 
 def test_members_must_have_the_same_classes(

@@ -9,6 +9,7 @@ from components.artifacts import Examples
 from components.export.expected_outputs import (
     EXPECTED_ROWS,
     first_rows,
+    read_details,
     read_expected,
     write_expected,
 )
@@ -27,6 +28,19 @@ def test_examples_and_answers_are_read_as_they_were_written(tmp_path: Path) -> N
     read_raw, read_outputs = read_expected(tmp_path / "expected.parquet")
     np.testing.assert_equal(read_raw, raw)
     np.testing.assert_equal(read_outputs, outputs)
+    assert read_details(tmp_path / "expected.parquet") == {}
+
+
+def test_details_are_apart_from_answers(tmp_path: Path) -> None:
+    file, answers = tmp_path / "expected.parquet", {"ripe": np.array([[0.1], [0.9]], "float32")}
+    details = {
+        "ripe.class": np.array([b"no", b"yes\0"], object),
+        "ripe.set": np.array([[True, False], [False, True]]),
+        "ripe.uncalibrated": np.array([[0.25], [0.5]], "float32"),
+    }
+    write_expected(file, {"size": np.array([1, 2], "float32")}, answers, details)
+    assert [set(part) for part in read_expected(file)] == [{"size"}, {"ripe"}]
+    np.testing.assert_equal(read_details(file), details)
 
 
 @pytest.mark.parametrize(("splits", "first"), [(("train", "val"), 100), (("train",), 0)])

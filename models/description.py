@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -15,10 +16,14 @@ from models.tasks.base import TaskTarget
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """The features and tasks of a trained model; `models.multitask.record` has the rest."""
+    """The features and tasks of a trained model; `models.multitask.record` has the rest.
+
+    radii: how far intervals and sets reach, of tasks with `coverage`.
+    """
 
     features: tuple[Feature, ...]
     targets: tuple[TaskTarget, ...]
+    radii: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_description(directory: Path) -> Description:

@@ -20,7 +20,7 @@ from components.export.expected_outputs import read_details, read_expected
 from components.export.near_threshold import near_threshold
 from components.stage import Context, Stage
 from models.config import STRICT
-from models.multitask.record import read_record
+from models.description import read_description
 from serving.server.exit_codes import UNLOADABLE
 from serving.server.launch import ServerExited, ServerProcess
 from serving.wire.errors import ServingError
@@ -189,7 +189,7 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
         if not (more := read_details(model.expected)):
             return {}, {}
         details = {**expected, **{n: v[: self.examples] for n, v in more.items()}}
-        record = read_record(model.path)
+        record = read_description(model.path)
         return details, near_threshold(record.targets, record.radii, details, self.tolerance)
 
     def _compare_details(

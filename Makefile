@@ -10,13 +10,13 @@ WORKERS := -n $(shell $(PYTHON) -c 'import os; print(min(1 + os.cpu_count(), 5))
 # the demo and the tests start many processes, which else would compile every module again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo minilm smollm2 test test-fast trials check format lock clean
+.PHONY: demo minilm smollm2 test test-fast trials check format lock pythons clean
 
-.venv/ready: requirements.lock pyproject.toml
+.venv/ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv==0.13.9 2>/dev/null \
-		&& $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock \
-		|| $(BIN)/python -m pip install --quiet -r requirements.lock
+		&& $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements-dev.lock \
+		|| $(BIN)/python -m pip install --quiet -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -54,10 +54,18 @@ format: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Three locks with the same versions: `constraints.lock` also has every extra, so that
+# `pip install -c constraints.lock '.[gpu]'` installs versions that were resolved together.
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --quiet pyproject.toml
+
 lock: .venv/ready ## resolve pyproject.toml again, for every supported Python
-	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --no-header \
-		--no-annotate --no-emit-index-url --no-emit-find-links --quiet \
-		pyproject.toml --output-file requirements.lock
+	$(COMPILE) --all-extras --output-file constraints.lock
+	$(COMPILE) --constraints constraints.lock --extra dev --output-file requirements-dev.lock
+	$(COMPILE) --constraints constraints.lock --output-file requirements.lock
+
+pythons: .venv/ready ## the other supported Pythons that are on this machine
+	.ci/pythons
 
 clean:
 	rm -rf .venv .rootstock examples/*/.rootstock

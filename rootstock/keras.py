@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from pydantic import TypeAdapter, ValidationError
 
@@ -153,8 +154,13 @@ class MultitaskModel(Trained):
         return keras.Model(inputs if len(inputs) > 1 else inputs[0], answers, name="multitask")
 
     def _prepared(self, data: Any) -> tuple[Tensors, Tensors]:
-        features, labels = data[0], data[1]
-        missing = [h.target.name for h in self.heads if h.target.name not in labels]
+        features, labels, *weights = data
+        if any(w is not None for w in weights):
+            raise RootstockError(
+                "sample_weight: expected none. The option `weight` of a task weighs all its rows."
+            )
+        given = labels if isinstance(labels, Mapping) else {}
+        missing = [h.target.name for h in self.heads if h.target.name not in given]
         if missing:
             raise RootstockError(
                 f"labels: expected a dict with every task. Missing: {', '.join(missing)}. Rows"
@@ -250,11 +256,19 @@ def _target(name: str, task: int | str | Mapping[str, Any]) -> TaskTarget:
 
 def _encoded(labels: Any, target: TaskTarget) -> tf.Tensor:
     """Labels as heads read them: int32 classes, or float32; [batch], or [batch, classes]."""
-    labels = tf.convert_to_tensor(labels)
+    labels = tf.cast(tf.convert_to_tensor(labels), tf.float32)
     if labels.shape.rank == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    integers = target.task.answer == "list" and labels.shape.rank == 1
-    return tf.cast(labels, tf.int32 if integers else tf.float32)
+    if not target.classes or labels.shape.rank != 1:
+        return labels
+    labels = tf.where(tf.math.is_nan(labels), -1.0, labels)
+    most = len(target.classes) - 1
+    message = f"tasks.{target.name}: expected labels from 0 to {most}, or -1 if missing."
+    with tf.control_dependencies([tf.debugging.assert_less_equal(labels, float(most), message)]):
+        labels = tf.identity(labels)
+    if target.task.answer == "list":
+        return tf.cast(labels, tf.int32)
+    return tf.where(labels < 0, np.nan, labels)
 
 
 __all__ = ["MultitaskModel", "functional", "load"]

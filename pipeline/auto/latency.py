@@ -7,6 +7,7 @@ enough. It is served if validation rows say that it is better than that candidat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,15 +55,10 @@ class Bound:
         took = self.measured(board, best)
         if took <= limit:
             return self.told(board, best, f"It answers one row in {took:.2f} ms.")
-        slow = f"{best} answers one row in {took:.2f} ms, more than {limit:g}:"
-        fast = self.fastest(board, took)
+        slow = f"{best} {self._too_slow(best, took)}:"
+        fast = self.fastest(board)
         if fast is None:
-            shown = sorted(self.search.state.latencies.items(), key=lambda pair: pair[1])
-            raise RootstockError(
-                f"--latency-ms {limit:g}: no candidate answers that fast. The fastest here,"
-                f" {shown[0][0]}, takes {shown[0][1]:.2f} ms for one row. Nothing was pushed. Run"
-                " the same command with a higher --latency-ms: all trials are kept."
-            )
+            raise RootstockError(self._none_is_fast(limit))
         name, own = fast.trial.name, self.search.state.latencies[fast.trial.name]
         if best == ENSEMBLE:
             student = self.taught(board, fast.trial)
@@ -71,11 +67,16 @@ class Bound:
                 gain = metrics.gain(student.scores, fast.trial.scores)
                 error = metrics.error(student.scores, fast.trial.scores)
                 beside = f"{gain:+.2f} ± {error:.2f} % beside {name}"
-                took = self.measured(replace(board, state=self.search.state), DISTILLED)
-                if gain > 0 and took <= limit:
-                    what = f"{slow} one model like {name} learned from it, and is served instead"
-                    return self.told(board, DISTILLED, f"{what} ({took:.2f} ms, {beside}).")
-                slow = f"{slow} one model like {name} that learned from it is no better ({beside});"
+                learned = f"one model like {name} that learned from it"
+                if gain <= 0:
+                    slow = f"{slow} {learned} is no better ({beside});"
+                else:
+                    took = self.measured(replace(board, state=self.search.state), DISTILLED)
+                    if took <= limit:
+                        slow = f"{slow} one model like {name} learned from it, and is served"
+                        slow = f"{slow} instead ({took:.2f} ms, {beside})."
+                        return self.told(board, DISTILLED, slow)
+                    slow = f"{slow} {learned} {self._too_slow(DISTILLED, took)};"
             elif DISTILLED in self.search.untried:
                 slow = (
                     f"{slow} one model could not learn from it ({self.search.untried[DISTILLED]});"
@@ -103,7 +104,26 @@ class Bound:
         self.search.save()
         return took
 
-    def fastest(self, board: Leaderboard, took: float) -> Ranked | None:
+    def _too_slow(self, name: str, took: float) -> str:
+        if math.isinf(took):
+            return f"could not be timed ({self.search.untried[f'timing {name}']})"
+        return f"answers one row in {took:.2f} ms, more than {self.search.latency_ms:g}"
+
+    def _none_is_fast(self, limit: float) -> str:
+        kept = "Nothing was pushed. Run the same command with a higher"
+        timed = sorted(self.search.state.latencies.items(), key=lambda pair: pair[1])
+        if not timed:
+            return (
+                f"--latency-ms {limit:g}: there was no time to measure how fast candidates answer."
+                f" {kept} --minutes: all trials are kept."
+            )
+        name, took = timed[0]
+        return (
+            f"--latency-ms {limit:g}: no candidate answers that fast. The fastest here, {name},"
+            f" takes {took:.2f} ms for one row. {kept} --latency-ms: all trials are kept."
+        )
+
+    def fastest(self, board: Leaderboard) -> Ranked | None:
         """The best candidate that is fast enough."""
         limit = self.search.latency_ms
         assert limit is not None

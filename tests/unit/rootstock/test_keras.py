@@ -84,6 +84,29 @@ def test_a_row_without_a_label_counts_for_the_other_tasks() -> None:
     np.testing.assert_allclose(logs["loss"], logs["sum_loss"], rtol=1e-5)
 
 
+def test_a_missing_class_is_nan_or_minus_one() -> None:
+    model = rs.keras.MultitaskModel(trunk(), TASKS)
+    model.compile("adam")
+    losses = []
+    for missing in (np.nan, -1):
+        half = {n: np.where(X[:, 3] > 0, LABELS[n], missing) for n in ("sign", "third")}
+        losses.append(model.evaluate(data(**half), return_dict=True, verbose=0))
+    assert losses[0] == losses[1]
+    assert losses[0]["sign_loss"] > 0
+    assert losses[0]["third_loss"] > 0
+
+
+def test_labels_that_are_no_class_and_weights_of_rows_are_refused() -> None:
+    model = rs.keras.MultitaskModel(trunk(), TASKS)
+    model.compile("adam")
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"tasks\.third: .* from 0 to 2"):
+        model.evaluate(data(third=np.full(64, 3)), verbose=0)
+    with pytest.raises(rs.RootstockError, match="sample_weight: expected none"):
+        model.train_on_batch(X, LABELS, sample_weight=np.ones(64))
+    with pytest.raises(rs.RootstockError, match="Missing: sign, sum, third"):
+        model.evaluate(tf.data.Dataset.from_tensor_slices((X, X[:, 0])).batch(32), verbose=0)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -21,7 +21,7 @@ from pipeline.auto.progress import Lines
 from pipeline.auto.ranking import Metrics
 from pipeline.auto.search import Clock, Search
 from pipeline.auto.state import Ensemble, Request, State, Trial
-from pipeline.auto.worker import Worker
+from pipeline.auto.worker import Crashed, Worker
 from pipeline.spec.load import SpecSource, ensemble_of
 
 NOISE = np.random.default_rng(0).normal(size=100)
@@ -68,6 +68,8 @@ class Fake(Worker):
         elif content.get("model", {}).get("trunk", {}).get("width") == 8:
             name = "tiny"
         self.exported.append(name)
+        if name not in self.latencies:
+            raise Crashed("its process was killed")
         return self.latencies[name]
 
 
@@ -139,3 +141,13 @@ def test_without_time_to_learn_a_faster_candidate_is_served(tmp_path: Path) -> N
 def test_a_bound_that_nothing_holds_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RootstockError, match=r"fastest here, tiny, takes 0\.40 ms"):
         bounded(tmp_path, 0.1, ALL)
+
+
+def test_a_model_that_could_not_be_timed_is_not_said_to_be_slow(tmp_path: Path) -> None:
+    board, _ = bounded(tmp_path, 2.0, {"slim": 1.0, "default": 3.0})
+    assert board.winner.name == "slim"
+    assert board.why().count("ensemble could not be timed (its process was killed):") == 1
+    assert "one model like slim that learned from it could not be timed" in board.why()
+    assert "inf" not in board.why()
+    with pytest.raises(RootstockError, match="no time to measure how fast candidates answer"):
+        bounded(tmp_path, 2.0, {})

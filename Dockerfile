@@ -10,7 +10,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends 'libgomp1=12.2.*' \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 rootstock \
-    && install --directory --owner rootstock /work
+    && install --directory --owner rootstock /work /models
 ENV PATH=/opt/rootstock/bin:$PATH \
     PYTHONUNBUFFERED=1
 WORKDIR /work

@@ -96,11 +96,14 @@ def write_kit(spec: Spec, directory: Path) -> str:
     """
     with explained(spec) as place:
         pushed_versions(place, spec.name)
-        if "://" in (where := place.location(spec.name)) and not where.startswith("file://"):
-            raise RootstockError(
-                f"{where}: the deploy kit mounts a directory. Copy the object store to a directory"
-                " and set push.destination to it."
-            )
+        where = place.location(spec.name)
+        if is_url := "://" in where:
+            where = str(spec.push.destination)
+            if spec.push.destination.reveal() != where:
+                raise RootstockError(
+                    f"{where}: the URL holds a password, which a deploy kit would show. Put the"
+                    " password into the environment, as the kit's README.md describes."
+                )
         deployment = Deployment(spec.name, where, place.labels(spec.name))
     try:
         if directory.is_dir() and any(directory.iterdir()) and not is_kit(directory):
@@ -109,12 +112,12 @@ def write_kit(spec: Spec, directory: Path) -> str:
         files = write(deployment, directory)
     except OSError as e:
         raise RootstockError(f"{directory}: cannot be written ({e.strerror or e}).") from e
+    mounted = "" if is_url else ", whose volume you have to fill"
     return (
-        f"{directory}: {len(files)} files. Start one of:\n"
+        f"{directory}: {len(files)} files; {directory}/README.md describes them. Start one of:\n"
         f"docker compose -f {directory}/compose.yaml up\n"
         f"docker compose -f {directory}/compose.yaml -f {directory}/compose.gpu.yaml up\n"
-        f"kubectl apply -f {directory}/kubernetes.cpu.yaml\n"
-        f"kubectl apply -f {directory}/kubernetes.gpu.yaml"
+        f"kubectl apply -k {directory}/kubernetes/cpu  (or gpu{mounted})"
     )
 
 

@@ -1,9 +1,10 @@
 """All files to deploy one model with TF Serving. Write them again whenever its labels move.
 
-compose.yaml            TF Serving on CPU, Prometheus and Grafana; add compose.gpu.yaml for a GPU
-kubernetes.cpu.yaml, kubernetes.gpu.yaml
-config/                 configuration of TF Serving: models, batching, monitoring
-prometheus/, grafana/   configuration of Prometheus and Grafana
+README.md                        how to use them
+compose.yaml                     TF Serving, Prometheus and Grafana; compose.gpu.yaml adds a GPU
+kubernetes/cpu/, kubernetes/gpu/ for `kubectl apply -k`
+config/                          configuration of TF Serving: models, batching, monitoring
+prometheus/, grafana/            configuration of Prometheus and Grafana
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import yaml
@@ -25,17 +27,14 @@ from serving.wire.names import METRICS_PATH, REQUEST_COUNT, REQUEST_LATENCY
 class Deployment:
     """What to deploy.
 
-    model: its name. directory: its versions, on the machine that mounts them. labels: the version
-    of each label; if there are any, only labelled versions are served. image: the image of TF
-    Serving without a tag. tag, gpu_tag: tags of the image for CPU and GPU.
+    model: its name. place: its push destination, if that is a URL; else the directory of its
+    versions, on the machine that mounts it. labels: the version of each label; if there are any,
+    only labelled versions are served.
     """
 
     model: str
-    directory: str
+    place: str
     labels: Mapping[str, int] = field(default_factory=dict)
-    image: str = "tensorflow/serving"
-    tag: str = "latest"
-    gpu_tag: str = "latest-gpu"
 
 
 def files(deployment: Deployment) -> dict[str, str]:
@@ -48,12 +47,13 @@ def files(deployment: Deployment) -> dict[str, str]:
         keep_trailing_newline=True,
     )
     environment.filters.update(yaml=_yaml, dns_label=_dns_label)
+    is_url = "://" in deployment.place
     values = {
         "model": deployment.model,
-        "directory": deployment.directory,
+        "directory": "" if is_url else deployment.place,
+        "store": deployment.place if is_url else "",
         "labels": deployment.labels,
-        "cpu_image": f"{deployment.image}:{deployment.tag}",
-        "gpu_image": f"{deployment.image}:{deployment.gpu_tag}",
+        "version": version("rootstock"),
         "metrics_path": METRICS_PATH,
         "request_count": REQUEST_COUNT,
         "request_latency": REQUEST_LATENCY,

@@ -149,7 +149,7 @@ def test_a_run_reports_the_version_of_a_model_that_was_pushed_before(spec):
 def test_a_deploy_kit_is_not_written_into_a_folder_with_other_files(spec, capsys):
     other = spec.parent / "other"
     other.mkdir()
-    assert "kubernetes.cpu.yaml" in output_of(capsys, "deploy", spec, other)
+    assert "kubernetes/cpu" in output_of(capsys, "deploy", spec, other)
     assert "files" in output_of(capsys, "deploy", spec, other)
     said = output_of(capsys, "deploy", spec, spec.parent, code=2)
     assert f"{spec.parent} contains other files. Use a new directory" in said
@@ -225,7 +225,12 @@ def test_serving_an_earlier_model_leaves_labels_where_they_are(spec):
     assert place.history("little")[3].digest == "first"
 
 
-def test_a_kit_mounts_directories_only(spec, capsys):
-    kit = ["deploy", spec, spec.parent / "kit", "--set=push.destination=memory://models"]
-    destination("memory://models").push("little", spec.parent / "saved_model", "first", None)
-    assert "mounts a directory" in output_of(capsys, *kit, code=2)
+def test_a_kit_copies_the_model_from_an_object_store(spec, capsys):
+    command = ["deploy", spec, spec.parent / "kit"]
+    for url in ("memory://models", "memory://key:hunter2@models"):
+        destination(url).push("little", spec.parent / "saved_model", "first", None)
+    output_of(capsys, *command, "--set=push.destination=memory://models")
+    assert '"memory://models"\n' in (command[2] / "kubernetes/cpu/serving.yaml").read_text()
+    said = output_of(capsys, *command, f"--set=push.destination={url}", code=2)
+    assert "holds a password" in said
+    assert "hunter2" not in said

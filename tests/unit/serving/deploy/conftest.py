@@ -1,4 +1,4 @@
-"""A deploy kit of one model, without and with labels."""
+"""A deploy kit of one model: without and with labels, and of a model in an object store."""
 
 from pathlib import Path
 
@@ -14,8 +14,16 @@ def model() -> str:
     return MODEL
 
 
-@pytest.fixture(scope="session", params=[{}, {"stable": 3, "canary": 5}], ids=["plain", "labels"])
+DIRECTORY, LABELS = "/srv/models/spam", {"stable": 3, "canary": 5}
+KITS = {
+    "plain": Deployment(MODEL, DIRECTORY),
+    "labels": Deployment(MODEL, DIRECTORY, LABELS),
+    "store": Deployment(MODEL, "s3://bucket/models", LABELS),
+}
+
+
+@pytest.fixture(scope="session", params=KITS.values(), ids=KITS)
 def kit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("kit")
-    write(Deployment(MODEL, "/srv/models/spam", labels=request.param), directory)
+    write(request.param, directory)
     return directory

@@ -27,16 +27,19 @@ def test_models_config_is_a_model_server_config_with_the_labels(kit: Path, model
 def message_of(name: str, fields: dict[str, tuple[int, str]]) -> Any:
     """A message of TF Serving that tensorflow-serving-api does not ship.
 
-    fields: number and type of each field: `bool`, `string` or `Int64Value`; from
-    session_bundle_config.proto and monitoring_config.proto of tensorflow/serving.
+    fields: number and type of each field: `int64` (repeated), `bool`, `string` or `Int64Value`;
+    from session_bundle_config.proto and monitoring_config.proto of tensorflow/serving.
     """
-    types = {"bool": 8, "string": 9, "Int64Value": 11}
+    types = {"int64": 3, "bool": 8, "string": 9, "Int64Value": 11}
     file = descriptor_pb2.FileDescriptorProto(name=f"{name}.proto", syntax="proto3")
     wrapper = file.message_type.add(name="Int64Value")
     wrapper.field.add(name="value", number=1, type=3, label=1)
     message = file.message_type.add(name=name)
     for field_name, (number, type_name) in fields.items():
-        field = message.field.add(name=field_name, number=number, label=1, type=types[type_name])
+        label = 3 if type_name == "int64" else 1
+        field = message.field.add(
+            name=field_name, number=number, label=label, type=types[type_name]
+        )
         if type_name == "Int64Value":
             field.type_name = ".Int64Value"
     pool = descriptor_pool.DescriptorPool()
@@ -47,10 +50,13 @@ def message_of(name: str, fields: dict[str, tuple[int, str]]) -> Any:
 def test_batching_and_monitoring_are_messages_of_tf_serving(kit: Path) -> None:
     numbers = {"max_batch_size": 1, "batch_timeout_micros": 2, "max_enqueued_batches": 3}
     fields = {name: (number, "Int64Value") for name, number in numbers.items()}
-    fields["num_batch_threads"] = (4, "Int64Value")
+    fields |= {"num_batch_threads": (4, "Int64Value"), "allowed_batch_sizes": (6, "int64")}
     parameters = message_of("BatchingParameters", fields)
     text_format.Parse((kit / "config" / "batching.config").read_text(), parameters)
     assert parameters.batch_timeout_micros.value == 2000
+    sizes = list(parameters.allowed_batch_sizes)
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == parameters.max_batch_size.value  # TF Serving demands both
     text = (kit / "config" / "monitoring.config").read_text()
     inner = re.search(r"prometheus_config \{(.*)\}", text, re.DOTALL)
     assert inner is not None

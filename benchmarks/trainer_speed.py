@@ -5,8 +5,8 @@
 - Bare: the same trunk and heads as one functional model, Keras's own Adam, losses and metrics
   (AUC and accuracy per task, like the Trainer), NumPy arrays passed to `fit`; and again without
   metrics.
-- Trainer: model, data set, optimizer and callback of `components.training.fit`, with a checkpoint
-  after every epoch.
+- Trainer: model, data set, optimizer and loop of `components.training.fit`, with a checkpoint after
+  every epoch.
 
 They take turns in one process, so that a busy machine slows all of them down; a ratio is the
 median over rounds. Data are synthetic, because values do not matter for speed.
@@ -24,10 +24,11 @@ from pathlib import Path
 import numpy as np
 
 from components.stage import Silent
-from components.training.callbacks import EpochCallback
 from components.training.checkpoint import Checkpoint, Progress
 from components.training.choices import Situation, choose
 from components.training.dataset import training_batches
+from components.training.epochs import Epochs
+from components.training.loop import Loop
 from components.training.optimizer import make_optimizer
 from components.training.rows import Rows
 from components.training.settings import Training
@@ -143,11 +144,16 @@ class Ours:
         rows = Rows(case.columns, case.labels)
         self.batches = training_batches(rows, case.batch_size, 0, epoch)
         file = directory / f"{case.name}.npz"
-        saved = Checkpoint(file, self.model, adaptation.changing)
-        self.callback = EpochCallback(Silent(), epoch, 1, saved, Progress(), None)
+        saved, steps = (
+            Checkpoint(file, optimizer, adaptation.changing),
+            int(self.batches.cardinality()),
+        )
+        self.epochs = Epochs(self.model, Silent(), epoch, steps, 1, saved, Progress(), None)
+        self.loop = Loop(self.model)
 
     def epoch(self) -> None:
-        self.model.fit(self.batches, epochs=1, verbose=0, shuffle=False, callbacks=[self.callback])
+        done = len(self.epochs.progress.history)
+        self.epochs.run(self.loop, done + 1, self.batches, None)
 
 
 def seconds(runner: Bare | Ours) -> tuple[float, float]:

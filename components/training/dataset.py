@@ -5,6 +5,7 @@ The order depends only on the seed and the epoch, so a resumed run sees the same
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 
@@ -20,6 +21,10 @@ from models.lazy import tf
 from models.multitask.batch_losses import OWN_SHARE
 
 Batch = tuple[dict[str, "tf.Tensor"], dict[str, "tf.Tensor"]]
+AHEAD = 4
+"""Batches that are read ahead of the training step."""
+PARALLEL = os.cpu_count() or 1
+"""Batches that are gathered and changed at once."""
 
 
 def training_batches(
@@ -59,11 +64,11 @@ def training_batches(
         return positions.map(lambda step: order[step * batch_size : (step + 1) * batch_size])
 
     shuffled = tf.data.Dataset.range(1).flat_map(indices)
-    batches = shuffled.map(_gather(rows), tf.data.AUTOTUNE, deterministic=True)
+    batches = shuffled.map(_gather(rows), PARALLEL, deterministic=True)
     if augment is not None:
         batches = tf.data.Dataset.zip(batches, _seeds(epoch, count, seed))
-        batches = batches.map(partial(_changed, augment), tf.data.AUTOTUNE, deterministic=True)
-    return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
+        batches = batches.map(partial(_changed, augment), PARALLEL, deterministic=True)
+    return _read_ahead(batches.apply(tf.data.experimental.assert_cardinality(count)))
 
 
 def _order(
@@ -104,8 +109,17 @@ def evaluation_batches(rows: Rows, batch_size: int) -> tf.data.Dataset:
     n = len(rows)
     starts = tf.data.Dataset.range(0, n, batch_size)
     indices = starts.map(lambda start: tf.range(start, tf.minimum(start + batch_size, n)))
-    batches = indices.map(_gather(rows), tf.data.AUTOTUNE, deterministic=True)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    batches = indices.map(_gather(rows), PARALLEL, deterministic=True)
+    return _read_ahead(batches)
+
+
+def _read_ahead(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """The same batches. Nothing is tuned: the thread that tunes a dataset takes up to a second to
+    end, after every pass.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(AHEAD).with_options(options)
 
 
 def _seeds(epoch: tf.Variable, count: int, seed: int) -> tf.data.Dataset:

@@ -13,12 +13,13 @@ import numpy as np
 from components.errors import RootstockError
 from components.stage import Context, Observer
 from components.training.calibrating import Chosen, choose_calibrations
-from components.training.callbacks import EpochCallback
 from components.training.checkpoint import Checkpoint
 from components.training.choices import Situation, choose, sentence
 from components.training.conformal import check_rows, choose_radii
 from components.training.dataset import evaluation_batches, training_batches
 from components.training.decisions import choose_decisions
+from components.training.epochs import Epochs
+from components.training.loop import Loop
 from components.training.monitor import Monitor, choose_monitor
 from components.training.optimizer import make_optimizer, variables_without_decay
 from components.training.pairs import PairTraining, represented, start_heads, train_on_pairs
@@ -181,6 +182,8 @@ def train(
         )
     if training.group_by_length and not trims:
         warnings.append("training.group_by_length has no effect: this trunk computes all padding.")
+    if training.steps_per_execution is not None:
+        warnings.append("training.steps_per_execution has no effect any more. Remove it.")
     observer, last_start = context.observer, phases[-1].start
     for warning in warnings:
         observer.warn(warning)
@@ -189,35 +192,24 @@ def train(
     optimizer.exclude_from_weight_decay(var_list=variables_without_decay(model, adaptation))
     optimizer.build(adaptation.variables)
     rows_at_once = max(EVALUATION_BATCH // max(f.sequences for f in record.features), 1)
-    steps_per_call = training.steps_per_execution
-    model.compile(optimizer, jit_compile=training.xla, steps_per_execution=steps_per_call)
+    model.compile(optimizer)
     model.average = average = _average(training, model, adaptation)
     state = [] if average is None else average.variables
     file = context.scratch / "checkpoint.npz"
     checkpoint = Checkpoint(file, optimizer, adaptation.changing, state)
     progress = checkpoint.restore()
-    callback = EpochCallback(
-        observer, epoch, training.epochs, checkpoint, progress, monitor, average
-    )
+    epochs = Epochs(model, observer, epoch, steps, training.epochs, checkpoint, progress, monitor)
+    validation = evaluation_batches(data.val, rows_at_once) if data.val else None
     ends = [p.start for p in phases[1:]] + [training.epochs]
     with _checkpointing(training, model.trunk, observer):
         for phase, end in zip(phases, ends, strict=True):
-            if len(progress.history) >= end or (monitor and monitor.stops(progress.history)):
+            if len(progress.history) >= end or epochs.done:
                 continue
             adaptation.enter(phase)
             if training.gradient_figures and len(data.targets) > 1:
                 sample = _sample(data.train, training.batch_size)
-                callback.more_figures = partial(gradient_diagnostics(model), *sample)
-            model.make_train_function(force=True)
-            model.fit(
-                batches,
-                validation_data=data.val and evaluation_batches(data.val, rows_at_once),
-                initial_epoch=len(progress.history),
-                epochs=end,
-                shuffle=False,
-                verbose=0,
-                callbacks=[callback],
-            )
+                epochs.more_figures = partial(gradient_diagnostics(model), *sample)
+            epochs.run(Loop(model, training.xla), end, batches, validation)
     for note in model.balancer.notes():
         observer.warn(note)
     if progress.best:

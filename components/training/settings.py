@@ -55,7 +55,8 @@ class Training:
     average_last: average the weights after so many of the last epochs. Averages, like those of
         `ema`, are what is validated and kept.
     mixed_precision: compute in bfloat16; variables and the served model stay float32.
-    xla: compile the training step. steps_per_execution: steps between returns to Python.
+    xla: compile the training step. steps_per_execution: has no effect any more: training returns
+        to Python only to report.
     subset: which training rows to use; all rows if absent.
     sampling: how often to read the rows of each source, for tasks with labels from different
         sources.
@@ -84,7 +85,7 @@ class Training:
     average_last: Annotated[int, Field(ge=2)] | None = None
     mixed_precision: bool = False
     xla: bool = False
-    steps_per_execution: Annotated[int, Field(ge=1)] = 1
+    steps_per_execution: Annotated[int, Field(ge=1)] | None = None
     early_stopping: EarlyStopping | None = None
     subset: Subset | None = None
     sampling: AnySampling = field(default_factory=Proportional)

@@ -10,8 +10,8 @@ import numpy as np
 
 from components.errors import RootstockError
 from components.stage import Observer
-from components.training.callbacks import CHECKPOINT_SHARE
 from components.training.checkpoint import Checkpoint
+from components.training.epochs import CHECKPOINT_SHARE
 from models.lazy import keras
 from models.optimizers.variable_rates import VariableRate, with_variable_rates
 

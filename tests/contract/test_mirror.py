@@ -55,7 +55,7 @@ THROUGH = {
     ),
     "tests/unit/components/export/test_exporter.py": ("components.export.saved_model",),
     "tests/unit/components/training/test_trainer.py": (
-        "components.training.callbacks",
+        "components.training.epochs",
         "components.training.length_groups",
         "models.multitask.epoch_totals",
         "models.multitask.methods",

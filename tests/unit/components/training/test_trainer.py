@@ -162,7 +162,7 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path: Path) -> None:
     "options",
     [
         {"optimizer": "adamw", "weight_decay": 0.01, "clip_norm": 1.0},
-        {"optimizer": "sgd", "momentum": 0.5, "steps_per_execution": 3, "epochs": 3},
+        {"optimizer": "sgd", "momentum": 0.5, "epochs": 3},
         {"mixed_precision": True, "warmup_fraction": 0.0},
         {"optimizer": "muon", "weight_decay": 0.01},
         {"optimizer": "lion", "learning_rate": 0.0003},

@@ -1,0 +1,74 @@
+"""The training loop: many steps in one call of a graph. Importing this module imports TensorFlow.
+
+Keras's `fit` returns to Python after each step. For small models that takes as long as the step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from models.lazy import tf
+from models.multitask.model import MultitaskModel
+
+SECONDS_PER_CALL = 0.25
+"""About as long as a call runs; then Python reports, and Ctrl-C can stop it."""
+EVALUATED = 1000
+"""Batches of validation rows in a call."""
+
+
+class Loop:
+    """Trains and evaluates a model by its `train_step` and `test_step`.
+
+    How many steps a call runs has no influence on what they compute. The graph is traced for the
+    variables that train at the first step; if other ones are to train, a new loop is needed.
+    """
+
+    def __init__(self, model: MultitaskModel, xla: bool = False) -> None:
+        """xla: compile the training step."""
+        self.model = model
+        self._train = _graph(model.train_step, xla)
+        self._test = _graph(model.test_step, False)
+        self._per_step = SECONDS_PER_CALL
+
+    def train(self, batches: tf.data.Dataset, report: Callable[[int], None]) -> dict[str, float]:
+        """Train for one pass over the batches, whose number is known. Returns the figures.
+
+        report: called with the number of steps so far.
+        """
+        self.model.reset_metrics()
+        iterator, steps, done = iter(batches), int(batches.cardinality()), 0
+        while done < steps:
+            wanted = max(int(SECONDS_PER_CALL / self._per_step), 1)
+            count = min(wanted, steps - done, 2 * done + 1)
+            began = time.perf_counter()
+            self._train(iterator, tf.constant(count))
+            self._per_step = max((time.perf_counter() - began) / count, 1e-6)
+            done += count
+            report(done)
+        return self.model.totals.result()
+
+    def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
+        """The figures of all batches."""
+        self.model.reset_metrics()
+        iterator, left = iter(batches), int(batches.cardinality())
+        while left > 0:
+            count = min(left, EVALUATED)
+            self._test(iterator, tf.constant(count))
+            left -= count
+        return self.model.totals.result()
+
+
+def _graph(step: Callable[..., object], xla: bool) -> Callable[[object, tf.Tensor], None]:
+    """A function that runs a step on each of the next batches of an iterator."""
+    one = tf.function(step, reduce_retracing=True, autograph=False, jit_compile=xla or None)
+
+    def run(iterator: tf.data.Iterator, count: tf.Tensor) -> None:
+        def next_step(done: tf.Tensor) -> tf.Tensor:
+            one(iterator.get_next())
+            return done + 1
+
+        tf.while_loop(lambda done: done < count, next_step, [0], parallel_iterations=1)
+
+    traced: Callable[[object, tf.Tensor], None] = tf.function(run, autograph=False)
+    return traced

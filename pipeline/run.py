@@ -26,6 +26,7 @@ from pipeline.spec.yaml_file import YamlFile
 from pipeline.store.store import Store
 from pipeline.tracking.events import NoTracker, Param, RunFinished, RunStarted, Status, Tracker
 from pipeline.tracking.journal import RUN_PAGE, JournalTracker, new_run
+from pipeline.tracking.source import source_tags
 from pipeline.tracking.state import pending
 from pipeline.tracking.sync import BUSY, DONE, TRACKING_URI
 from pipeline.tracking.system import sampling
@@ -112,7 +113,7 @@ def _recorded(
             experiment=spec.tracking.experiment or spec.name,
             spec_text=without_secrets(file.text, named=False),
             params=_params(spec),
-            tags={"mlflow.source.name": str(file.path), "mlflow.user": user},
+            tags={**source_tags(file.path), "mlflow.user": user},
         )
     )
     syncing = _start_sync(directory, spec) if directory.is_dir() else None

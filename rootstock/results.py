@@ -5,16 +5,18 @@ from __future__ import annotations
 import html
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from components.errors import RootstockError
+from components.evaluation.measured import measured
 from pipeline.flow import PipelineResult
 from pipeline.outcome import Outcome, outcome
 from pipeline.report.tables import Table
+from pipeline.tracking.served_model import columns_of
 from rootstock.rows import raw_of, table_of
 from rootstock.specs import Spec
 from serving.interface import Answer, read_interface
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from serving.server.saved_model import SavedModel
 
 BATCH_ROWS = 256
-COLUMNS = ["task", "slice", "metric", "value", "low", "high", "rows"]
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,7 @@ class Result:
         """
         import pandas as pd
 
-        tables = {"all": self.evaluation["tasks"]}
-        tables |= {name: s["tasks"] for name, s in self.evaluation["slices"].items()}
-        rows = [row for name, tasks in tables.items() for row in _metric_rows(name, tasks)]
-        return pd.DataFrame(rows, columns=COLUMNS)
+        return pd.DataFrame(list(measured(self.evaluation)))
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -149,9 +147,7 @@ class Result:
         outputs = {name: np.concatenate([part[name] for part in parts]) for name in names}
         columns: dict[str, Any] = {}
         for answer in self._answers if outputs else ():
-            values = outputs[answer.name]
-            columns |= _named(answer, values.reshape(len(values), -1), probabilities)
-            columns |= _region(answer, outputs)
+            columns |= columns_of(answer, outputs, probabilities)
         return pd.DataFrame(columns)
 
     def examples(self, split: Literal["train", "val", "test"] = "test") -> pd.DataFrame:
@@ -254,56 +250,3 @@ def _closing(result: Outcome) -> str:
     if not result.pushed:
         return f"not pushed: {'; '.join(result.reasons)}"
     return f"pushed as version {result.version} to {result.path}"
-
-
-def _metric_rows(name: str, tasks: Mapping[str, Any]) -> Iterator[list[Any]]:
-    for task, of_task in tasks.items():
-        intervals = of_task.get("intervals") or {}
-        for metric, value in of_task["values"].items():
-            bounds = intervals.get(metric) or {}
-            yield [
-                task,
-                name,
-                metric,
-                value,
-                bounds.get("low"),
-                bounds.get("high"),
-                of_task["rows"],
-            ]
-
-
-def _named(answer: Answer, values: np.ndarray, probabilities: bool) -> dict[str, Any]:
-    """The columns of a task. values: [rows, units] as they are served."""
-    import numpy as np
-
-    name, classes = answer.name, np.array(answer.classes, object)
-    if not len(classes):
-        return {name: values[:, 0]}
-    if values.shape[1] == 1:  # the probability of the second of two classes
-        yes = values[:, 0]
-        if probabilities:
-            return {f"{name}={classes[0]}": 1 - yes, f"{name}={classes[1]}": yes}
-        above = yes > answer.decision
-        return {
-            name: classes[above.astype(int)],
-            f"{name}_probability": np.where(above, yes, 1 - yes),
-        }
-    if probabilities:
-        return {f"{name}={c}": values[:, i] for i, c in enumerate(classes)}
-    if answer.several:
-        return {name: [list(classes[row > answer.decision]) for row in values]}
-    likeliest = values.argmax(axis=1)
-    return {name: classes[likeliest], f"{name}_probability": values.max(axis=1)}
-
-
-def _region(answer: Answer, outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The columns of a task's interval or set, if it has one."""
-    import numpy as np
-
-    name, found = answer.name, dict[str, Any]()
-    for bound in ("lower", "upper"):
-        if (values := outputs.get(f"{name}.{bound}")) is not None:
-            found[f"{name}_{bound}"] = values[:, 0]
-    if (inside := outputs.get(f"{name}.set")) is not None:
-        found[f"{name}_set"] = [list(np.array(answer.classes, object)[row]) for row in inside]
-    return found

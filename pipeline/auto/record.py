@@ -21,6 +21,7 @@ def record(board: Leaderboard, spec: Spec, directory: Path) -> None:
             f"{r.trial.name}, {r.trial.rows:,} rows",
             _figures(r),
             {"candidate": r.trial.name, "rows": r.trial.rows},
+            span=(r.trial.ended - r.trial.seconds, r.trial.ended) if r.trial.ended else None,
         )
         for r in board.ranked
     ]

@@ -151,6 +151,7 @@ class Search:
             scores=done.scores,
             place=done.place,
             reason=done.reason,
+            ended=time.time(),
         )
         self.state = replace(self.state, trials=(*self.state.trials, trial))
         self.save()

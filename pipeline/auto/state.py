@@ -32,7 +32,8 @@ class Trial:
 
     overrides: what it changes in the spec. rows: training rows.
     scores: on validation rows; None if it failed, for the reason `reason`.
-    place: the artifact with its answers to these rows.
+    place: the artifact with its answers to these rows. ended: when, in seconds since 1970; 0 if
+    that is not known.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Trial:
     scores: ScoreFigures | None = None
     place: str = ""
     reason: str = ""
+    ended: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,11 +30,13 @@ class Scores:
     """The metrics of a cell by task, and the trials that they come from.
 
     preparation: seconds of the stages that prepare the arm's data, once for all its models.
+    span: when the first trial started and the last one ended, in seconds since 1970.
     """
 
     tasks: Mapping[str, TaskFigures]
     trials: tuple[TrialFigures, ...]
     preparation: float = 0.0
+    span: tuple[float, float] | None = None
 
     def total(self, cost: str) -> float:
         """A cost (a field of `Costs`, or `preparation`) over all models of the arm.
@@ -247,14 +249,22 @@ def gather(
     design = prepared.design
     tasks: dict[Cell, dict[str, TaskFigures]] = {}
     trials: dict[Cell, list[TrialFigures]] = {}
+    spans: dict[Cell, list[tuple[float, float]]] = {}
     versions: dict[str, str] = {}
     for d in done:
         trial = load_figures(result_of(d.entry))
         versions |= d.entry.versions
         trials.setdefault(d.job.cell, []).append(trial)
+        span = d.entry.created - d.entry.seconds, d.entry.created
+        spans.setdefault(d.job.cell, []).append(span)
         tasks.setdefault(d.job.cell, {}).update({t: trial.tasks[t] for t in d.job.judged})
     cells = {
-        cell: Scores(figures, tuple(trials[cell]), prepared.preparation(cell, store))
+        cell: Scores(
+            figures,
+            tuple(trials[cell]),
+            prepared.preparation(cell, store),
+            (min(start for start, _ in spans[cell]), max(end for _, end in spans[cell])),
+        )
         for cell, figures in tasks.items()
         if len(figures) == len(design.metrics)
     }

@@ -16,14 +16,19 @@ from pipeline.tracking.groups import Child, Group
 
 
 def record(findings: Findings, report: Path) -> None:
-    """Send a study to MLflow, with the directory of its report."""
+    """Send a study to MLflow, with the directory of its report.
+
+    Seeds are shown as everywhere else: the first one is 1. Keys of children count from 0, so that
+    studies which MLflow has are found again.
+    """
     evidence, recommended = findings.evidence, findings.recommendation
     children = []
     for cell, scores in evidence.cells.items():
-        name = f"{cell.arm} {cell.fraction:g} seed {cell.seed}"
-        params = {**vars(cell), "rows": evidence.rows[cell.fraction]}
-        children.append(Child(name, name, dict(_figures(scores)), params))
-    figures = json.dumps({child.name: child.metrics for child in children}, sort_keys=True)
+        key, name = (f"{cell.arm} {cell.fraction:g} seed {cell.seed + i}" for i in (0, 1))
+        params = {**vars(cell), "seed": cell.seed + 1, "rows": evidence.rows[cell.fraction]}
+        metrics = dict(_figures(scores))
+        children.append(Child(key, name, metrics, params, span=scores.span))
+    figures = json.dumps({child.key: child.metrics for child in children}, sort_keys=True)
     group = Group(
         tag="rootstock.study",
         key=hashlib.sha256(figures.encode()).hexdigest()[:16],  # finds the study if it runs again

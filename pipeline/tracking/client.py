@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
+    from mlflow.entities import LoggedModel, Metric
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -24,6 +25,10 @@ ENVIRONMENT = {
 MOST_METRICS, MOST_AT_ONCE = 800, 100
 """Metrics in one request, and parameters or tags."""
 LONGEST_TEXT = 500
+KIND, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
+"""The tag by which the UI shows what belongs to an experiment: here runs, models and their metrics,
+not traces of language models.
+"""
 
 
 def connect(uri: str) -> MlflowClient:
@@ -56,10 +61,25 @@ def ensure_experiment(client: MlflowClient, name: str, artifacts: Path | None) -
     if artifacts is not None and (name in ("", ".", "..") or Path(name).name != name):
         raise ValueError(f"{name!r} is no name of an experiment. Expected one without slashes.")
     known = client.get_experiment_by_name(name)
-    if known is not None:
-        return str(known.experiment_id)
-    location = None if artifacts is None else (artifacts / name).as_uri()
-    return str(client.create_experiment(name, artifact_location=location))
+    if known is None:
+        location = None if artifacts is None else (artifacts / name).as_uri()
+        tags = {KIND: MODEL_TRAINING}
+        return str(client.create_experiment(name, artifact_location=location, tags=tags))
+    if KIND not in known.tags:
+        client.set_experiment_tag(known.experiment_id, KIND, MODEL_TRAINING)
+    return str(known.experiment_id)
+
+
+def logged_model(client: MlflowClient, model_id: str) -> LoggedModel | None:
+    """A logged model; None if somebody has deleted it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_logged_model(model_id)
+    except MlflowException as e:
+        if e.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
 
 
 def log(
@@ -79,10 +99,23 @@ def log(
         client.log_batch(run_id, *(items[i * most : (i + 1) * most] for items, most in parts))
 
 
-def metrics_at(time: float, values: Mapping[str, float], step: int = 0) -> list[Metric]:
+@dataclass(frozen=True)
+class Measurement:
+    """On what metrics were measured: the id of a logged model, name and digest of a data set."""
+
+    model_id: str
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
+
+
+def metrics_at(
+    time: float, values: Mapping[str, float], step: int = 0, of: Measurement | None = None
+) -> list[Metric]:
+    """Metrics of a run and, if they were measured `of` a model, of that too."""
     from mlflow.entities import Metric
 
-    return [Metric(valid_key(k), v, milliseconds(time), step) for k, v in values.items()]
+    more = {} if of is None else asdict(of)
+    return [Metric(valid_key(k), v, milliseconds(time), step, **more) for k, v in values.items()]
 
 
 def valid_key(name: str) -> str:

@@ -1,5 +1,8 @@
 """A trained model in MLflow's format: the SavedModel with signature, requirements and example.
 
+Its files lie where `mlflow.keras` puts those of a model in exported format, so that
+`mlflow.pyfunc`, `mlflow.tensorflow` and `mlflow.keras` all load it.
+
 Without MLflow's `log_model`, which infers requirements by loading the model in a new process: that
 takes longer than a small training, and here nothing imports TensorFlow.
 """
@@ -9,7 +12,8 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 LOADER = "rootstock_served_model"
+DATA = "data"
+SAVED_MODEL = f"{DATA}/{served_model.SAVED_MODEL}"
+"""The folder of the SavedModel in a logged model."""
 EXAMPLE = "input_example.json"
 EXAMPLE_INFO = {"artifact_path": EXAMPLE, "type": "dataframe", "pandas_orient": "split"}
 EXAMPLE_ROWS = 5
@@ -34,9 +41,10 @@ REQUIREMENTS = ("mlflow", "tensorflow", "pandas", "numpy")
 
 
 def write_model(trained: ExportedModel, model_id: str, run_id: str, directory: Path) -> None:
-    """Write an MLflow model, except its `saved_model/`, into an empty directory.
+    """Write an MLflow model, except its `SAVED_MODEL`, into an empty directory.
 
-    The model has the flavours `python_function` and `tensorflow`.
+    The model has the flavours `python_function`, `tensorflow` and `keras`. The latter two give the
+    SavedModel as TensorFlow loads it.
     """
     from mlflow.models import Model
 
@@ -45,6 +53,9 @@ def write_model(trained: ExportedModel, model_id: str, run_id: str, directory: P
     (directory / "requirements.txt").write_text("\n".join(requirements) + "\n")
     environment = f"python: {python_version()}\ndependencies:\n- -r requirements.txt\n"
     (directory / "python_env.yaml").write_text(environment)
+    (directory / DATA).mkdir()
+    answers = json.dumps([asdict(a) for a in answers_of(record.targets)])
+    (directory / DATA / served_model.ANSWERS).write_text(answers.replace("<", "\\u003c"))
     (directory / "code").mkdir()
     shutil.copy(served_model.__file__, directory / "code" / f"{LOADER}.py")
     example = json.dumps(_example(trained, record.features)).replace("<", "\\u003c")
@@ -53,7 +64,7 @@ def write_model(trained: ExportedModel, model_id: str, run_id: str, directory: P
     model = Model(
         run_id=run_id,
         model_id=model_id,
-        signature=signature_of(record.features, record.targets),
+        signature=signature_of(record.features, record.targets, record.radii.keys()),
         saved_input_example_info=EXAMPLE_INFO,
         metadata={"classes": {t.name: list(t.classes) for t in record.targets if t.classes}},
     )
@@ -61,26 +72,51 @@ def write_model(trained: ExportedModel, model_id: str, run_id: str, directory: P
         "python_function",
         loader_module=LOADER,
         code="code",
-        data="saved_model",
+        data=DATA,
         env={"virtualenv": "python_env.yaml"},
         python_version=python_version(),
     )
-    model.add_flavor("tensorflow", model_type="tf2-module", saved_model_dir="saved_model")
+    module = {"model_type": "tf2-module", "saved_model_dir": SAVED_MODEL}
+    model.add_flavor("tensorflow", **module)
+    exported = {"data": DATA, "save_exported_model": True, "keras_version": version("keras")}
+    # `mlflow.tensorflow` reads this flavour, too, if a model has it
+    model.add_flavor("keras", keras_backend="tensorflow", **exported, **module)
     model.save(str(directory / "MLmodel"))
 
 
-def signature_of(features: Sequence[Feature], targets: Sequence[TaskTarget]) -> ModelSignature:
-    """Columns of the raw inputs, and one of answers for each task: a number, or one per class."""
+def answers_of(targets: Sequence[TaskTarget]) -> list[served_model.Answer]:
+    return [
+        served_model.Answer(
+            name=t.name, classes=t.classes, several=t.task.several, decision=t.decision
+        )
+        for t in targets
+    ]
+
+
+def signature_of(
+    features: Sequence[Feature], targets: Sequence[TaskTarget], covered: Collection[str] = ()
+) -> ModelSignature:
+    """Columns of the raw inputs, and of the answers: see `served_model.columns_of`.
+
+    covered: tasks with intervals or sets.
+    """
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import Array
 
     inputs = [ColSpec(MLFLOW_TYPES[f.raw], f.name) for f in features]
-    outputs = [
-        ColSpec(DataType.float if t.task.answer == "number" else Array(DataType.float), t.name)
-        for t in sorted(targets, key=lambda t: t.name)
-    ]
-    return ModelSignature(Schema(inputs), Schema(outputs))
+    outputs = []
+    for target in targets:
+        name, one = target.name, DataType.string if target.classes else DataType.float
+        outputs.append(ColSpec(Array(one) if target.task.several else one, name))
+        if target.classes and not target.task.several:
+            outputs.append(ColSpec(DataType.float, f"{name}_probability"))
+        if name in covered and target.classes:
+            outputs.append(ColSpec(Array(DataType.string), f"{name}_set"))
+        elif name in covered:
+            outputs += [ColSpec(DataType.float, f"{name}_{bound}") for bound in ("lower", "upper")]
+    asked = ParamSchema([ParamSpec(served_model.PROBABILITIES, DataType.boolean, False)])
+    return ModelSignature(Schema(inputs), Schema(outputs), asked)
 
 
 def _example(trained: ExportedModel, features: Sequence[Feature]) -> Mapping[str, object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from components.artifacts import ExportedModel, Pushed
 from pipeline.store.locks import locked
 from pipeline.tracking import events, registry
-from pipeline.tracking.client import ensure_experiment, log, metrics_at, milliseconds
+from pipeline.tracking.client import Measurement, ensure_experiment, log, metrics_at, milliseconds
 from pipeline.tracking.datasets import CONSUMED, dataset_fields
+from pipeline.tracking.evaluations import Runs, log_evaluation, main_metrics, read_evaluation
 from pipeline.tracking.events import Output, StageFinished
 from pipeline.tracking.journal import RUN_PAGE
 from pipeline.tracking.params import flat
@@ -35,6 +37,8 @@ PIPELINE = ""
 """The stage under which `SyncState.runs` keeps the run of the whole pipeline."""
 
 LARGEST_FILE = 5_000_000
+LONGEST_NOTE = 8000
+"""Characters in a tag of MLflow."""
 MODELS = ("ExportedModel", "TrainedModel")
 KEPT = (".html", ".json", ".jsonl", ".pbtxt")
 ESCAPED = {".json": "\\u003c", ".jsonl": "\\u003c", ".pbtxt": "\\074"}
@@ -93,12 +97,14 @@ class MlflowTracker(events.Tracker):
                 self.client.set_terminated(run_id, status, ended)
 
     def _page(self) -> None:
-        """Log the page of the run, which a run that ended early does not have."""
+        """Log the page of the run, which a run that ended early does not have, and describe it."""
         if (file := self.run / RUN_PAGE).is_file():
             run_id = self.state.runs[PIPELINE]
             self.client.log_artifact(run_id, str(file))
-            said = f"What was asked, what came out, what is served: the artifact `{RUN_PAGE}`."
-            log(self.client, run_id, tags={"mlflow.note.content": said})
+            where = f"#/experiments/{self.state.experiment_id}/runs/{run_id}/artifacts/{RUN_PAGE}"
+            said = f"What was asked, what came out, what is served: [{RUN_PAGE}]({where})"
+            described = "\n\n".join(filter(None, [said, self.state.summary]))
+            self.client.set_tag(run_id, "mlflow.note.content", described[:LONGEST_NOTE])
 
     def _run_started(self, event: events.RunStarted) -> None:
         self.state.name, self.state.started = event.name, event.time
@@ -138,6 +144,7 @@ class MlflowTracker(events.Tracker):
             self._optional(f"{stage}: {name}", partial(self._files, run_id, name, output))
         self._optional(f"{stage}: data sets", partial(self._datasets, run_id, event))
         self._optional(f"{stage}: models", partial(self._models, run_id, event))
+        self._optional(f"{stage}: metrics", partial(self._evaluation, run_id, event))
         self.client.set_terminated(run_id, "FINISHED", milliseconds(event.time))
 
     def _figures(
@@ -175,7 +182,7 @@ class MlflowTracker(events.Tracker):
         return self.state.runs[stage]
 
     def _files(self, run_id: str, name: str, output: Output) -> None:
-        """Upload the small files of an artifact, and plots of them."""
+        """Upload the small files of an artifact, and plots of them, also to the pipeline's run."""
         directory = Path(output.path)
         for file in sorted(directory.iterdir()):
             if file.suffix not in KEPT or file.stat().st_size > LARGEST_FILE:
@@ -185,8 +192,30 @@ class MlflowTracker(events.Tracker):
                 self.client.log_text(run_id, text, f"{name}/{file.name}")
             else:
                 self.client.log_artifact(run_id, str(file), name)
-        for title, figure in plots_of(directory):
-            self.client.log_figure(run_id, figure, f"plots/{title}")
+        with tempfile.TemporaryDirectory() as made:
+            for title, figure in plots_of(directory):
+                figure.savefig(file := Path(made) / title)
+                for each in (run_id, self.state.runs[PIPELINE]):
+                    self.client.log_artifact(each, str(file), "plots")
+
+    def _evaluation(self, run_id: str, event: StageFinished) -> None:
+        """Log all metrics of an evaluation: see `log_evaluation`."""
+        if evaluation := read_evaluation(Path(o.path) for o in event.outputs.values()):
+            runs, of = (
+                Runs(run_id, self.state.runs[PIPELINE], event.stage),
+                self._measured_on(event),
+            )
+            log_evaluation(self.client, runs, event.time, evaluation, of)
+            self.state.summary = main_metrics(evaluation)
+
+    def _measured_on(self, event: StageFinished) -> Measurement | None:
+        """The logged model and the data set that a stage read; None if MLflow has no such model."""
+        used = dict(v.partition(":")[::2] for v in event.inputs.values())
+        known = (self.state.models.get(used.get(kind, "")) for kind in MODELS)
+        if (model := next(filter(None, known), None)) is None:
+            return None
+        dataset = json.loads(self.state.datasets.get(used.get("Examples", ""), "{}"))
+        return Measurement(model, dataset.get("name"), dataset.get("digest"))
 
     def _datasets(self, run_id: str, event: StageFinished) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -217,11 +246,13 @@ class MlflowTracker(events.Tracker):
                 trained = ExportedModel(Path(output.path), output.digest)
                 with locked(self.run.parent / ".models", wait=True):
                     experiment = self.state.experiment_id
-                    made = registry.register(self.client, name, experiment, run_id, trained)
+                    params = self.client.get_run(self.state.runs[PIPELINE]).data.params
+                    made = registry.register(self.client, name, experiment, run_id, trained, params)
                     registry.make_candidate(self.client, name, made.version, self.state.started)
                 self.state.models[trained.digest] = made.model_id
                 self._log_pipeline(tags={"rootstock.model_version": made.version})
-                self._link(run_id, outputs=[LoggedModelOutput(made.model_id, 0)])
+                for each in (run_id, self.state.runs[PIPELINE]):
+                    self._link(each, outputs=[LoggedModelOutput(made.model_id, 0)])
         used = [v.partition(":")[::2] for v in event.inputs.values()]
         models = [self.state.models[d] for t, d in used if t in MODELS and d in self.state.models]
         self._link(run_id, inputs=[LoggedModelInput(m) for m in models])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import ExportedModel
-from pipeline.tracking.logged_model import write_model
+from pipeline.tracking.client import logged_model
+from pipeline.tracking.logged_model import SAVED_MODEL, write_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -18,6 +20,8 @@ DIGEST = "rootstock.digest"
 MODEL = "rootstock.model_id"
 CANDIDATE_SINCE = "rootstock.candidate_since"
 PUSHED_VERSION = "rootstock.pushed_version"
+VERSIONS = "mlflow.modelVersions"
+"""The tag by which the UI shows the registered versions of a logged model."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +33,39 @@ class Registered:
 
 
 def register(
-    client: MlflowClient, name: str, experiment_id: str, run_id: str, trained: ExportedModel
+    client: MlflowClient,
+    name: str,
+    experiment_id: str,
+    run_id: str,
+    trained: ExportedModel,
+    params: Mapping[str, str],
 ) -> Registered:
-    """The registered version of a trained model; it is logged and registered if necessary."""
-    if (known := find(client, name, trained.digest)) is not None:
-        return known
-    _ensure_registered_model(client, name)
-    model_id = _logged_model(client, experiment_id, run_id, trained)
-    tags, source = {DIGEST: trained.digest, MODEL: model_id}, f"models:/{model_id}"
-    version = client.create_model_version(
-        name, source, run_id, tags, await_creation_for=0, model_id=model_id
-    )
-    return Registered(str(version.version), model_id)
+    """The registered version of a trained model; it is logged and registered if necessary.
+
+    params: of the run, for the page of the logged model.
+    """
+    known = find(client, name, trained.digest)
+    if known is None:
+        _ensure_registered_model(client, name)
+        model_id = _logged_model(client, name, experiment_id, run_id, trained, params)
+        tags, source = {DIGEST: trained.digest, MODEL: model_id}, f"models:/{model_id}"
+        version = client.create_model_version(
+            name, source, run_id, tags, await_creation_for=0, model_id=model_id
+        )
+        known = Registered(str(version.version), model_id)
+    _link_version(client, name, known)
+    return known
+
+
+def _link_version(client: MlflowClient, name: str, registered: Registered) -> None:
+    """Say on the page of a logged model that it is registered, as `mlflow.register_model` does."""
+    if (model := logged_model(client, registered.model_id)) is None:
+        return
+    versions = json.loads(model.tags.get(VERSIONS, "[]"))
+    here = {"name": name, "version": registered.version}
+    if here not in versions:
+        versions.append(here)
+        client.set_logged_model_tags(registered.model_id, {VERSIONS: json.dumps(versions)})
 
 
 def find(client: MlflowClient, name: str, digest: str) -> Registered | None:
@@ -115,19 +140,26 @@ def _ensure_registered_model(client: MlflowClient, name: str) -> None:
 
 
 def _logged_model(
-    client: MlflowClient, experiment_id: str, run_id: str, trained: ExportedModel
+    client: MlflowClient,
+    name: str,
+    experiment_id: str,
+    run_id: str,
+    trained: ExportedModel,
+    params: Mapping[str, str],
 ) -> str:
     """Upload a model, or complete an interrupted upload."""
     started = client.search_logged_models(
         [experiment_id], f"tags.`{DIGEST}` = '{trained.digest}'", max_results=1
     )
     tags = {DIGEST: trained.digest}
-    logged = (started or [client.create_logged_model(experiment_id, "model", run_id, tags)])[0]
+    if not started:
+        started = [client.create_logged_model(experiment_id, name, run_id, tags, dict(params))]
+    logged = started[0]
     model_id = str(logged.model_id)
     if str(logged.status) != "READY":
         with tempfile.TemporaryDirectory() as directory:
             write_model(trained, model_id, run_id, Path(directory))
             client.log_model_artifacts(model_id, directory)
-        client.log_model_artifacts(model_id, str(trained.saved_model), "saved_model")
+        client.log_model_artifacts(model_id, str(trained.saved_model), SAVED_MODEL)
         client.finalize_logged_model(model_id, "READY")
     return model_id

@@ -18,7 +18,8 @@ class SyncState:
 
     offset: bytes of the journal that were sent. done: the journal is complete, and all of it was
     sent. runs: MLflow run id by stage; that of the whole pipeline under "". datasets: MLflow's
-    description of a data set, by digest. models: MLflow model id, by digest.
+    description of a data set, by digest. models: MLflow model id, by digest. summary: what came
+    out, in Markdown.
     """
 
     offset: int = 0
@@ -29,6 +30,7 @@ class SyncState:
     runs: dict[str, str] = field(default_factory=dict)
     datasets: dict[str, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
+    summary: str = ""
 
 
 _JSON = TypeAdapter(SyncState)

@@ -17,8 +17,10 @@ def record(result: SearchResult, report: Path, name: str) -> None:
     children = []
     for trial in result.trials:
         tags = {"rootstock.state": trial.state.name.lower()}
-        name = f"trial {trial.number + 1}"
-        children.append(Child(str(trial.number), name, _figures(trial), trial.params, tags))
+        number, title = str(trial.number), f"trial {trial.number + 1}"
+        start, end = trial.datetime_start, trial.datetime_complete
+        span = (start.timestamp(), end.timestamp()) if start and end else None
+        children.append(Child(number, title, _figures(trial), trial.params, tags, span))
     best = result.best
     group = Group(
         tag="rootstock.search",

@@ -96,7 +96,6 @@ THROUGH = {
         "pipeline.operations.record_group",
         "pipeline.tracking.datasets",
         "pipeline.tracking.groups",
-        "pipeline.tracking.served_model",
     ),
     "tests/integration/test_tune.py": ("pipeline.tune.record", "pipeline.tune.space"),
 }

@@ -372,9 +372,12 @@ def test_the_mlflow_signature_has_the_type_of_the_answer(kind: str) -> None:
     from mlflow.types import DataType
     from mlflow.types.schema import Array
 
-    (column,) = signature_of(FEATURES, [target_of(kind)]).outputs
-    expected = DataType.float if head_for(target_of(kind)).units == 1 else Array(DataType.float)
-    assert column.type == expected
+    target = target_of(kind)
+    first, *others = signature_of(FEATURES, [target]).outputs
+    one = DataType.string if target.classes else DataType.float
+    assert first.type == (Array(one) if target.task.several else one)
+    probability = target.classes and not target.task.several
+    assert [c.name for c in others] == [f"{target.name}_probability"] * bool(probability)
 
 
 def test_the_region_of_a_row_is_every_label_that_conforms(kind: str) -> None:

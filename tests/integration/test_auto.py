@@ -92,6 +92,9 @@ def test_a_killed_search_continues_to_a_pushed_model(project: Path) -> None:
     (parent,) = (r for r in runs if r.data.tags.get("rootstock.winner") == board["winner"])
     above = [r.data.tags.get("mlflow.parentRunId") for r in runs]
     assert above.count(parent.info.run_id) == len(board["candidates"])
+    (child,) = (r for r in runs if r.data.params.get("candidate") == "default")
+    took = (child.info.end_time - child.info.start_time) / 1000
+    assert took == pytest.approx(child.data.metrics["trial_seconds"], abs=0.01)
 
 
 def test_the_same_command_after_its_time_gives_the_same_model(project: Path) -> None:

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from components.artifacts import Examples, ExportedModel
+from components.data.slices import Slice
 from components.evaluation.evaluator import Evaluator, EvaluatorInputs
 from components.evaluation.thresholds import Threshold
 from components.export.pusher import Pusher, PusherInputs
@@ -121,7 +122,8 @@ def run_pipeline(store: Path, slope: float = 1.0, least_auc: float = 0.0) -> Pat
         tracker.record(SystemSample(values={"cpu_utilization_percentage": 12.5}))
         model = run(Trainer(slope), MadeExamples(examples)).model
         threshold = Threshold(task="income", metric="auc", min=least_auc)
-        evaluator = Evaluator(tasks=TASKS, thresholds=(threshold,))
+        slices = (Slice(columns=("job",)),)
+        evaluator = Evaluator(tasks=TASKS, thresholds=(threshold,), slices=slices, min_slice_rows=5)
         blessing = run(evaluator, EvaluatorInputs(model, examples)).blessing
         pusher = Pusher(model="people", destination=str(store / "serving"))
         run(pusher, PusherInputs(model, (blessing,)))
@@ -199,8 +201,13 @@ def test_a_parent_run_and_a_child_for_each_stage(recorded):
         assert run.data.tags["rootstock.cached"] == "false"
     assert runs["Trainer"].data.params["slope"] == "1.0"
     assert runs["Evaluator"].data.params["tasks.income.positive"] == "yes"
-    auc = runs["Evaluator"].data.metrics["income.auc"]
-    assert parent.data.metrics["Evaluator/income.auc"] == auc > 0.5
+    ours, theirs = runs["Evaluator"].data.metrics, parent.data.metrics
+    assert 1 >= ours["income.auc.high"] > ours["income.auc"] > ours["income.auc.low"] > 0
+    assert ours["income.auc"] > 0.5
+    assert ours["slice/job_cook/income.auc"] != ours["income.auc"]
+    assert all(theirs[f"Evaluator/{n}"] == v for n, v in ours.items() if n != "seconds")
+    experiment = client(recorded.uri).get_experiment_by_name("people")
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
 
 def test_cached_stages_are_recorded_as_such(recorded):
@@ -262,8 +269,20 @@ def test_spec_reports_and_plots_are_artifacts(recorded):
     def files(stage: str, path: str | None = None) -> set[str]:
         return {f.path for f in c.list_artifacts(runs[stage].info.run_id, path)}
 
-    assert files("pipeline") == {"spec.yaml", RUN_PAGE}
-    assert RUN_PAGE in runs["pipeline"].data.tags["mlflow.note.content"]
+    assert files("pipeline") == {"spec.yaml", RUN_PAGE, "plots", "tables"}
+    assert files("pipeline", "plots") == files("Trainer", "plots") | files("Evaluator", "plots")
+    parent = runs["pipeline"]
+    note = parent.data.tags["mlflow.note.content"]
+    assert f"/runs/{parent.info.run_id}/artifacts/{RUN_PAGE})" in note
+    assert f"| income | auc | {parent.data.metrics['Evaluator/income.auc']:.4f} |" in note
+    shown = json.loads(parent.data.tags["mlflow.loggedArtifacts"])
+    assert [t["path"] for t in shown] == ["tables/metrics.json", "tables/mistakes.json"]
+    tables = [
+        c.load_table(parent.info.experiment_id, t["path"], [parent.info.run_id]) for t in shown
+    ]
+    (auc,) = tables[0].query("slice == 'job=cook' and metric == 'auc' and task == 'income'").value
+    assert auc == parent.data.metrics["Evaluator/slice/job_cook/income.auc"]
+    assert set(tables[1].columns) >= {"task", "row", "label", "answer"}
     assert "plots/learning_loss.png" in files("Trainer", "plots")
     assert files("Evaluator", "plots") == {
         "plots/confusion_income.png",
@@ -292,8 +311,15 @@ def test_the_model_is_registered_once_and_is_the_champion(recorded):
     (logged,) = c.search_logged_models([runs["Trainer"].info.experiment_id])
     assert output.model_id == logged.model_id
     assert str(logged.status) == "READY"
+    assert [m.model_id for m in runs["pipeline"].outputs.model_outputs] == [logged.model_id]
     for stage in ("Evaluator", "Pusher"):
         assert [m.model_id for m in runs[stage].inputs.model_inputs] == [logged.model_id]
+    registered = [{"name": "people", "version": str(version.version)}]
+    assert json.loads(logged.tags["mlflow.modelVersions"]) == registered
+    assert (logged.name, logged.params["seed"]) == ("people", "7")
+    auc = runs["Evaluator"].data.metrics["income.auc"]
+    measured = {(m.value, m.dataset_name) for m in logged.metrics if m.key == "income.auc"}
+    assert measured == {(auc, "people.examples")}
 
 
 def test_the_registered_model_answers_pandas_rows(recorded):
@@ -302,21 +328,32 @@ def test_the_registered_model_answers_pandas_rows(recorded):
     mlflow.set_tracking_uri(recorded.uri)
     model = mlflow.pyfunc.load_model("models:/people@champion")
     rows = pd.DataFrame({"job": ["cook", "smith", None], "hours-per-week": [0.5, -1.0, 2.0]})
-    answered = model.predict(rows)
     raw = {
-        "hours-per-week": np.array([0.5, -1.0, 2.0]),
+        "hours-per-week": np.array([0.5, -1.0, 2.0], "float32"),
         "job": np.array(["cook", "smith", ""], object),
     }
     expected = answers(raw, slope=1.0)
-    assert list(answered.columns) == ["age", "income", "job_class"]
-    for task, values in expected.items():
-        got = np.array(answered[task].tolist()).reshape(values.shape)
-        np.testing.assert_allclose(got, values, rtol=1e-5)
+    answered = model.predict(rows)
+    assert list(answered.columns) == [c.name for c in model.metadata.signature.outputs]
+    assert list(answered["income"]) == ["positive", "negative", "positive"]
+    assert list(answered["job_class"]) == ["a", "c", "b"]
+    likeliest = expected["job_class"].max(axis=1)
+    np.testing.assert_allclose(answered["job_class_probability"], likeliest, rtol=1e-5)
+    np.testing.assert_allclose(answered["age"], expected["age"][:, 0], rtol=1e-5)
+    by_class = model.predict(rows, params={"probabilities": True})
+    columns = [f"job_class={c}" for c in "abc"]
+    np.testing.assert_allclose(by_class[columns], expected["job_class"], rtol=1e-5)
     example = model.metadata.load_input_example(
         mlflow.artifacts.download_artifacts("models:/people@champion")
     )
     assert len(model.predict(example)) == 3
     assert model.metadata.metadata["classes"]["job_class"] == ["a", "b", "c"]
+    for flavour in (mlflow.tensorflow, mlflow.keras):
+        serve = flavour.load_model("models:/people@champion").signatures["serving_default"]
+        names = serve.structured_input_signature[1]
+        (hours,) = names.keys() - {"job"}
+        served = serve(**{hours: raw["hours-per-week"], "job": raw["job"]})
+        np.testing.assert_allclose(served["age"], expected["age"], rtol=1e-5)
 
 
 def test_a_synchronised_run_is_not_sent_again(recorded):

@@ -24,7 +24,9 @@ def test_a_study_is_one_mlflow_run_with_a_child_run_per_trial(tmp_path: Path) ->
     nothing = {"up": 0.0, "side": 0.0}
     figures = evidence(tmp_path, {"single": nothing, "multitask": nothing}, seeds=2)
     spec = figures.design.spec.model_copy(update={"tracking": Tracking(backend="mlflow")})
-    found = draw_conclusions(replace(figures, design=replace(figures.design, spec=spec)))
+    spans = {c: replace(s, span=(1000.0 + c.seed, 1009.5)) for c, s in figures.cells.items()}
+    design = replace(figures.design, spec=spec)
+    found = draw_conclusions(replace(figures, design=design, cells=spans))
     directory = tmp_path / "report"
     write_report(found, "name: planted", directory)
     for _ in range(2):
@@ -40,4 +42,8 @@ def test_a_study_is_one_mlflow_run_with_a_child_run_per_trial(tmp_path: Path) ->
     assert {"report.html", "report.md", "study.json"} <= names
     child = next(r for r in children if r.data.tags["rootstock.cell"] == "single 1 seed 0")
     assert child.data.params["rows"] == "450"
+    assert child.info.run_name == "single 1 seed 1", "the terminal counts seeds from 1"
+    assert child.data.params["seed"] == "1"
+    assert (child.info.start_time, child.info.end_time) == (1_000_000, 1_009_500)
+    assert (parent.info.start_time, parent.info.end_time) == (1_000_000, 1_009_500)
     assert 0.8 < child.data.metrics["test.up.auc"] < 1

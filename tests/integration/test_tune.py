@@ -71,6 +71,11 @@ def test_a_killed_search_continues_and_writes_a_spec_that_runs(project: Path) ->
     assert len(runs) == 1 + len(children) == 7
     (parent,) = (r for r in runs if r not in children)
     assert parent.data.metrics["gain"] == pytest.approx(best["gain"])
+    assert not parent.data.tags["rootstock.search"].startswith("trial")
+    for child in children:
+        took = (child.info.end_time - child.info.start_time) / 1000
+        assert child.info.start_time >= parent.info.start_time
+        assert took >= 0.9 * child.data.metrics["seconds"], "when it was trained, not when sent"
 
     code, _, err = call(project, *TUNED)
     assert code == 0, err

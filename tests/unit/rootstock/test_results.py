@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +11,6 @@ import pytest
 import rootstock as rs
 from components import artifacts
 from pipeline.flow import PipelineResult
-from rootstock.results import _named, _region
-from serving.interface import Answer
 
 
 def test_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,49 +69,3 @@ def test_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         result.examples("val")
     with pytest.raises(rs.RootstockError, match="expected a directory with a pushed model"):
         rs.serve(result).__enter__()
-
-
-@pytest.mark.parametrize(
-    ("answer", "values", "expected", "each"),
-    [
-        (Answer(name="t"), [[3.5]], {"t": [3.5]}, {"t": [3.5]}),
-        (
-            Answer(name="t", classes=("no", "yes"), decision=0.25),
-            [[0.375], [0.125]],
-            {"t": ["yes", "no"], "t_probability": [0.375, 0.875]},
-            {"t=no": [0.625, 0.875], "t=yes": [0.375, 0.125]},
-        ),
-        (
-            Answer(name="t", classes=("a", "b", "c")),
-            [[0.25, 0.5, 0.25]],
-            {"t": ["b"], "t_probability": [0.5]},
-            {"t=a": [0.25], "t=b": [0.5], "t=c": [0.25]},
-        ),
-        (
-            Answer(name="t", classes=("a", "b"), several=True),
-            [[0.75, 0.625], [0.25, 0.125]],
-            {"t": [["a", "b"], []]},
-            {"t=a": [0.75, 0.25], "t=b": [0.625, 0.125]},
-        ),
-    ],
-)
-def test_answers_have_names(
-    answer: Answer, values: list[list[float]], expected: Any, each: Any
-) -> None:
-    array = np.array(values)
-    found = {name: list(v) for name, v in _named(answer, array, False).items()}
-    assert found == expected
-    assert {name: list(v) for name, v in _named(answer, array, True).items()} == each
-
-
-def test_intervals_and_sets_are_columns() -> None:
-    outputs = {
-        "price": np.array([[3.5], [4.5]]),
-        "price.lower": np.array([[3.0], [4.0]]),
-        "price.upper": np.array([[5.0], [6.0]]),
-        "job.set": np.array([[True, False], [True, True]]),
-    }
-    found = {name: list(v) for name, v in _region(Answer(name="price"), outputs).items()}
-    assert found == {"price_lower": [3.0, 4.0], "price_upper": [5.0, 6.0]}
-    job = Answer(name="job", classes=("cook", "nurse"))
-    assert _region(job, outputs) == {"job_set": [["cook"], ["cook", "nurse"]]}

@@ -9,7 +9,6 @@ import json
 import os
 import shlex
 import signal
-import subprocess
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,7 +16,6 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from components import die_with_parent
 from components.errors import RootstockError, did_you_mean
 from models.masked_url import without_secrets
 from pipeline.cli import interrupts, serving, training
@@ -160,6 +158,8 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     help = "open the MLflow UI with the runs of a spec"
     ui = add("ui", _ui, help, "spec.yaml --port 5001")
     ui.add_argument("--port", type=int, default=5000)
+    no_browser = "do not open a browser"
+    ui.add_argument("--no-browser", dest="browser", action="store_false", help=no_browser)
 
     help = "send the recorded runs that MLflow does not have yet"
     add("sync", _sync, help, "spec.yaml")
@@ -292,21 +292,12 @@ def _ui(args: argparse.Namespace) -> int:
     if uri.startswith("http"):
         print(f"The runs of {spec.name} are at {uri}")
         return 0
-    from mlflow.exceptions import MlflowException
-
     from pipeline.display import showing_lines
-    from pipeline.tracking.client import connect
+    from pipeline.operations.ui import can_open_browser, serve_ui
 
-    try:
-        connect(uri.reveal())  # a database that MLflow makes itself is lost if that is interrupted
-    except MlflowException as e:
-        raise RootstockError(without_secrets(e.message)) from e
-    command = [sys.executable, "-m", "mlflow", "ui", "--port", str(args.port)]
-    uris = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI")  # `ps` shows arguments
-    command = die_with_parent.command(command, "tree")
-    environment = {**os.environ, **dict.fromkeys(uris, uri.reveal())}
     with showing_lines(Path(spec.store)):
-        return subprocess.call(command, env=environment)
+        experiment = spec.tracking.experiment or spec.name
+        return serve_ui(uri, experiment, args.port, args.browser and can_open_browser())
 
 
 def _sync(args: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,13 +81,31 @@ def metrics_of(evaluation: Mapping[str, Any]) -> dict[str, float]:
 def tables_of(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """File and content of tables, as `mlflow.log_table` writes them: all metrics, and the rows that
     the model gets most wrong.
+
+    The UI compares runs by the first column, which names a row, and shows the second.
     """
-    columns = [f.name for f in fields(Measured)]
-    yield "tables/metrics.json", _table(columns, [list(astuple(r)) for r in measured(evaluation)])
+    rows = [[_named(row), *_rest(row).values()] for row in measured(evaluation)]
+    columns = [f.name for f in fields(Measured) if f.name != "value"]
+    yield "tables/metrics.json", _table(["name", "value", *columns], rows)
     wrong = evaluation.get("mistakes", {}).items()
-    if rows := [[task, *m.values()] for task, mistakes in wrong for m in mistakes]:
-        names = next(m for _, mistakes in wrong for m in mistakes)
-        yield "tables/mistakes.json", _table(["task", *names], rows)
+    mistakes = [
+        [f"{task}, row {m['row']}", m["answer"], task, m["row"], m["label"], m["probability"]]
+        for task, of_task in wrong
+        for m in of_task
+    ]
+    if mistakes:
+        columns = ["name", "answer", "task", "row", "label", "probability"]
+        yield "tables/mistakes.json", _table(columns, mistakes)
+
+
+def _named(row: Measured) -> str:
+    name = f"{row.task}.{row.metric}"
+    return name if row.slice == ALL_ROWS else f"{name}, {row.slice}"
+
+
+def _rest(row: Measured) -> dict[str, object]:
+    values = asdict(row)
+    return {"value": values.pop("value"), **values}
 
 
 def main_metrics(evaluation: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ CONTENT = {
     "split": "test",
     "tasks": {"ripe": {**AUC, "rows": 5}},
     "slices": {"town=Aš/1": SLICE, "town=Až/1": SLICE},
-    "mistakes": {"ripe": [{"row": 3, "label": "no", "answer": "yes"}]},
+    "mistakes": {"ripe": [{"row": 3, "label": "no", "answer": "yes", "probability": 0.8}]},
 }
 
 
@@ -24,10 +24,16 @@ def test_metrics_with_intervals_and_slices_that_never_share_a_name() -> None:
 
 def test_tables_of_metrics_and_mistakes() -> None:
     tables = {file: json.loads(text) for file, text in tables_of(CONTENT)}
-    assert tables["tables/metrics.json"]["data"][0] == ["ripe", "all", "auc", 0.9, 0.8, 1.0, 5]
+    metrics = tables["tables/metrics.json"]
+    first = dict(zip(metrics["columns"], metrics["data"][0], strict=True))
+    assert list(first)[:2] == ["name", "value"]
+    assert first["name"] == "ripe.auc"
+    assert (first["task"], first["slice"], first["metric"]) == ("ripe", "all", "auc")
+    assert (first["value"], first["low"], first["high"], first["rows"]) == (0.9, 0.8, 1.0, 5)
+    assert metrics["data"][2][0] == "ripe.auc, town=Aš/1"
     assert tables["tables/mistakes.json"] == {
-        "columns": ["task", "row", "label", "answer"],
-        "data": [["ripe", 3, "no", "yes"]],
+        "columns": ["name", "answer", "task", "row", "label", "probability"],
+        "data": [["ripe, row 3", "yes", "ripe", 3, "no", 0.8]],
     }
 
 

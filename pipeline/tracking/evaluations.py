@@ -68,7 +68,7 @@ def metrics_of(evaluation: Mapping[str, Any]) -> dict[str, float]:
     two slices would have one name, the second is called `… 2`.
     """
     folders = {ALL_ROWS: ""}
-    found = {}
+    found: dict[str, float] = {}
     for row in measured(evaluation):
         if row.slice not in folders:
             folders[row.slice] = _folder(row.slice, set(folders.values()))

@@ -15,7 +15,7 @@ from pipeline.spec.load import SpecSource
 from pipeline.spec.sections import Spec
 from pipeline.spec.yaml_bounds import parse
 
-DEFAULT = "default"
+DEFAULT, EXPERTS = "default", "experts"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Successive halving within a time budget (Jamieson and Talwalkar 2016, AISTATS).
 
 Candidates first learn from a part of the training rows. The better third learns from three times as
-many, and so on up to all rows. The default goes ahead of the others on all rows as soon as its time
-is likely to fit, so that there is a good model early.
+many, and so on up to all rows. Classical models alone, and then the default, go ahead of the others
+on all rows as soon as their time is likely to fit, so that there is a good model early. The default
+needs the same classical models, which are fitted only once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.auto.attempt import Attempt, attempt
-from pipeline.auto.candidate import DEFAULT, Choice
+from pipeline.auto.candidate import DEFAULT, EXPERTS, Choice
 from pipeline.auto.progress import Progress, Step
 from pipeline.auto.ranking import Metrics, best
 from pipeline.auto.state import State, Trial, write_state
@@ -91,11 +92,8 @@ class Search:
     def run(self, worker: Worker) -> None:
         """Train candidates until the budget or the portfolio is at its end."""
         sizes, alive = rungs(self.rows), list(self.choices)
-        default = next(c for c in alive if c.name == DEFAULT)
-        for number, rows in enumerate(sizes):
-            if number == 0:
-                for ahead in (rows, self.rows):
-                    self._train(default, ahead, worker, HOPE)
+        self._go_ahead(sizes[0], worker)
+        for rows in sizes:
             for choice in alive:
                 self._train(choice, rows, worker, 1.0)
             names = [r.trial.name for r in self.metrics.ranked(self.state.at(rows))]
@@ -108,6 +106,20 @@ class Search:
             if ranked := self.metrics.ranked(trained):
                 again = named[best(ranked).trial.name]
                 self._train(reseeded(again, seed), self.rows, worker, 1.0)
+
+    def _go_ahead(self, fewest: int, worker: Worker) -> None:
+        """Classical models alone, and then the default, on all rows if that is likely to fit."""
+        named = {c.name: c for c in self.choices}
+        if experts := named.get(EXPERTS):
+            for rows in (fewest, self.rows):
+                self._train(experts, rows, worker, HOPE)
+        if not self._has(EXPERTS, self.rows):  # then nothing tells how long all rows take
+            self._train(named[DEFAULT], fewest, worker, HOPE)
+        self._train(named[DEFAULT], self.rows, worker, HOPE)
+
+    def _has(self, name: str, rows: int) -> bool:
+        trial = self.state.of(name, rows)
+        return trial is not None and trial.scores is not None
 
     def _train(self, choice: Choice, rows: int, worker: Worker, hope: float) -> None:
         """Train a candidate on some rows, unless it was tried or its time does not fit."""
@@ -166,7 +178,8 @@ class Search:
         """Seconds of a trial, from others; None if there are none.
 
         The same candidate on fewer rows says most; growth is that of the default, or in proportion.
-        Else the default on the same rows stands for all.
+        Else the default on the same rows stands for all, and for the default the classical models
+        that it contains: fitting them takes most of the time on many data sets.
         """
         mine = [t for t in self.state.trials if t.name == choice.name]
         own = [t for t in mine if t.scores and t.rows < rows]
@@ -178,8 +191,8 @@ class Search:
                 growth = max(1.0, after.seconds / max(before.seconds, 0.1))
             fixed = min(FIXED_S, last.seconds)
             return max(last.seconds, fixed + (last.seconds - fixed) * growth)
-        default = self.state.of(DEFAULT, rows)
-        return choice.cost * default.seconds if default else None
+        alike = self.state.of(DEFAULT, rows) or self.state.of(EXPERTS, rows)
+        return choice.cost * alike.seconds if alike else None
 
     def _best_so_far(self) -> str:
         if (rows := last_rung(self.state)) is None:

@@ -6,16 +6,15 @@ from typing import ClassVar
 
 from models.inputs.image import ImageInput
 from models.trunks.scratch import Scratch
-from pipeline.auto.candidate import Candidate
+from pipeline.auto.candidate import EXPERTS, Candidate
 from pipeline.spec.sections import Spec
 
 
 class ExpertsAlone(Candidate):
     """The classical models alone, without a network."""
 
-    name: ClassVar[str] = "experts"
+    name: ClassVar[str] = EXPERTS
     rank: ClassVar[int] = 1
-    cost: ClassVar[float] = 0.3  # the default has fitted these experts already
 
     def overrides(self, spec: Spec) -> tuple[str, ...] | None:
         images = all(isinstance(i, ImageInput) for i in spec.inputs.values())

@@ -14,7 +14,7 @@ import pytest
 from components.errors import RootstockError
 from components.experiments.scorer import ScoreFigures
 from pipeline.auto.attempt import Attempt
-from pipeline.auto.candidate import DEFAULT, Choice
+from pipeline.auto.candidate import DEFAULT, EXPERTS, Choice
 from pipeline.auto.progress import Lines
 from pipeline.auto.ranking import Metrics
 from pipeline.auto.search import SEEDS, Clock, Search, last_rung, rungs
@@ -86,6 +86,18 @@ def test_the_default_learns_from_all_rows_early_and_the_better_half_follow(tmp_p
     first = [(DEFAULT, 3_000), (DEFAULT, 9_000)]
     assert tried(own) == [*first, *small, ("b", 9_000), ("d", 9_000), *seeds]
     assert last_rung(own.state) == 9_000
+
+
+def test_classical_models_go_ahead_and_tell_whether_the_default_fits(tmp_path: Path) -> None:
+    own = search(tmp_path, seconds=100)
+    own.choices = [*CHOICES[:2], Choice(EXPERTS, EXPERTS, ("x=3",))]
+    own.run(Scripted(lambda rows: rows / 300))  # type: ignore[arg-type]
+    assert tried(own)[:3] == [(EXPERTS, 3_000), (EXPERTS, 9_000), (DEFAULT, 9_000)]
+    slow = search(tmp_path, seconds=40)
+    slow.choices = own.choices
+    slow.run(Scripted(lambda rows: rows / 150))  # type: ignore[arg-type]
+    assert (DEFAULT, 9_000) not in tried(slow)
+    assert last_rung(slow.state) == 3_000
 
 
 def test_what_does_not_fit_into_the_budget_is_not_begun_and_is_named(tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """Linear models on sparse features, solved to convergence, with margins on the scale of a head.
 
-The solver is LIBLINEAR (Fan et al. 2008): for classes a support vector machine with the squared
-hinge loss, which ranks texts better than logistic regression; ridge regression for numbers.
+For classes a support vector machine with the squared hinge loss, which ranks texts better than
+logistic regression, by LIBLINEAR (Fan et al. 2008); for numbers ridge regression, by LSQR (Paige
+and Saunders 1982), since LIBLINEAR hardly converges there with weak penalties.
 The strength of a fold's penalty, and the scale and offset that turn its margins into logits (Platt
 1999, section 2.2), come from rows outside the fold, each judged by a model without its own fold.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +28,8 @@ FEW = 1000
 """Rows up to which every pair of folds is left out once."""
 STRENGTHS = {"logistic": (0.1, 1.0, 10.0), "squared": (0.1, 1.0, 10.0), "poisson": (0.1, 1.0, 10.0)}
 """LIBLINEAR's C: the inverse of the penalty."""
+EXACT = 1e-6
+"""Relative tolerance of ridge regression, as `atol` and `btol` of LSQR."""
 OWN = 0.5
 """Size of the features of a task's own weights beside those of the shared weights."""
 FAR = 3.0
@@ -337,34 +341,44 @@ def _fit(examples: _Examples, strength: float, seed: int) -> Model:
     are the same.
     """
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.svm import LinearSVC, LinearSVR
+    from sklearn.svm import LinearSVC
 
     scale, labels, width = examples.scale, examples.labels, examples.features.shape[1]
     if _constant(labels):
         return np.zeros((examples.columns, width)), _rate(scale, labels)
     features = _augmented(examples)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # hard to reach for large strengths
-        if scale == "logistic":
-            solver = LinearSVC(dual=True, C=strength, max_iter=300, tol=1e-3, random_state=seed)
+    if scale == "logistic":
+        solver = LinearSVC(dual=True, C=strength, max_iter=300, tol=1e-3, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # hard to reach for large strengths
             solver.fit(features, labels > 0)
-            centre = 0.0
-        else:
-            targets = np.log(labels + 0.5) if scale == "poisson" else labels
-            centre = float(targets.mean())
-            solver = LinearSVR(
-                loss="squared_epsilon_insensitive",
-                epsilon=0.0,
-                C=strength,
-                max_iter=1000,
-                tol=1e-3,
-                random_state=seed,
-            )
-            solver.fit(features, targets - centre)
-    weights = np.reshape(solver.coef_, (-1, width))
+        coefficients, intercept = solver.coef_, float(solver.intercept_[0])
+    else:
+        targets = np.log(labels + 0.5) if scale == "poisson" else labels
+        centre = float(targets.mean())
+        coefficients, intercept = _ridge(features, targets - centre, strength)
+        intercept += centre
+    weights = np.reshape(coefficients, (-1, width))
     if examples.columns > 1:
         weights = weights[0] + OWN * weights[1:]
-    return weights, float(np.ravel(solver.intercept_)[0]) + centre
+    return weights, intercept
+
+
+def _ridge(features: Any, targets: np.ndarray, strength: float) -> Model:
+    """Coefficients float64 [width] and intercept that minimise half their squared norm, plus
+    `strength` times the squared errors, as LIBLINEAR's regression with the squared loss does.
+    """
+    from scipy.sparse.linalg import LinearOperator, lsqr
+
+    with_ones = LinearOperator(
+        (features.shape[0], features.shape[1] + 1),
+        matvec=lambda w: features @ w[:-1] + w[-1],
+        rmatvec=lambda e: np.append(features.T @ e, e.sum()),
+        dtype=np.float64,
+    )
+    damp = math.sqrt(0.5 / strength)
+    found = lsqr(with_ones, targets, damp=damp, atol=EXACT, btol=EXACT, iter_lim=1000)[0]
+    return found[:-1], float(found[-1])
 
 
 def _constant(labels: np.ndarray) -> bool:

@@ -15,6 +15,7 @@ from components.experts.sparse_linear import (
     Column,
     Scale,
     _calibrated,
+    _ridge,
     columns,
     groups,
     solved,
@@ -53,6 +54,19 @@ def test_margins_of_rare_classes_are_logits_with_few_rows() -> None:
     assert abs((1 / (1 + np.exp(-found))).mean() - labels.mean()) < 0.04
     guessed = log_loss(labels, np.full(120, labels.mean()))
     assert log_loss(labels, 1 / (1 + np.exp(-found))) < guessed
+
+
+def test_ridge_regressions_converge_where_columns_are_alike() -> None:
+    x = RNG.normal(size=(200, 3)) @ RNG.normal(size=(3, 400)) + 0.02 * RNG.normal(size=(200, 400))
+    y, strength = x[:, 0] + RNG.normal(size=200), 10.0
+    weights, intercept = _ridge(sparse.csr_matrix(x), y, strength)
+    ones = np.column_stack([x, np.ones(200)])
+    exact = np.linalg.solve(ones.T @ ones + 0.5 / strength * np.eye(401), ones.T @ y)
+
+    def objective(w: np.ndarray) -> float:
+        return float(w @ w / 2 + strength * ((y - ones @ w) ** 2).sum())
+
+    assert objective(np.append(weights, intercept)) < 1.001 * objective(exact)
 
 
 def test_margins_of_numbers_are_ridge_regressions() -> None:

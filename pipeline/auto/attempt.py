@@ -44,12 +44,14 @@ class Attempt:
     """A candidate that was trained, or why it was not.
 
     seconds: from raw data to scores. place: the artifact with its answers to validation rows.
+    served_ms: for one row, of the exported model; None if it was not exported.
     """
 
     seconds: float
     scores: ScoreFigures | None = None
     place: str = ""
     reason: str = ""
+    served_ms: float | None = None
 
 
 def survey(source: SpecSource) -> Survey:
@@ -70,10 +72,7 @@ def latency_of(path: Path) -> float:
     spec = with_trunk_looked_up(load_spec(path)[0])
     ensemble = ensemble_of(path).mapped(with_trunk_looked_up)
     with Runner(Store(Path(spec.store)).open(), display=Quiet()) as run:
-        model = exported(spec, run, ensemble)[2]
-    from serving.server.saved_model import SavedModel
-
-    return one_row_ms(SavedModel(model.saved_model), model)
+        return _served_ms(exported(spec, run, ensemble)[2])
 
 
 def one_row_ms(served: SavedModel, model: ExportedModel) -> float:
@@ -91,23 +90,33 @@ def one_row_ms(served: SavedModel, model: ExportedModel) -> float:
     return round(1000 * median(repeat(answer, number=1, repeat=TIMED_CALLS)), 3)
 
 
+def _served_ms(model: ExportedModel) -> float:
+    from serving.server.saved_model import SavedModel
+
+    return one_row_ms(SavedModel(model.saved_model), model)
+
+
 def distil(path: Path) -> Attempt:
     """Train the model that learns from the ensemble of a spec; measure it as `attempt` does."""
     ensemble = ensemble_of(path).mapped(with_trunk_looked_up)
-
-    def trained(spec: Spec, run: Runner) -> tuple[TrainerInputs, TrainedModel]:
-        return exported(spec, run, ensemble)[:2]
-
-    return _attempted(trained, lambda: load_spec(path)[0])
+    return _attempted(lambda spec, run: exported(spec, run, ensemble), lambda: load_spec(path)[0])
 
 
-def attempt(source: SpecSource, overrides: Sequence[str]) -> Attempt:
-    """Train a candidate and measure it on validation rows; stages with results are not repeated."""
-    return _attempted(train, lambda: source.spec(*overrides))
+def attempt(source: SpecSource, overrides: Sequence[str], timed: bool = False) -> Attempt:
+    """Train a candidate and measure it on validation rows; stages with results are not repeated.
+
+    timed: export it too, and measure how fast it answers.
+    """
+
+    def unexported(spec: Spec, run: Runner) -> tuple[TrainerInputs, TrainedModel, None]:
+        return *train(spec, run), None
+
+    return _attempted(exported if timed else unexported, lambda: source.spec(*overrides))
 
 
 def _attempted(
-    trained: Callable[[Spec, Runner], tuple[TrainerInputs, TrainedModel]], load: Callable[[], Spec]
+    trained: Callable[[Spec, Runner], tuple[TrainerInputs, TrainedModel, ExportedModel | None]],
+    load: Callable[[], Spec],
 ) -> Attempt:
     """Train a model and measure it on validation rows. load: its spec."""
     from models.lazy import keras
@@ -121,11 +130,12 @@ def _attempted(
     try:
         spec = with_trunk_looked_up(load())
         with Runner(Store(Path(spec.store)).open(), display=Quiet()) as run:
-            prepared, model = trained(spec, run)
+            prepared, model, served = trained(spec, run)
             made = run(Scorer(key=spec.data.key), ScorerInputs(model, prepared.examples)).scores
             scores = load_scores(made)
+        ms = None if served is None else _served_ms(served)
     except RootstockError as e:
         return Attempt(seconds(), reason=str(e))
     except Exception:  # one candidate must not end the search
         return Attempt(seconds(), reason=traceback.format_exc().strip())
-    return Attempt(seconds(), scores, str(made.path))
+    return Attempt(seconds(), scores, str(made.path), served_ms=ms)

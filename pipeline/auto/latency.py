@@ -16,8 +16,8 @@ from components.errors import RootstockError
 from pipeline.auto.attempt import distil, latency_of
 from pipeline.auto.leaderboard import DISTILLED, ENSEMBLE, Leaderboard
 from pipeline.auto.progress import Step
-from pipeline.auto.ranking import Ranked
-from pipeline.auto.search import Search
+from pipeline.auto.ranking import Ranked, best
+from pipeline.auto.search import Search, learns
 from pipeline.auto.served_spec import write_spec
 from pipeline.auto.state import Trial
 from pipeline.auto.worker import Crashed, Overdue, Worker
@@ -25,9 +25,8 @@ from pipeline.auto.worker import Crashed, Overdue, Worker
 MOST_MEASURED = 4
 """Candidates that are exported to be timed, besides the best."""
 HOPE = 2.0
-"""An exported model may be so many times faster than the estimate."""
-TAUGHT = 3.0
-"""A model that learns from an ensemble has so many times the rows."""
+"""An exported model may be so many times faster than the estimate: of Keras, or the sum of the
+members of an ensemble."""
 
 
 def within_latency(
@@ -50,17 +49,19 @@ class Bound:
     directory: Path
 
     def held(self, board: Leaderboard) -> Leaderboard:
-        limit, best = self.search.latency_ms, board.best.name
+        limit, first = self.search.latency_ms, board.best.name
         assert limit is not None
-        took = self.measured(board, best)
+        took = self._sum_of_members(board) if first == ENSEMBLE else 0.0
+        if took <= HOPE * limit:
+            took = self.measured(board, first)
         if took <= limit:
-            return self.told(board, best, f"It answers one row in {took:.2f} ms.")
-        slow = f"{best} {self._too_slow(best, took)}:"
+            return self.told(board, first, f"It answers one row in {took:.2f} ms.")
+        slow = f"{first} {self._too_slow(first, took)}:"
         fast = self.fastest(board)
         if fast is None:
             raise RootstockError(self._none_is_fast(limit))
         name, own = fast.trial.name, self.search.state.latencies[fast.trial.name]
-        if best == ENSEMBLE:
+        if first == ENSEMBLE:
             student = self.taught(board, fast.trial)
             if student is not None and student.scores and fast.trial.scores:
                 metrics = board.metrics
@@ -107,7 +108,12 @@ class Bound:
     def _too_slow(self, name: str, took: float) -> str:
         if math.isinf(took):
             return f"could not be timed ({self.search.untried[f'timing {name}']})"
-        return f"answers one row in {took:.2f} ms, more than {self.search.latency_ms:g}"
+        about = "" if name in self.search.state.latencies else "about "
+        return f"answers one row in {about}{took:.2f} ms, more than {self.search.latency_ms:g}"
+
+    def _sum_of_members(self, board: Leaderboard) -> float:
+        """Milliseconds of those that were timed. An ensemble takes less: it has one signature."""
+        return sum(self.search.state.latencies.get(name, 0.0) for name in board.members)
 
     def _none_is_fast(self, limit: float) -> str:
         kept = "Nothing was pushed. Run the same command with a higher"
@@ -125,8 +131,11 @@ class Bound:
 
     def fastest(self, board: Leaderboard) -> Ranked | None:
         """The best candidate that is fast enough."""
-        limit = self.search.latency_ms
+        limit, times = self.search.latency_ms, self.search.state.latencies
         assert limit is not None
+        known = [r for r in board.first_rung if times.get(r.trial.name, math.inf) <= limit]
+        if known:
+            return best(known)
         for ranked in self._options(board):
             if self.measured(board, ranked.trial.name) <= limit:
                 return ranked
@@ -145,10 +154,10 @@ class Bound:
         search = self.search
         if search.state.distilled is not None:
             return search.state.distilled
-        if "model.last_word=experts" in like.overrides:
+        if not learns(like):
             search.untried[DISTILLED] = "classical models do not learn from answers"
             return None
-        left, needed = search.clock.left() - search.reserve, TAUGHT * like.seconds
+        left, needed = search.clock.left() - search.reserve, search.teaching(like)
         if needed > left:
             why = f"it needs about {needed:.0f} s, and {max(left, 0):.0f} s of the budget were left"
             search.untried[DISTILLED] = why

@@ -38,6 +38,8 @@ RESERVE_S, MEMBER_S, RESERVED = 12.0, 6.0, 0.05
 """Kept for exporting, testing and pushing the winner: so many seconds, and so many for each model
 of an ensemble; at least this share of the budget.
 """
+TIMING_S = 12.0
+"""Kept besides for timing an ensemble, or a candidate."""
 GRACE = 0.08
 """Share of the budget by which measuring columns may pass it."""
 LEAST_MINUTES = 0.5
@@ -111,6 +113,8 @@ def auto(
         found = list(choices(source, trunks))
         clock = Clock(60 * minutes, state.spent)
         reserve = max(RESERVE_S + MEMBER_S, RESERVED * clock.seconds)
+        if latency_ms is not None:
+            reserve += TIMING_S
         search = Search(source, found, compared, clock, reserve, file, state, display, rows=0)
         search.latency_ms = latency_ms
         board = _searched(search, minutes, directory)
@@ -126,6 +130,7 @@ def auto(
     steps = next_steps(board.state, board.metrics, *rows, model, served, examples, key, left)
     state = replace(board.state, spent=round(clock.spent, 1), latencies=latencies)
     board = replace(board, state=state, next_steps=steps)
+    write_state(state, file)
     _write(board, directory)
     record(board, source.spec(), directory)
     print(closing(board, result, directory))

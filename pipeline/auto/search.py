@@ -33,6 +33,9 @@ HANGS, HANGS_S, HANGS_SHARE = 5.0, 60.0, 0.66
 had this share of the time that was left: predictions from another candidate can be far too low."""
 SEEDS = 4
 """The best candidate is trained from so many seeds, if there is time: for an ensemble."""
+TAUGHT, TAUGHT_SHARE = 3.0, 0.4
+"""A model that learns from an ensemble has so many times the rows. Candidates leave time for that,
+if it is at most this share of the budget."""
 HOPE = 0.5
 """Time grows slower than rows, so a trial of the default is begun if this share of the time in
 proportion fits."""
@@ -73,8 +76,9 @@ class Search:
 
     reserve: seconds of the budget to leave for exporting, testing and pushing the winner.
     untried: why candidates that should have been trained were not, by name.
-    latency_ms: the longest time in which one row may be answered. Then no candidate is trained from
-        other seeds: that time is for a model that learns from the ensemble.
+    latency_ms: the longest time in which one row may be answered. Then candidates on all rows are
+        exported and timed, and none is trained from other seeds: that time is for a model that
+        learns from the ensemble.
     """
 
     source: SpecSource
@@ -125,7 +129,8 @@ class Search:
         """Train a candidate on some rows, unless it was tried or its time does not fit."""
         if self.state.of(choice.name, rows) is not None:
             return
-        left, needed = self.clock.left() - self.reserve, self._predicted(choice, rows)
+        left = self.clock.left() - self.reserve - self._for_distillation()
+        needed = self._predicted(choice, rows)
         if left <= 0 or (needed or 0.0) * hope > left:
             wanted = "" if needed is None else f" needs about {needed:.0f} s, and"
             self.untried[choice.name] = (
@@ -137,12 +142,12 @@ class Search:
         overrides = list(choice.overrides)
         if rows < self.rows:
             overrides.append(f"training.subset={{rows: {rows}}}")
-        end, began = self.clock.end - self.reserve, time.monotonic()
-        hangs = math.inf
+        timed, began = self.latency_ms is not None and rows == self.rows, time.monotonic()
+        end, hangs = began + left, math.inf
         if needed is not None:
             hangs = began + max(HANGS * needed + HANGS_S, HANGS_SHARE * left)
         try:
-            done = worker(attempt, self.source, overrides, until=min(end, hangs))
+            done = worker(attempt, self.source, overrides, timed, until=min(end, hangs))
         except Overdue:
             if hangs >= end:
                 self.untried[choice.name] = f"stopped after {left:.0f} s, at the end of the budget"
@@ -165,7 +170,7 @@ class Search:
             reason=done.reason,
             ended=time.time(),
         )
-        self.state = replace(self.state, trials=(*self.state.trials, trial))
+        self.state = self.state.with_trial(trial, done.served_ms)
         self.save()
         self.display.ended(self._told(trial), self._best_so_far())
 
@@ -173,6 +178,19 @@ class Search:
         """Write the state, with the seconds spent until now."""
         self.state = replace(self.state, spent=round(self.clock.spent, 1))
         write_state(self.state, self.file)
+
+    def teaching(self, like: Trial) -> float:
+        """Seconds in which a model like a candidate would learn from an ensemble."""
+        return FIXED_S + TAUGHT * max(like.seconds - FIXED_S, 0.0)
+
+    def _for_distillation(self) -> float:
+        """Seconds to leave for a model that learns from the ensemble, if one is fast enough."""
+        if self.latency_ms is None:
+            return 0.0
+        times, limit = self.state.latencies, self.latency_ms
+        fast = [t for t in self.state.at(self.rows) if times.get(t.name, math.inf) <= limit]
+        needed = min((self.teaching(t) for t in fast if learns(t)), default=0.0)
+        return needed if needed <= TAUGHT_SHARE * self.clock.seconds else 0.0
 
     def _predicted(self, choice: Choice, rows: int) -> float | None:
         """Seconds of a trial, from others; None if there are none.
@@ -219,6 +237,11 @@ def reseeded(choice: Choice, seed: int) -> Choice:
     about = f"the same as {choice.name}, from other random numbers"
     overrides = (*choice.overrides, f"seed={seed}")
     return Choice(f"{choice.name}, seed {seed}", about, overrides, choice.cost)
+
+
+def learns(trial: Trial) -> bool:
+    """Whether such a model can learn from an ensemble: experts alone cannot."""
+    return "model.last_word=experts" not in trial.overrides
 
 
 def last_rung(state: State) -> int | None:

@@ -88,12 +88,25 @@ class State:
         kept = tuple(t for t in trials if known.get(t.name) == t.overrides)
         if kept == self.trials:
             return replace(self, digest=digest)
-        return replace(self, digest=digest, trials=kept, distilled=None, latencies={})
+        return replace(self, digest=digest, trials=kept)._of_candidates()
 
     def with_ensemble(self, ensemble: Ensemble | None) -> State:
         """The state with what came of combining all trials."""
         fresh = replace(self, ensemble=ensemble, combined=len(self.trials))
-        return replace(fresh, distilled=None, latencies={})
+        return fresh._of_candidates()
+
+    def with_trial(self, trial: Trial, served_ms: float | None) -> State:
+        """The state with one more trial. served_ms: for one row, if the model was exported."""
+        latencies = {n: ms for n, ms in self.latencies.items() if n != trial.name}
+        if served_ms is not None:
+            latencies[trial.name] = served_ms
+        return replace(self, trials=(*self.trials, trial), latencies=latencies)
+
+    def _of_candidates(self) -> State:
+        """The state without what belongs to an ensemble that is not this one."""
+        names = {t.name for t in self.trials}
+        latencies = {n: ms for n, ms in self.latencies.items() if n in names}
+        return replace(self, distilled=None, latencies=latencies)
 
 
 def read_state(file: Path) -> State | None:

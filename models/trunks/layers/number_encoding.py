@@ -10,6 +10,9 @@ from models.lazy import Tensor, keras
 
 BEYOND = 1e30
 """Where knots that a column lacks lie: beyond all numbers."""
+BORDER = 0.499
+"""Where numbers are nearer to the next knot, as a share of the way there. Evenly spaced numbers,
+such as ages, lie on 0.5, where rounding errors would decide."""
 
 
 class NumberEncoding(keras.layers.Layer):  # type: ignore[misc]
@@ -32,12 +35,12 @@ class NumberEncoding(keras.layers.Layer):  # type: ignore[misc]
         num_bins = max(map(len, knots)) - 1
         self._starts = np.full((len(knots), num_bins), BEYOND, np.float32)
         self._widths = np.ones((len(knots), num_bins), np.float32)
-        self._middles = np.full((len(knots), num_bins), BEYOND, np.float32)
+        self._borders = np.full((len(knots), num_bins), BEYOND, np.float32)
         for i, each in enumerate(knots):
             ends = np.array(each, np.float32)
             used = slice(len(ends) - 1)
             self._starts[i, used], self._widths[i, used] = ends[:-1], np.diff(ends)
-            self._middles[i, used] = ends[:-1] + np.diff(ends) / 2
+            self._borders[i, used] = ends[:-1] + np.diff(ends) * BORDER
         sizes = [len(each) + 1 for each in knots]
         self._offsets = np.cumsum([0, *sizes[:-1]]).astype(np.int32)
         self._num_ids = sum(sizes)
@@ -57,7 +60,7 @@ class NumberEncoding(keras.layers.Layer):  # type: ignore[misc]
         parts = ops.clip((numbers - self._starts) / self._widths, 0.0, 1.0)
         parts = ops.where(missing[:, :, None], ops.zeros_like(parts), parts)
         linear = ops.relu(ops.einsum("bct,ctw->bcw", parts, self.kernel) + self.bias)
-        nearest = 1 + ops.sum(ops.cast(numbers >= self._middles, "int32"), axis=-1)
+        nearest = 1 + ops.sum(ops.cast(numbers >= self._borders, "int32"), axis=-1)
         ids = ops.where(missing, ops.zeros_like(nearest), nearest) + self._offsets
         vectors = ops.take(self.embeddings, ids, axis=0)
         encoded = ops.concatenate([numbers, linear, vectors], axis=-1)

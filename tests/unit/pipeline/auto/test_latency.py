@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,7 @@ def bounded(
     latencies: Mapping[str, float],
     student: float = 0.87,
     seconds: float = 600.0,
+    timed: Mapping[str, float] | None = None,
 ) -> tuple[Leaderboard, Fake]:
     (tmp_path / "spec.yaml").write_text(SPEC)
     trials = tuple(
@@ -88,6 +90,7 @@ def bounded(
     ensemble = Ensemble(shares={"default": 0.5, "slim": 0.5}, scores=scores(0.9, 4.0))
     request = Request(data="/rows.csv", labels=("y",))
     state = State(request=request, trials=trials, ensemble=ensemble, combined=3)
+    state = replace(state, latencies=timed or {})
     search = Search(
         SpecSource(tmp_path / "spec.yaml"),
         list(CHOICES.values()),
@@ -135,7 +138,7 @@ def test_a_student_that_is_no_better_is_not_served(tmp_path: Path) -> None:
 def test_without_time_to_learn_a_faster_candidate_is_served(tmp_path: Path) -> None:
     board, _ = bounded(tmp_path, 2.0, ALL, seconds=20.0)
     assert board.winner.name == "slim"
-    assert "could not learn from it (it needs about 15 s" in board.why()
+    assert "could not learn from it (it needs about 8 s" in board.why()
 
 
 def test_a_bound_that_nothing_holds_is_an_error(tmp_path: Path) -> None:
@@ -151,3 +154,15 @@ def test_a_model_that_could_not_be_timed_is_not_said_to_be_slow(tmp_path: Path) 
     assert "inf" not in board.why()
     with pytest.raises(RootstockError, match="no time to measure how fast candidates answer"):
         bounded(tmp_path, 2.0, {})
+
+
+def test_of_candidates_that_were_timed_no_other_is_exported(tmp_path: Path) -> None:
+    timed = {"default": 1.9, "slim": 1.0, "tiny": 0.5}
+    board, worker = bounded(tmp_path, 2.0, ALL, timed=timed)
+    assert board.winner.name == DISTILLED
+    assert worker.exported == [ENSEMBLE, DISTILLED]
+    assert "one model like default learned from it" in board.why()
+    board, worker = bounded(tmp_path, 1.1, {}, student=0.8, timed=timed)
+    assert worker.exported == [], "its members take 2.9 ms together"
+    assert "ensemble answers one row in about 2.90 ms, more than 1.1:" in board.why()
+    assert board.winner.name == "slim"

@@ -49,7 +49,8 @@ class Scripted:
             raise Crashed("its process was killed")
         if time.monotonic() + seconds > until:
             raise Overdue
-        return Attempt(seconds, scores(QUALITY[changes[0]]), "place")
+        served_ms = 1.0 if arguments[2] else None
+        return Attempt(seconds, scores(QUALITY[changes[0]]), "place", served_ms=served_ms)
 
 
 def search(directory: Path, rows: int = 9_000, seconds: float = 1e4, reserve: float = 10) -> Search:
@@ -140,6 +141,21 @@ def test_a_trial_that_hangs_is_a_row_and_the_others_go_on(tmp_path: Path) -> Non
     assert failed.reason.startswith("stopped after 6")
     assert failed.reason.endswith("because about 1 s were expected")
     assert {"c", "d"} <= {t.name for t in own.state.at(900)}
+
+
+def test_with_a_bound_candidates_are_timed_and_leave_time_to_learn_from_them(
+    tmp_path: Path,
+) -> None:
+    own = search(tmp_path)
+    own.latency_ms = 2.0
+    own.run(Scripted(lambda rows: 30))  # type: ignore[arg-type]
+    assert tried(own)[-1] == ("d", 9_000), "no other seeds"
+    assert own.state.latencies == dict.fromkeys((DEFAULT, "b", "d"), 1.0)
+    for limit, expected in ((2.0, [DEFAULT]), (0.5, [DEFAULT, "b", "c", "d"])):
+        own = search(tmp_path, rows=900)
+        own.latency_ms, own.clock = limit, Clock(200, 95.0)
+        own.run(Scripted(lambda rows: 30))  # type: ignore[arg-type]
+        assert [name for name, _ in tried(own)] == expected
 
 
 def test_finished_trials_are_not_repeated(tmp_path: Path) -> None:

@@ -51,6 +51,17 @@ def test_each_number_gets_the_vector_of_its_nearest_knot() -> None:
     np.testing.assert_array_equal(encoded(layer, 0, 0.6)[1, -WIDTH:], near[-1])
 
 
+def test_rounding_errors_do_not_decide_on_numbers_between_two_knots() -> None:
+    years, mean, deviation = np.arange(17, 91, dtype=np.float32), np.float32(38.58), 13.64
+    ages = (years - mean) / np.float32(deviation)
+    layer = NumberEncoding((tuple(map(float, ages[::2])),), WIDTH)
+    layer.build((None, 1))
+    other = (years - mean) * np.float32(1 / deviation)  # as in the served graph
+    assert (ages != other).any()
+    vectors = [np.asarray(layer(x[:, None]))[:, -WIDTH:] for x in (ages, other)]
+    np.testing.assert_array_equal(*vectors)
+
+
 def test_a_missing_number_has_a_vector_of_its_own_and_is_no_number() -> None:
     layer = make_layer()
     near = np.asarray(layer.embeddings)

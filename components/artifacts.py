@@ -292,6 +292,8 @@ class PushRecord:
     version, path: of the version directory; 0 and "" if the model was not pushed.
     digest: of the model. reasons: why it was not pushed, one sentence each.
     label: of the version, if it has one. warnings: what makes its evaluation uncertain.
+    served: the version that was served before, if that is another model; 0 if there is none.
+    served_digest: of its model. held: not pushed, only so that this one stays served.
     """
 
     model: str
@@ -301,6 +303,9 @@ class PushRecord:
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     label: str | None = None
+    served: int = 0
+    served_digest: str = ""
+    held: bool = False
 
     @property
     def pushed(self) -> bool:

@@ -61,10 +61,13 @@ class PipelineResult:
     pushed: artifacts.Pushed
 
 
-def pipeline(spec: Spec, run: Runner, ensemble: EnsembleSpecs = NO_ENSEMBLE) -> PipelineResult:
+def pipeline(
+    spec: Spec, run: Runner, ensemble: EnsembleSpecs = NO_ENSEMBLE, replaces: bool = True
+) -> PipelineResult:
     """Run all stages of a spec.
 
-    ensemble: its models, if it describes several.
+    ensemble: its models, if it describes several. replaces: whether the model may replace another
+        one that is served.
 
     Raises:
         RootstockError: the data does not fit the spec. Results of finished stages are kept.
@@ -87,7 +90,13 @@ def pipeline(spec: Spec, run: Runner, ensemble: EnsembleSpecs = NO_ENSEMBLE) -> 
     )
     blessings = (evaluated.blessing, infra.result().blessing)
     push = spec.push
-    pusher = Pusher(model=spec.name, destination=push.destination, keep=push.keep, label=push.label)
+    pusher = Pusher(
+        model=spec.name,
+        destination=push.destination,
+        keep=push.keep,
+        label=push.label,
+        replaces=replaces,
+    )
     pushed = run(pusher, PusherInputs(model, blessings)).pushed
     return PipelineResult(
         prepared.examples, trained, model, evaluated.evaluation, blessings, pushed

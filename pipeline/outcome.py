@@ -14,6 +14,7 @@ class Outcome:
     """The outcome of a run.
 
     pushed: whether the model is at `path`, as `version`. reasons: why it was not pushed.
+    served: the version of another model that was served before; 0 if there was none.
     split, rows: on what the metrics were measured. metrics: by task and name.
     """
 
@@ -22,6 +23,7 @@ class Outcome:
     version: int
     path: str
     label: str | None
+    served: int
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
     split: str
@@ -40,6 +42,7 @@ def outcome(result: PipelineResult) -> Outcome:
         version=record.version,
         path=record.path,
         label=record.label,
+        served=record.served,
         reasons=record.reasons,
         warnings=record.warnings,
         split=evaluation["split"],

@@ -18,6 +18,7 @@ from models.masked_url import without_secrets
 from pipeline.display import Display, StageResult, Verbosity, showing, summary
 from pipeline.flow import PipelineResult, pipeline
 from pipeline.operations.deployment import pushed_before
+from pipeline.operations.replacement import held, moved_from, replaced
 from pipeline.runner import Runner
 from pipeline.spec.load import ensemble_of, load_spec
 from pipeline.spec.sections import Spec
@@ -48,7 +49,8 @@ def run(
     """Run the pipeline of a spec file and print its closing table.
 
     wait: wait for MLflow to receive the record, at most a minute, unless every stage was cached.
-    serve: if the model was pushed before and another one is served now, serve this one again.
+    serve: serve this model instead of any other one. If it was pushed before and another one is
+        served now, that pushes it again. Without it, a run with overrides leaves what is served.
 
     Raises:
         RootstockError: the spec or its data is invalid, or a directory cannot be written.
@@ -57,17 +59,19 @@ def run(
     began = time.monotonic()
     resolved = with_trunk_looked_up(spec)  # the record keeps the name of the trunk
     ensemble = ensemble_of(path, overrides, variables).mapped(with_trunk_looked_up)
-    store = Store(Path(spec.store)).open()
+    store, moved = Store(Path(spec.store)).open(), moved_from(spec, file)
     with (
         showing(store.root, verbosity) as display,
         _recorded(spec, file, display) as (tracker, syncing),
         Runner(store, tracker, display, beam, retries, explain) as runner,
     ):
-        result = pipeline(resolved, runner, ensemble)
+        result = pipeline(resolved, runner, ensemble, serve or file.may_replace)
         written = _page(spec, file, result, runner, tracker)
     if verbosity != "quiet":
         print(f"{summary(runner.results, store.root)}\n")
-    print(f"{_outcome(spec, result, runner.results[-1], serve)}")
+    print("\n".join(_outcome(spec, result, runner.results[-1], serve)))
+    if moved:
+        print(moved)
     for warning in result.pushed.load().warnings:  # also if every stage was cached
         print(f"Warning: {warning}.")
     if written is not None:
@@ -174,14 +178,19 @@ def _flatten(prefix: str, value: object, into: dict[str, Param]) -> None:
         into[prefix] = str(value)
 
 
-def _outcome(spec: Spec, result: PipelineResult, pusher: StageResult, serve: bool) -> str:
+def _outcome(spec: Spec, result: PipelineResult, pusher: StageResult, serve: bool) -> Iterator[str]:
     record = result.pushed.load()
-    if not record.pushed:
-        return "Not pushed: " + "; ".join(record.reasons)
-    if pusher.cached or "pushed" in dict(pusher.figures):
-        return pushed_before(spec, record, serve)
-    label = f", with label {record.label!r}" if record.label else ""
-    return f"Pushed version {record.version} to {record.path}{label}"
+    if record.held:
+        yield held(record)
+    elif not record.pushed:
+        yield "Not pushed: " + "; ".join(record.reasons)
+    elif pusher.cached or "pushed" in dict(pusher.figures):
+        yield pushed_before(spec, record, serve)
+    else:
+        label = f", with label {record.label!r}" if record.label else ""
+        yield f"Pushed version {record.version} to {record.path}{label}"
+        if record.served:
+            yield from replaced(spec, record, result.evaluation, Store(Path(spec.store)))
 
 
 def _record(path: Path, spec: Spec, syncing: subprocess.Popen[bytes] | None, wait: float) -> str:

@@ -21,10 +21,14 @@ SpecLike = Spec | str | os.PathLike[str]
 """A spec, or the path of its file."""
 
 
-def run(spec: SpecLike, *, explain: bool = False, verbosity: Verbosity = "normal") -> Result:
+def run(
+    spec: SpecLike, *, push: bool = False, explain: bool = False, verbosity: Verbosity = "normal"
+) -> Result:
     """Run the pipeline of a spec, from its data to a pushed model; cached results are reused.
 
-    explain: print why stages run again. verbosity: how much is printed meanwhile.
+    push: serve this model instead of any other one. Without it, a spec with values that are not in
+    its file (`with_values`) does not replace a model that is served. explain: print why stages run
+    again. verbosity: how much is printed meanwhile.
 
     Raises:
         RootstockError: the spec or its data is invalid, or a directory cannot be written.
@@ -33,7 +37,7 @@ def run(spec: SpecLike, *, explain: bool = False, verbosity: Verbosity = "normal
 
     known = _spec(spec)
     path, overrides, variables = _what(known)
-    result = run(path, overrides, variables, explain=explain, verbosity=verbosity)
+    result = run(path, overrides, variables, explain=explain, serve=push, verbosity=verbosity)
     return Result(known, result)
 
 

@@ -209,8 +209,9 @@ def _validate(args: argparse.Namespace) -> None:
     from pipeline.spec.validate import check
 
     source = source_of(args)
-    spec = source.spec()
-    from pipeline.spec.load import ensemble_of
+    from pipeline.spec.load import ensemble_of, load_spec
+
+    spec, file = load_spec(source.path, source.overrides, source.variables)
 
     checked = check(spec)
     if checked.problems:
@@ -230,7 +231,9 @@ def _validate(args: argparse.Namespace) -> None:
     numbers = {"input": len(spec.inputs), "task": len(spec.tasks), "source": len(spec.data.sources)}
     counts = (f"{n} {what}{'' if n == 1 else 's'}" for what, n in numbers.items())
     print(f"{args.spec}: valid. {', '.join(counts)}.")
-    for note in (*checked.notes, *filter(None, [trial])):
+    from pipeline.operations.replacement import planned
+
+    for note in (*checked.notes, *filter(None, [trial]), *planned(spec, file)):
         print(note)
 
 

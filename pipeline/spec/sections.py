@@ -33,6 +33,9 @@ from pipeline.spec.part import Part
 from pipeline.spec.study import Study
 from pipeline.spec.tune import Tune
 
+STORE, SERVING = ".rootstock", "serving"
+"""The store and, in it, the folder of pushed models, where a spec names no others."""
+
 
 class Duplicates(Part):
     """How to find duplicate rows: see `components.ingestion.deduplicator`.
@@ -110,11 +113,12 @@ class Evaluation(Part):
 class Push(Part):
     """Where models that pass all checks are pushed: `<destination>/<spec name>/<version>/`.
 
-    destination: a directory, or a URL that fsspec supports (`s3://…`, `gs://…`). keep: number of
-        newest versions to keep; all when absent. label: of the pushed version, such as `canary`.
+    destination: a directory, or a URL that fsspec supports (`s3://…`, `gs://…`); `serving` in the
+        store when absent. keep: number of newest versions to keep; all when absent. label: of the
+        pushed version, such as `canary`.
     """
 
-    destination: MaskedUrl = MaskedUrl(".rootstock/serving")
+    destination: MaskedUrl = MaskedUrl(f"{STORE}/{SERVING}")
     keep: Annotated[int, Field(ge=1)] | None = None
     label: UrlName | None = None
 
@@ -158,7 +162,17 @@ class Spec(Part):
     study: Study = Study()
     tune: Tune = Tune()
     tracking: Tracking = Tracking()
-    store: str = ".rootstock"
+    store: str = STORE
+
+    @model_validator(mode="before")
+    @classmethod
+    def _destination_follows_the_store(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not isinstance(store := value.get("store"), str):
+            return value
+        push = value.get("push") or {}
+        if not isinstance(push, dict) or "destination" in push:
+            return value
+        return {**value, "push": {"destination": f"{store}/{SERVING}", **push}}
 
     @model_validator(mode="before")
     @classmethod

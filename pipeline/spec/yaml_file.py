@@ -34,6 +34,14 @@ class YamlFile:
     overrides: Mapping[Where, str]
     unexpanded: Mapping[str, Any]
 
+    @property
+    def may_replace(self) -> bool:
+        """Whether a run may replace the model that is served: not with values that are given beside
+        the file, unless one of them is about `push`. How a run is recorded changes no model.
+        """
+        sections = {where[0] for where in self.overrides}
+        return "push" in sections or sections <= {"tracking"}
+
     def place(self, where: Where) -> str:
         """Where a key or its nearest parent was set: `--set …`, or else `file:line`."""
         parents = [where[:end] for end in range(len(where), 0, -1)]

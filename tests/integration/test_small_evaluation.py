@@ -6,6 +6,7 @@ import json
 import random
 from pathlib import Path
 
+from serving.versions.directory import Directory
 from tests.command_line import call, entry, sets
 
 SPEC = """\
@@ -59,6 +60,20 @@ def test_few_groups_are_said_at_the_end_of_each_run(tmp_path: Path) -> None:
     code, out, _ = call(tmp_path, "run", "spec.yaml", *sets(missed, "push.destination=other"))
     interval = report["tasks"]["ill"]["intervals"]["auc"]
     assert ("Not pushed" in out) == (interval["low"] < 0.4)
+
+    name = pushed["model"]
+    elsewhere = SPEC.replace("destination: served", "destination: elsewhere")
+    (tmp_path / "spec.yaml").write_text(elsewhere)
+    Directory(tmp_path / "elsewhere").push(name, Path(pushed["path"]), "another model")
+    changed = sets("evaluation.min_slice_rows=20")
+    code, out, err = call(tmp_path, "run", "spec.yaml", *changed)
+    assert code == 0, err
+    assert "Not pushed: version 1 is served; a run with --set does not replace it." in out
+    assert "Not pushed: version 1 is served" in call(tmp_path, "run", "spec.yaml", *changed)[1]
+    code, out, err = call(tmp_path, "push", "spec.yaml", *changed)
+    assert code == 0, err
+    assert "Pushed version 2" in out
+    assert "REPLACED: version 1, which was served until now." in out
 
 
 def test_a_model_without_any_figure_is_not_pushed(tmp_path: Path) -> None:

@@ -38,10 +38,12 @@ def push(
     *blessings: Blessing,
     destination: Path | None = None,
     label: str | None = None,
+    replaces: bool = True,
 ) -> tuple[Pusher, PusherOutputs, dict[str, object]]:
     output = root / f"output-{len(list(root.iterdir()))}"
     output.mkdir()
-    stage = Pusher(model="digits", destination=str(destination or root / "served"), label=label)
+    place = str(destination or root / "served")
+    stage = Pusher(model="digits", destination=place, label=label, replaces=replaces)
     outputs = stage.run(PusherInputs(model, blessings), Context(output, root / "scratch"))
     assert outputs.pushed.path == output / "pushed"
     return stage, outputs, json.loads((outputs.pushed.path / "pushed.json").read_text())
@@ -82,6 +84,35 @@ def test_the_same_model_keeps_its_version(tmp_path: Path, model: ExportedModel) 
     other = ExportedModel(model.path, "digest-2")
     versions += [push(tmp_path, m, yes)[2]["version"] for m in (other, model)]
     assert versions == [1, 1, 2, 1]
+
+
+def test_the_record_names_the_model_that_was_replaced(tmp_path: Path, model: ExportedModel) -> None:
+    yes = blessing(tmp_path)
+    models = [ExportedModel(model.path, f"digest-{i}") for i in range(1, 4)]
+    records = [push(tmp_path, m, yes)[2] for m in (*models[:2], models[0])]
+    assert [(r["served"], r["served_digest"]) for r in records] == [
+        (0, ""),
+        (1, "digest-1"),
+        (0, ""),
+    ], "pushed before: nothing is replaced"
+    records = [push(tmp_path, m, yes, label="canary")[2] for m in models[1:]]
+    assert [r["served"] for r in records] == [0, 2], "that which had the label"
+
+
+def test_what_is_served_stays_unless_it_may_be_replaced(
+    tmp_path: Path, model: ExportedModel
+) -> None:
+    yes, other = blessing(tmp_path), ExportedModel(model.path, "digest-2")
+    assert push(tmp_path, model, yes, replaces=False)[2]["version"] == 1, "nothing is served yet"
+    assert push(tmp_path, model, yes, replaces=False)[2]["version"] == 1, "it is served itself"
+    stage, outputs, record = push(tmp_path, other, yes, replaces=False)
+    assert (record["version"], record["held"], record["served"]) == (0, True, 1)
+    assert record["reasons"] == ["version 1 is served, and this run does not replace it"]
+    assert stage.still_valid(outputs)
+    assert push(tmp_path, other, yes)[2]["version"] == 2
+    assert not stage.still_valid(outputs), "another model is served now"
+    refused = blessing(tmp_path, "AUC 0.6 is below 0.7.", name="b")
+    assert not push(tmp_path, model, refused, replaces=False)[2]["held"]
 
 
 def test_a_version_that_was_damaged_is_pushed_again(tmp_path: Path, model: ExportedModel) -> None:

@@ -18,6 +18,10 @@ COLOURS = 8
 """Classes `c0` to `c7` of the style sheet."""
 UNIT = 300
 """Size of a chart of the unit square."""
+AXIS_STEP = 130
+"""Pixels between the axes of parallel coordinates, if there are many."""
+FEW = 5
+"""As many different values are all written at an axis of parallel coordinates."""
 MOST_MARKED = 12
 """A line with more points than this has no dots on it."""
 
@@ -38,11 +42,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """Points under a name."""
+    """Points under a name. joined: by a line, if those of the chart are."""
 
     name: str
     points: tuple[Point, ...]
     dashed: bool = False
+    joined: bool = True
 
 
 @dataclass(frozen=True)
@@ -195,6 +200,45 @@ class HeatMap:
     margin: int = 110
 
 
+@dataclass(frozen=True)
+class Coordinate:
+    """A vertical axis, and the value of each line on it. Texts stand at equal steps."""
+
+    name: str
+    values: Sequence[float | str]
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Upright:
+    """An axis of parallel coordinates in pixels."""
+
+    name: str
+    x: float
+    ticks: Sequence[Tick]
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A line over all axes in pixels. opacity: 0 to 1."""
+
+    points: Sequence[tuple[float, float]]
+    opacity: float
+    note: str
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Parallel coordinates: one axis for each quantity, one line for each observation. The best
+    line is the last.
+    """
+
+    frame: Frame
+    label: str
+    axes: Sequence[Upright]
+    lines: Sequence[Crossing]
+
+
 def plot(
     series: Sequence[Series],
     x_label: str,
@@ -237,7 +281,8 @@ def unit_square(
 def _line(series: Series, colour: int, x: Axis, y: Axis, joined: bool) -> Line:
     points = series.points
     most = max((p.rows or 0 for p in points), default=0)
-    marked = len(points) <= MOST_MARKED or most > 0
+    joined = joined and series.joined
+    marked = not joined or len(points) <= MOST_MARKED or most > 0
     return Line(
         name=series.name,
         colour=colour % COLOURS,
@@ -290,6 +335,46 @@ def heat_map(names: Sequence[str], values: Sequence[Sequence[float]], caption: s
             opacity = 0.08 + 0.75 * abs(value) / largest
             squares.append(Square(names[i], names[j], value, x, y, opacity))
     return HeatMap(names, caption, squares)
+
+
+def parallel(coordinates: Sequence[Coordinate], notes: Sequence[str], label: str) -> Parallel:
+    """Parallel coordinates. The lines are the darker, the larger their value on the last axis.
+
+    coordinates: the last one has numbers. notes: what a reader sees who points at a line.
+    """
+    width = max(WIDTH, AXIS_STEP * len(coordinates))
+    frame = Frame(width, HEIGHT, 12, width - LEFT, TOP + 22, HEIGHT - TOP)
+    step = (frame.right - frame.left) / max(len(coordinates) - 1, 1)
+    axes, heights = [], []
+    for i, coordinate in enumerate(coordinates):
+        upright, at = _upright(coordinate, frame.left + i * step, frame)
+        axes.append(upright)
+        heights.append(at)
+    order = sorted(range(len(notes)), key=lambda i: -heights[-1][i])  # low pixels are high values
+    lines = [
+        Crossing(
+            [(axis.x, at[i]) for axis, at in zip(axes, heights, strict=True)],
+            0.15 + 0.6 * rank / max(len(order) - 1, 1),
+            notes[i],
+        )
+        for rank, i in enumerate(order)
+    ]
+    return Parallel(frame, label, axes, lines)
+
+
+def _upright(coordinate: Coordinate, x: float, frame: Frame) -> tuple[Upright, list[float]]:
+    """An axis, and the height of each value on it, in pixels."""
+    numbers = [v for v in coordinate.values if not isinstance(v, str)]
+    if len(numbers) == len(coordinate.values):
+        scale = Axis(*_padded(numbers, coordinate.log), frame.bottom, frame.top, coordinate.log)
+        few = sorted(set(numbers)) if len(set(numbers)) <= FEW else []
+        ticks = [Tick(scale(v), _short(v)) for v in few] or scale.ticks()
+        return Upright(coordinate.name, x, ticks), [scale(v) for v in numbers]
+    texts = sorted(set(map(str, coordinate.values)))
+    scale = Axis(-0.5, len(texts) - 0.5, frame.bottom, frame.top)
+    heights = {text: scale(i) for i, text in enumerate(texts)}
+    ticks = [Tick(height, text) for text, height in heights.items()]
+    return Upright(coordinate.name, x, ticks), [heights[str(v)] for v in coordinate.values]
 
 
 def _padded(values: Sequence[float], log: bool = False) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The report of a search, as Markdown and as JSON."""
+"""The report of a search, as Markdown and as JSON; `page.py` has it as a page."""
 
 from __future__ import annotations
 
@@ -82,29 +82,40 @@ def markdown(result: SearchResult) -> str:
 
 
 def _paragraphs(result: SearchResult) -> Iterator[str]:
-    count = {state: sum(t.state == state for t in result.trials) for state in TrialState}
     yield f"# Tuning of {result.spec.name}"
-    yield (
-        f"{len(result.trials)} trials: {count[TrialState.COMPLETE]} trained to the end,"
-        f" {count[TrialState.PRUNED]} pruned, {count[TrialState.FAIL]} failed."
-    )
-    if (best := result.best) is None:
-        yield "No trial is better than the original spec on validation data."
-    else:
-        settings = ", ".join(as_overrides(best.params, result.spec.tune))
-        yield f"Best: {settings}: {best.value:+.2f} % on validation data (mean over tasks)."
-        if test_gain := _test_gain(result, best):
-            yield (
-                f"On test data: {test_gain:+.2f} %. The validation gain is optimistic because it is"
-                " the best of many trials; test data took no part in the choice."
-            )
-        yield _comparison(result, best).markdown()
+    yield counts(result)
+    yield from answers(result)
+    if result.best is not None:
+        yield comparison(result, result.best).markdown()
     if result.ranked:
         yield f"The best {min(SHOWN, len(result.ranked))} trials:"
         yield _best_trials(result).markdown()
     if result.importances:
         shares = ", ".join(f"{key} {share:.2f}" for key, share in result.importances.items())
         yield f"Importance of the fields (shares of the variance): {shares}"
+
+
+def counts(result: SearchResult) -> str:
+    """How the trials ended, in a sentence."""
+    count = {state: sum(t.state == state for t in result.trials) for state in TrialState}
+    return (
+        f"{len(result.trials)} trials: {count[TrialState.COMPLETE]} trained to the end,"
+        f" {count[TrialState.PRUNED]} pruned, {count[TrialState.FAIL]} failed."
+    )
+
+
+def answers(result: SearchResult) -> Iterator[str]:
+    """What the search has found, in sentences."""
+    if (best := result.best) is None:
+        yield "No trial is better than the original spec on validation data."
+        return
+    settings = ", ".join(as_overrides(best.params, result.spec.tune))
+    yield f"Best: {settings}: {best.value:+.2f} % on validation data (mean over tasks)."
+    if test_gain := _test_gain(result, best):
+        yield (
+            f"On test data: {test_gain:+.2f} %. The validation gain is optimistic because it is"
+            " the best of many trials; test data took no part in the choice."
+        )
 
 
 def _test_gain(result: SearchResult, trial: FrozenTrial) -> float | None:
@@ -118,7 +129,8 @@ def _test_gain(result: SearchResult, trial: FrozenTrial) -> float | None:
     return objective.gain({t: trial.user_attrs[TEST][t].get(m) for t, m in metrics.items()})
 
 
-def _comparison(result: SearchResult, trial: FrozenTrial) -> Table:
+def comparison(result: SearchResult, trial: FrozenTrial) -> Table:
+    """The metrics of the original spec beside those of a trial."""
     rows = []
     for task, metric in result.objective.metrics.items():
         base, tuned = result.base.tasks[task], trial.user_attrs

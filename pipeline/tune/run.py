@@ -17,6 +17,7 @@ from pipeline.spec.sections import Spec
 from pipeline.store.locks import locked
 from pipeline.store.store import Store
 from pipeline.tune.objective import objective_for
+from pipeline.tune.page import page
 from pipeline.tune.record import record
 from pipeline.tune.report import SearchResult, as_json, markdown
 from pipeline.tune.search import Search, as_overrides, finished_trials, requeue_interrupted
@@ -108,6 +109,8 @@ def _write(result: SearchResult, source: SpecSource, directory: Path) -> None:
         write_whole(tuned, text)
     write_whole(directory / "tuning.json", as_json(result))
     write_whole(directory / "report.md", markdown(result))
+    write_whole(directory / "tuning.html", page(result))
     print(markdown(result))
+    print(f"Report: {directory / 'tuning.html'}")
     if result.best is not None:
         print(f"To train it: rootstock run {tuned}")

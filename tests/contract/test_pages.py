@@ -9,14 +9,19 @@ import base64
 import hashlib
 import html
 import importlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import create_trial
+from pydantic import TypeAdapter
 
 from components.artifacts import PushRecord
 from components.evaluation import evaluation_page
@@ -41,10 +46,15 @@ from pipeline.advise.advice import TrunkScores, advise, affinity_of
 from pipeline.run_page import page as run_page
 from pipeline.run_page.learning import curves
 from pipeline.run_page.rows import Picture, Shown
+from pipeline.spec.tune import Tune
 from pipeline.study.findings import draw_conclusions
 from pipeline.study.report.page import affinity_map
+from pipeline.tune import page as tune_page
+from pipeline.tune.objective import Objective
+from pipeline.tune.report import SearchResult
+from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST
 from serving.pages import ROOT, marked, render
-from tests.unit.pipeline.study.figures import evidence
+from tests.unit.pipeline.study.figures import evidence, task_figures, trial
 
 study_page = importlib.import_module("pipeline.study.report.page")
 SCRIPT = '"><script>alert(1)</script>'
@@ -170,6 +180,28 @@ def run(directory: Path) -> str:
     return run_page.page(content)
 
 
+def tuning(directory: Path) -> str:
+    texts = CategoricalDistribution([json.dumps(f"{SCRIPT}{i}") for i in range(3)])
+    rates = FloatDistribution(1e-4, 1e-1, log=True)
+    values = {SCRIPT: {"auc": 0.8}}
+    attributes = {FIGURES: values, TEST: values, SECONDS: 1.5, REASON: SCRIPT}
+    trials = [
+        create_trial(
+            value=float(i),
+            params={"model.a": texts.choices[i % 3], "training.b": 1e-4 * 2**i},
+            distributions={"model.a": texts, "training.b": rates},
+            user_attrs=attributes,
+        )
+        for i in range(8)
+    ]
+    space = {"model.a": [f"{SCRIPT}{i}" for i in range(3)], "training.b": {"low": 1, "high": 2}}
+    tune = TypeAdapter(Tune).validate_python({"space": space})
+    spec: Any = SimpleNamespace(name=SCRIPT, tune=tune)
+    objective = Objective({SCRIPT: "auc"}, {SCRIPT: 1}, {SCRIPT: 0.7})
+    base = trial({SCRIPT: task_figures(0.7)}, rows=10)
+    return tune_page.page(SearchResult(spec, objective, base, trials))
+
+
 PAGES: Mapping[str, Callable[[Path], str]] = {
     "components.statistics.statistics_page": statistics,
     "components.labels.label_statistics_page": labels,
@@ -177,6 +209,7 @@ PAGES: Mapping[str, Callable[[Path], str]] = {
     "pipeline.study.report.page": study,
     "pipeline.advise.report": advice,
     "pipeline.run_page.page": run,
+    "pipeline.tune.page": tuning,
 }
 
 

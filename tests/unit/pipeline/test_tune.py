@@ -15,6 +15,7 @@ from pipeline.spec.load import load_spec
 from pipeline.spec.tune import Tune
 from pipeline.tracking.events import StageMetrics
 from pipeline.tune.objective import Objective, objective_for
+from pipeline.tune.page import _value, page
 from pipeline.tune.report import SearchResult, markdown
 from pipeline.tune.run import tune
 from pipeline.tune.search import (
@@ -159,3 +160,14 @@ def test_a_report_says_what_chance_may_have_done(tmp_path: Path) -> None:
     worse = SearchResult(spec, objective, figures(0.8, 0.8), study.trials[:1])
     assert worse.best is None
     assert "No trial is better" in markdown(worse)
+    shown = page(found)
+    assert all(
+        text in shown for text in ("trial 2: +2.00 %, epochs ", "best so far", "tuned.yaml")
+    )
+    assert shown.count("<polyline") == 3  # the best so far, and a line for each trial
+    assert "tuned.yaml" not in page(worse)
+
+
+def test_choices_are_shown_as_people_write_them() -> None:
+    assert _value('{"name": "mmoe", "experts": 4}') == "mmoe (experts 4)"
+    assert [_value(v) for v in ('"hard"', "16", "true", 0.5)] == ["hard", 16, "true", 0.5]

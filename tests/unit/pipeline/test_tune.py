@@ -161,9 +161,7 @@ def test_a_report_says_what_chance_may_have_done(tmp_path: Path) -> None:
     assert worse.best is None
     assert "No trial is better" in markdown(worse)
     shown = page(found)
-    assert all(
-        text in shown for text in ("trial 2: +2.00 %, epochs ", "best so far", "tuned.yaml")
-    )
+    assert all(text in shown for text in ("trial 2: +2.00 %, epochs ", "best so far", "tuned.yaml"))
     assert shown.count("<polyline") == 3  # the best so far, and a line for each trial
     assert "tuned.yaml" not in page(worse)
 

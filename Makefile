@@ -10,7 +10,7 @@ WORKERS := -n $(shell $(PYTHON) -c 'import os; print(min(1 + os.cpu_count(), 5))
 # the demo and the tests start many processes, which else would compile every module again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo minilm smollm2 test test-fast trials check format lock pythons clean
+.PHONY: demo docs minilm smollm2 test test-fast trials check format lock pythons clean
 
 .venv/ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -63,9 +63,18 @@ lock: .venv/ready ## resolve pyproject.toml again, for every supported Python
 	$(COMPILE) --all-extras --output-file constraints.lock
 	$(COMPILE) --constraints constraints.lock --extra dev --output-file requirements-dev.lock
 	$(COMPILE) --constraints constraints.lock --output-file requirements.lock
+	$(subst pyproject.toml,--group docs,$(COMPILE)) --output-file requirements-docs.lock
+
+docs: .venv-docs/ready ## the site of the documentation, in site/
+	.venv-docs/bin/mkdocs build --quiet
+
+.venv-docs/ready: requirements-docs.lock
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet -r requirements-docs.lock
+	touch $@
 
 pythons: .venv/ready ## the other supported Pythons that are on this machine
 	.ci/pythons
 
 clean:
-	rm -rf .venv .rootstock examples/*/.rootstock
+	rm -rf .venv .venv-docs site .rootstock examples/*/.rootstock

@@ -1,0 +1,129 @@
+"""Every command and all code of the tutorial, in the order of its pages, as they stand there."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.cli.main import main
+from tests.command_line import start
+
+PAGES = Path(__file__).parents[2] / "docs" / "tutorial"
+FENCE = re.compile(r'^```(\w+)(?: title="([\w.]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
+FAST: dict[str, Any] = {
+    "model": {"experts": "none"},
+    "training": {"epochs": 1},
+    "thresholds": [],  # nobody can meet them after one epoch
+}
+"""What the test adds to a spec before it is run."""
+
+
+class Reader:
+    """Who follows a page: types its commands, saves its files, and leaves the server running."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, Any] = {}
+        self.done: list[str] = []
+        self._server: subprocess.Popen[str] | None = None
+        self._ports = free_ports()
+
+    def follow(self, language: str, file: str, code: str) -> None:
+        if language == "yaml" and file:
+            write_spec(yaml.safe_load(code))
+        elif language == "python" and file:
+            Path(file).write_text(code)
+        elif language == "python":
+            exec(code, self.said)
+        elif language == "sh":
+            for line in code.splitlines():
+                self.type(shlex.split(line, comments=True))
+
+    def type(self, words: list[str]) -> None:
+        rest, grpc = self._ports
+        self.done.append(" ".join(words[:2]))
+        match words:
+            case ["rootstock", "serve", *arguments]:
+                ports = ["--rest-port", str(rest), "--grpc-port", str(grpc)]
+                self._server = start(Path(), "serve", *arguments, *ports)
+                wait_for(f"http://127.0.0.1:{rest}/health", self._server)
+            case ["rootstock", "predict", *arguments]:
+                assert main(["predict", *arguments, "--url", f"http://127.0.0.1:{rest}"]) == 0
+            case ["rootstock", *arguments]:
+                if arguments[0] == "run":
+                    write_spec(FAST)
+                assert main(arguments) == 0, arguments
+            case ["python", *arguments]:
+                subprocess.run([sys.executable, *arguments], check=True)
+            case _:
+                here = [word.replace("127.0.0.1:8501", f"127.0.0.1:{rest}") for word in words]
+                out = subprocess.run(here, check=True, capture_output=True, text=True).stdout
+                assert '"predictions"' in out
+
+    def leave(self) -> None:
+        if self._server is not None:
+            self._server.send_signal(signal.SIGINT)
+            self._server.communicate(timeout=60)
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    monkeypatch.chdir(tmp_path)
+    following = Reader()
+    yield following
+    following.leave()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["table", "texts", "pictures"])
+@pytest.mark.filterwarnings("ignore:.*type hint.*:UserWarning")  # while mlflow.pyfunc is imported
+def test_a_page_works_as_it_stands(reader: Reader, page: str) -> None:
+    found = FENCE.findall((PAGES / f"{page}.md").read_text(encoding="utf-8"))
+    for language, file, code in found:
+        reader.follow(language, file, code)
+    assert reader.done[1:5] == [
+        "rootstock init",
+        "rootstock validate",
+        "rootstock run",
+        "rootstock serve",
+    ]
+    assert reader.said["result"].pushed
+    assert Path(".rootstock", "pages", reader.said["result"].spec.name, "run.html").is_file()
+
+
+def write_spec(sections: dict[str, Any]) -> None:
+    """Put sections into spec.yaml, as the page or the test asks for."""
+    file = Path("spec.yaml")
+    spec = yaml.safe_load(file.read_text())
+    for name, section in sections.items():
+        spec[name] = spec[name] | section if name == "data" else section
+    file.write_text(yaml.safe_dump(spec, sort_keys=False))
+
+
+def free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as two:
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], two.getsockname()[1]
+
+
+def wait_for(url: str, server: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        assert server.poll() is None, server.communicate()
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"{url}: no answer in two minutes")

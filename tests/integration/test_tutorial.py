@@ -1,8 +1,9 @@
-"""Every command and all code of the tutorial, in the order of its pages, as they stand there."""
+"""Every command and all code of the tutorial and of the notebook, in order, as they stand there."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shlex
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,13 @@ from typing import Any
 import pytest
 import yaml
 
+import rootstock as rs
 from pipeline.cli.main import main
 from tests.command_line import start
 
-PAGES = Path(__file__).parents[2] / "docs" / "tutorial"
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "tutorial"
+DIGITS = ROOT / "examples" / "digits"
 FENCE = re.compile(r'^```(\w+)(?: title="([\w.]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
 FAST: dict[str, Any] = {
     "model": {"experts": "none"},
@@ -46,7 +51,9 @@ class Reader:
         elif language == "python" and file:
             Path(file).write_text(code)
         elif language == "python":
-            exec(code, self.said)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # MLflow's own, while it is imported
+                exec(code, self.said)
         elif language == "sh":
             for line in code.splitlines():
                 self.type(shlex.split(line, comments=True))
@@ -58,7 +65,8 @@ class Reader:
             case ["rootstock", "serve", *arguments]:
                 ports = ["--rest-port", str(rest), "--grpc-port", str(grpc)]
                 self._server = start(Path(), "serve", *arguments, *ports)
-                wait_for(f"http://127.0.0.1:{rest}/health", self._server)
+                name = yaml.safe_load(Path(arguments[0]).read_text())["name"]
+                wait_for(f"http://127.0.0.1:{rest}/v1/models/{name}", self._server)
             case ["rootstock", "predict", *arguments]:
                 assert main(["predict", *arguments, "--url", f"http://127.0.0.1:{rest}"]) == 0
             case ["rootstock", *arguments]:
@@ -88,7 +96,6 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["table", "texts", "pictures"])
-@pytest.mark.filterwarnings("ignore:.*type hint.*:UserWarning")  # while mlflow.pyfunc is imported
 def test_a_page_works_as_it_stands(reader: Reader, page: str) -> None:
     found = FENCE.findall((PAGES / f"{page}.md").read_text(encoding="utf-8"))
     for language, file, code in found:
@@ -101,6 +108,24 @@ def test_a_page_works_as_it_stands(reader: Reader, page: str) -> None:
     ]
     assert reader.said["result"].pushed
     assert Path(".rootstock", "pages", reader.said["result"].spec.name, "run.html").is_file()
+    if page == "pictures":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(DIGITS)
+            check_notebook(reader.said["result"])
+
+
+def check_notebook(result: rs.Result) -> None:
+    """Its cells, on the run of the page instead of a run of their own: the tasks are the same."""
+    cells = json.loads((DIGITS / "digits.ipynb").read_text(encoding="utf-8"))["cells"]
+    said: dict[str, Any] = {"result": result}
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    runs = [cell for cell in code if "rs.run(" in cell]
+    assert len(runs) == 1
+    for cell in code:
+        if cell not in runs:
+            exec(cell, said)
+    assert said["spec"].tasks == result.spec.tasks
+    assert len(said["answers"]) == len(said["test"])
 
 
 def write_spec(sections: dict[str, Any]) -> None:
@@ -123,7 +148,8 @@ def wait_for(url: str, server: subprocess.Popen[str]) -> None:
     end = time.monotonic() + 120
     while time.monotonic() < end:
         assert server.poll() is None, server.communicate()
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
-            return
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+            if "AVAILABLE" in answer.read().decode():
+                return
         time.sleep(0.2)
     raise AssertionError(f"{url}: no answer in two minutes")

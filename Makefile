@@ -66,7 +66,7 @@ lock: .venv/ready ## resolve pyproject.toml again, for every supported Python
 	$(subst pyproject.toml,--group docs,$(COMPILE)) --output-file requirements-docs.lock
 
 docs: .venv-docs/ready ## the site of the documentation, in site/
-	.venv-docs/bin/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build
 
 .venv-docs/ready: requirements-docs.lock
 	$(PYTHON) -m venv .venv-docs

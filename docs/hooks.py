@@ -1,6 +1,6 @@
-"""The site shows pages that lie outside of docs/ too, and links that work in the repository work on it.
+"""A hook of MkDocs, which `make docs` runs.
 
-A hook of MkDocs: `make docs` runs it.
+The site also has pages that lie outside of docs/. Links that work in the repository work on it.
 """
 
 from __future__ import annotations

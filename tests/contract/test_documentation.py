@@ -29,13 +29,14 @@ from pipeline.spec.sections import Spec
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     p.relative_to(ROOT)
-    for folder in (".", "docs", "docs/adr", "examples/*", "benchmarks/*")
+    for folder in (".", "docs", "docs/*", "examples/*", "benchmarks/*")
     for p in ROOT.glob(f"{folder}/*.md")
 )
 WRITTEN = [p for p in PAGES if p.name not in ("spec.md", "methods.md")]  # the others are generated
 SPECS = sorted(p.relative_to(ROOT) for p in ROOT.glob("examples/*/*.yaml"))
 PACKAGES = "pipeline|components|models|serving|tests"
 MADE_BY_COMMANDS = (
+    "examples/digits/.rootstock",
     "examples/digits/trunk",
     "examples/objects/trunk",
     "examples/spam/minilm",
@@ -133,16 +134,64 @@ def test_commands_and_their_options_exist(page: Path) -> None:
             assert re.search(rf"{option}\b", shown), f"rootstock {command} {option}"
 
 
-def test_readme_lists_every_command() -> None:
+def test_the_page_on_commands_lists_every_command() -> None:
     listed = set(re.findall(r"^    ([a-z]+)(?: |$)", help_text(), re.MULTILINE))
     assert len(listed) > 10
-    rows = set(re.findall(r"^\| `rootstock ([a-z]+)", text(Path("README.md")), re.MULTILINE))
+    rows = set(re.findall(r"^\| `rootstock ([a-z]+)", text(Path("docs/commands.md")), re.MULTILINE))
     assert rows == listed
 
 
-def test_readme_shows_the_spec_of_the_objects_example() -> None:
-    shown = yaml.safe_load(blocks(Path("README.md"), "yaml")[0])
-    assert shown == yaml.safe_load(text(Path("examples/objects/objects.yaml")))
+def test_readme_shows_a_whole_spec_with_the_tasks_of_the_objects_example(tmp_path: Path) -> None:
+    (block,) = blocks(Path("README.md"), "yaml")
+    shown = yaml.safe_load(block)
+    example = yaml.safe_load(text(Path("examples/objects/mobilenet.yaml")))
+    del example["model"]["trunk"]["weights"]  # the default: ImageNet
+    assert [shown[name] for name in ("inputs", "tasks")] == [example["inputs"], example["tasks"]]
+    assert shown["model"]["trunk"] == example["model"]["trunk"]
+    (tmp_path / "spec.yaml").write_text(block)
+    load_spec(tmp_path / "spec.yaml")
+
+
+def site() -> Any:
+    """mkdocs.yml, without the names of Python objects in it."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("tag:yaml.org,2002:python/name:", lambda *_: None)
+    return yaml.load(text(Path("mkdocs.yml")), Loader)
+
+
+def pages_in(navigation: Any) -> Iterator[str]:
+    for entry in navigation:
+        for target in entry.values() if isinstance(entry, dict) else [entry]:
+            if isinstance(target, str):
+                yield target
+            else:
+                yield from pages_in(target)
+
+
+def test_the_site_has_every_page_once() -> None:
+    on_site = sorted(pages_in(site()["nav"]))
+    outside = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md"}
+    outside |= {"changelog.md": "CHANGELOG.md"}
+    folders = ("examples/", "benchmarks/")
+    files = [outside.get(p) or (p if p.startswith(folders) else f"docs/{p}") for p in on_site]
+    assert sorted(files) == sorted(map(str, PAGES))
+
+
+def source_text() -> str:
+    """The source of the packages; a message of several lines is in one piece."""
+    files = (f for package in PACKAGES.split("|")[:-1] for f in ROOT.glob(f"{package}/**/*.py"))
+    joined = "\n".join(f.read_text(encoding="utf-8") for f in files)
+    return re.sub(r'"\s*\n\s*f?"', "", joined)
+
+
+def test_messages_on_the_page_of_problems_are_in_the_source() -> None:
+    messages = re.findall(r"^### `(.*)`$", text(Path("docs/problems.md")), re.MULTILINE)
+    assert len(messages) > 10
+    source = source_text()
+    assert [m for m in messages if m not in source] == []
 
 
 def test_readme_does_not_promise_more_methods_than_there_are() -> None:
@@ -181,8 +230,8 @@ def test_the_page_on_evaluation_has_every_metric() -> None:
         ("inputs", [*methods("models.inputs", Input, "kind")]),
     ],
 )
-def test_readme_names_every_kind(section: str, kinds: list[str]) -> None:
-    row = re.search(rf"^\| `{section}` \|.*$", text(Path("README.md")), re.MULTILINE)
+def test_the_page_on_concepts_names_every_kind(section: str, kinds: list[str]) -> None:
+    row = re.search(rf"^\| `{section}` \|.*$", text(Path("docs/concepts.md")), re.MULTILINE)
     assert row
     assert set(kinds) <= set(re.findall(r"`(\w+)`", row[0]))
 
@@ -201,8 +250,8 @@ def test_first_commands_of_the_readme_work(
     rows = [f"{20 + i % 50},{'cook' if i % 3 else 'smith'},{i % 2},{i % 5 > 2}" for i in range(99)]
     Path("people.csv").write_text("\n".join(["age,job,income,married", *rows]))
     lines = [a for a in command_lines(Path("README.md")) if "people.csv" in a or "spec.yaml" in a]
-    assert [a[0] for a in lines[:3]] == ["init", "validate", "run"]
-    for arguments in lines[:2]:
+    assert [a[0] for a in lines[:3]] == ["init", "run", "validate"]
+    for arguments in (lines[0], lines[2]):
         assert main(arguments) == 0
     assert "valid. 2 inputs, 2 tasks" in capsys.readouterr().out
 
@@ -236,7 +285,7 @@ def test_pieces_of_specs_are_valid(page: Path, tmp_path: Path) -> None:
             whole[section] = content | whole["data"] | content if section == "data" else content
         file = tmp_path / "spec.yaml"
         file.write_text(yaml.safe_dump(whole))
-        load_spec(file, variables={"DATA": str(tmp_path)})
+        load_spec(file, variables={"DATA": str(tmp_path), "PASSWORD": "a"})
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=ids)

@@ -15,7 +15,8 @@ from pipeline.spec.load import SpecSource
 from pipeline.spec.sections import Spec
 from pipeline.spec.yaml_bounds import parse
 
-DEFAULT, EXPERTS = "default", "experts"
+DEFAULT, EXPERTS, BRIEF = "default", "experts", "brief"
+BRIEF_EPOCHS = 4
 
 
 @dataclass(frozen=True)

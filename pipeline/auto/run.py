@@ -12,7 +12,7 @@ from pathlib import Path
 from components.data.atomic import write_whole
 from components.errors import RootstockError
 from pipeline.auto.attempt import Survey, one_row_ms, survey
-from pipeline.auto.candidate import check_trunks, choices
+from pipeline.auto.candidate import Choice, check_trunks, choices
 from pipeline.auto.closing import closing
 from pipeline.auto.ensemble import combined
 from pipeline.auto.latency import within_latency
@@ -21,7 +21,7 @@ from pipeline.auto.next_steps import next_steps
 from pipeline.auto.progress import Progress, progress_for
 from pipeline.auto.ranking import Metrics
 from pipeline.auto.record import record
-from pipeline.auto.search import SEEDS, Clock, Search, last_rung, reseeded
+from pipeline.auto.search import LONGER, SEEDS, Clock, Search, last_rung, longer, reseeded
 from pipeline.auto.served_spec import write_spec
 from pipeline.auto.state import Ensemble, Request, State, read_state, write_state
 from pipeline.auto.worker import Crashed, Overdue, Worker
@@ -207,19 +207,19 @@ def _searched(search: Search, minutes: float, directory: Path) -> Leaderboard:
     display.line(f"{minutes:g} minutes, {len(found)} candidates: {names}")
     if state.trials:
         display.line(f"{len(state.trials)} trials and {state.spent:.0f} s are behind us.")
-    seeds = (reseeded(c, s) for s in range(2, SEEDS + 1) for c in found)
-    by_name = {c.name: c for c in (*found, *seeds)}
+    search.choices = [*found, *(longer(t.overrides) for t in state.trials if t.name == LONGER)]
     worker, untried = Worker(search.save), search.untried
     try:
         seen = _survey(search, worker, minutes)
         text = hashlib.sha256(search.source.path.read_bytes()).hexdigest()[:16]
-        search.state = state.on(f"{seen.digest} {text}", by_name)
+        search.state = state.on(f"{seen.digest} {text}", _by_name(search))
         search.rows = seen.rows["train"]
         search.run(worker)
         if last_rung(search.state) is None:
             raise RootstockError(_nothing(search, minutes))
         if search.state.combined != len(search.state.trials):
             search.state = search.state.with_ensemble(_ensemble(search, worker))
+        by_name = _by_name(search)
         board = Leaderboard(search.state, by_name, search.metrics, search.rows, minutes, untried)
         if search.latency_ms is not None:
             board = within_latency(board, search, worker, directory)
@@ -227,6 +227,12 @@ def _searched(search: Search, minutes: float, directory: Path) -> Leaderboard:
         worker.close()
         search.save()
     return board
+
+
+def _by_name(search: Search) -> Mapping[str, Choice]:
+    """All candidates, also from other seeds."""
+    seeds = (reseeded(c, s) for s in range(2, SEEDS + 1) for c in search.choices)
+    return {c.name: c for c in (*search.choices, *seeds)}
 
 
 def _survey(search: Search, worker: Worker, minutes: float) -> Survey:

@@ -3,7 +3,8 @@
 Candidates first learn from a part of the training rows. The better third learns from three times as
 many, and so on up to all rows. Classical models alone, and then the default, go ahead of the others
 on all rows as soon as their time is likely to fit, so that there is a good model early. The default
-needs the same classical models, which are fitted only once.
+needs the same classical models, which are fitted only once. Where there are none, a training of few
+epochs goes ahead, and of as many as fit if the default does not.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.auto.attempt import Attempt, attempt
-from pipeline.auto.candidate import DEFAULT, EXPERTS, Choice
+from pipeline.auto.candidate import BRIEF, BRIEF_EPOCHS, DEFAULT, EXPERTS, Choice
 from pipeline.auto.progress import Progress, Step
 from pipeline.auto.ranking import Metrics, best
 from pipeline.auto.state import State, Trial, write_state
@@ -36,6 +37,8 @@ SEEDS = 4
 TAUGHT, TAUGHT_SHARE = 3.0, 0.4
 """A model that learns from an ensemble has so many times the rows. Candidates leave time for that,
 if it is at most this share of the budget."""
+LONGER, SHARE = "longer", 0.8
+"""A training of as many epochs as fit into this share of the time that is left."""
 HOPE = 0.5
 """Time grows slower than rows, so a trial of the default is begun if this share of the time in
 proportion fits."""
@@ -95,17 +98,18 @@ class Search:
 
     def run(self, worker: Worker) -> None:
         """Train candidates until the budget or the portfolio is at its end."""
-        sizes, alive = rungs(self.rows), list(self.choices)
+        sizes, alive = rungs(self.rows), [c for c in self.choices if c.name != LONGER]
         self._go_ahead(sizes[0], worker)
         for rows in sizes:
             for choice in alive:
-                self._train(choice, rows, worker, 1.0)
+                if choice.name != BRIEF or not self._has(DEFAULT, rows):
+                    self._train(choice, rows, worker, 1.0)
             names = [r.trial.name for r in self.metrics.ranked(self.state.at(rows))]
             kept = names[: max(2, math.ceil(len(names) / KEPT))]
             by_name = {c.name: c for c in alive}
             alive = [by_name[name] for name in kept if name in by_name]
         for seed in range(2, SEEDS + 1) if self.latency_ms is None else ():
-            named = {c.name: c for c in self.choices}
+            named = {c.name: c for c in self.choices if c.name != BRIEF}
             trained = [t for t in self.state.at(self.rows) if t.name in named]
             if ranked := self.metrics.ranked(trained):
                 again = named[best(ranked).trial.name]
@@ -114,12 +118,28 @@ class Search:
     def _go_ahead(self, fewest: int, worker: Worker) -> None:
         """Classical models alone, and then the default, on all rows if that is likely to fit."""
         named = {c.name: c for c in self.choices}
-        if experts := named.get(EXPERTS):
+        default, experts, brief = (named.get(name) for name in (DEFAULT, EXPERTS, BRIEF))
+        assert default is not None
+        for first in filter(None, (experts, brief)):
             for rows in (fewest, self.rows):
-                self._train(experts, rows, worker, HOPE)
-        if not self._has(EXPERTS, self.rows):  # then nothing tells how long all rows take
-            self._train(named[DEFAULT], fewest, worker, HOPE)
-        self._train(named[DEFAULT], self.rows, worker, HOPE)
+                self._train(first, rows, worker, HOPE)
+        if not self._has(EXPERTS, self.rows) and not self._has(BRIEF, self.rows):
+            self._train(default, fewest, worker, HOPE)  # how long does it take?
+        self._train(default, self.rows, worker, 1.0 if brief else HOPE)
+        short = self.state.of(BRIEF, self.rows)
+        if short and short.scores and not self._has(DEFAULT, self.rows):
+            self._train_longer(short, worker)
+
+    def _train_longer(self, brief: Trial, worker: Worker) -> None:
+        """Train for as many epochs as fit, if they are at least twice those of a short training."""
+        if any(c.name == LONGER for c in self.choices):
+            return
+        times = SHARE * (self.clock.left() - self.reserve) / brief.seconds
+        if times >= 2:
+            cost = times * next(c.cost for c in self.choices if c.name == BRIEF)
+            choice = longer((f"training.epochs={int(times * BRIEF_EPOCHS)}",), cost)
+            self.choices = [*self.choices, choice]
+            self._train(choice, self.rows, worker, 1.0)
 
     def _has(self, name: str, rows: int) -> bool:
         trial = self.state.of(name, rows)
@@ -209,8 +229,11 @@ class Search:
                 growth = max(1.0, after.seconds / max(before.seconds, 0.1))
             fixed = min(FIXED_S, last.seconds)
             return max(last.seconds, fixed + (last.seconds - fixed) * growth)
-        alike = self.state.of(DEFAULT, rows) or self.state.of(EXPERTS, rows)
-        return choice.cost * alike.seconds if alike else None
+        named = {c.name: c for c in self.choices}
+        for known in filter(None, map(named.get, (DEFAULT, EXPERTS, BRIEF))):
+            if alike := self.state.of(known.name, rows):
+                return choice.cost * alike.seconds / known.cost
+        return None
 
     def _best_so_far(self) -> str:
         if (rows := last_rung(self.state)) is None:
@@ -230,6 +253,11 @@ class Search:
 
 def _hung(seconds: float, needed: float) -> str:
     return f"stopped after {seconds:.0f} s, because about {needed:.0f} s were expected"
+
+
+def longer(overrides: tuple[str, ...], cost: float = 1.0) -> Choice:
+    """The training of as many epochs as fit."""
+    return Choice(LONGER, "As many epochs as fit, with a falling learning rate", overrides, cost)
 
 
 def reseeded(choice: Choice, seed: int) -> Choice:

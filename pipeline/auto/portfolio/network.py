@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from models.inputs.image import ImageInput
 from pipeline.auto.candidate import Candidate
 from pipeline.spec.sections import Spec
 
@@ -15,4 +16,5 @@ class Network(Candidate):
     rank: ClassVar[int] = 7
 
     def overrides(self, spec: Spec) -> tuple[str, ...] | None:
-        return ("model.experts=none",) if spec.model.experts else None
+        images = all(isinstance(i, ImageInput) for i in spec.inputs.values())
+        return ("model.experts=none",) if spec.model.experts and not images else None

@@ -14,16 +14,17 @@ import pytest
 from components.errors import RootstockError
 from components.experiments.scorer import ScoreFigures
 from pipeline.auto.attempt import Attempt
-from pipeline.auto.candidate import DEFAULT, EXPERTS, Choice
+from pipeline.auto.candidate import BRIEF, DEFAULT, EXPERTS, Choice
 from pipeline.auto.progress import Lines
 from pipeline.auto.ranking import Metrics
-from pipeline.auto.search import SEEDS, Clock, Search, last_rung, rungs
+from pipeline.auto.search import LONGER, SEEDS, Clock, Search, last_rung, rungs
 from pipeline.auto.state import Request, State, read_state
 from pipeline.auto.worker import Crashed, Overdue
 from pipeline.spec.load import SpecSource
 
 CHOICES = [Choice(name, name, (f"x={i}",)) for i, name in enumerate((DEFAULT, "b", "c", "d"))]
 QUALITY = {"x=0": 0.7, "x=1": 0.8, "x=2": 0.6, "x=3": 0.75}
+BETTER = 0.85
 
 
 def scores(auc: float) -> ScoreFigures:
@@ -50,7 +51,9 @@ class Scripted:
         if time.monotonic() + seconds > until:
             raise Overdue
         served_ms = 1.0 if arguments[2] else None
-        return Attempt(seconds, scores(QUALITY[changes[0]]), "place", served_ms=served_ms)
+        return Attempt(
+            seconds, scores(QUALITY.get(changes[0], BETTER)), "place", served_ms=served_ms
+        )
 
 
 def search(directory: Path, rows: int = 9_000, seconds: float = 1e4, reserve: float = 10) -> Search:
@@ -99,6 +102,15 @@ def test_classical_models_go_ahead_and_tell_whether_the_default_fits(tmp_path: P
     slow.run(Scripted(lambda rows: rows / 150))  # type: ignore[arg-type]
     assert (DEFAULT, 9_000) not in tried(slow)
     assert last_rung(slow.state) == 3_000
+
+
+def test_a_short_training_goes_ahead_and_a_longer_one_fills_the_time(tmp_path: Path) -> None:
+    own = search(tmp_path, rows=900, seconds=110)
+    own.choices = [CHOICES[0], Choice(BRIEF, BRIEF, ("x=1",), 0.05)]
+    own.run(Scripted(lambda rows: 10))  # type: ignore[arg-type]
+    assert tried(own)[:2] == [(BRIEF, 900), (LONGER, 900)]
+    assert own.state.trials[1].overrides[0] in ("training.epochs=31", "training.epochs=32")
+    assert "needs about 200 s" in own.untried[DEFAULT]
 
 
 def test_what_does_not_fit_into_the_budget_is_not_begun_and_is_named(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ DIGITS = ROOT / "examples" / "digits"
 FENCE = re.compile(r'^```(\w+)(?: title="([\w.]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
 FAST: dict[str, Any] = {
     "model": {"experts": "none"},
-    "training": {"epochs": 1},
+    "training": {"epochs": 1, "subset": {"rows": 200}},
     "thresholds": [],  # nobody can meet them after one epoch
 }
 """What the test adds to a spec before it is run."""

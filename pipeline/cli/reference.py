@@ -129,7 +129,7 @@ def _in_order(part: Any, parts: Schema, seen: dict[str, None]) -> dict[str, None
 def _section(title: str, part: Schema) -> Iterator[str]:
     yield f"## {title}"
     yield _summary(part)
-    rows = ["| key | value | default | |", "|---|---|---|---|"]
+    rows = ["| key | value | default | meaning |", "|---|---|---|---|"]
     yield "\n".join(rows + [_row(cells) for cells in _keys(part)])
 
 
@@ -144,7 +144,7 @@ def _sources(formats: Sequence[Schema]) -> Iterator[str]:
         for cells in _keys(part):
             if cells[0] != "`format`":
                 having.setdefault(cells, []).append(f"`{name}`")
-    rows = ["| key | formats | value | default | |", "|---|---|---|---|---|"]
+    rows = ["| key | formats | value | default | meaning |", "|---|---|---|---|---|"]
     for (key, *others), have in sorted(having.items(), key=lambda item: -len(item[1])):
         rows.append(_row((key, "all" if len(have) == len(names) else ", ".join(have), *others)))
     yield "\n".join(rows)

@@ -246,6 +246,7 @@ def plot(
     log_x: bool = False,
     joined: bool = True,
     title: str = "",
+    height: float = HEIGHT,
 ) -> Plot | None:
     """Lines, or dots alone unless `joined`, with intervals; None where nothing is finite."""
     finite = [[p for p in s.points if math.isfinite(p.x) and math.isfinite(p.y)] for s in series]
@@ -253,7 +254,7 @@ def plot(
     if not points:
         return None
     ys = [v for p in points for v in (p.y, p.low, p.high) if v is not None and math.isfinite(v)]
-    frame = Frame(WIDTH, HEIGHT, LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM)
+    frame = Frame(WIDTH, height, LEFT, WIDTH - RIGHT, TOP, height - BOTTOM)
     x = Axis(*_padded([p.x for p in points], log_x), frame.left, frame.right, log_x)
     y = Axis(*_padded(ys), frame.bottom, frame.top)
     lines = [

@@ -3,7 +3,7 @@
 A module that writes a page has its Jinja template beside it, under its own name:
 `statistics_page.py` has `statistics_page.html.jinja`. Templates escape every value, so a page
 shows `<script>` in a column name as text. No page loads anything from the network,
-and its content security policy forbids scripts.
+and its content security policy forbids scripts, except one that a page names by its hash.
 """
 
 from __future__ import annotations
@@ -55,10 +55,18 @@ def style() -> str:
 
 
 @cache
-def policy() -> str:
-    """The content security policy of every page: browsers run no script, load and send nothing."""
-    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
-    return f"{POLICY}; style-src 'sha256-{digest}'"
+def policy(script: str = "") -> str:
+    """The content security policy of a page: browsers load and send nothing.
+
+    script: the only one that they run, if it is in the page as it is.
+    """
+    script_source = f"; script-src {_hash(script)}" if script else ""
+    return f"{POLICY}; style-src {_hash(style())}{script_source}"
+
+
+def _hash(content: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
 
 
 @cache

@@ -9,11 +9,15 @@ from pathlib import Path
 from components.artifacts import Examples, Statistics
 from components.beam.map_units import map_units
 from components.data.lazy import pa, pq
-from components.data.shards import batches_of
+from components.data.shards import batches_of, small_batches
 from components.data.slices import Slice, masks
+from components.data.thumbnails import Picture, thumbnail
 from components.stage import Context, Stage
 from components.statistics.accumulators import Accumulator, accumulator
 from components.statistics.column_statistics import SplitStatistics, save_statistics
+
+MOST_PICTURES = 12
+"""Pictures on the page for each column of images."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class StatisticsGen(Stage[StatisticsGenInputs, StatisticsGenOutputs]):
         directory = context.output / "statistics"
         directory.mkdir()
         save_statistics(tuple(result), directory)
-        (directory / "statistics.html").write_text(page(result), encoding="utf-8")
+        shown = _pictures(inputs.examples.shards(splits[0])[0], self.images)
+        (directory / "statistics.html").write_text(page(result, shown), encoding="utf-8")
         proto = to_proto(tuple(result))
         (directory / "FeatureStats.pb").write_bytes(proto.SerializeToString(deterministic=True))
         context.observer.figure("columns", len(result[0].columns))
@@ -71,6 +76,17 @@ class StatisticsGen(Stage[StatisticsGenInputs, StatisticsGenOutputs]):
         cells = result[0].rows * len(result[0].columns)
         context.observer.figure("missing", f"{missing / cells:.1%}")
         return StatisticsGenOutputs(Statistics(directory))
+
+
+def _pictures(shard: Path, columns: tuple[str, ...]) -> dict[str, list[Picture]]:
+    """Small copies of the first images of a shard, by column."""
+    first = next(small_batches(shard, columns), None) if columns else None
+    if first is None:
+        return {}
+    return {
+        column: [thumbnail(f"{column} of row {i}", image) for i, image in enumerate(images)]
+        for column, images in first.slice(0, MOST_PICTURES).to_pydict().items()
+    }
 
 
 def shard_statistics(

@@ -24,8 +24,8 @@ from components.statistics.column_statistics import (
     TextColumn,
     ValueCounts,
 )
+from components.statistics.distances import jensen_shannon, l_infinity
 from components.validation.anomalies import Finding, Severity
-from components.validation.distances import jensen_shannon, l_infinity
 
 Shift = Literal["drift", "skew"]
 _OTHER = {"drift": "the previous span", "skew": "serving"}

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
 from components.artifacts import Examples
-from components.data.images import ImageError, pixels
 from components.data.lazy import pq
+from components.data.thumbnails import Picture, thumbnail
 from components.inputs.base import kind_of
 from models.inputs.base import Input
 
-SIDE = 96
-"""Longest side of a picture, in pixels."""
 MOST_CHARACTERS = 280
 MOST_VALUES = 12
-
-
-@dataclass(frozen=True)
-class Picture:
-    """src: a `data:` URL, or empty with a reason in `alt`."""
-
-    src: str
-    alt: str
 
 
 @dataclass(frozen=True)
@@ -72,32 +60,13 @@ def _shown(number: int, row: dict[str, Any], inputs: Sequence[Input]) -> Shown:
     for spec in inputs:
         value, described_as = row[spec.column], kind_of(spec).described_as
         if described_as == "image":
-            pictures.append(_picture(spec.name, number, value))
+            pictures.append(thumbnail(f"{spec.name} of row {number}", value))
         elif described_as == "text":
             texts.append(_shortened("" if value is None else str(value)))
         else:
             values[spec.column] = _value(value)
     some = tuple(values.items())[:MOST_VALUES]
     return Shown(number, tuple(pictures), tuple(texts), some, len(values) - len(some))
-
-
-def _picture(name: str, number: int, encoded: bytes | None) -> Picture:
-    from PIL import Image
-
-    where = f"{name} of row {number}"
-    if not encoded:
-        return Picture("", f"{where}: missing")
-    try:
-        image = pixels(encoded)
-    except (ImageError, OSError, SyntaxError, ValueError) as e:
-        return Picture("", f"{where}: {e}")
-    small = max(image.size) <= SIDE
-    if not small:
-        image.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR)
-    file, form = io.BytesIO(), "PNG" if small else "JPEG"
-    image.save(file, form, quality=85)
-    data = base64.b64encode(file.getvalue()).decode()
-    return Picture(f"data:image/{form.lower()};base64,{data}", where)
 
 
 def _value(value: object) -> str:

@@ -29,3 +29,26 @@ def test_pages_are_accessible_on_phone_and_desktop(tmp_path: Path) -> None:
                     assert page.evaluate("document.documentElement.scrollWidth") <= width, where
                     check_accessible(page, where)
                 page.close()
+
+
+def test_columns_of_statistics_are_searched_and_sorted(tmp_path: Path) -> None:
+    file = tmp_path / "statistics.html"
+    file.write_text(PAGES["components.statistics.statistics_page"](tmp_path))
+    with chromium() as browser:
+        page: Any = browser.new_page()  # with the policy of the page
+        page.goto(file.as_uri())
+
+        def shown() -> list[str]:
+            sections = "#columns section:not([hidden])"
+            return list(page.eval_on_selector_all(sections, "s => s.map(x => x.dataset.kind)"))
+
+        kinds = ["numeric", "string", "text", "list", "image", "bytes"]
+        assert shown() == kinds
+        page.fill("#search", "IMAGE")
+        assert shown() == ["image"]
+        assert page.inner_text("#found") == "1 of 6 columns"
+        page.fill("#search", "")
+        page.select_option("#order", "name")
+        assert shown() == ["bytes", "image", "list", "numeric", "string", "text"]
+        page.select_option("#order", "data")
+        assert shown() == kinds

@@ -201,5 +201,6 @@ def test_page_shows_every_kind_of_column(tmp_path: Path, new_context: Make) -> N
     page = (outputs.statistics.path / "statistics.html").read_text()
     kinds = ("numeric", "string", "text", "list", "image", "bytes")
     assert all(f">{kind}, " in page for kind in kinds)
-    assert page.count("<section>") == page.count("</section>") == 8
+    assert page.count("<section ") == page.count("</section>") == 8
+    assert page.count("<img ") == 4
     assert "PNG: 4" in page

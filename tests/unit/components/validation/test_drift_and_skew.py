@@ -16,7 +16,7 @@ from components.statistics.column_statistics import (
     TextColumn,
     ValueCounts,
 )
-from components.validation.distances import jensen_shannon, l_infinity
+from components.statistics.distances import jensen_shannon, l_infinity
 from components.validation.drift_and_skew import shift_findings
 
 RNG = np.random.default_rng(3)

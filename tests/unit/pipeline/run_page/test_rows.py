@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from components.artifacts import Examples
+from components.data.thumbnails import SIDE
 from models.inputs.categorical import CategoricalInput
 from models.inputs.image import ImageInput
 from models.inputs.numeric import NumericInput
 from models.inputs.text import TextInput
-from pipeline.run_page.rows import MOST_CHARACTERS, SIDE, shown
+from pipeline.run_page.rows import MOST_CHARACTERS, shown
 
 INPUTS = (
     ImageInput(name="photo", column="photo", height=8, width=8),

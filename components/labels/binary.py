@@ -8,7 +8,7 @@ from typing import Any, final
 from components.data.lazy import np, pa, pd
 from components.errors import did_you_mean, listed
 from components.labels.base import Classes, LabelColumn, LabelSample, Make, Objective, Predict
-from components.labels.classes import SingleLabels, by_value, single_texts
+from components.labels.classes import Domain, SingleLabels, by_value, single_texts
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
 
@@ -38,7 +38,7 @@ class BinaryLabels(SingleLabels[BinaryTask]):
         total = sum(n for _, n in counts)
         positives = sum(n for v, n in counts if v in task.positive)
         if 0 < positives < total:
-            return []
+            return self._unknown(task, splits)
         values = [v for v, _ in counts]
         hints = [did_you_mean(p, values) for p in task.positive if not positives]
         hint = next(filter(None, hints), "")
@@ -48,6 +48,18 @@ class BinaryLabels(SingleLabels[BinaryTask]):
             f"all {total} labels of train in column {task.label!r} are {which}: positive is"
             f" {expected}, and the column holds {listed(counts)}.{hint}"
         ]
+
+    def _unknown(self, task: BinaryTask, splits: Mapping[str, LabelColumn]) -> Sequence[str]:
+        """Values of other splits that would count as negative, though train has one value for that,
+        such as a test set that spells both in another way.
+        """
+        known = [v for v, _ in splits["train"].counts]
+        if len(known) != len(task.positive) + 1 or not set(task.positive) < set(known):
+            return []
+        unknown = {
+            name: [c for c in column.counts if c[0] not in known] for name, column in splits.items()
+        }
+        return Domain(known, None).problems(task, unknown, ())
 
     def constants(self, known: np.ndarray, classes: int) -> np.ndarray:
         """The share of positive rows; always yes, which is best for F1 and recall; always no."""

@@ -30,6 +30,7 @@ from pipeline.spec.starter_sources import (
     ROWS,
     SPLITS,
     SourceSpec,
+    check_columns,
     reader_of,
     sources_of,
     with_spelling,
@@ -164,6 +165,7 @@ def _starter(
                     f"{column}: its dates, taken as {form}, are read by {', '.join(several)}."
                 )
     read = list(dict.fromkeys(i.get("column", name) for name, i in inputs.items()))
+    check_columns(sources, base, [*dict.fromkeys([*read, *labels])])
     left_out = {c: reason for c, reason in left_out.items() if c in others}
     accounted = sorted([*dict.fromkeys([*read, *labels]), *left_out])
     assert accounted == sorted(table.column_names), "a column is lost"

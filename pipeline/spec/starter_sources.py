@@ -76,9 +76,9 @@ def with_spelling(
     first = reader_of(sources[0], base)
     columns = first.schema(Path(first.path)).names
     as_text = {"types": dict.fromkeys(columns, "string"), "null_values": []}
-    tables = [reader_of(source | as_text, base).peek(ROWS) for source in sources]
-    alike = [t.select(columns) for t in tables if t.column_names == columns]
-    texts = pa.concat_tables(alike).combine_chunks()
+    alike = [s for s in sources if reader_of(s, base).peek(1).column_names == columns]
+    tables = [reader_of(source | as_text, base).peek(ROWS) for source in alike]
+    texts = pa.concat_tables(tables).combine_chunks()
     counts = {name: _counts(texts.column(name)) for name in columns}
     file, paths, absent = Path(first.path), _image_column(counts), list[str]()
     if paths is not None and not (file.is_file() and _some_exist(counts[paths], file.parent)):
@@ -96,6 +96,22 @@ def with_spelling(
         options = {}
     number_options, notes = _number_options(counts, labels)
     return [source | options | number_options for source in sources], absent + notes
+
+
+def check_columns(sources: Sequence[SourceSpec], base: Path, needed: Sequence[str]) -> None:
+    """Check that all sources have the columns that are read or predicted.
+
+    Raises:
+        RootstockError: one lacks some.
+    """
+    first, *others = (reader_of(source, base) for source in sources)
+    for reader in others:
+        columns = reader.peek(1).column_names
+        if absent := [c for c in needed if c not in columns]:
+            raise RootstockError(
+                f"{reader.place} has no column {', '.join(map(repr, absent))}, which is read or"
+                f" predicted, and which {first.place} has. Columns there: {', '.join(columns)}."
+            )
 
 
 def _number_options(

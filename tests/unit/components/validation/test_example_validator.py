@@ -116,6 +116,11 @@ def test_row_weights(validate: Callable[..., Anomalies], weight: str, message: s
             " Did you mean 'cat'?",
         ),
         (
+            BinaryTask(name="t", label="kind", positive=("cat", "bird")),
+            "tasks.t: column 'kind' of val holds labels outside the domain: 'fish' (1 rows)."
+            " 'fish' is not in the classes of the training split (cat, bird, dog).",
+        ),
+        (
             BinaryTask(name="t", label="same", positive=("a",)),
             "tasks.t: all 4 labels of train in column 'same' are positive",
         ),

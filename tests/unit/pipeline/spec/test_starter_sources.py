@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
+from components.errors import RootstockError
 from pipeline.spec.starter import write_starter
 
 RNG = np.random.default_rng(0)
@@ -107,6 +108,16 @@ def test_a_mark_that_only_the_test_rows_have(tmp_path: Path) -> None:
     write_starter(tmp_path / "data", ["y"], tmp_path / "spec.yaml")
     spec = yaml.safe_load((tmp_path / "spec.yaml").read_text())
     assert [s["null_values"] for s in spec["data"]["sources"]] == [{"x": ["", "n/a"]}] * 2
+
+
+@pytest.mark.parametrize("absent", ["x", "y"])
+def test_test_rows_without_a_column_are_refused(tmp_path: Path, absent: str) -> None:
+    for split, header in (("train", "x,y"), ("test", f"{absent}x,{'x' if absent == 'y' else 'y'}")):
+        (tmp_path / "data" / split).mkdir(parents=True)
+        rows = [f"{x},{y}" for x, y in zip(numbers({}), Y, strict=True)]
+        (tmp_path / "data" / split / "a.csv").write_text("\n".join([header, *rows]))
+    with pytest.raises(RootstockError, match=rf"test/\S+ has no column '{absent}', .*train/"):
+        write_starter(tmp_path / "data", ["y"], tmp_path / "spec.yaml")
 
 
 def test_images_that_are_not_beside_the_table(tmp_path: Path) -> None:

@@ -226,8 +226,11 @@ class ExportedModel(TrainedModel):
         return self.path / "expected.parquet"
 
     def size_mb(self) -> float:
-        """Size of the SavedModel. A MB is 10^6 bytes."""
-        files = (p for p in self.saved_model.rglob("*") if p.is_file())
+        """Size of the SavedModel, without portable files. A MB is 10^6 bytes."""
+        portable = self.saved_model / "assets.extra" / "portable"
+        files = (
+            p for p in self.saved_model.rglob("*") if p.is_file() and not p.is_relative_to(portable)
+        )
         return round(sum(p.stat().st_size for p in files) / 1e6, 3)
 
 

@@ -15,6 +15,8 @@ from components.experts.fitting import experts_for
 from components.export.ensembler import Ensembler, EnsemblerInputs
 from components.export.exporter import Exporter, ExporterInputs
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs
+from components.export.portable_files import check_installed
+from components.export.portable_validator import PortableValidator, PortableValidatorInputs
 from components.export.pusher import Pusher, PusherInputs
 from components.inference.teacher import Teacher, TeacherInputs
 from components.ingestion.deduplicator import Deduplicator, DeduplicatorInputs
@@ -75,20 +77,24 @@ def pipeline(
     prepared, trained, model = exported(spec, run, ensemble)
     infra_validator = InfraValidator(limits=spec.limits, tolerance=spec.export.allowed)
     infra = run.start(infra_validator, InfraValidatorInputs(model))
-    evaluated = run(
-        Evaluator(
-            tasks=tuple(spec.tasks.values()),
-            thresholds=spec.thresholds,
-            slices=spec.evaluation.slices,
-            min_slice_rows=spec.evaluation.min_slice_rows,
-            confidence=spec.evaluation.confidence,
-            key=spec.data.key,
-            weight=spec.evaluation.weight,
-            decisions=spec.evaluation.decisions,
-        ),
-        EvaluatorInputs(model, prepared.examples, _champion(spec, model, run)),
+    evaluator = Evaluator(
+        tasks=tuple(spec.tasks.values()),
+        thresholds=spec.thresholds,
+        slices=spec.evaluation.slices,
+        min_slice_rows=spec.evaluation.min_slice_rows,
+        confidence=spec.evaluation.confidence,
+        key=spec.data.key,
+        weight=spec.evaluation.weight,
+        decisions=spec.evaluation.decisions,
     )
-    blessings = (evaluated.blessing, infra.result().blessing)
+    to_evaluate = EvaluatorInputs(model, prepared.examples, _champion(spec, model, run))
+    evaluated = run(evaluator, to_evaluate)
+    blessings = [evaluated.blessing, infra.result().blessing]
+    if formats := spec.export.formats:
+        compared = run(PortableValidator(formats=formats), PortableValidatorInputs(model))
+        rounded = [form for form in formats if not form.exact]
+        measured = [run(replace(evaluator, form=form), to_evaluate) for form in rounded]
+        blessings += [compared.blessing, *(m.blessing for m in measured)]
     push = spec.push
     pusher = Pusher(
         model=spec.name,
@@ -97,9 +103,9 @@ def pipeline(
         label=push.label,
         replaces=replaces,
     )
-    pushed = run(pusher, PusherInputs(model, blessings)).pushed
+    pushed = run(pusher, PusherInputs(model, tuple(blessings))).pushed
     return PipelineResult(
-        prepared.examples, trained, model, evaluated.evaluation, blessings, pushed
+        prepared.examples, trained, model, evaluated.evaluation, tuple(blessings), pushed
     )
 
 
@@ -115,6 +121,7 @@ def exported(
         RootstockError: the data does not fit the spec.
     """
     form, teacher = spec.export, None
+    check_installed(form.formats)
     if ensemble.members:
         made = [train(member, run) for member in ensemble.members]
         prepared, trained = made[0]
@@ -127,7 +134,7 @@ def exported(
             return prepared, trained, together
         teacher = run(Teacher(), TeacherInputs(together, prepared.examples)).answers
     prepared, trained = train(ensemble.student or spec, run, teacher)
-    exporter = Exporter(weights=form.weights, xla=form.xla)
+    exporter = Exporter(weights=form.weights, xla=form.xla, formats=form.formats)
     return prepared, trained, run(exporter, ExporterInputs(trained, prepared.examples)).model
 
 

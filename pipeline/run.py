@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from components.errors import RootstockError
+from components.export.portable_files import DIRECTORY as PORTABLE
 from components.stage import BeamOptions
 from models.masked_url import without_secrets
 from pipeline.display import Display, StageResult, Verbosity, showing, summary
@@ -74,6 +75,8 @@ def run(
         print(moved)
     for warning in result.pushed.load().warnings:  # also if every stage was cached
         print(f"Warning: {warning}.")
+    if spec.export.formats:
+        print(f"Portable files: {result.model.saved_model / PORTABLE}")
     if written is not None:
         print(f"The page of this run: {written}")
     print(f"Total time: {time.monotonic() - began:.1f} s.", end=" ")

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from serving.canonical import make_canonical, write_fingerprint
-from serving.wire.names import CLASSIFY, DEFAULT_SIGNATURE, DETAILED, REGRESS
+from serving.wire.names import (
+    CLASSIFY,
+    DEFAULT_SIGNATURE,
+    DETAILED,
+    FROM_FEATURES,
+    REGRESS,
+    TO_FEATURES,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -23,6 +30,19 @@ class SignatureInput:
 
     name: str
     dtype: Literal["string", "float32"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What comes between raw inputs and the rest of a model, such as pixels.
+
+    prepare: from {input: [batch]} to {input: [batch, ...]}. shapes, dtypes: of each of its outputs,
+        by the name of the input; shapes without the batch.
+    """
+
+    prepare: Callable[[Mapping[str, tf.Tensor]], Mapping[str, tf.Tensor]]
+    shapes: Mapping[str, tuple[int, ...]]
+    dtypes: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -77,6 +97,7 @@ def export(
     tasks: Sequence[str],
     path: Path,
     meanings: Sequence[Classes | Value] = (),
+    prepared: Prepared | None = None,
 ) -> None:
     """Write `predict` as a SavedModel.
 
@@ -87,6 +108,9 @@ def export(
     Regress: they take serialised tf.train.Examples with one feature per input; a missing feature is
     a missing value.
 
+    With `prepared`, `to_features` gives what `predict` takes, and `from_features` takes that and
+    answers as `detailed` does.
+
     Args:
         predict: a function of {input: [batch]} to {task: [batch, ...]}, in TensorFlow operations;
             it may have outputs besides those of the tasks.
@@ -95,6 +119,7 @@ def export(
         tasks: the outputs to serve.
         path: the SavedModel directory to write.
         meanings: the outputs that Classify and Regress serve too.
+        prepared: if given, `predict` is a function of what it prepares.
 
     Raises:
         ValueError: there is no input or no task; a task has the name of another signature;
@@ -105,18 +130,44 @@ def export(
     if not inputs or not tasks:
         raise ValueError("A served model needs at least one input and one task.")
     reserved = {DEFAULT_SIGNATURE, DETAILED, *(meaning.signature for meaning in meanings)}
+    reserved |= {TO_FEATURES, FROM_FEATURES} if prepared else set()
     if taken := sorted(reserved & set(tasks)):
         raise ValueError(f"A task cannot be named {taken[0]!r}: another signature has that name.")
     arguments = _argument_names(inputs)
     specs = {arguments[i.name]: tf.TensorSpec([None], i.dtype, arguments[i.name]) for i in inputs}
 
-    def predict_all(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        outputs = predict({i.name: raw[arguments[i.name]] for i in inputs})
+    def by_input(given: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {i.name: given[arguments[i.name]] for i in inputs}
+
+    def compute(given: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        outputs = predict(by_input(given))
         if missing := sorted(set(tasks) - set(outputs)):
             raise ValueError(f"Expected an output for each task: no output for task {missing[0]!r}")
         return {name: tf.identity(output) for name, output in outputs.items()}
 
-    graph = tf.function(predict_all, autograph=False).get_concrete_function(specs)
+    if prepared is None:
+        graph = tf.function(compute, autograph=False).get_concrete_function(specs)
+        between = {}
+    else:
+        core = tf.function(compute, autograph=False).get_concrete_function(
+            {
+                arguments[n]: tf.TensorSpec([None, *shape], prepared.dtypes[n], arguments[n])
+                for n, shape in prepared.shapes.items()
+            }
+        )
+
+        def to_features(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return {n: tf.identity(v) for n, v in prepared.prepare(by_input(raw)).items()}
+
+        prepare = tf.function(to_features, autograph=False).get_concrete_function(specs)
+
+        def predict_all(raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            features: dict[str, tf.Tensor] = prepare(**raw)
+            outputs: dict[str, tf.Tensor] = core(**{arguments[n]: v for n, v in features.items()})
+            return outputs
+
+        graph = tf.function(predict_all, autograph=False).get_concrete_function(specs)
+        between = {TO_FEATURES: prepare, FROM_FEATURES: core}
     for task, output in graph.structured_outputs.items():
         shape = output.shape
         if shape.rank == 0 or (shape.rank and shape[0] is not None):
@@ -153,6 +204,7 @@ def export(
         str(path),
         signatures={
             **signatures,
+            **between,
             **{task: predict_only(task) for task in tasks},
             **{m.signature: from_examples(m) for m in meanings},
         },

@@ -12,9 +12,6 @@ from components.evaluation.metrics import Ratio
 from components.evaluation.ratios import of_share
 from components.labels.encoding import labelled
 
-REGIONS = ("lower", "upper", "set")
-"""The outputs of a model that say where the right label is: see `Head.region`."""
-
 
 @dataclass(frozen=True)
 class Covered:

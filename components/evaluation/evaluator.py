@@ -20,7 +20,7 @@ from components.data.slices import Slice, check_slices, columns_of, masks
 from components.errors import RootstockError
 from components.evaluation.assessment import ALL, Answers, Assessment, assess
 from components.evaluation.constant import constant_answer
-from components.evaluation.coverage import REGIONS, covered
+from components.evaluation.coverage import covered
 from components.evaluation.evaluation_page import page
 from components.evaluation.groups import Groups
 from components.evaluation.intervals import Confidence
@@ -28,13 +28,15 @@ from components.evaluation.metrics import family_of, measure
 from components.evaluation.mistakes import Mistake, mistakes
 from components.evaluation.thresholds import Threshold, check_thresholds, judge
 from components.export.classes_file import read_classes
+from components.export.portable.base import PortableFormat, Runtime
+from components.export.portable_files import portable_runtime
 from components.labels.encoding import encode_split, labelled
 from components.stage import Context, Observer, Stage
 from models.description import read_description
 from models.inputs.base import Feature
-from models.tasks.base import Task, TaskTarget
+from models.tasks.base import REGIONS, Task, TaskTarget
 from serving.wire.errors import ServingError
-from serving.wire.names import DEFAULT_SIGNATURE, DETAILED, UNCALIBRATED
+from serving.wire.names import DEFAULT_SIGNATURE, DETAILED, TO_FEATURES, UNCALIBRATED
 
 if TYPE_CHECKING:
     from serving.server.saved_model import SavedModel
@@ -76,6 +78,7 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
         groups. Without it every row is independent.
     decisions: by task, the probability above which an answer counts as positive; that of the
         trained model by default.
+    form: evaluate this portable file of the model, in its own runtime, and not the SavedModel.
 
     Of a calibrated task it also measures the probabilities before calibration, on all rows; of a
     task with `coverage`, how often its intervals or sets hold the label.
@@ -89,6 +92,7 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
     key: tuple[str, ...] = ()
     weight: str | None = None
     decisions: Mapping[str, float] = field(default_factory=dict)
+    form: PortableFormat | None = None
     batch_size: Annotated[int, Field(ge=1)] = 256
 
     def run(self, inputs: EvaluatorInputs, context: Context) -> EvaluatorOutputs:
@@ -98,15 +102,18 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
         targets, champion = record.targets, inputs.champion
         examples, split = inputs.examples, _held_out(inputs.examples, context.observer)
         names = tuple(t.name for t in targets)
-        predict = _Predict(str(inputs.model.saved_model), record.features, names, self.batch_size)
+        served = _Predict(str(inputs.model.saved_model), record.features, names, self.batch_size)
+        predict = replace(served, form=self.form)
         answers = _predicted(_ANSWERS, predict, examples, split, context)
+        if self.form is not None:
+            context.observer.figure("form", self.form.name)
         champions: dict[str, np.ndarray] = {}
         classes: Mapping[str, tuple[str, ...]] = {}
         broken = [t for t in names if not np.isfinite(answers[t]).all()]
         reasons = [f"{split}: answers of task {t!r} are not all finite numbers" for t in broken]
         if champion is not None:
             try:
-                predict = replace(predict, saved_model=str(champion.path))
+                predict = replace(served, saved_model=str(champion.path))
                 champions = _predicted(_CHAMPION, predict, examples, split, context)
                 classes = read_classes(champion.path)
             except RootstockError as e:
@@ -169,6 +176,8 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
             context.observer.warn(warning)
         checks = judge(self.thresholds, assessed, split, champions.keys())
         reasons += [check.message for check in checks if not check.met]
+        if self.form is not None:
+            reasons = [f"{self.form.name}: {reason}" for reason in reasons]
         verdict = {
             "judge": "Evaluator",
             "blessed": not reasons,
@@ -209,12 +218,13 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
 
 @dataclass(frozen=True)
 class _Predict:
-    """Predicts a shard of examples with a SavedModel."""
+    """Predicts a shard of examples with a SavedModel, or with a portable file in it."""
 
     saved_model: str
     features: tuple[Feature, ...]
     tasks: tuple[str, ...]
     batch_size: int
+    form: PortableFormat | None = None
 
     def __call__(self, index: int, shard: Path) -> dict[str, np.ndarray]:
         """[rows, width] by task, and by <task>.<what> for what else is measured; tasks that the
@@ -224,7 +234,9 @@ class _Predict:
         wanted = [task + suffix for task in self.tasks for suffix in ("", *details)]
         try:
             model = _loaded(self.saved_model)
+            portable = None if self.form is None else _portable(self.form, self.saved_model)
             signature = DETAILED if DETAILED in model.signatures else DEFAULT_SIGNATURE
+            signature = signature if portable is None else TO_FEATURES
             accepted = model.signatures[signature].inputs.keys()
         except (ServingError, KeyError) as e:
             raise RootstockError(f"{self.saved_model} cannot be loaded for predictions: {e}") from e
@@ -234,7 +246,8 @@ class _Predict:
             raw = raw_inputs(batch, self.features)
             try:
                 payload = {name: values for name, values in raw.items() if name in accepted}
-                parts.append(model.predict(signature, payload))
+                answers = model.predict(signature, payload)
+                parts.append(answers if portable is None else portable(answers))
             except ServingError as e:
                 raise RootstockError(f"{self.saved_model} cannot predict: {e}") from e
         return {n: np.concatenate([p[n] for p in parts]) for n in wanted if n in parts[0]}
@@ -247,6 +260,11 @@ def _loaded(saved_model: str) -> SavedModel:
     return SavedModel(Path(saved_model))
 
 
+@functools.lru_cache(maxsize=1)
+def _portable(form: PortableFormat, saved_model: str) -> Runtime:
+    return portable_runtime(form, Path(saved_model))
+
+
 def _predicted(
     name: str, predict: _Predict, examples: Examples, split: str, context: Context
 ) -> dict[str, np.ndarray]:
@@ -257,6 +275,7 @@ def _predicted(
         parts = map_units(name, shards, predict, context, rows)
     finally:
         _loaded.cache_clear()
+        _portable.cache_clear()
     return {task: np.concatenate([p[task] for p in parts]) for task in parts[0]}
 
 

@@ -11,6 +11,8 @@ from components.artifacts import Examples, ExportedModel, TrainedModel
 from components.data.lazy import np
 from components.data.links import link_or_copy
 from components.errors import RootstockError
+from components.export.portable.base import PortableFormat
+from components.export.portable_files import write_portable
 from components.export.settings import Export, Weights
 from components.stage import Context, Stage
 from models.model_files import EXPERTS, RECORD, SOURCE, WEIGHTS
@@ -34,11 +36,12 @@ class ExporterOutputs:
 class Exporter(Stage[ExporterInputs, ExporterOutputs]):
     """Builds the served graph and records the answers that the Keras model gives to some examples.
 
-    weights, xla: see `Export`.
+    weights, xla, formats: see `Export`.
     """
 
     weights: Weights = "float32"
     xla: bool = False
+    formats: tuple[PortableFormat, ...] = ()
 
     def uses(self, inputs: ExporterInputs) -> tuple[object, ...]:
         return specs_of(inputs.model.path)
@@ -71,6 +74,8 @@ class Exporter(Stage[ExporterInputs, ExporterOutputs]):
         write_saved_model(served, raw, made.saved_model, Export(weights=self.weights, xla=self.xla))
         if self.xla:
             _try_compiling(made.saved_model, {name: values[:1] for name, values in raw.items()})
+        if self.formats:
+            write_portable(served, self.formats, inputs.examples, made.saved_model)
         context.observer.figure("size_mb", made.size_mb())
         return ExporterOutputs(made)
 

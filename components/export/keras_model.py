@@ -38,7 +38,31 @@ class KerasModel:
 
     def features(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """What the model takes, from raw inputs: preprocessed features and the experts' margins."""
-        features = dict(self.preprocessing(raw))
+        return self._with_margins(raw, self.preprocessing(raw))
+
+    @property
+    def has_core(self) -> bool:
+        """Whether all that follows preprocessing can do without raw text."""
+        return not any(e.reads_text for e in self.record.experts)
+
+    def prepared(self, raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What the core takes, from raw inputs: numbers as they are, and all else preprocessed,
+        such as pixels and tokens.
+        """
+        others = [f for f in self.record.features if f.raw != "number"]
+        numbers = {f.name: raw[f.name] for f in self.record.features if f.raw == "number"}
+        return {**numbers, **self.preprocessing.of(raw, others)}
+
+    def features_of_prepared(self, prepared: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What the model takes, from what the core takes; for models with a core."""
+        numbers = [f for f in self.record.features if f.raw == "number"]
+        return self._with_margins(
+            prepared, {**prepared, **self.preprocessing.of(prepared, numbers)}
+        )
+
+    def _with_margins(
+        self, raw: Mapping[str, tf.Tensor], features: dict[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
         if self.experts is None:
             return features
         representation = blocks = None

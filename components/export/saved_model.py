@@ -20,7 +20,7 @@ from models.tasks.heads.head import head_for
 from models.trunks.layers.hub_module import adopted
 from models.trunks.layers.trim_padding import trimming
 from serving.interface import write_interface
-from serving.signatures import Classes, SignatureInput, Value, export
+from serving.signatures import Classes, Prepared, SignatureInput, Value, export
 from serving.warmup import write_warm_up
 
 if TYPE_CHECKING:
@@ -39,13 +39,26 @@ def write_saved_model(
     Raises:
         RootstockError: the model cannot have this form.
     """
-    owner, compute = _computation(served, form)
+    core = prepared_of(served) if served.has_core else None
+    features = served.features if core is None else served.features_of_prepared
+    owner, compute = computation(served, form, features)
 
     def predict(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         return named(compute(inputs), served.record.targets)
 
-    with _static_shapes(served.model, form.xla):
-        _export(predict, owner, served, raw, directory)
+    with static_shapes(served.model, form.xla):
+        _export(predict, owner, served, raw, directory, core)
+
+
+def prepared_of(served: KerasModel) -> Prepared:
+    """What the core of a model takes: see `KerasModel.prepared`."""
+    features = served.record.features
+    numbers = {f.name for f in features if f.raw == "number"}
+    return Prepared(
+        served.prepared,
+        {f.name: () if f.name in numbers else f.shape for f in features},
+        {f.name: "float32" if f.name in numbers else f.dtype for f in features},
+    )
 
 
 def write_ensemble(
@@ -62,7 +75,7 @@ def write_ensemble(
         the decisions of the ensemble.
     """
     owner = tf.Module()
-    owner.members, functions = zip(*(_computation(s, form) for s in served), strict=True)
+    owner.members, functions = zip(*(computation(s, form, s.features) for s in served), strict=True)
 
     def predict(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         answers = [function(inputs) for function in functions]
@@ -75,14 +88,15 @@ def write_ensemble(
     _export(predict, owner, served[0], raw, directory)
 
 
-def _computation(served: KerasModel, form: Export) -> tuple[tf.Module, Function]:
-    """What owns the variables and tables of a model, and its answers to raw inputs."""
+def computation(served: KerasModel, form: Export, features: Function) -> tuple[tf.Module, Function]:
+    """What owns the variables and tables of a model, and its answers to the inputs of `features`,
+    which makes what the model takes.
+    """
     model = served.model
     owner = tf.Module()
     owner.preprocessing = served.preprocessing
     owner.experts = served.experts
     owner.modules = [la.module for la in adopted(model.trunk)]
-    features: Function = served.features
     answers: Function = model.details
     if form.weights == "float32":
         owner.weights = [w.value for w in model.weights]
@@ -91,7 +105,7 @@ def _computation(served: KerasModel, form: Export) -> tuple[tf.Module, Function]
         features, answers = within(features), within(answers)
     if form.xla:
         answers = tf.function(answers, jit_compile=True, autograph=False)
-    return owner, lambda raw_inputs: answers(features(raw_inputs))
+    return owner, lambda inputs: answers(features(inputs))
 
 
 def decided(answers: Mapping[str, Any], targets: Sequence[TaskTarget]) -> dict[str, Any]:
@@ -119,8 +133,11 @@ def _export(
     served: KerasModel,
     raw: Mapping[str, np.ndarray],
     directory: Path,
+    prepared: Prepared | None = None,
 ) -> None:
-    """Write a SavedModel with the inputs and tasks of a model."""
+    """Write a SavedModel with the inputs and tasks of a model. prepared: what `predict` takes, if
+    it does not take raw inputs.
+    """
     targets = served.record.targets
     export(
         predict,
@@ -132,6 +149,7 @@ def _export(
             Classes(t.name, t.classes) if t.task.serving_method == "classify" else Value(t.name)
             for t in targets
         ],
+        prepared,
     )
     write_warm_up(directory, raw)
     write_classes(targets, directory)
@@ -139,7 +157,7 @@ def _export(
 
 
 @contextmanager
-def _static_shapes(model: MultitaskModel, wanted: bool) -> Iterator[None]:
+def static_shapes(model: MultitaskModel, wanted: bool) -> Iterator[None]:
     """Do not trim padding, because XLA supports only static shapes."""
     layers = trimming(model.trunk) if wanted else []
     before = [layer.enabled for layer in layers]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from components.export.portable.base import PortableFormat
 from models.config import STRICT
 
 Weights = Literal["float32", "float16", "bfloat16"]
@@ -24,12 +25,17 @@ class Export:
     tolerance: largest allowed difference between an answer and that of the float32 model in Keras,
         absolute plus relative. If absent, 1e-5 for float32 weights and 0.01 otherwise. Thresholds
         always apply to the exported model.
+
+    formats: further files, for runtimes other than TensorFlow: `onnx`, `litert` (float32),
+        `litert_dynamic` (8-bit weights), `litert_int8`. They lie in `assets.extra/portable` of the
+        SavedModel, and hold the network without decoding, tokenising and looking up.
     """
 
     __pydantic_config__ = STRICT
     weights: Weights = "float32"
     xla: bool = False
     tolerance: Annotated[float, Field(gt=0)] | None = None
+    formats: tuple[PortableFormat, ...] = ()
 
     @property
     def allowed(self) -> float:

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import isabstract
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
@@ -48,9 +48,13 @@ class Expert(ABC):
     say what they read and how; arrays with the numbers lie in a file beside the record.
 
     name: unique in a model, such as `trees` or `ngrams.message`.
+    reads_text: whether `margins` needs raw text, and not only numbers and what preprocessing gives.
+    portable: whether LiteRT and ONNX have all operations of `margins`.
     """
 
     __pydantic_config__ = STRICT
+    reads_text: ClassVar[bool] = False
+    portable: ClassVar[bool] = False
     kind: str
     name: str
 

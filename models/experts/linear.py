@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from models.experts.base import Expert, ExpertInputs
 from models.lazy import Tensor, tf
@@ -31,6 +31,7 @@ class Linear(Expert):
         category is for all larger ids. first, last: int32 [categories]: its rows.
     """
 
+    portable: ClassVar[bool] = True
     kind: Literal["linear"] = "linear"
     representation: bool = False
     blocks: bool = False

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from models.experts.base import Expert, ExpertInputs
 from models.lazy import Tensor, tf
@@ -45,6 +45,7 @@ class HashedNgrams(Expert):
     lower case.
     """
 
+    reads_text: ClassVar[bool] = True
     words: int
     characters: int
     across_words: bool = False

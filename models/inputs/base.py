@@ -138,6 +138,23 @@ class Feature(Stored):
         return "float32" if self.raw == "number" else "string"
 
     @property
+    def preparation(self) -> str:
+        """What has to become of a raw value before the core of a model takes it, for a caller
+        without TensorFlow. The core takes raw numbers as they are.
+        """
+        return "the number as it is in the data; NaN if it is missing"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What its ids stand for, from id `RESERVED` on; empty if they are no entries of a list."""
+        return ()
+
+    @property
+    def files_to_prepare(self) -> tuple[StateFile, ...]:
+        """The files that preparation needs, such as those of a tokenizer."""
+        return ()
+
+    @property
     def known_values(self) -> int | None:
         """Size of its vocabulary from the training split; None if it has none."""
         return None

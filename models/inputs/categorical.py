@@ -64,6 +64,26 @@ class CategoricalFeature(Feature):
         return RESERVED + (self.buckets or len(self.vocabulary))
 
     @property
+    def preparation(self) -> str:
+        if self.part is not None:
+            first = {"year": FIRST_YEAR, "month": 1, "day": 1}.get(self.part, 0)
+            monday = " (Monday is 0)" if self.part == "weekday" else ""
+            return (
+                f"2 plus the {self.part} of the date{monday} minus {first}; 0 if it is missing, 1"
+                " if it is no date"
+            )
+        if self.buckets is not None:
+            return (
+                f"2 plus FarmHash's Fingerprint64 of its UTF-8 bytes modulo {self.buckets}; 0 if it"
+                " is missing"
+            )
+        return "the id of the value in `words`; 0 if it is missing, 1 for another value"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return self.vocabulary
+
+    @property
     def known_values(self) -> int | None:
         return len(self.vocabulary)
 

@@ -78,5 +78,14 @@ class ImageFeature(Feature):
         return self.channels == 3 if self.flip_average is None else self.flip_average
 
     @property
+    def preparation(self) -> str:
+        colours = "red, green, blue" if self.channels == 3 else "grey"
+        return (
+            f"the decoded image, upright by its EXIF orientation, in {colours} (0 to 255); if it is"
+            f" not {self.height} x {self.width}, resized with an antialiasing bilinear (triangle)"
+            " filter and rounded"
+        )
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return self.height, self.width, self.channels

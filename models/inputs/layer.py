@@ -91,6 +91,12 @@ class LayerFeature(Feature):
         return self.reads
 
     @property
+    def preparation(self) -> str:
+        if self.reads == "number":
+            return super().preparation
+        return f"what the layer {self.layer} computes of the text"
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return (self.width,)
 

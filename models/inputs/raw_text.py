@@ -17,3 +17,7 @@ class RawTextFeature(Feature):
     raw: ClassVar[RawType] = "text"
     dtype: ClassVar[str] = "string"
     clean: tuple[Cleaning, ...] = ()
+
+    @property
+    def preparation(self) -> str:
+        return f"the text{f' after {chr(32).join(self.clean)} became spaces' if self.clean else ''}"

@@ -45,6 +45,19 @@ class TextFeature(Feature):
     clean: tuple[Cleaning, ...] = ()
 
     @property
+    def preparation(self) -> str:
+        first = f" after {' and '.join(self.clean)} became spaces" if self.clean else ""
+        return (
+            f"the text in lower case{first}, without apostrophes (' and \u2019), split at white"
+            " space and at all other ASCII punctuation; the id of each word in `words`, 1 for"
+            f" another one; cut or padded with 0 to {self.length}"
+        )
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return self.vocabulary
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return (self.length,)
 

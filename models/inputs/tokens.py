@@ -38,6 +38,20 @@ class TokensFeature(Feature):
     clean: tuple[Cleaning, ...] = ()
 
     @property
+    def preparation(self) -> str:
+        first = f" after {' and '.join(self.clean)} became spaces" if self.clean else ""
+        spread = f", spread evenly over at most {self.windows} windows" if self.windows > 1 else ""
+        return (
+            f"the tokens of the text{first}, by `keras_hub.tokenizers.{self.tokenizer}` with the"
+            f" files beside this one{spread}; before them {self.start}, after them {self.end}"
+            f" (None: nothing); cut or padded with {self.pad} to {self.length}"
+        )
+
+    @property
+    def files_to_prepare(self) -> tuple[StateFile, ...]:
+        return self.files
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return (self.length,) if self.windows == 1 else (self.windows, self.length)
 

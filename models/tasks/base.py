@@ -53,6 +53,8 @@ class Costs:
 Decision = Annotated[float, Field(ge=0, le=1)] | DecisionMetric | Costs
 """A probability above which an answer counts as yes, the metric by which it is chosen, or the costs
 from which it follows."""
+REGIONS = ("lower", "upper", "set")
+"""What a model may say of where the right label is: see `Head.region`."""
 Coverage = Annotated[float, Field(gt=0, lt=1)]
 """Share of rows whose label is to be in the interval or the set that a model answers."""
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from components.ingestion.splits import HashSplits, Splits
 from components.training.pairing import has_classes
 from components.training.settings import Training
 from models.discovery import methods
+from models.experts.base import Expert
 from models.inputs.base import Input
 from models.inputs.image import ImageInput
 from models.inputs.text import TextInput
@@ -274,6 +275,26 @@ class Spec(Part):
             raise ValueError("distilled: there is no `ensemble` to learn from")
         if self.ensemble and self.export.xla:
             raise ValueError("export.xla: an ensemble is not compiled. Leave one of the two out")
+        if self.ensemble and not self.distilled and self.export.formats:
+            raise ValueError(
+                "export.formats: an ensemble has no single network. Distill it (`distilled: {}`),"
+                " or leave one of the two out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _portable_formats_can_express_the_experts(self) -> Spec:
+        kinds, known = self.model.experts, methods("models.experts", Expert, "kind")
+        if kinds == "auto":
+            others = [i.name for i in self.inputs.values() if i.raw != "bytes"]
+            kinds = tuple(known) if others else ()
+        foreign = [kind for kind in kinds if kind != "none" and not known[kind].portable]
+        if self.export.formats and foreign:
+            raise ValueError(
+                f"export.formats: LiteRT and ONNX cannot express the experts {', '.join(foreign)}."
+                " Set `model.experts: none`, or leave `export.formats` out. Received experts:"
+                f" {self.model.experts if isinstance(self.model.experts, str) else list(kinds)}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from components.data.number_texts import marks_in
 from components.data.slices import check_slices, columns_of
 from components.errors import RootstockError
 from components.evaluation.thresholds import check_thresholds
+from components.export.portable_files import check_installed
 from components.ingestion.readers.spans import resolved
 from components.inputs.base import kind_of
 from components.labels.encoding import encode, resolve
@@ -82,6 +83,8 @@ def _problems_without_data(spec: Spec) -> list[str]:
     slices = spec.evaluation.slices
     with _noted(problems):
         check_slices(slices)
+    with _noted(problems):
+        check_installed(spec.export.formats)
     with _noted(problems):
         check_thresholds(tuple(spec.tasks.values()), spec.thresholds, slices)
     with _noted(problems):

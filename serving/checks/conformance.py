@@ -23,7 +23,7 @@ from serving.client.client import Client
 from serving.client.rest_transport import predict_body
 from serving.client.transport import Signature
 from serving.wire.errors import Code, ServingError
-from serving.wire.names import DEFAULT_SIGNATURE
+from serving.wire.names import DEFAULT_SIGNATURE, FROM_FEATURES
 from serving.wire.tensors import STRING
 
 ROWS = 3
@@ -75,7 +75,8 @@ class Target:
     def single(self) -> str | None:
         """A predict signature with one output and the inputs of the default signature."""
         for name, signature in self.signatures.items():
-            if len(signature.outputs) == 1 and signature.inputs.keys() == self.inputs.keys():
+            alike = signature.inputs.keys() == self.inputs.keys() and name != FROM_FEATURES
+            if alike and len(signature.outputs) == 1:
                 return name
         return None
 

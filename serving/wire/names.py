@@ -7,6 +7,10 @@ from enum import IntEnum
 DEFAULT_SIGNATURE = "serving_default"
 DETAILED = "detailed"
 """The signature of our models that answers more than `DEFAULT_SIGNATURE`, where there is more."""
+TO_FEATURES, FROM_FEATURES = "to_features", "from_features"
+"""The signatures of our models that prepare raw inputs (pixels, tokens, ids), and that answer from
+what is prepared, as `DETAILED` does.
+"""
 UNCALIBRATED = ".uncalibrated"
 """After the name of a calibrated task: the output `detailed` with its probabilities before that."""
 CLASSIFY = "tensorflow/serving/classify"

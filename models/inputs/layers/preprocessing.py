@@ -32,9 +32,11 @@ class Preprocessing(tf.Module):  # type: ignore[misc]
         Raises:
             tf.errors.InvalidArgumentError: bytes that are not an image.
         """
-        return {
-            f.name: _of_kind(f).apply(f, raw[f.name], self.state[f.name]) for f in self.features
-        }
+        return self.of(raw, self.features)
+
+    def of(self, raw: Mapping[str, tf.Tensor], features: Sequence[Feature]) -> dict[str, tf.Tensor]:
+        """Preprocess a batch of some of the features."""
+        return {f.name: _of_kind(f).apply(f, raw[f.name], self.state[f.name]) for f in features}
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def counting_cuts(

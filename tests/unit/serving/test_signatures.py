@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from serving.server.saved_model import SavedModel
-from serving.signatures import SignatureInput, export
+from serving.signatures import Prepared, SignatureInput, export
 
 INPUTS = [
     SignatureInput("Age", "float32"),
@@ -108,6 +108,32 @@ def test_variables_and_tables_are_saved_with_the_model(tmp_path: Path) -> None:
     loaded.close()
 
 
+def test_what_comes_between_has_signatures_of_its_own(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    prepared = Prepared(
+        lambda raw: {"größe": tf.strings.to_number(raw["größe"])[:, None], "x": raw["x"]},
+        {"größe": (1,), "x": ()},
+        {"größe": "float32", "x": "float32"},
+    )
+
+    def predict(given: dict[str, Any]) -> dict[str, Any]:
+        return {"sum": given["größe"] + given["x"][:, None], "more": given["x"]}
+
+    inputs = [SignatureInput("größe", "string"), SignatureInput("x", "float32")]
+    export(predict, tf.Module(), inputs, ["sum"], tmp_path / "model", prepared=prepared)
+    served = SavedModel(tmp_path / "model")
+    raw = {"größe": np.array([b"3", b"4"], object), "x": np.array([10, 20], np.float32)}
+    features = served.predict("to_features", raw)
+    assert features["größe"].tolist() == [[3], [4]] and features["x"].tolist() == [10, 20]
+    answers = served.predict("from_features", features)
+    assert answers["sum"].tolist() == [[13], [24]] == served.predict("sum", raw)["sum"].tolist()
+    assert answers.keys() == served.predict("detailed", raw).keys() == {"sum", "more"}
+    served.close()
+    with pytest.raises(ValueError, match="'to_features': another signature"):
+        export(predict, tf.Module(), inputs, ["to_features"], tmp_path / "m", prepared=prepared)
+
+
 @pytest.mark.parametrize(
     ("inputs", "tasks", "message"),
     [
@@ -137,7 +163,7 @@ def test_what_cannot_be_served_is_refused(
 def test_text_operations_are_loaded_if_a_model_needs_them(tmp_path: Path) -> None:
     make = (
         "import sys, tensorflow as tf, tensorflow_text as text; from pathlib import Path\n"
-        "from serving.signatures import SignatureInput, export\n"
+        "from serving.signatures import Prepared, SignatureInput, export\n"
         "def predict(raw):\n"
         "    words = text.WhitespaceTokenizer().tokenize(raw['text'])\n"
         "    return {'words': words.row_lengths()}\n"

@@ -104,6 +104,14 @@ def test_an_export_that_the_trunk_does_not_support_is_refused() -> None:
     load_spec(DIGITS, [hub, "export={xla: true}"])
 
 
+def test_experts_that_portable_formats_cannot_express_are_refused_before_training() -> None:
+    formats, text = "export={formats: [litert]}", "inputs={t: {kind: text}}"
+    with pytest.raises(RootstockError, match=r"cannot express the experts ngrams, .*trees"):
+        load_spec(DIGITS, [formats, text])
+    load_spec(DIGITS, [formats, text, "model.experts=none"])
+    load_spec(DIGITS, [formats])  # an image
+
+
 def test_two_mistakes_are_both_reported() -> None:
     with pytest.raises(RootstockError) as error:
         load_spec(DIGITS, ["training.epochs=0", "seed=-1"])

@@ -1,0 +1,1 @@
+"""Forms of a model for runtimes other than TensorFlow, one a file."""

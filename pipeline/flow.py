@@ -15,7 +15,7 @@ from components.experts.fitting import experts_for
 from components.export.ensembler import Ensembler, EnsemblerInputs
 from components.export.exporter import Exporter, ExporterInputs
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs
-from components.export.portable_files import check_installed
+from components.export.portable_runtime import check_installed
 from components.export.portable_validator import PortableValidator, PortableValidatorInputs
 from components.export.pusher import Pusher, PusherInputs
 from components.inference.teacher import Teacher, TeacherInputs

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from components.errors import RootstockError
-from components.export.portable_files import DIRECTORY as PORTABLE
+from components.export.portable_runtime import DIRECTORY as PORTABLE
 from components.stage import BeamOptions
 from models.masked_url import without_secrets
 from pipeline.display import Display, StageResult, Verbosity, showing, summary

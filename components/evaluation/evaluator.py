@@ -29,7 +29,7 @@ from components.evaluation.mistakes import Mistake, mistakes
 from components.evaluation.thresholds import Threshold, check_thresholds, judge
 from components.export.classes_file import read_classes
 from components.export.portable.base import PortableFormat, Runtime
-from components.export.portable_files import portable_runtime
+from components.export.portable_runtime import portable_runtime
 from components.labels.encoding import encode_split, labelled
 from components.stage import Context, Observer, Stage
 from models.description import read_description

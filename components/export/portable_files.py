@@ -13,7 +13,8 @@ from components.artifacts import Examples
 from components.data.lazy import np, pa, pq
 from components.data.raw import raw_inputs
 from components.errors import RootstockError
-from components.export.portable.base import Arrays, Core, PortableFormat, Runtime
+from components.export.portable.base import Core, PortableFormat
+from components.export.portable_runtime import DESCRIPTION, DIRECTORY, check_installed
 from components.export.settings import Export
 from models.inputs.base import RESERVED, Feature
 from models.lazy import Tensor
@@ -22,9 +23,6 @@ from models.tasks.base import REGIONS, TaskTarget
 if TYPE_CHECKING:
     from components.export.keras_model import KerasModel
 
-DIRECTORY = Path("assets.extra") / "portable"
-"""Where they lie in a SavedModel."""
-DESCRIPTION = "portable.json"
 ROWS = 200
 """Training rows by which a format may choose ranges."""
 _TENSOR = re.compile(r"[A-Za-z][A-Za-z0-9_.]*", re.ASCII)
@@ -104,16 +102,6 @@ def write_portable(
     (directory / DESCRIPTION).write_text(text, encoding="utf-8")
 
 
-def check_installed(formats: Iterable[PortableFormat]) -> None:
-    """Raises RootstockError: packages of a format are missing."""
-    for form in formats:
-        if missing := form.missing:
-            raise RootstockError(
-                f"export.formats: {form.name} needs packages that are not installed. Run: pip"
-                f" install {' '.join(missing)} (the extra `{form.extra}` of Rootstock)."
-            )
-
-
 def _check_expressible(served: KerasModel) -> None:
     if experts := [e.name for e in served.record.experts if not e.portable]:
         raise RootstockError(
@@ -135,26 +123,6 @@ def tensor_names(names: Iterable[str], otherwise: str) -> dict[str, str]:
         while found[name] != name and found[name] in names:
             found[name] += "_"
     return found
-
-
-def portable_runtime(form: PortableFormat, saved_model: Path) -> Runtime:
-    """The file of a format in its own runtime, with the names of features and outputs.
-
-    Raises:
-        RootstockError: packages of the format are missing.
-    """
-    check_installed([form])
-    directory = saved_model / DIRECTORY
-    described = json.loads((directory / DESCRIPTION).read_text(encoding="utf-8"))
-    inputs = {entry["name"]: entry["tensor"] for entry in described["inputs"]}
-    names = {entry["tensor"]: entry["name"] for entry in described["outputs"]}
-    run = form.load(directory / form.file)
-
-    def answers(features: Arrays) -> dict[str, np.ndarray]:
-        given = run({inputs[name]: values for name, values in features.items()})
-        return {names[tensor]: values for tensor, values in given.items()}
-
-    return answers
 
 
 def _is_answer(name: str, targets: Sequence[TaskTarget]) -> bool:

@@ -18,7 +18,7 @@ from components.data.lazy import np
 from components.export.expected_outputs import read_details, read_expected
 from components.export.near_threshold import near_threshold
 from components.export.portable.base import Arrays, PortableFormat
-from components.export.portable_files import DIRECTORY, portable_runtime
+from components.export.portable_runtime import DIRECTORY, portable_runtime
 from components.stage import Context, Stage
 from models.description import read_description
 from serving.wire.names import FROM_FEATURES, TO_FEATURES

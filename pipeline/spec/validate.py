@@ -16,7 +16,7 @@ from components.data.number_texts import marks_in
 from components.data.slices import check_slices, columns_of
 from components.errors import RootstockError
 from components.evaluation.thresholds import check_thresholds
-from components.export.portable_files import check_installed
+from components.export.portable_runtime import check_installed
 from components.ingestion.readers.spans import resolved
 from components.inputs.base import kind_of
 from components.labels.encoding import encode, resolve

@@ -163,7 +163,7 @@ def test_what_cannot_be_served_is_refused(
 def test_text_operations_are_loaded_if_a_model_needs_them(tmp_path: Path) -> None:
     make = (
         "import sys, tensorflow as tf, tensorflow_text as text; from pathlib import Path\n"
-        "from serving.signatures import Prepared, SignatureInput, export\n"
+        "from serving.signatures import SignatureInput, export\n"
         "def predict(raw):\n"
         "    words = text.WhitespaceTokenizer().tokenize(raw['text'])\n"
         "    return {'words': words.row_lengths()}\n"

@@ -17,7 +17,7 @@ from components.export.portable.base import PortableFormat
 from components.export.portable.litert import LiteRT
 from components.export.portable.litert_int8 import LiteRTInt8
 from components.export.portable.onnx import Onnx
-from components.export.portable_files import DESCRIPTION, DIRECTORY, portable_runtime
+from components.export.portable_runtime import DESCRIPTION, DIRECTORY, portable_runtime
 from components.export.portable_validator import PortableValidator, PortableValidatorInputs
 from components.stage import Context, Silent
 from models.model_files import RECORD

@@ -3,9 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from components.errors import RootstockError
 from components.export.portable.base import PortableFormat
-from components.export.portable_files import check_installed
 from components.export.settings import Export
 from models.discovery import methods
 
@@ -23,11 +21,3 @@ def test_a_spec_names_formats() -> None:
 def test_each_format_has_a_file_of_its_own() -> None:
     formats = methods("components.export.portable", PortableFormat).values()
     assert len({f.file for f in formats}) == len(formats) == 4
-
-
-def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from components.export.portable.onnx import Onnx
-
-    monkeypatch.setattr(Onnx, "modules", ("json", "no_such_module"))
-    with pytest.raises(RootstockError, match="pip install no_such_module"):
-        check_installed([Onnx()])

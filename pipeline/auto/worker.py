@@ -27,7 +27,8 @@ class Crashed(Exception):
 class Worker:
     """Runs functions one after another in a process of its own, which is replaced if it ends.
 
-    tick: called about every second of waiting.
+    tick: called about every second of waiting. Errors of files do not matter: a trial may have
+        filled the disk, which then ends with a reason of its own.
     """
 
     def __init__(self, tick: Callable[[], None]) -> None:
@@ -50,7 +51,8 @@ class Worker:
                 try:
                     return future.result(max(0.01, min(TICK_S, until - time.monotonic())))
                 except TimeoutError:
-                    self._tick()
+                    with contextlib.suppress(OSError):
+                        self._tick()
                     if time.monotonic() >= until:
                         raise Overdue from None
         except BrokenProcessPool as e:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import RootstockError, did_you_mean
-from pipeline.cli.arguments import Commands, command, spec_command, spec_of, variables
+from pipeline.cli.arguments import Commands, command, source_of, spec_command, spec_of, variables
 
 
 def add_commands(commands: Commands) -> None:
@@ -68,7 +68,11 @@ def add_commands(commands: Commands) -> None:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    spec = spec_of(args)
+    from pipeline.operations.replacement import moved_from
+    from pipeline.spec.load import load_spec
+
+    source = source_of(args)
+    spec, file = load_spec(source.path, source.overrides, source.variables)
     if "://" in spec.push.destination:
         raise RootstockError(
             f"{spec.push.destination}: the embedded server serves from directories only. Mount it"
@@ -76,7 +80,7 @@ def _serve(args: argparse.Namespace) -> int:
         )
     base = Path(spec.push.destination) / spec.name
     if not base.is_dir():
-        first = f"First run: rootstock run {args.spec}"
+        first = moved_from(spec, file) or f"First run: rootstock run {args.spec}"
         raise RootstockError(f"{base}: no model has been pushed yet. {first}")
     options = ["--model", f"{spec.name}={base}", "--host", args.host]
     options += ["--rest-port", str(args.rest_port), "--grpc-port", str(args.grpc_port)]

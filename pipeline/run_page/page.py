@@ -177,7 +177,7 @@ def collect(
         epochs=len(history["epochs"]),
         stages=[_stage(s) for s in stages],
         warnings=[w for b in result.blessings for w in b.warnings()],
-        reasons=[r for b in result.blessings for r in b.reasons()],
+        reasons=pushed.reasons,
         pushed=pushed,
         example=_example(spec.name, result.model.saved_model),
         spec_file=str(spec_file),

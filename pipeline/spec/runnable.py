@@ -87,7 +87,8 @@ def set_paths(content: dict[str, Any], spec: Spec, unexpanded: Mapping[str, Any]
     if data.get("schema_file"):
         data["schema_file"] = spec.data.schema_file
     push = (unexpanded.get("push") or {}).get("destination", "")
-    content["push"] = {"destination": _shareable(push, spec.push.destination)}
+    place = _shareable(push, spec.push.destination)
+    content["push"] = {**(content.get("push") or {}), "destination": place}
     content["store"] = spec.store
     if spec.tracking.uri:
         content["tracking"]["uri"] = _shareable(unexpanded["tracking"]["uri"], spec.tracking.uri)

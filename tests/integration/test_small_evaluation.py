@@ -70,10 +70,13 @@ def test_few_groups_are_said_at_the_end_of_each_run(tmp_path: Path) -> None:
     assert code == 0, err
     assert "Not pushed: version 1 is served; a run with --set does not replace it." in out
     assert "Not pushed: version 1 is served" in call(tmp_path, "run", "spec.yaml", *changed)[1]
+    page = tmp_path / "store" / "pages" / name / "run.html"
+    assert "version 1 is served, and this run does not replace it" in page.read_text()
     code, out, err = call(tmp_path, "push", "spec.yaml", *changed)
     assert code == 0, err
     assert "Pushed version 2" in out
     assert "REPLACED: version 1, which was served until now." in out
+    assert "version 2, instead of version 1" in page.read_text()
 
 
 def test_a_model_without_any_figure_is_not_pushed(tmp_path: Path) -> None:

@@ -53,6 +53,9 @@ def test_a_spec_in_code_is_a_file_that_says_the_same(folder: Path) -> None:
     assert other.sections.model.balancing.name == "pcgrad"
     assert "training.epochs=5" in other._repr_html_()
     assert rs.Spec(**PARTS).path == spec.path
+    push = rs.Spec(**PARTS, push={"keep": 2, "label": "canary"}, store="own").sections.push
+    assert (push.keep, push.label) == (2, "canary")
+    assert push.destination == str(folder / "own" / "serving"), "it follows the store"
 
 
 @pytest.mark.parametrize(

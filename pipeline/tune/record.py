@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 from pipeline.operations.record_group import record_group
 from pipeline.tracking.groups import Child, Group
 from pipeline.tune.report import SearchResult
-from pipeline.tune.search import FIGURES, SECONDS, TEST
+from pipeline.tune.search import FIGURES, SECONDS, SPAN, TEST
 
 
 def record(result: SearchResult, report: Path, name: str) -> None:
@@ -18,9 +18,7 @@ def record(result: SearchResult, report: Path, name: str) -> None:
     for trial in result.trials:
         tags = {"rootstock.state": trial.state.name.lower()}
         number, title = str(trial.number), f"trial {trial.number + 1}"
-        start, end = trial.datetime_start, trial.datetime_complete
-        span = (start.timestamp(), end.timestamp()) if start and end else None
-        children.append(Child(number, title, _figures(trial), trial.params, tags, span))
+        children.append(Child(number, title, _figures(trial), trial.params, tags, _span(trial)))
     best = result.best
     group = Group(
         tag="rootstock.search",
@@ -33,6 +31,14 @@ def record(result: SearchResult, report: Path, name: str) -> None:
         tags={} if best is None else {"rootstock.best": str(best.number + 1)},
     )
     record_group(result.spec, group, report)
+
+
+def _span(trial: FrozenTrial) -> tuple[float, float] | None:
+    """When it was trained; of a trial without result, when it was tried."""
+    start, end = trial.datetime_start, trial.datetime_complete
+    tried = (start.timestamp(), end.timestamp()) if start and end else None
+    trained = trial.user_attrs.get(SPAN)
+    return tried if trained is None else (trained[0], trained[1])
 
 
 def _figures(trial: FrozenTrial) -> dict[str, float]:

@@ -16,7 +16,10 @@ from optuna.trial import TrialState
 from pipeline.spec.tune import SearchRange, Tune
 
 GAIN, FIGURES, TEST, REASON, SECONDS = "gain", "figures", "test", "reason", "seconds"
-"""Attributes of a trial: metrics on validation and test rows by task, and why it failed."""
+SPAN = "span"
+"""Attributes of a trial: metrics on validation and test rows by task, why it failed, and when its
+training started and ended, in seconds since 1970: perhaps before a search that was killed.
+"""
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 STARTUP = 5
 """Trials before pruning and the TPE sampler start to use earlier trials."""

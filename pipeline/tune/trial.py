@@ -19,12 +19,12 @@ from pipeline.spec.load import SpecSource
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import with_trunk_looked_up
 from pipeline.store.fingerprint import identify
-from pipeline.store.store import Store
+from pipeline.store.store import Store, read_entry
 from pipeline.study.arms import ArmModel, PlannedArm
 from pipeline.study.design import model_recipe
 from pipeline.tracking.events import Event, StageMetrics, Tracker
 from pipeline.tune.objective import Objective
-from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST, Search, as_overrides
+from pipeline.tune.search import FIGURES, REASON, SECONDS, SPAN, TEST, Search, as_overrides
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def attempt(source: SpecSource, search: Search, objective: Objective, number: in
             Runner(store, display=Quiet()) as data,
             Runner(store, tracker=Pruning(trial, objective), display=Quiet()) as runner,
         ):
-            _, figures = train_spec(spec, data, runner)
+            fingerprint, figures = train_spec(spec, data, runner)
     except optuna.TrialPruned as e:
         study.tell(trial, state=TrialState.PRUNED)
         return Outcome(overrides, None, 0.0, str(e))
@@ -118,6 +118,8 @@ def attempt(source: SpecSource, search: Search, objective: Objective, number: in
         trial.set_user_attr(FIGURES, {t: dict(f.val) for t, f in figures.tasks.items()})
         trial.set_user_attr(TEST, {t: dict(f.test) for t, f in figures.tasks.items()})
         trial.set_user_attr(SECONDS, figures.costs.seconds)
+        if entry := read_entry(store.root / Trial.__name__ / fingerprint):
+            trial.set_user_attr(SPAN, [entry.created - entry.seconds, entry.created])
         values = {t: figures.tasks[t].val.get(m) for t, m in objective.metrics.items()}
         if (gain := objective.gain(values)) is not None:
             study.tell(trial, gain)

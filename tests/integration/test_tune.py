@@ -79,6 +79,8 @@ def test_a_killed_search_continues_and_writes_a_spec_that_runs(project: Path) ->
     for child in children:
         took = (child.info.end_time - child.info.start_time) / 1000
         assert child.info.start_time >= parent.info.start_time
+        if "seconds" not in child.data.metrics:  # it was pruned
+            continue
         assert took >= 0.9 * child.data.metrics["seconds"], "when it was trained, not when sent"
 
     code, _, err = call(project, *TUNED)

@@ -103,7 +103,8 @@ def cpp(build: Path) -> Program:
     build.mkdir(parents=True, exist_ok=True)
     program, library = build / "ask", tf.sysconfig.get_lib()
     flags = [*tf.sysconfig.get_compile_flags(), f"-L{library}", f"-Wl,-rpath,{library}"]
-    link = ["-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"]
+    # kernels register themselves: no symbol of theirs is named, so the linker would drop them
+    link = ["-Wl,--no-as-needed", "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"]
     run(["g++", "-O0", "-w", str(SOURCES / "ask.cc"), "-o", str(program), *flags, *link])
     return [str(program)]
 

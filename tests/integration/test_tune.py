@@ -59,8 +59,8 @@ def test_a_killed_search_continues_and_writes_a_spec_that_runs(project: Path) ->
     assert best["gain"] > 0, "a trunk two units wide can be bettered"
     assert "To train it: rootstock run" in out
     page = (directory / "tuning.html").read_text()
-    assert "Importance of the fields" in page
     ended = sum(t["state"] == "complete" for t in report["trials"])
+    assert ("Importance of the fields" in page) == bool(report["importances"])
     assert page.count("<polyline") == ended + 1  # a line for each trial, and the best so far
 
     code, _, err = call(project, "validate", str(directory / "tuned.yaml"))

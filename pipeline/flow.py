@@ -31,7 +31,7 @@ from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInp
 from components.training.pretrainer import Pretrainer, PretrainerInputs
 from components.training.recipe import Recipe, TrainerInputs
 from components.training.trainer import Trainer
-from components.transform.embed import Embed, EmbedInputs
+from components.transform.embed import SPLITS, Embed, EmbedInputs
 from components.transform.preprocessing_file import load_preprocessing
 from components.transform.transform import Transform, TransformInputs, TransformOutputs
 from components.validation.anomalies import errors, warnings
@@ -153,8 +153,10 @@ def train(
     return prepared, run(Trainer.of(recipe(spec), spec.data.key), prepared).model
 
 
-def prepare(spec: Spec, run: Runner) -> TrainerInputs:
+def prepare(spec: Spec, run: Runner, for_trials: bool = False) -> TrainerInputs:
     """Run the stages before training.
+
+    for_trials: test rows too pass through a frozen trunk only once.
 
     Raises:
         RootstockError: the data does not fit the spec.
@@ -206,8 +208,9 @@ def prepare(spec: Spec, run: Runner) -> TrainerInputs:
     elif examples.shards(artifacts.UNLABELLED):
         run.display.line("  Unlabelled rows: not read, because there is no model.pretraining")
     embeddings = _embeddings(spec, run, made, weights, adapted)
+    of_test = _embeddings(spec, run, made, weights, adapted, ("test",)) if for_trials else None
     return TrainerInputs(
-        examples, made.preprocessing, made.batches, weights, embeddings, adapted=adapted
+        examples, made.preprocessing, made.batches, weights, embeddings, of_test, adapted=adapted
     )
 
 
@@ -310,6 +313,7 @@ def _embeddings(
     transformed: TransformOutputs,
     pretrained: tuple[SourceFiles, ...],
     adapted: artifacts.AdaptedTrunk | None,
+    splits: tuple[str, ...] = SPLITS,
 ) -> artifacts.Batches | None:
     """The representation of all rows by frozen trunks. None if the Trainer has to compute it: it
     initialises fresh weights from the seed, and changes images in every epoch.
@@ -324,7 +328,7 @@ def _embeddings(
     experts = spec.model.experts
     blocks = not spec.model.trunks and (experts == "auto" or "linear" in experts)
     features = load_preprocessing(transformed.preprocessing)
-    stage = Embed(trunk=trunk, blocks=blocks and has_blocks(features))
+    stage = Embed(trunk=trunk, blocks=blocks and has_blocks(features), splits=splits)
     return run(stage, inputs).embeddings
 
 

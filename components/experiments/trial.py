@@ -84,10 +84,12 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         seconds = epochs if resumed else time.perf_counter() - began
         cpu_seconds = None if resumed else time.process_time() - cpu
         memory = peak.mib()
-        test: Columns = load_columns(inputs.batches, "test", features)
+        raw: Columns = load_columns(inputs.batches, "test", features)
+        test, computed = self._represented(raw, inputs, features)
         labels = encode_split(data.targets, inputs.examples, "test")
         if experts.experts:
-            test = _with_margins(test, experts, rows, result.model)
+            test = _with_margins(test, experts, rows, result.model, computed)
+            raw = {**raw, MARGINS: test[MARGINS]}
         splits = {"train": data.train, "val": data.val, "test": Rows(test, labels)}
         scored = _scored(result.model, splits)
         costs = trial_result.Costs(
@@ -98,7 +100,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
             cpu_seconds=cpu_seconds,
             parameters=int(result.model.count_params()),
             trainable_parameters=result.trainable_parameters,
-            latency_ms=_latency(result.model, test),
+            latency_ms=_latency(result.model, raw),
             memory_mib=memory,
         )
         groups = trial_result.groups_by_split(inputs.examples, self.key)
@@ -107,6 +109,23 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         history = tuple(result.history)
         figures = trial_result.TrialFigures(tasks=tasks, costs=costs, history=history)
         return TrialOutputs(trial_result.save_figures(figures, context.output / "result"))
+
+    def _represented(
+        self, test: Columns, inputs: TrainerInputs, features: tuple[Feature, ...]
+    ) -> tuple[Columns, tuple[np.ndarray, ...]]:
+        """Test rows as a model reads them, and what a frozen trunk computed of them before: its
+        output and, if wanted, its blocks.
+        """
+        from components.transform import batches
+
+        if inputs.test_embeddings is None:
+            return test, ()
+        kept = batches.stored_representation, batches.stored_blocks
+        columns = [c for stored in kept if (c := stored(inputs.test_embeddings)) is not None]
+        read = batches.load_columns(inputs.test_embeddings, "test", tuple(columns))
+        computed = tuple(read[c.name] for c in columns)
+        beside = {f.name: test[f.name] for f in self.recipe.trunk.beside_stored(features)}
+        return {**beside, REPRESENTATION: computed[0]}, computed
 
     def _experts(
         self,
@@ -171,11 +190,17 @@ def _scored(
 
 
 def _with_margins(
-    features: Columns, experts: FittedExperts, rows: ExpertRows, model: MultitaskModel
+    features: Columns,
+    experts: FittedExperts,
+    rows: ExpertRows,
+    model: MultitaskModel,
+    computed: tuple[np.ndarray, ...],
 ) -> Columns:
-    """The features of the test rows, with what the experts say of them."""
-    computed: tuple[np.ndarray, ...] = ()
-    if any(e.reads_representation or e.reads_blocks for e in experts.experts):
+    """The features of the test rows, with what the experts say of them.
+
+    computed: by a frozen trunk; empty if nothing was.
+    """
+    if not computed and any(e.reads_representation or e.reads_blocks for e in experts.experts):
         from models.lazy import tf
         from models.trunks.blocks import Blocks
 

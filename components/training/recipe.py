@@ -36,6 +36,7 @@ class TrainerInputs:
     batches: the preprocessed features of `examples`, row by row.
     pretrained: the files that the trunk starts from, so that their content counts.
     embeddings: the representation of each row of `batches` by a frozen trunk, if precomputed.
+    test_embeddings: the same of test rows, which many trials share.
     experts: classical models, and their margins for the rows to train on.
     adapted: the weights of the trunk after pretraining on texts, if there was any.
     teacher: answers of another model that the model learns beside the labels, if there are any.
@@ -46,6 +47,7 @@ class TrainerInputs:
     batches: Batches
     pretrained: tuple[SourceFiles, ...] = ()
     embeddings: Batches | None = None
+    test_embeddings: Batches | None = None
     experts: ExpertModels | None = None
     adapted: AdaptedTrunk | None = None
     teacher: TeacherAnswers | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -45,7 +45,7 @@ class EmbedInputs:
 
 @dataclass(frozen=True)
 class EmbedOutputs:
-    """embeddings: a `models.inputs.representation.Representation` of each row of train and val, and
+    """embeddings: a `models.inputs.representation.Representation` of each row of the splits, and
     `Blocks` if wanted.
     """
 
@@ -57,10 +57,12 @@ class Embed(Stage[EmbedInputs, EmbedOutputs]):
     """Runs a pretrained trunk in inference mode, in float32.
 
     blocks: also store what linear experts read of images: see `models.trunks.blocks`.
+    splits: which rows.
     """
 
     trunk: Trunk
     blocks: bool = False
+    splits: tuple[str, ...] = SPLITS
 
     def uses(self, inputs: EmbedInputs) -> tuple[object, ...]:
         return self.trunk.made_of()
@@ -72,8 +74,8 @@ class Embed(Stage[EmbedInputs, EmbedOutputs]):
         if inputs.adapted is not None:
             trunk = Adapted(trunk=trunk, directory=inputs.adapted.path)
         encoder = Encoder(str(context.scratch), trunk, features, self.blocks)
-        units = list(_units(inputs.batches, done))
-        for split in SPLITS:
+        units = list(_units(inputs.batches, self.splits, done))
+        for split in self.splits:
             (done / split).mkdir(parents=True, exist_ok=True)
         rows = [unit.stop - unit.start for unit in units]
         try:
@@ -110,8 +112,8 @@ class Encoder:
     blocks: bool = field(default=False, compare=False)
 
 
-def _units(batches: Batches, done: Path) -> Iterator[Unit]:
-    for split in SPLITS:
+def _units(batches: Batches, splits: Sequence[str], done: Path) -> Iterator[Unit]:
+    for split in splits:
         for source in stored.shards(batches, split):
             total = stored.num_rows(source)
             for start in range(0, total, UNIT_ROWS):

@@ -203,7 +203,7 @@ def prepared(design: Design, run: Runner) -> Prepared:
     controls = [arm for arm in design.arms if arm.control_of]
     specs |= {arm.name: arm.spec for arm in controls if arm.spec != specs[arm.control_of]}
     inputs = {
-        (name, split): prepare(with_split(spec, split), run)
+        (name, split): prepare(with_split(spec, split), run, for_trials=True)
         for split in range(1 if design.settings.splits == "one" else design.seeds)
         for name, spec in specs.items()
     }

@@ -75,7 +75,7 @@ def train_spec(spec: Spec, data: Runner, runner: Runner) -> tuple[str, TrialFigu
     """
     spec = with_trunk_looked_up(spec)
     model = ArmModel(tuple(spec.tasks), tuple(spec.tasks))
-    inputs = prepare(spec, data)
+    inputs = prepare(spec, data, for_trials=True)
     recipe = model_recipe(PlannedArm("tune", spec, (), (model,)), model, spec.training, spec.seed)
     stage = Trial(
         recipe=recipe,

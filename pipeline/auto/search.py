@@ -231,7 +231,8 @@ class Search:
             return max(last.seconds, fixed + (last.seconds - fixed) * growth)
         named = {c.name: c for c in self.choices}
         for known in filter(None, map(named.get, (DEFAULT, EXPERTS, BRIEF))):
-            if alike := self.state.of(known.name, rows):
+            alike = self.state.of(known.name, rows)
+            if alike and alike.scores:  # one that failed says nothing
                 return choice.cost * alike.seconds / known.cost
         return None
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from components.artifacts import Examples
+from components.artifacts import Batches, Examples
 from components.data.raw import raw_inputs
 from components.evaluation.metrics import family_of, measure
 from components.experiments.baseline import Baseline, BaselineInputs, classical, features
@@ -21,6 +23,7 @@ from components.stage import Context
 from components.training.recipe import Recipe, TrainerInputs
 from components.training.settings import Training
 from components.training.subset import Subset, chosen_rows
+from components.transform.embed import Embed, EmbedInputs
 from models.inputs.base import Input
 from models.inputs.categorical import CategoricalInput
 from models.inputs.image import ImageInput
@@ -28,6 +31,7 @@ from models.inputs.layer import LayerInput
 from models.inputs.numeric import NumericInput
 from models.inputs.text import TextInput
 from models.tasks.base import Task
+from models.transfer.frozen import Frozen
 from tests.shared import RECIPE, SMALL, Trained
 from tests.trainer_data import FEATURES, TASKS
 
@@ -81,6 +85,36 @@ def test_a_trial_has_the_figures_of_the_model_that_the_trainer_makes(
     assert found.costs.steps == 16 * 5
     assert found.costs.parameters == model.model.count_params()
     assert len(found.history) == 16
+
+
+def trained_on(path: Path, copy: Path) -> Path:
+    """A copy whose test split has the training rows."""
+    shutil.copytree(path, copy)
+    shutil.rmtree(copy / "test")
+    shutil.copytree(path / "train", copy / "test")
+    return copy
+
+
+def test_test_rows_pass_through_a_frozen_trunk_once(inputs: TrainerInputs, tmp_path: Path) -> None:
+    read = EmbedInputs(inputs.preprocessing, inputs.batches)
+    of_train, of_test = (
+        Embed(trunk=SMALL, splits=splits).run(read, context(tmp_path / splits[0])).embeddings
+        for splits in (("train", "val"), ("test",))
+    )
+    # with training rows as test rows, the figures of both are equal if the trunk is the same
+    shutil.rmtree(of_test.path / "test")
+    shutil.copytree(of_train.path / "train", of_test.path / "test")
+    same = replace(
+        inputs,
+        examples=Examples(trained_on(inputs.examples.path, tmp_path / "examples")),
+        batches=Batches(trained_on(inputs.batches.path, tmp_path / "batches")),
+        embeddings=of_train,
+        test_embeddings=of_test,
+    )
+    frozen = replace(recipe(TASKS[:1]), transfer=Frozen())
+    found = tried(same, tmp_path / "t", Trial(recipe=frozen, drawn_by=TASKS[0]))
+    figures = found.tasks[TASKS[0].name]
+    assert figures.test == pytest.approx(figures.train, rel=1e-5)
 
 
 def test_resampled_figures_spread_about_the_plain_one(

@@ -145,6 +145,12 @@ def test_a_crash_is_a_row_and_the_others_go_on(tmp_path: Path) -> None:
     assert {"c", "d"} <= {t.name for t in own.state.at(900)}
 
 
+def test_a_default_that_fails_says_nothing_of_the_time_of_others(tmp_path: Path) -> None:
+    own = search(tmp_path, rows=900)
+    own.run(Scripted(lambda rows: 1, fails="x=0"))  # type: ignore[arg-type]
+    assert own._predicted(CHOICES[1], 900) is None
+
+
 def test_a_trial_that_hangs_is_a_row_and_the_others_go_on(tmp_path: Path) -> None:
     own, hangs = search(tmp_path, rows=900, seconds=110), iter([1.0, 500.0])
     own.run(Scripted(lambda rows: next(hangs, 1.0)))  # type: ignore[arg-type]

@@ -9,6 +9,8 @@ from models.inputs.categorical import DateFormat
 
 SENTENCE_WORDS = 4
 """Texts have at least this many words on average."""
+REPEATED = 20
+"""Values with so many rows each, on average, are categories, however many words they have."""
 _MONTH, _DAY, _TIME = "(0?[1-9]|1[0-2])", "(0?[1-9]|[12][0-9]|3[01])", "([T ].*)?$"
 _DATES: dict[DateFormat, str] = {
     "y-m-d": f"^[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]){_TIME}",
@@ -27,7 +29,8 @@ def looks_like(column: pa.ChunkedArray) -> Literal["dates", "sentences", "words"
     if date_formats(values):
         return "dates"
     words = pc.mean(pc.count_substring_regex(values, r"\S+")).as_py()
-    return "sentences" if words >= SENTENCE_WORDS else "words"
+    repeated = len(values) >= REPEATED * len(values.unique())
+    return "sentences" if words >= SENTENCE_WORDS and not repeated else "words"
 
 
 def date_formats(values: pa.ChunkedArray) -> list[DateFormat]:

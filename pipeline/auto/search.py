@@ -131,11 +131,11 @@ class Search:
             self._train_longer(short, worker)
 
     def _train_longer(self, brief: Trial, worker: Worker) -> None:
-        """Train for as many epochs as fit, if they are at least twice those of a short training."""
+        """Train for as many epochs as fit, if they are at least 1.5 times those of a short training."""
         if any(c.name == LONGER for c in self.choices):
             return
         times = SHARE * (self.clock.left() - self.reserve) / brief.seconds
-        if times >= 2:
+        if times >= 1.5:
             cost = times * next(c.cost for c in self.choices if c.name == BRIEF)
             choice = longer((f"training.epochs={int(times * BRIEF_EPOCHS)}",), cost)
             self.choices = [*self.choices, choice]

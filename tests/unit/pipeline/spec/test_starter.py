@@ -53,6 +53,7 @@ def column(values: object) -> pa.ChunkedArray:
         ("store_id", [i % 7 for i in range(ROWS)], {"kind": "categorical"}),
         ("code", [f"c{i}" for i in range(ROWS)], "a value of its own in each row, such as 'c0'"),
         ("note", ["one two three four", "five six seven eight nine"] * 9, {"kind": "text"}),
+        ("note", ["one two three four", "five six seven eight"] * 40, {"kind": "categorical"}),
         (
             "day",
             ["2024-02-03", "2024-11-30T10:00"] * 9,

@@ -131,7 +131,7 @@ class Search:
             self._train_longer(short, worker)
 
     def _train_longer(self, brief: Trial, worker: Worker) -> None:
-        """Train for as many epochs as fit, if these are half as many again as in a short training."""
+        """Train for as many epochs as fit, if that is half as many again as in a short training."""
         if any(c.name == LONGER for c in self.choices):
             return
         times = SHARE * (self.clock.left() - self.reserve) / brief.seconds

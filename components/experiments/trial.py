@@ -148,7 +148,8 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         from components.training.rows import load_training_data
 
         own, subset = self.recipe.tasks, self.recipe.training.subset
-        tasks = (self.drawn_by, *(t for t in own if t.name != self.drawn_by.name))
+        drawn_by = next((t for t in own if t.name == self.drawn_by.name), self.drawn_by)
+        tasks = (drawn_by, *(t for t in own if t.name != drawn_by.name))
         features, data = load_training_data(inputs, tasks, subset, self.recipe.trunk, self.key)
         by_name = {t.name: t for t in data.targets}
         targets = tuple(by_name[t.name] for t in own)

@@ -87,6 +87,12 @@ def test_a_trial_has_the_figures_of_the_model_that_the_trainer_makes(
     assert len(found.history) == 16
 
 
+def test_the_task_that_draws_rows_has_the_settings_of_the_arm(inputs: TrainerInputs) -> None:
+    own = replace(TASKS[0], weight=2.0)
+    _, data = Trial(recipe=recipe((own,)), drawn_by=TASKS[0])._data(inputs)
+    assert [t.task for t in data.targets] == [own]
+
+
 def trained_on(path: Path, copy: Path) -> Path:
     """A copy whose test split has the training rows."""
     shutil.copytree(path, copy)

@@ -36,7 +36,8 @@ SAVED_MODEL = f"{DATA}/{served_model.SAVED_MODEL}"
 EXAMPLE = "input_example.json"
 EXAMPLE_INFO = {"artifact_path": EXAMPLE, "type": "dataframe", "pandas_orient": "split"}
 EXAMPLE_ROWS = 5
-MLFLOW_TYPES: Mapping[RawType, str] = {"bytes": "binary", "text": "string", "number": "double"}
+MLFLOW_TYPES: Mapping[RawType, str] = {"bytes": "binary", "text": "string"}
+"""Numbers have any type: as `double`, MLflow would refuse the whole numbers that pandas reads."""
 REQUIREMENTS = ("mlflow", "tensorflow", "pandas", "numpy")
 
 
@@ -102,9 +103,9 @@ def signature_of(
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-    from mlflow.types.schema import Array
+    from mlflow.types.schema import AnyType, Array
 
-    inputs = [ColSpec(MLFLOW_TYPES[f.raw], f.name) for f in features]
+    inputs = [ColSpec(MLFLOW_TYPES.get(f.raw) or AnyType(), f.name) for f in features]
     outputs = []
     for target in targets:
         name, one = target.name, DataType.string if target.classes else DataType.float

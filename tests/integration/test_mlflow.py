@@ -340,6 +340,9 @@ def test_the_registered_model_answers_pandas_rows(recorded):
     likeliest = expected["job_class"].max(axis=1)
     np.testing.assert_allclose(answered["job_class_probability"], likeliest, rtol=1e-5)
     np.testing.assert_allclose(answered["age"], expected["age"][:, 0], rtol=1e-5)
+    whole = rows.assign(**{"hours-per-week": [0, 2, 5]})  # as pandas reads them
+    assert whole.dtypes["hours-per-week"] == "int64"
+    assert len(model.predict(whole)) == 3
     by_class = model.predict(rows, params={"probabilities": True})
     columns = [f"job_class={c}" for c in "abc"]
     np.testing.assert_allclose(by_class[columns], expected["job_class"], rtol=1e-5)

@@ -230,3 +230,29 @@ class Quiet(Display):
     def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None: ...
 
     def finished(self, stage: str) -> None: ...
+
+
+@dataclass
+class WithoutLines(Display):
+    """Progress and warnings of many runs on the display of the command that needs them. The lines
+    of their stages are left out, and a warning that several runs give is shown once.
+    """
+
+    display: Display
+    _warned: set[str] = field(default_factory=set)
+
+    def line(self, text: str) -> None: ...
+
+    def alert(self, text: str) -> None:
+        self.display.alert(text)
+
+    def warning(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self.display.warning(text)
+
+    def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None:
+        self.display.progress(stage, done, total, unit, note)
+
+    def finished(self, stage: str) -> None:
+        self.display.finished(stage)

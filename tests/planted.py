@@ -20,6 +20,7 @@ def write_rows(directory: Path, rows: int = 900) -> None:
     for i, task in enumerate(WEIGHTS):
         signal = x[:, 2 * i] + x[:, 2 * i + 1] + rng.normal(0, 0.3, rows)
         frame[task] = (signal > 0).astype(int)
+    frame["flat"] = 1
     frame.to_csv(directory / "rows.csv", index=False)
 
 

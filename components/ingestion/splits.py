@@ -73,7 +73,11 @@ class HashSplits(Splitting):
     def __post_init__(self) -> None:
         total = self.train + self.val + self.test
         if abs(total - 1) > 1e-9:
-            raise ValueError(f"expected train, val and test that add up to 1, received {total:g}")
+            raise ValueError(
+                "expected train, val and test that add up to 1, received"
+                f" {self.train:g} + {self.val:g} + {self.test:g} = {total:g}. Those that you leave"
+                " out are 0.8, 0.1 and 0.1."
+            )
         if self.fold is not None and not self.fold < self.folds:
             raise ValueError(
                 f"expected a fold below {self.folds}, because test is {self.test:g}, received"

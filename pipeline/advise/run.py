@@ -20,7 +20,7 @@ from models.tasks.base import Task
 from pipeline.advise import advice as advices
 from pipeline.advise.advice import Advice, Represented, TaskAffinities, TrunkScores
 from pipeline.advise.report import data, html, markdown
-from pipeline.display import Quiet, Verbosity, showing
+from pipeline.display import Verbosity, WithoutLines, showing
 from pipeline.flow import recipe
 from pipeline.runner import Runner
 from pipeline.spec.load import SpecSource
@@ -57,7 +57,7 @@ def give_advice(
     store = Store(Path(spec.store)).open()
     with (
         showing(store.root, verbosity) as display,
-        Runner(store, display=Quiet(), beam=beam) as runner,
+        Runner(store, display=WithoutLines(display), beam=beam) as runner,
     ):
         display.line(f"{spec.name}: preparing the data")
         ready = prepared(planned_design, runner)

@@ -12,7 +12,7 @@ from components.data.atomic import write_whole
 from components.errors import RootstockError
 from components.stage import BeamOptions
 from models.masked_url import without_secrets
-from pipeline.display import Display, Quiet, Verbosity, showing
+from pipeline.display import Display, Verbosity, WithoutLines, showing
 from pipeline.runner import Runner
 from pipeline.spec.load import SpecSource
 from pipeline.spec.runnable import runnable_specs
@@ -60,7 +60,7 @@ def study(
     end = None if minutes is None else began + 60 * minutes
     with showing(store.root, verbosity) as display:
         display.line(f"{spec.name}: preparing the data of {len(planned_design.arms)} arms")
-        with Runner(store, display=Quiet(), beam=beam) as runner:
+        with Runner(store, display=WithoutLines(display), beam=beam) as runner:
             ready = prepared(planned_design, runner)
         planned = _planned(ready, store, workers, end, display)
     print(plan_text(planned, workers, beam))

@@ -132,6 +132,16 @@ def test_tasks_may_share_a_label_column(project: Path) -> None:
     assert trunk["scores"]["down"]["k-NN"] == trunk["scores"]["up"]["k-NN"]
 
 
+@pytest.mark.parametrize("command", ["study", "advise"])
+def test_what_the_data_stages_warn_of_is_said_once(project: Path, command: str) -> None:
+    flat = "inputs.flat={kind: numeric, column: flat}"
+    unknown = "tasks.up.positive=[2]"  # ends the command before anything is trained
+    code, _, err = call(project, command, "spec.yaml", *sets(flat, unknown))
+    assert code == 2
+    assert err.count("inputs.flat: column 'flat' is 1 in every row") == 1, err
+    assert "done in" not in err, "lines of stages, which all arms have"
+
+
 def test_an_invalid_arm_is_explained(project: Path) -> None:
     code, _, err = call(project, "study", "spec.yaml", *sets("study.arms={a: {models: [[up]]}}"))
     assert code == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import display
-from pipeline.display import BarDisplay, StageResult, summary
+from pipeline.display import BarDisplay, LineDisplay, StageResult, WithoutLines, summary
 
 FIGURES = (
     ("load_s", 16.02),
@@ -81,3 +81,21 @@ def test_bars_fit_and_lines_above_them_are_whole(
         colours = re.findall(r"\x1b\[([\d;]*)m", out.getvalue())
         assert not [c for c in colours if re.search(r"(^|;)(3[0-9]|4[0-7]|9[0-7])", c)]
     assert os.environ["TERM"] == "xterm"
+
+
+def test_warnings_and_progress_of_many_runs_are_shown_without_the_lines_of_their_stages() -> None:
+    out = io.StringIO()
+    lines = LineDisplay(out)
+    shown = WithoutLines(lines)
+    for _ in range(2):
+        shown.line("Transform: done in 1.0 s")
+        shown.warning("  Transform: warning: text length")
+        shown.progress("Embed", 0, 100, "rows", "")
+        lines._last["Embed"] -= 60
+        shown.progress("Embed", 50, 100, "rows", "")
+        shown.finished("Embed")
+    shown.alert("Embed: lost")
+    warning, *progress, alert = out.getvalue().splitlines()
+    assert warning == "  Transform: warning: text length"
+    assert [p.split(" rows")[0] for p in progress] == ["  Embed: 50 of 100"] * 2
+    assert alert == "Embed: lost"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,10 @@ THRESHOLDS = (
 UNJUDGED = "Until you add some, a model is pushed whatever its metrics are."
 GROUP = "marks rows that belong together (--group)"
 FEW_GROUPS, SEEDS = 20, 200
+FEW_LABELS = 300
+"""With fewer, pretrained trunks of texts and images were ahead in our measurements."""
+PRETRAINED = {"text", "image"}
+"""Kinds of inputs for which there are pretrained trunks."""
 BESIDE = "beside the image: if it is known for new images, make it an input; else predict it too"
 
 
@@ -176,6 +180,8 @@ def _starter(
     notes = [f"left out {column}: {reason}" for column, reason in left_out.items()] + notes
     if not inputs:
         raise RootstockError(f"{data}: no column is left to predict from. " + "; ".join(notes))
+    if few := _few_labels(tasks, table, inputs):
+        notes.append(few)
     augment = guess_augment(inputs.values())
     notes += [AUGMENTED] if augment else []
     held_out = {s["split"] for s in sources if "split" in s}
@@ -212,6 +218,22 @@ def _starter(
 def _may_be_grades(task: dict[str, Any], column: pa.ChunkedArray) -> bool:
     numbers = task["kind"] == "multiclass" and is_number(column.type)
     return numbers and len(column.drop_null().unique()) >= FEWEST_GRADES
+
+
+def _few_labels(
+    tasks: Mapping[str, Mapping[str, Any]], table: pa.Table, inputs: Mapping[str, Any]
+) -> str:
+    """What to try where labels are few and there are pretrained trunks; empty elsewhere."""
+    labels = [task["label"] for task in tasks.values()]
+    labelled = {la: table.num_rows - table.column(la).null_count for la in labels}
+    label = min(labelled, key=lambda la: labelled[la])
+    kinds = {part["kind"] for part in inputs.values()}
+    if table.num_rows >= ROWS or labelled[label] >= FEW_LABELS or not kinds & PRETRAINED:
+        return ""
+    return (
+        f"{label}: {labelled[label]} labelled rows. With fewer than {FEW_LABELS}, a pretrained"
+        " trunk usually does better: see Few labels in docs/transfer.md."
+    )
 
 
 def _of_groups(table: pa.Table, key: str) -> dict[str, Any]:

@@ -384,3 +384,16 @@ def test_rows_of_one_group_cannot_be_divided(tmp_path: Path) -> None:
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
     with pytest.raises(RootstockError, match="--group ward: one value in the first 60 rows"):
         write_starter(tmp_path / "rows.parquet", ["y"], tmp_path / "spec.yaml", "ward")
+
+
+@pytest.mark.parametrize(
+    ("rows", "read", "said"), [(40, "text", True), (400, "text", False), (40, "number", False)]
+)
+def test_few_labels_of_texts_or_images_want_a_pretrained_trunk(
+    tmp_path: Path, rows: int, read: str, said: bool
+) -> None:
+    texts = [f"message {i} of {RNG.integers(10**9)} words and more" for i in range(rows)]
+    x = texts if read == "text" else RNG.normal(size=rows)
+    y = ["ab"[i % 2] for i in range(rows)]
+    _, notes = written(tmp_path, pa.table({"x": x, "y": y}), "y")
+    assert ("y: 40 labelled rows. With fewer than 300" in " ".join(notes)) == said

@@ -1,7 +1,7 @@
 """Time of a training step with every balancing method, relative to plain summed losses.
 
     python benchmarks/balancing.py [--tasks 2,8,32] [--rounds 5] [--methods pcgrad,mgda]
-        [--at representation] [--peers PYTHON]
+        [--at representation] [--threads 1] [--peers PYTHON]
 
 The network has 64 inputs, four dense layers of 512, a shared representation of 128 and a head per
 binary task; batches of 256 rows, Adam. Measured are the Trainer's compiled steps, with its metrics.
@@ -9,8 +9,11 @@ Gradient methods are measured at the representation and at the parameters. Metho
 that a busy machine slows all of them down; a ratio is the median over rounds of a method's time
 divided by that of plain sums in the same round.
 
---peers: a Python that has torch, LibMTL and torchjd. `balancing_peers.py` then measures their
-methods in turns with ours, each relative to plain sums in PyTorch.
+--threads: for TensorFlow and PyTorch; by default one per core. With one thread, CPU time is
+measured, which other processes disturb less.
+
+--peers: a Python that has torch and torchjd, and LibMTL or not. `balancing_peers.py` then measures
+their methods after ours, each relative to plain sums in PyTorch.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ from models.trunks.scratch import Scratch
 INPUTS, BATCH, LAYERS, WIDTH = 64, 256, (512, 512, 512, 512), 128
 METHODS = methods("models.balancing", Balancing)
 PLAIN = "equal"
+PEERS = ("libmtl", "torchjd"), ("libmtl_parameters", "torchjd_autojac", "torchjd_autogram")
+"""Columns of peers at the representation and at parameters."""
 
 
 def cases(names: list[str], at: list[str]) -> dict[str, Balancing]:
@@ -56,7 +61,9 @@ def cases(names: list[str], at: list[str]) -> dict[str, Balancing]:
     return {PLAIN: METHODS[PLAIN](), **chosen}
 
 
-def stepper(balancing: Balancing, tasks: int, steps: int) -> Callable[[], float]:
+def stepper(
+    balancing: Balancing, tasks: int, steps: int, clock: Callable[[], float]
+) -> Callable[[], float]:
     """A function that trains for `steps` steps and returns the seconds per step."""
     keras.utils.set_random_seed(0)
     features = tuple(
@@ -82,10 +89,10 @@ def stepper(balancing: Balancing, tasks: int, steps: int) -> Callable[[], float]
         step(batches)
 
     def run() -> float:
-        began = time.perf_counter()
+        began = clock()
         for _ in range(steps):
             step(batches)
-        return (time.perf_counter() - began) / steps
+        return (clock() - began) / steps
 
     return run
 
@@ -99,13 +106,15 @@ def ratios(seconds: dict[str, list[float]]) -> dict[str, float]:
     }
 
 
-def measured(every: dict[str, Balancing], tasks: int, rounds: int, steps: int) -> dict[str, float]:
+def measured(
+    every: dict[str, Balancing], tasks: int, rounds: int, steps: int, clock: Callable[[], float]
+) -> dict[str, float]:
     """Ratios of our methods. They are built in small groups, each measured with plain sums."""
     others = [name for name in every if name != PLAIN]
     result: dict[str, float] = {}
     for begin in range(0, len(others), 8):
         group = [PLAIN, *others[begin : begin + 8]]
-        runs = {name: stepper(every[name], tasks, steps) for name in group}
+        runs = {name: stepper(every[name], tasks, steps, clock) for name in group}
         seconds: dict[str, list[float]] = {name: [] for name in group}
         for _ in range(rounds):
             for name, run in runs.items():
@@ -116,15 +125,11 @@ def measured(every: dict[str, Balancing], tasks: int, rounds: int, steps: int) -
     return result
 
 
-def peers(python: str, tasks: int, rounds: int, steps: int) -> dict[str, float]:
+def peers(python: str, *arguments: object) -> dict[str, float]:
     """Ratios of the methods of LibMTL and TorchJD."""
     script = Path(__file__).with_name("balancing_peers.py")
-    process = subprocess.run(
-        [python, str(script), str(tasks), str(rounds), str(steps)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    command = [python, str(script), *map(str, arguments)]
+    process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
     return result
 
@@ -136,22 +141,31 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--at", default="representation,parameters")
+    parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--peers")
     args = parser.parse_args()
+    if args.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(args.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(args.threads)
+    clock = time.process_time if args.threads == 1 else time.perf_counter
     for tasks in map(int, args.tasks.split(",")):
         every = cases(args.methods.split(","), args.at.split(","))
-        ours = measured(every, tasks, args.rounds, args.steps)
-        theirs = peers(args.peers, tasks, args.rounds, args.steps) if args.peers else {}
+        ours = measured(every, tasks, args.rounds, args.steps, clock)
+        theirs = {}
+        if args.peers:
+            counts = tasks, args.rounds, args.steps, args.threads
+            theirs = peers(args.peers, *counts, args.methods)
         print(f"\n{tasks} tasks; plain sums: {ours.pop('plain_ms'):.2f} ms a step", end="")
         print(f", {theirs.pop('plain_ms'):.2f} ms in PyTorch" if theirs else "")
-        print("\n| method | ours | LibMTL | LibMTL, at parameters | TorchJD |")
+        print("\n| method | ours | LibMTL | TorchJD | TorchJD, from inner products |")
         print("| --- " * 5 + "|")
         for name, ratio in ours.items():
             base = name.removesuffix(" at parameters")
             row = [f"{ratio:.2f}"]
-            for library in ("libmtl", "libmtl_parameters", "torchjd"):
+            for library in PEERS[base != name]:
                 there = theirs.get(f"{library}/{base}")
                 row.append(f"{there:.2f}" if there is not None else "")
+            row += [""] * (4 - len(row))
             print(f"| {name} | {' | '.join(row)} |", flush=True)
 
 

@@ -1,11 +1,15 @@
 """Time of a step with the methods of LibMTL and TorchJD, relative to plain sums in PyTorch.
 
-    PYTHON benchmarks/balancing_peers.py TASKS ROUNDS STEPS
+    PYTHON benchmarks/balancing_peers.py TASKS ROUNDS STEPS THREADS [METHODS]
 
-`balancing.py` runs this. It needs torch, LibMTL and torchjd, and nothing of Rootstock. The network,
-batches and optimizer are those of `balancing.py`. Methods have the default parameters of their
-libraries; LibMTL is in the middle of its epochs, after its warm-up. Prints one line of JSON: ratios
-by `<library>/<our name of the method>` (medians over rounds), and `plain_ms`.
+`balancing.py` runs this. It needs torch, torchjd and, for its own rows, LibMTL, and nothing of
+Rootstock. The network, batches, optimizer and clock are those of `balancing.py`. Methods have the
+default parameters of their libraries; LibMTL is in the middle of its epochs, after its warm-up.
+
+TorchJD is measured in three ways: at the shared representation (one gradient per task there, then
+one backward pass through the trunk); at the parameters from the Jacobian (`autojac`); and at the
+parameters from inner products (`autogram`), for methods that need no more. Prints one line of JSON:
+ratios by `<library>/<our name of the method>` (medians over rounds), and `plain_ms`.
 """
 
 from __future__ import annotations
@@ -19,10 +23,16 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from LibMTL import weighting as libmtl
-from LibMTL.architecture import HPS
 from torchjd import aggregation
+from torchjd.autogram import Engine
 from torchjd.autojac import jac_to_grad, mtl_backward
+
+try:
+    from LibMTL import weighting as libmtl
+    from LibMTL.architecture import HPS
+except ImportError as error:  # PyPI's LibMTL does not run with a current torchvision
+    print(f"LibMTL is not measured: {error}", file=sys.stderr)
+    libmtl, HPS = None, object
 
 INPUTS, BATCH, WIDTH, OUT = 64, 256, 512, 128
 PLAIN = "torch/plain"
@@ -78,7 +88,11 @@ TORCHJD = {
     "fairgrad": lambda: aggregation.FairGrad(alpha=1.0),
     "excess_mtl": lambda: aggregation.ExcessMTL(),
 }
-TASKS, ROUNDS, STEPS = (int(a) for a in sys.argv[1:4])
+TASKS, ROUNDS, STEPS, THREADS = (int(a) for a in sys.argv[1:5])
+METHODS = sys.argv[5].split(",") if len(sys.argv) > 5 else [*LIBMTL, *TORCHJD]
+clock = time.process_time if THREADS == 1 else time.perf_counter
+if THREADS:
+    torch.set_num_threads(THREADS)
 rng = np.random.default_rng(0)
 X = torch.tensor(rng.normal(size=(BATCH, INPUTS)), dtype=torch.float32)
 Y = torch.tensor(rng.integers(0, 2, (TASKS, BATCH)), dtype=torch.float32)
@@ -107,10 +121,10 @@ def stepper(one: Callable[[], None]) -> Callable[[], float]:
     one()
 
     def run() -> float:
-        began = time.perf_counter()
+        began = clock()
         for _ in range(STEPS):
             one()
-        return (time.perf_counter() - began) / STEPS
+        return (clock() - began) / STEPS
 
     return run
 
@@ -143,6 +157,41 @@ def torchjd(make: Callable[[], torch.nn.Module]) -> Callable[[], float]:
     return stepper(one)
 
 
+def torchjd_features(make: Callable[[], torch.nn.Module]) -> Callable[[], float]:
+    body, ends, aggregator = trunk(), heads(), make()
+    optimizer = torch.optim.Adam([*body.parameters(), *ends.parameters()], 1e-3)
+
+    def one() -> None:
+        optimizer.zero_grad()
+        h = body(X)
+        features = h.detach().requires_grad_()
+        losses = losses_of({n: ends[n](features) for n in NAMES})
+        rows = []
+        for loss in losses:  # each passes through its own head only
+            loss.backward()
+            rows.append(features.grad.flatten())
+            features.grad = None
+        h.backward(aggregator(torch.stack(rows)).view_as(h))
+        optimizer.step()
+
+    return stepper(one)
+
+
+def torchjd_autogram(make: Callable[[], torch.nn.Module]) -> Callable[[], float]:
+    body, ends, weighting = trunk(), heads(), make().gramian_weighting
+    optimizer = torch.optim.Adam([*body.parameters(), *ends.parameters()], 1e-3)
+    engine = Engine(body, batch_dim=None)
+
+    def one() -> None:
+        optimizer.zero_grad()
+        h = body(X)
+        losses = torch.stack(losses_of({n: ends[n](h) for n in NAMES}))
+        losses.backward(weighting(engine.compute_gramian(losses)))
+        optimizer.step()
+
+    return stepper(one)
+
+
 def by_libmtl(kind: str, parameters: dict[str, float], rep_grad: bool) -> Callable[[], float]:
     class Model(HPS, getattr(libmtl, kind)):  # like LibMTL's own Trainer
         def __init__(self) -> None:
@@ -164,7 +213,9 @@ def by_libmtl(kind: str, parameters: dict[str, float], rep_grad: bool) -> Callab
 
 def main() -> None:
     makers: dict[str, Callable[[], Callable[[], float]]] = {}
-    for name, (kind, parameters) in LIBMTL.items():
+    for name, (kind, parameters) in LIBMTL.items() if libmtl else ():
+        if name not in METHODS:
+            continue
         for library, rep_grad in (("libmtl", True), ("libmtl_parameters", False)):
             if rep_grad and name in BY_LOSSES:
                 continue  # the trunk would get no gradient
@@ -172,7 +223,10 @@ def main() -> None:
                 k, p, r
             )
     for name, make in TORCHJD.items():
-        makers[f"torchjd/{name}"] = lambda m=make: torchjd(m)
+        if name in METHODS:
+            makers[f"torchjd/{name}"] = lambda m=make: torchjd_features(m)
+            makers[f"torchjd_autojac/{name}"] = lambda m=make: torchjd(m)
+            makers[f"torchjd_autogram/{name}"] = lambda m=make: torchjd_autogram(m)
     ratios: dict[str, float] = {}
     plain_seconds = []
     reference = plain()

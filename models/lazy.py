@@ -15,6 +15,7 @@ They are faster with AVX2 too (`benchmarks/cpu_kernels.py`), so they are on unle
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import platform
@@ -52,6 +53,8 @@ else:
 def load(name: str) -> Any:
     """Import a module, without the optional packages that Keras would import for its extras."""
     with _importing:
+        collecting = gc.isenabled()
+        gc.disable()  # of what is allocated here almost all stays
         hidden = [p for p in ("matplotlib", "sklearn") if p not in sys.modules]
         sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
         try:
@@ -59,6 +62,8 @@ def load(name: str) -> Any:
         finally:
             for package in hidden:
                 del sys.modules[package]
+            if collecting:
+                gc.enable()
 
 
 __all__ = ["Tensor", "keras", "load", "tf"]

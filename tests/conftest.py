@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Graphs of TensorFlow are many objects that stay: to look through them again and again takes time.
+gc.set_threshold(20_000, 20, 20)
 
 # No test asserts a time: the first example of a property may import Arrow on a busy machine.
 settings.register_profile("rootstock", deadline=None)
@@ -26,6 +29,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name == "integration":
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported until now stays until the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from typing import Any
 
 from models.discovery import PARTS
 from models.inputs.base import Input
+from pipeline.store.kept_parses import KeptParses
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_PARTY = ("components", "models", "serving", "pipeline")
@@ -102,6 +103,7 @@ def sources(start: frozenset[str], objects: Known) -> Mapping[str, str]:
         waiting += module.imports
         for call in module.calls:
             waiting += _imported_by(call, objects)
+    _kept(ROOT).save()
     return dict(sorted(digests.items()))
 
 
@@ -152,8 +154,36 @@ def parse_module(name: str, file: Path) -> Module:
     Raises:
         ValueError: a call in `CALLS` does not name its package literally.
     """
-    code = file.read_bytes()
-    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    code, kept = file.read_bytes(), _kept(ROOT)
+    data = b"".join(f.read_bytes() for f in _data_files(file.parent).get(file.stem, ()))
+    key = hashlib.sha256(f"{_own_digest()} {name} {file.name} ".encode() + code).hexdigest()
+    if (found := kept.get(key)) is None:
+        found = _parsed(name, file.name, code)
+        kept.add(key, found)
+    imports, calls, bases = found
+    return Module(
+        hashlib.sha256(code + data).hexdigest(),
+        tuple(imports),
+        tuple(Call(*call) for call in calls),
+        {name: tuple(of_class) for name, of_class in bases.items()},
+    )
+
+
+@cache
+def _kept(root: Path) -> KeptParses:
+    return KeptParses(root / "pipeline" / "store" / "sources.py")
+
+
+@cache
+def _own_digest() -> str:
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+
+
+def _parsed(
+    name: str, file: str, code: bytes
+) -> tuple[list[str], list[tuple[str, str, str]], dict[str, list[str]]]:
+    """The fields of a `Module` but for its digest, as JSON has them. file: its name."""
+    package = name if file == "__init__.py" else name.rpartition(".")[0]
     imports: set[str] = set()
     names: dict[str, str] = {}
     statements = list(_statements(ast.parse(code), ""))
@@ -175,7 +205,7 @@ def parse_module(name: str, file: Path) -> Module:
         text = expression.id if isinstance(expression, ast.Name) else ast.unparse(expression)
         return names.get(text, f"{name}.{inside if text == 'cls' else text}")
 
-    def discovery_calls() -> Iterator[Call]:
+    def discovery_calls() -> Iterator[tuple[str, str, str]]:
         for node, inside in _calls(statements):
             package, base = [*node.args, None, None][:2]
             if names.get(ast.unparse(node.func)) not in CALLS:
@@ -186,15 +216,13 @@ def parse_module(name: str, file: Path) -> Module:
                     " literally, because fingerprints read it there."
                 )
             function = names[ast.unparse(node.func)].rpartition(".")[2]
-            yield Call(function, str(package.value), qualified(base, inside))
+            yield function, str(package.value), qualified(base, inside)
 
     classes = [node for node, _ in statements if isinstance(node, ast.ClassDef)]
-    data = b"".join(f.read_bytes() for f in _data_files(file.parent).get(file.stem, ()))
-    return Module(
-        hashlib.sha256(code + data).hexdigest(),
-        tuple(sorted(m for m in imports if _first_party(m))),
-        tuple(discovery_calls()) if CALLS.intersection(names.values()) else (),
-        {c.name: tuple(qualified(b) for b in c.bases) for c in classes},
+    return (
+        sorted(m for m in imports if _first_party(m)),
+        list(discovery_calls()) if CALLS.intersection(names.values()) else [],
+        {c.name: [qualified(b) for b in c.bases] for c in classes},
     )
 
 
@@ -244,7 +272,7 @@ def _file_in(root: Path, module: str) -> Path | None:
 
 def forget() -> None:
     """Forget what was read, because source files have changed."""
-    for function in (sources, parse_module, _data_files, _file_in):
+    for function in (sources, parse_module, _data_files, _file_in, _kept):
         function.cache_clear()
 
 

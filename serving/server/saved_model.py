@@ -190,12 +190,15 @@ def _interface(saved_model: Path, signatures: Mapping[str, Any]) -> Interface:
 
 def _load(path: Path) -> tuple[Any, Any]:
     """A new session and the `MetaGraphDef` loaded into it."""
-    from tensorflow.core.protobuf import config_pb2
+    from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
     from tensorflow.python.client.session import Session
     from tensorflow.python.framework import errors_impl, ops
     from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
     config = config_pb2.ConfigProto(gpu_options=config_pb2.GPUOptions(allow_growth=True))
+    # one round of graph optimisation, not two: most of the time until the first answer
+    rewriting = config.graph_options.rewrite_options
+    rewriting.meta_optimizer_iterations = rewriter_config_pb2.RewriterConfig.ONE
 
     def attempt() -> tuple[Any, Any]:
         graph = ops.Graph()

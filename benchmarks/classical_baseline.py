@@ -34,6 +34,7 @@ from models.inputs.text import TextInput
 from models.tasks.binary import BinaryTask
 from pipeline.spec.load import load_spec
 from pipeline.spec.sections import Spec
+from pipeline.store.place import local
 from pipeline.store.store import Store
 
 
@@ -71,7 +72,7 @@ def main() -> None:
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     args = parser.parse_args()
     spec, _ = load_spec(args.spec, args.overrides, {"DATA": args.data} if args.data else {})
-    entry = Store(Path(spec.store)).latest("ExampleGen")
+    entry = Store(local(spec.store)).latest("ExampleGen")
     if entry is None:
         raise SystemExit(f"{spec.store}: no examples yet. Do: rootstock run {args.spec}")
     examples = Examples(entry.path / "examples", entry.outputs["examples"]["digest"])

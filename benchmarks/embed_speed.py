@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.run import run
-from pipeline.store.store import Entry, Store
+from pipeline.store.entry import Entry
+from pipeline.store.store import Store
 
 SPEC = Path(__file__).parent.parent / "examples/spam/sms.yaml"
 

@@ -23,23 +23,60 @@ to train heads, or to evaluate.
 """
 
 
+class Origin(Protocol):
+    """Where the content of an artifact is if it is not on this machine."""
+
+    def fetch(self, path: Path) -> None:
+        """Bring the content to `path`, unless it is there.
+
+        Raises:
+            RootstockError: it cannot be reached, or is no longer there.
+        """
+
+
+class _Local:
+    """The field `path` of an artifact. Reading it fetches content that is elsewhere."""
+
+    def __get__(self, artifact: Artifact | None, owner: type) -> Path:
+        if artifact is None:
+            raise AttributeError("path")  # so that the field has no default value
+        if artifact.origin is not None:
+            artifact.origin.fetch(artifact.place)
+        return artifact.place
+
+    def __set__(self, artifact: Artifact, path: Path) -> None:
+        artifact.__dict__["path"] = path
+
+
 @dataclass(frozen=True)
 class Artifact:
     """A directory (or, for `SourceFiles`, any path) and the digest of its content.
 
     path: its current place, which is never part of a fingerprint.
     digest: of the content; empty until the runner has published it.
+    origin: of content that may not be on this machine yet.
     """
 
-    path: Path
+    path: _Local = _Local()
     digest: str = ""
+    origin: Origin | None = field(default=None, compare=False, repr=False, kw_only=True)
+
+    @property
+    def place(self) -> Path:
+        """The path, where the content is not needed."""
+        return self.__dict__["path"]  # type: ignore[no-any-return]
 
 
 class Raw(Protocol):
     """Raw data of the user: where it is, and how to notice that it changes."""
 
     @property
-    def path(self) -> str: ...
+    def copy(self) -> Path:
+        """Where it is on this machine: its path or, if it is behind a URL, that of its copy."""
+
+    @property
+    def origin(self) -> Origin | None:
+        """What makes the copy."""
 
     def digest(self, index: Path | None) -> str:
         """The digest of the content. index: a directory that remembers digests of files whose
@@ -68,7 +105,7 @@ class SourceFiles(Artifact):
     @classmethod
     def of(cls, raw: Raw, index: Path) -> SourceFiles:
         """Raw data and its digest. index: see `Raw.digest`."""
-        return cls(Path(raw.path), raw.digest(index), raw)
+        return cls(raw.copy, raw.digest(index), raw, origin=raw.origin)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ from models.trunks.blocks import has_blocks
 from pipeline.runner import Runner
 from pipeline.spec.load import NO_ENSEMBLE, EnsembleSpecs
 from pipeline.spec.sections import Spec
+from pipeline.store.place import local
 from serving.manifest import shortened
 from serving.versions.destination import destination
 from serving.versions.history import champion_version, read_origin
@@ -162,7 +163,7 @@ def prepare(spec: Spec, run: Runner, for_trials: bool = False) -> TrainerInputs:
         RootstockError: the data does not fit the spec.
     """
     inputs, tasks = tuple(spec.inputs.values()), tuple(spec.tasks.values())
-    index = Path(spec.store) / "sources"
+    index = local(spec.store) / "sources"
 
     examples = _examples(spec, run, index)
     if (rule := spec.data.duplicates) is not None:
@@ -282,7 +283,7 @@ def _statistics_of(
         sources=tuple(replace(s, split="train") for s in sources),
         max_bad_fraction=spec.data.max_bad_fraction,
     )
-    files = _raw(sources, Path(spec.store) / "sources")
+    files = _raw(sources, local(spec.store) / "sources")
     examples = run(all_rows, ExampleGenInputs(files)).examples
     return run(stage, StatisticsGenInputs(examples)).statistics
 
@@ -342,7 +343,7 @@ def _champion(spec: Spec, model: artifacts.ExportedModel, run: Runner) -> artifa
     trials, history = served.trial_versions(spec.name), dict(served.history(spec.name))
     while (version := champion_version(history, model.digest, trials)) is not None:
         if not (damage := served.damage(spec.name, version, "checksums")):
-            path = served.fetch(spec.name, version, Path(spec.store) / "champions")
+            path = served.fetch(spec.name, version, local(spec.store) / "champions")
             origin = read_origin(path)
             return artifacts.Champion(path, origin.digest if origin else digest_tree(path))
         place = served.location(spec.name, version)

@@ -25,6 +25,7 @@ from pipeline.spec.load import ensemble_of, load_spec
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import tracking_uri, with_trunk_looked_up
 from pipeline.spec.yaml_file import YamlFile
+from pipeline.store.place import local
 from pipeline.store.store import Store
 from pipeline.tracking.events import NoTracker, Param, RunFinished, RunStarted, Status, Tracker
 from pipeline.tracking.journal import RUN_PAGE, JournalTracker, new_run
@@ -60,7 +61,7 @@ def run(
     began = time.monotonic()
     resolved = with_trunk_looked_up(spec)  # the record keeps the name of the trunk
     ensemble = ensemble_of(path, overrides, variables).mapped(with_trunk_looked_up)
-    store, moved = Store(Path(spec.store)).open(), moved_from(spec, file)
+    store, moved = Store(local(spec.store)).open(), moved_from(spec, file)
     with (
         showing(store.root, verbosity) as display,
         _recorded(spec, file, display) as (tracker, syncing),
@@ -91,7 +92,7 @@ def _page(
     """Write the page of a run, and give MLflow a copy. A failure is shown and fails no run."""
     from pipeline.run_page.page import write_page
 
-    written = Path(spec.store) / "pages" / spec.name / RUN_PAGE
+    written = local(spec.store) / "pages" / spec.name / RUN_PAGE
     try:
         write_page(spec, file.text, file.path, result, runner.results, written)
         if isinstance(tracker, JournalTracker) and tracker.run.is_dir():
@@ -110,7 +111,7 @@ def _recorded(
     if spec.tracking.backend == "none":
         yield NoTracker(), None
         return
-    directory = new_run(Path(spec.store))
+    directory = new_run(local(spec.store))
     tracker = JournalTracker(directory, display.line)
     user = os.environ.get("USER", "unknown")
     tracker.record(
@@ -153,7 +154,7 @@ def synchronise(spec: Spec) -> None:
         RootstockError: MLflow did not accept a run.
     """
     uri = tracking_uri(spec)
-    runs = pending(Path(spec.store), uri)
+    runs = pending(local(spec.store), uri)
     for directory in runs:
         code = _start_sync(directory, spec).wait()
         if code not in (DONE, BUSY):
@@ -193,7 +194,7 @@ def _outcome(spec: Spec, result: PipelineResult, pusher: StageResult, serve: boo
         label = f", with label {record.label!r}" if record.label else ""
         yield f"Pushed version {record.version} to {record.path}{label}"
         if record.served:
-            yield from replaced(spec, record, result.evaluation, Store(Path(spec.store)))
+            yield from replaced(spec, record, result.evaluation, Store(local(spec.store)))
 
 
 def _record(path: Path, spec: Spec, syncing: subprocess.Popen[bytes] | None, wait: float) -> str:

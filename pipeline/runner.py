@@ -24,9 +24,11 @@ from components.errors import RootstockError
 from components.stage import BeamOptions, Context, Stage
 from models.masked_url import without_secrets
 from pipeline.display import Display, LineDisplay, StageResult
+from pipeline.store.entry import NO_RECORD, Entry
 from pipeline.store.fingerprint import Identity, identify
 from pipeline.store.integrity import InputCheck, continue_only_on
-from pipeline.store.store import NO_RECORD, Entry, Store, read_entry
+from pipeline.store.mirror import Withdrawn
+from pipeline.store.store import Store
 from pipeline.store.unchanged_sources import unchanged
 from pipeline.tracking import events
 from serving.manifest import shortened
@@ -158,7 +160,8 @@ class Runner:
         with self.store.attempt(identity) as place:
             if (entry := self._cached(stage, identity)) is not None:
                 return entry  # another process produced it while this one waited
-            self.store.discard(self.store.place(identity))
+            self.store.clear(identity)
+            self.store.check()
             observer = StageObserver(identity.stage, self.tracker, self.display)
             began = time.monotonic()
             context = Context(place.output, place.scratch, self.beam, observer)
@@ -166,7 +169,7 @@ class Runner:
                 unchanged(identity.stage, inputs, place.scratch),
                 self._unchanged(identity.stage, inputs),
             ):
-                inside = [a for a in artifacts_in(inputs) if self.store.holds(a.path)]
+                inside = [a for a in artifacts_in(inputs) if self.store.holds(a.place)]
                 continue_only_on(inside, place.scratch)
                 outputs = stage.run(inputs, context)
             seconds = time.monotonic() - began
@@ -197,13 +200,15 @@ class Runner:
         """
         if not (damage := self._damage(artifact)):
             return
-        entry = artifact.path.parent
-        what = f"{artifact.path} is damaged: {shortened(damage)}."
+        entry = artifact.place.parent
+        what = f"{artifact.place} is damaged: {shortened(damage)}."
         self.store.discard(entry)
         if (make := self._makers.get(entry)) is None:
             raise RootstockError(f"{what} To make it again, run the same command again.")
         made = make(damage)
-        if all(a.digest != artifact.digest for a in artifacts_in(made) if a.path == artifact.path):
+        if all(
+            a.digest != artifact.digest for a in artifacts_in(made) if a.place == artifact.place
+        ):
             raise RootstockError(
                 f"{what} It was made again with other content than before, because its stage does"
                 " not always give the same result. Run the same command again, so that all later"
@@ -212,9 +217,12 @@ class Runner:
 
     def _damage(self, artifact: Artifact) -> list[str]:
         """What is damaged in an artifact of the store; empty for files from elsewhere."""
-        if not self.store.holds(artifact.path):
+        if not self.store.holds(artifact.place):
             return []
-        entry = read_entry(artifact.path.parent)
+        try:
+            entry = self.store.at(artifact.path.parent)
+        except Withdrawn as e:
+            return [str(e)]
         if entry is None or artifact.path.name not in entry.files:
             return [NO_RECORD]
         if entry.outputs[artifact.path.name]["digest"] != artifact.digest:

@@ -18,6 +18,7 @@ from components.errors import RootstockError
 from pipeline.spec.load import SpecSource, load_spec
 from pipeline.spec.runnable import set_paths
 from pipeline.spec.sections import Spec as Sections
+from pipeline.store.place import local
 
 Section = Mapping[str, Any]
 Sources = Sequence[Section]
@@ -209,7 +210,7 @@ def _written(content: Mapping[str, Any], base: Path) -> Path:
     set_paths(plain, spec, read.unexpanded)
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    path = Path(spec.store) / "specs" / f"{spec.name}-{digest}.yaml"
+    path = local(spec.store) / "specs" / f"{spec.name}-{digest}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text)
     return path

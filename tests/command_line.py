@@ -16,7 +16,8 @@ import numpy as np
 import psutil
 
 from pipeline.cli.main import main
-from pipeline.store.store import Entry, Store
+from pipeline.store.entry import Entry
+from pipeline.store.store import Store
 
 
 def call(project: Path, *arguments: str) -> tuple[int, str, str]:

@@ -35,6 +35,11 @@ class RawFiles:
     """A raw file, a directory, or the files of a glob pattern. See `components.artifacts.Raw`."""
 
     path: str
+    origin = None
+
+    @property
+    def copy(self) -> Path:
+        return Path(self.path)
 
     def digest(self, index: Path | None) -> str:
         return digest_source(self.path, index)

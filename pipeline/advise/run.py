@@ -25,6 +25,7 @@ from pipeline.flow import recipe
 from pipeline.runner import Runner
 from pipeline.spec.load import SpecSource
 from pipeline.spec.runnable import runnable_specs
+from pipeline.store.place import local
 from pipeline.store.store import Store
 from pipeline.study.arms import PlannedArm
 from pipeline.study.design import Design, design
@@ -54,7 +55,7 @@ def give_advice(
     source = SpecSource(path, tuple(overrides), variables or {})
     planned_design = design(source)
     spec = planned_design.spec
-    store = Store(Path(spec.store)).open()
+    store = Store(local(spec.store)).open()
     with (
         showing(store.root, verbosity) as display,
         Runner(store, display=WithoutLines(display), beam=beam) as runner,

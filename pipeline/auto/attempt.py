@@ -22,6 +22,7 @@ from pipeline.runner import Runner
 from pipeline.spec.load import SpecSource, ensemble_of, load_spec
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import with_trunk_looked_up
+from pipeline.store.place import local
 from pipeline.store.store import Store
 from serving.wire.names import DEFAULT_SIGNATURE
 
@@ -61,7 +62,7 @@ def survey(source: SpecSource) -> Survey:
         RootstockError: the data does not fit the spec.
     """
     spec = source.spec()
-    with Runner(Store(Path(spec.store)).open(), display=Quiet()) as run:
+    with Runner(Store(local(spec.store)).open(), display=Quiet()) as run:
         examples = prepare(spec, run).examples
     rows = {split: examples.num_rows(split) for split in examples.splits()}
     return Survey(rows, examples.digest)
@@ -71,7 +72,7 @@ def latency_of(path: Path) -> float:
     """Export the model of a spec, and measure it: see `one_row_ms`."""
     spec = with_trunk_looked_up(load_spec(path)[0])
     ensemble = ensemble_of(path).mapped(with_trunk_looked_up)
-    with Runner(Store(Path(spec.store)).open(), display=Quiet()) as run:
+    with Runner(Store(local(spec.store)).open(), display=Quiet()) as run:
         return _served_ms(exported(spec, run, ensemble)[2])
 
 
@@ -129,7 +130,7 @@ def _attempted(
 
     try:
         spec = with_trunk_looked_up(load())
-        with Runner(Store(Path(spec.store)).open(), display=Quiet()) as run:
+        with Runner(Store(local(spec.store)).open(), display=Quiet()) as run:
             prepared, model, served = trained(spec, run)
             made = run(Scorer(key=spec.data.key), ScorerInputs(model, prepared.examples)).scores
             scores = load_scores(made)

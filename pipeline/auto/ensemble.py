@@ -21,6 +21,7 @@ from pipeline.display import Quiet
 from pipeline.flow import prepare
 from pipeline.runner import Runner
 from pipeline.spec.load import SpecSource
+from pipeline.store.place import local
 from pipeline.store.store import Store
 
 ROUNDS = 6
@@ -30,7 +31,7 @@ ROUNDS = 6
 def combined(source: SpecSource, trials: Sequence[Trial], metrics: Metrics) -> Ensemble:
     """The ensemble of some trials on the same rows, which all take part."""
     spec = source.spec()
-    with Runner(Store(Path(spec.store)).open(), display=Quiet()) as run:
+    with Runner(Store(local(spec.store)).open(), display=Quiet()) as run:
         examples = prepare(spec, run).examples
     tasks = spec.tasks.values()
     targets = [resolve(t, examples.read("train", [t.label]).column(t.label)) for t in tasks]

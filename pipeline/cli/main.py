@@ -32,6 +32,7 @@ from pipeline.cli.arguments import (
 from pipeline.cli.arguments import command as command_of
 from pipeline.cli.output import output_options, shown, verbosity
 from pipeline.cli.training import GROUP
+from pipeline.store.place import local
 
 EXAMPLES = """\
   rootstock init people.csv --label income --label married
@@ -299,7 +300,7 @@ def _ui(args: argparse.Namespace) -> int:
     from pipeline.display import showing_lines
     from pipeline.operations.ui import can_open_browser, serve_ui
 
-    with showing_lines(Path(spec.store)):
+    with showing_lines(local(spec.store)):
         experiment = spec.tracking.experiment or spec.name
         return serve_ui(uri, experiment, args.port, args.browser and can_open_browser())
 

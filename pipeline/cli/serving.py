@@ -11,6 +11,7 @@ from typing import Any
 
 from components.errors import RootstockError, did_you_mean
 from pipeline.cli.arguments import Commands, command, source_of, spec_command, spec_of, variables
+from pipeline.store.place import local
 
 
 def add_commands(commands: Commands) -> None:
@@ -88,7 +89,7 @@ def _serve(args: argparse.Namespace) -> int:
     from pipeline.display import showing_lines
     from serving.server import tensorflow_core
 
-    with showing_lines(Path(spec.store)):
+    with showing_lines(local(spec.store)):
         tensorflow_core.prepare()  # before anything imports TensorFlow's messages
         from serving.server.process import main
 

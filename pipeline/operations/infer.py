@@ -18,6 +18,7 @@ from pipeline.display import Verbosity, showing
 from pipeline.operations.deployment import pushed_versions, whole_version
 from pipeline.runner import Runner
 from pipeline.spec.sections import Spec
+from pipeline.store.place import local
 from pipeline.store.store import Store
 from pipeline.tracking.events import NoTracker
 from serving.versions.destination import destination
@@ -44,9 +45,9 @@ def infer(
     """
     if output.exists():
         raise RootstockError(f"{output} already exists. Name a new directory for the predictions.")
-    store = Store(Path(spec.store)).open()
+    store = Store(local(spec.store)).open()
     model = _pushed(spec, version, store.root / "served")
-    index = Path(spec.store) / "sources"
+    index = local(spec.store) / "sources"
     with (
         showing(store.root, verbosity) as display,
         Runner(store, NoTracker(), display, beam) as runner,

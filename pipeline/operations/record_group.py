@@ -8,6 +8,7 @@ from pathlib import Path
 from models.masked_url import without_secrets
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import tracking_uri
+from pipeline.store.place import local
 from pipeline.tracking.groups import Group, send
 
 
@@ -20,7 +21,7 @@ def record_group(spec: Spec, group: Group, report: Path) -> None:
         return
     experiment = spec.tracking.experiment or spec.name
     try:
-        send(group, report, tracking_uri(spec).reveal(), experiment, Path(spec.store))
+        send(group, report, tracking_uri(spec).reveal(), experiment, local(spec.store))
     except Exception as e:
         message = f"MLflow does not have {group.name} yet ({without_secrets(str(e))})."
         print(f"{message} Run the same command again to send it.", file=sys.stderr)

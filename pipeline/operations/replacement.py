@@ -15,7 +15,7 @@ from pipeline.operations.deployment import explained
 from pipeline.spec.metrics import sign
 from pipeline.spec.sections import SERVING, STORE, Spec
 from pipeline.spec.yaml_file import YamlFile
-from pipeline.store.store import Store, read_entry
+from pipeline.store.store import Store
 
 STAYS = (
     "a run with --set does not replace it. `rootstock push` with the same arguments does"
@@ -100,7 +100,7 @@ def _before(digest: str, evaluation: Evaluation, store: Store) -> tuple[str, Met
             return f"On the same {now['rows']:,} {now['split']} rows:", values
     ours = store.producer(evaluation)
     examples = None if ours is None else ours.identity.inputs["examples"]
-    entries = filter(None, map(read_entry, (store.root / "Evaluator").glob("[!.]*")))
+    entries = filter(None, map(store.at, (store.root / "Evaluator").glob("[!.]*")))
     known = [e for e in entries if e.identity.inputs["model"].endswith(f":{digest}")]
     if not known:
         return (
@@ -108,7 +108,7 @@ def _before(digest: str, evaluation: Evaluation, store: Store) -> tuple[str, Met
             {},
         )
     entry = max(known, key=lambda e: (e.identity.inputs["examples"] == examples, e.created))
-    then = _read(entry.path / "evaluation")
+    then = _read(entry.output("evaluation"))
     same = entry.identity.inputs["examples"] == examples and then["split"] == now["split"]
     rows = f"{now['rows']:,} {now['split']} rows"
     where = f"the same {rows}" if same else f"{rows}, and before on {then['rows']:,} of other data"

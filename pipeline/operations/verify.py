@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from components.errors import RootstockError
 from pipeline.operations.deployment import explained
 from pipeline.spec.sections import Spec
-from pipeline.store.store import NO_RECORD, Entry, Store, is_of_earlier_version
+from pipeline.store.entry import NO_RECORD, Entry, is_of_earlier_version
+from pipeline.store.place import local
+from pipeline.store.store import Store
 
 
 def verify(spec: Spec) -> str:
@@ -20,7 +21,7 @@ def verify(spec: Spec) -> str:
     Raises:
         RootstockError: something is damaged; a line for each file, and what to do.
     """
-    store = Store(Path(spec.store))
+    store = Store(local(spec.store))
     found_entries = list(store.entries())
     old = [
         place for place, entry in found_entries if entry is None and is_of_earlier_version(place)

@@ -23,7 +23,7 @@ from pipeline.flow import PipelineResult
 from pipeline.run_page.learning import curves
 from pipeline.run_page.rows import Shown, shown
 from pipeline.spec.sections import Spec
-from pipeline.store.store import read_entry
+from pipeline.store.entry import read_entry
 from serving.files import write_atomically
 from serving.interface import read_interface
 from serving.pages import render

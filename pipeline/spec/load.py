@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from components.data.objects import is_url
 from components.errors import RootstockError
 from components.ingestion.readers import Reader, Source
 from models.masked_url import MaskedUrl, without_secrets
@@ -19,6 +20,7 @@ from pipeline.spec.paths import absolute, located
 from pipeline.spec.sections import Spec
 from pipeline.spec.yaml_bounds import parse
 from pipeline.spec.yaml_file import YamlFile, read_yaml
+from pipeline.store.place import checked
 
 
 def load_spec(
@@ -148,6 +150,6 @@ def _with_absolute_paths(spec: Spec, base: str) -> Spec:
             "inputs": {name: located(i, base) for name, i in spec.inputs.items()},
             "model": spec.model.with_trunks(lambda trunk: located(trunk, base)),
             "push": spec.push.model_copy(update={"destination": destination}),
-            "store": absolute(spec.store, base),
+            "store": checked(spec.store) if is_url(spec.store) else absolute(spec.store, base),
         }
     )

@@ -143,7 +143,7 @@ class Spec(Part):
         shuffling and sampling.
     ensemble: several models that are served as one; their answers are averaged.
     distilled: one model that learns from the ensemble, and is served instead of it.
-    store: directory of the artifacts, which runs share.
+    store: of the artifacts, which runs share: a directory, or a URL that fsspec supports (`s3://…`).
     """
 
     name: UrlName

@@ -12,7 +12,8 @@ from models.trunks.base import Trunk, TrunkError
 from models.trunks.trained import Registry
 from pipeline.spec.sections import Spec
 from pipeline.spec.trusted_code import MODEL_STAGES, check_code, models_in
-from pipeline.store.store import read_entry
+from pipeline.store.place import local
+from pipeline.store.store import Store
 from pipeline.tracking.client import connect
 from pipeline.tracking.registry import DIGEST
 from serving.manifest import shortened
@@ -23,11 +24,11 @@ ORIGIN = Path("assets.extra/rootstock.json")
 
 
 def tracking_uri(spec: Spec) -> MaskedUrl:
-    return spec.tracking.uri or MaskedUrl(f"sqlite:///{Path(spec.store) / 'mlflow.db'}")
+    return spec.tracking.uri or MaskedUrl(f"sqlite:///{local(spec.store) / 'mlflow.db'}")
 
 
 def with_trunk_looked_up(spec: Spec) -> Spec:
-    store, uri = Path(spec.store), tracking_uri(spec)
+    store, uri = local(spec.store), tracking_uri(spec)
     model = spec.model.with_trunks(lambda trunk: looked_up(trunk, store, uri))
     return spec.model_copy(update={"model": model})
 
@@ -54,7 +55,7 @@ def _directory_of(trunk: Registry, store: Path, tracking_uri: MaskedUrl) -> Path
             return find_model(trunk.model, trunk.store)
         except TrunkError as e:
             raise RootstockError(f"model.trunk: {e}") from e
-    place = Path(trunk.store) if trunk.store else store
+    place = local(trunk.store) if trunk.store else store
     digest = _digest(trunk.model, tracking_uri)
     directory = model_of_digest(place, digest)
     if directory is None:
@@ -103,7 +104,9 @@ def find_model(model: str, store: str = "") -> Path:
 
 def _whole(directory: Path) -> Path:
     """The directory of a model, unless it is in a store and no longer as it was published."""
-    entry = read_entry(directory.parent)
+    entry = Store(directory.parent.parent.parent).at(directory.parent)
+    if entry is not None:
+        entry.output(directory.name)  # fetched, if it is in a remote store
     if entry is not None and (damage := entry.damage()):
         raise TrunkError(
             f"{directory} is damaged: {shortened(damage)}. Run the spec that trained it again; that"
@@ -131,7 +134,7 @@ def _find_model(model: str, store: str) -> Path:
             " pushed version or the directory of its versions, or a store."
         )
     digest = json.loads((pushed / ORIGIN).read_text())["digest"]
-    stores = [Path(store)] if store else [d for d in pushed.parents if (d / "Trainer").is_dir()]
+    stores = [local(store)] if store else [d for d in pushed.parents if (d / "Trainer").is_dir()]
     for place in stores:
         if (directory := model_of_digest(place, digest)) is not None:
             return directory

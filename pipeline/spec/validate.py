@@ -27,6 +27,8 @@ from models.pretraining.language_model import EPOCHS, FEWEST_STEPS, FEWEST_TEXTS
 from models.trunks.trained import Registry
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import with_trunk_looked_up
+from pipeline.store.place import local
+from pipeline.store.store import Store
 
 ROWS = 1000
 """Number of rows of each source that are read."""
@@ -81,6 +83,8 @@ def _noted(problems: list[str], where: str = "") -> Iterator[None]:
 def _problems_without_data(spec: Spec) -> list[str]:
     problems: list[str] = []
     slices = spec.evaluation.slices
+    with _noted(problems):
+        Store(local(spec.store)).check()
     with _noted(problems):
         check_slices(slices)
     with _noted(problems):

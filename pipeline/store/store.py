@@ -3,14 +3,13 @@
 An entry has one directory per output field, `artifact.json`, which lists their files, and
 `checked.json`, a note of when they were last seen to be whole: see `pipeline.store.integrity`. What
 a killed process leaves behind has a name that starts with a dot. It is never read, and the next run
-removes it.
+removes it. Of a store behind a URL this is the copy on this machine: see `pipeline.store.mirror`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import re
@@ -18,57 +17,35 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
 
 from components.artifacts import Artifact
 from components.data.digests import combined
-from components.errors import DISK_FULL, RootstockError
+from pipeline.store.disk import named_errors
+from pipeline.store.entry import (
+    NO_RECORD,
+    RECORD,
+    Entry,
+    is_of_earlier_version,
+    read_entry,
+    to_json,
+)
 from pipeline.store.fingerprint import Identity
-from pipeline.store.integrity import CHECKED, damage, settled_stamps
+from pipeline.store.integrity import CHECKED, settled_stamps
 from pipeline.store.integrity import STATE as INPUTS_STATE
 from pipeline.store.locks import held, sweep
+from pipeline.store.mirror import Mirror
+from pipeline.store.place import url_of
+from pipeline.store.trim import trim
 from pipeline.store.unchanged_sources import STATE as SOURCES_STATE
 from serving import manifest
 from serving.manifest import Manifest
 
-T = TypeVar("T")
-RECORD = "artifact.json"
-NO_RECORD = f"{RECORD} is missing, or cannot be read"
 _FINGERPRINT = re.compile("[0-9a-f]{16}")
 PACKAGES = ("rootstock", "tensorflow", "keras", "apache-beam", "pyarrow", "numpy")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """The content of `artifact.json` of a published result, and its directory.
-
-    outputs: type and digest of each output. files: the files of each output.
-    """
-
-    identity: Identity
-    outputs: Mapping[str, Mapping[str, str]]
-    files: Mapping[str, Manifest]
-    figures: Mapping[str, float | int | str]
-    seconds: float
-    created: float
-    versions: Mapping[str, str]
-    path: Path
-
-    def load(self, outputs_type: type[T]) -> T:
-        """The outputs as typed artifacts."""
-        types = get_type_hints(outputs_type)
-        outputs = {n: types[n](self.path / n, o["digest"]) for n, o in self.outputs.items()}
-        return outputs_type(**outputs)
-
-    def damage(self, whole: bool = False) -> list[str]:
-        """How its files differ from what was published, one phrase for each; empty if they do not.
-
-        whole: read also files whose times have not changed since they were last read.
-        """
-        return damage(self.path, self.files, whole)
 
 
 @dataclass(frozen=True)
@@ -81,13 +58,18 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Store:
-    """A local artifact store.
+    """An artifact store: a directory, which may be the copy of a store behind a URL.
 
     Raises:
-        RootstockError: `root` cannot be written, or the disk is full.
+        RootstockError: `root` cannot be written, the disk is full, or a remote store fails.
     """
 
     root: Path
+
+    @cached_property
+    def mirror(self) -> Mirror | None:
+        """What connects the directory with the remote store that it is a copy of."""
+        return Mirror(url, self.root) if (url := url_of(self.root)) else None
 
     def open(self) -> Store:
         """Create the root if it is missing, and remove what killed processes left."""
@@ -99,7 +81,16 @@ class Store:
                 entry = directory.with_name(directory.name.removeprefix(".scratch-"))
                 # without a result, one that is not empty holds checkpoints to continue from
                 sweep(directory, only_empty=not (entry / RECORD).exists())
+        if self.mirror is not None:
+            with named_errors(self.root):
+                trim()
+            self.mirror.check()
         return self
+
+    def check(self) -> None:
+        """Check that a remote store can be written."""
+        if self.mirror is not None:
+            self.mirror.check(writing=True)
 
     def place(self, identity: Identity) -> Path:
         """The directory of the entry of this identity, published or not."""
@@ -114,23 +105,29 @@ class Store:
 
     def find(self, identity: Identity) -> Entry | None:
         """The entry of this identity; None if it is not published, or damaged."""
+        if self.mirror is not None:
+            return self.mirror.find(self.place(identity))
         entry = read_entry(self.place(identity))
         return None if entry is None or entry.damage() else entry
 
     def damage(self, identity: Identity) -> list[str]:
         """What is damaged in the entry of this identity; empty if it is whole or missing."""
         place = self.place(identity)
-        if (entry := read_entry(place)) is not None:
+        if (entry := self.at(place)) is not None:
             return entry.damage()
         return [NO_RECORD] if place.is_dir() and not is_of_earlier_version(place) else []
 
     def producer(self, artifact: Artifact) -> Entry | None:
         """The entry that an artifact of this store belongs to."""
-        return read_entry(artifact.path.parent)
+        return self.at(artifact.place.parent)
+
+    def at(self, place: Path) -> Entry | None:
+        """The entry in a directory of this store; None if it has no record, or a damaged one."""
+        return read_entry(place, self.mirror)
 
     def latest(self, stage: str) -> Entry | None:
-        """The entry of this stage that was published last."""
-        entries = [e for p in (self.root / stage).glob("[!.]*") if (e := read_entry(p))]
+        """The entry of this stage that was published last, of those that this machine has."""
+        entries = [e for p in (self.root / stage).glob("[!.]*") if (e := self.at(p))]
         return max(entries, key=lambda e: e.created, default=None)
 
     @contextlib.contextmanager
@@ -175,10 +172,11 @@ class Store:
             described[f.name] = {"type": type(artifact).__name__, "digest": digest}
         final = self.place(identity)
         created, versions = time.time(), _versions()
-        entry = Entry(identity, described, files, dict(figures), seconds, created, versions, final)
+        known = dict(figures), seconds, created, versions
+        entry = Entry(identity, described, files, *known, final, self.mirror)
         (attempt.output / CHECKED).write_text(json.dumps(settled_stamps(attempt.output, files)))
         with open(attempt.output / RECORD, "w") as file:
-            file.write(_to_json(entry))
+            file.write(to_json(entry))
             file.flush()
             os.fsync(file.fileno())
         try:
@@ -191,20 +189,31 @@ class Store:
             shutil.rmtree(final)  # it is damaged
             attempt.output.rename(final)
         shutil.rmtree(attempt.scratch, ignore_errors=True)
-        return entry
+        return entry if self.mirror is None else self.mirror.publish(entry)
+
+    def clear(self, identity: Identity) -> None:
+        """Withdraw the entry of this identity, so that another one can be published."""
+        place = self.place(identity)
+        if self.mirror is not None:
+            self.mirror.clear(place)
+        self.discard(place)
 
     def discard(self, entry: Path) -> None:
-        """Remove the directory of an entry, if there is one, so that its stage runs again."""
+        """Remove the directory of an entry, if there is one, so that its stage runs again, or so
+        that its outputs are fetched again from a remote store.
+        """
         removed = entry.with_name(f".new-{uuid.uuid4().hex}")
         with contextlib.suppress(FileNotFoundError), named_errors(entry):
             entry.rename(removed)
             shutil.rmtree(removed)
 
     def entries(self) -> Iterator[tuple[Path, Entry | None]]:
-        """The directories of all results, with None for those without a readable record."""
+        """The directories of all results on this machine, with None for those without a readable
+        record.
+        """
         for place in sorted(self.root.glob("*/*")):
             if _FINGERPRINT.fullmatch(place.name) and place.is_dir():
-                yield place, read_entry(place)
+                yield place, self.at(place)
 
 
 def _remove_if_unused(scratch: Path) -> None:
@@ -212,68 +221,6 @@ def _remove_if_unused(scratch: Path) -> None:
     with contextlib.suppress(OSError):
         if {path.name for path in scratch.iterdir()} <= {INPUTS_STATE, SOURCES_STATE}:
             shutil.rmtree(scratch)
-
-
-def read_entry(path: Path) -> Entry | None:
-    """The entry in a directory; None if it has no record, or one that is damaged."""
-    try:
-        content: dict[str, Any] = json.loads((path / RECORD).read_text())
-        if content.pop("checksum") != _checksum(content):
-            return None
-        content["identity"] = Identity(**content["identity"])
-        files = {name: manifest.from_json(m) for name, m in content["files"].items()}
-        return Entry(**{**content, "files": files, "path": path})
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):
-        return None
-
-
-def is_of_earlier_version(path: Path) -> bool:
-    """Whether the record in a directory is whole, but of a version that did not list files."""
-    try:
-        fields = json.loads((path / RECORD).read_text()).keys()
-        return {"identity", "outputs"} <= fields and not {"files", "checksum"} & fields
-    except (OSError, ValueError, AttributeError):
-        return False
-
-
-def _to_json(entry: Entry) -> str:
-    content = {
-        **{f.name: getattr(entry, f.name) for f in fields(entry) if f.name != "path"},
-        "identity": asdict(entry.identity),
-        "files": {name: manifest.to_json(m) for name, m in entry.files.items()},
-    }
-    return json.dumps({**content, "checksum": _checksum(content)}, indent=1)
-
-
-def _checksum(content: Mapping[str, Any]) -> str:
-    """Of a record without its checksum, as JSON writes and reads it."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def named_errors(where: Path) -> Iterator[None]:
-    """Turn errors of a full, failing or read-only disk into errors that name the directory."""
-    try:
-        yield
-    except OSError as e:
-        if e.errno in DISK_FULL:
-            raise RootstockError(
-                f"{where}: no space left on this disk ({e.strerror}). Free some space, or choose"
-                " another `store` in the spec, and run the same command again. Finished stages are"
-                " kept."
-            ) from e
-        if e.errno == errno.EIO:
-            raise RootstockError(
-                f"{e.filename or where}: the disk cannot be read or written ({e.strerror}). It, or"
-                " the connection to it, may be failing. Check it, and run the same command again."
-                " Finished stages are kept."
-            ) from e
-        if e.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise RootstockError(
-                f"{e.filename or where}: cannot be written ({e.strerror}). Choose a writable"
-                " directory, or change its permissions."
-            ) from e
-        raise
 
 
 def _versions() -> dict[str, str]:

@@ -11,7 +11,8 @@ from components.data.lazy import Floats, np
 from components.evaluation.metrics import family_of
 from components.experiments.trial_result import TaskFigures, TrialFigures, load_figures
 from pipeline.spec.metrics import sign
-from pipeline.store.store import Entry, Store
+from pipeline.store.entry import Entry
+from pipeline.store.store import Store
 from pipeline.study.design import Design
 from pipeline.study.jobs import Cell, Prepared
 from pipeline.study.verdict import Differences

@@ -16,6 +16,7 @@ from pipeline.display import Display, Verbosity, WithoutLines, showing
 from pipeline.runner import Runner
 from pipeline.spec.load import SpecSource
 from pipeline.spec.runnable import runnable_specs
+from pipeline.store.place import local
 from pipeline.store.store import Store
 from pipeline.study.candidates import candidate_jobs, tuned
 from pipeline.study.design import design
@@ -56,7 +57,7 @@ def study(
     source = SpecSource(path, tuple(overrides), variables or {})
     planned_design = design(source)
     spec = planned_design.spec
-    store = Store(Path(spec.store)).open()
+    store = Store(local(spec.store)).open()
     end = None if minutes is None else began + 60 * minutes
     with showing(store.root, verbosity) as display:
         display.line(f"{spec.name}: preparing the data of {len(planned_design.arms)} arms")

@@ -19,7 +19,8 @@ from components.experiments.trial import TrialOutputs
 from components.stage import BeamOptions, Context, Stage
 from pipeline.display import Quiet
 from pipeline.runner import Runner
-from pipeline.store.store import Entry, Store
+from pipeline.store.entry import Entry
+from pipeline.store.store import Store
 from pipeline.study.jobs import Job
 from pipeline.worker_pool import results, worker_pool
 

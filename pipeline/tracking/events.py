@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 if TYPE_CHECKING:
-    from pipeline.store.store import Entry
+    from pipeline.store.entry import Entry
 
 Param = str | int | float | bool
 Status = Literal["finished", "failed", "killed"]

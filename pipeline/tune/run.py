@@ -15,6 +15,7 @@ from pipeline.spec.load import SpecSource
 from pipeline.spec.runnable import runnable_specs
 from pipeline.spec.sections import Spec
 from pipeline.store.locks import locked
+from pipeline.store.place import local
 from pipeline.store.store import Store
 from pipeline.tune.objective import objective_for
 from pipeline.tune.page import page
@@ -56,10 +57,10 @@ def tune(
             "tune:\n  space:\n    training.learning_rate: {low: 0.0003, high: 0.01, log: true}"
         )
     check_space(source, spec)
-    directory = Store(Path(spec.store)).open().root / "tuning" / spec.name
+    directory = Store(local(spec.store)).open().root / "tuning" / spec.name
     directory.mkdir(parents=True, exist_ok=True)
     with (
-        showing(Path(spec.store), verbosity) as display,
+        showing(local(spec.store), verbosity) as display,
         locked(directory / ".lock", wait=False) as ours,
         worker_pool(workers) as pool,
     ):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 
 import optuna
 from optuna.trial import TrialState
@@ -19,7 +18,8 @@ from pipeline.spec.load import SpecSource
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import with_trunk_looked_up
 from pipeline.store.fingerprint import identify
-from pipeline.store.store import Store, read_entry
+from pipeline.store.place import local
+from pipeline.store.store import Store
 from pipeline.study.arms import ArmModel, PlannedArm
 from pipeline.study.design import model_recipe
 from pipeline.tracking.events import Event, StageMetrics, Tracker
@@ -60,7 +60,7 @@ class Pruning(Tracker):
 def train_unchanged(source: SpecSource) -> tuple[str, TrialFigures]:
     """Train the original spec; see `train_spec`."""
     spec = source.spec()
-    with Runner(Store(Path(spec.store)), display=Quiet()) as runner:
+    with Runner(Store(local(spec.store)), display=Quiet()) as runner:
         return train_spec(spec, runner, runner)
 
 
@@ -101,7 +101,7 @@ def attempt(source: SpecSource, search: Search, objective: Objective, number: in
     overrides = as_overrides(trial.params, search.settings)
     try:
         spec = source.spec(*overrides)
-        store = Store(Path(spec.store))
+        store = Store(local(spec.store))
         with (
             Runner(store, display=Quiet()) as data,
             Runner(store, tracker=Pruning(trial, objective), display=Quiet()) as runner,
@@ -118,7 +118,7 @@ def attempt(source: SpecSource, search: Search, objective: Objective, number: in
         trial.set_user_attr(FIGURES, {t: dict(f.val) for t, f in figures.tasks.items()})
         trial.set_user_attr(TEST, {t: dict(f.test) for t, f in figures.tasks.items()})
         trial.set_user_attr(SECONDS, figures.costs.seconds)
-        if entry := read_entry(store.root / Trial.__name__ / fingerprint):
+        if entry := store.at(store.root / Trial.__name__ / fingerprint):
             trial.set_user_attr(SPAN, [entry.created - entry.seconds, entry.created])
         values = {t: figures.tasks[t].val.get(m) for t, m in objective.metrics.items()}
         if (gain := objective.gain(values)) is not None:

@@ -12,8 +12,9 @@ import pytest
 from components import artifacts
 from components.artifacts import Artifact, SourceFiles
 from components.data.digests import digest_source, digest_tree
+from pipeline.store.entry import Entry
 from pipeline.store.fingerprint import Identity
-from pipeline.store.store import Entry, Store
+from pipeline.store.store import Store
 from tests.stages import inputs_and_outputs, stage_classes, types_of
 
 CLASSES = [
@@ -72,7 +73,7 @@ def test_discovery_finds_artifacts() -> None:
 @every_artifact
 def test_it_is_a_frozen_dataclass_of_a_path_and_a_digest(cls: type[Artifact]) -> None:
     further = ["raw"] if cls is SourceFiles else []
-    assert [f.name for f in fields(cls)] == ["path", "digest", *further]
+    assert [f.name for f in fields(cls)] == ["path", "digest", "origin", *further]
     artifact = cls(Path("x"), "digest")
     with pytest.raises(FrozenInstanceError):
         artifact.digest = "other"  # type: ignore[misc]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.store.store import RECORD, Entry, Store
+from pipeline.store.entry import RECORD, Entry
+from pipeline.store.store import Store
 from serving.versions.history import FILE
 from tests.command_line import call, sets
 

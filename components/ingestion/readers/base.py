@@ -16,6 +16,8 @@ from typing import ClassVar, Literal, Self
 
 from components.data.digests import RawFiles
 from components.data.lazy import pa
+from components.data.objects import is_url
+from components.data.remote_files import RemoteFiles
 from models.config import STRICT
 from models.masked_url import MaskedUrl, mask_fields
 
@@ -76,8 +78,9 @@ class BadRecord:
 class Reader(ABC):
     """A source of examples: where it is and how it is read.
 
-    path: file, directory or glob pattern. It may contain `{SPAN}`, `{VERSION}` or `{YYYY}`, `{MM}`,
-        `{DD}` (see `spans`). The content counts in fingerprints, the path does not.
+    path: file, directory or glob pattern, also as a URL (`s3://…`). It may contain `{SPAN}`,
+        `{VERSION}` or `{YYYY}`, `{MM}`, `{DD}` (see `spans`). The content counts in fingerprints,
+        the path does not.
     spans: the spans to read: the latest, the one before it (`previous`), `all`, or a range of
         numbers such as [3, 7].
     split: the split of all rows; without it `data.splits` decides for each row. `unlabelled` rows
@@ -106,7 +109,9 @@ class Reader(ABC):
         return self.path
 
     def with_absolute_path(self, base: str) -> Self:
-        """This source with `path` resolved against the directory `base`."""
+        """This source with `path` resolved against the directory `base`, unless it is a URL."""
+        if is_url(self.path):
+            return self
         path = os.path.join(base, os.path.expanduser(self.path))
         return self.at(os.path.normpath(path))
 
@@ -122,13 +127,38 @@ class Reader(ABC):
         """How `rootstock infer PATH` reads new rows, if this is the first source of the spec."""
         return self.like_this(path)
 
+    @property
+    def files(self) -> RawFiles | RemoteFiles:
+        """The files of the source."""
+        return RemoteFiles(self.path) if is_url(self.path) else RawFiles(self.path)
+
+    @property
+    def copy(self) -> Path:
+        """Where the files are on this machine: see `components.artifacts.Raw`."""
+        return self.files.copy
+
+    @property
+    def origin(self) -> RemoteFiles | None:
+        """What makes copies of files behind a URL: see `components.artifacts.Raw`."""
+        return self.files.origin
+
     def digest(self, index: Path | None) -> str:
         """The digest of the content: see `components.artifacts.Raw`."""
-        return RawFiles(self.path).digest(index)
+        return self.files.digest(index)
 
     def state(self) -> Mapping[str, Sequence[int]]:
         """What changes when a file of the source is written: see `components.artifacts.Raw`."""
-        return RawFiles(self.path).state()
+        return self.files.state()
+
+    def root(self) -> Path:
+        """Where the files are on this machine, after those behind a URL were copied.
+
+        Raises:
+            RootstockError: they cannot be read.
+        """
+        if (origin := self.origin) is not None:
+            origin.update()
+        return self.copy
 
     @abstractmethod
     def units(self, root: Path) -> list[Unit]:
@@ -160,7 +190,7 @@ class Reader(ABC):
         Raises:
             RootstockError: as for `units` and `schema`.
         """
-        root = Path(self.path)
+        root = self.root()
         schema = self.schema(root)
         batches: list[pa.RecordBatch] = []
         for item in (item for unit in self.units(root) for item in self.read(unit, schema)):

@@ -63,7 +63,7 @@ class ClassFolderReader(Reader):
 
     def peek(self, rows: int = 1000) -> pa.Table:
         """A few files of every class, so that all classes occur."""
-        root, files = self._files(Path(self.path))
+        root, files = self._files(self.root())
         classes: dict[str, list[str]] = {}
         for name in files:
             classes.setdefault(_class_of(name) if self.classes else "", []).append(name)

@@ -9,11 +9,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from components.data.digests import digest_files, states
+from components.data.digests import RawFiles, digest_files, states
 from components.data.images import image_problem
 from components.data.lazy import pa
 from components.data.number_texts import NumberFormat
+from components.data.objects import is_url
 from components.data.raw_files import not_regular
+from components.data.remote_files import RemoteFiles
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Reader, Unit
 from components.ingestion.readers.delimited import CsvReader
@@ -53,8 +55,21 @@ class ImageManifestReader(Reader):
             return self.like_this(path)
         return ImageFolderReader(path=self.path, classes=False).like_this(path)
 
+    @property
+    def files(self) -> RawFiles | RemoteFiles:
+        """The manifest or, of one behind a URL, everything in its directory."""
+        directory = self.path.reveal().rpartition("/")[0]
+        return RemoteFiles(MaskedUrl(directory)) if is_url(self.path) else RawFiles(self.path)
+
+    @property
+    def copy(self) -> Path:
+        copy = self.files.copy
+        return copy / self.path.rpartition("/")[2] if is_url(self.path) else copy
+
     def digest(self, index: Path | None) -> str:
         """The digest of the manifest and of all images that exist."""
+        if index is not None:
+            self.root()
         return digest_files(*self._files(), index)
 
     def state(self) -> Mapping[str, Sequence[int]]:
@@ -65,7 +80,7 @@ class ImageManifestReader(Reader):
 
     def _files(self) -> tuple[Path, list[str]]:
         """The directory of the manifest; the manifest and all images that exist."""
-        file = Path(self.path)
+        file = self.copy
         paths = self._table(file)[0].column(self.column).drop_null().unique().to_pylist()
         return file.parent, [file.name, *(p for p in paths if not not_regular(file.parent / p))]
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from components.data.objects import is_url, urls_matching
 from components.errors import RootstockError
 from components.ingestion.readers.base import Reader
 
@@ -76,7 +77,8 @@ def _paths_by_span(source: Reader) -> dict[int, str]:
         pattern = pattern.replace(placeholder, f"(?P<{name}>{digits})", 1)
         pattern = pattern.replace(placeholder, f"(?P={name})")
     versions: dict[int, tuple[int, str]] = {}
-    for path in glob.glob(_PLACEHOLDER.sub("*", folder)):
+    pattern_of_all = _PLACEHOLDER.sub("*", folder)
+    for path in urls_matching(pattern_of_all) if is_url(folder) else glob.glob(pattern_of_all):
         if (match := re.fullmatch(pattern, path)) is None:
             continue
         number, version = _number(match.groupdict(), path), int(match.groupdict().get("VERSION", 0))

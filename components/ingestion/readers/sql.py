@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from components.data.digests import RawFiles
 from components.data.lazy import pa
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns
@@ -53,6 +54,11 @@ class SqlReader(Reader):
             return self
         database = os.path.normpath(os.path.join(base, file))
         return self.at(url.set(database=database).render_as_string(False))
+
+    @property
+    def files(self) -> RawFiles:
+        """None: rows are read from the database."""
+        return RawFiles(self.path)
 
     def digest(self, index: Path | None) -> str:
         """The digest of the rows, because databases do not tell whether they changed."""

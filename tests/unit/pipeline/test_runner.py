@@ -13,9 +13,10 @@ from components.stage import Context, Stage
 from pipeline.display import LineDisplay, StageResult, summary
 from pipeline.runner import Runner
 from pipeline.store import integrity
+from pipeline.store.entry import RECORD
 from pipeline.store.fingerprint import identify
 from pipeline.store.integrity import SETTLED_NS
-from pipeline.store.store import RECORD, Store
+from pipeline.store.store import Store
 from pipeline.tracking.events import RunFinished
 from pipeline.tracking.journal import JournalTracker, read
 from serving import manifest

@@ -11,8 +11,9 @@ import pytest
 from components.artifacts import Evaluation, PushRecord
 from pipeline.operations.replacement import moved_from, planned, replaced
 from pipeline.spec.load import load_spec
+from pipeline.store.entry import Entry, to_json
 from pipeline.store.fingerprint import Identity
-from pipeline.store.store import Entry, Store, _to_json
+from pipeline.store.store import Store
 from serving.versions.directory import Directory
 
 SPEC = """\
@@ -69,7 +70,7 @@ def evaluation(tmp_path: Path, name: str, auc: float, loss: float, **more: Any) 
     (place / "evaluation" / "evaluation.json").write_text(json.dumps(content))
     inputs = {"model": f"ExportedModel:{name}", "examples": "Examples:e"}
     entry = Entry(Identity("Evaluator", "{}", inputs, {}), {}, {}, {}, 1.0, 1.0, {}, place)
-    (place / "artifact.json").write_text(_to_json(entry))
+    (place / "artifact.json").write_text(to_json(entry))
     return Evaluation(place / "evaluation")
 
 

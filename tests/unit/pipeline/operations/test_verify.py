@@ -10,8 +10,9 @@ import pytest
 
 from components.artifacts import Examples
 from pipeline.cli.main import main
+from pipeline.store.entry import RECORD
 from pipeline.store.fingerprint import Identity
-from pipeline.store.store import RECORD, Store
+from pipeline.store.store import Store
 from serving.versions.directory import Directory
 
 SPEC = """\

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
+from pipeline.store.entry import Entry
 from pipeline.store.fingerprint import Identity
-from pipeline.store.store import Entry
 from pipeline.tracking.events import (
     Output,
     RunFinished,

@@ -1,0 +1,189 @@
+"""A store behind a URL, and its copy on this machine.
+
+What is published is what the remote store has: `<stage>/<fingerprint>/artifact.json`, written last
+and only if there is none, and before it the files, as `parts/<SHA-256>` beside it. So half a result
+is never seen, two writers do not disturb each other, and the first of them that writes the record
+has published. Finding a result is reading one object; nothing is listed.
+
+The copy has the layout of a local store. A result is written there first and then uploaded; if that
+fails, the next command uploads it. Outputs of other machines are fetched when they are read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.data.atomic import write_whole
+from components.data.objects import Objects
+from components.errors import RootstockError
+from models.masked_url import MaskedUrl
+from pipeline.store.disk import named_errors
+from pipeline.store.entry import RECORD, Entry, parse_entry, read_entry, to_json
+from pipeline.store.locks import held
+from pipeline.store.trim import STORED
+from serving.manifest import Manifest, differences, shortened
+
+FORMAT, CONTENT = "store.json", b'{"format": 1}\n'
+"""An object at the root of a remote store, by which access is checked."""
+TRIES = 2
+
+
+class Withdrawn(RootstockError):
+    """A result of the remote store was damaged, and is not published any more."""
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """url: of the remote store. root: of its copy."""
+
+    url: str
+    root: Path
+
+    @property
+    def objects(self) -> Objects:
+        return Objects(MaskedUrl(self.url))
+
+    def check(self, writing: bool = False) -> None:
+        """Check that the store can be reached and read, and written if that is asked for or if it
+        is new. One or two requests.
+
+        Raises:
+            RootstockError: it cannot; the message says why and what to do.
+        """
+        try:
+            new = self.objects.read(FORMAT) is None
+            if new or writing:
+                self.objects.write(FORMAT, CONTENT)
+        except FileNotFoundError as e:
+            raise RootstockError(
+                f"{self.url}: the bucket does not exist ({e}). Create it, or correct `store`."
+            ) from e
+
+    def find(self, place: Path) -> Entry | None:
+        """The published entry with this directory. One request."""
+        record = self.objects.read(self._name(place, RECORD))
+        mine = read_entry(place, self)
+        if record is None:
+            # a command that could not upload its result, or was killed before it had
+            whole = mine is not None and len(mine.present()) == len(mine.files)
+            return self.publish(mine) if mine and whole and not mine.damage() else None
+        entry = parse_entry(record, place, self)
+        return None if entry is None else self._adopted(entry, mine, record)
+
+    def publish(self, entry: Entry) -> Entry:
+        """Upload an entry of the copy. Returns what is published: that of another machine, if it
+        was first.
+        """
+        place = entry.path
+        parts = {
+            self._part(place, file.sha256): place / output / name
+            for output, files in entry.files.items()
+            for name, file in files.items()
+        }
+        record = to_json(entry).encode()
+        try:
+            self.objects.upload(parts)
+            if not self.objects.create(self._name(place, RECORD), record):
+                first = self.objects.read(self._name(place, RECORD))
+                if first and (winner := parse_entry(first, place, self)):
+                    return self._adopted(winner, entry, first)
+                self.objects.write(self._name(place, RECORD), record)  # it was damaged
+        except (RootstockError, FileNotFoundError) as e:
+            raise RootstockError(
+                f"{e}\n{entry.identity.stage} is done, but its result could not be uploaded. It is"
+                f" kept in {place}: the same command uploads it."
+            ) from e
+        (place / STORED).touch()
+        return entry
+
+    def clear(self, place: Path) -> None:
+        """Withdraw what is published in the remote store with this directory, if anything is."""
+        if self.objects.read(self._name(place, RECORD)) is not None:
+            self.objects.remove(self._name(place, RECORD))
+
+    def fetch(self, path: Path) -> None:
+        """Bring an output to the copy: see `components.artifacts.Origin`.
+
+        Raises:
+            Withdrawn: what is in the remote store is damaged.
+        """
+        if path.is_dir():
+            return
+        place, name = path.parent, path.name
+        entry = read_entry(place, self)
+        if entry is None or name not in entry.files:
+            raise RootstockError(
+                f"{path}: is no longer in the cache. Run the same command again, and do not delete"
+                " from the cache meanwhile."
+            )
+        new = place.parent / f".new-{uuid.uuid4().hex}"
+        with named_errors(self.root), held(new) as arriving:
+            try:
+                self._download(entry, name, arriving / name)
+                with contextlib.suppress(OSError):  # another process was first
+                    (arriving / name).rename(path)
+            finally:
+                shutil.rmtree(arriving, ignore_errors=True)
+        if not path.is_dir():
+            raise RootstockError(f"{path}: cannot be written. Run the same command again.")
+
+    def _download(self, entry: Entry, output: str, target: Path) -> None:
+        place, files = entry.path, entry.files[output]
+        damage: list[str] = []
+        for _ in range(TRIES):  # an object may be replaced while it is read
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir()
+            try:
+                self.objects.download(self._parts(place, target, files))
+            except FileNotFoundError as e:
+                damage = [f"{e} is missing"]
+            else:
+                _copy_equal(target, files)
+                if not (damage := differences(target, files, "digests")):
+                    return
+        self.clear(place)
+        shutil.rmtree(place, ignore_errors=True)
+        raise Withdrawn(
+            f"{self.url}/{self._name(place, output)} is damaged: {shortened(damage)}. Its record"
+            " was removed. Run the same command again: that makes it again."
+        )
+
+    def _adopted(self, entry: Entry, mine: Entry | None, record: bytes) -> Entry:
+        """A published entry, after everything that differs was removed from the copy. mine: what
+        the copy has. record: of the entry.
+        """
+        place = entry.path
+        if mine is None or mine.outputs != entry.outputs:
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(parents=True, exist_ok=True)
+            write_whole(place / RECORD, record)
+        elif mine.damage():
+            for output in mine.present():
+                shutil.rmtree(place / output)
+        (place / STORED).touch()
+        return entry
+
+    def _parts(self, place: Path, target: Path, files: Manifest) -> Mapping[str, Path]:
+        """The object of each content, and a file that has it."""
+        return {self._part(place, file.sha256): target / name for name, file in files.items()}
+
+    def _part(self, place: Path, sha256: str) -> str:
+        return self._name(place, f"parts/{sha256}")
+
+    def _name(self, place: Path, name: str) -> str:
+        """The name of an object of the entry with this directory."""
+        return f"{place.relative_to(self.root).as_posix()}/{name}"
+
+
+def _copy_equal(target: Path, files: Manifest) -> None:
+    """Copy the files that have the content of another one, which alone was downloaded."""
+    by_content = {file.sha256: name for name, file in files.items()}
+    for name, file in files.items():
+        if (source := by_content[file.sha256]) != name:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(target / source, target / name)

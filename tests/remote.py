@@ -1,0 +1,74 @@
+"""A store without renames, in memory, that counts requests and fails on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+SCHEME = "bucket"
+
+
+class Bucket(MemoryFileSystem):
+    """requests: what was asked for, as (kind, path). fault: called before each request."""
+
+    protocol = SCHEME
+    cachable = True
+    root_marker = "/"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    requests: ClassVar[list[tuple[str, str]]] = []
+    fault: ClassVar[Callable[[str, str], None] | None] = None
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return super()._strip_protocol(path.replace(f"{SCHEME}://", "memory://"))
+
+    @classmethod
+    def _asked(cls, kind: str, path: str) -> None:
+        cls.requests.append((kind, path))
+        if cls.fault is not None:
+            cls.fault(kind, path)
+
+    def cat_file(self, path: str, *args: Any, **kwargs: Any) -> bytes:
+        self._asked("get", path)
+        return bytes(super().cat_file(path, *args, **kwargs))
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
+        self._asked("put", path)
+        if mode == "create" and path in self.store:
+            raise FileExistsError(path)
+        super().pipe_file(path, value, mode="overwrite", **kwargs)
+
+    def put_file(self, lpath: str, rpath: str, *args: Any, **kwargs: Any) -> None:
+        self._asked("put", rpath)
+        super().put_file(lpath, rpath, *args, **kwargs)
+
+    def get_file(self, rpath: str, lpath: str, *args: Any, **kwargs: Any) -> None:
+        self._asked("get", rpath)
+        super().get_file(rpath, lpath, *args, **kwargs)
+
+    def rm_file(self, path: str) -> None:
+        self._asked("delete", path)
+        super().rm_file(path)
+
+    def find(self, path: str, *args: Any, **kwargs: Any) -> Any:
+        self._asked("list", path)
+        return super().find(path, *args, **kwargs)
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[type[Bucket]]:
+    """An empty bucket behind `bucket://`, and an empty cache."""
+    fsspec.register_implementation(SCHEME, Bucket, clobber=True)
+    monkeypatch.setenv("ROOTSTOCK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("components.data.objects.WAITS_S", (0.0, 0.0, 0.0))
+    Bucket.store.clear()
+    Bucket.pseudo_dirs[:] = [""]
+    Bucket.requests.clear()
+    Bucket.fault = None
+    yield Bucket
+    Bucket.fault = None

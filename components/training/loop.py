@@ -30,6 +30,7 @@ class Loop:
         self._train = _graph(model.train_step, xla)
         self._test = _graph(model.test_step, False)
         self._per_step = SECONDS_PER_CALL
+        self._passes: dict[int, tuple[tf.data.Dataset, tf.data.Iterator]] = {}
 
     def train(self, batches: tf.data.Dataset, report: Callable[[int], None]) -> dict[str, float]:
         """Train for one pass over the batches, whose number is known. Returns the figures.
@@ -37,7 +38,7 @@ class Loop:
         report: called with the number of steps so far.
         """
         self.model.reset_metrics()
-        iterator, steps, done = iter(batches), int(batches.cardinality()), 0
+        iterator, steps, done = self._iterator(batches), int(batches.cardinality()), 0
         while done < steps:
             wanted = max(int(SECONDS_PER_CALL / self._per_step), 1)
             count = min(wanted, steps - done, 2 * done + 1)
@@ -51,12 +52,21 @@ class Loop:
     def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
         """The figures of all batches."""
         self.model.reset_metrics()
-        iterator, left = iter(batches), int(batches.cardinality())
+        iterator, left = self._iterator(batches), int(batches.cardinality())
         while left > 0:
             count = min(left, EVALUATED)
             self._test(iterator, tf.constant(count))
             left -= count
         return self.model.totals.result()
+
+    def _iterator(self, batches: tf.data.Dataset) -> tf.data.Iterator:
+        """The same one for every pass over these batches: it begins again at their end. TensorFlow
+        optimises the functions of a dataset for each new iterator, which takes as long as many
+        steps of a small model.
+        """
+        if id(batches) not in self._passes:
+            self._passes[id(batches)] = batches, iter(batches.repeat())
+        return self._passes[id(batches)][1]
 
 
 def _graph(step: Callable[..., object], xla: bool) -> Callable[[object, tf.Tensor], None]:

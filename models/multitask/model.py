@@ -16,6 +16,8 @@ from models.optimizers.weight_average import WeightAverage
 from models.sharing.base import Sharing
 from models.tasks.base import TaskTarget
 from models.trunks.base import Trunk
+from models.trunks.layers.fused_normalisation import fuse_normalisation
+from models.trunks.layers.sparing_dropout import spare_random_bits
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -47,6 +49,8 @@ class MultitaskModel(MultitaskParts):
         super().__init__(features, targets, trunk, sharing, balancing, experts)
         self.totals = EpochTotals(self.heads, isinstance(self.balancer, GradientBalancer))
         self.average: WeightAverage | None = None
+        fuse_normalisation(self)
+        spare_random_bits(self)
 
     def train_step(self, data: tuple[Tensors, Tensors]) -> dict[str, tf.Tensor]:
         logs = train_step(self, self.totals, *data)

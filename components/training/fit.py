@@ -23,6 +23,7 @@ from components.training.loop import Loop
 from components.training.monitor import Monitor, choose_monitor
 from components.training.optimizer import make_optimizer, variables_without_decay
 from components.training.pairs import PairTraining, represented, start_heads, train_on_pairs
+from components.training.precision import precision, without_gain
 from components.training.rows import Rows, TrainingData
 from components.training.stacking import stack_experts
 from components.training.unseen import unseen_rows
@@ -136,7 +137,7 @@ def train(
     """
     check_rows((t.task for t in data.targets), data.val, data.val_groups)
     keras.utils.set_random_seed(seed)
-    with _precision(wanted.mixed_precision):
+    with precision(wanted.mixed_precision):
         try:
             model = build_model(record)
             adaptation = Adaptation(transfer, model)
@@ -173,7 +174,7 @@ def train(
     steps = int(batches.cardinality())
     phases = [p for p in adaptation.phases if p.start < training.epochs]
     warnings = [*adaptation.notes, *_skipped_phases(phases, adaptation.phases)]
-    warnings += _nothing_to_balance(model, phases)
+    warnings += _nothing_to_balance(model, phases) + without_gain(wanted.mixed_precision)
     if wanted.epochs is None and not data.val and last_word == "stack":
         warnings.append(
             "There are no validation rows, so training cannot stop when it no longer improves: it"
@@ -350,14 +351,3 @@ def _checkpointing(
                 " dropout that could be computed again."
             )
         yield
-
-
-@contextmanager
-def _precision(mixed: bool) -> Iterator[None]:
-    """Build layers that compute in bfloat16, which needs no loss scaling, or in float32."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

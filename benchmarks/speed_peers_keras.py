@@ -1,0 +1,185 @@
+"""Worker of `speed_peers.py`: the Trainer's loop, or `keras.Model.fit` with the same layers.
+
+python speed_peers_keras.py CASE trainer|fit|fit8 [bf16]     (fit8: 8 steps per execution)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from speed_peers_cases import (
+    CASES,
+    HEADS,
+    HIDDEN,
+    INNER,
+    KNOTS,
+    LAYERS,
+    POSITIONS,
+    SIZES,
+    VOCABULARY,
+    Case,
+    serve,
+)
+
+from components.training.choices import Situation, choose
+from components.training.dataset import training_batches
+from components.training.loop import Loop
+from components.training.optimizer import make_optimizer
+from components.training.rows import Rows
+from components.training.settings import Training
+from models.analysis.flops import flops_per_example
+from models.balancing.loss_based.equal import Equal
+from models.inputs.base import Feature
+from models.inputs.categorical import CategoricalFeature
+from models.inputs.image import ImageFeature
+from models.inputs.numeric import NumericFeature
+from models.inputs.tokens import TokensFeature
+from models.lazy import keras, tf
+from models.multitask.adaptation import Adaptation
+from models.multitask.model import MultitaskModel
+from models.multitask.planning import _freeze_statistics
+from models.sharing.hard import Hard
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from models.transfer.fine_tune import FineTune
+from models.trunks.applications import Applications
+from models.trunks.base import Trunk
+from models.trunks.encoders.column_mlp import ColumnMlp
+from models.trunks.encoders.residual_convnet import ResidualConvnet
+from models.trunks.layers.members import mean_of_members, members_of
+from models.trunks.scratch import Scratch
+from models.trunks.sources.text_backbone import text_model
+
+
+@dataclass(frozen=True, kw_only=True)
+class MiniLm(Trunk):
+    """A BERT of the shape of all-MiniLM-L6 with random weights, read by the mean of its tokens."""
+
+    name: Literal["minilm"] = "minilm"
+
+    def build(self, features: tuple[Feature, ...]) -> keras.Model:
+        import keras_hub
+
+        backbone = keras_hub.models.BertBackbone(
+            vocabulary_size=VOCABULARY,
+            num_layers=LAYERS,
+            num_heads=HEADS,
+            hidden_dim=HIDDEN,
+            intermediate_dim=INNER,
+            max_sequence_length=POSITIONS,
+            dropout=0.1,
+        )
+        texts = tuple(f for f in features if isinstance(f, TokensFeature))
+        return text_model(backbone, texts, "MiniLM", "mean", "mean")
+
+
+def features_of(case: Case) -> tuple[Feature, ...]:
+    if case.side:
+        channels = 1 if case.side < 32 else 3
+        size = {"height": case.side, "width": case.side, "channels": channels}
+        return (ImageFeature(name="image", column="", **size),)
+    if case.length:
+        tokens = {"tokenizer": "", "config": "", "files": (), "start": None, "end": None, "pad": 0}
+        size = {"length": case.length, "vocabulary_size": VOCABULARY}
+        return (TokensFeature(name="text", column="", **tokens, **size),)
+    knots = tuple(np.linspace(-2, 2, KNOTS)) if case.name == "table" else ()
+    features: list[Feature] = []
+    for name in case.columns():
+        if name in SIZES:
+            words = tuple(map(str, range(SIZES[name] - 2)))
+            features.append(CategoricalFeature(name=name, column="", vocabulary=words))
+        else:
+            one = NumericFeature(name=name, column="", mean=0, deviation=1, knots=knots)
+            features.append(one)
+    return tuple(features)
+
+
+def trunk_of(case: Case) -> Trunk:
+    if case.name == "mobilenet96":
+        return Applications(model="MobileNetV2", pretrained=False)
+    if case.length:
+        return MiniLm()
+    if case.name == "eight":
+        return Scratch(width=512, columns=ColumnMlp(layers=(512, 512, 512), members=1))
+    if case.name == "digits":
+        return Scratch(image=ResidualConvnet(widths=(16, 32)))
+    return Scratch()
+
+
+def batches_of(case: Case) -> tuple[tf.data.Dataset, tf.Variable]:
+    """The batches of an epoch, and its number."""
+    labels = {f"t{i}": each.copy() for i, each in enumerate(case.labels().T)}
+    epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+    return training_batches(Rows(case.columns(), labels), case.batch, 0, epoch), epoch
+
+
+def reading(case: Case) -> Callable[[], object]:
+    """A pass over the batches."""
+    iterator = iter(batches_of(case)[0].repeat())
+
+    def one(done: tf.Tensor) -> tf.Tensor:
+        iterator.get_next()
+        return done + 1
+
+    @tf.function(autograph=False)
+    def work() -> None:
+        tf.while_loop(lambda done: done < case.steps, one, [0], parallel_iterations=1)
+
+    return work
+
+
+def trainer(case: Case) -> tuple[Callable[[], object], int | None]:
+    """An epoch of the Trainer: reading, training step, figures; without checkpoint."""
+    names, features = [f"t{i}" for i in range(case.tasks)], features_of(case)
+    targets = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in names)
+    model = MultitaskModel(features, targets, trunk_of(case), Hard(), Equal())
+    adaptation = Adaptation(FineTune() if case.fine_tuned else None, model)
+    adaptation.enter(adaptation.phases[0])
+    settings = choose(Training(epochs=1000, batch_size=case.batch), Situation(case.rows))
+    optimizer = make_optimizer(settings, case.steps, adaptation.variable_rates(case.steps))
+    optimizer.build(adaptation.variables)
+    model.compile(optimizer)
+    batches, epoch, loop = *batches_of(case), Loop(model)
+
+    def work() -> None:
+        epoch.assign_add(1)
+        loop.train(batches, lambda done: None)
+
+    return work, flops_per_example(model, features)
+
+
+def fit(case: Case, steps_per_execution: int) -> Callable[[], object]:
+    """An epoch of `fit` on arrays, with Keras's own Adam and no metrics."""
+    trunk = trunk_of(case).build(features_of(case))
+    if case.fine_tuned:
+        _freeze_statistics(trunk)
+    x, members = trunk.output, members_of(trunk)
+    outputs = [keras.layers.Dense(1, dtype="float32")(x) for _ in range(case.tasks)]
+    joined = outputs[0] if case.tasks == 1 else keras.layers.Concatenate(dtype="float32")(outputs)
+    model = keras.Model(trunk.input, mean_of_members(joined, members))
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(1e-3), loss, steps_per_execution=steps_per_execution)
+    columns, labels = case.columns(), case.labels()
+    return lambda: model.fit(columns, labels, batch_size=case.batch, verbose=0)
+
+
+def main() -> None:
+    case, engine = CASES[sys.argv[1]], sys.argv[2]
+    keras.utils.set_random_seed(0)
+    if "bf16" in sys.argv:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    if engine == "trainer":
+        work, flops = trainer(case)
+        serve(work, case.rows, flops=3 * (flops or 0))
+    elif engine == "reading":
+        serve(reading(case), case.rows)
+    else:
+        serve(fit(case, 8 if engine == "fit8" else 1), case.rows)
+
+
+if __name__ == "__main__":
+    main()

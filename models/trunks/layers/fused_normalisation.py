@@ -13,6 +13,8 @@ from collections.abc import Callable
 from models.lazy import keras, tf
 
 DTYPES = ("float32", "bfloat16", "float16")
+LEAST_EPSILON = 1.001e-5
+"""cuDNN takes no smaller one."""
 
 
 def fuse_normalisation(model: keras.Model) -> None:
@@ -29,7 +31,8 @@ def fuse_normalisation(model: keras.Model) -> None:
 def _is_plain(layer: keras.layers.BatchNormalization) -> bool:
     """Whether it normalises the channels of [batch, height, width, channels] by the batch."""
     of_channels = layer.built and layer.input_spec.ndim == 4 and layer.axis in (-1, 3)
-    return of_channels and not (layer.renorm or layer.synchronized)
+    special = layer.renorm or layer.synchronized or layer.epsilon < LEAST_EPSILON
+    return of_channels and not special
 
 
 def _fused(

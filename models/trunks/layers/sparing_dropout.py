@@ -18,8 +18,9 @@ def spare_random_bits(model: keras.Model) -> None:
 
     The rate is rounded to a multiple of 1/65,536; values that stay are divided by the share that
     stays. The state of a layer's seed changes as Keras changes it, so training resumes as before.
+    On a GPU, where random bits cost nothing, the layers are left to Keras.
     """
-    if keras.config.backend() == "tensorflow":
+    if keras.config.backend() == "tensorflow" and not tf.config.list_physical_devices("GPU"):
         for layer in model._flatten_layers():
             if type(layer) is keras.layers.Dropout and 0 < layer.rate < 1 and not layer.noise_shape:
                 layer.call = _sparing(layer, layer.call)

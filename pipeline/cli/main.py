@@ -41,7 +41,11 @@ EXAMPLES = """\
   rootstock predict people age=41 job=cook"""
 SCHEMA = ".rootstock/schema.json"
 """Where `init` writes the JSON Schema for editors, beside the spec: it is there without network."""
-EXIT_CODES = "0 success, 1 internal error, 2 problem in your spec or data, 130 interrupted"
+EXIT_CODES = """\
+  0    success
+  1    internal error
+  2    problem in your spec or data
+  130  interrupted"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,7 +104,7 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     parser = argparse.ArgumentParser(
         prog="rootstock",
         description="Multitask and transfer learning pipelines: one trunk, many task heads.",
-        epilog=f"examples:\n{EXAMPLES}\n\nExit codes: {EXIT_CODES}.",
+        epilog=f"examples:\n{EXAMPLES}\n\nexit codes:\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=version("rootstock"))

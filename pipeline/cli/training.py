@@ -16,7 +16,7 @@ GROUP = "its equal values mark rows that belong together"
 
 def add_commands(commands: Commands) -> None:
     add = partial(spec_command, commands)
-    help = "find, test and push the best model for a data file or folder, within some minutes"
+    help = "find, test and push the best model for a data file or folder within minutes"
     example = "people.csv --label income --minutes 10\nphotos/ --minutes 30 --metric macro_f1"
     found = command(commands, "auto", _auto, help, example)
     found.add_argument("source", type=Path, metavar="DATA", help="a file, or a folder of files")

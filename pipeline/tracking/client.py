@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,8 @@ ENVIRONMENT = {
 
 MOST_METRICS, MOST_AT_ONCE = 800, 100
 """Metrics in one request, and parameters or tags."""
-LONGEST_TEXT = 500
+LONGEST_TEXT, LONGEST_KEY = 500, 250
+_REPLACED = re.compile(r"[^\w\-. :/]")
 KIND, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
 """The tag by which the UI shows what belongs to an experiment: here runs, models and their metrics,
 not traces of language models.
@@ -119,8 +121,16 @@ def metrics_at(
 
 
 def valid_key(name: str) -> str:
-    """A name that MLflow accepts for a metric, parameter or tag."""
-    return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)[:250]
+    """A name that MLflow accepts for a metric, parameter or tag: letters of any alphabet.
+
+    If it is too long, or has signs of a script that are no letters to MLflow, such as the vowels of
+    Devanagari, it ends with a digest, so that different names stay different.
+    """
+    key = _REPLACED.sub("_", name)
+    if len(key) <= LONGEST_KEY and all(c.isascii() for c in _REPLACED.findall(name)):
+        return key
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{key[: LONGEST_KEY - 9]}_{digest}"
 
 
 def milliseconds(seconds: float) -> int:

@@ -10,6 +10,7 @@ takes longer than a small training, and here nothing imports TensorFlow.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import shutil
 from collections.abc import Collection, Mapping, Sequence
@@ -37,7 +38,9 @@ EXAMPLE = "input_example.json"
 EXAMPLE_INFO = {"artifact_path": EXAMPLE, "type": "dataframe", "pandas_orient": "split"}
 EXAMPLE_ROWS = 5
 MLFLOW_TYPES: Mapping[RawType, str] = {"bytes": "binary", "text": "string"}
-"""Numbers have any type: as `double`, MLflow would refuse the whole numbers that pandas reads."""
+"""Numbers have any type: as `double`, MLflow would refuse the whole numbers that pandas reads. So
+have categories that pandas may read as numbers or bools.
+"""
 REQUIREMENTS = ("mlflow", "tensorflow", "pandas", "numpy")
 
 
@@ -105,7 +108,9 @@ def signature_of(
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType, Array
 
-    inputs = [ColSpec(MLFLOW_TYPES.get(f.raw) or AnyType(), f.name) for f in features]
+    inputs = [
+        ColSpec(AnyType() if _may_be_numbers(f) else MLFLOW_TYPES[f.raw], f.name) for f in features
+    ]
     outputs = []
     for target in targets:
         name, one = target.name, DataType.string if target.classes else DataType.float
@@ -118,6 +123,27 @@ def signature_of(
             outputs += [ColSpec(DataType.float, f"{name}_{bound}") for bound in ("lower", "upper")]
     asked = ParamSchema([ParamSpec(served_model.PROBABILITIES, DataType.boolean, False)])
     return ModelSignature(Schema(inputs), Schema(outputs), asked)
+
+
+def _may_be_numbers(feature: Feature) -> bool:
+    """Whether numbers and bools of pandas have the values that training saw.
+
+    Not where a category is "007": pandas would read 7, so MLflow should refuse it.
+    """
+    if feature.raw == "number":
+        return True
+    read = [(choice, _as_pandas_reads(choice)) for choice in feature.choices]
+    changed = [(choice, value) for choice, value in read if not isinstance(value, str)]
+    return bool(changed) and all(served_model.text_of(value) == c for c, value in changed)
+
+
+def _as_pandas_reads(text: str) -> bool | float | str:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _example(trained: ExportedModel, features: Sequence[Feature]) -> Mapping[str, object]:

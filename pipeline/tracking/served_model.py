@@ -75,7 +75,7 @@ class PyfuncModel:
     def predict(self, data: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """One row of answers for each row of inputs; see `columns_of` for the columns.
 
-        A missing text, category or number may be None or NaN.
+        A missing text, category or number may be None or NaN. A category may be a number or a bool.
 
         params: `{"probabilities": True}` for a column for each class.
         """
@@ -105,11 +105,23 @@ class PyfuncModel:
         for name, (argument, dtype) in self._arguments.items():
             column = data[name]
             if tf.as_dtype(dtype) == tf.string:
-                values = column.astype(object).where(column.notna(), "").tolist()
+                values = [text_of(v) for v in column.astype(object).where(column.notna(), "")]
                 feeds[argument] = tf.constant(values, tf.string, shape=[len(data)])
             else:
                 feeds[argument] = tf.constant(pd.to_numeric(column), tf.float32)
         return feeds
+
+
+def text_of(value: Any) -> str | bytes:
+    """A value of a category as training had it: 3 and 3.0 are "3", True is "true"; the rule of
+    `models.values`. pandas reads numbers as floats if some are missing.
+    """
+    if isinstance(value, str | bytes):
+        return value
+    value = getattr(value, "item", lambda: value)()  # of a NumPy scalar
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def columns_of(

@@ -185,6 +185,16 @@ def test_nobody_answers(rootstock: Rootstock, tmp_path: Path) -> None:
     assert "tensorflow" not in done.imported
 
 
+def test_help_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.cli.main import parsers
+
+    monkeypatch.setenv("COLUMNS", "80")
+    parser, commands = parsers()
+    for each in (parser, *commands.values()):
+        wide = [line for line in each.format_help().splitlines() if len(line) > 80]
+        assert not wide, each.prog
+
+
 def test_every_help_has_examples_that_parse(capsys: pytest.CaptureFixture[str]) -> None:
     from pipeline.cli.main import parsers
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from pipeline.tracking.client import LONGEST_KEY, connect, ensure_experiment, log, metrics_at
 
+# MLflow 3.17 asks SQLAlchemy 2.1 for what that deprecates.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+]
 NAMES = (
     "доход.auc",
     "брак.auc",

@@ -60,6 +60,7 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return mlflow.pyfunc.load_model(str(logged))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["store\n3\n4\n", "store\n3\n4\n\n", "store\n3\n4\nx\n"])
 def test_categories_that_are_numbers_are_asked_as_pandas_reads_them(
     champion: Any, file: str

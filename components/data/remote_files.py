@@ -25,8 +25,10 @@ from models.masked_url import MaskedUrl
 
 INDEX = ".index.json"
 """Beside the copies: size and version of each object, and the digest of its content."""
-VERSION = ("ETag", "etag", "generation", "md5Hash", "content_settings", "LastModified")
-VERSION = (*VERSION, "last_modified", "updated", "mtime", "created")
+VERSION = (
+    *("ETag", "etag", "generation", "md5Hash", "content_settings"),
+    *("LastModified", "last_modified", "updated", "mtime", "created"),
+)
 """What stores list of an object that changes when it is written; each has some of them."""
 TRIES = 3
 

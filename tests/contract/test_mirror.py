@@ -69,7 +69,6 @@ THROUGH = {
     "tests/integration/test_auto.py": ("pipeline.auto.record", "pipeline.auto.run"),
     "tests/integration/test_spans.py": ("components.ingestion.span_merger",),
     "tests/unit/pipeline/spec/test_sections.py": (
-        "models.values",
         "pipeline.spec.messages",
         "pipeline.spec.metrics",
         "pipeline.spec.part",

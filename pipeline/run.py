@@ -70,7 +70,8 @@ def run(
         result = pipeline(resolved, runner, ensemble, serve or file.may_replace)
         written = _page(spec, file, result, runner, tracker)
     if verbosity != "quiet":
-        print(f"{summary(runner.results, store.root)}\n")
+        print(summary(runner.results, store.root))
+        print(f"These are the copies of {store.mirror.url}.\n" if store.mirror else "")
     print("\n".join(_outcome(spec, result, runner.results[-1], serve)))
     if moved:
         print(moved)

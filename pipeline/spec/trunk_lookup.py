@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from components.data.objects import is_url
 from components.errors import RootstockError
 from models.masked_url import MaskedUrl, without_secrets
 from models.trunks.base import Trunk, TrunkError
@@ -118,10 +119,10 @@ def _whole(directory: Path) -> Path:
 def _find_model(model: str, store: str) -> Path:
     if model.startswith(MLFLOW):
         raise TrunkError(f"{model}: such an address has to be looked up in MLflow first.")
-    path = Path(model)
+    path = local(model)
     if (path / "model.json").is_file():
         return path
-    if (path / "Trainer").is_dir():
+    if (path / "Trainer").is_dir() or is_url(model):
         newest = max(models_in(path, "Trainer"), key=lambda model: model[0], default=None)
         if newest is None:
             raise TrunkError(f"store {model}: no model has been trained in it.")

@@ -14,6 +14,7 @@ from pathlib import Path
 from components.data.digests import digest_tree
 from components.errors import RootstockError
 from models.model_files import RECORD
+from pipeline.store.store import Store
 
 MODEL_STAGES = ("Trainer", "Exporter")
 """The stages that publish trained models."""
@@ -69,7 +70,12 @@ def code_in(model: Path) -> Iterator[Code]:
 
 
 def models_in(store: Path, stage: str) -> Iterator[tuple[float, Path, str]]:
-    """When each model that a stage has published was created, its directory, and its digest."""
+    """When each model that a stage has published was created, its directory, and its digest.
+
+    store: the directory, or that of the copies of a remote store, which may lack the models.
+    """
+    if (mirror := Store(store).mirror) is not None:
+        mirror.learn(stage)
     for file in store.glob(f"{stage}/[!.]*/artifact.json"):
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # it is damaged
             record = json.loads(file.read_text())

@@ -75,6 +75,15 @@ class Mirror:
         entry = parse_entry(record, place, self)
         return None if entry is None else self._adopted(entry, mine, record)
 
+    def learn(self, stage: str) -> None:
+        """Copy the records of all results of a stage. One listing, and a request for each that is
+        not known.
+        """
+        for name in self.objects.listed(f"{stage}/*/{RECORD}"):
+            place = (self.root / name).parent
+            if not (place / RECORD).is_file():
+                self.find(place)
+
     def publish(self, entry: Entry) -> Entry:
         """Upload an entry of the copy. Returns what is published: that of another machine, if it
         was first.

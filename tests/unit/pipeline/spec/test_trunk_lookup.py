@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
 import pytest
 
+from components.artifacts import TrainedModel
 from components.errors import RootstockError
 from models.masked_url import MaskedUrl
+from models.trunks.base import TrunkError
 from models.trunks.scratch import Scratch
 from models.trunks.trained import Registry
-from pipeline.spec.trunk_lookup import looked_up
+from pipeline.spec.trunk_lookup import find_model, looked_up, model_of_digest
+from pipeline.store.fingerprint import Identity
+from pipeline.store.place import local as place_of
+from pipeline.store.store import Store
 from pipeline.tracking.registry import DIGEST
+from tests.remote import Bucket, bucket
+
+__all__ = ["bucket"]
 
 # MLflow 3.17 asks SQLAlchemy 2.1 for what that deprecates.
 pytestmark = pytest.mark.filterwarnings(
@@ -60,3 +69,27 @@ def test_other_trunks_need_no_mlflow(tmp_path: Path) -> None:
     local = Registry(model=str(tmp_path))
     (tmp_path / "model.json").touch()
     assert looked_up(local, tmp_path, MaskedUrl("http://no-such-host.invalid")) == local
+
+
+@dataclass(frozen=True)
+class Trained:
+    model: TrainedModel
+
+
+def test_a_store_behind_a_url_gives_a_model_that_another_machine_trained(
+    bucket: type[Bucket], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    url, identity = "bucket://b/store", Identity("Trainer", "{}", {}, {})
+    store = Store(place_of(url)).open()
+    with store.attempt(identity) as place:
+        (place.output / "model").mkdir()
+        (place.output / "model" / "model.json").write_text("{}")
+        made = Trained(TrainedModel(place.output / "model"))
+        published = store.publish(identity, place, made, {}, 0.0).load(Trained).model
+    monkeypatch.setenv("ROOTSTOCK_CACHE", str(tmp_path / "another machine"))
+    found = find_model(url)
+    assert (found / "model.json").read_text() == "{}"
+    assert found != published.path
+    assert model_of_digest(place_of(url), published.digest) == found
+    with pytest.raises(TrunkError, match="no model has been trained in it"):
+        find_model("bucket://b/empty")

@@ -75,7 +75,7 @@ CASES = {
 }
 
 
-def serve(work: Callable[[], None], rows: float, **about: float) -> None:
+def serve(work: Callable[[], object], rows: float, **about: float) -> None:
     """A worker's side: for every line of its input run `work` once, and print wall and CPU time."""
     began = time.perf_counter()
     work()

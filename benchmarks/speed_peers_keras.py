@@ -79,13 +79,22 @@ class MiniLm(Trunk):
 
 def features_of(case: Case) -> tuple[Feature, ...]:
     if case.side:
-        channels = 1 if case.side < 32 else 3
-        size = {"height": case.side, "width": case.side, "channels": channels}
-        return (ImageFeature(name="image", column="", **size),)
+        channels, side = 1 if case.side < 32 else 3, case.side
+        return (ImageFeature(name="image", column="", height=side, width=side, channels=channels),)
     if case.length:
-        tokens = {"tokenizer": "", "config": "", "files": (), "start": None, "end": None, "pad": 0}
-        size = {"length": case.length, "vocabulary_size": VOCABULARY}
-        return (TokensFeature(name="text", column="", **tokens, **size),)
+        text = TokensFeature(
+            name="text",
+            column="",
+            tokenizer="",
+            config="",
+            files=(),
+            start=None,
+            end=None,
+            pad=0,
+            length=case.length,
+            vocabulary_size=VOCABULARY,
+        )
+        return (text,)
     knots = tuple(np.linspace(-2, 2, KNOTS)) if case.name == "table" else ()
     features: list[Feature] = []
     for name in case.columns():
@@ -125,11 +134,11 @@ def reading(case: Case) -> Callable[[], object]:
         iterator.get_next()
         return done + 1
 
-    @tf.function(autograph=False)
     def work() -> None:
         tf.while_loop(lambda done: done < case.steps, one, [0], parallel_iterations=1)
 
-    return work
+    traced: Callable[[], object] = tf.function(work, autograph=False)
+    return traced
 
 
 def trainer(case: Case) -> tuple[Callable[[], object], int | None]:

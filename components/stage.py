@@ -72,9 +72,12 @@ class Stage(ABC, Generic[I, O]):
 
     depends_on: further modules whose code the result depends on, although no import leads to them;
         for example, modules that the stage starts as another process.
+
+    on_all_workers: whether workers that train together run it at the same time.
     """
 
     depends_on: ClassVar[tuple[str, ...]] = ()
+    on_all_workers: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, inputs: I, context: Context) -> O:

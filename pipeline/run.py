@@ -15,9 +15,11 @@ from pathlib import Path
 from components.errors import RootstockError
 from components.export.portable_runtime import DIRECTORY as PORTABLE
 from components.stage import BeamOptions
+from components.training.workers import workers_from
 from models.masked_url import without_secrets
 from pipeline.display import Display, StageResult, Verbosity, showing, summary
 from pipeline.flow import PipelineResult, pipeline
+from pipeline.follower import Follower
 from pipeline.operations.deployment import pushed_before
 from pipeline.operations.replacement import held, moved_from, replaced
 from pipeline.runner import Runner
@@ -50,6 +52,9 @@ def run(
 ) -> PipelineResult:
     """Run the pipeline of a spec file and print its closing table.
 
+    As one of several workers (see `components.training.workers`): the chief does that, the others
+    only train with it.
+
     wait: wait for MLflow to receive the record, at most a minute, unless every stage was cached.
     serve: serve this model instead of any other one. If it was pushed before and another one is
         served now, that pushes it again. Without it, a run with overrides leaves what is served.
@@ -62,12 +67,23 @@ def run(
     resolved = with_trunk_looked_up(spec)  # the record keeps the name of the trunk
     ensemble = ensemble_of(path, overrides, variables).mapped(with_trunk_looked_up)
     store, moved = Store(local(spec.store)).open(), moved_from(spec, file)
+    replaces = serve or file.may_replace
+    if (workers := workers_from()) is not None:
+        if verbosity != "quiet":
+            print(f"{workers}: waiting for the others", flush=True)
+        workers.join()
+        if not workers.is_chief:
+            with (
+                showing(store.root, verbosity) as display,
+                Follower(store, display=display, beam=beam, workers=workers) as follower,
+            ):
+                return pipeline(resolved, follower, ensemble, replaces)
     with (
         showing(store.root, verbosity) as display,
         _recorded(spec, file, display) as (tracker, syncing),
         Runner(store, tracker, display, beam, retries, explain) as runner,
     ):
-        result = pipeline(resolved, runner, ensemble, serve or file.may_replace)
+        result = pipeline(resolved, runner, ensemble, replaces)
         written = _page(spec, file, result, runner, tracker)
     if verbosity != "quiet":
         print(summary(runner.results, store.root))

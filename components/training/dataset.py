@@ -23,6 +23,8 @@ from models.multitask.batch_losses import OWN_SHARE
 Batch = tuple[dict[str, "tf.Tensor"], dict[str, "tf.Tensor"]]
 AHEAD = 4
 """Batches that are read ahead of the training step."""
+SEED_OF_REPLICA = 1_000_003
+"""Difference between the seeds of two replicas."""
 PARALLEL = os.cpu_count() or 1
 """Batches that are gathered and changed at once."""
 
@@ -37,8 +39,12 @@ def training_batches(
     steps: int | None = None,
     lengths: np.ndarray | None = None,
     augment: Augment | None = None,
+    replicas: int = 1,
+    own: range = range(1),
 ) -> tf.data.Dataset:
     """(features, labels) batches of one epoch; the last batch may be smaller.
+
+    With several replicas, a batch is divided between them: see `_parts`.
 
     epoch: int64 scalar, read when an iterator starts; it determines the order together with `seed`.
     sampling: how often to read the rows of each source; every row once if None.
@@ -46,7 +52,8 @@ def training_batches(
         again at the end of the rows. If None, an epoch is about one pass over the rows.
     lengths: int [rows], to put rows of similar length into a batch; None to ignore lengths.
     augment: random changes of images, determined by `seed`, epoch and step. One that mixes images
-        needs one image as the only feature.
+        needs one image as the only feature. Replicas draw different changes.
+    batch_size: rows of a step, over all `replicas`. own: the numbers of those of this process.
 
     Raises:
         RootstockError: `sampling` does not fit the sources.
@@ -64,10 +71,11 @@ def training_batches(
         return positions.map(lambda step: order[step * batch_size : (step + 1) * batch_size])
 
     shuffled = tf.data.Dataset.range(1).flat_map(indices)
-    batches = shuffled.map(_gather(rows), PARALLEL, deterministic=True)
+    batches = shuffled.map(_parts(_gather(rows), replicas, own), PARALLEL, deterministic=True)
     if augment is not None:
         batches = tf.data.Dataset.zip(batches, _seeds(epoch, count, seed))
-        batches = batches.map(partial(_changed, augment), PARALLEL, deterministic=True)
+        changed = _each_changed(augment, own)
+        batches = batches.map(changed, PARALLEL, deterministic=True)
     return _read_ahead(batches.apply(tf.data.experimental.assert_cardinality(count)))
 
 
@@ -104,13 +112,27 @@ def _order(
     return rows_per_epoch, part
 
 
-def evaluation_batches(rows: Rows, batch_size: int) -> tf.data.Dataset:
-    """(features, labels) batches of all rows, in order."""
+def evaluation_batches(
+    rows: Rows, batch_size: int, replicas: int = 1, own: range = range(1)
+) -> tf.data.Dataset:
+    """(features, labels) batches of all rows, in order; divided as `training_batches` are."""
     n = len(rows)
     starts = tf.data.Dataset.range(0, n, batch_size)
     indices = starts.map(lambda start: tf.range(start, tf.minimum(start + batch_size, n)))
-    batches = indices.map(_gather(rows), PARALLEL, deterministic=True)
+    batches = indices.map(_parts(_gather(rows), replicas, own), PARALLEL, deterministic=True)
     return _read_ahead(batches)
+
+
+def _parts(
+    gather: Callable[[tf.Tensor], Batch], replicas: int, own: range
+) -> Callable[[tf.Tensor], Batch | tuple[Batch, ...]]:
+    """A function from the row indices of a batch to the rows of one replica, or to a tuple with
+    those of each of several `own` ones. Replica i has rows i, i + replicas, i + 2 * replicas, ...
+    """
+    if len(own) == 1:
+        (number,) = own
+        return gather if replicas == 1 else lambda indices: gather(indices[number::replicas])
+    return lambda indices: tuple(gather(indices[number::replicas]) for number in own)
 
 
 def _read_ahead(batches: tf.data.Dataset) -> tf.data.Dataset:
@@ -131,6 +153,22 @@ def _seeds(epoch: tf.Variable, count: int, seed: int) -> tf.data.Dataset:
         return steps.map(lambda step: tf.stack([tf.constant(seed, tf.int64), first + step]))
 
     return tf.data.Dataset.range(1).flat_map(each)
+
+
+def _each_changed(
+    augment: Augment, own: range
+) -> Callable[[Batch | tuple[Batch, ...], tf.Tensor], Batch | tuple[Batch, ...]]:
+    """`_changed`, for the parts of each own replica, whose seeds differ."""
+
+    def part(batch: Batch, seed: tf.Tensor, number: int) -> Batch:
+        own_seed = seed + tf.constant([SEED_OF_REPLICA * number, 0], tf.int64) if number else seed
+        return _changed(augment, batch, own_seed)
+
+    if len(own) == 1:
+        return lambda batch, seed: part(batch, seed, own[0])
+    return lambda parts, seed: tuple(
+        part(b, seed, number) for b, number in zip(parts, own, strict=True)
+    )
 
 
 def _changed(augment: Augment, batch: Batch, seed: tf.Tensor) -> Batch:

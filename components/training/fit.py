@@ -13,11 +13,11 @@ import numpy as np
 from components.errors import RootstockError
 from components.stage import Context, Observer
 from components.training.calibrating import Chosen, choose_calibrations
-from components.training.checkpoint import Checkpoint
 from components.training.choices import Situation, choose, sentence
 from components.training.conformal import check_rows, choose_radii
 from components.training.dataset import evaluation_batches, training_batches
 from components.training.decisions import choose_decisions
+from components.training.devices import Devices, check_devices, devices_for
 from components.training.epochs import Epochs
 from components.training.loop import Loop
 from components.training.monitor import Monitor, choose_monitor
@@ -25,6 +25,7 @@ from components.training.optimizer import make_optimizer, variables_without_deca
 from components.training.pairs import PairTraining, represented, start_heads, train_on_pairs
 from components.training.precision import precision, without_gain
 from components.training.rows import Rows, TrainingData
+from components.training.shared_checkpoint import SharedCheckpoint
 from components.training.stacking import stack_experts
 from components.training.unseen import unseen_rows
 from components.transform.batches import token_counts
@@ -136,6 +137,21 @@ def train(
         RootstockError: the model cannot be built, the settings do not fit it, or training diverges.
     """
     check_rows((t.task for t in data.targets), data.val, data.val_groups)
+    devices = devices_for(wanted.devices)
+    with devices.scope():
+        return _train(record, data, transfer, wanted, seed, context, last_word, devices)
+
+
+def _train(
+    record: ModelRecord,
+    data: TrainingData,
+    transfer: Transfer | None,
+    wanted: Training,
+    seed: int,
+    context: Context,
+    last_word: LastWordOf,
+    devices: Devices,
+) -> TrainingResult:
     keras.utils.set_random_seed(seed)
     with precision(wanted.mixed_precision):
         try:
@@ -149,6 +165,8 @@ def train(
     training = choose(wanted, _situation(data, adaptation))
     if last_word == "experts":
         training = replace(training, epochs=1, steps_per_epoch=1)
+    check_devices(devices, training, adaptation)
+    separate_seeds = devices.prepare(model)
     trims = trimming(model.trunk)
     for layer in trims:
         layer.enabled = not training.xla
@@ -170,6 +188,8 @@ def train(
         steps=training.steps_per_epoch,
         lengths=token_counts(features, record.features) if by_length else None,
         augment=training.augment,
+        replicas=devices.count,
+        own=devices.own,
     )
     steps = int(batches.cardinality())
     phases = [p for p in adaptation.phases if p.start < training.epochs]
@@ -183,6 +203,8 @@ def train(
         )
     if training.group_by_length and not trims:
         warnings.append("training.group_by_length has no effect: this trunk computes all padding.")
+    if training.devices == "all" and devices.count == 1:
+        warnings.append("training.devices: all has no effect: TensorFlow sees one device.")
     if training.steps_per_execution is not None:
         warnings.append("training.steps_per_execution has no effect any more. Remove it.")
     observer, last_start = context.observer, phases[-1].start
@@ -197,10 +219,12 @@ def train(
     model.average = average = _average(training, model, adaptation)
     state = [] if average is None else average.variables
     file = context.scratch / "checkpoint.npz"
-    checkpoint = Checkpoint(file, optimizer, adaptation.changing, state)
+    checkpoint = SharedCheckpoint(file, optimizer, adaptation.changing, state, devices)
     progress = checkpoint.restore()
+    separate_seeds()
     epochs = Epochs(model, observer, epoch, steps, training.epochs, checkpoint, progress, monitor)
-    validation = evaluation_batches(data.val, rows_at_once) if data.val else None
+    replicas = devices.count, devices.own
+    validation = evaluation_batches(data.val, rows_at_once, *replicas) if data.val else None
     ends = [p.start for p in phases[1:]] + [training.epochs]
     with _checkpointing(training, model.trunk, observer):
         for phase, end in zip(phases, ends, strict=True):
@@ -209,8 +233,8 @@ def train(
             adaptation.enter(phase)
             if training.gradient_figures and len(data.targets) > 1:
                 sample = _sample(data.train, training.batch_size)
-                epochs.more_figures = partial(gradient_diagnostics(model), *sample)
-            epochs.run(Loop(model, training.xla), end, batches, validation)
+                epochs.more_figures = partial(gradient_diagnostics(model, devices.first), *sample)
+            epochs.run(Loop(model, training.xla, devices), end, batches, validation)
     for note in model.balancer.notes():
         observer.warn(note)
     if progress.best:

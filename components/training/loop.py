@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from components.training.devices import ONE_DEVICE, Devices
+from components.training.workers import while_all_are_there
 from models.lazy import tf
 from models.multitask.model import MultitaskModel
 
@@ -24,11 +26,13 @@ class Loop:
     variables that train at the first step; if other ones are to train, a new loop is needed.
     """
 
-    def __init__(self, model: MultitaskModel, xla: bool = False) -> None:
-        """xla: compile the training step."""
-        self.model = model
-        self._train = _graph(model.train_step, xla)
-        self._test = _graph(model.test_step, False)
+    def __init__(
+        self, model: MultitaskModel, xla: bool = False, devices: Devices = ONE_DEVICE
+    ) -> None:
+        """xla: compile the training step. devices: where the model was built."""
+        self.model, self.devices = model, devices
+        self._train = _graph(devices.step(model.train_step, xla))
+        self._test = _graph(devices.step(model.test_step))
         self._per_step = SECONDS_PER_CALL
         self._passes: dict[int, tuple[tf.data.Dataset, tf.data.Iterator]] = {}
 
@@ -41,13 +45,15 @@ class Loop:
         iterator, steps, done = self._iterator(batches), int(batches.cardinality()), 0
         while done < steps:
             wanted = max(int(SECONDS_PER_CALL / self._per_step), 1)
-            count = min(wanted, steps - done, 2 * done + 1)
+            count = self.devices.number_of_chief(min(wanted, steps - done, 2 * done + 1))
             began = time.perf_counter()
-            self._train(iterator, tf.constant(count))
+            with while_all_are_there():
+                self._train(iterator, tf.constant(count))
             self._per_step = max((time.perf_counter() - began) / count, 1e-6)
             done += count
             report(done)
-        return self.model.totals.result()
+        with while_all_are_there():
+            return self.model.totals.result()
 
     def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
         """The figures of all batches."""
@@ -57,7 +63,8 @@ class Loop:
             count = min(left, EVALUATED)
             self._test(iterator, tf.constant(count))
             left -= count
-        return self.model.totals.result()
+        with while_all_are_there():
+            return self.model.totals.result()
 
     def _iterator(self, batches: tf.data.Dataset) -> tf.data.Iterator:
         """The same one for every pass over these batches: it begins again at their end. TensorFlow
@@ -69,13 +76,12 @@ class Loop:
         return self._passes[id(batches)][1]
 
 
-def _graph(step: Callable[..., object], xla: bool) -> Callable[[object, tf.Tensor], None]:
+def _graph(step: Callable[..., object]) -> Callable[[object, tf.Tensor], None]:
     """A function that runs a step on each of the next batches of an iterator."""
-    one = tf.function(step, reduce_retracing=True, autograph=False, jit_compile=xla or None)
 
     def run(iterator: tf.data.Iterator, count: tf.Tensor) -> None:
         def next_step(done: tf.Tensor) -> tf.Tensor:
-            one(iterator.get_next())
+            step(iterator.get_next())
             return done + 1
 
         tf.while_loop(lambda done: done < count, next_step, [0], parallel_iterations=1)

@@ -33,6 +33,7 @@ single step of training, has no weight, and is left out of the served graph.
 """
 OptimizerName = Literal["adam", "adamw", "sgd", "lion", "muon", "schedule_free_adamw"]
 Schedule = Literal["constant", "cosine"]
+DevicesOf = Literal["auto", "one", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,10 @@ class Training:
     gradient_figures: compare the gradients of the tasks after every epoch, always on the same
         batch: see `models.analysis.gradient_diagnostics`.
     augment: random changes of training images in every epoch.
+    devices: `one`, `all` (all GPUs of the machine; without any, all CPU devices of TensorFlow), or
+        `auto`: all GPUs if there are several, else one device. `batch_size` counts the rows of a
+        step over all devices and workers, so neither it nor the learning rate depends on them: see
+        `docs/devices.md`.
     """
 
     __pydantic_config__ = STRICT
@@ -93,6 +98,7 @@ class Training:
     gradient_checkpointing: bool = False
     gradient_figures: bool = True
     augment: Augment | None = None
+    devices: DevicesOf = "auto"
 
     def __post_init__(self) -> None:
         """Reject settings that would have no effect."""

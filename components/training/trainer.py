@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import TypeAdapter
 
@@ -37,6 +37,7 @@ class Trainer(Recipe, Stage[TrainerInputs, TrainerOutputs]):
     A model that is trained on a GPU or with `mixed_precision` is saved and served in float32.
     """
 
+    on_all_workers: ClassVar[bool] = True
     key: tuple[str, ...] = ()
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,12 @@ from models.multitask.gradient_step import (
 from models.multitask.parts import MultitaskParts
 
 
-def gradient_diagnostics(model: MultitaskParts) -> Callable[[Tensors, Tensors], dict[str, float]]:
+def gradient_diagnostics(
+    model: MultitaskParts, on_one: Callable[[Any], Any] = lambda function: function
+) -> Callable[[Tensors, Tensors], dict[str, float]]:
     """A function from the features and labels of a batch to figures. It does not change the model.
+
+    on_one: makes a function run on one of several replicas.
 
     It computes in inference mode, where per-task gradients share a tensor or parameters; if the
     sharing scheme has neither, there are no figures.
@@ -76,7 +81,7 @@ def gradient_diagnostics(model: MultitaskParts) -> Callable[[Tensors, Tensors], 
             cosine = _cosine(parameter_point.flatten(backpropagated), exact)
         return totals, batch.present, tf.stack([effective_rank(tasks.gramian), cosine])
 
-    compiled = tf.function(measure, autograph=False)
+    compiled = on_one(tf.function(measure, autograph=False))
 
     def diagnose(features: Tensors, labels: Tensors) -> dict[str, float]:
         totals, present, (rank, cosine) = (x.numpy() for x in compiled(features, labels))

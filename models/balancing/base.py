@@ -15,7 +15,7 @@ learning rate. A method whose magnitude is part of its definition says so.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -123,6 +123,10 @@ class TaskGradients:
         [tasks, batch, features] or the shared parameters [tasks, 1, parameters]; 0 if absent.
     gramian: [tasks, tasks], inner products of the gradients.
     representation: [batch, features], where the gradients were taken; None for parameters.
+    over_replicas: sums what was summed over the rows of one replica over all replicas.
+
+    With several replicas, `gradients` at the representation and the result of `combine` are those
+    of one replica's rows; everything else is of the whole batch. A method must use `sum_over_rows`.
     """
 
     losses: Tensor
@@ -130,6 +134,11 @@ class TaskGradients:
     gradients: Tensor
     gramian: Tensor
     representation: Tensor | None
+    over_replicas: Callable[[Tensor], Tensor] = lambda x: x
+
+    def sum_over_rows(self, x: Tensor) -> Tensor:
+        """The sum of x [tasks, batch, features] over all rows of the batch: [tasks, features]."""
+        return self.over_replicas(keras.ops.sum(x, axis=1))
 
     def weighted_sum(self, weights: Tensor) -> Tensor:
         """The gradients weighted by float32 [tasks] and summed: [batch, features]."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.lazy import keras, tf
+from models.multitask import replicas
 from models.tasks.heads.head import Head
 from models.tasks.heads.losses import filled, masked_mean, present
 from models.trunks.layers.members import mean_of_members
@@ -26,6 +27,7 @@ class BatchLosses:
     losses: float32 [tasks], means over the labelled rows. rows: float32 [tasks], number of labelled
         rows; of mixed images those with one label or two.
     totals: for each head, the vector that its metrics add up over an epoch.
+    weights: float32 [tasks], sums of what the rows count in the means.
     each: the elements of `losses` as separate tensors. The gradient of one of them passes only
         through the tower of its own task.
     """
@@ -33,12 +35,27 @@ class BatchLosses:
     losses: tf.Tensor
     rows: tf.Tensor
     totals: list[tf.Tensor]
+    weights: tf.Tensor
     each: list[tf.Tensor]
 
     @property
     def present(self) -> tf.Tensor:
         """float32 [tasks]: 1 for tasks that have a labelled row in the batch, else 0."""
         return keras.ops.minimum(self.rows, 1.0)
+
+    def over_replicas(self) -> BatchLosses:
+        """The losses and rows of the whole batch, of which each replica has a part.
+
+        `each` has this replica's shares: they sum to `losses` over the replicas, and their
+        gradients to the gradients of the losses. `totals` and `weights` stay those of the part.
+        """
+        if replicas.count() == 1:
+            return self
+        rows, weights = replicas.totals([self.rows, self.weights])
+        shares = tf.maximum(self.weights, 1.0) / tf.maximum(weights, 1.0)
+        each = [s * loss for s, loss in zip(tf.unstack(shares), self.each, strict=True)]
+        losses = replicas.total_of_shares(tf.stack(each))
+        return replace(self, losses=losses, rows=rows, each=each)
 
 
 def batch_losses(
@@ -52,7 +69,7 @@ def batch_losses(
     If `labels` hold `OWN_SHARE`, the loss of a row is that of its own label and of the next row's,
     each times its share. Metrics are those of its own label, which has the larger share.
     """
-    losses, rows, totals = [], [], []
+    losses, rows, totals, sums = [], [], [], []
     shares = labels.get(OWN_SHARE)
     for head in heads:
         name = head.target.name
@@ -66,11 +83,14 @@ def batch_losses(
             weights = own + other
             share = _repeated(own / keras.ops.maximum(weights, TINY), members)
             row_losses = share * row_losses + (1.0 - share) * others
-        losses.append(masked_mean(row_losses, _repeated(weights, members)))
+        repeated = _repeated(weights, members)
+        losses.append(masked_mean(row_losses, repeated))
+        sums.append(keras.ops.sum(repeated))
         rows.append(keras.ops.sum(keras.ops.ceil(weights)))
         served = mean_of_members(keras.ops.stop_gradient(outputs[name]), members)
         totals.append(head.totals(known, served, labelled))
-    return BatchLosses(keras.ops.stack(losses), keras.ops.stack(rows), totals, losses)
+    stack = keras.ops.stack
+    return BatchLosses(stack(losses), stack(rows), totals, stack(sums), losses)
 
 
 def _next(rows: keras.KerasTensor) -> keras.KerasTensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.lazy import keras, tf
+from models.multitask import replicas
 from models.multitask.batch_losses import BatchLosses
 from models.multitask.gradient_step import conflict_figures
 from models.tasks.heads.epoch_metrics import ratio
@@ -48,8 +49,10 @@ class EpochTotals(keras.metrics.Metric):  # type: ignore[misc]
         if conflicts is None:
             conflicts = tf.zeros([self.num_conflicts])
         losses = batch.losses * batch.rows
-        parts = [losses, batch.rows, weighted, present, steps, conflicts, *batch.totals]
-        self.sums.assign_add(tf.concat(parts, 0))
+        whole_batch = tf.concat([losses, batch.rows, weighted, present, steps, conflicts], 0)
+        if training and replicas.count() > 1:  # all replicas add it, and their sums are added
+            whole_batch /= replicas.count()
+        self.sums.assign_add(tf.concat([whole_batch, *batch.totals], 0))
 
     def result(self) -> dict[str, float]:
         """The figures by name; NaN for a task without any labelled row."""

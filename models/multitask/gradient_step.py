@@ -12,6 +12,7 @@ import numpy as np
 
 from models.balancing.base import GradientBalancer, TaskGradients
 from models.lazy import keras, tf
+from models.multitask import replicas
 from models.multitask.batch_losses import BatchLosses, Tensors, batch_losses
 from models.multitask.parts import MultitaskParts
 from models.tasks.heads.epoch_metrics import ratio
@@ -21,7 +22,7 @@ from models.tasks.heads.epoch_metrics import ratio
 class Pass:
     """Result of one forward and backward pass.
 
-    gradients: one per trainable variable of the model, in its order.
+    gradients: one per trainable variable of the model, in its order; of the whole batch.
     weights: [tasks], the factor of each task's loss or gradient; NaN if the method has none.
     conflicts: see `conflict_totals`; None unless the method balances gradients.
     """
@@ -55,8 +56,8 @@ def balanced_pass(
         with tf.GradientTape(persistent=True) as after:
             after.watch(representation)
             outputs = model.towers(representation, training=True)
-            batch = batch_losses(model.heads, labels, outputs, model.members)
-        penalties = model.losses
+            penalties = [replicas.equal_share(p) for p in model.losses]
+            batch = batch_losses(model.heads, labels, outputs, model.members).over_replicas()
     with tf.GradientTape() as last:
         last.watch(batch.losses)
         objective = balancer.objective(batch.losses, batch.present)
@@ -65,26 +66,40 @@ def balanced_pass(
     towers = [v for v in variables if id(v) not in not_in_towers]
     state = [v for v in balancer.variables if v.trainable]
     point = GradientPoint(shared if at_parameters else representation, at_parameters)
-    parts: dict[int, list[tf.Tensor]] = {id(v): [] for v in variables}
+    shares: dict[int, list[tf.Tensor]] = {id(v): [] for v in variables}
+    whole_batch: dict[int, list[tf.Tensor]] = {id(v): [] for v in variables}
 
-    def add(to: Iterable[tf.Variable], gradients: Iterable[tf.Tensor | None]) -> None:
+    def add(
+        to: Iterable[tf.Variable],
+        gradients: Iterable[tf.Tensor | None],
+        parts: dict[int, list[tf.Tensor]] = shares,
+    ) -> None:
         for v, gradient in zip(to, gradients, strict=True):
             if gradient is not None:
                 parts[id(v)].append(gradient)
 
     factors, of_state = last.gradient(objective, (batch.losses, state))
-    add(state, of_state)
+    add(state, of_state, whole_batch)
     tape, rows = whole if at_parameters else after, []
     for factor, loss in zip(tf.unstack(factors), batch.each, strict=True):
         at_point, of_towers = tape.gradient(loss, (point.tensors, towers))
         rows.append(point.flatten(at_point))
         add(towers, [None if g is None else factor * g for g in of_towers])
-    gradients = tf.stack(rows)
+    gradients = replicas.total(tf.stack(rows)) if at_parameters else tf.stack(rows)
     gramian = gramian_of(gradients)
-    tasks = TaskGradients(batch.losses, batch.present, gradients, gramian, point.values())
+    if not at_parameters:  # each replica has other rows, whose inner products add up
+        gramian = replicas.total(gramian)
+    tasks = TaskGradients(
+        batch.losses,
+        batch.present,
+        gradients,
+        gramian,
+        point.values(),
+        (lambda x: x) if at_parameters else replicas.total,
+    )
     combined, weights = balancer.combine(tasks)
     if at_parameters:
-        add(shared, point.unflatten(combined))
+        add(shared, point.unflatten(combined), whole_batch)
         if penalties:
             add(variables, whole.gradient(penalties, variables))
     else:
@@ -95,7 +110,11 @@ def balanced_pass(
         weights = tf.fill([len(rows)], np.float32(np.nan))
     if penalties:
         objective += tf.add_n(penalties)
-    sums = [_sum(parts[id(v)]) for v in variables]
+    summed = replicas.totals([_sum(shares[id(v)]) for v in variables])
+    sums = [
+        _sum([*whole_batch[id(v)], *([] if g is None else [g])])
+        for v, g in zip(variables, summed, strict=True)
+    ]
     return Pass(batch, objective, sums, weights, conflict_totals(gramian, batch.present))
 
 

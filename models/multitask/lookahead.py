@@ -9,6 +9,7 @@ import numpy as np
 
 from models.balancing.base import Lookahead
 from models.lazy import tf
+from models.multitask import replicas
 from models.multitask.batch_losses import BatchLosses, Tensors, batch_losses
 from models.multitask.parts import MultitaskParts
 
@@ -21,7 +22,9 @@ class BatchLookahead(Lookahead):
         self._model = model
         self._variables = [v for v in model.trainable_variables if id(v) not in state]
         self._sizes = [int(np.prod(v.shape)) for v in self._variables]
-        middle = tf.shape(next(iter(labels.values())))[0] // 2
+        count = tf.shape(next(iter(labels.values())))[0]
+        half = tf.cast(replicas.total(tf.cast(count, tf.float32)), tf.int32) // 2
+        middle = replicas.part_of_half(half, replicas.count(), replicas.index())
         self._halves = [
             [{name: x[rows] for name, x in tensors.items()} for tensors in (features, labels)]
             for rows in (slice(None, middle), slice(middle, None))
@@ -35,12 +38,13 @@ class BatchLookahead(Lookahead):
     def task_gradients(self, half: int) -> tf.Tensor:
         with tf.GradientTape(persistent=True) as tape:
             each = self._losses(half).each
-        return tf.stack([self._flat(tape.gradient(loss, self._variables)) for loss in each])
+        rows = [self._flat(tape.gradient(loss, self._variables)) for loss in each]
+        return replicas.total(tf.stack(rows))
 
     def gradient(self, half: int, weights: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             total = tf.reduce_sum(weights * self._losses(half).losses)
-        return self._flat(tape.gradient(total, self._variables))
+        return replicas.total(self._flat(tape.gradient(total, self._variables)))
 
     @contextmanager
     def shifted(self, by: tf.Tensor) -> Iterator[None]:
@@ -55,7 +59,7 @@ class BatchLookahead(Lookahead):
         features, labels = self._halves[half]
         model = self._model
         outputs = model.towers(model.represent(features, training=False), training=False)
-        return batch_losses(model.heads, labels, outputs, model.members)
+        return batch_losses(model.heads, labels, outputs, model.members).over_replicas()
 
     def _flat(self, gradients: list[tf.Tensor | None]) -> tf.Tensor:
         """The gradients as one vector [parameters]; zeros for None."""

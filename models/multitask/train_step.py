@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from models.balancing.base import BilevelBalancer, GradientBalancer, HindsightBalancer
 from models.lazy import keras, tf
+from models.multitask import replicas
 from models.multitask.batch_losses import Tensors, batch_losses
 from models.multitask.epoch_totals import EpochTotals
 from models.multitask.gradient_step import Pass, balanced_pass
@@ -30,7 +31,7 @@ def train_step(
     model.optimizer.apply(result.gradients, model.trainable_variables)
     if isinstance(balancer, HindsightBalancer):
         outputs = model.towers(model.represent(features, training=True), training=True)
-        after = batch_losses(model.heads, labels, outputs, model.members)
+        after = batch_losses(model.heads, labels, outputs, model.members).over_replicas()
         balancer.after_update(result.batch.losses, after.losses, result.batch.present)
     totals.update_state(result.batch, result.weights, result.objective, result.conflicts)
     return {"objective": result.objective}
@@ -42,11 +43,17 @@ def _plain_pass(model: MultitaskParts, features: Tensors, labels: Tensors) -> Pa
     objective_of = balancer.objective if isinstance(balancer, GradientBalancer) else balancer
     with tf.GradientTape() as tape:
         outputs = model.towers(model.represent(features, training=True), training=True)
-        batch = batch_losses(model.heads, labels, outputs, model.members)
+        penalties = [replicas.equal_share(p) for p in model.losses]
+        batch = batch_losses(model.heads, labels, outputs, model.members).over_replicas()
         objective = objective_of(batch.losses, batch.present)
-        if penalties := model.losses:
+        if penalties:
             objective += keras.ops.sum(penalties)
-    gradients, weights = tape.gradient(objective, (model.trainable_variables, batch.losses))
+    variables = model.trainable_variables
+    gradients, weights = tape.gradient(objective, (variables, batch.losses))
+    state = {id(v) for v in balancer.variables}
+    shares = [None if id(v) in state else g for v, g in zip(variables, gradients, strict=True)]
+    sums = replicas.totals(shares)
+    gradients = [g if s is None else s for g, s in zip(gradients, sums, strict=True)]
     return Pass(batch, objective, gradients, weights)
 
 

@@ -58,6 +58,10 @@ def with_variable_rates(
                 grads = [tf.convert_to_tensor(g) if isinstance(g, sparse) else g for g in grads]
             super().apply(grads, trainable_variables)
 
+        def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+            """With several replicas: a step gives gradients of the whole batch, already summed."""
+            return grads_and_vars
+
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
             with self._with_rate_of(variable) as rate:
                 super().update_step(gradient, variable, learning_rate * rate.rate)

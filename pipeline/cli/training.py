@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.cli.arguments import Commands, beam, command, repeatable, spec_command, variables
 from pipeline.cli.output import output_options, shown, verbosity
+from pipeline.cli.workers import alone, with_workers
 
 GROUP = "its equal values mark rows that belong together"
 """What `--group` says."""
@@ -39,6 +40,8 @@ def add_commands(commands: Commands) -> None:
     run.add_argument("--retries", type=int, default=0, help="extra attempts for a failed stage")
     no_wait = "do not wait until MLflow has the record"
     run.add_argument("--no-wait", dest="wait", action="store_false", help=no_wait)
+    addresses = "train in several processes, this one first: host:port of each, separated by commas"
+    run.add_argument("--workers", metavar="HOST:PORT,...", help=addresses)
     output_options(run)
 
     help = "measure for each task whether sharing and transfer help"
@@ -63,6 +66,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _auto(args: argparse.Namespace) -> None:
+    alone("auto")
     from pipeline.auto.run import auto
     from pipeline.outcome import outcome
 
@@ -81,14 +85,16 @@ def _run(args: argparse.Namespace) -> None:
     from pipeline.run import run
 
     what = args.spec, args.overrides, variables(args), beam(args), args.explain, args.retries
-    shown(
-        args,
-        lambda: run(*what, wait=args.wait, verbosity=verbosity(args)),
-        lambda result: asdict(outcome(result)),
-    )
+    with with_workers(args.workers):
+        shown(
+            args,
+            lambda: run(*what, wait=args.wait, verbosity=verbosity(args)),
+            lambda result: asdict(outcome(result)),
+        )
 
 
 def _study(args: argparse.Namespace) -> None:
+    alone("study")
     from pipeline.study.run import study
 
     what = args.spec, args.overrides, variables(args), beam(args), args.workers, args.max_minutes
@@ -97,6 +103,7 @@ def _study(args: argparse.Namespace) -> None:
 
 
 def _tune(args: argparse.Namespace) -> None:
+    alone("tune")
     from pipeline.tune.run import tune
 
     what = args.spec, args.overrides, variables(args), args.workers, args.max_minutes
@@ -104,6 +111,7 @@ def _tune(args: argparse.Namespace) -> None:
 
 
 def _advise(args: argparse.Namespace) -> None:
+    alone("advise")
     from pipeline.advise.run import give_advice
 
     what = args.spec, args.overrides, variables(args)

@@ -58,7 +58,7 @@ class ExcessMTLBalancer(GradientBalancer):
 
     def combine(self, tasks: TaskGradients) -> tuple[Tensor, Tensor]:
         ops, present = keras.ops, tasks.present
-        squares = ops.transpose(ops.sum(tasks.gradients, axis=1) ** 2)
+        squares = ops.transpose(tasks.sum_over_rows(tasks.gradients) ** 2)
         self.squares.assign_add(squares)
         roots = ops.sqrt(self.squares)
         risks = ops.sum(squares / ops.where(roots > 0, roots, 1.0), axis=0)

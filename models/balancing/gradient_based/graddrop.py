@@ -36,9 +36,9 @@ class GradDropBalancer(GradientBalancer):
         ops = keras.ops
         gradients = self.task_weights()[:, None, None] * tasks.gradients
         if tasks.representation is None:
-            signed = ops.sum(gradients, axis=1)
+            signed = tasks.sum_over_rows(gradients)
         else:
-            signed = ops.sum(ops.sign(tasks.representation) * gradients, axis=1)
+            signed = tasks.sum_over_rows(ops.sign(tasks.representation) * gradients)
         magnitude = ops.sum(ops.abs(signed), axis=0)
         purity = ops.sum(signed, axis=0) / ops.where(magnitude > 0, magnitude, 1)
         uniform = keras.random.uniform(magnitude.shape, seed=self.random)

@@ -56,5 +56,5 @@ class EpochMeans:
         steps = keras.ops.copy(self.steps)
         means = self.sums / keras.ops.maximum(steps, 1.0)
         for variable in self.variables:
-            variable.assign(keras.ops.zeros_like(variable))
+            variable.assign(keras.ops.zeros(variable.shape))
         return means, steps > 0

@@ -1,0 +1,50 @@
+"""Runs the pipeline in a worker that is not the chief: see `components.training.workers`."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components.errors import RootstockError
+from components.stage import Context, Stage
+from components.training.workers import Workers
+from pipeline.runner import I, Runner, StageObserver
+from pipeline.store.fingerprint import Identity
+from pipeline.store.store import Entry
+
+BETWEEN_LOOKS_S = 0.5
+PATIENCE = 5
+"""Looks without an answer of the chief, after which it counts as gone."""
+
+
+@dataclass
+class Follower(Runner):
+    """Takes part in the stages that train, and waits until the chief has published all results."""
+
+    workers: Workers = field(default_factory=lambda: Workers(("", ""), 1))
+
+    def __enter__(self) -> Follower:
+        return self
+
+    def _produce(self, stage: Stage[I, Any], inputs: I, identity: Identity, retries: int) -> Entry:
+        if stage.on_all_workers:
+            with tempfile.TemporaryDirectory(prefix="rootstock-worker-") as place:
+                output, scratch = Path(place, "output"), Path(place, "scratch")
+                output.mkdir()
+                scratch.mkdir()
+                observer = StageObserver(identity.stage, self.tracker, self.display)
+                stage.run(inputs, Context(output, scratch, self.beam, observer))
+        missed = 0
+        while (entry := self.store.find(identity)) is None:
+            missed = 0 if self.workers.chief_answers() else missed + 1
+            if missed > PATIENCE:
+                raise RootstockError(
+                    f"{self.workers}: the chief ({self.workers.chief}) has ended without a result"
+                    f" of {identity.stage}. See what it says, and whether {self.store.root} is the"
+                    " same store for both. Then start all workers again."
+                )
+            time.sleep(BETWEEN_LOOKS_S)
+        return entry

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ WAIT_FOR_WORKERS_S = 300.0
 HEARTBEAT_TIMEOUT_MS = 20_000
 """After so long without a sign of life, a worker counts as gone."""
 
+started: dict[str, subprocess.Popen[bytes]] = {}
+"""Workers that this process has started, by address."""
 _joined: list[tf.distribute.Strategy] = []
 """The strategy of this process, once it has joined the others."""
 
@@ -73,11 +76,9 @@ class Workers:
             cluster_register_timeout_in_ms=int(WAIT_FOR_WORKERS_S * 1000),
             heartbeat_timeout_in_ms=HEARTBEAT_TIMEOUT_MS,
         )
+        cluster = tf.train.ClusterSpec({"worker": list(self.addresses)})
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
-            tf.train.ClusterSpec({"worker": list(self.addresses)}),
-            "worker",
-            self.index,
-            rpc_layer="grpc",
+            cluster, task_type="worker", task_id=self.index, rpc_layer="grpc"
         )
         _joined.append(tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver))
 
@@ -99,6 +100,8 @@ class Workers:
             ) from e
         with listener:
             while missing := [a for a in missing if not _reached(a)]:
+                if ended := [a for a, process in started.items() if process.poll() is not None]:
+                    raise RootstockError(f"{self}: the worker {ended[0]} has ended: see above.")
                 if time.monotonic() > until:
                     raise RootstockError(
                         f"{self}: no answer from {' and '.join(missing)} within"

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from components.errors import RootstockError
-from components.training.workers import TF_CONFIG, environment_of, workers_from
+from components.training.workers import TF_CONFIG, environment_of, started, workers_from
 
 WAIT_FOR_THE_END_S = 30.0
 LOCAL = {"localhost", "127.0.0.1", "::1"}
@@ -37,26 +37,25 @@ def with_workers(addresses: str | None) -> Iterator[None]:
     each = tuple(part.strip() for part in addresses.split(","))
     environments = [environment_of(each, index) for index in range(len(each))]
     workers_from(environments[0])  # checks them
-    arguments, started = _without_workers(sys.argv[1:]), []
+    arguments = _without_workers(sys.argv[1:])
     command = [sys.executable, "-m", "pipeline.cli.main", *arguments, "--quiet"]
     os.environ |= environments[0]
     try:
         for address, environment in list(zip(each, environments, strict=True))[1:]:
             if address.rpartition(":")[0] in {*LOCAL, socket.gethostname()}:
-                quiet = subprocess.DEVNULL
-                started.append(
-                    subprocess.Popen(command, env={**os.environ, **environment}, stdout=quiet)
-                )
+                own = {**os.environ, **environment}
+                started[address] = subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL)
             else:
                 task = shlex.quote(environment[TF_CONFIG])
                 print(f"On {address}: {TF_CONFIG}={task} rootstock {shlex.join(arguments)}")
         yield
     finally:
         del os.environ[TF_CONFIG]
-        for process in started:
+        for process in started.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(WAIT_FOR_THE_END_S)
             process.kill()
+        started.clear()
 
 
 def alone(command: str) -> None:

@@ -80,4 +80,5 @@ class ExcessMTLBalancer(GradientBalancer):
 
 def _log_sum(logits: Tensor, present: Tensor) -> Tensor:
     """The logarithm of the sum of the present tasks' weights."""
+    logits = keras.ops.convert_to_tensor(logits)
     return keras.ops.logsumexp(keras.ops.where(present > 0, logits, -1e30))

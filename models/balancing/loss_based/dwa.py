@@ -53,5 +53,7 @@ class DWABalancer(WeightedLosses):
 
     def new_epoch(self) -> None:
         means, had_labels = self.means.take_and_reset()
-        self.before.assign(keras.ops.where(had_labels, self.last, self.before))
-        self.last.assign(keras.ops.where(had_labels, means, self.last))
+        ops = keras.ops
+        last, before = (ops.convert_to_tensor(v) for v in (self.last, self.before))
+        self.before.assign(ops.where(had_labels, last, before))
+        self.last.assign(ops.where(had_labels, means, last))

@@ -63,4 +63,5 @@ class STCHBalancer(WeightedLosses):
         means, had_labels = self.means.take_and_reset()
         self.epochs.assign_add(ops.cast(had_labels, "float32"))
         warmup_ends = had_labels & (self.epochs == self.warmup_epochs)
-        self.references.assign(ops.where(warmup_ends, means, self.references))
+        before = ops.convert_to_tensor(self.references)
+        self.references.assign(ops.where(warmup_ends, means, before))

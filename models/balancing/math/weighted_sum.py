@@ -36,6 +36,6 @@ def scaled_to_sum(weights: Tensor, total: Tensor) -> Tensor:
 def softmax_over_present(logits: Tensor, present: Tensor) -> Tensor:
     """Softmax over the present tasks, float32 [tasks]; 0 for absent tasks."""
     ops = keras.ops
-    masked = ops.where(present > 0, logits, -1e30)
+    masked = ops.where(present > 0, ops.convert_to_tensor(logits), -1e30)
     unscaled = present * ops.exp(masked - ops.max(masked))
     return unscaled / ops.maximum(ops.sum(unscaled), 1e-30)

@@ -49,6 +49,9 @@ class MemberScale(keras.layers.Layer):  # type: ignore[misc]
         x = keras.ops.reshape(x, (-1, self.members, width)) * self.factors
         return keras.ops.reshape(x if self.bias is None else x + self.bias, (-1, width))
 
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return shape
+
 
 def member_dense(x: Tensor, width: int, members: int, name: str, signs: bool = False) -> Tensor:
     """A dense layer with ReLU, [rows, width], whose kernel the members share. Each has its own

@@ -126,7 +126,13 @@ def arm(directory: Path, wanted: list[str], steps: int) -> None:
             weights, figures = trained(method, devices, steps)
             if workers is None or workers.is_chief:
                 arrays = {f"w{i}": w for i, w in enumerate(weights)}
-                np.savez(directory / f"{arm} {name}.npz", figures=figures, sizes=sizes, **arrays)
+                np.savez(
+                    directory / f"{arm} {name}.npz",
+                    allow_pickle=False,
+                    figures=np.array(figures),
+                    sizes=np.array(sizes),
+                    **arrays,
+                )
 
 
 def compared(one: Any, other: Any) -> tuple[float, float]:
@@ -148,7 +154,8 @@ def main() -> None:
         command = [sys.executable, __file__, "--directory", name, "--steps", str(args.steps)]
         command += ["--methods", *args.methods] if args.methods else []
         addresses = "127.0.0.1:23461", "127.0.0.1:23462"
-        for environments in ([{}], [environment_of(addresses, i) for i in range(2)]):
+        alone: list[dict[str, str]] = [{}]
+        for environments in (alone, [environment_of(addresses, i) for i in range(2)]):
             processes = [subprocess.Popen(command, env=os.environ | e) for e in environments]
             codes = [p.wait() for p in processes]
             if any(codes):

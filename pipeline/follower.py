@@ -12,8 +12,8 @@ from components.errors import RootstockError
 from components.stage import Context, Stage
 from components.training.workers import Workers
 from pipeline.runner import I, Runner, StageObserver
+from pipeline.store.entry import Entry
 from pipeline.store.fingerprint import Identity
-from pipeline.store.store import Entry
 
 BETWEEN_LOOKS_S = 0.5
 PATIENCE = 5

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -155,17 +156,15 @@ def _seeds(epoch: tf.Variable, count: int, seed: int) -> tf.data.Dataset:
     return tf.data.Dataset.range(1).flat_map(each)
 
 
-def _each_changed(
-    augment: Augment, own: range
-) -> Callable[[Batch | tuple[Batch, ...], tf.Tensor], Batch | tuple[Batch, ...]]:
-    """`_changed`, for the parts of each own replica, whose seeds differ."""
+def _each_changed(augment: Augment, own: range) -> Callable[[Any, tf.Tensor], Any]:
+    """`_changed`, for what `_parts` gives. The seeds of replicas differ."""
 
     def part(batch: Batch, seed: tf.Tensor, number: int) -> Batch:
         own_seed = seed + tf.constant([SEED_OF_REPLICA * number, 0], tf.int64) if number else seed
         return _changed(augment, batch, own_seed)
 
     if len(own) == 1:
-        return lambda batch, seed: part(batch, seed, own[0])
+        return partial(part, number=own[0])
     return lambda parts, seed: tuple(
         part(b, seed, number) for b, number in zip(parts, own, strict=True)
     )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from components.errors import DISK_FULL, RootstockError
@@ -64,11 +65,12 @@ class Objects:
 
     def read(self, name: str) -> bytes | None:
         """The content of an object; None if there is none. One request."""
-        fs, path = self._place(name)
-        try:
-            return bytes(self._request(f"reading {name}", lambda: fs.cat_file(path)))
-        except FileNotFoundError:
-            return None
+        with TemporaryDirectory() as directory:  # s3fs's cat_file asks for the size first
+            try:
+                self.download({name: Path(directory, "object")})
+            except FileNotFoundError:
+                return None
+            return Path(directory, "object").read_bytes()
 
     def write(self, name: str, content: bytes) -> None:
         """Write or replace an object, in one step."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from components.artifacts import Schema, SourceFiles
+from components.data.objects import Objects
+from components.errors import RootstockError
 from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
 from components.ingestion.readers.delimited import CsvReader
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
@@ -71,3 +74,64 @@ def test_a_stage_fetches_the_inputs_that_another_machine_made(
     shutil.rmtree(tmp_path / "cache")
     _, cached, digests = run("bucket://b/store", "bucket://b/rows.csv")
     assert (cached, digests) == ([True, False, True], expected)
+
+
+def test_inputs_whose_parts_the_bucket_lost_are_made_again(
+    bucket: type[Bucket], tmp_path: Path
+) -> None:
+    bucket().pipe_file("/b/rows.csv", ROWS.encode())
+    _, _, expected = run("bucket://b/store", "bucket://b/rows.csv")
+    for path in [p for p in bucket.store if "StatisticsGen" in p or "ExampleGen" in p]:
+        if "StatisticsGen" in path or "/parts/" in path:
+            del bucket.store[path]
+    shutil.rmtree(tmp_path / "cache")
+    _, _, digests = run("bucket://b/store", "bucket://b/rows.csv")
+    assert digests == expected
+
+
+@pytest.fixture
+def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a bucket of moto's server, if the extra `s3` and `moto[server]` are installed."""
+    s3fs = pytest.importorskip("s3fs", reason="needs the extra s3")
+    moto = pytest.importorskip("moto.server", reason="needs moto[server]")
+    server = moto.ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "ROOTSTOCK_CACHE": str(tmp_path / "cache"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3fs.S3FileSystem().mkdir("bucket")
+    yield "s3://bucket"
+    s3fs.S3FileSystem.clear_instance_cache()
+    server.stop()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of botocore and moto
+def test_s3(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "rows.csv").write_text(ROWS)
+    source = Objects(MaskedUrl(f"{s3}/raw"))
+    source.upload({"rows.csv": tmp_path / "rows.csv"})
+    _, _, expected = run(str(tmp_path / "store"), str(tmp_path / "rows.csv"))
+    _, cached, digests = run(f"{s3}/store", f"{s3}/raw/rows.csv")
+    assert (cached, digests) == ([False] * 3, expected)
+    with caplog.at_level("INFO", "werkzeug"):
+        caplog.clear()
+        _, cached, digests = run(f"{s3}/store", f"{s3}/raw/rows.csv")
+        asked = [r.getMessage() for r in caplog.records if "/bucket/store/" in r.getMessage()]
+    assert (cached, digests) == ([True] * 3, expected)
+    assert len(asked) == 4  # one for the store, and one for each stage
+    assert all('"GET ' in request for request in asked)
+    monkeypatch.setenv("ROOTSTOCK_CACHE", str(tmp_path / "elsewhere"))
+    _, cached, digests = run(f"{s3}/store", f"{s3}/raw/rows.csv")
+    assert (cached, digests) == ([True] * 3, expected)
+    assert not source.create("rows.csv", b"")  # S3 refuses what is there already
+    with pytest.raises(RootstockError, match="the bucket does not exist"):
+        run("s3://none/store", f"{s3}/raw/rows.csv")

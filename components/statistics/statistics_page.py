@@ -153,9 +153,10 @@ def _image_figures(column: columns.ImageColumn) -> Iterator[tuple[str, str]]:
     yield "width", _range(column.widths)
     for name, values in (("formats", column.formats), ("modes", column.modes)):
         yield name, ", ".join(f"{value}: {count:,}" for value, count in values.counts)
-    channels = zip("RGB", column.channel_means, column.channel_deviations, strict=False)
-    if text := ", ".join(f"{c} {mean:.1f} ± {deviation:.1f}" for c, mean, deviation in channels):
-        yield "channels", text
+    levels = list(zip(column.channel_means, column.channel_deviations, strict=True))
+    names = ("grey",) if len(set(levels)) == 1 else ("red", "green", "blue")
+    for name, (mean, deviation) in zip(names, levels, strict=False):
+        yield name, f"{mean:.1f} ± {deviation:.1f}"
     if column.unreadable:
         yield "unreadable", f"{column.unreadable:,}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from components.statistics.column_statistics import (
     ColumnStatistics,
+    ImageColumn,
     NumericColumn,
     SplitStatistics,
     StringColumn,
@@ -55,6 +56,18 @@ def test_numbers_and_names_of_rows_are_not_drawn() -> None:
         assert not numbers.is_id, "salaries, or values that both splits have"
         assert numbers.density is not None
         assert [line.name for line in numbers.density.lines] == ["train", "test"]
+
+
+def test_grey_images_have_one_channel() -> None:
+    def image(*means: float) -> ImageColumn:
+        return ImageColumn(
+            name="i", type="binary", channel_means=means, channel_deviations=(1.0,) * len(means)
+        )
+
+    figures = dict(section(image(77.5, 77.5, 77.5), image(77.5, 80, 9)).figures)
+    assert figures["grey"] == ["77.5 ± 1.0", ""]
+    assert [figures[c] for c in ("red", "blue")] == [["", "77.5 ± 1.0"], ["", "9.0 ± 1.0"]]
+    assert not {"grey", "red"} & dict(section(image(), image()).figures).keys()
 
 
 def test_a_slice_is_in_the_table_but_not_in_charts() -> None:

@@ -105,6 +105,43 @@ def flaml(job: dict[str, Any], seed: int, seconds: float, cores: int) -> Any:
     return fit, predict
 
 
+def ludwig(job: dict[str, Any], folder: Path, seed: int, seconds: float) -> Any:
+    """Ludwig's AutoML for each label. It infers types, so classes are given as texts."""
+    from ludwig.api import LudwigModel  # type: ignore[import-not-found]
+    from ludwig.automl import auto_train  # type: ignore[import-not-found]
+
+    models: dict[str, Any] = {}
+
+    def fit(label: dict[str, Any], train: pd.DataFrame) -> None:
+        name = label["name"]
+        if label["kind"] != "regression":
+            train = train.assign(**{name: "class " + train[name].astype(str)})
+        found = auto_train(
+            dataset=train,
+            target=name,
+            time_limit_s=seconds,
+            output_directory=str(folder / f"ludwig-{name}"),
+            random_seed=seed,
+        )
+        checkpoint = found.experiment_analysis.best_checkpoint
+        if checkpoint is None:
+            raise SystemExit("Ludwig trained no model in its time")
+        with checkpoint.as_directory() as directory:
+            models[name] = LudwigModel.load(str(Path(directory) / "model"))
+
+    def predict(label: dict[str, Any], rows: pd.DataFrame) -> np.ndarray:
+        name = label["name"]
+        found, _ = models[name].predict(dataset=rows)
+        if label["kind"] == "regression":
+            return np.asarray(found[f"{name}_predictions"], np.float64)
+        start = f"{name}_probabilities_"
+        columns = [c for c in found.columns if c.startswith(f"{start}class ")]
+        shares = found[columns].rename(columns=lambda c: c.removeprefix(f"{start}class "))
+        return _chosen(label, shares.astype(np.float64))
+
+    return fit, predict
+
+
 def _chosen(label: dict[str, Any], shares: pd.DataFrame) -> np.ndarray:
     """[rows] of the positive class, or [rows, classes] in the order of the job."""
     if label["kind"] == "binary":
@@ -124,6 +161,8 @@ def main() -> None:
     seconds = 60 * float(minutes) / len(labels)
     if model == "flaml":
         fit, predict = flaml(job, int(seed), seconds, int(cores))
+    elif model == "ludwig":
+        fit, predict = ludwig(job, folder, int(seed), seconds)
     else:
         preset = {"autogluon_medium": "medium_quality", "autogluon_best": "best_quality"}[model]
         fit, predict = autogluon(job, folder, preset, seconds, int(cores))

@@ -1,15 +1,18 @@
-"""`rootstock auto` beside AutoGluon and FLAML: same rows, same minutes, same cores.
+"""`rootstock auto` beside AutoGluon, FLAML and Ludwig: same rows, same minutes, same cores.
 
     python benchmarks/auto_peers.py --data DIR --work DIR --minutes 10 [--sets sms-256,wine]
-        [--seeds 3] [--models ours,autogluon_medium,autogluon_best,flaml] [--cores 2]
-        [--autogluon PYTHON] [--flaml PYTHON] [--latency-ms X]
+        [--seeds 3] [--models ours,autogluon_medium,autogluon_best,flaml,ludwig] [--cores 2]
+        [--autogluon PYTHON] [--flaml PYTHON] [--ludwig PYTHON] [--latency-ms X]
 
-Each peer has an environment of its own:
+Each peer has an environment of its own (Python 3.11):
 
-    python -m venv AG && AG/bin/pip install "autogluon.tabular[lightgbm,catboost,xgboost]==1.6.*"
-    python -m venv FL && FL/bin/pip install "flaml[automl]" pyarrow
+    uv venv AG
+    uv pip install -p AG/bin/python pyarrow "autogluon.tabular[lightgbm,catboost,xgboost]==1.6.*"
+    uv venv FL && uv pip install -p FL/bin/python "flaml[automl]" pyarrow
+    uv venv LU && uv pip install -p LU/bin/python "ludwig[distributed]" pyarrow
 
-and `--autogluon AG/bin/python --flaml FL/bin/python`. The sets are those of `best_answer_data`. All
+and `--autogluon AG/bin/python --flaml FL/bin/python --ludwig LU/bin/python`. Ludwig's environment
+has PyTorch with CUDA and Ray, some 5 GB. The sets are those of `best_answer_data`. All
 learn from the same training rows, and are measured on test rows that nobody saw; `auto` divides
 validation rows off the training rows, and evaluates on the test rows once, when all is chosen.
 Nothing else should run on the machine. Peers have no images: such sets have our lines only, and
@@ -40,7 +43,7 @@ from best_answer_data import DEFAULT, Label, Problem, problem_of
 from best_answer_metrics import METRICS, measured
 
 ROOT = Path(__file__).parents[1]
-PEERS = ("autogluon_medium", "autogluon_best", "flaml")
+PEERS = ("autogluon_medium", "autogluon_best", "flaml", "ludwig")
 OUR_METRICS = {("multilabel", "auc"): "macro_auc"}
 """Names of ours that differ."""
 PATIENCE, GRACE_S = 3.0, 600.0
@@ -170,10 +173,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--autogluon", default="")
     parser.add_argument("--flaml", default="")
+    parser.add_argument("--ludwig", default="")
     parser.add_argument("--latency-ms", default="")
     args = parser.parse_args()
     pythons = {"autogluon_medium": args.autogluon, "autogluon_best": args.autogluon}
-    args.pythons = {**pythons, "flaml": args.flaml}
+    args.pythons = {**pythons, "flaml": args.flaml, "ludwig": args.ludwig}
     for model in args.models:
         if model != OURS and not args.pythons.get(model):
             raise SystemExit(f"{model}: give the Python of its environment, such as --autogluon.")

@@ -170,7 +170,7 @@ def _source(data: Path, request: Request, directory: Path, display: Progress) ->
     """
     path = directory / "spec.yaml"
     if not path.exists():
-        for note in write_starter(data, request.labels, path, request.group):
+        for note in write_starter(data, request.labels, path, request.group, asks=False):
             display.line(note)
     source = SpecSource(path)
     labels = {task.label for task in source.of_one_model().tasks.values()}

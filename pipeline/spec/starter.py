@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from components.data.atomic import write_whole
 from components.data.casting import is_number
 from components.data.lazy import np, pa
 from components.data.row_keys import split_indices
@@ -31,6 +32,7 @@ from pipeline.spec.starter_sources import (
     SPLITS,
     SourceSpec,
     check_columns,
+    other_files,
     reader_of,
     sources_of,
     with_spelling,
@@ -76,12 +78,15 @@ def write_starter(
     target: Path,
     group: str | None = None,
     schema: str | None = None,
+    asks: bool = True,
 ) -> tuple[str, ...]:
     """Write a valid spec for some data, and return notes on it for the user.
 
     labels: columns to predict; may be empty for folders of classes, where the class is predicted.
     group: a column whose values mark rows that belong together; guessed if absent.
     schema: a file with the JSON Schema of specs, relative to `target`, for editors.
+    asks: whether notes may ask what the user should check first, as of a label that is an id; else
+        that is an error.
 
     Raises:
         RootstockError: `target` exists; the data cannot be read; a label is missing or no column.
@@ -89,9 +94,14 @@ def write_starter(
     if target.exists():
         raise RootstockError(f"{target} exists already. Name another file with --output.")
     text, notes = _starter(data, labels, target.resolve().parent, group)
+    if not asks and (ids := [note for note in notes if note.endswith(NUMBERED)]):
+        raise RootstockError(
+            f"--label {ids[0]} If it is, write the spec first: rootstock init {data}"
+            f" {' '.join(f'--label {label}' for label in labels)} --output {target}"
+        )
     for_editors = f"# yaml-language-server: $schema={schema}\n" if schema else ""
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(for_editors + text, encoding="utf-8")
+    write_whole(target, for_editors + text)
     if problems := validate(load_spec(target)[0]):
         message = f"{target} was written, but has to be corrected before it can run:"
         raise RootstockError("\n".join([message, *problems]))
@@ -102,9 +112,10 @@ def _starter(
     data: Path, labels: Sequence[str], base: Path, group: str | None
 ) -> tuple[str, list[str]]:
     """The spec in YAML, and notes on it. base: the directory at which its paths start."""
-    sources, spelling = sources_of(data.absolute(), base), list[str]()
+    sources, spelling = sources_of(data.absolute(), base), other_files(data)
     if sources[0]["format"] == "csv":
-        sources, spelling = with_spelling(sources, base, labels)
+        sources, own = with_spelling(sources, base, labels)
+        spelling += own
     table = reader_of(sources[0], base).peek(ROWS)
     manifest = sources[0]["format"] == "image_manifest"
     folder = "class" in table.column_names and sources[0]["format"] in FOLDERS.values()

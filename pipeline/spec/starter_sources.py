@@ -206,20 +206,53 @@ def _some_exist(paths: Counts, folder: Path) -> bool:
     return any((folder / path).is_file() for path in list(filter(None, paths))[:PATHS])
 
 
+def other_files(data: Path) -> list[str]:
+    """A sentence about files of a folder that are not of the kind that is read; none if all are."""
+    parts = [data / s for s in SPLITS if (data / s).is_dir()] if data.is_dir() else []
+    notes = []
+    for part in parts if len(parts) > 1 else [data]:
+        names = listing(part)[1]
+        kind = _suffix(_first(names))
+        same = IMAGES if kind in IMAGES else (kind,)
+        if others := [n for n in names if _suffix(n) not in same or _stray(n, kind)]:
+            shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+            notes.append(
+                f"{part}: {len(others)} of {len(names)} files are not read as {kind} files: {shown}"
+            )
+    return notes
+
+
+def _suffix(name: str) -> str:
+    suffixes = [s for s in Path(name).suffixes if s.lower() not in COMPRESSED]
+    return suffixes[-1].lower() if suffixes else ""
+
+
+def _stray(name: str, kind: str) -> bool:
+    """Whether a file lies beside the folders of classes, or a table in a folder of its own."""
+    return ("/" in name) != (kind in FOLDERS)
+
+
+def _first(names: Sequence[str]) -> str:
+    """The first file of the kind that most files are of, among the kinds that can be read."""
+    kinds = {name: _suffix(name) for name in names}
+    readable = [n for n, kind in kinds.items() if kind in FORMATS or (kind in FOLDERS and "/" in n)]
+    counts = Counter(kinds[name] for name in readable)
+    return max(readable, key=lambda name: counts[kinds[name]], default=names[0])
+
+
 def _source(data: Path) -> SourceSpec:
-    _, names = listing(data)
-    suffixes = [s for s in Path(names[0]).suffixes if s.lower() not in COMPRESSED]
-    suffix = suffixes[-1].lower() if suffixes else ""
-    if data.is_dir() and "/" in names[0] and suffix in FOLDERS:
+    name = _first(listing(data)[1])
+    suffix = _suffix(name)
+    if data.is_dir() and "/" in name and suffix in FOLDERS:
         return {"format": FOLDERS[suffix], "path": str(data)}
-    first = data / names[0] if data.is_dir() else data
+    first = data / name if data.is_dir() else data
     if suffix not in FORMATS:
         raise RootstockError(
             f"{first}: `init` cannot read such files."
             f" Expected {', '.join(FORMATS)} (also compressed), or folders of images, .txt or .eml"
             " files by class. Other sources: docs/readers.md."
         )
-    path = data / f"*{''.join(Path(names[0]).suffixes)}" if data.is_dir() else data
+    path = data / f"*{''.join(Path(name).suffixes)}" if data.is_dir() else data
     source = {"format": FORMATS[suffix], "path": str(path)}
     return source | (_dialect(first) if source["format"] == "csv" else {})
 

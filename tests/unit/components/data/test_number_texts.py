@@ -45,6 +45,10 @@ def test_marks_of_missing_values_do_not_make_a_column_of_numbers_text(mark: str)
         ({"1,234.5": 5, "17.25": 5}, "1,234.5"),
         ({"1,234": 5, "21,000": 5, "7": 3}, "1,234.5"),
         ({"1'234.5": 5, "17.25": 5}, "1,234.5"),
+        ({"$1,234.50": 5, "-$7": 3, "$ 5.25": 1, "n/a": 2}, "$1,234.5"),
+        ({"1.234,50 \u20ac": 5, "7\u20ac": 3}, "1.234,5 \u20ac"),
+        ({"37 %": 5, "5%": 3}, "1,234.5 %"),
+        ({"EUR 12": 5, "EUR 1,200": 3}, "EUR1,234.5"),
         ({"1.5": 5, "-2": 5, "1e-3": 1, ".5": 1, "3.": 1}, None),
     ],
 )
@@ -108,3 +112,26 @@ def test_numbers_in_the_spelling_of_programs(
     numbers, fits = plain(pa.array([text], pa.string()), spelling)
     assert numbers.cast(pa.float64()).to_pylist() == [expected]
     assert fits.to_pylist() == [expected is not None]
+
+
+@pytest.mark.parametrize(
+    ("texts", "spelling", "expected"),
+    [
+        (["$1,234.50", "-$7", "$-7", "7", "\u20ac7"], "$1,234.5", ["1234.50", "-7", "-7", "", ""]),
+        (["1.234,5 EUR", "12 EUR", "12 USD"], "1.234,5 EUR", ["1234.5", "12", ""]),
+        (["12.5 %", "3%", "%"], "1,234.5 %", ["12.5", "3", ""]),
+    ],
+)
+def test_units_are_taken_away_and_others_are_no_numbers(
+    texts: list[str], spelling: NumberFormat, expected: list[str]
+) -> None:
+    numbers, fits = plain(pa.array(texts), spelling)
+    assert [n or "" for n in numbers.to_pylist()] == expected
+    assert fits.to_pylist() == [bool(e) for e in expected]
+
+
+@pytest.mark.parametrize(
+    "counts", [{"REF123": 5, "REF124": 5}, {"USD001": 5, "USD002": 5}, {"$5": 5, "\u20ac5": 5}]
+)
+def test_codes_and_mixed_units_are_no_numbers(counts: dict[str, int]) -> None:
+    assert numbers_in(counts) is None

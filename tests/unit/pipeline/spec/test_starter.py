@@ -207,6 +207,20 @@ def test_photographs_are_augmented(tmp_path: Path, image: bytes, augmented: bool
     assert any("Remove `flip` if" in note for note in notes) == augmented
 
 
+def test_files_of_another_kind_do_not_hide_the_images_and_are_named(tmp_path: Path) -> None:
+    pets = tmp_path / "pets"
+    for name in ("cat", "dog"):
+        (pets / name / "camera" / "monday").mkdir(parents=True)
+        (pets / name / "camera" / "monday" / "1.PNG").write_bytes(png(12, 10))
+    (pets / "a.txt").write_text("taken at home")
+    (pets / "cat" / "Thumbs.db").write_bytes(b"")
+    notes = write_starter(pets, [], tmp_path / "spec.yaml")
+    spec = yaml.safe_load((tmp_path / "spec.yaml").read_text())
+    assert spec["data"]["sources"][0]["format"] == "image_folder"
+    said = f"{pets}: 2 of 4 files are not read as .png files: a.txt, cat/Thumbs.db"
+    assert said in notes
+
+
 def test_one_folder_is_not_two_classes(tmp_path: Path) -> None:
     (tmp_path / "pets" / "cat").mkdir(parents=True)
     (tmp_path / "pets" / "cat" / "1.png").write_bytes(png(32, 24))
@@ -375,6 +389,9 @@ def test_a_label_that_numbers_the_rows_is_doubted(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "rows.parquet")
     notes = write_starter(tmp_path / "rows.parquet", ["row"], tmp_path / "spec.yaml")
     assert any(note.startswith("row: it numbers the rows") for note in notes)
+    with pytest.raises(RootstockError, match=r"--label row: it numbers the rows.*rootstock init"):
+        write_starter(tmp_path / "rows.parquet", ["row"], tmp_path / "auto.yaml", asks=False)
+    assert not (tmp_path / "auto.yaml").exists()
     notes = write_starter(tmp_path / "rows.parquet", ["x"], tmp_path / "other.yaml")
     assert not any("it numbers the rows" in note for note in notes)
 

@@ -24,6 +24,7 @@ from pipeline.run_page.learning import curves
 from pipeline.run_page.rows import Shown, shown
 from pipeline.spec.sections import Spec
 from pipeline.store.entry import read_entry
+from pipeline.store.store import Store
 from serving.files import write_atomically
 from serving.interface import read_interface
 from serving.pages import render
@@ -145,12 +146,16 @@ def collect(
     history = _json(result.trained.path / "history.json")
     pushed, inputs = result.pushed.load(), tuple(spec.inputs.values())
     places = {s.stage: s.path for s in reversed(stages)}  # the first of a name
-    balance = load_task_statistics(TaskStatistics(places["TaskStatisticsGen"] / "task_statistics"))
+    balance = load_task_statistics(
+        TaskStatistics(_output(places, "TaskStatisticsGen", "task_statistics"))
+    )
     examples, split = result.examples, report["split"]
     train = examples.num_rows("train")
     some = sorted({i * train // MOST_SAMPLES for i in range(MOST_SAMPLES)}) if train else []
     labels = [t.label for t in spec.tasks.values()]
-    columns = load_statistics(Statistics(places["StatisticsGen"] / "statistics"))["train"].columns
+    columns = load_statistics(Statistics(_output(places, "StatisticsGen", "statistics")))[
+        "train"
+    ].columns
     numbers = {t.name: _spread(columns.get(t.label)) for t in spec.tasks.values()}
     parts = []
     for section in sections(report):
@@ -206,6 +211,13 @@ def _headline(section: TaskSection) -> Headline:
         change.get("champion"),
         "lower" if metric in family.lower_is_better else "higher",
     )
+
+
+def _output(places: Mapping[str, Path], stage: str, name: str) -> Path:
+    """The directory of an output, which is fetched if it is in a remote store only."""
+    place = places[stage]
+    entry = Store(place.parent.parent).at(place)
+    return place / name if entry is None else entry.output(name)
 
 
 def _stage(result: StageResult) -> Stage:

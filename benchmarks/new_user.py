@@ -119,6 +119,7 @@ def follow(user: User, ready: bool) -> Mapping[str, object]:
     user.types("init", "rootstock", "init", "flats.csv", "--label=rent", "--label=let_in_a_week")
     run = user.types("run", "rootstock", "run", "spec.yaml")
     served = user.serves()
+    user.types("sync", "rootstock", "sync", "spec.yaml")  # `run` waits a minute at most for MLflow
     notebook = next(code for title, code in others if "mlflow.pyfunc" in code)
     answers = user.types("champion_in_notebook", "python", "-c", notebook)
     lines = demo.splitlines()

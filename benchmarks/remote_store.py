@@ -90,7 +90,7 @@ def s3(directory: Path) -> Iterator[dict[str, str]]:
 
 
 def files() -> Any:
-    import s3fs  # type: ignore[import-not-found]  # of the extra `s3`
+    import s3fs
 
     return s3fs.S3FileSystem(use_listings_cache=False)
 

@@ -46,6 +46,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
     shuffled: tasks whose training and validation labels are permuted, as a control: nothing can be
         learned from them.
     experts: which the model has. They are fitted here, to the rows and labels of the trial.
+    blind: the training sees no validation rows. They are measured all the same.
     """
 
     recipe: Recipe
@@ -53,6 +54,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
     key: tuple[str, ...] = ()
     shuffled: tuple[str, ...] = ()
     experts: Wanted = ()
+    blind: bool = False
 
     def uses(self, inputs: TrainerInputs) -> tuple[object, ...]:
         return self.recipe.trunk.made_of()
@@ -79,7 +81,8 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
             data = data.with_margins(experts.out_of_fold, val)
         record = recipe.record(features, data.targets, experts.experts, inputs.adapted)
         how = recipe.transfer, recipe.training, recipe.seed
-        result = fit.train(record, data, *how, context, recipe.last_word)
+        seen = replace(data, val=None, val_groups=None) if self.blind else data
+        result = fit.train(record, seen, *how, context, recipe.last_word)
         epochs = sum(epoch["seconds"] for epoch in result.history)
         seconds = epochs if resumed else time.perf_counter() - began
         cpu_seconds = None if resumed else time.process_time() - cpu

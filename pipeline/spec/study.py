@@ -59,6 +59,8 @@ class Study:
     baselines: simple models that an arm has to beat to be recommended. `majority` is the best
         constant answer, `classical` a scikit-learn model.
     controls: arms that show what causes a gain.
+    blind: trainings see no validation rows, as where labels are too few to spare any. Arms are still
+        chosen on these rows.
     """
 
     __pydantic_config__ = STRICT
@@ -73,3 +75,4 @@ class Study:
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     baselines: tuple[Baseline, ...] = ("majority", "classical")
     controls: tuple[Control, ...] = ("shuffled_labels", "parameter_matched", "random_trunk")
+    blind: bool = False

@@ -142,6 +142,7 @@ class Prepared:
             key=key,
             shuffled=model.shuffled,
             experts=arm.spec.model.experts,
+            blind=self.design.settings.blind,
         )
         return Job(cell, stage, self._inputs(arm, cell.seed), model.judged)
 

@@ -93,6 +93,20 @@ def test_the_task_that_draws_rows_has_the_settings_of_the_arm(inputs: TrainerInp
     assert [t.task for t in data.targets] == [own]
 
 
+def test_a_blind_training_sees_no_validation_rows_but_they_are_measured(
+    inputs: TrainerInputs, tmp_path: Path
+) -> None:
+    own = recipe(TASKS[:1], epochs=1)
+    seeing, blind = (
+        tried(inputs, tmp_path / str(b), Trial(recipe=own, drawn_by=TASKS[0], blind=b))
+        for b in (False, True)
+    )
+    assert any(name.startswith("val_") for name in seeing.history[0])
+    assert not any(name.startswith("val_") for name in blind.history[0])
+    name = TASKS[0].name
+    assert blind.tasks[name].val.keys() == seeing.tasks[name].val.keys() != set()
+
+
 def trained_on(path: Path, copy: Path) -> Path:
     """A copy whose test split has the training rows."""
     shutil.copytree(path, copy)

@@ -103,7 +103,7 @@ def _part(url: str, secrets: list[str]) -> str:
         return url
     user, password, rest = _user(rest)
     login = "" if user is None else f"{user}:{password}@" if password else f"{user}@"
-    if password and _hidden(password, secrets) != password:
+    if password and (password == MASK or _hidden(password, secrets) != password):
         login = f"{MASK}@"
     elif user and not password and scheme.lower().startswith(("http", "git")):
         login = f"{_hidden(user, secrets)}@"

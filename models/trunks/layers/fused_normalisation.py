@@ -31,7 +31,7 @@ def fuse_normalisation(model: keras.Model) -> None:
 def _is_plain(layer: keras.layers.BatchNormalization) -> bool:
     """Whether it normalises the channels of [batch, height, width, channels] by the batch."""
     of_channels = layer.built and layer.input_spec.ndim == 4 and layer.axis in (-1, 3)
-    special = layer.renorm or layer.synchronized or layer.epsilon < LEAST_EPSILON
+    special = layer.renorm or layer.epsilon < LEAST_EPSILON
     return of_channels and not special
 
 
@@ -41,7 +41,8 @@ def _fused(
     def fused(
         x: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
-        trains = training and layer.trainable and mask is None
+        alone = not layer.synchronized  # with several devices, after the model was built
+        trains = training and layer.trainable and mask is None and alone
         if not trains or not tf.is_tensor(x) or x.dtype.name not in DTYPES:
             return call(x, training=training, mask=mask)
         channels = x.shape[-1]

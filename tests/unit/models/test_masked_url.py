@@ -56,6 +56,7 @@ def test_the_errors_of_others_are_masked() -> None:
     assert without_secrets(text) == (
         "login of '***' at 'http://***@h/x' failed, with {x: http://***@h}; PWD=***;"
     )
+    assert without_secrets(f"see https://me:{SECRET}@other/x") == "see https://***@other/x"
     cut = f"input_value='postgresql://me:{SECRET[:5]}...ost/db'"
     assert SECRET[:5] not in without_secrets(cut)
 

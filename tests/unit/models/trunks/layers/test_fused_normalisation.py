@@ -83,3 +83,11 @@ def test_inference_and_frozen_layers_are_left_to_keras() -> None:
     np.testing.assert_array_equal(fused(IMAGES, training=True), plain(IMAGES))
     for now, then in zip(fused.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
+
+
+def test_replicas_share_their_statistics_so_keras_computes_them() -> None:
+    model = convnet("float32")
+    fuse_normalisation(model)
+    model.get_layer("norm").synchronized = True  # as with several devices, after it was built
+    _, _, _, operations = trained(model)
+    assert not [op for op in operations if op.startswith("FusedBatchNorm")]

@@ -59,8 +59,8 @@ class Study:
     baselines: simple models that an arm has to beat to be recommended. `majority` is the best
         constant answer, `classical` a scikit-learn model.
     controls: arms that show what causes a gain.
-    blind: trainings see no validation rows, as where labels are too few to spare any. Arms are still
-        chosen on these rows.
+    blind: trainings see no validation rows, as where labels are too few to spare any. Arms are
+        still chosen on these rows.
     """
 
     __pydantic_config__ = STRICT

@@ -37,6 +37,8 @@ from pipeline.tracking.sync import BUSY, DONE, TRACKING_URI
 from pipeline.tracking.system import sampling
 
 WAIT_FOR_MLFLOW_S = 60.0
+_senders: list[subprocess.Popen[bytes]] = []
+"""Those that may still run. Python warns of a running process that nothing refers to."""
 
 
 def run(
@@ -156,12 +158,16 @@ def _recorded(
 
 def _start_sync(directory: Path, spec: Spec) -> subprocess.Popen[bytes]:
     """Send a run to MLflow from a process that may outlive this one."""
+    _senders[:] = [sender for sender in _senders if sender.poll() is None]
     command = [sys.executable, "-m", "pipeline.tracking.sync", str(directory)]
     environment = {**os.environ, TRACKING_URI: tracking_uri(spec).reveal()}  # `ps` shows arguments
     null = subprocess.DEVNULL
-    return subprocess.Popen(
-        command, stdin=null, stdout=null, stderr=null, start_new_session=True, env=environment
+    _senders.append(
+        subprocess.Popen(
+            command, stdin=null, stdout=null, stderr=null, start_new_session=True, env=environment
+        )
     )
+    return _senders[-1]
 
 
 def synchronise(spec: Spec) -> None:

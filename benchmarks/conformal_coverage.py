@@ -25,11 +25,11 @@ from best_answer_ours import starter
 from pydantic import TypeAdapter
 
 from components.artifacts import Examples, TrainedModel
+from components.calibration.conformal import radius, rank
 from components.data.raw import raw_inputs
 from components.export.keras_model import load_keras
 from components.labels.base import labels_of
 from components.labels.encoding import encode_split, labelled
-from components.training.conformal import radius, rank
 from components.training.stacking import HALF_TRUST, weighed
 from models.experts.margins import MARGINS
 from models.lazy import tf

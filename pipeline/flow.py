@@ -128,7 +128,7 @@ def exported(
         prepared, trained = made[0]
         total = sum(m.share for m in spec.ensemble)
         shares = tuple(m.share / total for m in spec.ensemble)
-        ensembler = Ensembler(shares=shares, weights=form.weights)
+        ensembler = Ensembler(shares=shares, key=spec.data.key, weights=form.weights)
         models = EnsemblerInputs(tuple(model for _, model in made), prepared.examples)
         together = run(ensembler, models).model
         if ensemble.student is None:

@@ -34,7 +34,7 @@ from components.labels.encoding import encode_split, labelled
 from components.stage import Context, Observer, Stage
 from models.description import read_description
 from models.inputs.base import Feature
-from models.tasks.base import REGIONS, Task, TaskTarget
+from models.tasks.base import DECISION, REGIONS, Task, TaskTarget
 from serving.wire.errors import ServingError
 from serving.wire.names import DEFAULT_SIGNATURE, DETAILED, TO_FEATURES, UNCALIBRATED
 
@@ -81,7 +81,8 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
     form: evaluate this portable file of the model, in its own runtime, and not the SavedModel.
 
     Of a calibrated task it also measures the probabilities before calibration, on all rows; of a
-    task with `coverage`, how often its intervals or sets hold the label.
+    task with `coverage`, how often its intervals or sets hold the label; of a task with a decision
+    of its own, the metrics at 0.5 too.
     """
 
     tasks: tuple[Task, ...]
@@ -145,6 +146,9 @@ class Evaluator(Stage[EvaluatorInputs, EvaluatorOutputs]):
                     if metric in CALIBRATED and value is not None and was is not None:
                         context.observer.figure(f"{name}.{metric}", value)
                         context.observer.figure(f"{name}.{metric} uncalibrated", was)
+            if name not in self.decisions and decision != DECISION:
+                half = measure(target, labels[name], ours, weights, DECISION)
+                more[name]["at_half"] = half.values
             region = {r: answers[f"{name}.{r}"] for r in REGIONS if f"{name}.{r}" in answers}
             if region and (asked := target.task.covers) is not None:
                 found = covered(asked, of_task, region, self.confidence.level)

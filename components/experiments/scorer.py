@@ -19,6 +19,7 @@ from components.evaluation.metrics import measure
 from components.experiments.trial_result import Replicates, Values, groups_by_split, resampled
 from components.stage import Context, Stage
 from models.tasks.base import TaskTarget
+from serving.wire.names import UNCALIBRATED
 
 BATCH_ROWS = 256
 TIMED_CALLS = 30
@@ -59,6 +60,9 @@ class ScoreFigures:
 class Scorer(Stage[ScorerInputs, ScorerOutputs]):
     """Measures on validation rows, as the Evaluator does on test rows.
 
+    Validation rows chose the calibration of a model: here those that answer a row were fitted to
+    the others, so that a method with many parameters is not taken for a better one.
+
     key: columns of which equal values make rows a group: bootstrap samples are of groups.
     """
 
@@ -71,9 +75,11 @@ class Scorer(Stage[ScorerInputs, ScorerOutputs]):
 
     def run(self, inputs: ScorerInputs, context: Context) -> ScorerOutputs:
         """Raises RootstockError if there are no validation rows."""
+        from components.calibration.calibrating import out_of_fold_outputs
+        from components.calibration.unseen import Unseen
         from components.data.raw import raw_inputs
         from components.export.keras_model import load_keras
-        from components.labels.encoding import encode_split
+        from components.labels.encoding import encode_split, labelled
         from models.lazy import tf
 
         examples = inputs.examples
@@ -85,15 +91,23 @@ class Scorer(Stage[ScorerInputs, ScorerOutputs]):
         served = load_keras(inputs.model)
         targets, features = served.record.targets, served.record.features
         raw = raw_inputs(examples.read("val"), features)
-        answer = tf.function(served.__call__, reduce_retracing=True, autograph=False)
+        answer = tf.function(served.details, reduce_retracing=True, autograph=False)
         parts = []
         for start in range(0, rows, BATCH_ROWS):
             batch = {n: tf.constant(v[start : start + BATCH_ROWS]) for n, v in raw.items()}
-            parts.append({task: a.numpy() for task, a in answer(batch).items()})
+            parts.append({name: a.numpy() for name, a in answer(batch).items()})
             context.observer.progress(min(start + BATCH_ROWS, rows), rows, "rows")
-        answers = {t: np.concatenate([p[t] for p in parts]) for t in parts[0]}
+        found = {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}
+        answers = {t.name: found[t.name] for t in targets}
         labels = encode_split(targets, examples, "val")
         groups = groups_by_split(examples, self.key)["val"]
+        for head in served.model.heads:
+            if (calibration := served.model.calibrations.get(name := head.target.name)) is not None:
+                before = np.asarray(head.raw(found[name + UNCALIBRATED]))
+                unseen = Unseen.of(labels[name], before, groups.codes)
+                rows_of = unseen.answered(head.target)
+                again = out_of_fold_outputs(type(calibration), rows_of, unseen.groups)
+                answers[name][labelled(labels[name])] = head.answer(again.astype(np.float32))
         one = {n: tf.constant(v[:1]) for n, v in raw.items()}
         answer(one)
         seconds = repeat(lambda: answer(one), number=1, repeat=TIMED_CALLS)

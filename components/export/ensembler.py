@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from components.artifacts import Examples, ExportedModel, TrainedModel
 from components.data.lazy import np
@@ -31,26 +31,32 @@ class EnsemblerOutputs:
 class Ensembler(Stage[EnsemblerInputs, EnsemblerOutputs]):
     """Exports models that answer as one: with the weighted mean of their probabilities or numbers.
 
-    shares: the weight of each model; their sum is 1. weights: see `Export`.
+    What a task chooses on rows that no model has seen (calibration, decision, interval) is chosen
+    anew for the mean, on its answers to validation rows.
+
+    shares: the weight of each model; their sum is 1. weights: see `Export`. key: columns of which
+        equal values make rows a group.
     """
 
     shares: tuple[float, ...]
+    key: tuple[str, ...] = ()
     weights: Weights = "float32"
 
     def uses(self, inputs: EnsemblerInputs) -> tuple[object, ...]:
         return tuple(spec for model in inputs.models for spec in specs_of(model.path))
 
     def run(self, inputs: EnsemblerInputs, context: Context) -> EnsemblerOutputs:
-        """Write the SavedModel. The record beside it is that of the first model, with the mean of
-        the decision thresholds, and without weights: an ensemble has no single trunk.
+        """Write the SavedModel. The record beside it is that of the first model, with what was
+        chosen for the mean, and without weights: an ensemble has no single trunk.
 
         Raises:
             RootstockError: the models have different tasks, classes or inputs.
         """
         from components.data.raw import raw_inputs
+        from components.export.combined import Combined
         from components.export.expected_outputs import first_rows, write_expected
         from components.export.keras_model import load_keras
-        from components.export.saved_model import decided, write_ensemble
+        from components.export.saved_model import named, write_ensemble
 
         served = [load_keras(model) for model in inputs.models]
         first = served[0].record
@@ -65,31 +71,22 @@ class Ensembler(Stage[EnsemblerInputs, EnsemblerOutputs]):
                 )
         made = ExportedModel(context.output / "model")
         made.path.mkdir()
+        combined = Combined(served, self.shares)
+        answering = combined.answering(inputs.examples, self.key, context.observer)
+        targets = [head.target for head in answering.heads]
         record = json.loads((inputs.models[0].path / RECORD).read_text())
-        targets = []
-        for i, target in enumerate(first.targets):
-            decisions = [model.record.targets[i].decision for model in served]
-            decision = float(np.average(decisions, weights=self.shares))
-            targets.append(replace(target, decision=decision))
-            record["targets"][i]["decision"] = decision
-            if target.task.covers is not None:
-                context.observer.warn(
-                    f"tasks.{target.name}.coverage: the intervals and sets of members do not hold"
-                    " for their mean, so an ensemble has none."
-                )
-        record["calibrations"], record["radii"] = {}, {}
+        for written, target in zip(record["targets"], targets, strict=True):
+            written["decision"] = target.decision
+        record["calibrations"] = {t: asdict(c) for t, c in answering.calibrations.items()}
+        record["radii"] = dict(answering.radii)
         (made.path / RECORD).write_text(json.dumps(record, indent=1))
         raw = raw_inputs(first_rows(inputs.examples, first.features), first.features)
-        parts = [model(raw) for model in served]
-        answers = {
-            t.name: np.average([p[t.name].numpy() for p in parts], axis=0, weights=self.shares)
-            for t in first.targets
-        }
-        found = {n: np.asarray(v) for n, v in decided(answers, targets).items()}
-        details = {name: values for name, values in found.items() if name not in answers}
-        write_expected(made.expected, raw, answers, details)
+        details = answering.of_answers(combined.means(raw))
+        found = {n: np.asarray(v) for n, v in named(details, targets).items()}
+        answers = {t.name: found.pop(t.name) for t in targets}
+        write_expected(made.expected, raw, answers, found)
         form = Export(weights=self.weights)
-        write_ensemble(served, self.shares, targets, raw, made.saved_model, form)
+        write_ensemble(served, self.shares, answering, raw, made.saved_model, form)
         context.observer.figure("models", len(served))
         context.observer.figure("size_mb", made.size_mb())
         return EnsemblerOutputs(made)

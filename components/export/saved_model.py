@@ -14,9 +14,9 @@ from components.export.classes_file import write_classes
 from components.export.interface import interface_of
 from components.export.keras_model import KerasModel
 from models.lazy import keras, tf
+from models.multitask.answering import Answering
 from models.multitask.model import MultitaskModel
 from models.tasks.base import TaskTarget
-from models.tasks.heads.head import head_for
 from models.trunks.layers.hub_module import adopted
 from models.trunks.layers.trim_padding import trimming
 from serving.interface import write_interface
@@ -64,16 +64,17 @@ def prepared_of(served: KerasModel) -> Prepared:
 def write_ensemble(
     served: Sequence[KerasModel],
     shares: Sequence[float],
-    targets: Sequence[TaskTarget],
+    answering: Answering,
     raw: Mapping[str, np.ndarray],
     directory: Path,
     form: Export,
 ) -> None:
     """Write the SavedModel of several models, which answers with the weighted mean of theirs.
 
-    served: of the same tasks and raw inputs. shares: the weight of each. targets: the tasks, with
-        the decisions of the ensemble.
+    served: of the same tasks and raw inputs. shares: the weight of each. answering: how the mean is
+        served.
     """
+    targets = [head.target for head in answering.heads]
     owner = tf.Module()
     owner.members, functions = zip(*(computation(s, form, s.features) for s in served), strict=True)
 
@@ -83,7 +84,7 @@ def write_ensemble(
             t.name: tf.add_n([s * a[t.name] for s, a in zip(shares, answers, strict=True)])
             for t in targets
         }
-        return decided(means, targets)
+        return named(answering.of_answers(means), targets)
 
     _export(predict, owner, served[0], raw, directory)
 
@@ -106,16 +107,6 @@ def computation(served: KerasModel, form: Export, features: Function) -> tuple[t
     if form.xla:
         answers = tf.function(answers, jit_compile=True, autograph=False)
     return owner, lambda inputs: answers(features(inputs))
-
-
-def decided(answers: Mapping[str, Any], targets: Sequence[TaskTarget]) -> dict[str, Any]:
-    """The answers, and what they come to, with the names of classes. See `Head.decided`."""
-    outputs = dict(answers)
-    for head in map(head_for, targets):
-        name = head.target.name
-        more = head.decided(answers[name]).items()
-        outputs |= {f"{name}.{what}": values for what, values in more}
-    return named(outputs, targets)
 
 
 def named(outputs: Mapping[str, Any], targets: Sequence[TaskTarget]) -> dict[str, Any]:

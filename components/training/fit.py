@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from components.calibration.calibrating import Chosen, choose_calibrations
+from components.calibration.conformal import check_rows, choose_radii
+from components.calibration.decisions import choose_decisions
 from components.errors import RootstockError
 from components.stage import Context, Observer
-from components.training.calibrating import Chosen, choose_calibrations
 from components.training.choices import Situation, choose, sentence
-from components.training.conformal import check_rows, choose_radii
 from components.training.dataset import evaluation_batches, training_batches
-from components.training.decisions import choose_decisions
 from components.training.devices import Devices, check_devices, devices_for
 from components.training.epochs import Epochs
 from components.training.loop import Loop
@@ -27,7 +27,7 @@ from components.training.precision import precision, without_gain
 from components.training.rows import Rows, TrainingData
 from components.training.shared_checkpoint import SharedCheckpoint
 from components.training.stacking import stack_experts
-from components.training.unseen import unseen_rows
+from components.training.unseen_rows import unseen_rows
 from components.transform.batches import token_counts
 from models.analysis.gradient_diagnostics import gradient_diagnostics
 from models.balancing.base import GradientBalancer
@@ -136,7 +136,7 @@ def train(
     Raises:
         RootstockError: the model cannot be built, the settings do not fit it, or training diverges.
     """
-    check_rows((t.task for t in data.targets), data.val, data.val_groups)
+    check_rows((t.task for t in data.targets), data.val and data.val.labels, data.val_groups)
     devices = devices_for(wanted.devices)
     with devices.scope():
         return _train(record, data, transfer, wanted, seed, context, last_word, devices)
@@ -222,7 +222,8 @@ def _train(
     checkpoint = SharedCheckpoint(file, optimizer, adaptation.changing, state, devices)
     progress = checkpoint.restore()
     separate_seeds()
-    epochs = Epochs(model, observer, epoch, steps, training.epochs, checkpoint, progress, monitor)
+    length = training.epochs, checkpoint, progress, monitor, training.seconds
+    epochs = Epochs(model, observer, epoch, steps, *length)
     replicas = devices.count, devices.own
     validation = evaluation_batches(data.val, rows_at_once, *replicas) if data.val else None
     ends = [p.start for p in phases[1:]] + [training.epochs]
@@ -250,9 +251,9 @@ def _train(
     if weights and data.val is None and last_word == "stack":
         observer.warn(NOT_STACKED)
     unseen = unseen_rows(model, data.observed, data.val, data.val_groups)
-    calibrations = choose_calibrations(model, unseen, observer)
+    calibrations = choose_calibrations(model.answering, unseen, observer)
     model.calibrations = {t: c.calibration for t, c in calibrations.items() if c.changes}
-    model.radii = choose_radii(model, unseen, observer)
+    model.radii = choose_radii(model.answering, unseen, observer)
     result = TrainingResult(
         model=model,
         history=progress.history,
@@ -261,7 +262,7 @@ def _train(
         trainable_parameters=trained,
         last_word=weights,
         calibrations=calibrations,
-        decisions=choose_decisions(model, unseen, observer),
+        decisions=choose_decisions(model.answering, unseen, observer),
         training=training,
         chosen=sentence(wanted, training),
         pairs=paired,
@@ -305,7 +306,7 @@ def _still_improving(result: TrainingResult) -> str:
         return ""
     return (
         f"The best epoch by {monitor.name} is the last of {count}: the model was still improving."
-        " Raise training.epochs."
+        f" Raise training.{'epochs' if result.training.seconds is None else 'seconds'}."
     )
 
 

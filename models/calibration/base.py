@@ -2,7 +2,7 @@
 they say.
 
 A method is a frozen dataclass in a file of this package, where it is found. It is fitted to rows
-that the model has not seen (`components.training.calibrating`), is stored in the record of the
+that the model has not seen (`components.calibration.calibrating`), is stored in the record of the
 model, and is part of its graph. It gives raw outputs too, so the head of the task does not change.
 """
 

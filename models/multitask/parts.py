@@ -20,6 +20,7 @@ from models.inputs.base import Feature
 from models.inputs.representation import REPRESENTATION
 from models.layer_names import scope_of
 from models.lazy import keras
+from models.multitask.answering import Answering
 from models.multitask.batch_losses import Tensors
 from models.multitask.fusion import Fusion
 from models.multitask.last_word import LastWord
@@ -152,27 +153,17 @@ class MultitaskParts(keras.Model):  # type: ignore[misc]
         return {h.target.name: self.calibrated(h, outputs[h.target.name]) for h in self.heads}
 
     def details(self, features: Tensors) -> dict[str, keras.KerasTensor]:
-        """The answers, and what else is known of each row, as `<task>.<what>`: what is decided (see
-        `Head.decided`); of a calibrated task, the probabilities before it was, `uncalibrated`; of a
-        task with `coverage`, its interval or set (see `Head.region`), which does not depend on
-        calibration.
-        """
-        outputs, details = self.raw_outputs(features), {}
-        for head in self.heads:
-            name, raw = head.target.name, outputs[head.target.name]
-            details[name] = answer = self.calibrated(head, raw)
-            more = dict(head.decided(answer))
-            if name in self.calibrations:
-                more["uncalibrated"] = head.answer(raw)
-            if name in self.radii:
-                more |= head.region(raw, self.radii[name])
-            details |= {f"{name}.{what}": values for what, values in more.items()}
-        return details
+        """The answers, and what else is known of each row: see `Answering.details`."""
+        return self.answering.details(self.raw_outputs(features))
+
+    @property
+    def answering(self) -> Answering:
+        """From raw outputs to what is served."""
+        return Answering(self.heads, self.calibrations, self.radii)
 
     def calibrated(self, head: Head, outputs: keras.KerasTensor) -> keras.KerasTensor:
         """What is served of the raw outputs of a head."""
-        calibration = self.calibrations.get(head.target.name)
-        return head.answer(outputs if calibration is None else calibration(outputs))
+        return self.answering.calibrated(head, outputs)
 
     def count_params(self) -> int:
         """Parameters of the served model, without the state of the balancing method."""

@@ -24,7 +24,7 @@ class ModelRecord:
     """Everything that determines the layers of a model; see `models.multitask.build`.
 
     calibrations: of the tasks that have one. radii: of the tasks with `coverage`, by which their
-    intervals or sets reach: see `components.training.conformal`.
+    intervals or sets reach: see `components.calibration.conformal`.
     """
 
     __pydantic_config__ = STRICT

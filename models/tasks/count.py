@@ -16,7 +16,7 @@ class CountTask(Task):
     The prediction is the expected count. The loss is that of Poisson regression with a log link.
 
     coverage: also answer with an interval that holds the right number in so many rows, such as 0.9:
-        see `components.training.conformal`.
+        see `components.calibration.conformal`.
     """
 
     kind: Literal["count"] = "count"

@@ -26,7 +26,7 @@ class MulticlassTask(Task):
         often as they say, on validation rows; `auto` chooses one, or none, by cross-validated log
         loss.
     coverage: also answer with a set of classes that has the right one in so many rows, such as 0.9:
-        see `components.training.conformal`.
+        see `components.calibration.conformal`.
     """
 
     kind: Literal["multiclass"] = "multiclass"

@@ -21,7 +21,7 @@ class RegressionTask(Task):
         and the scale of their middle half, which outliers do not move.
     log: learn sign(x)·log(1 + |x|), for long tails. Predictions are in the label's own unit still.
     coverage: also answer with an interval that holds the right number in so many rows, such as 0.9:
-        see `components.training.conformal`.
+        see `components.calibration.conformal`.
     """
 
     kind: Literal["regression"] = "regression"

@@ -13,6 +13,8 @@ from models.multitask.model import MultitaskModel
 from models.sharing.hard import Hard
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
+from models.tasks.count import CountTask
+from models.tasks.heads.head import head_for
 from models.tasks.multiclass import MulticlassTask
 from models.tasks.multilabel import MultilabelTask
 from models.tasks.regression import RegressionTask
@@ -66,6 +68,22 @@ def evaluated(made: MultitaskModel, given: dict[str, np.ndarray]) -> dict[str, f
 @pytest.fixture(scope="module")
 def shared_model() -> MultitaskModel:
     return model()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *TARGETS,
+        TaskTarget(task=CountTask(name="count", label="l")),
+        TaskTarget(task=RegressionTask(name="log", label="l", log=True), mean=1.0, deviation=2.0),
+    ],
+    ids=lambda target: target.name,
+)
+def test_raw_outputs_of_an_answer_have_that_answer(target: TaskTarget) -> None:
+    head = head_for(target)
+    outputs = RNG.normal(0, 2, (20, head.units)).astype(np.float32)
+    answer = head.answer(outputs)
+    np.testing.assert_allclose(head.answer(head.raw(answer)), answer, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)

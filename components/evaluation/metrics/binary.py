@@ -51,6 +51,7 @@ class Binary(Family):
     without_interval = frozenset({"best_f1", "best_f1_threshold", "calibration_error"})
     relative_margin = frozenset({"log_loss"})
     has_decision = True
+    decided_by = {"f1": "f1"}  # noqa: RUF012 - a constant
     row_error = "log_loss"
     rare_rows_decide = True
 

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 from components.data.lazy import Floats, Mask, np
 from components.evaluation.metrics.reliability import Bin
 from models.discovery import part
-from models.tasks.base import DECISION
+from models.tasks.base import DECISION, DecisionMetric
 
 Form = Literal["share", "f1", "mean", "root"]
 """How a metric follows from a ratio of sums: it is the ratio, if that is a share of what is
@@ -128,6 +128,8 @@ class Family(ABC):
         study's margin is a share of their value.
     has_decision: whether a decision threshold applies: answers are probabilities of independent
         labels.
+    decided_by: the metrics for which another threshold than 0.5 is better although probabilities
+        are right, and the name by which it is chosen.
     reasons: why a metric is undefined, for each metric that can be.
     without_interval: the metrics whose sampling distribution a bootstrap does not estimate: a
         maximum over thresholds and its place, and the calibration error, which resampling makes
@@ -143,6 +145,7 @@ class Family(ABC):
     relative_margin: ClassVar[frozenset[str]]
     has_decision: ClassVar[bool]
     row_error: ClassVar[str]
+    decided_by: ClassVar[Mapping[str, DecisionMetric]] = {}
     reasons: ClassVar[Mapping[str, str]] = {}
     without_interval: ClassVar[frozenset[str]] = frozenset()
     by_chance: ClassVar[tuple[str, float] | None] = None

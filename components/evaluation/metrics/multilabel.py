@@ -38,6 +38,7 @@ class Multilabel(Family):
     lower_is_better = frozenset({"hamming_loss"})
     relative_margin = frozenset[str]()
     has_decision = True
+    decided_by = {"micro_f1": "f1", "macro_f1": "f1"}  # noqa: RUF012 - a constant
     row_error = "hamming_loss"
 
     def values(self, rows: Predictions, weights: Floats) -> dict[str, Floats]:

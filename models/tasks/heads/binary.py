@@ -12,7 +12,7 @@ from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
 from models.tasks.heads import losses
 from models.tasks.heads.epoch_metrics import BINS, accuracy, auc, logit_histogram
-from models.tasks.heads.head import ClassHead
+from models.tasks.heads.head import ClassHead, logit
 
 
 @final
@@ -30,6 +30,9 @@ class BinaryHead(ClassHead):
 
     def answer(self, outputs: Tensor) -> Tensor:
         return keras.ops.sigmoid(outputs)
+
+    def raw(self, answer: Tensor) -> Tensor:
+        return logit(answer)
 
     def decided(self, answer: Tensor) -> Mapping[str, Tensor]:
         return {"class": keras.ops.cast(answer[:, 0] > self.target.decision, "int32")}

@@ -35,6 +35,9 @@ class CountHead(Head):
     def answer(self, outputs: Tensor) -> Tensor:
         return keras.ops.exp(outputs)
 
+    def raw(self, answer: Tensor) -> Tensor:
+        return keras.ops.log(answer)
+
     def nonconformity(self, labels: Tensor, outputs: Tensor) -> Tensor:
         """The distance in standard deviations of the Poisson distribution."""
         rate = keras.ops.exp(outputs[:, 0])

@@ -17,6 +17,9 @@ from models.lazy import Tensor, keras
 from models.tasks.base import Task, TaskTarget
 
 ClassWeight = Literal["balanced"] | Mapping[str, float] | None
+LEAST = 1e-7
+"""Probabilities are at least so far from 0 and 1 where their logarithm is taken, as float32 can
+tell them apart."""
 
 
 class Head(ABC):
@@ -52,6 +55,10 @@ class Head(ABC):
     def answer(self, outputs: Tensor) -> Tensor:
         """What is served, float32 [batch, units]: probabilities, or a value in the label's unit."""
 
+    @abstractmethod
+    def raw(self, answer: Tensor) -> Tensor:
+        """Raw outputs that have this answer, float32 [batch, units]: of a mean of answers."""
+
     def decided(self, answer: Tensor) -> Mapping[str, Tensor]:
         """What the answer comes to, by name. `class`: int32 [batch], of kinds with one class;
         `labels`: bool [batch, classes], of kinds with several; nothing of numbers.
@@ -84,6 +91,12 @@ def head_for(target: TaskTarget) -> Head:
         ValueError: its class weights name a class that it does not have.
     """
     return part("models.tasks.heads", Head, target.task.kind)(target.task, target)
+
+
+def logit(p: Tensor) -> Tensor:
+    """The raw outputs whose sigmoids are p."""
+    p = keras.ops.clip(p, LEAST, 1 - LEAST)
+    return keras.ops.log(p) - keras.ops.log1p(-p)
 
 
 class ClassHead(Head):

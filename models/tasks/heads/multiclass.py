@@ -11,7 +11,7 @@ from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 from models.tasks.heads import losses
 from models.tasks.heads.epoch_metrics import means, sums
-from models.tasks.heads.head import ClassHead
+from models.tasks.heads.head import LEAST, ClassHead
 from models.tasks.multiclass import MulticlassTask
 
 
@@ -33,6 +33,9 @@ class MulticlassHead(ClassHead):
 
     def answer(self, outputs: Tensor) -> Tensor:
         return keras.ops.softmax(outputs)
+
+    def raw(self, answer: Tensor) -> Tensor:
+        return keras.ops.log(keras.ops.maximum(answer, LEAST))
 
     def decided(self, answer: Tensor) -> Mapping[str, Tensor]:
         return {"class": keras.ops.cast(keras.ops.argmax(answer, axis=-1), "int32")}

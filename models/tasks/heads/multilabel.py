@@ -11,7 +11,7 @@ from models.lazy import Tensor, keras
 from models.tasks.base import TaskTarget
 from models.tasks.heads import losses
 from models.tasks.heads.epoch_metrics import BINS, auc, logit_histogram, ratio
-from models.tasks.heads.head import ClassWeight, Head, class_weights
+from models.tasks.heads.head import ClassWeight, Head, class_weights, logit
 from models.tasks.multilabel import MultilabelTask
 
 
@@ -37,6 +37,9 @@ class MultilabelHead(Head):
 
     def answer(self, outputs: Tensor) -> Tensor:
         return keras.ops.sigmoid(outputs)
+
+    def raw(self, answer: Tensor) -> Tensor:
+        return logit(answer)
 
     def decided(self, answer: Tensor) -> Mapping[str, Tensor]:
         return {"labels": answer > self.target.decision}

@@ -41,6 +41,9 @@ class RegressionHead(Head):
         ops = keras.ops
         return ops.sign(values) * ops.expm1(ops.minimum(ops.abs(values), MOST_LOG))
 
+    def raw(self, answer: Tensor) -> Tensor:
+        return self._standardised(answer)
+
     def nonconformity(self, labels: Tensor, outputs: Tensor) -> Tensor:
         """The distance on the scale that is learned, of which `log` makes a factor."""
         return keras.ops.abs(self._standardised(labels) - outputs[:, 0])
@@ -60,6 +63,9 @@ class RegressionHead(Head):
         return {"mae": self.unit * absolute, "rmse": self.unit * float(np.sqrt(squared))}
 
     def _standardised(self, labels: Tensor) -> Tensor:
+        return (self._learned(labels) - self.target.mean) / self.target.deviation
+
+    def _learned(self, values: Tensor) -> Tensor:
+        """Values on the scale that is learned."""
         ops = keras.ops
-        values = ops.sign(labels) * ops.log1p(ops.abs(labels)) if self.log else labels
-        return (values - self.target.mean) / self.target.deviation
+        return ops.sign(values) * ops.log1p(ops.abs(values)) if self.log else values

@@ -14,6 +14,7 @@ from components.evaluation.evaluator import Evaluator, EvaluatorInputs
 from components.evaluation.thresholds import Threshold, check_thresholds
 from components.export.classes_file import write_classes
 from components.stage import Context, Silent
+from models.model_files import RECORD
 from tests.small_model import TARGETS, TASKS, answers, write_examples, write_model
 
 pytestmark = pytest.mark.slow
@@ -103,6 +104,22 @@ def test_metrics_are_those_of_the_served_model_on_labelled_test_rows(tmp_path, m
     }
     assert heard.progress_calls[-1] == (300, 300, "rows")
     assert heard.warnings == []
+
+
+def test_a_chosen_threshold_is_measured_beside_half(tmp_path, examples):
+    model = write_model(tmp_path / "model")
+    record = json.loads((model.path / RECORD).read_text())
+    first = next(t for t in record["targets"] if t["task"]["name"] == "income")
+    first["decision"] = 0.2
+    (model.path / RECORD).write_text(json.dumps(record))
+    (tmp_path / "out").mkdir()
+    report, _, _ = evaluate(tmp_path / "out", model, examples)
+    income = report["tasks"]["income"]
+    assert income["at_half"]["auc"] == income["values"]["auc"]
+    assert income["at_half"]["recall"] < income["values"]["recall"]
+    assert "at_half" not in report["tasks"]["age"]
+    page = (tmp_path / "out" / "evaluation" / "evaluation.html").read_text()
+    assert page.count("yes above 0.5") == 1
 
 
 @pytest.mark.parametrize("batch_size", [7, 1000])

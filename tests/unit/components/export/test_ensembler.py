@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 
 from components.artifacts import TrainedModel
+from components.calibration.decisions import best_decision
+from components.data.raw import raw_inputs
 from components.errors import RootstockError
 from components.export.ensembler import Ensembler, EnsemblerInputs
 from components.export.expected_outputs import read_details, read_expected, write_expected
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs
 from components.export.keras_model import load_keras
+from components.labels.encoding import encode_split
 from components.stage import Context
 from models.description import read_description
 from models.model_files import RECORD, WEIGHTS
+from models.multitask.record import read_record
 from serving.server.saved_model import SavedModel
 from tests.shared import Trained
 
@@ -82,6 +86,44 @@ def test_an_ensemble_answers_with_the_weighted_mean(
     blessing = InfraValidator().run(InfraValidatorInputs(made), place).blessing
     wrong = f"signature 'detailed', '{name}.class': 1 of 16 differ from Keras."
     assert blessing.reasons() == [f"rest {wrong}", f"grpc {wrong}"]
+
+
+def test_what_tasks_choose_is_chosen_for_the_mean(
+    shared_model: Trained, other: TrainedModel, tmp_path: Path
+) -> None:
+    """Not taken from the members: their mean is less sure than they are."""
+    examples, models = shared_model.inputs.examples, list[TrainedModel]()
+    for number, member in enumerate((shared_model.model, other)):
+        models.append(TrainedModel(tmp_path / f"member-{number}"))
+        shutil.copytree(member.path, models[-1].path)
+        record = json.loads((member.path / RECORD).read_text())
+        bright, value = (record["targets"][i]["task"] for i in (0, 3))
+        bright |= {"calibration": "platt", "decision": "f1", "coverage": 0.8}
+        value |= {"coverage": 0.8}
+        (models[-1].path / RECORD).write_text(json.dumps(record))
+    place = Context(tmp_path, tmp_path)
+    made = Ensembler(shares=(0.5, 0.5)).run(EnsemblerInputs(tuple(models), examples), place).model
+    record = read_record(made.path)
+    assert record.calibrations["bright"].name == "platt"
+    served, rows = SavedModel(made.saved_model), examples.read("val")
+    raw = raw_inputs(rows, record.features)
+    found = served.predict("detailed", raw)
+    mean = np.mean([load_keras(model)(raw)["bright"] for model in models], axis=0)
+    np.testing.assert_allclose(found["bright.uncalibrated"], mean, atol=1e-6)
+    before = np.log(mean / (1 - mean))
+    expected = 1 / (1 + np.exp(-record.calibrations["bright"](before)))
+    np.testing.assert_allclose(found["bright"], expected, atol=1e-5)
+    assert np.abs(found["bright"] - mean).max() > 1e-3
+
+    labels = encode_split(record.targets, examples, "val")
+    known = ~np.isnan(labels["bright"])
+    yes, p = labels["bright"][known] > 0.5, found["bright"][known, 0].astype(np.float64)
+    assert record.targets[0].decision == pytest.approx(best_decision(yes, p), abs=1e-5)
+    value, known = labels["value"], ~np.isnan(labels["value"])
+    inside = (found["value.lower"][:, 0] <= value) & (value <= found["value.upper"][:, 0])
+    assert inside[known].mean() >= 0.8
+    right = found["bright.set"][np.flatnonzero(~np.isnan(labels["bright"])), yes.astype(int)]
+    assert right.mean() >= 0.8
 
 
 def test_members_must_have_the_same_classes(

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components.calibration.unseen import Unseen, folds, standard_error
 from components.stage import Observer
-from components.training.unseen import Unseen, standard_error
 from models.calibration.base import Answered, Calibration
 from models.calibration.identity import Identity
 from models.discovery import methods
-from models.multitask.model import MultitaskModel
+from models.multitask.answering import Answering
 
-FOLDS = 5
 FEWEST_OF_EACH = 20
 """Groups with rows of each class, and with rows without it; with fewer, `auto` changes nothing.
 Without `data.key` every row is a group.
@@ -59,14 +58,14 @@ class Chosen:
 
 
 def choose_calibrations(
-    model: MultitaskModel, unseen: Mapping[str, Unseen], observer: Observer
+    answering: Answering, unseen: Mapping[str, Unseen], observer: Observer
 ) -> dict[str, Chosen]:
     """The calibration of each task that asks for one.
 
     unseen: rows by task, with raw outputs that are not calibrated.
     """
     chosen = {}
-    for head in model.heads:
+    for head in answering.heads:
         target, wanted = head.target, head.target.task.calibrates_by
         if wanted == "none":
             continue
@@ -116,11 +115,14 @@ def enough(rows: Answered, groups: np.ndarray, fewest: int) -> bool:
 
 def out_of_fold_losses(method: type[Calibration], rows: Answered, groups: np.ndarray) -> np.ndarray:
     """The log loss of each row, by the method fitted to the other folds, [rows]."""
-    count = int(groups.max()) + 1
-    fold = (np.random.default_rng(0).permutation(count) % FOLDS)[groups]
-    losses = np.zeros(len(rows))
-    for f in range(min(FOLDS, count)):
-        outside, inside = rows.at(fold != f), rows.at(fold == f)
-        outputs = np.asarray(method.fit(outside)(inside.outputs))
-        losses[fold == f] = inside.losses(outputs)
-    return losses
+    return rows.losses(out_of_fold_outputs(method, rows, groups))
+
+
+def out_of_fold_outputs(
+    method: type[Calibration], rows: Answered, groups: np.ndarray
+) -> np.ndarray:
+    """The raw outputs of each row, by the method fitted to the other folds, [rows, units]."""
+    fold, outputs = folds(groups), np.zeros(rows.outputs.shape)
+    for f in np.unique(fold):
+        outputs[fold == f] = method.fit(rows.at(fold != f))(rows.outputs[fold == f])
+    return outputs

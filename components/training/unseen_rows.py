@@ -1,68 +1,19 @@
-"""Rows that a trained model has not seen, with what it says of them: what follows its training
-(calibration, decisions, intervals) is chosen on them. Importing this module imports TensorFlow.
+"""Rows that a model has not seen in training, with its raw outputs. Importing this module imports
+TensorFlow.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from components.labels.base import labels_of
-from components.labels.encoding import labelled
-from components.labels.point_losses import LOSSES
+from components.calibration.unseen import Unseen
 from components.training.rows import Rows
-from models.calibration.base import Answered
 from models.experts.margins import MARGINS
 from models.lazy import tf
 from models.multitask.model import MultitaskModel
-from models.tasks.base import TaskTarget
 from models.tasks.heads.head import Head
 
 BATCH_ROWS = 512
-
-
-@dataclass(frozen=True)
-class Unseen:
-    """Labelled rows of one task.
-
-    labels: encoded, none of them missing. outputs: float64 [rows, units], raw outputs.
-    groups: int64 [validated], the group of each validation row, from 0, without gaps.
-    validated: how many of the rows, the first ones, are validation rows.
-    """
-
-    labels: np.ndarray
-    outputs: np.ndarray
-    validated: int = 0
-    groups: np.ndarray = field(default_factory=lambda: np.arange(0))
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @classmethod
-    def of(
-        cls, labels: np.ndarray, outputs: np.ndarray, groups: np.ndarray | None = None
-    ) -> Unseen:
-        """Those of some rows that are labelled. groups: int64 [rows]; None if each row is one of
-        its own.
-        """
-        known = labelled(labels)
-        own = np.arange(len(labels)) if groups is None else groups
-        codes = np.unique(own[known], return_inverse=True)[1]
-        return cls(labels[known], outputs[known].astype(np.float64), len(codes), codes)
-
-    @property
-    def of_validation(self) -> Unseen:
-        """The validation rows alone: only they are answered by the whole model."""
-        n = self.validated
-        return Unseen(self.labels[:n], self.outputs[:n], n, self.groups)
-
-    def answered(self, target: TaskTarget) -> Answered:
-        """The same for a calibration. The task has classes."""
-        objectives = labels_of(target.task).objectives(target, self.labels)
-        targets = [LOSSES[o.loss].targets(o.labels, o.units) for o in objectives]
-        exclusive = any(o.units > 1 for o in objectives)
-        return Answered(self.outputs, np.concatenate(targets, axis=1), exclusive)
 
 
 def unseen_rows(
@@ -117,9 +68,3 @@ def _out_of_fold(model: MultitaskModel, head: Head, train: Rows) -> np.ndarray |
     own = np.stack(np.split(margins, len(weights) - 1, axis=1))[:, :, first : first + head.units]
     mean = np.einsum("m,mru->ru", weights[1:] / weights[1:].sum(), own)
     return np.asarray(mean + np.asarray(word.biases[at]))
-
-
-def standard_error(values: np.ndarray, groups: np.ndarray) -> float:
-    """Of the mean of rows that are drawn by group. values: [rows]. groups: int64 [rows], from 0."""
-    totals = np.bincount(groups, values - values.mean())
-    return float(np.sqrt((totals**2).sum()) / len(values))

@@ -20,22 +20,24 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from components.calibration.unseen import Unseen
 from components.errors import RootstockError
 from components.labels.encoding import labelled
 from components.stage import Observer
-from components.training.rows import Rows
-from components.training.unseen import Unseen
 from models.lazy import tf
-from models.multitask.model import MultitaskModel
+from models.multitask.answering import Answering
 from models.tasks.base import Task
 
 LEVEL = 0.9
 """Share of validation sets for which the coverage lies in the range that is said."""
 
 
-def check_rows(tasks: Iterable[Task], val: Rows | None, groups: np.ndarray | None = None) -> None:
+def check_rows(
+    tasks: Iterable[Task], val: Mapping[str, np.ndarray] | None, groups: np.ndarray | None = None
+) -> None:
     """Check, before training, that there are validation rows enough.
 
+    val: encoded labels of the validation rows by task; None if there are no such rows.
     groups: int64 [rows], of the validation rows; None if each is one of its own.
 
     Raises:
@@ -45,7 +47,7 @@ def check_rows(tasks: Iterable[Task], val: Rows | None, groups: np.ndarray | Non
     for task in tasks:
         if task.covers is None:
             continue
-        known = np.zeros(0, bool) if val is None else labelled(val.labels[task.name])
+        known = np.zeros(0, bool) if val is None else labelled(val[task.name])
         what = "" if groups is None else "groups of "
         count = int(known.sum()) if groups is None else len(np.unique(groups[known]))
         if rank(count, task.covers) > count:
@@ -57,11 +59,11 @@ def check_rows(tasks: Iterable[Task], val: Rows | None, groups: np.ndarray | Non
 
 
 def choose_radii(
-    model: MultitaskModel, unseen: Mapping[str, Unseen], observer: Observer
+    answering: Answering, unseen: Mapping[str, Unseen], observer: Observer
 ) -> dict[str, float]:
     """The radius of each task with `coverage`; says what coverage it may have on other rows."""
     radii = {}
-    for head in model.heads:
+    for head in answering.heads:
         name, coverage = head.target.name, head.target.task.covers
         if coverage is None:
             continue

@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from components.calibration.conformal import check_rows, fewest, radius, rank, reached
 from components.errors import RootstockError
-from components.training.conformal import check_rows, fewest, radius, rank, reached
-from components.training.rows import Rows
 from models.tasks.regression import RegressionTask
 
 
@@ -54,10 +53,10 @@ def test_too_few_validation_rows_are_refused_before_training() -> None:
     labels = {"age": np.array([1.0, np.nan] * 8, np.float32)}
     wanted = r"tasks\.age\.coverage: 0\.9 needs 9 labelled validation rows or more\. Received 8"
     with pytest.raises(RootstockError, match=wanted):
-        check_rows((task,), Rows({}, labels))
+        check_rows((task,), labels)
     with pytest.raises(RootstockError, match="Received 0"):
         check_rows((task,), None)
-    check_rows((task,), Rows({}, {"age": np.ones(9, np.float32)}))
+    check_rows((task,), {"age": np.ones(9, np.float32)})
     check_rows((RegressionTask(name="age", label="a"),), None)
     with pytest.raises(RootstockError, match=r"needs 9 groups of labelled .* Received 8"):
-        check_rows((task,), Rows({}, {"age": np.ones(16, np.float32)}), np.arange(16) // 2)
+        check_rows((task,), {"age": np.ones(16, np.float32)}, np.arange(16) // 2)

@@ -10,42 +10,54 @@ probabilities; it is checked on validation rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from components.calibration.unseen import Unseen, folds, standard_error
 from components.stage import Observer
-from components.training.unseen import Unseen, standard_error
 from models.lazy import tf
-from models.multitask.model import MultitaskModel
+from models.multitask.answering import Answering
 from models.tasks.base import DECISION, Costs, DecisionMetric
 
 FEWEST_POSITIVES = 2
 STANDARD_ERRORS = 2.0
+Counts = np.ndarray
+METRICS: Mapping[DecisionMetric, Callable[[Counts, Counts, Counts, int, int], Counts]] = {
+    "f1": lambda hits, rejected, claims, positives, rows: 2 * hits / (claims + positives),
+    "accuracy": lambda hits, rejected, claims, positives, rows: (hits + rejected) / rows,
+    "balanced_accuracy": lambda hits, rejected, claims, positives, rows: (
+        hits / positives + rejected / max(rows - positives, 1)
+    ),
+}
+"""Of rows that are rightly yes, rightly no, and answered yes; positive rows, and all rows."""
 
 
 def choose_decisions(
-    model: MultitaskModel, unseen: Mapping[str, Unseen], observer: Observer
+    answering: Answering, unseen: Mapping[str, Unseen], observer: Observer
 ) -> dict[str, float]:
     """The threshold of each task whose `decision` asks for one to be chosen.
 
     Of a task with costs it says what answers cost, and warns if they cost more than those at 0.5.
 
-    model: with its last word and its calibrations. unseen: rows by task, with raw outputs.
+    answering: with the calibrations. unseen: rows by task, with raw outputs.
     """
     chosen = {}
-    for head in model.heads:
+    for head in answering.heads:
         name, wanted = head.target.name, head.target.task.decides_by
         if not isinstance(wanted, str | Costs):
             continue
         rows = unseen[name].of_validation if isinstance(wanted, Costs) else unseen[name]
         outputs = tf.constant(rows.outputs, tf.float32)
-        p = model.calibrated(head, outputs).numpy().astype(np.float64).ravel()
+        p = answering.calibrated(head, outputs).numpy().astype(np.float64).ravel()
         yes = rows.labels.ravel() > 0.5
         if isinstance(wanted, Costs):
             _check_costs(name, wanted, yes, p, rows.groups, observer)
             continue
         chosen[name] = best_decision(yes, p, wanted)
+        if len(own := unseen[name].of_validation):
+            said = gained(yes[: len(own)], p[: len(own)], own.groups, wanted)
+            observer.figure(f"{name} {wanted}", said)
         if yes.sum() < FEWEST_POSITIVES:
             observer.warn(
                 f"tasks.{name}.decision: {int(yes.sum())} positive labels in rows that the model"
@@ -69,14 +81,30 @@ def best_decision(yes: np.ndarray, p: np.ndarray, metric: DecisionMetric = "f1")
     claims = np.append(0, 1 + np.flatnonzero(np.append(ranked[2:-1] != ranked[1:-2], True)))
     hits = np.append(0, np.cumsum(yes[order]))[claims]
     rejected = rows - claims - (positives - hits)  # rightly
-    values = {
-        "f1": 2 * hits / (claims + positives),
-        "accuracy": (hits + rejected) / rows,
-        "balanced_accuracy": hits / positives + rejected / max(rows - positives, 1),
-    }[metric]
+    values = METRICS[metric](hits, rejected, claims, positives, rows)
     best = np.flatnonzero(values >= values.max() - 1e-12)
     middle = claims[best[len(best) // 2]]
     return float((ranked[middle] + ranked[middle + 1]) / 2)
+
+
+def _value(yes: np.ndarray, claims: np.ndarray, metric: DecisionMetric) -> float:
+    """0 if no row is positive."""
+    counts = (yes & claims).sum(), (~yes & ~claims).sum(), claims.sum()
+    return float(METRICS[metric](*counts, int(yes.sum()), len(yes))) if yes.any() else 0.0
+
+
+def gained(yes: np.ndarray, p: np.ndarray, groups: np.ndarray, metric: DecisionMetric) -> str:
+    """What validation rows gain by thresholds that were chosen without them, in words.
+
+    yes, p: of these rows. groups: int64 [rows], from 0, without gaps.
+    """
+    classes = len(p) // len(groups)
+    fold, claims = np.repeat(folds(groups), classes), np.zeros(len(p), bool)
+    for f in np.unique(fold):
+        inside = fold == f
+        claims[inside] = p[inside] > best_decision(yes[~inside], p[~inside], metric)
+    before, after = _value(yes, p > DECISION, metric), _value(yes, claims, metric)
+    return f"{before:.4f} → {after:.4f} on {len(groups)} validation rows, out of fold"
 
 
 def _check_costs(

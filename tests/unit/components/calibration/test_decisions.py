@@ -7,10 +7,11 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.metrics import balanced_accuracy_score as balanced_accuracy
 
+from components.calibration.decisions import best_decision, choose_decisions, gained
+from components.calibration.unseen import Unseen
 from components.stage import Observer, Silent
-from components.training.decisions import best_decision, choose_decisions
 from components.training.rows import Rows
-from components.training.unseen import Unseen, unseen_rows
+from components.training.unseen_rows import unseen_rows
 from models.balancing.loss_based.equal import Equal
 from models.experts.margins import MARGINS
 from models.inputs.numeric import NumericFeature
@@ -63,6 +64,19 @@ def test_other_metrics(metric: DecisionMetric, measure: Callable[..., float]) ->
 def test_no_answer_is_yes_if_that_is_the_most_accurate() -> None:
     yes, p = np.array([1, 0, 1, 0, 0], bool), np.array([0.2, 0.9, 0.1, 0.8, 0.7])
     assert best_decision(yes, p, "accuracy") == pytest.approx(0.95)
+
+
+def test_what_it_gains_is_said_out_of_fold() -> None:
+    rng = np.random.default_rng(0)
+    yes = rng.random(1000) < 0.1
+    p = 1 / (1 + np.exp(3 - 2 * yes - rng.normal(size=1000)))
+    before, _, after, *_ = gained(yes, p, np.arange(1000), "f1").split()
+    assert float(before) == pytest.approx(f1_score(yes, p > 0.5), abs=1e-4)
+    best = f1_score(yes, p > best_decision(yes, p))
+    assert float(before) + 0.1 < float(after) < best
+    noise = rng.random(1000)
+    before, _, after, *_ = gained(yes, noise, np.arange(1000) // 2, "accuracy").split()
+    assert float(after) == pytest.approx(1 - yes.mean(), abs=0.02), "of groups, each in one fold"
 
 
 def test_costs_give_the_threshold_and_are_checked() -> None:

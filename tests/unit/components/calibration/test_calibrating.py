@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from components.training.calibrating import calibrated, enough
+from components.calibration.calibrating import calibrated, enough
 from models.calibration.base import Answered
 
 RNG = np.random.default_rng(0)

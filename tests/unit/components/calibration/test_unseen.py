@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.training.unseen import Unseen
+from components.calibration.unseen import Unseen
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
 from models.tasks.multiclass import MulticlassTask

@@ -1,0 +1,1 @@
+"""What is chosen after training, on rows that the model has not seen."""

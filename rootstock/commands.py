@@ -89,22 +89,28 @@ def auto(
     trunks: Sequence[str] = (),
     output: str | os.PathLike[str] | None = None,
     verbosity: Verbosity = "normal",
+    latency_ms: float | None = None,
+    costs: Mapping[str, tuple[float, float]] | None = None,
 ) -> AutoResult:
     """Find, test and push the best model for a data file or folder: see docs/auto.md.
 
     labels: columns to predict. minutes: for all of it. metrics: by task, by which candidates are
     compared. group: a column whose equal values mark rows that belong together. trunks: pretrained
-    trunks to try, each in YAML. output: a directory; `<name of the data>-auto` if absent. A script
+    trunks to try, each in YAML. output: a directory; `<name of the data>-auto` if absent.
+    latency_ms: the longest time in which the model may answer one row. costs: by task, of a
+    wrong yes and of a wrong no, from which the threshold of yes follows. A script
     that calls this needs `if __name__ == "__main__":`, because trials run in other processes.
 
     Raises:
         RootstockError: the data cannot be used, or there is no time for any model.
     """
+    from pipeline.auto.answers import costs_of
     from pipeline.auto.run import auto
 
     directory = None if output is None else Path(output)
     what = Path(data), labels, minutes, metrics, group, trunks, directory
-    found = auto(*what, verbosity=verbosity)
+    paid = {t: costs_of(f"costs: {t}", *pair) for t, pair in (costs or {}).items()}
+    found = auto(*what, verbosity, latency_ms, paid)
     spec = Spec.load(found.directory / "best.yaml")
     table = found.leaderboard.table()
     return AutoResult(found.directory, Result(spec, found.pipeline), table)

@@ -30,7 +30,8 @@ class Epochs:
 
     epoch: the variable that determines the order of rows.
     steps: of an epoch.
-    epochs: number of epochs of the whole training, over all phases.
+    epochs: number of epochs of the whole training, over all phases. seconds: after which it ends;
+        None for no limit.
     progress: of the finished epochs; extended in place.
     more_figures: called after each epoch for figures of the current model.
     """
@@ -45,10 +46,12 @@ class Epochs:
         checkpoint: Checkpoint,
         progress: Progress,
         monitor: Monitor | None,
+        seconds: float | None = None,
     ) -> None:
         self.model, self.observer, self.epoch_variable = model, observer, epoch
         self.steps, self.epochs = steps, epochs
         self.checkpoint, self.progress, self.monitor = checkpoint, progress, monitor
+        self.seconds = math.inf if seconds is None else seconds
         self.more_figures: Callable[[], dict[str, float]] = dict
         self._next_checkpoint, self._reported = -math.inf, 0.0
         self._last: list[np.ndarray] | None = None
@@ -56,8 +59,13 @@ class Epochs:
 
     @property
     def done(self) -> bool:
-        """Whether patience is at its end."""
-        return self.monitor is not None and self.monitor.stops(self.progress.history)
+        """Whether patience or time is at its end."""
+        stops = self.monitor is not None and self.monitor.stops(self.progress.history)
+        return stops or (bool(self.progress.history) and self._left() <= 0)
+
+    def _left(self) -> float:
+        """Seconds, those before a restart included."""
+        return self.seconds - sum(epoch[TIMES[0]] for epoch in self.progress.history)
 
     def run(
         self, loop: Loop, end: int, batches: tf.data.Dataset, validation: tf.data.Dataset | None
@@ -71,7 +79,7 @@ class Epochs:
             epoch = len(self.progress.history)
             self.epoch_variable.assign(epoch)
             began = time.perf_counter()
-            figures = loop.train(batches, self._report_now_and_then)
+            figures = loop.train(batches, self._report_now_and_then, began + self._left())
             trained = time.perf_counter() - began
             self._use_average()
             if validation is not None:

@@ -5,6 +5,7 @@ Keras's `fit` returns to Python after each step. For small models that takes as 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -36,14 +37,17 @@ class Loop:
         self._per_step = SECONDS_PER_CALL
         self._passes: dict[int, tuple[tf.data.Dataset, tf.data.Iterator]] = {}
 
-    def train(self, batches: tf.data.Dataset, report: Callable[[int], None]) -> dict[str, float]:
+    def train(
+        self, batches: tf.data.Dataset, report: Callable[[int], None], until: float = math.inf
+    ) -> dict[str, float]:
         """Train for one pass over the batches, whose number is known. Returns the figures.
 
-        report: called with the number of steps so far.
+        report: called with the number of steps so far. until: no more steps after this time, as of
+            `time.perf_counter`, but at least one.
         """
         self.model.reset_metrics()
         iterator, steps, done = self._iterator(batches), int(batches.cardinality()), 0
-        while done < steps:
+        while done < steps and (not done or time.perf_counter() < until):
             wanted = max(int(SECONDS_PER_CALL / self._per_step), 1)
             count = self.devices.number_of_chief(min(wanted, steps - done, 2 * done + 1))
             began = time.perf_counter()

@@ -43,6 +43,9 @@ class Training:
     epochs: maximum number of epochs. Absent: until the validation loss stops improving. If it is
         stated, `optimizer`, `schedule`, `warmup_fraction`, `early_stopping` and `ema` have fixed
         defaults: `adam`, `cosine`, 0.05, none and 0.
+    seconds: training ends after so many seconds of steps and validation, in the middle of an epoch
+        if need be, with the best weights until then. How many steps that are depends on the
+        machine: for a budget of time.
     batch_size: rows per step.
     learning_rate: its peak. It rises linearly over the first `warmup_fraction` of all steps; with
         `schedule: cosine` it then falls to zero along a cosine.
@@ -77,6 +80,7 @@ class Training:
 
     __pydantic_config__ = STRICT
     epochs: Annotated[int, Field(ge=1)] | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
     batch_size: Annotated[int, Field(ge=1)] | None = None
     steps_per_epoch: Annotated[int, Field(ge=1)] | None = None
     optimizer: OptimizerName | None = None

@@ -27,10 +27,12 @@ def _lines(board: Leaderboard, result: PipelineResult, directory: Path) -> Itera
             " there was no time for more. Run the same command with more --minutes."
         )
     yield from _on_unseen_rows(board, result)
+    yield from board.answers
     ms = board.state.latencies[trial.name]
     yield f"The served model: {result.model.size_mb():.1f} MB, {ms:.2f} ms for one row, by itself."
     yield from (f"Not pushed: {r}" for b in result.blessings for r in b.reasons())
     yield from (f"Left out: {line}" for line in board.left_out())
+    yield from filter(None, [board.rest])
     yield from (f"Next: {sentence}" for sentence in board.next_steps.sentences)
     yield f"{board.state.spent / 60:.1f} of {board.minutes:g} minutes. To train it again:"
     yield f"  rootstock run {directory / 'best.yaml'}"

@@ -17,9 +17,10 @@ from pipeline.auto.attempt import distil, latency_of
 from pipeline.auto.leaderboard import DISTILLED, ENSEMBLE, Leaderboard
 from pipeline.auto.progress import Step
 from pipeline.auto.ranking import Ranked, best
-from pipeline.auto.search import Search, learns
+from pipeline.auto.search import Search
 from pipeline.auto.served_spec import write_spec
 from pipeline.auto.state import Trial
+from pipeline.auto.variants import learns
 from pipeline.auto.worker import Crashed, Overdue, Worker
 
 MOST_MEASURED = 4

@@ -25,8 +25,9 @@ class Leaderboard:
     """What came of a search.
 
     rows: all training rows. minutes: asked for. untried: why candidates were not trained, by name.
-    next_steps: what to do about the data. served: what is served, if that is not simply the best,
-    for the reason `because`.
+    next_steps: what to do about the data. answers: what calibration and thresholds do. rest: why
+    time was left, if there was. served: what is served, if that is not simply the best, for the
+    reason `because`.
     """
 
     state: State
@@ -36,6 +37,8 @@ class Leaderboard:
     minutes: float
     untried: Mapping[str, str]
     next_steps: NextSteps = NOTHING
+    answers: tuple[str, ...] = ()
+    rest: str = ""
     served: str = ""
     because: str = ""
 
@@ -172,6 +175,7 @@ class Leaderboard:
             "rows": self.rows,
             "candidates": trials,
             "left_out": self.left_out(),
+            "answers": self.answers,
             "next": self.next_steps.as_dict(),
         }
         return json.dumps(content, indent=1)
@@ -188,7 +192,11 @@ class Leaderboard:
         yield self.table().markdown()
         tried = {r.trial.name for r in self.ranked}
         yield "\n".join(f"- {n}: {c.about}" for n, c in self.choices.items() if n in tried)
+        if self.answers:
+            yield "The served answers:\n" + "\n".join(f"- {s}" for s in self.answers)
         yield from self.left_out()
+        if self.rest:
+            yield self.rest
         if self.next_steps.sentences:
             yield "What to do next:\n" + "\n".join(f"- {s}" for s in self.next_steps.sentences)
 

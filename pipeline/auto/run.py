@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from components.data.atomic import write_whole
 from components.errors import RootstockError
+from models.multitask.record import read_record
+from models.tasks.base import Costs
+from pipeline.auto.answers import answer_changes, sentences
 from pipeline.auto.attempt import Survey, one_row_ms, survey
 from pipeline.auto.candidate import Choice, check_trunks, choices
 from pipeline.auto.closing import closing
@@ -21,9 +26,11 @@ from pipeline.auto.next_steps import next_steps
 from pipeline.auto.progress import Progress, progress_for
 from pipeline.auto.ranking import Metrics
 from pipeline.auto.record import record
-from pipeline.auto.search import LONGER, SEEDS, Clock, Search, last_rung, longer, reseeded
+from pipeline.auto.reserve import MEMBER_S, RESERVE_S, at_first, keep_more, unused
+from pipeline.auto.search import SEEDS, Clock, Search, last_rung
 from pipeline.auto.served_spec import write_spec
 from pipeline.auto.state import Ensemble, Request, State, read_state, write_state
+from pipeline.auto.variants import combinations_of, longer, reseeded
 from pipeline.auto.worker import Crashed, Overdue, Worker
 from pipeline.display import Verbosity, showing_on
 from pipeline.flow import PipelineResult
@@ -34,13 +41,7 @@ from pipeline.spec.sections import Spec
 from pipeline.spec.starter import write_starter
 from pipeline.store.locks import locked
 
-RESERVE_S, MEMBER_S, RESERVED = 12.0, 6.0, 0.05
-"""Kept for exporting, testing and pushing the winner: so many seconds, and so many for each model
-of an ensemble; at least this share of the budget.
-"""
-TIMING_S = 12.0
-"""Kept besides for timing an ensemble, or a candidate."""
-GRACE = 0.08
+GRACE = 0.04
 """Share of the budget by which measuring columns may pass it."""
 LEAST_MINUTES = 0.5
 
@@ -66,6 +67,8 @@ def auto(
     output: Path | None = None,
     verbosity: Verbosity = "normal",
     latency_ms: float | None = None,
+    costs: Mapping[str, Costs] | None = None,
+    began: float | None = None,
 ) -> AutoResult:
     """Find the best model for some data, evaluate it on test rows that took no part, and push it.
 
@@ -83,11 +86,14 @@ def auto(
         verbosity: how much is printed meanwhile.
         latency_ms: the longest time in which the model may answer one row, on this machine; see
             `pipeline.auto.latency`.
+        costs: of wrong answers by task, of which the threshold of yes follows; "" is for all.
+        began: when the time began, as of `time.monotonic`; now, if absent.
 
     Raises:
         RootstockError: the data cannot be used, the budget is too small for any model, or no model
             answers within `latency_ms`.
     """
+    began = time.monotonic() if began is None else began
     if latency_ms is not None and not latency_ms > 0:
         raise RootstockError(f"--latency-ms: expected more than 0, received {latency_ms:g}.")
     if minutes < LEAST_MINUTES:
@@ -110,17 +116,16 @@ def auto(
         write_state(state, file)  # so that the spec is not taken for that of another request
         check_trunks(source, trunks)
         compared = _compared(source.of_one_model(), metrics or {})
+        source = replace(source, overrides=answer_changes(source, compared, costs or {}))
         found = list(choices(source, trunks))
-        clock = Clock(60 * minutes, state.spent)
-        reserve = max(RESERVE_S + MEMBER_S, RESERVED * clock.seconds)
-        if latency_ms is not None:
-            reserve += TIMING_S
+        clock = Clock(60 * minutes, state.spent, began)
+        reserve = at_first(clock.seconds, latency_ms is not None)
         search = Search(source, found, compared, clock, reserve, file, state, display, rows=0)
         search.latency_ms = latency_ms
         board = _searched(search, minutes, directory)
         spec = write_spec(board, source, directory)
         display.line(f"{board.winner.name}: exporting, testing and pushing")
-    result = run(spec, verbosity=verbosity)
+    result = run(spec, verbosity=verbosity, wait=False)
     from serving.server.saved_model import SavedModel
 
     served, rows = SavedModel(result.model.saved_model), (board.rows, board.winner.rows)
@@ -129,11 +134,13 @@ def auto(
     model, examples = result.model, result.examples
     steps = next_steps(board.state, board.metrics, *rows, model, served, examples, key, left)
     state = replace(board.state, spent=round(clock.spent, 1), latencies=latencies)
-    board = replace(board, state=state, next_steps=steps)
+    evaluation = json.loads((result.evaluation.path / "evaluation.json").read_text())
+    answers = tuple(sentences(read_record(model.path), evaluation))
+    board = replace(board, state=state, next_steps=steps, answers=answers)
     write_state(state, file)
     _write(board, directory)
+    print(closing(board, result, directory), flush=True)
     record(board, source.spec(), directory)
-    print(closing(board, result, directory))
     return AutoResult(directory, board, result)
 
 
@@ -207,13 +214,15 @@ def _searched(search: Search, minutes: float, directory: Path) -> Leaderboard:
     display.line(f"{minutes:g} minutes, {len(found)} candidates: {names}")
     if state.trials:
         display.line(f"{len(state.trials)} trials and {state.spent:.0f} s are behind us.")
-    search.choices = [*found, *(longer(t.overrides) for t in state.trials if t.name == LONGER)]
+    search.choices = [*found, *([longer(state.longer)] if state.longer else ())]
     worker, untried = Worker(search.save), search.untried
     try:
         seen = _survey(search, worker, minutes)
-        text = hashlib.sha256(search.source.path.read_bytes()).hexdigest()[:16]
+        content = search.source.path.read_bytes() + json.dumps(search.source.overrides).encode()
+        text = hashlib.sha256(content).hexdigest()[:16]
         search.state = state.on(f"{seen.digest} {text}", _by_name(search))
         search.rows = seen.rows["train"]
+        keep_more(search, seen.start_s)
         search.run(worker)
         if last_rung(search.state) is None:
             raise RootstockError(_nothing(search, minutes))
@@ -221,6 +230,7 @@ def _searched(search: Search, minutes: float, directory: Path) -> Leaderboard:
             search.state = search.state.with_ensemble(_ensemble(search, worker))
         by_name = _by_name(search)
         board = Leaderboard(search.state, by_name, search.metrics, search.rows, minutes, untried)
+        board = replace(board, rest=unused(search, minutes))
         if search.latency_ms is not None:
             board = within_latency(board, search, worker, directory)
     finally:
@@ -231,8 +241,9 @@ def _searched(search: Search, minutes: float, directory: Path) -> Leaderboard:
 
 def _by_name(search: Search) -> Mapping[str, Choice]:
     """All candidates, also from other seeds."""
-    seeds = (reseeded(c, s) for s in range(2, SEEDS + 1) for c in search.choices)
-    return {c.name: c for c in (*search.choices, *seeds)}
+    choices = [*search.choices, *combinations_of(search.choices).values()]
+    seeds = (reseeded(c, s) for s in range(2, SEEDS + 1) for c in choices)
+    return {c.name: c for c in (*choices, *seeds)}
 
 
 def _survey(search: Search, worker: Worker, minutes: float) -> Survey:

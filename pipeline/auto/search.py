@@ -4,7 +4,10 @@ Candidates first learn from a part of the training rows. The better third learns
 many, and so on up to all rows. Classical models alone, and then the default, go ahead of the others
 on all rows as soon as their time is likely to fit, so that there is a good model early. The default
 needs the same classical models, which are fitted only once. Where there are none, a training of few
-epochs goes ahead, and of as many as fit if the default does not.
+epochs goes ahead. If the default does not fit, it is trained for as long as there is time.
+
+When all candidates had their turn, the time that is left is for combinations of the best ones, and
+for the best ones from other random numbers.
 """
 
 from __future__ import annotations
@@ -13,13 +16,15 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 
 from pipeline.auto.attempt import Attempt, attempt
-from pipeline.auto.candidate import BRIEF, BRIEF_EPOCHS, DEFAULT, EXPERTS, Choice
+from pipeline.auto.candidate import BRIEF, BRIEF_EPOCHS, DEFAULT, EXPERTS, Choice, as_values
 from pipeline.auto.progress import Progress, Step
 from pipeline.auto.ranking import Metrics, best
 from pipeline.auto.state import State, Trial, write_state
+from pipeline.auto.variants import LONGER, combinations_of, learns, longer, reseeded
 from pipeline.auto.worker import Crashed, Overdue, Worker
 from pipeline.spec.load import SpecSource
 
@@ -34,19 +39,29 @@ HANGS, HANGS_S, HANGS_SHARE = 5.0, 60.0, 0.66
 had this share of the time that was left: predictions from another candidate can be far too low."""
 SEEDS = 4
 """The best candidate is trained from so many seeds, if there is time: for an ensemble."""
+COMBINED = 3
+"""So many of the best candidates are combined, two at a time."""
 TAUGHT, TAUGHT_SHARE = 3.0, 0.4
 """A model that learns from an ensemble has so many times the rows. Candidates leave time for that,
 if it is at most this share of the budget."""
-LONGER, SHARE = "longer", 0.8
-"""A training of as many epochs as fit into this share of the time that is left."""
+SHARE, GUARD = 0.9, 0.95
+"""`longer` has as many epochs as fit into this share of the time that is left; it ends after so
+much of it in any case."""
+SURE = 2.0
+"""The time of the default is uncertain until it was trained: it is not begun without a limit unless
+so many times the prediction fits, because what is stopped is lost."""
+MOST_TIMES = 20.0
+"""A training of known length has at most so many times the epochs of a short one."""
+LEAST_LONGER_S = 5.0
+"""Seconds of training without which it is not worth while."""
 HOPE = 0.5
-"""Time grows slower than rows, so a trial of the default is begun if this share of the time in
+"""Time grows slower than rows, so a trial of classical models is begun if this share of the time in
 proportion fits."""
 
 
 @dataclass
 class Clock:
-    """A budget of seconds. before: what earlier commands spent."""
+    """A budget of seconds. before: what earlier commands spent. began: as of `time.monotonic`."""
 
     seconds: float
     before: float
@@ -108,12 +123,28 @@ class Search:
             kept = names[: max(2, math.ceil(len(names) / KEPT))]
             by_name = {c.name: c for c in alive}
             alive = [by_name[name] for name in kept if name in by_name]
-        for seed in range(2, SEEDS + 1) if self.latency_ms is None else ():
-            named = {c.name: c for c in self.choices if c.name != BRIEF}
-            trained = [t for t in self.state.at(self.rows) if t.name in named]
-            if ranked := self.metrics.ranked(trained):
-                again = named[best(ranked).trial.name]
-                self._train(reseeded(again, seed), self.rows, worker, 1.0)
+        if self.latency_ms is None:
+            self._combine(worker)
+            for seed in range(2, SEEDS + 1):
+                for again in self._first():
+                    self._train(reseeded(again, seed), self.rows, worker, 1.0)
+
+    def _combine(self, worker: Worker) -> None:
+        """Train what two of the best candidates change, together."""
+        ranked = [t.trial.name for t in self.metrics.ranked(self.state.at(self.rows))]
+        order = [c.name for c in self.choices]
+        best_of = sorted([n for n in ranked if n in order][:COMBINED], key=order.index)
+        known = combinations_of(self.choices)
+        for first, second in combinations(best_of, 2):
+            if (both := known.get(f"{first} + {second}")) is not None:
+                self._train(both, self.rows, worker, 1.0)
+
+    def _first(self) -> list[Choice]:
+        """The candidate to take, of which other seeds are worth while."""
+        named = {c.name: c for c in self.choices if c.name != BRIEF} | combinations_of(self.choices)
+        trained = [t for t in self.state.at(self.rows) if t.name in named]
+        ranked = self.metrics.ranked(trained)
+        return [named[best(ranked).trial.name]] if ranked else []
 
     def _go_ahead(self, fewest: int, worker: Worker) -> None:
         """Classical models alone, and then the default, on all rows if that is likely to fit."""
@@ -125,21 +156,40 @@ class Search:
                 self._train(first, rows, worker, HOPE)
         if not self._has(EXPERTS, self.rows) and not self._has(BRIEF, self.rows):
             self._train(default, fewest, worker, HOPE)  # how long does it take?
-        self._train(default, self.rows, worker, 1.0 if brief else HOPE)
-        short = self.state.of(BRIEF, self.rows)
-        if short and short.scores and not self._has(DEFAULT, self.rows):
-            self._train_longer(short, worker)
+        measured = any(t.name == DEFAULT and t.scores for t in self.state.trials)
+        needed = self._predicted(default, self.rows) or 0.0
+        if not measured and SURE * needed > self.clock.left() - self.reserve:
+            self._train_longer(worker)
+        self._train(default, self.rows, worker, 1.0)
+        if not self._has(DEFAULT, self.rows):
+            self._train_longer(worker)
 
-    def _train_longer(self, brief: Trial, worker: Worker) -> None:
-        """Train for as many epochs as fit, if that is half as many again as in a short training."""
-        if any(c.name == LONGER for c in self.choices):
-            return
-        times = SHARE * (self.clock.left() - self.reserve) / brief.seconds
-        if times >= 1.5:
-            cost = times * next(c.cost for c in self.choices if c.name == BRIEF)
-            choice = longer((f"training.epochs={int(times * BRIEF_EPOCHS)}",), cost)
-            self.choices = [*self.choices, choice]
-            self._train(choice, self.rows, worker, 1.0)
+    def _train_longer(self, worker: Worker) -> None:
+        """Train the default for as long as there is time: with a falling learning rate where the
+        time of an epoch is known, else as it is. A plan that was begun before is kept, so that it
+        goes on from its checkpoint.
+        """
+        changes = self.state.longer or self._plan(self.clock.left() - self.reserve)
+        if changes and self.state.of(LONGER, self.rows) is None:
+            self.state = replace(self.state, longer=changes)
+            self.choices = [*(c for c in self.choices if c.name != LONGER), longer(changes)]
+            self._train(self.choices[-1], self.rows, worker, 0.0)
+
+    def _plan(self, left: float) -> tuple[str, ...]:
+        """What `longer` changes; nothing if there is too little time for it."""
+        brief, experts = (self.state.of(name, self.rows) for name in (BRIEF, EXPERTS))
+        if brief and brief.scores:
+            fixed = min(FIXED_S, brief.seconds / 2)
+            times = (SHARE * left - fixed) / (brief.seconds - fixed)
+            if times < 1.5:
+                return ()
+            times = min(times, MOST_TIMES)
+            epochs = f"training.epochs={int(times * BRIEF_EPOCHS)}"
+            return (epochs, f"training.seconds={GUARD * left - fixed:.0f}")
+        fixed = FIXED_S if experts is None else max(FIXED_S, experts.seconds / 2)
+        seconds = GUARD * left - fixed
+        known = experts is not None and experts.scores is not None
+        return (f"training.seconds={seconds:.0f}",) if known and seconds > LEAST_LONGER_S else ()
 
     def _has(self, name: str, rows: int) -> bool:
         trial = self.state.of(name, rows)
@@ -219,6 +269,8 @@ class Search:
         Else the default on the same rows stands for all, and for the default the classical models
         that it contains: fitting them takes most of the time on many data sets.
         """
+        if choice.name == LONGER:
+            return float(str(as_values(choice.overrides)["training.seconds"])) + FIXED_S
         mine = [t for t in self.state.trials if t.name == choice.name]
         own = [t for t in mine if t.scores and t.rows < rows]
         if own:
@@ -254,23 +306,6 @@ class Search:
 
 def _hung(seconds: float, needed: float) -> str:
     return f"stopped after {seconds:.0f} s, because about {needed:.0f} s were expected"
-
-
-def longer(overrides: tuple[str, ...], cost: float = 1.0) -> Choice:
-    """The training of as many epochs as fit."""
-    return Choice(LONGER, "As many epochs as fit, with a falling learning rate", overrides, cost)
-
-
-def reseeded(choice: Choice, seed: int) -> Choice:
-    """A candidate with another seed, counted from 1: of the network, and of the experts' folds."""
-    about = f"the same as {choice.name}, from other random numbers"
-    overrides = (*choice.overrides, f"seed={seed}")
-    return Choice(f"{choice.name}, seed {seed}", about, overrides, choice.cost)
-
-
-def learns(trial: Trial) -> bool:
-    """Whether such a model can learn from an ensemble: experts alone cannot."""
-    return "model.last_word=experts" not in trial.overrides
 
 
 def last_rung(state: State) -> int | None:

@@ -57,8 +57,9 @@ class Ensemble:
 @dataclass(frozen=True, kw_only=True)
 class State:
     """digest: of the examples and the spec. spent: seconds of all commands so far. trials: in
-    order. ensemble: what came of combining them when there were `combined` trials. distilled: one
-    model that learned from it. latencies: of exported models in ms, by name.
+    order. longer: what the candidate of that name changes, once it was begun. ensemble: what came
+    of combining them when there were `combined` trials. distilled: one model that learned from it.
+    latencies: of exported models in ms, by name.
     """
 
     __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
@@ -66,6 +67,7 @@ class State:
     digest: str = ""
     spent: float = 0.0
     trials: tuple[Trial, ...] = ()
+    longer: tuple[str, ...] = ()
     ensemble: Ensemble | None = None
     combined: int = 0
     distilled: Trial | None = None
@@ -83,12 +85,13 @@ class State:
         """The state for these examples and this spec, with the trials of these candidates: other
         trials do not count.
         """
-        trials = self.trials if digest == self.digest else ()
+        same = digest == self.digest
+        trials, longer = (self.trials, self.longer) if same else ((), ())
         known = {name: choice.overrides for name, choice in choices.items()}
         kept = tuple(t for t in trials if known.get(t.name) == t.overrides)
         if kept == self.trials:
-            return replace(self, digest=digest)
-        return replace(self, digest=digest, trials=kept)._of_candidates()
+            return replace(self, digest=digest, longer=longer)
+        return replace(self, digest=digest, longer=longer, trials=kept)._of_candidates()
 
     def with_ensemble(self, ensemble: Ensemble | None) -> State:
         """The state with what came of combining all trials."""

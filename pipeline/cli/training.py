@@ -7,6 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from pipeline.cli import STARTED
 from pipeline.cli.arguments import Commands, beam, command, repeatable, spec_command, variables
 from pipeline.cli.output import output_options, shown, verbosity
 from pipeline.cli.workers import alone, with_workers
@@ -28,6 +29,8 @@ def add_commands(commands: Commands) -> None:
     found.add_argument("--group", metavar="COLUMN", help=GROUP)
     trunk = "a pretrained trunk to try, as in `model.trunk`"
     repeatable(found, "--trunk", "YAML", trunk)
+    cost = "what a wrong yes and a wrong no cost, such as 1:20: sets the threshold of yes"
+    repeatable(found, "--cost", "[TASK=]A:B", cost)
     latency = "the longest time in which the model may answer one row, in milliseconds"
     found.add_argument("--latency-ms", type=float, help=latency)
     found.add_argument("--output", type=Path, help="a directory (default: <name of DATA>-auto)")
@@ -66,16 +69,19 @@ def add_commands(commands: Commands) -> None:
 
 
 def _auto(args: argparse.Namespace) -> None:
+    from pipeline.auto.answers import parse_cost
+
     alone("auto")
     from pipeline.auto.run import auto
     from pipeline.outcome import outcome
 
+    costs = dict(map(parse_cost, args.cost))
     pairs = (text.rpartition("=") for text in args.metric)
     metrics = {task: metric for task, _, metric in pairs}
     what = args.source, args.label, args.minutes, metrics, args.group, args.trunk, args.output
     shown(
         args,
-        lambda: auto(*what, verbosity=verbosity(args), latency_ms=args.latency_ms),
+        lambda: auto(*what, verbosity(args), args.latency_ms, costs, STARTED),
         lambda found: {**asdict(outcome(found.pipeline)), "directory": found.directory},
     )
 

@@ -132,6 +132,7 @@ def test_another_search_in_the_same_directory_is_refused(project: Path, tmp_path
     [
         (("--label", "up", "--minutes", "0.1"), "expected at least 0.5"),
         (("--label", "nothing"), "no such column"),
+        (("--label", "up", "--cost", "1"), "what a wrong yes and a wrong no cost"),
         (("--label", "up", "--group", "nothing"), "--group nothing: expected a column"),
         (("--label", "up", "--metric", "accurracy"), "--metric: up.accurracy: a binary task"),
         (("--label", "up", "--metric", "down=auc"), "--metric: down.auc: no task"),

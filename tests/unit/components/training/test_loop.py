@@ -36,6 +36,14 @@ def made() -> tuple[MultitaskModel, tf.data.Dataset, tf.Variable]:
     return model, training_batches(rows(), 8, 0, epoch), epoch
 
 
+def test_it_ends_in_the_middle_of_an_epoch_when_its_time_is_over() -> None:
+    model, batches, _ = made()
+    reported = list[int]()
+    Loop(model).train(batches, reported.append, until=0.0)
+    assert reported == [1]
+    assert int(model.optimizer.iterations) == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [1e-9, 1e9], ids=["a step a call", "many steps a call"])
 def test_it_equals_fit(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,6 +158,17 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path: Path) -> None:
     assert loss_of_bright(model, inputs) == pytest.approx(min(losses), rel=1e-4)
 
 
+def test_training_ends_when_its_seconds_are_over(tmp_path: Path) -> None:
+    inputs = write_inputs(tmp_path, SIZES, COLUMNS_ONLY)
+    model = quick(epochs=None, batch_size=8, seconds=1e-9).run(inputs, context(tmp_path)).model
+    found = history(model)
+    assert len(found["epochs"]) == 1
+    assert found["kept_epoch"] == 0
+    assert loss_of_bright(model, inputs) == pytest.approx(
+        found["epochs"][0]["val_bright_loss"], rel=1e-4
+    )
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -17,8 +17,9 @@ from pipeline.auto.attempt import Attempt
 from pipeline.auto.candidate import BRIEF, DEFAULT, EXPERTS, Choice
 from pipeline.auto.progress import Lines
 from pipeline.auto.ranking import Metrics
-from pipeline.auto.search import LONGER, SEEDS, Clock, Search, last_rung, rungs
+from pipeline.auto.search import SEEDS, Clock, Search, last_rung, rungs
 from pipeline.auto.state import Request, State, read_state
+from pipeline.auto.variants import LONGER, combinations_of
 from pipeline.auto.worker import Crashed, Overdue
 from pipeline.spec.load import SpecSource
 
@@ -108,9 +109,44 @@ def test_a_short_training_goes_ahead_and_a_longer_one_fills_the_time(tmp_path: P
     own = search(tmp_path, rows=900, seconds=110)
     own.choices = [CHOICES[0], Choice(BRIEF, BRIEF, ("x=1",), 0.05)]
     own.run(Scripted(lambda rows: 10))  # type: ignore[arg-type]
-    assert tried(own)[:2] == [(BRIEF, 900), (LONGER, 900)]
-    assert own.state.trials[1].overrides[0] in ("training.epochs=31", "training.epochs=32")
+    assert tried(own) == [(BRIEF, 900), (LONGER, 900)]
+    assert own.state.trials[1].overrides[0] in ("training.epochs=67", "training.epochs=68")
+    assert own.state.trials[1].overrides[1] in ("training.seconds=90", "training.seconds=89")
     assert "needs about 200 s" in own.untried[DEFAULT]
+
+
+def test_a_default_that_may_not_fit_ends_in_time(tmp_path: Path) -> None:
+    """What is stopped by its deadline is lost, so training knows when to end."""
+    own, worker = search(tmp_path, rows=900, seconds=70), Scripted(lambda rows: 31)
+    own.choices = [CHOICES[0], Choice(EXPERTS, EXPERTS, ("x=3",))]
+    own.run(worker)  # type: ignore[arg-type]
+    assert tried(own)[:2] == [(EXPERTS, 900), (LONGER, 900)]
+    (changes,) = own.state.longer
+    assert changes in ("training.seconds=41", "training.seconds=42")
+    assert worker.calls[1] == [changes]
+
+
+def test_a_plan_that_was_begun_is_kept_when_the_search_goes_on(tmp_path: Path) -> None:
+    """So that training goes on from its checkpoint."""
+    own = search(tmp_path, rows=900, seconds=70)
+    own.choices = [CHOICES[0], Choice(EXPERTS, EXPERTS, ("x=3",))]
+    own.state = replace(own.state, longer=("training.seconds=12",))
+    own.run(Scripted(lambda rows: 31))  # type: ignore[arg-type]
+    assert own.state.of(LONGER, 900).overrides == ("training.seconds=12",)  # type: ignore[union-attr]
+
+
+def test_the_best_candidates_are_trained_together(tmp_path: Path) -> None:
+    own, worker = search(tmp_path, rows=900), Scripted(lambda rows: 1)
+    trunk = Choice("trunk", "", ("model.trunk={name: a}",))
+    own.choices = [CHOICES[0], CHOICES[1], Choice("m", "", ("y=1", "z=2")), trunk]
+    own.run(worker)  # type: ignore[arg-type]
+    assert ["x=1", "y=1", "z=2"] in worker.calls
+    assert "b + m" in {t.name for t in own.state.at(900)}
+    wide = Choice("wide", "", ("model.trunk.width=2",))
+    assert set(combinations_of([*own.choices, wide])) == {
+        *(f"{DEFAULT} + {name}" for name in ("m", "trunk", "wide")),
+        *("b + m", "b + trunk", "b + wide", "m + trunk", "m + wide"),
+    }, "not two of one key, nor a trunk and a part of it"
 
 
 def test_what_does_not_fit_into_the_budget_is_not_begun_and_is_named(tmp_path: Path) -> None:

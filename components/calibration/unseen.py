@@ -65,7 +65,7 @@ def folds(groups: np.ndarray) -> np.ndarray:
 
     groups: int64 [rows], from 0, without gaps.
     """
-    return (np.random.default_rng(0).permutation(int(groups.max()) + 1) % FOLDS)[groups]
+    return np.asarray((np.random.default_rng(0).permutation(int(groups.max()) + 1) % FOLDS)[groups])
 
 
 def standard_error(values: np.ndarray, groups: np.ndarray) -> float:

@@ -13,12 +13,13 @@ from components.artifacts import TrainedModel
 from components.calibration.decisions import best_decision
 from components.data.raw import raw_inputs
 from components.errors import RootstockError
+from components.export.combined import Combined
 from components.export.ensembler import Ensembler, EnsemblerInputs
 from components.export.expected_outputs import read_details, read_expected, write_expected
 from components.export.infra_validator import InfraValidator, InfraValidatorInputs
 from components.export.keras_model import load_keras
 from components.labels.encoding import encode_split
-from components.stage import Context
+from components.stage import Context, Silent
 from models.description import read_description
 from models.model_files import RECORD, WEIGHTS
 from models.multitask.record import read_record
@@ -124,6 +125,15 @@ def test_what_tasks_choose_is_chosen_for_the_mean(
     assert inside[known].mean() >= 0.8
     right = found["bright.set"][np.flatnonzero(~np.isnan(labels["bright"])), yes.astype(int)]
     assert right.mean() >= 0.8
+
+
+def test_without_rows_to_choose_on_thresholds_are_the_mean_of_the_members(
+    shared_model: Trained, other: TrainedModel
+) -> None:
+    combined = Combined([load_keras(m) for m in (shared_model.model, other)], (0.5, 0.5))
+    answering = combined.answering(shared_model.inputs.examples, (), Silent())
+    assert (answering.calibrations, answering.radii) == ({}, {})
+    assert [head.target.decision for head in answering.heads] == [0.4, 0.5, 0.5, 0.5]
 
 
 def test_members_must_have_the_same_classes(

@@ -136,7 +136,8 @@ def train(
     Raises:
         RootstockError: the model cannot be built, the settings do not fit it, or training diverges.
     """
-    check_rows((t.task for t in data.targets), data.val and data.val.labels, data.val_groups)
+    validated = None if data.val is None else data.val.labels
+    check_rows((t.task for t in data.targets), validated, data.val_groups)
     devices = devices_for(wanted.devices)
     with devices.scope():
         return _train(record, data, transfer, wanted, seed, context, last_word, devices)

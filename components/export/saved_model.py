@@ -13,6 +13,7 @@ from components.errors import RootstockError
 from components.export.classes_file import write_classes
 from components.export.interface import interface_of
 from components.export.keras_model import KerasModel
+from models.inputs.base import Feature
 from models.lazy import keras, tf
 from models.multitask.answering import Answering
 from models.multitask.model import MultitaskModel
@@ -47,7 +48,7 @@ def write_saved_model(
         return named(compute(inputs), served.record.targets)
 
     with static_shapes(served.model, form.xla):
-        _export(predict, owner, served, raw, directory, core)
+        _export(predict, owner, served.record.features, served.record.targets, raw, directory, core)
 
 
 def prepared_of(served: KerasModel) -> Prepared:
@@ -86,7 +87,7 @@ def write_ensemble(
         }
         return named(answering.of_answers(means), targets)
 
-    _export(predict, owner, served[0], raw, directory)
+    _export(predict, owner, served[0].record.features, targets, raw, directory)
 
 
 def computation(served: KerasModel, form: Export, features: Function) -> tuple[tf.Module, Function]:
@@ -121,19 +122,19 @@ def named(outputs: Mapping[str, Any], targets: Sequence[TaskTarget]) -> dict[str
 def _export(
     predict: Function,
     owner: tf.Module,
-    served: KerasModel,
+    features: Sequence[Feature],
+    targets: Sequence[TaskTarget],
     raw: Mapping[str, np.ndarray],
     directory: Path,
     prepared: Prepared | None = None,
 ) -> None:
-    """Write a SavedModel with the inputs and tasks of a model. prepared: what `predict` takes, if
-    it does not take raw inputs.
+    """Write a SavedModel with these inputs and tasks. prepared: what `predict` takes, if it does
+    not take raw inputs.
     """
-    targets = served.record.targets
     export(
         predict,
         owner,
-        [SignatureInput(f.name, f.raw_dtype) for f in served.record.features],
+        [SignatureInput(f.name, f.raw_dtype) for f in features],
         [t.name for t in targets],
         directory,
         [
@@ -144,7 +145,7 @@ def _export(
     )
     write_warm_up(directory, raw)
     write_classes(targets, directory)
-    write_interface(interface_of(served.record.features, targets), directory)
+    write_interface(interface_of(features, targets), directory)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pipeline.spec.load import SpecSource
 from pipeline.spec.sections import Spec
 from pipeline.spec.yaml_bounds import parse
 
-DEFAULT, EXPERTS, BRIEF = "default", "experts", "brief"
+DEFAULT, EXPERTS, BRIEF, LONGER = "default", "experts", "brief", "longer"
 BRIEF_EPOCHS = 4
 
 

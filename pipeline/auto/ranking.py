@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from components.data.lazy import np
 from components.experiments.scorer import ScoreFigures
-from pipeline.auto.candidate import DEFAULT
+from pipeline.auto.candidate import DEFAULT, LONGER
 from pipeline.auto.state import Trial
 from pipeline.tune.objective import Objective
 
@@ -35,12 +35,13 @@ class Metrics:
 
     def ranked(self, trials: Sequence[Trial]) -> list[Ranked]:
         """The trials that have scores, best first. They have the same training rows. The reference
-        is the default or, if that has none, the first one.
+        is the default, else the default with a limit of time, else the first one.
         """
         scored = [(t, t.scores) for t in trials if t.scores is not None]
         if not scored:
             return []
-        reference = next((s for t, s in scored if t.name == DEFAULT), scored[0][1])
+        by_name = {t.name: s for t, s in scored}
+        reference = by_name.get(DEFAULT) or by_name.get(LONGER) or scored[0][1]
         ranked = [Ranked(t, self.gain(s, reference), self.error(s, reference)) for t, s in scored]
         return sorted(ranked, key=lambda r: r.gain, reverse=True)
 
@@ -92,5 +93,6 @@ def best(ranked: Sequence[Ranked]) -> Ranked:
     because of many candidates one is ahead by chance.
     """
     first = ranked[0]
-    default = next((r for r in ranked if r.trial.name == DEFAULT), first)
+    by_name = {r.trial.name: r for r in ranked}
+    default = by_name.get(DEFAULT) or by_name.get(LONGER) or first
     return first if first.gain > first.error else default

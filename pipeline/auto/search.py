@@ -20,11 +20,11 @@ from itertools import combinations
 from pathlib import Path
 
 from pipeline.auto.attempt import Attempt, attempt
-from pipeline.auto.candidate import BRIEF, BRIEF_EPOCHS, DEFAULT, EXPERTS, Choice, as_values
+from pipeline.auto.candidate import BRIEF, BRIEF_EPOCHS, DEFAULT, EXPERTS, LONGER, Choice, as_values
 from pipeline.auto.progress import Progress, Step
 from pipeline.auto.ranking import Metrics, best
 from pipeline.auto.state import State, Trial, write_state
-from pipeline.auto.variants import LONGER, combinations_of, learns, longer, reseeded
+from pipeline.auto.variants import combinations_of, learns, longer, reseeded
 from pipeline.auto.worker import Crashed, Overdue, Worker
 from pipeline.spec.load import SpecSource
 
@@ -191,6 +191,11 @@ class Search:
         known = experts is not None and experts.scores is not None
         return (f"training.seconds={seconds:.0f}",) if known and seconds > LEAST_LONGER_S else ()
 
+    @property
+    def _limited(self) -> bool:
+        """Whether `longer` is the default with a limit of time, and was trained."""
+        return len(self.state.longer) == 1 and self._has(LONGER, self.rows)
+
     def _has(self, name: str, rows: int) -> bool:
         trial = self.state.of(name, rows)
         return trial is not None and trial.scores is not None
@@ -199,6 +204,8 @@ class Search:
         """Train a candidate on some rows, unless it was tried or its time does not fit."""
         if self.state.of(choice.name, rows) is not None:
             return
+        if choice.name == DEFAULT and rows == self.rows and self._limited:
+            return  # it would be the same
         left = self.clock.left() - self.reserve - self._for_distillation()
         needed = self._predicted(choice, rows)
         if left <= 0 or (needed or 0.0) * hope > left:
@@ -282,7 +289,8 @@ class Search:
             fixed = min(FIXED_S, last.seconds)
             return max(last.seconds, fixed + (last.seconds - fixed) * growth)
         named = {c.name: c for c in self.choices}
-        for known in filter(None, map(named.get, (DEFAULT, EXPERTS, BRIEF))):
+        alike_to = (DEFAULT, *([LONGER] if self._limited else ()), EXPERTS, BRIEF)
+        for known in filter(None, map(named.get, alike_to)):
             alike = self.state.of(known.name, rows)
             if alike and alike.scores:  # one that failed says nothing
                 return choice.cost * alike.seconds / known.cost

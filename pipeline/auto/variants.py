@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations, permutations
 
-from pipeline.auto.candidate import BRIEF, EXPERTS, Choice
+from pipeline.auto.candidate import BRIEF, EXPERTS, LONGER, Choice
 from pipeline.auto.state import Trial
-
-LONGER = "longer"
 
 
 def longer(overrides: tuple[str, ...]) -> Choice:

@@ -23,6 +23,7 @@ from components.stage import Context, Silent
 from models.description import read_description
 from models.model_files import RECORD, WEIGHTS
 from models.multitask.record import read_record
+from serving.interface import read_interface
 from serving.server.saved_model import SavedModel
 from tests.shared import Trained
 
@@ -69,6 +70,9 @@ def test_an_ensemble_answers_with_the_weighted_mean(
     yes = expected[name][:, 0] > 0.75 * 0.5 + 0.25 * 0.3
     assert details[f"{name}.class"].tolist() == [targets[0].classes[int(y)].encode() for y in yes]
     assert f"{name}.uncalibrated" not in details, "one member is calibrated, their mean is not"
+    asked = read_interface(made.saved_model)
+    assert asked is not None
+    assert asked.answers[0].decision == targets[0].decision, "not that of the first member"
     decisions = [target.decision for target in targets]
     assert decisions[0] == pytest.approx(0.75 * 0.5 + 0.25 * 0.3)
     assert set(decisions[1:]) == {0.5}

@@ -14,12 +14,12 @@ import pytest
 from components.errors import RootstockError
 from components.experiments.scorer import ScoreFigures
 from pipeline.auto.attempt import Attempt
-from pipeline.auto.candidate import BRIEF, DEFAULT, EXPERTS, Choice, as_values
+from pipeline.auto.candidate import BRIEF, DEFAULT, EXPERTS, LONGER, Choice, as_values
 from pipeline.auto.progress import Lines
 from pipeline.auto.ranking import Metrics
 from pipeline.auto.search import SEEDS, Clock, Search, last_rung, rungs
 from pipeline.auto.state import Request, State, read_state
-from pipeline.auto.variants import LONGER, combinations_of
+from pipeline.auto.variants import combinations_of
 from pipeline.auto.worker import Crashed, Overdue
 from pipeline.spec.load import SpecSource
 
@@ -123,6 +123,7 @@ def test_a_default_that_may_not_fit_ends_in_time(tmp_path: Path) -> None:
     own.choices = [CHOICES[0], Choice(EXPERTS, EXPERTS, ("x=3",))]
     own.run(worker)  # type: ignore[arg-type]
     assert tried(own)[:2] == [(EXPERTS, 900), (LONGER, 900)]
+    assert (DEFAULT, 900) not in tried(own), "it is the same"
     assert worker.calls[1] == list(own.state.longer)
     (seconds,) = as_values(own.state.longer).values()
     assert 25 < seconds <= 42  # type: ignore[operator]

@@ -127,7 +127,7 @@ def _attempted(
     load: Callable[[], Spec],
 ) -> Attempt:
     """Train a model and measure it on validation rows. load: its spec."""
-    from models.lazy import keras
+    from models.lazy import keras, tf
 
     keras.backend.clear_session()
     began = time.monotonic()
@@ -144,6 +144,9 @@ def _attempted(
         ms = None if served is None else _served_ms(served)
     except RootstockError as e:
         return Attempt(seconds(), reason=str(e))
-    except Exception:  # one candidate must not end the search
-        return Attempt(seconds(), reason=traceback.format_exc().strip())
+    except Exception as e:  # one candidate must not end the search
+        reason = traceback.format_exc().strip()
+        if isinstance(e, MemoryError | tf.errors.ResourceExhaustedError):
+            reason = f"memory ran out: {str(e).strip().splitlines()[0]}"
+        return Attempt(seconds(), reason=reason)
     return Attempt(seconds(), scores, str(made.path), served_ms=ms)

@@ -37,11 +37,12 @@ class Combined:
 
     def means(self, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Float32 [rows, width] by task: the weighted mean of the answers."""
-        parts = [model(raw) for model in self.served]
-        return {
-            task: np.average([p[task].numpy() for p in parts], axis=0, weights=self.shares)
+        parts, shares = [model(raw) for model in self.served], self.shares
+        means = {
+            task: np.average([p[task].numpy() for p in parts], axis=0, weights=shares)
             for task in parts[0]
         }
+        return {task: values.astype(np.float32) for task, values in means.items()}
 
     def answering(self, examples: Examples, key: Sequence[str], observer: Observer) -> Answering:
         """How the mean is served. What the tasks choose on unseen rows is chosen on its own answers

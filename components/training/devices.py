@@ -173,6 +173,11 @@ def check_devices(devices: Devices, training: ChosenTraining, adaptation: Adapta
             f"model.transfer trains the trunk on pairs, which one device does, but {what}. Set"
             " training.devices: one."
         )
+    if training.seconds is not None and len(devices.own) < devices.count:
+        raise RootstockError(
+            "training.seconds: workers have clocks of their own, and all must end with the same"
+            f" step, but {what}. State training.epochs instead."
+        )
     if training.batch_size < devices.count:
         raise RootstockError(
             f"training.batch_size: {what}, so each step needs at least as many rows. Received:"

@@ -34,6 +34,14 @@ def test_one_device_does_what_it_did() -> None:
     )  # type: ignore[arg-type]
 
 
+def test_workers_do_not_end_by_their_own_clocks() -> None:
+    training, worker = choose(Training(seconds=5), Situation(rows=900)), two()
+    check_devices(worker, training, Adapted())  # type: ignore[arg-type]
+    worker.own = range(1, 2)
+    with pytest.raises(RootstockError, match=r"training\.seconds: workers have clocks"):
+        check_devices(worker, training, Adapted())  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("training", "pairs", "message"),
     [

@@ -71,7 +71,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
 
         recipe = self.recipe
         features, data = self._data(inputs)
-        resumed = any(context.scratch.iterdir())
+        resumed = any(context.scratch.glob("*.npz"))  # a checkpoint, of the training or of pairs
         peak = PeakMemory()
         began, cpu = time.perf_counter(), time.process_time()
         rows, experts = self._experts(inputs, features, data, context)

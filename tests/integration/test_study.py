@@ -78,6 +78,9 @@ def test_a_killed_study_continues_and_finds_negative_transfer(project: Path) -> 
     assert {k: after[k] for k in before} == before
     assert len(after) == 6 * 3 + 2  # two models and one; a short trial of each arm
     report = json.loads((project / "store/studies/planted/study.json").read_text())
+    costs = [c for trial in report["trials"] for c in trial["costs"]]
+    resumed = [c for c in costs if c["cpu_seconds"] is None]
+    assert len(resumed) <= 2, "all but those that were running have their whole time"
     (comparison,) = report["comparisons"]
     outcomes = {v["task"]: v["outcome"] for v in comparison["verdicts"]}
     assert outcomes["up"] == "hurts"

@@ -49,7 +49,11 @@ def line_of(path: Path) -> dict[str, Any]:
     result = run(path, wait=False, verbosity="quiet")
     report = json.loads((result.evaluation.path / "evaluation.json").read_text())
     tasks = {
-        name: {m: task["values"][m] for m in (*family_of(task["kind"]).names[:1], "log_loss")}
+        name: {
+            m: task["values"][m]
+            for m in (*family_of(task["kind"]).names[:1], "log_loss")
+            if m in task["values"]
+        }
         for name, task in report["tasks"].items()
     }
     ms = one_row_ms(SavedModel(result.model.saved_model), result.model)

@@ -19,9 +19,9 @@ Nothing else should run on the machine. Peers have no images: such sets have our
 neither have they several labels: they get an equal part of the minutes for each.
 
 Each result is appended to `<work>/auto_peers.jsonl` at once, one line per task, in the form of
-`best_answer.py`, with `minutes`. `seconds`: from the start of the process to the end of fitting;
-`failed`: why there is no result, such as a process that was killed because it took three times
-its minutes and ten. The table at the end is that of `best_answer.py`.
+`best_answer.py`, with `minutes`. `seconds`: ours of the whole command, of peers from the read data
+to the end of fitting; `failed`: why there is no result, such as a process that was killed because
+it took three times its minutes and ten. The table at the end is that of `best_answer.py`.
 """
 
 from __future__ import annotations

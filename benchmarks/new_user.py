@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -96,6 +97,10 @@ def fetched(url: str, server: subprocess.Popen[bytes], body: bytes | None = None
         try:
             with urllib.request.urlopen(url, body) as response:
                 return str(response.read().decode())
+        except urllib.error.HTTPError as e:
+            if e.code != 503:  # the model is being loaded
+                sys.exit(f"{url}: {e}: {e.read().decode(errors='replace')[:500]}")
+            time.sleep(0.1)
         except OSError:
             time.sleep(0.1)
 

@@ -94,13 +94,12 @@ def trained(
 
 
 def counted() -> list[int]:
-    """A list to which the bytes of each sum are added when its graph is traced."""
+    """A list to which each replica adds the bytes of its sums when the graph is traced."""
     sizes, original = list[int](), tf.distribute.ReplicaContext.all_reduce
 
     def all_reduce(self: Any, op: Any, value: Any, options: Any = None) -> Any:
-        if self.replica_id_in_sync_group == 0:
-            tensors = tf.nest.flatten(value)
-            sizes.append(sum(t.dtype.size * (t.shape.num_elements() or 0) for t in tensors))
+        tensors = tf.nest.flatten(value)
+        sizes.append(sum(t.dtype.size * (t.shape.num_elements() or 0) for t in tensors))
         return original(self, op, value, options)
 
     tf.distribute.ReplicaContext.all_reduce = all_reduce
@@ -130,7 +129,7 @@ def arm(directory: Path, wanted: list[str], steps: int) -> None:
                     directory / f"{arm} {name}.npz",
                     allow_pickle=False,
                     figures=np.array(figures),
-                    sizes=np.array(sizes),
+                    sizes=np.array(sizes) / len(devices.own),
                     **arrays,
                 )
 
@@ -169,7 +168,7 @@ def main() -> None:
                 a: np.load(Path(name, f"{a} {case}.npz")) for a in ("one", "replicas", "processes")
             }
             plain = 4 * sum(files["one"][n].size for n in files["one"].files if n.startswith("w"))
-            extra = int(np.sum(files["replicas"]["sizes"])) / plain - 1
+            extra = float(np.sum(files["replicas"]["sizes"])) / plain - 1
             cells = [x for a in ("replicas", "processes") for x in compared(files["one"], files[a])]
             print(
                 f"| {case} | {' | '.join(f'{x:.1e}' for x in cells)} | {extra:+.2%} |", flush=True

@@ -6,6 +6,7 @@ given inputs and parameters. `pipeline.store.fingerprint` computes the key of it
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,12 +60,15 @@ class Context:
     output: an empty directory. The artifact of output field `f` belongs in `output / f`.
     scratch: a directory for checkpoints. It survives a crash: the next attempt with the same
         fingerprint gets the same directory. It is removed when the outputs are published.
+    ends: when work with a limit of time has to be over, as of `time.monotonic`, also if its limit
+        is later because it was interrupted.
     """
 
     output: Path
     scratch: Path
     beam: BeamOptions = BeamOptions()
     observer: Observer = field(default_factory=Silent)
+    ends: float = math.inf
 
 
 class Stage(ABC, Generic[I, O]):

@@ -11,9 +11,10 @@ from typing import Any
 from components.errors import RootstockError
 from components.stage import Context, Stage
 from components.training.workers import Workers
-from pipeline.runner import I, Runner, StageObserver
+from pipeline.runner import I, Runner, StageObserver, artifacts_in
 from pipeline.store.entry import Entry
 from pipeline.store.fingerprint import Identity
+from serving.manifest import shortened
 
 BETWEEN_LOOKS_S = 0.5
 PATIENCE = 5
@@ -24,13 +25,19 @@ PATIENCE = 5
 class Follower(Runner):
     """Takes part in the stages that train, and waits until the chief has published all results."""
 
-    workers: Workers = field(default_factory=lambda: Workers(("", ""), 1))
+    workers: Workers = field(kw_only=True)
 
     def __enter__(self) -> Follower:
         return self
 
     def _produce(self, stage: Stage[I, Any], inputs: I, identity: Identity, retries: int) -> Entry:
         if stage.on_all_workers:
+            for artifact in artifacts_in(inputs):
+                if damage := self._damage(artifact):
+                    raise RootstockError(
+                        f"{self.workers}: {artifact.place} is damaged here: {shortened(damage)}."
+                        " Start all workers again with the same command."
+                    )
             with tempfile.TemporaryDirectory(prefix="rootstock-worker-") as place:
                 output, scratch = Path(place, "output"), Path(place, "scratch")
                 output.mkdir()

@@ -9,6 +9,7 @@ A pipeline is a plain function that calls `run(stage, inputs)` and gets typed ou
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import threading
 import time
@@ -22,6 +23,7 @@ from typing import Any, TypeVar
 from components.artifacts import Artifact
 from components.errors import RootstockError
 from components.stage import BeamOptions, Context, Stage
+from components.training.workers import workers_from
 from models.masked_url import without_secrets
 from pipeline.display import Display, LineDisplay, StageResult
 from pipeline.store.entry import NO_RECORD, Entry
@@ -65,6 +67,7 @@ class Runner:
 
     retries: number of further attempts if a stage fails, unless the user has to solve the problem.
     explain: for every stage that runs, show what changed since its last result.
+    ends: when a training with `training.seconds` ends at the latest, as of `time.monotonic`.
     """
 
     store: Store
@@ -73,6 +76,7 @@ class Runner:
     beam: BeamOptions = field(default_factory=BeamOptions)
     retries: int = 0
     explain: bool = False
+    ends: float = math.inf
     results: list[StageResult] = field(default_factory=list)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
     _order: threading.Lock = field(default_factory=threading.Lock)
@@ -103,6 +107,11 @@ class Runner:
         self, stage: Stage[I, O], inputs: I, identity: Identity, damage: Sequence[str] = ()
     ) -> O:
         """damage: what was found damaged in the result, if it was removed for that."""
+        if damage and stage.on_all_workers and workers_from() is not None:
+            raise RootstockError(
+                f"The result of {identity.stage} is damaged: {shortened(damage)}. All workers make"
+                " it together: start all of them again with the same command."
+            )
         began = time.monotonic()
         entry = self._cached(stage, identity)
         if entry is not None and entry.path in self._makers:  # models of an ensemble share stages
@@ -164,7 +173,7 @@ class Runner:
             self.store.check()
             observer = StageObserver(identity.stage, self.tracker, self.display)
             began = time.monotonic()
-            context = Context(place.output, place.scratch, self.beam, observer)
+            context = Context(place.output, place.scratch, self.beam, observer, self.ends)
             with (
                 unchanged(identity.stage, inputs, place.scratch),
                 self._unchanged(identity.stage, inputs),

@@ -27,7 +27,7 @@ METRICS: Mapping[DecisionMetric, Callable[[Counts, Counts, Counts, int, int], Co
     "f1": lambda hits, rejected, claims, positives, rows: 2 * hits / (claims + positives),
     "accuracy": lambda hits, rejected, claims, positives, rows: (hits + rejected) / rows,
     "balanced_accuracy": lambda hits, rejected, claims, positives, rows: (
-        hits / positives + rejected / max(rows - positives, 1)
+        (hits / positives + rejected / max(rows - positives, 1)) / 2
     ),
 }
 """Of rows that are rightly yes, rightly no, and answered yes; positive rows, and all rows."""
@@ -56,7 +56,8 @@ def choose_decisions(
             continue
         chosen[name] = best_decision(yes, p, wanted)
         if len(own := unseen[name].of_validation):
-            said = gained(yes[: len(own)], p[: len(own)], own.groups, wanted)
+            labels = own.outputs.size  # of several classes, each row has several
+            said = gained(yes[:labels], p[:labels], own.groups, wanted)
             observer.figure(f"{name} {wanted}", said)
         if yes.sum() < FEWEST_POSITIVES:
             observer.warn(

@@ -56,10 +56,10 @@ class RemoteFiles:
             return digest_source(str(self.copy), None)
         listed = self._listed()
         known = self._index()
-        if any(known.get(name, [""])[0] != version for name, version in listed.items()):
+        if {name: version for name, (version, _) in known.items()} != listed:
             known = self.update()
         (self._directory / INDEX).touch()  # the time of the last use
-        return self._combined({name: known[name][1] for name in listed})
+        return self._combined({name: digest for name, (_, digest) in known.items()})
 
     def state(self) -> Mapping[str, Sequence[int]]:
         """The state of the copies: the remote objects may change while they are read."""

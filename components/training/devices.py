@@ -70,7 +70,7 @@ class Devices:
 
     def number_of_chief(self, number: int) -> int:
         """The number that the chief gives; all workers call this at the same point."""
-        return int(self._of_chief(np.array([number], np.int32))[0])
+        return int(self._of_chief(np.array([number], np.int64))[0])
 
     def bytes_of_chief(self, content: bytes) -> bytes:
         """What the chief gives; all workers call this at the same point."""
@@ -82,7 +82,7 @@ class Devices:
         return self._of_chief(words.view(np.int32)).tobytes()[:size] if size else b""
 
     def _of_chief(self, values: np.ndarray) -> np.ndarray:
-        """int32 [n], the same n everywhere: those of replica 0."""
+        """Whole numbers [n], the same n everywhere: those of replica 0."""
         if self.strategy is None or len(self.own) == self.count:
             return values
         strategy = self.strategy
@@ -136,13 +136,16 @@ class Devices:
 ONE_DEVICE = Devices()
 
 
-def devices_for(wanted: DevicesOf) -> Devices:
-    """The devices of a training: those of all workers, if this process is one of several."""
+def devices_for(wanted: DevicesOf, alone: bool = False) -> Devices:
+    """The devices of a training: those of all workers, if this process is one of several.
+
+    alone: whether something of it runs on one device only; then `auto` takes one.
+    """
     if (strategy := joined()) is not None:
         return Devices(strategy)
     gpus = tf.config.list_logical_devices("GPU")
     found = gpus or tf.config.list_logical_devices("CPU")
-    many = len(found) > 1 and (wanted == "all" or (wanted == "auto" and bool(gpus)))
+    many = len(found) > 1 and (wanted == "all" or (wanted == "auto" and bool(gpus) and not alone))
     return Devices(_mirrored(tuple(d.name for d in found))) if many else ONE_DEVICE
 
 
@@ -163,17 +166,18 @@ def check_devices(devices: Devices, training: ChosenTraining, adaptation: Adapta
     if devices.count == 1:
         return
     what = f"{devices.count} devices train together"
+    own = len(devices.own) == devices.count
+    cure = "set training.devices: one" if own else "train in one process"
     if training.xla:
         raise RootstockError(
-            f"training.xla compiles the step of one device, but {what}. Remove it, or set"
-            " training.devices: one."
+            f"training.xla compiles the step of one device, but {what}. Remove it, or {cure}."
         )
     if adaptation.pairs is not None:
         raise RootstockError(
-            f"model.transfer trains the trunk on pairs, which one device does, but {what}. Set"
-            " training.devices: one."
+            f"model.transfer trains the trunk on pairs, which one device does, but {what}."
+            f" {cure.capitalize()}."
         )
-    if training.seconds is not None and len(devices.own) < devices.count:
+    if training.seconds is not None and not own:
         raise RootstockError(
             "training.seconds: workers have clocks of their own, and all must end with the same"
             f" step, but {what}. State training.epochs instead."
@@ -181,5 +185,5 @@ def check_devices(devices: Devices, training: ChosenTraining, adaptation: Adapta
     if training.batch_size < devices.count:
         raise RootstockError(
             f"training.batch_size: {what}, so each step needs at least as many rows. Received:"
-            f" {training.batch_size}. Raise it, or set training.devices: one."
+            f" {training.batch_size}. Raise it, or {cure}."
         )

@@ -30,8 +30,8 @@ class Epochs:
 
     epoch: the variable that determines the order of rows.
     steps: of an epoch.
-    epochs: number of epochs of the whole training, over all phases. seconds: after which it ends;
-        None for no limit.
+    epochs: number of epochs of the whole training, over all phases. seconds: after which it ends,
+        and at the latest when `ends` is, as of `time.monotonic`; None for no limit.
     progress: of the finished epochs; extended in place.
     more_figures: called after each epoch for figures of the current model.
     """
@@ -47,11 +47,12 @@ class Epochs:
         progress: Progress,
         monitor: Monitor | None,
         seconds: float | None = None,
+        ends: float = math.inf,
     ) -> None:
         self.model, self.observer, self.epoch_variable = model, observer, epoch
         self.steps, self.epochs = steps, epochs
         self.checkpoint, self.progress, self.monitor = checkpoint, progress, monitor
-        self.seconds = math.inf if seconds is None else seconds
+        self.seconds, self.ends = (math.inf, math.inf) if seconds is None else (seconds, ends)
         self.more_figures: Callable[[], dict[str, float]] = dict
         self._next_checkpoint, self._reported = -math.inf, 0.0
         self._last: list[np.ndarray] | None = None
@@ -64,8 +65,9 @@ class Epochs:
         return stops or (bool(self.progress.history) and self._left() <= 0)
 
     def _left(self) -> float:
-        """Seconds, those before a restart included."""
-        return self.seconds - sum(epoch[TIMES[0]] for epoch in self.progress.history)
+        """Seconds until the end. Those before a restart are spent."""
+        left = self.seconds - sum(epoch[TIMES[0]] for epoch in self.progress.history)
+        return min(left, self.ends - time.monotonic())
 
     def run(
         self, loop: Loop, end: int, batches: tf.data.Dataset, validation: tf.data.Dataset | None
@@ -85,7 +87,7 @@ class Epochs:
             if validation is not None:
                 figures |= {f"val_{n}": v for n, v in loop.evaluate(validation).items()}
             self._check_finite(epoch, figures["loss"])
-            self._report(self.steps)
+            self._report(loop.steps)
             seconds = time.perf_counter() - began
             self._end(epoch, figures, seconds, trained)
 

@@ -138,7 +138,8 @@ def train(
     """
     validated = None if data.val is None else data.val.labels
     check_rows((t.task for t in data.targets), validated, data.val_groups)
-    devices = devices_for(wanted.devices)
+    alone = wanted.xla or (transfer is not None and transfer.on_pairs)
+    devices = devices_for(wanted.devices, alone)
     with devices.scope():
         return _train(record, data, transfer, wanted, seed, context, last_word, devices)
 
@@ -223,7 +224,7 @@ def _train(
     checkpoint = SharedCheckpoint(file, optimizer, adaptation.changing, state, devices)
     progress = checkpoint.restore()
     separate_seeds()
-    length = training.epochs, checkpoint, progress, monitor, training.seconds
+    length = training.epochs, checkpoint, progress, monitor, training.seconds, context.ends
     epochs = Epochs(model, observer, epoch, steps, *length)
     replicas = devices.count, devices.own
     validation = evaluation_batches(data.val, rows_at_once, *replicas) if data.val else None
@@ -307,7 +308,7 @@ def _still_improving(result: TrainingResult) -> str:
         return ""
     return (
         f"The best epoch by {monitor.name} is the last of {count}: the model was still improving."
-        f" Raise training.{'epochs' if result.training.seconds is None else 'seconds'}."
+        f" Raise training.{'epochs' if count >= result.training.epochs else 'seconds'}."
     )
 
 

@@ -35,6 +35,8 @@ class Loop:
         self._train = _graph(devices.step(model.train_step, xla))
         self._test = _graph(devices.step(model.test_step))
         self._per_step = SECONDS_PER_CALL
+        self.steps = 0
+        """Of the last pass, which may have ended early."""
         self._passes: dict[int, tuple[tf.data.Dataset, tf.data.Iterator]] = {}
 
     def train(
@@ -56,6 +58,7 @@ class Loop:
             self._per_step = max((time.perf_counter() - began) / count, 1e-6)
             done += count
             report(done)
+        self.steps = done
         with while_all_are_there():
             return self.model.totals.result()
 

@@ -88,15 +88,15 @@ class Workers:
 
     def _meet(self) -> None:
         """Return when every other worker could be reached."""
-        host, port = _split(self.addresses[self.index])
+        _, port = _split(self.addresses[self.index])
         missing = [a for i, a in enumerate(self.addresses) if i != self.index]
         until = time.monotonic() + WAIT_FOR_WORKERS_S
         try:
-            listener = socket.create_server((host, port), backlog=len(self.addresses))
+            listener = socket.create_server(("", port), backlog=len(self.addresses))
         except OSError as e:
             raise RootstockError(
-                f"{self}: cannot listen on its own address: {e.strerror}. Stop the other program"
-                f" that uses the port, or name another one in {TF_CONFIG} of all workers."
+                f"{self}: cannot listen on port {port}: {e.strerror}. Stop the other program"
+                f" that uses it, or name another one in {TF_CONFIG} of all workers."
             ) from e
         with listener:
             while missing := [a for a in missing if not _reached(a)]:

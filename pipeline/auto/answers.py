@@ -108,7 +108,8 @@ def _of_calibration(
         shown = ", ".join(f"{m} {after[m]:.4f}" for m in names)
         yield (
             f"{target.name}: probabilities are not changed, because no calibration is clearly"
-            f" better on validation rows{f'; on {where} {shown}' if shown else ''}."
+            " better on validation rows, or they are too few to tell"
+            f"{f'; on {where} {shown}' if shown else ''}."
         )
         return
     changed = [f"{m} {before[m]:.4f} → {after[m]:.4f}" for m in names if before.get(m) is not None]
@@ -121,7 +122,9 @@ def _of_decision(target: TaskTarget, figures: Mapping[str, Any], where: str) -> 
     if not isinstance(wanted, str | Costs):
         return
     if half is None:
-        yield f"{target.name}: yes above {DECISION}, which no other threshold is better than."
+        what = "the costs want" if isinstance(wanted, Costs) else f"{wanted} wants"
+        above = f"{target.name}: yes above {target.decision:.3g}"
+        yield f"{above}: {what} no other threshold, or too few rows tell."
         return
     after, above = figures["values"], f"{target.name}: yes above {target.decision:.3g}"
     if isinstance(wanted, Costs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -110,23 +111,26 @@ def distil(path: Path) -> Attempt:
     return _attempted(lambda spec, run: exported(spec, run, ensemble), lambda: load_spec(path)[0])
 
 
-def attempt(source: SpecSource, overrides: Sequence[str], timed: bool = False) -> Attempt:
+def attempt(
+    source: SpecSource, overrides: Sequence[str], timed: bool = False, ends: float = math.inf
+) -> Attempt:
     """Train a candidate and measure it on validation rows; stages with results are not repeated.
 
-    timed: export it too, and measure how fast it answers.
+    timed: export it too, and measure how fast it answers. ends: see `Runner`.
     """
 
     def unexported(spec: Spec, run: Runner) -> tuple[TrainerInputs, TrainedModel, None]:
         return *train(spec, run), None
 
-    return _attempted(exported if timed else unexported, lambda: source.spec(*overrides))
+    return _attempted(exported if timed else unexported, lambda: source.spec(*overrides), ends)
 
 
 def _attempted(
     trained: Callable[[Spec, Runner], tuple[TrainerInputs, TrainedModel, ExportedModel | None]],
     load: Callable[[], Spec],
+    ends: float = math.inf,
 ) -> Attempt:
-    """Train a model and measure it on validation rows. load: its spec."""
+    """Train a model and measure it on validation rows. load: its spec. ends: see `Runner`."""
     from models.lazy import keras, tf
 
     keras.backend.clear_session()
@@ -137,7 +141,7 @@ def _attempted(
 
     try:
         spec = with_trunk_looked_up(load())
-        with Runner(Store(local(spec.store)).open(), display=Quiet()) as run:
+        with Runner(Store(local(spec.store)).open(), display=Quiet(), ends=ends) as run:
             prepared, model, served = trained(spec, run)
             made = run(Scorer(key=spec.data.key), ScorerInputs(model, prepared.examples)).scores
             scores = load_scores(made)
@@ -147,6 +151,7 @@ def _attempted(
     except Exception as e:  # one candidate must not end the search
         reason = traceback.format_exc().strip()
         if isinstance(e, MemoryError | tf.errors.ResourceExhaustedError):
-            reason = f"memory ran out: {str(e).strip().splitlines()[0]}"
+            said = str(e).strip().splitlines() or [type(e).__name__]
+            reason = f"memory ran out: {said[0]}"
         return Attempt(seconds(), reason=reason)
     return Attempt(seconds(), scores, str(made.path), served_ms=ms)

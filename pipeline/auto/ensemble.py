@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from components.data.lazy import np
 from components.experiments.scorer import ScoreFigures, load_answers, score
 from components.experiments.trial_result import groups_by_split
-from components.labels.encoding import encode_split, resolve
+from components.labels.encoding import encode_split, labelled, resolve
+from models.tasks.base import TaskTarget
 from pipeline.auto.ranking import Metrics
 from pipeline.auto.state import Ensemble, Trial
 from pipeline.display import Quiet
@@ -46,12 +48,28 @@ def combined(source: SpecSource, trials: Sequence[Trial], metrics: Metrics) -> E
             task: np.sum([n / total * answers[c][task] for c, n in counts.items()], axis=0)
             for task in spec.tasks
         }
+        decided = [_decided(t, labels[t.name], mean[t.name]) for t in targets]
         parameters = sum(by_name[name].parameters for name in counts)
         latency = sum(by_name[name].latency_ms for name in counts)
         size = sum(by_name[name].size_mb for name in counts)
-        return score(targets, labels, mean, groups, parameters, latency, size)
+        return score(decided, labels, mean, groups, parameters, latency, size)
 
     return selected(list(by_name), scores_of, metrics)
+
+
+def _decided(target: TaskTarget, labels: np.ndarray, answers: np.ndarray) -> TaskTarget:
+    """With the threshold that the mean would choose, as each of its members has chosen one.
+
+    labels, answers: of validation rows.
+    """
+    from components.calibration.decisions import best_decision
+
+    wanted = target.task.decides_by
+    if not isinstance(wanted, str):
+        return target
+    known = labelled(labels)
+    yes, p = labels[known].ravel() > 0.5, answers[known].astype(np.float64).ravel()
+    return replace(target, decision=best_decision(yes, p, wanted))
 
 
 def selected(

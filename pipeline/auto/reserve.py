@@ -11,6 +11,8 @@ of an ensemble; at least this share of the budget.
 START_S, MOST_RESERVED = 4.0, 0.4
 """Seconds in which a process imports TensorFlow on a machine where the seconds above are enough.
 Where it takes longer, more are kept, in proportion, but at most this share of the budget."""
+SAID = 1.1
+"""If so many times as much is kept, a line says so."""
 TIMING_S = 12.0
 """Kept besides for timing an ensemble, or a candidate."""
 UNUSED = 0.1
@@ -25,9 +27,9 @@ def at_first(seconds: float, timed: bool) -> float:
 
 def keep_more(search: Search, start_s: float) -> None:
     """Keep more time for the end on a machine that is slow, or busy. start_s: see `Survey`."""
-    most = max(search.reserve, MOST_RESERVED * search.clock.seconds)
-    search.reserve = min(search.reserve * max(1.0, start_s / START_S), most)
-    if start_s > 2 * START_S:
+    before, most = search.reserve, MOST_RESERVED * search.clock.seconds
+    search.reserve = min(before * max(1.0, start_s / START_S), max(before, most))
+    if search.reserve > SAID * before:
         search.display.line(
             f"This machine is slow now: a process took {start_s:.0f} s to start. So"
             f" {search.reserve:.0f} s are kept for exporting, testing and pushing."

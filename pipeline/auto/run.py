@@ -186,6 +186,11 @@ def _source(data: Path, request: Request, directory: Path, display: Progress) ->
             f"{path} predicts {', '.join(sorted(labels))}, but --label names"
             f" {', '.join(request.labels)}. Give another directory with --output, or remove it."
         )
+    if request.group and request.group not in (key := source.of_one_model().data.key):
+        raise RootstockError(
+            f"{path} keeps rows together by {', '.join(key) or 'nothing'}, but --group names"
+            f" {request.group}. Set data.key to [{request.group}] there, or remove that file."
+        )
     return source
 
 

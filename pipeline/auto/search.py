@@ -158,7 +158,7 @@ class Search:
             self._train(default, fewest, worker, HOPE)  # how long does it take?
         measured = any(t.name == DEFAULT and t.scores for t in self.state.trials)
         needed = self._predicted(default, self.rows) or 0.0
-        if not measured and SURE * needed > self.clock.left() - self.reserve:
+        if not measured and SURE * needed > self._left:
             self._train_longer(worker)
         self._train(default, self.rows, worker, 1.0)
         if not self._has(DEFAULT, self.rows):
@@ -169,7 +169,7 @@ class Search:
         time of an epoch is known, else as it is. A plan that was begun before is kept, so that it
         goes on from its checkpoint.
         """
-        changes = self.state.longer or self._plan(self.clock.left() - self.reserve)
+        changes = self.state.longer or self._plan(self._left)
         if changes and self.state.of(LONGER, self.rows) is None:
             self.state = replace(self.state, longer=changes)
             self.choices = [*(c for c in self.choices if c.name != LONGER), longer(changes)]
@@ -192,9 +192,19 @@ class Search:
         return (f"training.seconds={seconds:.0f}",) if known and seconds > LEAST_LONGER_S else ()
 
     @property
-    def _limited(self) -> bool:
-        """Whether `longer` is the default with a limit of time, and was trained."""
-        return len(self.state.longer) == 1 and self._has(LONGER, self.rows)
+    def _left(self) -> float:
+        """Seconds for training."""
+        return self.clock.left() - self.reserve - self._for_distillation()
+
+    @property
+    def _limited(self) -> Trial | None:
+        """`longer`, if it was trained and is the default with nothing but a limit of time."""
+        trial = self.state.of(LONGER, self.rows) if len(self.state.longer) == 1 else None
+        return trial if trial and trial.scores else None
+
+    def _unlimited(self, trial: Trial) -> bool:
+        """Whether a training with a limit ended before it, so that without it is the same."""
+        return trial.seconds < _seconds_of(trial.overrides)
 
     def _has(self, name: str, rows: int) -> bool:
         trial = self.state.of(name, rows)
@@ -204,9 +214,10 @@ class Search:
         """Train a candidate on some rows, unless it was tried or its time does not fit."""
         if self.state.of(choice.name, rows) is not None:
             return
-        if choice.name == DEFAULT and rows == self.rows and self._limited:
+        limited = self._limited if choice.name == DEFAULT and rows == self.rows else None
+        if limited and self._unlimited(limited):
             return  # it would be the same
-        left = self.clock.left() - self.reserve - self._for_distillation()
+        left = self._left
         needed = self._predicted(choice, rows)
         if left <= 0 or (needed or 0.0) * hope > left:
             wanted = "" if needed is None else f" needs about {needed:.0f} s, and"
@@ -224,7 +235,8 @@ class Search:
         if needed is not None:
             hangs = began + max(HANGS * needed + HANGS_S, HANGS_SHARE * left)
         try:
-            done = worker(attempt, self.source, overrides, timed, until=min(end, hangs))
+            ends = end - FIXED_S / 2  # what follows training takes time, too
+            done = worker(attempt, self.source, overrides, timed, ends, until=min(end, hangs))
         except Overdue:
             if hangs >= end:
                 self.untried[choice.name] = f"stopped after {left:.0f} s, at the end of the budget"
@@ -277,7 +289,9 @@ class Search:
         that it contains: fitting them takes most of the time on many data sets.
         """
         if choice.name == LONGER:
-            return float(str(as_values(choice.overrides)["training.seconds"])) + FIXED_S
+            return _seconds_of(choice.overrides) + FIXED_S
+        if choice.name == DEFAULT and rows == self.rows and (limited := self._limited):
+            return SURE * limited.seconds  # it was cut
         mine = [t for t in self.state.trials if t.name == choice.name]
         own = [t for t in mine if t.scores and t.rows < rows]
         if own:
@@ -310,6 +324,11 @@ class Search:
             value = trial.scores.values[task].get(metric)
             parts.append(f"{task} {metric} {'undefined' if value is None else f'{value:.4f}'}")
         return f"{', '.join(parts)}; {trial.seconds:.0f} s"
+
+
+def _seconds_of(overrides: Sequence[str]) -> float:
+    """The limit of a training."""
+    return float(str(as_values(overrides)["training.seconds"]))
 
 
 def _hung(seconds: float, needed: float) -> str:

@@ -8,13 +8,14 @@ import shlex
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 from components.errors import RootstockError
 from components.training.workers import TF_CONFIG, environment_of, started, workers_from
 
 WAIT_FOR_THE_END_S = 30.0
-LOCAL = {"localhost", "127.0.0.1", "::1"}
+LOCAL = {"localhost", "127.0.0.1"}
 
 
 @contextlib.contextmanager
@@ -38,7 +39,8 @@ def with_workers(addresses: str | None) -> Iterator[None]:
     environments = [environment_of(each, index) for index in range(len(each))]
     workers_from(environments[0])  # checks them
     arguments = _without_workers(sys.argv[1:])
-    command = [sys.executable, "-m", "pipeline.cli.main", *arguments, "--quiet"]
+    quiet = [a for a in arguments if a not in ("-v", "--verbose", "-q", "--quiet", "--json")]
+    command = [sys.executable, "-m", "pipeline.cli.main", *quiet, "--quiet"]
     os.environ |= environments[0]
     try:
         for address, environment in list(zip(each, environments, strict=True))[1:]:
@@ -47,14 +49,18 @@ def with_workers(addresses: str | None) -> Iterator[None]:
                 started[address] = subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL)
             else:
                 task = shlex.quote(environment[TF_CONFIG])
-                print(f"On {address}: {TF_CONFIG}={task} rootstock {shlex.join(arguments)}")
+                command_there = f"{TF_CONFIG}={task} rootstock {shlex.join(arguments)}"
+                print(f"On {address}: {command_there}", file=sys.stderr)
         yield
-    finally:
-        del os.environ[TF_CONFIG]
+        until = time.monotonic() + WAIT_FOR_THE_END_S
         for process in started.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(WAIT_FOR_THE_END_S)
+                process.wait(max(until - time.monotonic(), 0))
+    finally:  # at once, if there was an error
+        del os.environ[TF_CONFIG]
+        for process in started.values():
             process.kill()
+            process.wait()
         started.clear()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,10 +95,13 @@ def write_starter(
     if target.exists():
         raise RootstockError(f"{target} exists already. Name another file with --output.")
     text, notes = _starter(data, labels, target.resolve().parent, group)
+    command = ["rootstock", "init", str(data)]
+    command += [part for label in labels for part in ("--label", label)]
+    command += ["--group", group] if group else []
+    command += ["--output", str(target)]
     if not asks and (ids := [note for note in notes if note.endswith(NUMBERED)]):
         raise RootstockError(
-            f"--label {ids[0]} If it is, write the spec first: rootstock init {data}"
-            f" {' '.join(f'--label {label}' for label in labels)} --output {target}"
+            f"--label {ids[0]} If it is, write the spec first: {shlex.join(command)}"
         )
     for_editors = f"# yaml-language-server: $schema={schema}\n" if schema else ""
     target.parent.mkdir(parents=True, exist_ok=True)

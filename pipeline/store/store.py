@@ -23,6 +23,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from components.artifacts import Artifact
+from components.data.cache import cache
 from components.data.digests import combined
 from pipeline.store.disk import named_errors
 from pipeline.store.entry import (
@@ -81,9 +82,10 @@ class Store:
                 entry = directory.with_name(directory.name.removeprefix(".scratch-"))
                 # without a result, one that is not empty holds checkpoints to continue from
                 sweep(directory, only_empty=not (entry / RECORD).exists())
-        if self.mirror is not None:
+        if self.mirror is not None or (cache() / "sources").is_dir():
             with named_errors(self.root):
                 trim()
+        if self.mirror is not None:
             self.mirror.check()
         return self
 

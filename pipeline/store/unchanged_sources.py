@@ -41,6 +41,8 @@ def unchanged(stage: str, inputs: object, scratch: Path) -> Iterator[None]:
     if not sources:
         yield
         return
+    for source in sources:
+        assert source.path  # reading it fetches copies that were trimmed
     before = _states(sources)
     _discard_if_changed(scratch, before)
     try:

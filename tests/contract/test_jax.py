@@ -1,7 +1,7 @@
 """The parts of models that are written in Keras compute the same on JAX as on TensorFlow.
 
 Balancing methods and sharing schemes are found by discovery: a new one that uses TensorFlow by name
-fails here. docs/gpu.md lists what needs TensorFlow.
+fails here. docs/how-to/gpu.md lists what needs TensorFlow.
 """
 
 from __future__ import annotations

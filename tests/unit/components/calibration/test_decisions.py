@@ -74,6 +74,8 @@ def test_what_it_gains_is_said_out_of_fold() -> None:
     assert float(before) == pytest.approx(f1_score(yes, p > 0.5), abs=1e-4)
     best = f1_score(yes, p > best_decision(yes, p))
     assert float(before) + 0.1 < float(after) < best
+    before = gained(yes, p, np.arange(1000), "balanced_accuracy").split()[0]
+    assert float(before) == pytest.approx(balanced_accuracy(yes, p > 0.5), abs=1e-4)
     noise = rng.random(1000)
     before, _, after, *_ = gained(yes, noise, np.arange(1000) // 2, "accuracy").split()
     assert float(after) == pytest.approx(1 - yes.mean(), abs=0.02), "of groups, each in one fold"
@@ -97,6 +99,18 @@ def test_costs_give_the_threshold_and_are_checked() -> None:
     assert "are not right: state `calibration: auto`" in observer.warnings[0]
     choose_decisions(model, {"spam": Unseen(yes[:0], logits[:0, None])}, observer)
     assert "there are no validation rows" in observer.warnings[1]
+
+
+def test_what_several_labels_gain_is_of_all_rows_and_classes() -> None:
+    rng = np.random.default_rng(0)
+    yes = rng.random((400, 2)) < (0.1, 0.5)
+    outputs = 2 * yes - 2 + rng.normal(size=(400, 2))
+    tags = Unseen(yes * 1.0, outputs, 400, np.arange(400))
+    unseen = {"spam": Unseen(yes[:, 0] * 1.0, outputs[:, :1]), "tags": tags}
+    model, observer = model_of(0.0), Warned()
+    choose_decisions(model, unseen, observer)
+    before, *_ = observer.figures["tags f1"].split()
+    assert float(before) == pytest.approx(f1_score(yes.ravel(), outputs.ravel() > 0), abs=1e-4)
 
 
 class Warned(Silent):

@@ -56,7 +56,7 @@ def test_objects_that_have_not_changed_are_listed_and_not_read(
     assert files.digest(tmp_path) != first
     assert [path for kind, path in bucket.requests if kind == "get"] == ["/b/raw/a.csv"]
     bucket().rm_file("/b/raw/b.csv")
-    files.update()
+    assert files.digest(tmp_path) == RawFiles(str(files.copy)).digest(None)
     assert sorted(p.name for p in files.copy.rglob("*.csv")) == ["a.csv", "c.csv"]
 
 

@@ -11,6 +11,7 @@ from components.errors import RootstockError
 from components.training.choices import Situation, choose
 from components.training.devices import ONE_DEVICE, Devices, check_devices, devices_for
 from components.training.settings import Training
+from models.lazy import tf
 
 
 @dataclass
@@ -32,6 +33,14 @@ def test_one_device_does_what_it_did() -> None:
     check_devices(
         ONE_DEVICE, choose(Training(xla=True, batch_size=1), Situation(rows=9)), Adapted()
     )  # type: ignore[arg-type]
+
+
+def test_what_runs_on_one_device_has_one_though_there_are_several(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gpus = [tf.config.LogicalDevice(f"/device:GPU:{i}", "GPU") for i in range(2)]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: gpus)
+    assert devices_for("auto", alone=True) is ONE_DEVICE
 
 
 def test_workers_do_not_end_by_their_own_clocks() -> None:

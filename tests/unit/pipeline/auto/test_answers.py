@@ -114,5 +114,5 @@ def test_that_nothing_was_changed_is_said_too() -> None:
     first, second = sentences(record(0.5, task), evaluation())
     assert first.startswith("spam: probabilities are not changed, because no calibration is")
     assert first.endswith("on test rows log_loss 0.2500, calibration_error 0.0100.")
-    assert second == "spam: yes above 0.5, which no other threshold is better than."
+    assert second == "spam: yes above 0.5: f1 wants no other threshold, or too few rows tell."
     assert list(sentences(record(0.5, BinaryTask(name="spam", label="s")), evaluation())) == []

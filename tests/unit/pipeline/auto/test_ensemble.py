@@ -9,7 +9,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from components.experiments.scorer import ScoreFigures
-from pipeline.auto.ensemble import selected
+from models.tasks.base import TaskTarget
+from models.tasks.binary import BinaryTask
+from pipeline.auto.ensemble import _decided, selected
 from pipeline.auto.ranking import Metrics
 
 METRICS = Metrics({"y": "auc"}, {"y": 1})
@@ -37,6 +39,17 @@ def test_all_take_part_and_the_better_ones_count_more() -> None:
     assert METRICS.gain(ensemble.scores, equal) > 0
     single = max(scores_of(Counter([name])).values["y"]["auc"] or 0 for name in ANSWERS)
     assert (ensemble.scores.values["y"]["auc"] or 0) > single, "two independent models"
+
+
+def test_the_mean_has_a_threshold_of_its_own() -> None:
+    labels = np.array([1, 1, 0, 0, 0, np.nan])
+    answers = np.array([[0.4], [0.3], [0.1], [0.1], [0.0], [0.9]])
+    chosen, stated = (
+        TaskTarget(task=BinaryTask(name="y", label="y", decision=decision))
+        for decision in ("f1", 0.5)
+    )
+    assert _decided(chosen, labels, answers).decision == pytest.approx(0.2)
+    assert _decided(stated, labels, answers) is stated
 
 
 def test_nothing_is_added_that_does_not_help() -> None:

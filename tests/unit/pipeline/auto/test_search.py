@@ -138,6 +138,17 @@ def test_a_plan_that_was_begun_is_kept_when_the_search_goes_on(tmp_path: Path) -
     assert own.state.of(LONGER, 900).overrides == ("training.seconds=12",)  # type: ignore[union-attr]
 
 
+def test_more_minutes_train_the_default_that_was_cut_before(tmp_path: Path) -> None:
+    own = search(tmp_path, rows=900, seconds=70)
+    own.choices = [CHOICES[0], Choice(EXPERTS, EXPERTS, ("x=3",))]
+    own.state = replace(own.state, longer=("training.seconds=12",))
+    own.run(Scripted(lambda rows: 31))  # type: ignore[arg-type]
+    assert (DEFAULT, 900) not in tried(own), "twice the 31 s do not fit"
+    own.clock = Clock(1_000, own.clock.spent)
+    own.run(Scripted(lambda rows: 31))  # type: ignore[arg-type]
+    assert (DEFAULT, 900) in tried(own)
+
+
 def test_the_best_candidates_are_trained_together(tmp_path: Path) -> None:
     own, worker = search(tmp_path, rows=900), Scripted(lambda rows: 1)
     trunk = Choice("trunk", "", ("model.trunk={name: a}",))

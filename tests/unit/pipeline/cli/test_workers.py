@@ -7,7 +7,7 @@ import os
 import pytest
 
 from components.errors import RootstockError
-from components.training.workers import TF_CONFIG, environment_of, workers_from
+from components.training.workers import TF_CONFIG, environment_of, started, workers_from
 from pipeline.cli.main import main
 from pipeline.cli.workers import with_workers
 
@@ -22,10 +22,20 @@ def test_this_process_is_the_chief_and_other_machines_get_their_command(
         assert workers is not None
         assert workers.is_chief
     assert TF_CONFIG not in os.environ
-    (line,) = capsys.readouterr().out.splitlines()
+    (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"On b.example:2: {TF_CONFIG}=")
     assert line.endswith("rootstock run spec.yaml --set seed=1")
     assert '"index": 1' in line
+
+
+def test_workers_of_this_machine_print_nothing_that_the_chief_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["rootstock", "run", "spec.yaml", "-v", "--json"])
+    with with_workers("localhost:1,localhost:2"):
+        process = started["localhost:2"]
+        assert process.args[3:] == ["run", "spec.yaml", "--quiet"]  # type: ignore[index]
+    assert process.returncode is not None, "it does not outlive the chief"
 
 
 @pytest.mark.parametrize("command", ["study", "tune", "advise"])

@@ -9,8 +9,13 @@ import pytest
 
 from components.artifacts import SourceFiles
 from components.data.digests import RawFiles
+from components.data.remote_files import RemoteFiles
 from components.errors import RootstockError
+from models.masked_url import MaskedUrl
 from pipeline.store.unchanged_sources import STATE, unchanged
+from tests.remote import Bucket, bucket
+
+__all__ = ["bucket"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,17 @@ def scratch(tmp_path: Path) -> Path:
 
 def inputs(folder: Path) -> Inputs:
     return Inputs((SourceFiles.of(RawFiles(str(folder)), folder.with_name("index")),))
+
+
+def test_copies_that_were_trimmed_have_not_changed(
+    bucket: type[Bucket], tmp_path: Path, scratch: Path
+) -> None:
+    bucket().pipe_file("/b/raw/a.csv", b"id\n1\n")
+    reader = RemoteFiles(MaskedUrl("bucket://b/raw"))
+    given = Inputs((SourceFiles.of(reader, tmp_path / "index"),))
+    (reader.copy / "a.csv").unlink()
+    with unchanged("Stage", given, scratch):
+        assert (given.files[0].path / "a.csv").is_file()
 
 
 def test_files_that_stay_as_they_are_may_be_read(folder: Path, scratch: Path) -> None:

@@ -17,6 +17,7 @@ from components.errors import RootstockError
 from components.evaluation.groups import Groups
 from components.evaluation.metrics import measure
 from components.experiments.trial_result import Replicates, Values, groups_by_split, resampled
+from components.labels.encoding import encode_split, labelled
 from components.stage import Context, Stage
 from models.tasks.base import TaskTarget
 from serving.wire.names import UNCALIBRATED
@@ -43,8 +44,9 @@ class ScoreFigures:
 
     values: metrics by task. resampled: the same on bootstrap samples, which are of the same rows
         for all models on the same data, so that differences of models are paired.
-    rows: validation rows. parameters: of the model. latency_ms: median time to answer one raw row.
-    size_mb: of the files of the trained model. A MB is 10^6 bytes.
+    rows: validation rows with a label, of the task that has the fewest. parameters: of the model.
+    latency_ms: median time to answer one raw row. size_mb: of the files of the trained model. A MB
+        is 10^6 bytes.
     """
 
     __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
@@ -79,7 +81,6 @@ class Scorer(Stage[ScorerInputs, ScorerOutputs]):
         from components.calibration.unseen import Unseen
         from components.data.raw import raw_inputs
         from components.export.keras_model import load_keras
-        from components.labels.encoding import encode_split, labelled
         from models.lazy import tf
 
         examples = inputs.examples
@@ -138,7 +139,7 @@ def score(
     return ScoreFigures(
         values={t.name: measure(t, labels[t.name], answers[t.name]).values for t in targets},
         resampled={t.name: resampled(t, labels[t.name], answers[t.name], groups) for t in targets},
-        rows=len(next(iter(answers.values()))),
+        rows=min(int(np.sum(labelled(labels[t.name]))) for t in targets),
         parameters=parameters,
         latency_ms=latency_ms,
         size_mb=size_mb,

@@ -103,7 +103,7 @@ class Leaderboard:
     def _why_best(self) -> str:
         winner, ranked = self.best, self.first_rung
         assert winner.scores is not None
-        on, first = f"on {winner.scores.rows:,} validation rows", ranked[0]
+        on, first = f"on {winner.scores.rows:,} labelled validation rows", ranked[0]
         if winner.name == ENSEMBLE and self.ensemble is not None:
             own = next(r for r in self.ranked if r.trial.name == ENSEMBLE)
             names = ", ".join(f"{name} {share:.2f}" for name, share in self.ensemble.shares.items())

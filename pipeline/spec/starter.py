@@ -38,7 +38,7 @@ from pipeline.spec.starter_sources import (
     sources_of,
     with_spelling,
 )
-from pipeline.spec.starter_thresholds import ENOUGH, guess_thresholds
+from pipeline.spec.starter_thresholds import ENOUGH, guess_thresholds, rarest
 from pipeline.spec.validate import validate
 
 FILE = {"class": "the folder, which is the class", "path": "identifies the file"}
@@ -64,12 +64,18 @@ THRESHOLDS = (
     " than the model served then."
 )
 UNJUDGED = "Until you add some, a model is pushed whatever its metrics are."
+STRATIFIED = (
+    "a class has few rows, so classes have the same shares in every split"
+    " (data.splits.stratify); a row can change its split when data is added."
+)
 GROUP = "marks rows that belong together (--group)"
 FEW_GROUPS, SEEDS = 20, 200
 FEW_LABELS = 300
 """With fewer, pretrained trunks of texts and images were ahead in our measurements."""
 PRETRAINED = {"text", "image"}
 """Kinds of inputs for which there are pretrained trunks."""
+SCARCE = 50
+"""With fewer rows of a class, chance divides them unevenly between the splits."""
 BESIDE = "beside the image: if it is known for new images, make it an input; else predict it too"
 
 
@@ -197,9 +203,12 @@ def _starter(
         raise RootstockError(f"{data}: no column is left to predict from. " + "; ".join(notes))
     if few := _few_labels(tasks, table, inputs):
         notes.append(few)
+    held_out = {s["split"] for s in sources if "split" in s}
+    drawn = not key and not splits and held_out != {"val", "test"}
+    if (scarce := _scarce(tasks, table) if drawn else None) is not None:
+        notes.append(f"{scarce}: {STRATIFIED}")
     augment = guess_augment(inputs.values())
     notes += [AUGMENTED] if augment else []
-    held_out = {s["split"] for s in sources if "split" in s}
     shares = HashSplits(**_splits(held_out).get("splits", {})).shares
     thresholds, why = list[dict[str, Any]](), "the test rows are not known yet"
     if not splits and "test" not in held_out:
@@ -213,7 +222,7 @@ def _starter(
         "data": {
             "sources": sources,
             **({"key": [key]} if key else {}),
-            **({"splits": splits} if splits and not held_out else _splits(held_out)),
+            **({"splits": splits} if splits and not held_out else _splits(held_out, scarce)),
             **(_of_groups(table, key) if key and not splits and not held_out else {}),
         },
         "inputs": inputs,
@@ -251,6 +260,17 @@ def _few_labels(
     )
 
 
+def _scarce(tasks: Mapping[str, Mapping[str, Any]], table: pa.Table) -> str | None:
+    """The label with classes of which one has the fewest rows, if these are few."""
+    counts = {
+        task["label"]: rarest(table.column(task["label"]), task["kind"])
+        for task in tasks.values()
+        if task["kind"] in ("binary", "multiclass")
+    }
+    label = min(counts, key=lambda la: counts[la], default=None)
+    return label if label is not None and counts[label] < SCARCE else None
+
+
 def _of_groups(table: pa.Table, key: str) -> dict[str, Any]:
     """Splits none of which is empty, which is likely with few groups."""
     (rows,) = table.select([key]).combine_chunks().to_batches()
@@ -269,11 +289,16 @@ def _fixed(source: SourceSpec) -> dict[str, str]:
     return FILE if source["format"] in FOLDERS.values() else {}
 
 
-def _splits(held_out: set[str]) -> dict[str, Any]:
-    """How to split the rows of the other sources, if some sources are a whole split."""
-    if not held_out:
-        return {}
-    if "test" not in held_out:
-        return {"splits": {"train": 0.8, "val": 0.0, "test": 0.2}}
-    val = 0.0 if "val" in held_out else 0.1
-    return {"splits": {"train": 1.0 - val, "val": val, "test": 0.0}}
+def _splits(held_out: set[str], scarce: str | None = None) -> dict[str, Any]:
+    """How to split the rows of the other sources, if some sources are a whole split. scarce: the
+    label whose classes have the same shares in every split.
+    """
+    shares: dict[str, Any] = {}
+    if held_out:
+        val = 0.0 if "val" in held_out else 0.1
+        shares = {"train": 1.0 - val, "val": val, "test": 0.0}
+        if "test" not in held_out:
+            shares = {"train": 0.8, "val": 0.0, "test": 0.2}
+    if scarce is not None:
+        shares |= {"stratify": scarce}
+    return {"splits": shares} if shares else {}

@@ -26,7 +26,7 @@ def guess_thresholds(
     return [
         {"task": name, **threshold}
         for name, task in tasks.items()
-        if _rarest(table.column(task["label"]), task["kind"]) * share >= ENOUGH
+        if rarest(table.column(task["label"]), task["kind"]) * share >= ENOUGH
         for threshold in _of_kind(task["kind"])
     ]
 
@@ -41,7 +41,7 @@ def _of_kind(kind: str) -> Iterator[dict[str, Any]]:
     yield {"metric": main, bound: 0, "meets": "possibly"}
 
 
-def _rarest(column: pa.ChunkedArray, kind: str) -> int:
+def rarest(column: pa.ChunkedArray, kind: str) -> int:
     """Labelled rows or, of tasks with one class per row, those of the rarest class."""
     known = column.drop_null()
     if kind in ("binary", "multiclass"):

@@ -39,7 +39,7 @@ def test_a_candidate_that_is_clearly_better_wins() -> None:
     assert own.winner.name == "b"
     assert own.members == {"b": 1.0}
     assert own.why().startswith("b: +12.50 ± 1.")
-    assert "over default on 1,200 validation rows" in own.why()
+    assert "over default on 1,200 labelled validation rows" in own.why()
 
 
 def test_one_within_the_noise_does_not() -> None:
@@ -47,7 +47,8 @@ def test_one_within_the_noise_does_not() -> None:
     assert own.winner.name == "default"
     assert "the best other candidate, b, is ahead by +0.1" in own.why()
     own = board(trial("default", 0.8, 0), trial("b", 0.7, 1))
-    assert own.why().startswith("default: best on 1,200 validation rows; the next, b: -12.50")
+    why = "default: best on 1,200 labelled validation rows; the next, b: -12.50"
+    assert own.why().startswith(why)
 
 
 def test_an_ensemble_is_served_unless_it_is_worse() -> None:

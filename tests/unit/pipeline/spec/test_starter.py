@@ -170,10 +170,10 @@ def test_a_table(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("splits", "expected"),
     [
-        (("train", "test"), {"train": 0.9, "val": 0.1, "test": 0.0}),
-        (("train", "val"), {"train": 0.8, "val": 0.0, "test": 0.2}),
+        (("train", "test"), {"train": 0.9, "val": 0.1, "test": 0.0, "stratify": "class"}),
+        (("train", "val"), {"train": 0.8, "val": 0.0, "test": 0.2, "stratify": "class"}),
         (("train", "val", "test"), {"train": 1.0, "val": 0.0, "test": 0.0}),
-        ((), None),
+        ((), {"stratify": "class"}),
     ],
 )
 def test_folders_of_classes(
@@ -414,3 +414,17 @@ def test_few_labels_of_texts_or_images_want_a_pretrained_trunk(
     y = ["ab"[i % 2] for i in range(rows)]
     _, notes = written(tmp_path, pa.table({"x": x, "y": y}), "y")
     assert ("y: 40 labelled rows. With fewer than 300" in " ".join(notes)) == said
+
+
+@pytest.mark.parametrize(("every", "stratified"), [(15, True), (2, False)])
+def test_every_split_gets_rows_of_a_scarce_class(
+    tmp_path: Path, every: int, stratified: bool
+) -> None:
+    """Two thirds of the rows have no label, and every so many others are spam."""
+    rows = 600
+    texts = [f"message {i} of {RNG.integers(10**9)} words and more" for i in range(rows)]
+    y = [None if i % 3 else "spam" if i % every == 0 else "ham" for i in range(rows)]
+    spec, notes = written(tmp_path, pa.table({"x": texts, "y": y}), "y")
+    assert ("y: a class has few rows" in " ".join(notes)) == stratified
+    splits = spec["data"].get("splits", {})
+    assert splits.get("stratify") == ("y" if stratified else None)

@@ -12,8 +12,10 @@ def cast_late(model: keras.Model) -> None:
     """Let each layer of a functional model cast its weights when its input is there.
 
     Otherwise TensorFlow casts the weights of all layers at once, because their casts wait for
-    nothing, and holds a whole second copy of the model.
+    nothing, and holds a whole second copy of the model. Other backends keep their own order.
     """
+    if keras.config.backend() != "tensorflow":
+        return
     for layer in model.layers:
         if layer.weights and layer.compute_dtype != layer.variable_dtype:
             layer.call = _after_input(layer.call)

@@ -35,11 +35,13 @@ WARM_UP, TIMED_CALLS = 5, 50
 
 @dataclass(frozen=True)
 class Survey:
-    """The data after ingestion. rows: by split. digest: of all of them. start_s: seconds in which
-    the process imported TensorFlow: how fast this machine is now.
+    """The data after ingestion. rows: by split. labelled: training rows with a label, of the task
+    that has the fewest. digest: of all of them. start_s: seconds in which the process imported
+    TensorFlow: how fast this machine is now.
     """
 
     rows: Mapping[str, int]
+    labelled: int
     digest: str
     start_s: float = 0.0
 
@@ -73,7 +75,10 @@ def survey(source: SpecSource) -> Survey:
     with Runner(Store(local(spec.store)).open(), display=Quiet()) as run:
         examples = prepare(spec, run).examples
     rows = {split: examples.num_rows(split) for split in examples.splits()}
-    return Survey(rows, examples.digest, start_s)
+    labels = list(dict.fromkeys(task.label for task in spec.tasks.values()))
+    columns = examples.read("train", labels)
+    labelled = min(columns.num_rows - column.null_count for column in columns.columns)
+    return Survey(rows, labelled, examples.digest, start_s)
 
 
 def latency_of(path: Path) -> float:

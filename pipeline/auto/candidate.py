@@ -25,13 +25,15 @@ class Candidate(ABC):
 
     rank: candidates with smaller ranks are tried first. adapts: whether it adapts a pretrained
         trunk, and so is tried with every trunk that the user names. cost: seconds that it takes,
-        relative to the default, as long as none are measured.
+        relative to the default, as long as none are measured. few_labels: its place among those
+        that are likely to be best where labels are few; 0 for the others.
     """
 
     name: ClassVar[str]
     rank: ClassVar[int]
     adapts: ClassVar[bool] = False
     cost: ClassVar[float] = 1.0
+    few_labels: ClassVar[int] = 0
 
     @abstractmethod
     def overrides(self, spec: Spec) -> tuple[str, ...] | None:
@@ -40,7 +42,7 @@ class Candidate(ABC):
 
 @dataclass(frozen=True)
 class Choice:
-    """A candidate for the data at hand. about: what it is, in a few words. cost: as in
+    """A candidate for the data at hand. about: what it is, in a few words. cost, few_labels: as in
     `Candidate`.
     """
 
@@ -48,6 +50,7 @@ class Choice:
     about: str
     overrides: tuple[str, ...]
     cost: float = 1.0
+    few_labels: int = 0
 
 
 def choices(source: SpecSource, trunks: Sequence[str]) -> Iterator[Choice]:
@@ -70,7 +73,15 @@ def choices(source: SpecSource, trunks: Sequence[str]) -> Iterator[Choice]:
             of_trunk = source.spec(f"model.trunk={trunk}")
             if (changes := cls().overrides(of_trunk)) is not None:
                 name = f"{cls.name} {_short(of_trunk)}"
-                yield Choice(name, about, (f"model.trunk={trunk}", *changes), cls.cost)
+                yield Choice(
+                    name, about, (f"model.trunk={trunk}", *changes), cls.cost, cls.few_labels
+                )
+
+
+def expected_of(choices: Sequence[Choice]) -> tuple[str, ...]:
+    """The candidates that are likely to be best where labels are few, most likely first."""
+    likely = [c for c in choices if c.few_labels]
+    return tuple(c.name for c in sorted(likely, key=lambda c: c.few_labels))
 
 
 def check_trunks(source: SpecSource, trunks: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from components.data.lazy import np
 from components.experiments.scorer import ScoreFigures
-from pipeline.auto.candidate import DEFAULT, Choice
+from pipeline.auto.candidate import Choice
 from pipeline.auto.next_steps import NOTHING, NextSteps
 from pipeline.auto.ranking import Metrics, Ranked, best
 from pipeline.auto.search import last_rung
@@ -113,6 +113,11 @@ class Leaderboard:
             )
         if len(ranked) == 1:
             return f"{winner.name}: no other candidate learned from as many rows."
+        if winner.name in self.metrics.expected and winner.name == _reference(ranked):
+            return (
+                f"{winner.name}: with so few labels it is likely to be best (docs/transfer.md, Few"
+                f" labels), and {on} no other candidate is clearly better."
+            )
         if winner.name != first.trial.name:
             return (
                 f"{winner.name}: {on} the best other candidate, {first.trial.name}, is ahead by"
@@ -133,7 +138,7 @@ class Leaderboard:
             cells = [_cell(scores, t, m) for t, m in metrics.items()]
             ms = self.state.latencies.get(r.trial.name, scores.latency_ms)
             costs = [f"{r.trial.seconds:.0f}", f"{scores.size_mb:.1f}", f"{ms:.1f}"]
-            gain = "" if r.error == 0 else _percent(r)
+            gain = "" if r.reference else _percent(r)
             lines.append([str(place), r.trial.name, f"{r.trial.rows:,}", *cells, gain, *costs])
         return Table([*header, "gain", "seconds", "MB", "ms"], lines)
 
@@ -184,8 +189,9 @@ class Leaderboard:
         yield f"# {self.state.request.data}: {', '.join(self.metrics.metrics)}"
         yield f"Winner: {self.why()}"
         yield (
-            "Metrics on validation rows, ± a standard error. Gain: over the default on the same"
-            " training rows, in percent, mean over tasks. MB: files of the trained model. ms: for"
+            "Metrics on validation rows, ± a standard error. Gain: over"
+            f" {_reference(self.first_rung)} on the same training rows, in percent, mean over"
+            " tasks. MB: files of the trained model. ms: for"
             " one row, of the exported model where it was measured, else in Keras; an ensemble"
             " takes the sum."
         )
@@ -210,8 +216,7 @@ class Leaderboard:
 
 def _reference(ranked: list[Ranked]) -> str:
     """The candidate that gains are measured from."""
-    names = [r.trial.name for r in ranked if r.error == 0]
-    return DEFAULT if DEFAULT in names or not names else names[0]
+    return next(r.trial.name for r in ranked if r.reference)
 
 
 def _percent(ranked: Ranked) -> str:

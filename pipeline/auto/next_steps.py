@@ -13,7 +13,6 @@ from pipeline.auto.candidate import DEFAULT
 from pipeline.auto.importance import Importance, importance
 from pipeline.auto.more_rows import MoreRows, more_rows
 from pipeline.auto.ranking import Metrics
-from pipeline.auto.search import rungs
 from pipeline.auto.state import State
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def next_steps(
     loaded SavedModel of `model`. left: seconds in which to end.
     """
     more = tuple(more_rows(state, metrics, rows))
-    sentences = [m.sentence() for m in more] or [_no_curve(rows)]
+    sentences = [m.sentence() for m in more] or [_no_curve(state, rows)]
     sentences += [s for t in read_description(model.path).targets for s in scarce(t, learned)]
     columns = None
     if left < LEAST_S:
@@ -78,9 +77,9 @@ def next_steps(
     return NextSteps((*sentences, *together(state, metrics)), more, columns)
 
 
-def _no_curve(rows: int) -> str:
+def _no_curve(state: State, rows: int) -> str:
     why = "there was no time to train a candidate on all rows and on fewer"
-    if len(rungs(rows)) == 1:
+    if all(t.rows == rows for t in state.trials):
         why = f"with {rows:,} training rows all candidates learn from all of them"
     return f"Whether more training rows would pay is not known: {why}."
 

@@ -24,26 +24,37 @@ class Ranked:
     trial: Trial
     gain: float
     error: float
+    reference: bool = False
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """How candidates are compared. metrics: by task. signs: 1 if higher values are better."""
+    """How candidates are compared. metrics: by task. signs: 1 if higher values are better.
+
+    expected: candidates that are likely to be best where labels are too few to tell, most likely
+        first. Another one is taken only if it is clearly better.
+    """
 
     metrics: Mapping[str, str]
     signs: Mapping[str, int]
+    expected: tuple[str, ...] = ()
 
     def ranked(self, trials: Sequence[Trial]) -> list[Ranked]:
         """The trials that have scores, best first. They have the same training rows. The reference
-        is the default, else the default with a limit of time, else the first one.
+        is the first expected one, else the default, else the default with a limit of time, else
+        the first one.
         """
         scored = [(t, t.scores) for t in trials if t.scores is not None]
         if not scored:
             return []
-        by_name = {t.name: s for t, s in scored}
-        reference = by_name.get(DEFAULT) or by_name.get(LONGER) or scored[0][1]
-        ranked = [Ranked(t, self.gain(s, reference), self.error(s, reference)) for t, s in scored]
-        return sorted(ranked, key=lambda r: r.gain, reverse=True)
+        by_name = {t.name: (t, s) for t, s in reversed(scored)}
+        names = (*self.expected, DEFAULT, LONGER, scored[0][0].name)
+        first, base = next(by_name[name] for name in names if name in by_name)
+        ranked = [
+            Ranked(t, self.gain(s, base), self.error(s, base), reference=t is first)
+            for t, s in scored
+        ]
+        return sorted(ranked, key=lambda r: (r.gain, r.reference), reverse=True)
 
     def gain(self, own: ScoreFigures, other: ScoreFigures) -> float:
         """By how much percent metrics are better, mean over tasks; minus infinity if one of `own`
@@ -89,10 +100,9 @@ class Metrics:
 
 
 def best(ranked: Sequence[Ranked]) -> Ranked:
-    """The trial to take: the first, if its gain is more than its standard error; else the default,
-    because of many candidates one is ahead by chance.
+    """The trial to take: the first, if its gain is more than its standard error; else the
+    reference, because of many candidates one is ahead by chance.
     """
     first = ranked[0]
-    by_name = {r.trial.name: r for r in ranked}
-    default = by_name.get(DEFAULT) or by_name.get(LONGER) or first
-    return first if first.gain > first.error else default
+    reference = next((r for r in ranked if r.reference), first)
+    return first if first.gain > first.error else reference

@@ -17,7 +17,7 @@ from models.multitask.record import read_record
 from models.tasks.base import Costs
 from pipeline.auto.answers import answer_changes, sentences
 from pipeline.auto.attempt import Survey, one_row_ms, survey
-from pipeline.auto.candidate import Choice, check_trunks, choices
+from pipeline.auto.candidate import Choice, check_trunks, choices, expected_of
 from pipeline.auto.closing import closing
 from pipeline.auto.ensemble import combined
 from pipeline.auto.latency import within_latency
@@ -38,7 +38,7 @@ from pipeline.run import run
 from pipeline.spec.load import SpecSource
 from pipeline.spec.metrics import chosen_metrics, sign
 from pipeline.spec.sections import Spec
-from pipeline.spec.starter import write_starter
+from pipeline.spec.starter import FEW_LABELS, write_starter
 from pipeline.store.locks import locked
 
 GRACE = 0.04
@@ -226,7 +226,9 @@ def _searched(search: Search, minutes: float, directory: Path) -> Leaderboard:
         content = search.source.path.read_bytes() + json.dumps(search.source.overrides).encode()
         text = hashlib.sha256(content).hexdigest()[:16]
         search.state = state.on(f"{seen.digest} {text}", _by_name(search))
-        search.rows = seen.rows["train"]
+        search.rows, search.labelled = seen.rows["train"], seen.labelled
+        if seen.labelled < FEW_LABELS:
+            search.metrics = replace(search.metrics, expected=expected_of(found))
         keep_more(search, seen.start_s)
         search.run(worker)
         if last_rung(search.state) is None:
@@ -278,7 +280,11 @@ def _survey(search: Search, worker: Worker, minutes: float) -> Survey:
 
 
 def _ensemble(search: Search, worker: Worker) -> Ensemble | None:
-    """The ensemble of the best candidates on all rows, as far as there is time to export it."""
+    """The ensemble of the best candidates on all rows, as far as there is time to export it. None
+    where one is expected to be best: then validation rows are too few to tell who belongs in it.
+    """
+    if search.metrics.expected:
+        return None
     ranked = search.metrics.ranked(search.state.at(search.rows))
     most = int((search.clock.left() - RESERVE_S) // MEMBER_S)
     tied = search.metrics.tied(ranked)[: max(most, 0)] if ranked else []

@@ -80,10 +80,12 @@ class Clock:
         return self.end - time.monotonic()
 
 
-def rungs(rows: int) -> list[int]:
-    """Numbers of training rows to learn from, the last one all of them."""
-    sizes = [rows]
-    while sizes[0] / KEPT >= FEWEST_ROWS and len(sizes) < 3:
+def rungs(rows: int, labelled: int | None = None) -> list[int]:
+    """Numbers of training rows to learn from, the last one all of them. labelled: how many of all
+    have a label; all, if None.
+    """
+    sizes, share = [rows], 1.0 if labelled is None else labelled / rows
+    while sizes[0] * share / KEPT >= FEWEST_ROWS and len(sizes) < 3:
         sizes.insert(0, round(sizes[0] / KEPT))
     return sizes
 
@@ -93,6 +95,7 @@ class Search:
     """A search in progress.
 
     reserve: seconds of the budget to leave for exporting, testing and pushing the winner.
+    rows, labelled: of the training rows, all, and those with a label (all, if None).
     untried: why candidates that should have been trained were not, by name.
     latency_ms: the longest time in which one row may be answered. Then candidates on all rows are
         exported and timed, and none is trained from other seeds: that time is for a model that
@@ -110,10 +113,12 @@ class Search:
     rows: int
     untried: dict[str, str] = field(default_factory=dict)
     latency_ms: float | None = None
+    labelled: int | None = None
 
     def run(self, worker: Worker) -> None:
         """Train candidates until the budget or the portfolio is at its end."""
-        sizes, alive = rungs(self.rows), [c for c in self.choices if c.name != LONGER]
+        sizes = rungs(self.rows, self.labelled)
+        alive = [c for c in self.choices if c.name != LONGER]
         self._go_ahead(sizes[0], worker)
         for rows in sizes:
             for choice in alive:

@@ -15,6 +15,7 @@ class Adapted(Candidate):
     name: ClassVar[str] = "adapted"
     rank: ClassVar[int] = 1
     adapts: ClassVar[bool] = True
+    few_labels: ClassVar[int] = 1
     cost: ClassVar[float] = 40.0
 
     def overrides(self, spec: Spec) -> tuple[str, ...] | None:

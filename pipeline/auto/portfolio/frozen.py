@@ -14,6 +14,7 @@ class Frozen(Candidate):
     name: ClassVar[str] = "frozen"
     rank: ClassVar[int] = 0
     adapts: ClassVar[bool] = True
+    few_labels: ClassVar[int] = 2
 
     def overrides(self, spec: Spec) -> tuple[str, ...] | None:
         return ("model.transfer=frozen",)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,18 @@ def test_without_the_default_the_first_one_is_the_reference() -> None:
     ranked = METRICS.ranked([trial("b", 0.8), trial("a", 0.85)])
     assert best(ranked).trial.name == "a"
     assert [r.trial.name for r in ranked] == ["a", "b"]
+
+
+def test_with_few_labels_the_expected_candidate_stands_until_another_is_clearly_better() -> None:
+    few = replace(METRICS, expected=("adapted", "frozen"))
+    trials = [trial("default", 0.801, own=0.05), trial("frozen", 0.8)]
+    ranked = few.ranked(trials)
+    assert (ranked[0].trial.name, best(ranked).trial.name) == ("default", "frozen")
+    ranked = few.ranked([*trials, trial("adapted", 0.79)])
+    assert [r.trial.name for r in ranked if r.reference] == ["adapted"]
+    assert best(few.ranked([trial("default", 0.9), trial("frozen", 0.8)])).trial.name == "default"
+    even = few.ranked([trial("default", 0.8), trial("frozen", 0.8)])
+    assert even[0].trial.name == "frozen"
 
 
 def test_an_undefined_metric_is_last() -> None:

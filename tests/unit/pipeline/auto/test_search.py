@@ -81,6 +81,7 @@ def tried(own: Search) -> list[tuple[str, int]]:
 )
 def test_rows_grow_by_three_up_to_all(rows: int, expected: list[int]) -> None:
     assert rungs(rows) == expected
+    assert rungs(10 * rows, labelled=rows) == [10 * size for size in expected]
 
 
 def test_the_default_learns_from_all_rows_early_and_the_better_half_follow(tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ THRESHOLDS = (
 UNJUDGED = "Until you add some, a model is pushed whatever its metrics are."
 STRATIFIED = (
     "a class has few rows, so classes have the same shares in every split"
-    " (data.splits.stratify); a row can change its split when data is added."
+    " (data.splits.stratify), of which validation and test get a fifth each; a row can change its"
+    " split when data is added."
 )
 GROUP = "marks rows that belong together (--group)"
 FEW_GROUPS, SEEDS = 20, 200
@@ -76,6 +77,8 @@ PRETRAINED = {"text", "image"}
 """Kinds of inputs for which there are pretrained trunks."""
 SCARCE = 50
 """With fewer rows of a class, chance divides them unevenly between the splits."""
+FOR_SCARCE = {"train": 0.6, "val": 0.2, "test": 0.2}
+"""A tenth of so few rows can be none."""
 BESIDE = "beside the image: if it is known for new images, make it an input; else predict it too"
 
 
@@ -293,7 +296,7 @@ def _splits(held_out: set[str], scarce: str | None = None) -> dict[str, Any]:
     """How to split the rows of the other sources, if some sources are a whole split. scarce: the
     label whose classes have the same shares in every split.
     """
-    shares: dict[str, Any] = {}
+    shares: dict[str, Any] = {} if scarce is None else dict(FOR_SCARCE)
     if held_out:
         val = 0.0 if "val" in held_out else 0.1
         shares = {"train": 1.0 - val, "val": val, "test": 0.0}

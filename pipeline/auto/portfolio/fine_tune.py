@@ -14,6 +14,7 @@ class FineTune(Candidate):
     name: ClassVar[str] = "fine_tune"
     rank: ClassVar[int] = 1
     adapts: ClassVar[bool] = True
+    cost: ClassVar[float] = 10.0
 
     def overrides(self, spec: Spec) -> tuple[str, ...] | None:
         return ("model.transfer=fine_tune",)

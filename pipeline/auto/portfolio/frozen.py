@@ -14,6 +14,7 @@ class Frozen(Candidate):
     name: ClassVar[str] = "frozen"
     rank: ClassVar[int] = 0
     adapts: ClassVar[bool] = True
+    cost: ClassVar[float] = 3.0
     few_labels: ClassVar[int] = 2
 
     def overrides(self, spec: Spec) -> tuple[str, ...] | None:

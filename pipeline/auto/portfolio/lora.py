@@ -14,6 +14,7 @@ class Lora(Candidate):
     name: ClassVar[str] = "lora"
     rank: ClassVar[int] = 2
     adapts: ClassVar[bool] = True
+    cost: ClassVar[float] = 10.0
 
     def overrides(self, spec: Spec) -> tuple[str, ...] | None:
         return ("model.transfer=lora",)

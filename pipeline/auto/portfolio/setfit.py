@@ -16,6 +16,7 @@ class SetFit(Candidate):
     name: ClassVar[str] = "setfit"
     rank: ClassVar[int] = 1
     adapts: ClassVar[bool] = True
+    cost: ClassVar[float] = 6.0
 
     def overrides(self, spec: Spec) -> tuple[str, ...] | None:
         texts = any(isinstance(i, TextInput) for i in spec.inputs.values())

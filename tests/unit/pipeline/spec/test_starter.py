@@ -173,7 +173,7 @@ def test_a_table(tmp_path: Path, suffix: str) -> None:
         (("train", "test"), {"train": 0.9, "val": 0.1, "test": 0.0, "stratify": "class"}),
         (("train", "val"), {"train": 0.8, "val": 0.0, "test": 0.2, "stratify": "class"}),
         (("train", "val", "test"), {"train": 1.0, "val": 0.0, "test": 0.0}),
-        ((), {"stratify": "class"}),
+        ((), {"train": 0.6, "val": 0.2, "test": 0.2, "stratify": "class"}),
     ],
 )
 def test_folders_of_classes(

@@ -1,17 +1,12 @@
-"""Worker of `gpu_peers.py`: our models on Keras's JAX backend.
-
-One thread builds and traces; others compile, while the first goes on.
-"""
+"""Worker of `gpu_peers.py`: our models on Keras's JAX backend."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import jax
-from gpu_peers_cases import Work, Worker
+import numpy as np
+from gpu_peers_cases import TOGETHER, Work, Worker
 from gpu_peers_step import JaxStep
 from speed_peers_nets import features_of, trunk_of
 
@@ -25,8 +20,8 @@ from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
 
 
-def traced(work: Work) -> tuple[Any, Any, list[Any]]:
-    """The lowered step, its state, and batches on the device."""
+def made(work: Work) -> tuple[Callable[[int], float], dict[str, object]]:
+    """One call of the compiled function takes a step with each batch on the device."""
     case = work.case
     policy = "mixed_bfloat16" if work.dtype == "bfloat16" else "float32"
     keras.config.set_dtype_policy(policy)
@@ -37,53 +32,41 @@ def traced(work: Work) -> tuple[Any, Any, list[Any]]:
     if case.fine_tuned:
         _freeze_statistics(model.trunk)
     step = JaxStep(model, keras.optimizers.Adam(1e-3))
-    columns, labels = case.columns(), case.labels()
-    batches = []
-    for start in range(0, case.rows, case.batch):
-        rows = slice(start, start + case.batch)
-        features = {name: jax.device_put(x[rows]) for name, x in columns.items()}
-        answers = {t: jax.device_put(labels[rows, i]) for i, t in enumerate(names)}
-        batches.append((features, answers))
-    lowered = jax.jit(step, donate_argnums=0).lower(step.state, *batches[0])
-    return lowered, step.state, batches
 
+    def by_batch(x: np.ndarray) -> jax.Array:
+        return jax.device_put(x.reshape(TOGETHER, case.batch, *x.shape[1:]))
 
-def made(
-    lowered: Any, state: Any, batches: list[Any]
-) -> tuple[Callable[[int], float], dict[str, object]]:
+    features = {name: by_batch(x) for name, x in case.columns().items()}
+    labels = {t: by_batch(case.labels()[:, i].copy()) for i, t in enumerate(names)}
+    one = jax.jit(step)
+    first = jax.tree.map(lambda x: x[0], (features, labels))
+    costs = one.lower(step.state, *first).cost_analysis() or {}
+
+    def steps(state: object, features: object, labels: object) -> object:
+        return jax.lax.scan(lambda s, batch: one(s, *batch), state, (features, labels))
+
+    lowered = jax.jit(steps, donate_argnums=0).lower(step.state, features, labels)
     compiled = lowered.compile()
-    costs = compiled.cost_analysis() or {}
-    held = [state]
+    held = [step.state]
 
-    def run(steps: int) -> float:
+    def run(count: int) -> float:
         state = held.pop()
-        for i in range(steps):
-            state, objective = compiled(state, *batches[i % len(batches)])
+        for _ in range(max(1, count // TOGETHER)):
+            state, objectives = compiled(state, features, labels)
         held.append(state)
-        jax.block_until_ready((state, objective))
-        return float(objective)
+        jax.block_until_ready((state, objectives))
+        return float(objectives[-1])
 
-    about = {"flops": costs.get("flops"), "bytes": costs.get("bytes accessed")}
-    return run, about
-
-
-def prepare(worker: Worker) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        for work in worker.in_time():
-            try:
-                parts = traced(work)
-            except Exception as e:  # the others shall still be measured
-                worker.say(failed=work.key, error=f"{type(e).__name__}: {e}"[:2000])
-            else:
-                pool.submit(worker.prepare, lambda _, parts=parts: made(*parts), work)
-    worker.say(done=True)
+    return run, {"flops": costs.get("flops")}
 
 
 def main() -> None:
     worker = Worker()
     jax.config.update("jax_default_matmul_precision", "tensorfloat32")
     worker.say(about=str(jax.devices()[0].device_kind), jax=jax.__version__)
-    threading.Thread(target=prepare, args=[worker], daemon=True).start()
+    for work in worker.in_time():
+        worker.prepare(made, work)
+    worker.say(done=True)
     worker.serve()
 
 

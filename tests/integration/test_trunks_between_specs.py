@@ -63,6 +63,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     deadline = time.monotonic() + 120
     while "being sent" in rootstock(project, "sync", "first.yaml")[1]:
         assert time.monotonic() < deadline
+        time.sleep(0.5)  # the process that sends has a low priority
     return project
 
 

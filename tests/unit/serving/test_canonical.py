@@ -14,14 +14,10 @@ from serving.canonical import FINGERPRINT, make_canonical
 from serving.manifest import manifest_of
 
 EXPORT = """\
-import sys
 from pathlib import Path
 import tensorflow as tf
 from serving.signatures import Classes, SignatureInput, export
 
-path, before = Path(sys.argv[1]), int(sys.argv[2])
-for i in range(before):
-    tf.function(lambda x: x + i)(tf.constant(1.0))
 keys = tf.lookup.KeyValueTensorInitializer(["red", "green"], [1, 2])
 module = tf.Module()
 module.weight = tf.Variable([[2.0]], name="weight")
@@ -43,20 +39,23 @@ def predict(raw):
     return {"sum": inner(looked_up[:, None] + raw["hours worked"][:, None])}
 
 inputs = [SignatureInput("colour", "string"), SignatureInput("hours worked", "float32")]
-export(predict, module, inputs, ["sum"], path, [Classes("sum", ("no", "yes"))])
+export(predict, module, inputs, ["sum"], Path(path), [Classes("sum", ("no", "yes"))])
 """
 
 
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two exports of one model, from two processes with different histories."""
-    root = tmp_path_factory.mktemp("exports")
-    processes = [
-        subprocess.Popen([sys.executable, "-c", EXPORT, str(root / str(before)), str(before)])
-        for before in (0, 23)
-    ]
-    assert [process.wait(120) for process in processes] == [0, 0]
-    return [root / "0", root / "23"]
+    """Two exports of one model: from a new process, and from this one, which has a history."""
+    import tensorflow as tf
+
+    new, here = (tmp_path_factory.mktemp("exports") / name for name in ("new", "here"))
+    subprocess.run(
+        [sys.executable, "-c", f"import sys; path = sys.argv[1]\n{EXPORT}", str(new)], check=True
+    )
+    for i in range(23):
+        tf.function(lambda x, i=i: x + i, autograph=False)(tf.constant(1.0))
+    exec(EXPORT, {"path": str(here)})
+    return [new, here]
 
 
 @pytest.mark.slow

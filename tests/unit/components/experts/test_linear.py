@@ -81,7 +81,7 @@ def graph(one, rows):
     expert = adapter.validate_python(json.loads(adapter.dump_json(one.expert)))
     numbers = {k: v for k, v in rows.raw.items() if v.dtype == np.float32}
 
-    @tf.function
+    @tf.function(autograph=False)
     def margins(raw, features, representation, blocks):
         arrays = {k: tf.constant(v) for k, v in one.arrays.items()}
         return expert.margins(arrays, ExpertInputs(raw, features, representation, blocks))

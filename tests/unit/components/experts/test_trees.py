@@ -85,7 +85,7 @@ def served(result: Fitted, raw: Mapping[str, np.ndarray], ids: Mapping[str, np.n
     """The margins of the graph."""
     arrays = {name: tf.constant(array) for name, array in result.arrays.items()}
 
-    @tf.function
+    @tf.function(autograph=False)
     def margins(raw: Any, ids: Any) -> Any:
         return result.expert.margins(arrays, ExpertInputs(raw=raw, features=ids))
 

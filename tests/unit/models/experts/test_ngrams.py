@@ -224,6 +224,7 @@ def test_every_operation_is_in_the_core_of_tensorflow(across: bool) -> None:
     function = tf.function(
         lambda text: expert.margins(arrays, ExpertInputs(raw={"text": text}, features={})),
         input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
     )
     graph = function.get_concrete_function().graph.as_graph_def()
     nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]

@@ -12,6 +12,7 @@ over rounds, and a ratio the median of the ratios within rounds.
 
 - trainer: batches, training step and figures of the Trainer. It also computes the metrics of an
   epoch; the others compute the loss only.
+- recompute: with gradient checkpointing (`smollm128`, of which nothing is measured with `fit`).
 - reading: the Trainer's batches without training.
 - fit: `keras.Model.fit` with the same layers; fit8: with 8 steps per execution.
 - eager, compile: PyTorch, with `torch.compile`, its fused Adam, and images channels-last.
@@ -36,7 +37,7 @@ from pathlib import Path
 from speed_peers_cases import CASES
 
 HERE = Path(__file__).parent
-KERAS = ("trainer", "trainer bf16", "reading", "fit", "fit8")
+KERAS = ("trainer", "trainer recompute", "trainer bf16", "reading", "fit", "fit8")
 TORCH = ("eager", "eager bf16", "compile", "compile bf16")
 LIMITS = ("product", "product bf16")
 
@@ -75,7 +76,9 @@ def measured(case: str, rounds: int, torch: str | None, names: list[str]) -> dic
     """The rounds of a case."""
     engines = {}
     try:
-        for name in (n for n in (*KERAS, *TORCH, *LIMITS) if not names or n in names):
+        left_out = ("fit", "fit8") if CASES[case].lora else ("trainer recompute",)
+        every = [n for n in (*KERAS, *TORCH, *LIMITS) if n not in left_out]
+        for name in (n for n in every if not names or n in names):
             script = "speed_peers_keras.py" if name in KERAS else "speed_peers_torch.py"
             python = sys.executable if name in KERAS else torch
             if python is not None:

@@ -18,13 +18,24 @@ NUMBERS, KNOTS, WIDTH, MEMBERS = 5, 49, 16, 8
 """Numeric columns of the table, ends of their bins, width of embeddings, members."""
 VOCABULARY, LAYERS, HEADS, HIDDEN, INNER, POSITIONS = 30522, 6, 12, 384, 1536, 512
 """The shape of all-MiniLM-L6."""
+SMOLLM = {
+    "vocabulary_size": 49152,
+    "num_layers": 30,
+    "num_query_heads": 9,
+    "num_key_value_heads": 3,
+    "hidden_dim": 576,
+    "intermediate_dim": 1536,
+}
+"""The shape of SmolLM2-135M, in KerasHub's names."""
+RANK, ALPHA = 8, 16.0
 
 
 @dataclass(frozen=True)
 class Case:
     """batch: rows of a step. steps: of a round. side: of images, length: of texts, where it reads
     such. tasks: all binary. fine_tuned: batch normalisation keeps its statistics, as in
-    every transfer mode of Rootstock.
+    every transfer mode of Rootstock. lora: only LoRA of rank 8 on query and value, and heads,
+    train.
     """
 
     name: str
@@ -35,6 +46,7 @@ class Case:
     side: int = 0
     length: int = 0
     fine_tuned: bool = False
+    lora: bool = False
 
     @property
     def rows(self) -> int:
@@ -71,6 +83,7 @@ CASES = {
         Case("table", "rows", batch=256, steps=100, tasks=2),
         Case("digits", "images", batch=64, steps=100, tasks=3, side=8),
         Case("eight", "rows", batch=256, steps=60, tasks=8),
+        Case("smollm128", "texts", batch=8, steps=1, tasks=1, length=128, lora=True),
     )
 }
 

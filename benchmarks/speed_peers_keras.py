@@ -1,6 +1,7 @@
 """Worker of `speed_peers.py`: the Trainer's loop, or `keras.Model.fit` with the same layers.
 
-python speed_peers_keras.py CASE trainer|fit|fit8 [bf16]     (fit8: 8 steps per execution)
+python speed_peers_keras.py CASE trainer|fit|fit8 [bf16] [recompute]
+(fit8: 8 steps per execution; recompute: with gradient checkpointing)
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from speed_peers_cases import CASES, Case, serve
+from speed_peers_cases import ALPHA, CASES, RANK, Case, serve
 from speed_peers_nets import features_of, trunk_of
 
 from components.training.choices import Situation, choose
@@ -27,7 +28,9 @@ from models.sharing.hard import Hard
 from models.tasks.base import TaskTarget
 from models.tasks.binary import BinaryTask
 from models.transfer.fine_tune import FineTune
+from models.transfer.lora import Lora
 from models.trunks.layers.members import mean_of_members, members_of
+from models.trunks.layers.recompute import recomputed_blocks
 
 
 def batches_of(case: Case) -> tuple[tf.data.Dataset, tf.Variable]:
@@ -52,12 +55,15 @@ def reading(case: Case) -> Callable[[], object]:
     return traced
 
 
-def trainer(case: Case) -> tuple[Callable[[], object], int | None]:
+def trainer(case: Case, recompute: bool = False) -> tuple[Callable[[], object], int | None]:
     """An epoch of the Trainer: reading, training step, figures; without checkpoint."""
     names, features = [f"t{i}" for i in range(case.tasks)], features_of(case)
     targets = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in names)
     model = MultitaskModel(features, targets, trunk_of(case), Hard(), Equal())
-    adaptation = Adaptation(FineTune() if case.fine_tuned else None, model)
+    if recompute:
+        recomputed_blocks(model.trunk).__enter__()
+    tuned = FineTune() if case.fine_tuned else None
+    adaptation = Adaptation(Lora(rank=RANK, alpha=ALPHA) if case.lora else tuned, model)
     adaptation.enter(adaptation.phases[0])
     settings = choose(Training(epochs=1000, batch_size=case.batch), Situation(case.rows))
     optimizer = make_optimizer(settings, case.steps, adaptation.variable_rates(case.steps))
@@ -93,7 +99,7 @@ def main() -> None:
     if "bf16" in sys.argv:
         keras.config.set_dtype_policy("mixed_bfloat16")
     if engine == "trainer":
-        work, flops = trainer(case)
+        work, flops = trainer(case, "recompute" in sys.argv)
         serve(work, case.rows, flops=3 * (flops or 0))
     elif engine == "reading":
         serve(reading(case), case.rows)

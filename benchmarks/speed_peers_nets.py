@@ -14,6 +14,7 @@ from speed_peers_cases import (
     LAYERS,
     POSITIONS,
     SIZES,
+    SMOLLM,
     VOCABULARY,
     Case,
 )
@@ -54,6 +55,21 @@ class MiniLm(Trunk):
         return text_model(backbone, texts, "MiniLM", "mean", "mean")
 
 
+@dataclass(frozen=True, kw_only=True)
+class SmolLm(Trunk):
+    """A decoder of the shape of SmolLM2-135M with random weights, read at the last token."""
+
+    name: Literal["smollm"] = "smollm"
+
+    def build(self, features: tuple[Feature, ...]) -> keras.Model:
+        import keras_hub
+
+        constants = {"rope_max_wavelength": 100000, "layer_norm_epsilon": 1e-5}
+        backbone = keras_hub.models.LlamaBackbone(**SMOLLM, **constants, tie_word_embeddings=True)
+        texts = tuple(f for f in features if isinstance(f, TokensFeature))
+        return text_model(backbone, texts, "SmolLM2", "last", "mean")
+
+
 def features_of(case: Case) -> tuple[Feature, ...]:
     if case.side:
         channels, side = 1 if case.side < 32 else 3, case.side
@@ -88,7 +104,7 @@ def trunk_of(case: Case) -> Trunk:
     if case.name == "mobilenet96":
         return Applications(model="MobileNetV2", pretrained=False)
     if case.length:
-        return MiniLm()
+        return SmolLm() if case.lora else MiniLm()
     if case.name == "eight":
         return Scratch(width=512, columns=ColumnMlp(layers=(512, 512, 512), members=1))
     if case.name == "digits":

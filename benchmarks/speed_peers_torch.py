@@ -1,5 +1,5 @@
 """Worker of `speed_peers.py`: PyTorch with the same networks, in an environment with torch and
-torchvision, which does not need this project.
+torchvision (`smollm128`: transformers and peft), which does not need this project.
 
     python speed_peers_torch.py CASE eager|compile|product [bf16]     (product: one matrix product)
 
@@ -14,6 +14,7 @@ import sys
 
 import torch
 from speed_peers_cases import (
+    ALPHA,
     CASES,
     HEADS,
     HIDDEN,
@@ -23,7 +24,9 @@ from speed_peers_cases import (
     MEMBERS,
     NUMBERS,
     POSITIONS,
+    RANK,
     SIZES,
+    SMOLLM,
     VOCABULARY,
     WIDTH,
     Case,
@@ -120,6 +123,34 @@ class MiniLm(nn.Module):
         return (x * weights).sum(1) / weights.sum(1)
 
 
+class SmolLm(nn.Module):
+    """The Llama of transformers with the LoRA of peft, read at the last token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from peft import LoraConfig, get_peft_model
+        from transformers import LlamaConfig, LlamaModel
+
+        shape = LlamaConfig(
+            vocab_size=SMOLLM["vocabulary_size"],
+            num_hidden_layers=SMOLLM["num_layers"],
+            num_attention_heads=SMOLLM["num_query_heads"],
+            num_key_value_heads=SMOLLM["num_key_value_heads"],
+            hidden_size=SMOLLM["hidden_dim"],
+            intermediate_size=SMOLLM["intermediate_dim"],
+            tie_word_embeddings=True,
+            rms_norm_eps=1e-5,
+            use_cache=False,
+        )
+        lora = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=["q_proj", "v_proj"])
+        self.net = get_peft_model(LlamaModel(shape), lora)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        mask = (ids != 0).long()
+        states = self.net(input_ids=ids, attention_mask=mask).last_hidden_state
+        return states[torch.arange(len(ids)), mask.sum(1) - 1]
+
+
 class MemberDense(nn.Module):
     """`models.trunks.layers.members.member_dense`, on [rows, members, width]."""
 
@@ -189,6 +220,8 @@ class Net(nn.Module):
             self.trunk, width = MobileNet(), 1280
         elif case.side:
             self.trunk = Convnet(case.side)
+        elif case.lora:
+            self.trunk, width = SmolLm(), SMOLLM["hidden_dim"]
         elif case.length:
             self.trunk, width = MiniLm(), HIDDEN
         elif case.name == "table":
@@ -223,7 +256,7 @@ def training(case: Case, compiled: bool, half: bool) -> None:
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
     run = torch.compile(net) if compiled else net
-    optimizer = torch.optim.Adam(net.parameters(), 1e-3, fused=True)
+    optimizer = torch.optim.Adam((p for p in net.parameters() if p.requires_grad), 1e-3, fused=True)
     features, labels = tensors(case), torch.from_numpy(case.labels())
 
     def work() -> None:

@@ -1,7 +1,7 @@
 """What the backend-neutral parts of `models` compute, by any backend of Keras, as numbers by name.
 
 `python -m tests.keras_on_jax` prints them as JSON, computed by the backend in `KERAS_BACKEND`;
-tests/contract/test_jax.py compares them with TensorFlow's.
+TensorFlow cannot be imported there. tests/contract/test_jax.py compares them with TensorFlow's.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from models.tasks.multiclass import MulticlassTask
 from models.tasks.multilabel import MultilabelTask
 from models.tasks.regression import RegressionTask
 from models.trunks.encoders.residual_convnet import ResidualConvnet
+from models.trunks.layers.late_casts import cast_late
 from models.trunks.scratch import Scratch
 
 DRAWN = {"rlw", "pcgrad", "gradvac", "graddrop"}
@@ -118,6 +119,9 @@ def layers() -> Iterator[tuple[str, Any]]:
                 output = _filled(shared.common)(output)
             ends = _filled(shared.branches)(output)
             yield f"sharing {name} {what}", [ends[task] for task in "abc"]
+    half = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, dtype="mixed_bfloat16")])
+    cast_late(half)
+    yield "late casts", [_filled(half)(keras.ops.ones((1, 3)))]
 
 
 def _filled(model: keras.Model) -> keras.Model:
@@ -138,4 +142,5 @@ def numbers() -> dict[str, list[float]]:
 
 
 if __name__ == "__main__":
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]  # importing it is an error
     json.dump(numbers(), sys.stdout)

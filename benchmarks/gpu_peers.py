@@ -19,8 +19,11 @@ Adam, TF32 allowed for products and convolutions of float32 in both; bfloat16 is
 `mixed_bfloat16` and PyTorch's autocast. JAX takes four steps a call (a scan), as the Trainer takes
 many; its products are cuBLAS's, without search for faster kernels of its own, which takes minutes.
 PyTorch has channels-last images, cuDNN's search for the fastest algorithm, fused Adam, and CUDA
-graphs with `torch.compile`. The limit is a product of two matrices of 8192 in PyTorch; the share of
-it is that of the operations that XLA counts in our step.
+graphs with `torch.compile`. A product of two matrices of 8192 in PyTorch says what the GPU computes
+at most.
+
+A GPU does not hold all cases at once: those of JAX and of eager PyTorch take their memory when they
+are measured, and a process ends after its last case.
 
 Lines are added to FOLDER/gpu_peers.jsonl as they are measured.
 """
@@ -78,10 +81,10 @@ def measured(
     return taken, errors
 
 
-def table(lines: list[dict[str, Any]], limits: dict[str, float]) -> None:
+def table(lines: list[dict[str, Any]]) -> None:
     medians = {engine: f"{engine} ms" for engine in ENGINES}
     print(f"\n{'':22}" + "".join(f"{title:>12}" for title in medians.values()), end="")
-    print(f"{'eager/jax':>12}{'compile/jax':>13}{'of limit':>10}")
+    print(f"{'eager/jax':>12}{'compile/jax':>13}")
     for line in lines:
         ms = {name: statistics.median(each) for name, each in line["ms"].items() if each}
         row = f"{line['case'] + ' ' + line['dtype']:22}"
@@ -89,9 +92,6 @@ def table(lines: list[dict[str, Any]], limits: dict[str, float]) -> None:
         for engine, width in (("eager", 12), ("compile", 13)):
             both = "jax" in ms and engine in ms
             row += f"{ms[engine] / ms['jax']:{width}.2f}" if both else f"{'-':>{width}}"
-        limit, flops = limits.get(line["dtype"]), line["about"].get("jax", {}).get("flops")
-        if limit and flops and "jax" in ms:
-            row += f"{flops / (ms['jax'] / 1e3) / limit:10.3f}"
         print(row)
 
 
@@ -130,7 +130,9 @@ def prepared(
             keys=groups(lambda w: w.case.name if w.case.name != "eight" else str(w.case.tasks)),
         ),
         "eager": workers(torch, "eager", keys=[list(every)]),
-        "compile": workers(torch, "compile", keys=groups(lambda w: w.case.unit)),
+        "compile": workers(
+            torch, "compile", keys=groups(lambda w: "dense" if w.case.name == "eight" else w.name)
+        ),
     }
     for worker in (w for each in engines.values() for w in each):
         worker.finished.wait(max(0.0, until + GRACE - time.time()))
@@ -197,11 +199,13 @@ def main() -> None:
         seconds, rounds = (0.02, 2) if args.tiny else (SECONDS, ROUNDS)
         line["ms"], failed = measured(work, ready, seconds, rounds, end)
         line["errors"] = errors | failed
+        for worker in here.values():
+            worker.drop(key)
         keep(line)
         lines.append(line)
         for name, why in line["errors"].items():
             print(f"{key} {name}: {why[:300]}", flush=True)
-    table(lines, limits)
+    table(lines)
     print(f"TFLOP/s of a large product: { {k: round(v / 1e12, 1) for k, v in limits.items()} }")
     print(f"whole time: {time.time() - began:.0f} s")
     for worker in (w for each in engines.values() for w in each):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -43,8 +44,8 @@ def works(tiny: bool) -> dict[str, Work]:
     shapes = {
         "minilm64": case("minilm64", 256, 1),
         "objects32": case("objects32", 1024, 3),
-        "mobilenet96": case("mobilenet96", 512, 3),
-        "minilm128": case("minilm128", 256, 1),
+        "mobilenet96": case("mobilenet96", 256, 3),
+        "minilm128": case("minilm128", 128, 1),
     }
     every = [Work(name, each, dtype) for name, each in shapes.items() for dtype in DTYPES]
     for method in ("pcgrad", "mgda", "cagrad", "equal"):
@@ -58,11 +59,15 @@ class Worker:
     """A worker's side: says what is ready, then runs what it is asked for.
 
     `python SCRIPT UNTIL [tiny] KEY…`. UNTIL: when preparing has to end, as seconds of `time.time`.
-    A line of its input is a key and a number of steps; it answers with their seconds. Lines
-    are JSON. What libraries print goes to standard error.
+    A line of its input is a key and a number of steps; it answers with their seconds. 0 steps: the
+    work is over. Lines are JSON. What libraries print goes to standard error.
+
+    runs_first: whether work is ready only after its first steps. Those take the memory of the
+    device that it needs, so many works together do not fit. free: gives free memory back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, runs_first: bool = False, free: Callable[[], object] = lambda: None) -> None:
+        self._runs_first, self._free = runs_first, free
         self._out = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)
         self._lock = threading.Lock()
@@ -84,12 +89,13 @@ class Worker:
         began = time.perf_counter()
         try:
             run, about = make(work)
-            objective = run(TOGETHER)
+            if self._runs_first:
+                run(TOGETHER)
         except Exception as e:  # the others shall still be measured
             return self.say(failed=work.key, error=f"{type(e).__name__}: {e}"[:2000])
         self.runs[work.key] = run
         seconds = time.perf_counter() - began
-        return self.say(ready=work.key, prepared_s=round(seconds, 1), objective=objective, **about)
+        return self.say(ready=work.key, prepared_s=round(seconds, 1), **about)
 
     def in_time(self) -> Iterable[Work]:
         """What is to be prepared, until time is up."""
@@ -102,6 +108,11 @@ class Worker:
     def serve(self) -> None:
         for line in sys.stdin:
             key, steps = line.split()
+            if steps == "0":
+                self.runs.pop(key, None)
+                gc.collect()
+                self._free()
+                continue
             try:
                 began = time.perf_counter()
                 objective = self.runs[key](int(steps))

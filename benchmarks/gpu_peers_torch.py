@@ -3,8 +3,8 @@
 The first argument after the time is `eager` or `compile`. `compile` uses CUDA graphs
 (`reduce-overhead`) on a GPU.
 
-Balancing methods take the gradients of all tasks at the representation in one batched backward
-pass, and solve for the weights on the CPU with NumPy.
+The gradient of a task at the representation is that of its logits times the weights of its head,
+for all tasks at once. The weights of tasks are solved for on the CPU with NumPy.
 """
 
 from __future__ import annotations
@@ -56,14 +56,17 @@ def made(work: Work, compiled: bool) -> tuple[Callable[[int], float], dict[str, 
 
     def with_weights(x: list[Tensor], y: Tensor) -> Tensor:
         representation = outputs(x)
-        point = representation.detach().requires_grad_()
+        point = representation.detach()
         with torch.autocast(DEVICE, torch.bfloat16, enabled=work.dtype == "bfloat16"):
             logits = torch.cat([head(point) for head in net.heads], -1).float()
         losses = F.binary_cross_entropy_with_logits(logits, y, reduction="none").mean(0)
-        each = torch.eye(case.tasks, device=DEVICE)
-        (rows,) = torch.autograd.grad(losses, point, each, retain_graph=True, is_grads_batched=True)
-        losses.sum().backward(inputs=list(net.heads.parameters()))
-        flat = rows.float().flatten(1)
+        heads = list(net.heads.parameters())
+        of_logits, *of_heads = torch.autograd.grad(losses.sum(), [logits, *heads])
+        for parameter, gradient in zip(heads, of_heads, strict=True):
+            parameter.grad = gradient
+        kernels = torch.cat([head.weight for head in net.heads]).detach()
+        rows = of_logits.T[:, :, None] * kernels[:, None, :]  # [tasks, batch, width]
+        flat = rows.flatten(1)
         gramian = (flat @ flat.T).cpu().numpy()
         weights = torch.from_numpy(WEIGHTS[work.balancing](gramian)).float().to(DEVICE)
         combined = (weights @ flat).view_as(point).to(representation.dtype)
@@ -104,7 +107,8 @@ def product(dtype: torch.dtype) -> Callable[[int], float]:
 
 def main() -> None:
     compiled = "compile" in sys.argv
-    worker = Worker()
+    free = torch.cuda.empty_cache if DEVICE == "cuda" else lambda: None
+    worker = Worker(compiled, free)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
     card = torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu"

@@ -92,6 +92,15 @@ class Engine:
             raise RuntimeError(answer["error"])
         return float(answer["seconds"])
 
+    def drop(self, key: str) -> None:
+        """Free what belongs to a work. A worker without any ends."""
+        self.keys.remove(key)
+        if not self.keys:
+            self.close()
+        elif self.ready.pop(key, None) and self.process.stdin is not None:
+            self.process.stdin.write(f"{key} 0\n")
+            self.process.stdin.flush()
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from speed_peers_cases import ALPHA, CASES, RANK, Case, serve
 from speed_peers_nets import features_of, trunk_of
@@ -55,13 +56,16 @@ def reading(case: Case) -> Callable[[], object]:
     return traced
 
 
-def trainer(case: Case, recompute: bool = False) -> tuple[Callable[[], object], int | None]:
-    """An epoch of the Trainer: reading, training step, figures; without checkpoint."""
+def trainer(case: Case, recompute: ExitStack | None) -> tuple[Callable[[], object], int | None]:
+    """An epoch of the Trainer: reading, training step, figures; without checkpoint.
+
+    recompute: gradient checkpointing lasts as long as this; None is none.
+    """
     names, features = [f"t{i}" for i in range(case.tasks)], features_of(case)
     targets = tuple(TaskTarget(task=BinaryTask(name=t, label=t)) for t in names)
     model = MultitaskModel(features, targets, trunk_of(case), Hard(), Equal())
-    if recompute:
-        recomputed_blocks(model.trunk).__enter__()
+    if recompute is not None:
+        recompute.enter_context(recomputed_blocks(model.trunk))
     tuned = FineTune() if case.fine_tuned else None
     adaptation = Adaptation(Lora(rank=RANK, alpha=ALPHA) if case.lora else tuned, model)
     adaptation.enter(adaptation.phases[0])
@@ -99,8 +103,9 @@ def main() -> None:
     if "bf16" in sys.argv:
         keras.config.set_dtype_policy("mixed_bfloat16")
     if engine == "trainer":
-        work, flops = trainer(case, "recompute" in sys.argv)
-        serve(work, case.rows, flops=3 * (flops or 0))
+        with ExitStack() as stack:
+            work, flops = trainer(case, stack if "recompute" in sys.argv else None)
+            serve(work, case.rows, flops=3 * (flops or 0))
     elif engine == "reading":
         serve(reading(case), case.rows)
     else:

@@ -15,8 +15,9 @@ from pathlib import Path
 from components.errors import RootstockError
 from components.export.portable_runtime import DIRECTORY as PORTABLE
 from components.stage import BeamOptions
-from components.training.workers import workers_from
+from components.training.workers import ClusterBoard, workers_from
 from models.masked_url import without_secrets
+from pipeline.agreement import Agreement
 from pipeline.display import Display, StageResult, Verbosity, showing, summary
 from pipeline.flow import PipelineResult, pipeline
 from pipeline.follower import Follower
@@ -70,20 +71,22 @@ def run(
     ensemble = ensemble_of(path, overrides, variables).mapped(with_trunk_looked_up)
     store, moved = Store(local(spec.store)).open(), moved_from(spec, file)
     replaces = serve or file.may_replace
+    agreement = None
     if (workers := workers_from()) is not None:
         if verbosity != "quiet":
             print(f"{workers}: waiting for the others", flush=True)
         workers.join()
+        agreement = Agreement(workers, ClusterBoard())
         if not workers.is_chief:
             with (
                 showing(store.root, verbosity) as display,
-                Follower(store, display=display, beam=beam, workers=workers) as follower,
+                Follower(store, display=display, beam=beam, agreement=agreement) as follower,
             ):
                 return pipeline(resolved, follower, ensemble, replaces)
     with (
         showing(store.root, verbosity) as display,
         _recorded(spec, file, display) as (tracker, syncing),
-        Runner(store, tracker, display, beam, retries, explain) as runner,
+        Runner(store, tracker, display, beam, retries, explain, agreement) as runner,
     ):
         result = pipeline(resolved, runner, ensemble, replaces)
         written = _page(spec, file, result, runner, tracker)

@@ -25,6 +25,7 @@ from components.errors import RootstockError
 from components.stage import BeamOptions, Context, Stage
 from components.training.workers import workers_from
 from models.masked_url import without_secrets
+from pipeline.agreement import Agreement
 from pipeline.display import Display, LineDisplay, StageResult
 from pipeline.store.entry import NO_RECORD, Entry
 from pipeline.store.fingerprint import Identity, identify
@@ -67,6 +68,7 @@ class Runner:
 
     retries: number of further attempts if a stage fails, unless the user has to solve the problem.
     explain: for every stage that runs, show what changed since its last result.
+    agreement: with the workers that train together, of which this one is the chief.
     ends: when a training with `training.seconds` ends at the latest, as of `time.monotonic`.
     """
 
@@ -76,6 +78,7 @@ class Runner:
     beam: BeamOptions = field(default_factory=BeamOptions)
     retries: int = 0
     explain: bool = False
+    agreement: Agreement | None = None
     ends: float = math.inf
     results: list[StageResult] = field(default_factory=list)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
@@ -116,6 +119,8 @@ class Runner:
         entry = self._cached(stage, identity)
         if entry is not None and entry.path in self._makers:  # models of an ensemble share stages
             return entry.load(_outputs_type(stage))
+        if self.agreement is not None and stage.on_all_workers:
+            entry = self._agreed(identity, self.agreement, entry)
         cached = entry is not None
         started = events.StageStarted(stage=identity.stage, fingerprint=identity.fingerprint)
         self.tracker.record(started)
@@ -129,7 +134,8 @@ class Runner:
                 self.display.line(f"{identity.stage}: {why}")
             self.display.line(f"{identity.stage}: running")
             try:
-                entry = self._produce(stage, inputs, identity, self.retries)
+                retries = 0 if self._together(stage) else self.retries
+                entry = self._produce(stage, inputs, identity, retries)
             except BaseException as error:
                 reason = without_secrets(f"{type(error).__name__}: {error}")
                 self.tracker.record(events.StageFailed(stage=identity.stage, error=reason))
@@ -151,8 +157,22 @@ class Runner:
     def _cached(self, stage: Stage[Any, Any], identity: Identity) -> Entry | None:
         """The cached result, unless it is damaged or an effect outside of the store is gone."""
         entry = self.store.find(identity)
-        valid = entry is not None and stage.still_valid(entry.load(_outputs_type(stage)))
-        return entry if valid else None
+        return entry if entry is not None and self._is_valid(stage, entry) else None
+
+    def _agreed(
+        self, identity: Identity, agreement: Agreement, entry: Entry | None
+    ) -> Entry | None:
+        """The cached result, if all workers use it. entry: what is in the store."""
+        return entry if agreement.decide(identity, entry is not None) else None
+
+    def _together(self, stage: Stage[Any, Any]) -> bool:
+        """Whether other workers run the stage with this one, so that they must not be left alone:
+        also if another machine has published its result by now.
+        """
+        return self.agreement is not None and stage.on_all_workers
+
+    def _is_valid(self, stage: Stage[Any, Any], entry: Entry) -> bool:
+        return stage.still_valid(entry.load(_outputs_type(stage)))
 
     def _produce(self, stage: Stage[I, Any], inputs: I, identity: Identity, retries: int) -> Entry:
         try:
@@ -167,9 +187,10 @@ class Runner:
         for artifact in artifacts_in(inputs):
             self._mend(artifact)
         with self.store.attempt(identity) as place:
-            if (entry := self._cached(stage, identity)) is not None:
+            entry = self.store.find(identity)
+            if entry is not None and self._is_valid(stage, entry) and not self._together(stage):
                 return entry  # another process produced it while this one waited
-            self.store.clear(identity)
+            self.store.discard(self.store.place(identity))
             self.store.check()
             observer = StageObserver(identity.stage, self.tracker, self.display)
             began = time.monotonic()
@@ -182,7 +203,8 @@ class Runner:
                 continue_only_on(inside, place.scratch)
                 outputs = stage.run(inputs, context)
             seconds = time.monotonic() - began
-            return self.store.publish(identity, place, outputs, observer.figures, seconds)
+            known = observer.figures, seconds
+            return self.store.publish(identity, place, outputs, *known, instead=entry)
 
     @contextlib.contextmanager
     def _unchanged(self, stage: str, inputs: object) -> Iterator[None]:

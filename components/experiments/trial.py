@@ -97,7 +97,7 @@ class Trial(Stage[TrainerInputs, TrialOutputs]):
         scored = _scored(result.model, splits)
         costs = trial_result.Costs(
             rows=len(data.train),
-            steps=result.steps_per_epoch * len(result.history),
+            steps=int(sum(epoch["steps"] for epoch in result.history)),
             epochs=len(result.history),
             seconds=seconds,
             cpu_seconds=cpu_seconds,

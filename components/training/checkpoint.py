@@ -13,9 +13,9 @@ import numpy as np
 from components.data.atomic import replacing
 from models.lazy import keras
 
-TIMES = "seconds", "train_seconds"
-"""How long an epoch took, with and without validation: the figures of an epoch that depend on more
-than the inputs."""
+TIMES = "seconds", "train_seconds", "steps"
+"""How long an epoch took, with and without validation, and its steps, which are fewer where
+`training.seconds` ended it: the figures of an epoch that depend on more than the inputs."""
 
 
 @dataclass

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -89,14 +89,17 @@ class Epochs:
             self._check_finite(epoch, figures["loss"])
             self._report(loop.steps)
             seconds = time.perf_counter() - began
-            self._end(epoch, figures, seconds, trained)
+            self._end(epoch, figures, (seconds, trained, loop.steps))
 
-    def _end(self, epoch: int, figures: dict[str, float], seconds: float, trained: float) -> None:
-        """Keep the figures and the best weights, and write a checkpoint if it is due."""
+    def _end(self, epoch: int, figures: dict[str, float], times: Sequence[float]) -> None:
+        """Keep the figures and the best weights, and write a checkpoint if it is due.
+
+        times: see `TIMES`.
+        """
         figures |= self.model.gate_figures() | self.more_figures()
-        self.observer.metrics(epoch, figures | {"epoch_seconds": seconds})
+        self.observer.metrics(epoch, figures | {"epoch_seconds": times[0]})
         history = self.progress.history
-        history.append(figures | dict(zip(TIMES, (seconds, trained), strict=True)))
+        history.append(figures | dict(zip(TIMES, times, strict=True)))
         monitor = self.monitor
         if monitor and monitor.patience is not None and monitor.best_epoch(history) == epoch:
             self.progress.best = self.checkpoint.weights()

@@ -101,7 +101,7 @@ class TrainingResult:
     def figures(self) -> dict[str, float | int | str]:
         """The main figures: size, speed, and validation metrics at the kept epoch."""
         kept = self.history[self.kept_epoch]
-        fastest = min(epoch["train_seconds"] for epoch in self.history)
+        fastest = max(epoch["steps"] / epoch["train_seconds"] for epoch in self.history)
         figures: dict[str, float | int | str] = {
             "parameters": int(self.model.count_params()),
             "trainable_parameters": self.trainable_parameters,
@@ -109,7 +109,7 @@ class TrainingResult:
             "best_epoch": (self.best_epoch or 0) + 1,
             **({"chosen": self.chosen} if self.chosen else {}),
             **({"pairs": self.pairs.sentence()} if self.pairs else {}),
-            "steps_per_second": round(self.steps_per_epoch / fastest, 1),
+            "steps_per_second": round(fastest, 1),
         }
         for task, weights in self.last_word.items():
             said = " + ".join(f"{w:.2f} {name}" for name, w in weights.items() if w > 0)

@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from components.errors import RootstockError
 
@@ -28,6 +28,8 @@ EXAMPLE = (
 )
 WAIT_FOR_WORKERS_S = 300.0
 """How long the first workers to start wait for the others."""
+LOOK_MS = 1000
+"""How long TensorFlow waits for a text; meanwhile, nothing can interrupt it."""
 HEARTBEAT_TIMEOUT_MS = 20_000
 """After so long without a sign of life, a worker counts as gone."""
 
@@ -53,7 +55,11 @@ class Workers:
         return self.addresses[0]
 
     def __str__(self) -> str:
-        return f"worker {self.index + 1} of {len(self.addresses)} ({self.addresses[self.index]})"
+        return self.named(self.index)
+
+    def named(self, index: int) -> str:
+        """A worker, for messages."""
+        return f"worker {index + 1} of {len(self.addresses)} ({self.addresses[index]})"
 
     def join(self) -> None:
         """Wait for the other workers, then connect TensorFlow to them. It must not have run yet.
@@ -145,14 +151,49 @@ def workers_from(environment: Mapping[str, str] = os.environ) -> Workers | None:
     return Workers(addresses, index + (len(chiefs) if kind == "worker" else 0))
 
 
+class Board(Protocol):
+    """Where workers leave short texts for each other. Nobody replaces one."""
+
+    def write(self, name: str, text: str) -> None: ...
+
+    def read(self, name: str, seconds: float) -> str | None:
+        """The text, for which this waits; None if nobody has written it in time."""
+
+
+class ClusterBoard:
+    """The one of TensorFlow's coordination service, which runs in the chief; after `join`."""
+
+    def write(self, name: str, text: str) -> None:
+        from tensorflow.python.eager.context import context
+
+        with while_all_are_there():
+            context().set_config_key_value(f"rootstock/{name}", text)
+
+    def read(self, name: str, seconds: float) -> str | None:
+        import tensorflow as tf
+        from tensorflow.python.eager.context import context
+
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                with while_all_are_there(but=(tf.errors.DeadlineExceededError,)):
+                    text: str = context().get_config_key_value(f"rootstock/{name}", LOOK_MS)
+                    return text
+            except (tf.errors.DeadlineExceededError, tf.errors.NotFoundError):
+                if time.monotonic() > until:
+                    return None
+
+
 def joined() -> tf.distribute.Strategy | None:
     """The strategy of the workers that this process has joined; None if it trains alone."""
     return _joined[0] if _joined else None
 
 
 @contextlib.contextmanager
-def while_all_are_there() -> Iterator[None]:
-    """Raises RootstockError instead of TensorFlow's errors when another worker is gone."""
+def while_all_are_there(but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Raises RootstockError instead of TensorFlow's errors when another worker is gone. but: errors
+    that mean something else here.
+    """
     if not _joined:
         yield
         return
@@ -168,6 +209,8 @@ def while_all_are_there() -> Iterator[None]:
         errors.DeadlineExceededError,
         errors.InternalError,
     ) as e:
+        if isinstance(e, but):
+            raise
         raise RootstockError(
             "Another worker of this training is gone or cannot be reached, so the step could not"
             f" end ({str(e).splitlines()[0][:200]}). Start all workers again with the same command:"

@@ -72,7 +72,7 @@ def survey(source: SpecSource) -> Survey:
 
     start_s = time.monotonic() - began
     spec = source.spec()
-    with Runner(Store(local(spec.store)).open(), display=Quiet()) as run:
+    with Runner(Store(local(spec.store)), display=Quiet()) as run:
         examples = prepare(spec, run).examples
     rows = {split: examples.num_rows(split) for split in examples.splits()}
     labels = list(dict.fromkeys(task.label for task in spec.tasks.values()))
@@ -85,7 +85,7 @@ def latency_of(path: Path) -> float:
     """Export the model of a spec, and measure it: see `one_row_ms`."""
     spec = with_trunk_looked_up(load_spec(path)[0])
     ensemble = ensemble_of(path).mapped(with_trunk_looked_up)
-    with Runner(Store(local(spec.store)).open(), display=Quiet()) as run:
+    with Runner(Store(local(spec.store)), display=Quiet()) as run:
         return _served_ms(exported(spec, run, ensemble)[2])
 
 
@@ -146,7 +146,7 @@ def _attempted(
 
     try:
         spec = with_trunk_looked_up(load())
-        with Runner(Store(local(spec.store)).open(), display=Quiet(), ends=ends) as run:
+        with Runner(Store(local(spec.store)), display=Quiet(), ends=ends) as run:
             prepared, model, served = trained(spec, run)
             made = run(Scorer(key=spec.data.key), ScorerInputs(model, prepared.examples)).scores
             scores = load_scores(made)

@@ -33,7 +33,7 @@ ROUNDS = 6
 def combined(source: SpecSource, trials: Sequence[Trial], metrics: Metrics) -> Ensemble:
     """The ensemble of some trials on the same rows, which all take part."""
     spec = source.spec()
-    with Runner(Store(local(spec.store)).open(), display=Quiet()) as run:
+    with Runner(Store(local(spec.store)), display=Quiet()) as run:
         examples = prepare(spec, run).examples
     tasks = spec.tasks.values()
     targets = [resolve(t, examples.read("train", [t.label]).column(t.label)) for t in tasks]

@@ -41,6 +41,8 @@ class Identity:
         """The differences, one phrase each; empty if there are none."""
         mine, theirs = json.loads(self.params), json.loads(other.params)
         causes = [f"parameter {path}" for path in _changed(mine, theirs)]
+        if self.stage != other.stage:
+            causes.insert(0, f"stage {self.stage}")
         causes += [f"input {n}" for n in sorted(_differing(self.inputs, other.inputs))]
         causes += [f"code of {n}" for n in sorted(_differing(self.sources, other.sources))]
         return causes

@@ -42,16 +42,21 @@ def locked(file: Path, wait: bool) -> Iterator[bool]:
     """Hold the lock of a file, which is made if it is missing. Yields False if another process
     holds it and this one does not wait.
     """
-    handle = None
-    while handle is None:
-        handle = _lock(file, os.O_WRONLY | os.O_CREAT, wait)
-        if not wait:
-            break
+    handle = kept(file) if wait else _lock(file, os.O_WRONLY | os.O_CREAT, wait)
     try:
         yield handle is not None
     finally:
         if handle is not None:
             os.close(handle)
+
+
+def kept(file: Path) -> int:
+    """Wait for the lock of a file, which is made if it is missing. It is held until the open file
+    that is returned is closed, or this process ends.
+    """
+    while (handle := _lock(file, os.O_WRONLY | os.O_CREAT, wait=True)) is None:
+        pass  # another process removed the file before it was locked
+    return handle
 
 
 def _lock(path: Path, flags: int, wait: bool) -> int | None:

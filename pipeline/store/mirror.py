@@ -73,7 +73,7 @@ class Mirror:
             whole = mine is not None and len(mine.present()) == len(mine.files)
             return self.publish(mine) if mine and whole and not mine.damage() else None
         entry = parse_entry(record, place, self)
-        return None if entry is None else self._adopted(entry, mine, record)
+        return None if entry is None else self._adopted(entry, record)
 
     def learn(self, stage: str) -> None:
         """Copy the records of all results of a stage. One listing, and a request for each that is
@@ -84,9 +84,9 @@ class Mirror:
             if not (place / RECORD).is_file():
                 self.find(place)
 
-    def publish(self, entry: Entry) -> Entry:
+    def publish(self, entry: Entry, instead: Entry | None = None) -> Entry:
         """Upload an entry of the copy. Returns what is published: that of another machine, if it
-        was first.
+        was first. instead: an entry that is replaced.
         """
         place = entry.path
         parts = {
@@ -99,9 +99,10 @@ class Mirror:
             self.objects.upload(parts)
             if not self.objects.create(self._name(place, RECORD), record):
                 first = self.objects.read(self._name(place, RECORD))
-                if first and (winner := parse_entry(first, place, self)):
-                    return self._adopted(winner, entry, first)
-                self.objects.write(self._name(place, RECORD), record)  # it was damaged
+                winner = parse_entry(first, place, self) if first else None
+                if first and winner is not None and winner != instead:
+                    return self._adopted(winner, first)
+                self.objects.write(self._name(place, RECORD), record)  # that one is damaged
         except (RootstockError, FileNotFoundError) as e:
             raise RootstockError(
                 f"{e}\n{entry.identity.stage} is done, but its result could not be uploaded. It is"
@@ -109,11 +110,6 @@ class Mirror:
             ) from e
         (place / STORED).touch()
         return entry
-
-    def clear(self, place: Path) -> None:
-        """Withdraw what is published in the remote store with this directory, if anything is."""
-        if self.objects.read(self._name(place, RECORD)) is not None:
-            self.objects.remove(self._name(place, RECORD))
 
     def fetch(self, path: Path) -> None:
         """Bring an output to the copy: see `components.artifacts.Origin`.
@@ -155,27 +151,36 @@ class Mirror:
                 _copy_equal(target, files)
                 if not (damage := differences(target, files, "digests")):
                     return
-        self.clear(place)
-        shutil.rmtree(place, ignore_errors=True)
+        self._withdraw(entry)
         raise Withdrawn(
             f"{self.url}/{self._name(place, output)} is damaged: {shortened(damage)}. Its record"
             " was removed. Run the same command again: that makes it again."
         )
 
-    def _adopted(self, entry: Entry, mine: Entry | None, record: bytes) -> Entry:
-        """A published entry, after everything that differs was removed from the copy. mine: what
-        the copy has. record: of the entry.
+    def _adopted(self, entry: Entry, record: bytes) -> Entry:
+        """A published entry, after everything that differs was removed from the copy. record: of
+        the entry.
         """
         place = entry.path
-        if mine is None or mine.outputs != entry.outputs:
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir(parents=True, exist_ok=True)
-            write_whole(place / RECORD, record)
-        elif mine.damage():
-            for output in mine.present():
-                shutil.rmtree(place / output)
+        if not _is_copy(place, entry):
+            lock = place.with_name(f".new-copy-{place.name}")
+            with named_errors(self.root), held(lock):  # other processes find it as it is then
+                mine = read_entry(place, self)
+                if mine is not None and mine.outputs == entry.outputs and not mine.damage():
+                    write_whole(place / RECORD, record)
+                else:
+                    _replace_copy(place, record)
+                lock.rmdir()
         (place / STORED).touch()
         return entry
+
+    def _withdraw(self, entry: Entry) -> None:
+        """Remove the record of an entry, unless another one is published now, and its copy."""
+        place = entry.path
+        record = self.objects.read(self._name(place, RECORD))
+        if record is not None and parse_entry(record, place, self) in (None, entry):
+            self.objects.remove(self._name(place, RECORD))
+        shutil.rmtree(place, ignore_errors=True)
 
     def _parts(self, place: Path, target: Path, files: Manifest) -> Mapping[str, Path]:
         """The object of each content, and a file that has it."""
@@ -187,6 +192,24 @@ class Mirror:
     def _name(self, place: Path, name: str) -> str:
         """The name of an object of the entry with this directory."""
         return f"{place.relative_to(self.root).as_posix()}/{name}"
+
+
+def _is_copy(place: Path, entry: Entry) -> bool:
+    """Whether a directory has the record of an entry, and no damaged outputs."""
+    mine = read_entry(place, entry.origin)
+    return mine is not None and mine == entry and not mine.damage()
+
+
+def _replace_copy(place: Path, record: bytes) -> None:
+    """Make the copy one that has no outputs yet. The old one disappears as a whole."""
+    old, new = (place.with_name(f".new-{uuid.uuid4().hex}") for _ in range(2))
+    new.mkdir(parents=True)
+    write_whole(new / RECORD, record)
+    (new / STORED).touch()
+    with contextlib.suppress(FileNotFoundError):
+        place.rename(old)
+    new.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _copy_equal(target: Path, files: Manifest) -> None:

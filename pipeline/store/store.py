@@ -73,7 +73,14 @@ class Store:
         return Mirror(url, self.root) if (url := url_of(self.root)) else None
 
     def open(self) -> Store:
-        """Create the root if it is missing, and remove what killed processes left."""
+        """Create the root if it is missing, and remove what killed processes left. Once: calls of
+        an opened store do nothing.
+        """
+        _ = self._swept
+        return self
+
+    @cached_property
+    def _swept(self) -> bool:
         with named_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             for directory in self.root.glob("*/.new-*"):
@@ -87,7 +94,7 @@ class Store:
                 trim()
         if self.mirror is not None:
             self.mirror.check()
-        return self
+        return True
 
     def check(self) -> None:
         """Check that a remote store can be written."""
@@ -154,8 +161,12 @@ class Store:
         outputs: object,
         figures: Mapping[str, float | int | str],
         seconds: float,
+        instead: Entry | None = None,
     ) -> Entry:
         """Publish the outputs of an attempt, atomically.
+
+        instead: what is replaced in a remote store. Any other entry that is there stays, and is
+            returned: another machine published it in the meantime.
 
         Raises:
             ValueError: an output is not in the directory that the contract of stages requires.
@@ -191,14 +202,7 @@ class Store:
             shutil.rmtree(final)  # it is damaged
             attempt.output.rename(final)
         shutil.rmtree(attempt.scratch, ignore_errors=True)
-        return entry if self.mirror is None else self.mirror.publish(entry)
-
-    def clear(self, identity: Identity) -> None:
-        """Withdraw the entry of this identity, so that another one can be published."""
-        place = self.place(identity)
-        if self.mirror is not None:
-            self.mirror.clear(place)
-        self.discard(place)
+        return entry if self.mirror is None else self.mirror.publish(entry, instead)
 
     def discard(self, entry: Path) -> None:
         """Remove the directory of an entry, if there is one, so that its stage runs again, or so

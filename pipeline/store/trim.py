@@ -20,6 +20,7 @@ from components.data.cache import cache
 from components.data.remote_files import INDEX
 from components.errors import RootstockError
 from pipeline.store.entry import RECORD
+from pipeline.store.locks import kept
 
 LIMIT = "ROOTSTOCK_CACHE_GB"
 DEFAULT_GB = "50"
@@ -88,8 +89,7 @@ def _oldest_command() -> float:
     users = cache() / "users"
     users.mkdir(parents=True, exist_ok=True)
     if users not in _here:
-        _here[users] = os.open(users / uuid.uuid4().hex, os.O_CREAT | os.O_RDWR, 0o644)
-        fcntl.flock(_here[users], fcntl.LOCK_EX)
+        _here[users] = kept(users / uuid.uuid4().hex)
     oldest = time.time()
     for file in users.iterdir():
         with contextlib.suppress(OSError):

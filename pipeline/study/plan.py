@@ -59,7 +59,7 @@ def timings_of(arms: Iterable[PlannedArm], probes: Iterable[Done]) -> dict[str, 
         figures = load_figures(result_of(done.entry))
         last, costs = figures.history[-1], figures.costs
         timings[done.job.cell.arm] = Timing(
-            step=last["train_seconds"] / (costs.steps / costs.epochs),
+            step=last["train_seconds"] / last["steps"],
             validation=last["seconds"] - last["train_seconds"],
             overhead=max(0.0, done.entry.seconds - costs.epochs * last["seconds"]),
         )

@@ -75,7 +75,7 @@ def _reached(
             return None
         last = max(e for e in epochs if e is not None)
         seconds += sum(e["seconds"] for e in trial.history[: last + 1])
-        steps += trial.costs.steps / trial.costs.epochs * (last + 1)
+        steps += sum(e["steps"] for e in trial.history[: last + 1])
     return seconds, steps
 
 

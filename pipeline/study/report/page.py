@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from components.charts import Bar, Forest, HeatMap, Plot, Point, Series, forest, heat_map, plot
 from components.data.lazy import np
@@ -172,9 +173,9 @@ def _training(evidence: Evidence) -> Iterator[tuple[str, Plot]]:
             cell = evidence.cells.get(Cell(arm.name, evidence.largest, 0))
             for trial in cell.trials if cell else ():
                 if task in trial.tasks and trial.history and name in trial.history[0]:
-                    steps = trial.costs.steps / trial.costs.epochs
-                    epochs = enumerate(trial.history, 1)
-                    points = tuple(Point(steps * i, epoch[name]) for i, epoch in epochs)
+                    steps = accumulate(epoch["steps"] for epoch in trial.history)
+                    reached = zip(steps, trial.history, strict=True)
+                    points = tuple(Point(step, epoch[name]) for step, epoch in reached)
                     series.append(Series(arm.name, points))
         if chart := plot(series, "steps", "validation loss"):
             yield task, chart

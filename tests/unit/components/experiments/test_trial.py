@@ -93,6 +93,14 @@ def test_the_task_that_draws_rows_has_the_settings_of_the_arm(inputs: TrainerInp
     assert [t.task for t in data.targets] == [own]
 
 
+def test_of_an_epoch_that_time_ended_only_its_own_steps_count(
+    inputs: TrainerInputs, tmp_path: Path
+) -> None:
+    own = recipe(TASKS[:1], epochs=None, seconds=1e-9)
+    costs = tried(inputs, tmp_path, Trial(recipe=own, drawn_by=TASKS[0])).costs
+    assert (costs.epochs, costs.steps) == (1, 1)
+
+
 def test_a_blind_training_sees_no_validation_rows_but_they_are_measured(
     inputs: TrainerInputs, tmp_path: Path
 ) -> None:

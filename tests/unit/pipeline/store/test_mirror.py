@@ -1,4 +1,5 @@
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -6,8 +7,10 @@ import pytest
 
 from components.artifacts import Examples, Schema
 from components.errors import RootstockError
+from components.stage import Context, Stage
+from pipeline.runner import Runner
 from pipeline.store.entry import RECORD, Entry
-from pipeline.store.fingerprint import Identity
+from pipeline.store.fingerprint import Identity, identify
 from pipeline.store.mirror import Withdrawn
 from pipeline.store.place import checked, local
 from pipeline.store.store import Attempt, Store
@@ -22,6 +25,11 @@ URL = "bucket://b/store"
 class Outputs:
     examples: Examples
     schema: Schema
+
+
+@dataclass(frozen=True)
+class Nothing:
+    pass
 
 
 def write(place: Attempt, text: str = "x") -> Outputs:
@@ -92,6 +100,74 @@ def test_the_first_writer_wins_and_the_other_takes_its_result(
     assert entry.outputs == first.outputs
     assert (entry.load(Outputs).schema.path / "same").read_text() == "schema fast"
     assert slow.find(ME) == entry
+
+
+def test_what_another_machine_publishes_while_a_stage_begins_is_not_withdrawn(
+    bucket: type[Bucket], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    slow, fast = (opened(name, monkeypatch, tmp_path) for name in "ab")
+    looks, first = list[str](), list[Entry]()
+
+    @dataclass(frozen=True)
+    class Slow(Stage[Nothing, Outputs]):
+        def run(self, inputs: Nothing, context: Context) -> Outputs:
+            return write(Attempt(context.output, context.scratch), "slow")
+
+    identity = identify(Slow(), Nothing())
+
+    def then(kind: str, path: str) -> None:
+        looks.append(path)
+        if len(looks) == 3:  # it has looked twice for a result
+            with fast.attempt(identity) as place:
+                first.append(fast.publish(identity, place, write(place, "fast"), {}, 1.0))
+
+    with Runner(slow) as run:
+        bucket.fault = staticmethod(then)
+        made = run(Slow(), Nothing())
+    assert (made.schema.path / "same").read_text() == "schema fast"
+    found = slow.find(identity)
+    assert found is not None
+    assert found.created == first[0].created
+
+
+def test_of_an_entry_that_is_no_longer_valid_another_one_is_published_instead(
+    bucket: type[Bucket], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store = opened("a", monkeypatch, tmp_path)
+    old = published(store)
+    with store.attempt(ME) as place:
+        store.discard(store.place(ME))
+        new = store.publish(ME, place, write(place, "new"), {}, 2.0, instead=old)
+    assert new.outputs != old.outputs
+    found = opened("b", monkeypatch, tmp_path).find(ME)
+    assert found is not None
+    assert found.outputs == new.outputs
+
+
+def test_processes_that_share_a_cache_find_a_result_at_the_same_time(
+    bucket: type[Bucket], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    published(opened("a", monkeypatch, tmp_path))
+    stores = [opened("b", monkeypatch, tmp_path) for _ in range(8)]
+    for _ in range(5):
+
+        def read(store: Store) -> str:
+            found = store.find(ME)
+            assert found is not None
+            return (found.load(Outputs).schema.path / "same").read_text()
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(read, stores)) == {"schema x"}
+        shutil.rmtree(stores[0].place(ME))
+
+
+def test_an_open_store_is_not_opened_again(
+    bucket: type[Bucket], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store = opened("a", monkeypatch, tmp_path)
+    bucket.requests.clear()
+    with Runner(store):
+        assert bucket.requests == []
 
 
 def test_a_store_that_dies_loses_no_result(

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import subprocess
 import sys
@@ -63,6 +64,27 @@ def test_a_result_that_is_not_uploaded_is_never_removed(
     monkeypatch.setenv("ROOTSTOCK_CACHE_GB", "0")
     trim()
     assert entry.present() == ["examples", "schema"]
+
+
+def test_a_command_shows_that_it_runs_although_another_one_looked_before_it_was_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROOTSTOCK_CACHE", str(tmp_path))
+    removed: list[Path] = []
+    lock = fcntl.flock
+
+    def late(handle: int, kind: int) -> None:
+        if not removed:  # the other command takes it for that of one that has ended
+            removed.extend((tmp_path / "users").iterdir())
+            removed[0].unlink()
+        lock(handle, kind)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    trim()
+    assert len(removed) == 1
+    (mine,) = (tmp_path / "users").iterdir()
+    with mine.open() as file, pytest.raises(BlockingIOError):
+        lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_the_limit_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:

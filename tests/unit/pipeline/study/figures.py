@@ -64,5 +64,5 @@ def trial(tasks: dict[str, TaskFigures], rows: int) -> TrialFigures:
         latency_ms=1.0,
     )
     epoch = {f"val_{t}_{m}": v for t in tasks for m, v in (("loss", 0.4), ("auc", 0.8))}
-    epoch |= {"seconds": 1.5, "train_seconds": 1.2}
+    epoch |= {"seconds": 1.5, "train_seconds": 1.2, "steps": 10}
     return TrialFigures(tasks=tasks, costs=costs, history=(epoch, epoch))

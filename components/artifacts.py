@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from models.masked_url import MaskedUrl
+
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
@@ -23,8 +25,22 @@ to train heads, or to evaluate.
 """
 
 
+@dataclass(frozen=True)
+class RemoteObject:
+    """An object below a URL, by name, with the SHA-256 of its content."""
+
+    url: MaskedUrl
+    name: str
+    sha256: str
+
+
 class Origin(Protocol):
     """Where the content of an artifact is if it is not on this machine."""
+
+    def tree(self, path: Path) -> tuple[Path, Mapping[str, RemoteObject]]:
+        """A directory on this machine, and the object of each file in it that belongs to `path`, by
+        relative name.
+        """
 
     def fetch(self, path: Path) -> None:
         """Bring the content to `path`, unless it is there.

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 I = TypeVar("I", contravariant=True)  # noqa: E741 - inputs, a frozen dataclass of artifacts
 O = TypeVar("O", covariant=True)  # noqa: E741 - outputs, a frozen dataclass of artifacts
@@ -52,6 +52,25 @@ class BeamOptions:
     runner: str = "FnApiRunner"
     options: tuple[str, ...] = ()
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether workers may be on machines that do not share this one's disk."""
+        return self.runner != BeamOptions.runner
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where workers on other machines find the inputs of a stage, and leave its results.
+
+    url: of the entry that the stage makes, in a store behind a URL.
+    inputs: the artifacts of `components.artifacts` that it reads.
+    uploaded: SHA-256 of what workers have written to `parts` below the URL.
+    """
+
+    url: str
+    inputs: tuple[Any, ...]
+    uploaded: set[str] = field(default_factory=set)
+
 
 @dataclass(frozen=True)
 class Context:
@@ -62,6 +81,7 @@ class Context:
         fingerprint gets the same directory. It is removed when the outputs are published.
     ends: when work with a limit of time has to be over, as of `time.monotonic`, also if its limit
         is later because it was interrupted.
+    remote: how workers get at files without the disk of this machine; None if they share it.
     """
 
     output: Path
@@ -69,6 +89,7 @@ class Context:
     beam: BeamOptions = BeamOptions()
     observer: Observer = field(default_factory=Silent)
     ends: float = math.inf
+    remote: Remote | None = None
 
 
 class Stage(ABC, Generic[I, O]):

@@ -27,6 +27,7 @@ from pipeline.runner import Runner
 from pipeline.spec.load import ensemble_of, load_spec
 from pipeline.spec.sections import Spec
 from pipeline.spec.trunk_lookup import tracking_uri, with_trunk_looked_up
+from pipeline.spec.validate import check_reach
 from pipeline.spec.yaml_file import YamlFile
 from pipeline.store.place import local
 from pipeline.store.store import Store
@@ -66,6 +67,7 @@ def run(
         RootstockError: the spec or its data is invalid, or a directory cannot be written.
     """
     spec, file = load_spec(path, overrides, variables)
+    check_reach(spec, beam)
     began = time.monotonic()
     resolved = with_trunk_looked_up(spec)  # the record keeps the name of the trunk
     ensemble = ensemble_of(path, overrides, variables).mapped(with_trunk_looked_up)

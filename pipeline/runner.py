@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from components.artifacts import Artifact
+from components.beam.by_url import finish
 from components.errors import RootstockError
-from components.stage import BeamOptions, Context, Stage
+from components.stage import BeamOptions, Context, Remote, Stage
 from components.training.workers import workers_from
 from models.masked_url import without_secrets
 from pipeline.agreement import Agreement
@@ -194,7 +195,8 @@ class Runner:
             self.store.check()
             observer = StageObserver(identity.stage, self.tracker, self.display)
             began = time.monotonic()
-            context = Context(place.output, place.scratch, self.beam, observer, self.ends)
+            remote = self._remote(identity, inputs)
+            context = Context(place.output, place.scratch, self.beam, observer, self.ends, remote)
             with (
                 unchanged(identity.stage, inputs, place.scratch),
                 self._unchanged(identity.stage, inputs),
@@ -203,8 +205,18 @@ class Runner:
                 continue_only_on(inside, place.scratch)
                 outputs = stage.run(inputs, context)
             seconds = time.monotonic() - began
-            known = observer.figures, seconds
-            return self.store.publish(identity, place, outputs, *known, instead=entry)
+            known = observer.figures, seconds, entry, remote.uploaded if remote else ()
+            entry = self.store.publish(identity, place, outputs, *known)
+            if remote is not None:
+                finish(remote)
+            return entry
+
+    def _remote(self, identity: Identity, inputs: object) -> Remote | None:
+        """How workers of a runner get at files; None if they share this machine's disk."""
+        if self.store.mirror is None or not self.beam.elsewhere:
+            return None
+        url = self.store.mirror.entry_url(self.store.place(identity))
+        return Remote(url, tuple(artifacts_in(inputs)))
 
     @contextlib.contextmanager
     def _unchanged(self, stage: str, inputs: object) -> Iterator[None]:

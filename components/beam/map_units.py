@@ -8,24 +8,23 @@ import pickle
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+from components.beam.by_url import FAILED, Exchange, fetch_files, result_file
 from components.data.atomic import write_whole
 from components.errors import DISK_FULL, RootstockError
 from components.stage import BeamOptions, Context
 
-IN_PROCESS = BeamOptions().runner
 FULL_NAMES = {"DaskRunner": "apache_beam.runners.dask.dask_runner.DaskRunner"}
 """Runners that Beam does not find by their short names."""
 T = TypeVar("T")
 R = TypeVar("R")
 
-POLL_SECONDS = 0.2
-FAILED = ".failed"
-"""Suffix of the file with the error of a unit. That of a result is `.pickle`."""
+POLL_SECONDS, POLL_URL_SECONDS = 0.2, 2.0
+TRIES = 3
 
 
 def map_units(
@@ -41,8 +40,11 @@ def map_units(
 
     `work` and its results are pickled, and `work` must give the same result when it is repeated.
     Results are stored in the stage's scratch directory one by one, so that a new attempt after a
-    crash continues with the remaining units. Other files that `work` writes belong in scratch too,
-    which all workers share.
+    crash continues with the remaining units. Other files that `work` writes belong in scratch too.
+
+    Workers share this machine's disk, unless there is `context.remote`. Then paths of inputs and of
+    scratch in `work` and in units, as `Path` or as text, become paths of the worker, and `work`
+    finds only files there that it or its unit names: see `packing` and `by_url`.
 
     rows: number of rows of each unit, to report progress in rows; when empty, in units ("shards").
     threads: largest number of threads of the in-process runner; None for one per core. Other
@@ -57,13 +59,24 @@ def map_units(
     results.mkdir(parents=True, exist_ok=True)
     for failed in results.glob(f"*{FAILED}"):
         failed.unlink()
-    remaining = [(i, unit) for i, unit in enumerate(units) if not _file(results, i).exists()]
-    if remaining:
+    remote = context.remote
+    exchange = None if remote is None else Exchange(name, results, context, remote)
+    if exchange is not None:
+        exchange.begin()
+    for _ in range(TRIES):  # another machine that is done with this stage removes its results
+        remaining = [(i, unit) for i, unit in enumerate(units) if not _file(results, i).exists()]
+        if not remaining or any(results.glob(f"*{FAILED}")):
+            break
         options, note = _with_threads(context.beam, len(remaining), threads)
         sizes, unit = (rows, "rows") if rows else ([1] * len(units), "shards")
-        with _progress(results, sizes, unit, context, note):
+        with _progress(results, sizes, unit, context, note, exchange):
             try:
-                _run(remaining, _StoreResult(work, str(results)), options, model)
+                if exchange is None:
+                    _run(remaining, _StoreResult(work, str(results)), options, model)
+                else:
+                    items, by_url, load = exchange.packed(remaining, work, model)
+                    _run(items, by_url, options, load)
+                    exchange.look()
             except Exception as error:
                 for code in DISK_FULL:  # Beam only keeps the message
                     if os.strerror(code) in str(error):
@@ -101,9 +114,14 @@ class Results(Sequence[R]):
 def hand_over(name: str, written: Path, target: Path, context: Context) -> None:
     """Move the files that the `work` of `map_units` wrote from scratch to an output directory.
 
-    The results of this name are deleted first, so that a new attempt after a crash here writes the
+    Without a shared disk, the files are fetched first.
+
+    The results of this name are deleted before, so that a new attempt after a crash here writes the
     files again. Hidden files, which killed workers left incomplete, are deleted too.
     """
+    if context.remote is not None:
+        written.mkdir(parents=True, exist_ok=True)
+        fetch_files(context.scratch / name, context, context.remote)
     shutil.rmtree(context.scratch / name, ignore_errors=True)
     for leftover in written.rglob(".*"):
         leftover.unlink()
@@ -113,7 +131,7 @@ def hand_over(name: str, written: Path, target: Path, context: Context) -> None:
 def _with_threads(options: BeamOptions, units: int, threads: int | None) -> tuple[BeamOptions, str]:
     """Options with the number of threads, and a note for the progress display."""
     has_own_options = any("direct_" in option for option in options.options)
-    if options.runner != IN_PROCESS or has_own_options:
+    if options.elsewhere or has_own_options:
         return options, f"on {options.runner}"
     count = min(threads or os.cpu_count() or 1, units)
     if count == 1:
@@ -124,7 +142,7 @@ def _with_threads(options: BeamOptions, units: int, threads: int | None) -> tupl
 
 def _run(
     remaining: Sequence[tuple[int, Any]],
-    work: _StoreResult,
+    work: Callable[..., None],
     options: BeamOptions,
     model: Callable[[], object] | None,
 ) -> None:
@@ -197,15 +215,24 @@ class _StoreResult:
 
 @contextmanager
 def _progress(
-    results: Path, sizes: Sequence[int], unit: str, context: Context, note: str
+    results: Path,
+    sizes: Sequence[int],
+    unit: str,
+    context: Context,
+    note: str,
+    exchange: Exchange | None,
 ) -> Iterator[None]:
     """Reports how much is finished while a pipeline runs, by counting result files."""
     finished = threading.Event()
+    pause = POLL_SECONDS if exchange is None else POLL_URL_SECONDS
 
     def watch() -> None:
         last = False
         while not last:
-            last = finished.wait(POLL_SECONDS)
+            last = finished.wait(pause)
+            if exchange is not None and not last:
+                with suppress(RootstockError):  # the end of the pipeline looks again
+                    exchange.look()
             done = sum(sizes[int(file.stem)] for file in results.glob("*.pickle"))
             context.observer.progress(done, sum(sizes), unit, note)
 
@@ -219,7 +246,7 @@ def _progress(
 
 
 def _file(results: Path, index: int) -> Path:
-    return results / f"{index:05d}.pickle"
+    return results / result_file(index)
 
 
 def _without_noise(record: logging.LogRecord) -> bool:

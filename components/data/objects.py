@@ -97,6 +97,14 @@ class Objects:
         with contextlib.suppress(FileNotFoundError):
             self._request(f"removing {name}", lambda: fs.rm_file(path))
 
+    def remove_all(self, names: Sequence[str]) -> None:
+        """Remove objects, with as few requests as the store allows."""
+        if names:
+            fs, root = self._place("")
+            paths = [f"{root}/{name}" for name in names]
+            with contextlib.suppress(FileNotFoundError):
+                self._request("removing", lambda: fs.rm(paths))
+
     def upload(self, files: Mapping[str, Path]) -> None:
         """Write objects with the content of files, several at a time."""
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.artifacts import RemoteObject
 from components.data.atomic import new_beside, write_whole
 from components.data.cache import cache
 from components.data.digests import combined, digest_file, digest_source, states
@@ -71,6 +72,12 @@ class RemoteFiles:
         index = self._index()
         if not index or any(not (self._directory / name).is_file() for name in index):
             self.update()
+
+    def tree(self, path: Path) -> tuple[Path, Mapping[str, RemoteObject]]:
+        """The copies and their objects: see `components.artifacts.Origin`."""
+        url = MaskedUrl(self._split()[0])
+        digests = {name: digest for name, (_, digest) in self._index().items()}
+        return self._directory, {n: RemoteObject(url, n, sha256) for n, sha256 in digests.items()}
 
     @property
     def _directory(self) -> Path:

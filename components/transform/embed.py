@@ -73,7 +73,7 @@ class Embed(Stage[EmbedInputs, EmbedOutputs]):
         trunk = self.trunk
         if inputs.adapted is not None:
             trunk = Adapted(trunk=trunk, directory=inputs.adapted.path)
-        encoder = Encoder(str(context.scratch), trunk, features, self.blocks)
+        encoder = Encoder(context.scratch.name, trunk, features, self.blocks)
         units = list(_units(inputs.batches, self.splits, done))
         for split in self.splits:
             (done / split).mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Encoder:
-    """What a worker builds once. key: of the attempt; equal keys mean the same trunk."""
+    """What a worker builds once. key: the name of the attempt; equal keys mean the same trunk."""
 
     key: str
     trunk: Trunk = field(compare=False)

@@ -124,7 +124,8 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     training.add_commands(commands)
 
     help = "check a spec and its data without running it"
-    add("validate", _validate, help, "spec.yaml\nspec.yaml --set data.sources.0.path=new.csv")
+    example = "spec.yaml\nspec.yaml --set data.sources.0.path=new.csv"
+    add("validate", _validate, help, example, on_beam=True)
 
     help = "read all cached results and pushed versions, and name what is damaged"
     add("verify", _verify, help, "spec.yaml")
@@ -219,7 +220,7 @@ def _validate(args: argparse.Namespace) -> None:
 
     spec, file = load_spec(source.path, source.overrides, source.variables)
 
-    checked = check(spec)
+    checked = check(spec, beam(args))
     if checked.problems:
         raise RootstockError("\n".join(checked.problems))
     ensemble_of(args.spec, args.overrides, variables(args))

@@ -13,6 +13,7 @@ import pyarrow as pa
 from components.artifacts import UNLABELLED
 from components.data.casting import is_number
 from components.data.number_texts import marks_in
+from components.data.objects import is_url
 from components.data.slices import check_slices, columns_of
 from components.errors import RootstockError
 from components.evaluation.thresholds import check_thresholds
@@ -20,6 +21,7 @@ from components.export.portable_runtime import check_installed
 from components.ingestion.readers.spans import resolved
 from components.inputs.base import kind_of
 from components.labels.encoding import encode, resolve
+from components.stage import BeamOptions
 from components.validation.schema import parse_schema
 from components.validation.task_checks import doubtful
 from models.inputs.base import Input
@@ -51,9 +53,21 @@ def validate(spec: Spec) -> list[str]:
     return check(spec).problems
 
 
-def check(spec: Spec) -> Checked:
+def check_reach(spec: Spec, beam: BeamOptions) -> None:
+    """Check that the workers of a runner can read the sources.
+
+    Raises:
+        RootstockError: they cannot, because they share no disk with this machine.
+    """
+    if problems := _out_of_reach(spec, beam):
+        raise RootstockError("\n".join(problems))
+
+
+def check(spec: Spec, beam: BeamOptions = BeamOptions()) -> Checked:  # noqa: B008 - frozen
     """The spec against the first rows of its data."""
     problems = _problems_without_data(spec)
+    with _noted(problems):
+        check_reach(spec, beam)
     heads: list[Head] = []
     texts: list[Head] = []
     with _noted(problems):
@@ -106,6 +120,15 @@ def _problems_without_data(spec: Spec) -> list[str]:
         except (OSError, ValueError) as e:
             problems.append(f"data.schema_file: {file}: {e}")
     return problems
+
+
+def _out_of_reach(spec: Spec, beam: BeamOptions) -> list[str]:
+    """Of a store that is a directory, the workers share the disk."""
+    if not beam.elsewhere or not is_url(spec.store):
+        return []
+    data = spec.data
+    sources = [s for part in (data.sources, data.previous, data.serving) for s in resolved(part)]
+    return [problem for source in sources if (problem := source.out_of_reach())]
 
 
 def _missing_columns(spec: Spec, heads: list[Head]) -> Iterator[str]:

@@ -14,10 +14,11 @@ from __future__ import annotations
 import contextlib
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.artifacts import RemoteObject
 from components.data.atomic import write_whole
 from components.data.objects import Objects
 from components.errors import RootstockError
@@ -84,15 +85,18 @@ class Mirror:
             if not (place / RECORD).is_file():
                 self.find(place)
 
-    def publish(self, entry: Entry, instead: Entry | None = None) -> Entry:
+    def publish(
+        self, entry: Entry, instead: Entry | None = None, uploaded: Collection[str] = ()
+    ) -> Entry:
         """Upload an entry of the copy. Returns what is published: that of another machine, if it
-        was first. instead: an entry that is replaced.
+        was first. instead: an entry that is replaced. uploaded: SHA-256 of parts that are there.
         """
         place = entry.path
         parts = {
             self._part(place, file.sha256): place / output / name
             for output, files in entry.files.items()
             for name, file in files.items()
+            if file.sha256 not in uploaded
         }
         record = to_json(entry).encode()
         try:
@@ -136,6 +140,20 @@ class Mirror:
                 shutil.rmtree(arriving, ignore_errors=True)
         if not path.is_dir():
             raise RootstockError(f"{path}: cannot be written. Run the same command again.")
+
+    def tree(self, path: Path) -> tuple[Path, Mapping[str, RemoteObject]]:
+        """The parts of an output: see `components.artifacts.Origin`."""
+        entry = read_entry(path.parent, self)
+        files = {} if entry is None else entry.files[path.name]
+        url = MaskedUrl(self.url)
+        return path, {
+            name: RemoteObject(url, self._part(path.parent, file.sha256), file.sha256)
+            for name, file in files.items()
+        }
+
+    def entry_url(self, place: Path) -> str:
+        """The URL of the entry with this directory."""
+        return f"{self.url.rstrip('/')}/{place.relative_to(self.root).as_posix()}"
 
     def _download(self, entry: Entry, output: str, target: Path) -> None:
         place, files = entry.path, entry.files[output]

@@ -16,7 +16,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -162,11 +162,13 @@ class Store:
         figures: Mapping[str, float | int | str],
         seconds: float,
         instead: Entry | None = None,
+        uploaded: Collection[str] = (),
     ) -> Entry:
         """Publish the outputs of an attempt, atomically.
 
         instead: what is replaced in a remote store. Any other entry that is there stays, and is
             returned: another machine published it in the meantime.
+        uploaded: see `Mirror.publish`.
 
         Raises:
             ValueError: an output is not in the directory that the contract of stages requires.
@@ -202,7 +204,7 @@ class Store:
             shutil.rmtree(final)  # it is damaged
             attempt.output.rename(final)
         shutil.rmtree(attempt.scratch, ignore_errors=True)
-        return entry if self.mirror is None else self.mirror.publish(entry, instead)
+        return entry if self.mirror is None else self.mirror.publish(entry, instead, uploaded)
 
     def discard(self, entry: Path) -> None:
         """Remove the directory of an entry, if there is one, so that its stage runs again, or so

@@ -13,6 +13,7 @@ from components.data.objects import Objects
 from components.errors import RootstockError
 from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
 from components.ingestion.readers.delimited import CsvReader
+from components.stage import BeamOptions
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.validation.schema_gen import SchemaGen, SchemaGenInputs
 from models.masked_url import MaskedUrl
@@ -22,14 +23,19 @@ from pipeline.store.store import Store
 from tests.remote import Bucket, bucket
 
 __all__ = ["bucket"]
+IN_PROCESS = BeamOptions()
+ELSEWHERE = BeamOptions("apache_beam.runners.portability.fn_api_runner.FnApiRunner")
+"""Beam's own runner by another name: Rootstock takes its workers for those of a cluster."""
 ROWS = "id,word\n" + "".join(f"{i},w{i % 3}\n" for i in range(100))
 
 
-def run(store: str, path: str) -> tuple[Schema, list[bool], dict[str, str]]:
+def run(
+    store: str, path: str, beam: BeamOptions = IN_PROCESS
+) -> tuple[Schema, list[bool], dict[str, str]]:
     """The schema, whether each stage was cached, and the digest of every output."""
     root = local(store)
     reader = CsvReader(path=MaskedUrl(path))
-    with Runner(Store(root)) as runner:
+    with Runner(Store(root), beam=beam) as runner:
         files = SourceFiles.of(reader, root / "sources")
         examples = runner(ExampleGen(sources=(reader,)), ExampleGenInputs((files,))).examples
         statistics = runner(StatisticsGen(), StatisticsGenInputs(examples)).statistics
@@ -62,6 +68,20 @@ def test_a_bucket_gives_the_digests_of_a_directory_and_its_results_are_shared(
     assert (fetched.path / "schema.pbtxt").read_bytes() == (
         schema.path / "schema.pbtxt"
     ).read_bytes()
+
+
+def test_workers_that_share_no_disk_give_the_same_digests(
+    bucket: type[Bucket], tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text(ROWS)
+    bucket().pipe_file("/b/rows.csv", ROWS.encode())
+    _, _, expected = run(str(tmp_path / "store"), str(tmp_path / "rows.csv"))
+    _, cached, digests = run("bucket://b/store", "bucket://b/rows.csv", ELSEWHERE)
+    assert (cached, digests) == ([False] * 3, expected)
+    written = [path for kind, path in bucket.requests if kind == "put" and "/parts/" in path]
+    assert len(written) == len(set(written))  # what workers wrote is not uploaded again
+    assert any("/work/units/" in path for _, path in bucket.requests)
+    assert not any("/work/" in path for path in bucket.store)
 
 
 def test_a_stage_fetches_the_inputs_that_another_machine_made(

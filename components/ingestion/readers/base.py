@@ -17,6 +17,7 @@ from typing import ClassVar, Literal, Self
 from components.data.digests import RawFiles
 from components.data.lazy import pa
 from components.data.objects import is_url
+from components.data.reads import MOST_SENT, Reads, too_large
 from components.data.remote_files import RemoteFiles
 from models.config import STRICT
 from models.masked_url import MaskedUrl, mask_fields
@@ -25,13 +26,14 @@ PEEK_ROWS = 1000
 
 
 @dataclass(frozen=True)
-class Unit:
+class Unit(Reads):
     """The data that is read together and becomes one shard: some files, or a part of one file.
 
     root: the directory of the source. files: relative to it.
     start, stop: the range [start, stop) of a single file, counted in what its format divides:
         bytes, row groups or messages. The whole file if stop is None.
     digest: of the rows, if the format compares it with the rows as they are read.
+    also: further files that are read for these, such as the images of a list.
     """
 
     root: str
@@ -39,6 +41,10 @@ class Unit:
     start: int = 0
     stop: int | None = None
     digest: str = ""
+    also: tuple[str, ...] = ()
+
+    def files_read(self) -> tuple[str, Sequence[str]]:
+        return self.root, (*self.files, *self.also)
 
     @property
     def file(self) -> Path:
@@ -149,6 +155,13 @@ class Reader(ABC):
     def state(self) -> Mapping[str, Sequence[int]]:
         """What changes when a file of the source is written: see `components.artifacts.Raw`."""
         return self.files.state()
+
+    def out_of_reach(self) -> str:
+        """Why workers that see nothing of this machine's disk cannot read the source; empty if they
+        can.
+        """
+        size = sum(size for size, *_ in self.state().values()) if self.origin is None else 0
+        return too_large(self.place, size) if size > MOST_SENT else ""
 
     def root(self) -> Path:
         """Where the files are on this machine, after those behind a URL were copied.

@@ -85,10 +85,12 @@ class ImageManifestReader(Reader):
         return file.parent, [file.name, *(p for p in paths if not not_regular(file.parent / p))]
 
     def units(self, root: Path) -> list[Unit]:
-        rows = self._table(root)[0].num_rows
-        size = max(UNIT_ROWS, -(-rows // MAX_PARTS))
-        starts = range(0, max(rows, 1), size)
-        return [Unit(str(root.parent), (root.name,), a, a + size) for a in starts]
+        images = self._table(root)[0].column(self.column).to_pylist()
+        size = max(UNIT_ROWS, -(-len(images) // MAX_PARTS))
+        return [
+            Unit(str(root.parent), (root.name,), a, a + size, also=_named(images[a : a + size]))
+            for a in range(0, max(len(images), 1), size)
+        ]
 
     def schema(self, root: Path) -> pa.Schema:
         table, _ = self._table(root)
@@ -144,6 +146,10 @@ class ImageManifestReader(Reader):
         bad = [item for item in items if isinstance(item, BadRecord)]
         batches = [item for item in items if not isinstance(item, BadRecord)]
         return pa.Table.from_batches(batches, schema), bad
+
+
+def _named(images: list[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(image for image in images if image))
 
 
 def _with_images(

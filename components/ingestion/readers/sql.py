@@ -67,6 +67,15 @@ class SqlReader(Reader):
             pass
         return total.hexdigest()
 
+    def out_of_reach(self) -> str:
+        if self._url().get_backend_name() != "sqlite":
+            return ""
+        return (
+            f"{self.place}: is a file on this machine, and the workers of the runner may be on"
+            " others. Use a database that they can connect to, or copy its rows to a file in the"
+            " bucket of the store, or leave out --runner."
+        )
+
     def state(self) -> Mapping[str, Sequence[int]]:
         return {}
 

@@ -73,6 +73,13 @@ class TfdsReader(TFRecordReader):
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
+    def out_of_reach(self) -> str:
+        return (
+            f"{self.place}: data sets of TFDS are on this machine, and the workers of the runner"
+            " may be on others. Copy its TFRecord files to the bucket of the store, and read them by"
+            " `format: tfrecord`, or leave out --runner."
+        )
+
     @property
     def _is_directory(self) -> bool:
         return self.path.startswith(("/", ".", "~"))

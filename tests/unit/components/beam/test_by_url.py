@@ -1,0 +1,197 @@
+"""Work in workers that see nothing of this machine's disk: all paths in units are translated."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from components.artifacts import Examples, SourceFiles
+from components.beam import packing
+from components.beam.by_url import finish
+from components.beam.map_units import hand_over, map_units
+from components.data import reads
+from components.data.digests import RawFiles, digest_file
+from components.data.objects import Objects
+from components.data.remote_files import RemoteFiles
+from components.errors import RootstockError
+from components.ingestion.readers.base import Unit
+from components.stage import Context, Remote
+from models.masked_url import MaskedUrl
+from tests.remote import Bucket, bucket
+
+__all__ = ["bucket"]
+Make = Callable[[str], Context]
+URL = "bucket://b/store/Stage/0123456789abcdef"
+
+
+def remote(context: Context, *inputs: Examples | SourceFiles) -> Context:
+    return replace(context, remote=Remote(URL, inputs))
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Reads a file, and writes it twice."""
+
+    directory: str
+
+    def __call__(self, index: int, unit: Unit | Path) -> tuple[str, list[str]]:
+        file = unit.file if isinstance(unit, Unit) else unit
+        assert Path(self.directory).is_dir()
+        for name in ("a", "b"):
+            target = Path(self.directory, name, file.name)
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(file.read_bytes())
+        (Path(self.directory) / ".half").write_text("not a result")
+        return str(file), sorted(p.name for p in file.parent.iterdir())
+
+
+def source(bucket: type[Bucket], tmp_path: Path) -> SourceFiles:
+    for name in ("1.csv", "2.csv", "3.csv"):
+        bucket().pipe_file(f"/b/raw/{name}", f"rows of {name}".encode())
+    raw = RemoteFiles(MaskedUrl("bucket://b/raw"))
+    return SourceFiles(raw.copy, raw.digest(tmp_path), origin=raw)
+
+
+def test_units_and_files_go_by_url(bucket: type[Bucket], new_context: Make, tmp_path: Path) -> None:
+    files = source(bucket, tmp_path)
+    context = remote(new_context("a"), files)
+    written = context.scratch / "written"
+    written.mkdir()
+    units = [Unit(str(files.path), (name,)) for name in ("1.csv", "2.csv", "3.csv")]
+    found = list(map_units("x", units, Copy(str(written)), context))
+    for (path, beside), name in zip(found, ("1.csv", "2.csv", "3.csv"), strict=True):
+        assert Path(path).name == name
+        assert Path(path).parent.name == files.path.name  # formats may read it
+        assert beside == [name]  # nothing else was fetched
+        assert not Path(path).is_relative_to(tmp_path)
+        assert not Path(path).exists()  # the worker has cleaned up
+    assert not any(written.iterdir())
+    hand_over("x", written, context.output / "files", context)
+    names = sorted(p.relative_to(context.output).as_posix() for p in context.output.rglob("*.csv"))
+    assert names == sorted(f"files/{d}/{n}.csv" for d in "ab" for n in (1, 2, 3))
+    assert (context.output / "files" / "b" / "2.csv").read_text() == "rows of 2.csv"
+    assert not list(context.output.rglob(".half"))
+    assert context.remote is not None
+    parts = {digest_file(p) for p in context.output.rglob("*.csv")}
+    assert context.remote.uploaded == parts
+    finish(context.remote)
+    assert {p for p in bucket.store if "/Stage/" in p} == {
+        f"/b/store/Stage/0123456789abcdef/parts/{sha256}" for sha256 in parts
+    }
+
+
+def test_another_machine_continues_what_was_interrupted(
+    bucket: type[Bucket], new_context: Make, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    work = partial(logged, log=MaskedUrl(str(log)))  # not a path of the stage
+    with pytest.raises(RootstockError, match="refused"):
+        map_units("x", [1, -2, 3], work, remote(new_context("a")))
+    log.unlink()
+    assert list(map_units("x", [1, 2, 3], work, remote(new_context("b")))) == [1, 2, 3]
+    assert log.read_text() == "2\n"
+
+
+def logged(index: int, unit: int, *, log: MaskedUrl) -> int:
+    with open(log.reveal(), "a") as file:
+        file.write(f"{unit}\n")
+    if unit < 0:
+        raise RootstockError("refused")
+    return unit
+
+
+def test_results_that_another_machine_removed_are_made_again(
+    bucket: type[Bucket], new_context: Make, tmp_path: Path
+) -> None:
+    removed: list[str] = []
+
+    def gone(kind: str, path: str) -> None:
+        if kind == "list" and "/work/x" in path and not removed:
+            removed.extend(p for p in bucket.store if "/work/x/" in p)
+            for name in removed:
+                del bucket.store[name]
+
+    bucket.fault = staticmethod(gone)
+    work = partial(logged, log=MaskedUrl(str(tmp_path / "log")))
+    assert list(map_units("x", [1, 2], work, remote(new_context("a")))) == [1, 2]
+    assert removed
+
+
+def test_messages_have_the_paths_of_the_machine_that_started(
+    bucket: type[Bucket], new_context: Make, tmp_path: Path
+) -> None:
+    files = source(bucket, tmp_path)
+    context = remote(new_context("a"), files)
+    with pytest.raises(RootstockError) as caught:
+        map_units("x", [Unit(str(files.path), ("2.csv",))], complain, context)
+    assert str(caught.value) == f"{files.path / '2.csv'}: is wrong"
+
+
+def complain(index: int, unit: Unit) -> None:
+    raise RootstockError(f"{unit.file}: is wrong")
+
+
+def test_an_object_that_was_replaced_is_noticed(
+    bucket: type[Bucket], new_context: Make, tmp_path: Path
+) -> None:
+    files = source(bucket, tmp_path)
+    bucket().pipe_file("/b/raw/2.csv", b"other rows")
+    units = [Unit(str(files.path), ("2.csv",))]
+    with pytest.raises(RootstockError, match=r"raw/2\.csv: is not what it was when the run began"):
+        map_units("x", units, complain, remote(new_context("a"), files))
+
+
+def test_a_few_files_of_this_machine_are_sent_and_many_are_refused(
+    bucket: type[Bucket], new_context: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "model"
+    (model / "deep").mkdir(parents=True)
+    (model / "deep" / "weights").write_text("12345")
+    files = SourceFiles.of(RawFiles(str(model)), tmp_path / "index")
+    work = partial(read_model, model=str(model))
+    assert list(map_units("x", [0, 1], work, remote(new_context("a"), files))) == ["12345"] * 2
+    monkeypatch.setattr(reads, "MOST_SENT", 4)
+    with pytest.raises(RootstockError, match=r"weights: is on this machine.*name their URL"):
+        map_units("y", [0], work, remote(new_context("b"), files))
+
+
+def read_model(index: int, unit: int, *, model: str) -> str:
+    return Path(model, "deep", "weights").read_text()
+
+
+def test_a_file_that_does_not_belong_to_its_source_is_refused(
+    bucket: type[Bucket], new_context: Make, tmp_path: Path
+) -> None:
+    files = source(bucket, tmp_path)
+    (files.path.parent / "other.png").write_text("x")
+    units = [Unit(str(files.path), ("1.csv",), also=("../other.png", "missing.png"))]
+    with pytest.raises(RootstockError, match=r"other\.png: is not part of its source"):
+        map_units("x", units, complain, remote(new_context("a"), files))
+
+
+def test_values_without_paths_of_the_stage_are_pickled_as_they_are(
+    bucket: type[Bucket], new_context: Make, tmp_path: Path
+) -> None:
+    context = remote(new_context("a"))
+    assert context.remote is not None
+    value = {"path": tmp_path / "elsewhere", "text": "/", "number": 1}
+    packed = packing.Packing(context, context.remote).packed(value)
+    assert pickle.loads(packed) == value
+
+
+def test_a_part_that_is_lost_ends_the_stage(
+    bucket: type[Bucket], new_context: Make, tmp_path: Path
+) -> None:
+    files = source(bucket, tmp_path)
+    context = remote(new_context("a"), files)
+    written = context.scratch / "written"
+    written.mkdir()
+    map_units("x", [Unit(str(files.path), ("1.csv",))], Copy(str(written)), context)
+    Objects(MaskedUrl(URL)).remove(f"parts/{digest_file(files.path / '1.csv')}")
+    with pytest.raises(RootstockError, match=r"What workers wrote is lost.*Run the same command"):
+        hand_over("x", written, context.output / "files", context)

@@ -14,10 +14,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
+from components.data import reads
 from components.data.digests import RawFiles
 from components.data.lazy import pa
 from components.data.objects import is_url
-from components.data.reads import MOST_SENT, Reads, too_large
+from components.data.reads import Reads, too_large
 from components.data.remote_files import RemoteFiles
 from models.config import STRICT
 from models.masked_url import MaskedUrl, mask_fields
@@ -161,7 +162,7 @@ class Reader(ABC):
         can.
         """
         size = sum(size for size, *_ in self.state().values()) if self.origin is None else 0
-        return too_large(self.place, size) if size > MOST_SENT else ""
+        return too_large(self.place, size) if size > reads.MOST_SENT else ""
 
     def root(self) -> Path:
         """Where the files are on this machine, after those behind a URL were copied.

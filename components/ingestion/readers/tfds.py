@@ -76,7 +76,7 @@ class TfdsReader(TFRecordReader):
     def out_of_reach(self) -> str:
         return (
             f"{self.place}: data sets of TFDS are on this machine, and the workers of the runner"
-            " may be on others. Copy its TFRecord files to the bucket of the store, and read them by"
+            " may be on others. Copy its TFRecord files to the bucket of the store, to be read with"
             " `format: tfrecord`, or leave out --runner."
         )
 

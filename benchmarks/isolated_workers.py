@@ -51,11 +51,11 @@ tasks:
 IMAGES = """\
 name: images
 data:
-  sources: [{{format: class_folder, path: "{source}/images"}}]
+  sources: [{{format: image_folder, path: "{source}/images"}}]
 inputs:
   image: {{kind: image, height: 16, width: 16}}
 tasks:
-  label: {{kind: multiclass}}
+  shape: {{kind: multiclass, label: class}}
 """
 COMMON = """\
 model: {{experts: none}}
@@ -149,10 +149,11 @@ def isolated_workers(directory: Path) -> Iterator[str]:
                 lines.append(f"mount -o remount,bind,ro {target}")
     worker = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main"]
     worker.append(f"--service_port={port}")
-    lines += [f"mkdir {root}/tmp {root}/root || true", f"cd {root}"]
+    lines += [f"mkdir -p {root}/tmp {root}/root", f"cd {root}"]
     lines.append(f"exec chroot {root} {shlex.join(worker)}")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(code), *packages])}
-    environment |= {"TMPDIR": "/tmp", "HOME": "/tmp"}
+    path = f"{sys.prefix}/bin:{os.environ['PATH']}"  # the pool starts `python`
+    environment |= {"TMPDIR": "/tmp", "HOME": "/tmp", "PATH": path}
     del environment["ROOTSTOCK_CACHE"]
     with open(directory / "workers.log", "wb") as log:
         command = ["unshare", "--mount", "sh", "-c", "\n".join(lines)]

@@ -171,6 +171,13 @@ def fetch_files(results: Path, context: Context, remote: Remote) -> None:
             shutil.copyfile(first[sha256], file)
 
 
+def forget_elsewhere(results: Path) -> None:
+    """Remove the results of an attempt by URL whose files are not on this machine."""
+    for listing in results.glob(f"*{FILES}"):
+        listing.with_suffix(DONE).unlink(missing_ok=True)
+        listing.unlink()
+
+
 def finish(remote: Remote) -> None:
     """Remove what only running work needs. If that fails, it is left."""
     with contextlib.suppress(RootstockError):

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
-from components.beam.by_url import FAILED, Exchange, fetch_files, result_file
+from components.beam.by_url import FAILED, Exchange, fetch_files, forget_elsewhere, result_file
 from components.data.atomic import write_whole
 from components.errors import DISK_FULL, RootstockError
 from components.stage import BeamOptions, Context
@@ -63,6 +63,8 @@ def map_units(
     exchange = None if remote is None else Exchange(name, results, context, remote)
     if exchange is not None:
         exchange.begin()
+    else:
+        forget_elsewhere(results)
     for _ in range(TRIES):  # another machine that is done with this stage removes its results
         remaining = [(i, unit) for i, unit in enumerate(units) if not _file(results, i).exists()]
         if not remaining or any(results.glob(f"*{FAILED}")):

@@ -122,6 +122,21 @@ def test_results_that_another_machine_removed_are_made_again(
     assert removed
 
 
+def test_an_attempt_in_this_process_after_one_by_url_writes_all_files(
+    bucket: type[Bucket], new_context: Make, tmp_path: Path
+) -> None:
+    files = source(bucket, tmp_path)
+    context = remote(new_context("a"), files)
+    written = context.scratch / "written"
+    written.mkdir()
+    units = [Unit(str(files.path), (name,)) for name in ("1.csv", "2.csv")]
+    map_units("x", units, Copy(str(written)), context)
+    here = replace(context, remote=None)
+    map_units("x", units, Copy(str(written)), here)
+    hand_over("x", written, context.output / "files", here)
+    assert len(list(context.output.rglob("*.csv"))) == 4
+
+
 def test_messages_have_the_paths_of_the_machine_that_started(
     bucket: type[Bucket], new_context: Make, tmp_path: Path
 ) -> None:

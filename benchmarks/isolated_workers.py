@@ -1,7 +1,7 @@
 """Data stages with workers that see nothing of the driver's disk, against the same in one process.
 
     pip install 'moto[server]' s3fs
-    python -m benchmarks.isolated_workers "PrismRunner prism_location=PRISM" [RUNNER …]
+    python benchmarks/isolated_workers.py "PrismRunner prism_location=PRISM" [RUNNER …]
 
 Needs Linux and root. The workers (Beam's worker pool) have a root directory of their own: in a new
 mount namespace, with the system's programs, Python, its packages and this code, read-only, and an
@@ -29,7 +29,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.remote_store import BUCKET, files, requests, s3
+from remote_store import BUCKET, files, requests, s3
+
 from components.beam.map_units import map_units
 from components.stage import BeamOptions, Context, Remote
 
@@ -103,7 +104,7 @@ def stages(spec_file: Path, runner: str) -> None:
 
 def probed(driver: Path, runner: str) -> None:
     """In a process of its own: let workers look for files of the driver; print what they say."""
-    from benchmarks.isolated_workers import probe as work  # not that of `__main__`
+    from isolated_workers import probe as work  # not that of `__main__`
 
     name, *options = runner.split()
     place = Path(tempfile.mkdtemp(dir=driver))
@@ -196,7 +197,7 @@ def write_data(directory: Path, rows: int, images: int) -> None:
 
 
 def run(*arguments: str) -> str:
-    command = [sys.executable, "-m", "benchmarks.isolated_workers", *arguments]
+    command = [sys.executable, __file__, *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"a run failed:\n{done.stdout}\n{done.stderr}")

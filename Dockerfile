@@ -23,7 +23,7 @@ ENV UV_NO_CACHE=1 \
     VIRTUAL_ENV=/opt/rootstock
 COPY pyproject.toml constraints.lock ./
 RUN uv pip install --requirements pyproject.toml \
-        --extra azure --extra gcs --extra s3 --extra trees
+        --extra azure --extra gcs --extra kfp --extra s3 --extra trees
 
 FROM cpu-dependencies AS gpu-dependencies
 RUN uv pip install --requirements pyproject.toml --extra gpu

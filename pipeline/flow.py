@@ -53,7 +53,7 @@ from serving.versions.history import champion_version, read_origin
 @dataclass(frozen=True)
 class PipelineResult:
     """The outcome of a pipeline run. examples: that the model was trained and evaluated on.
-    trained: the model, or the first one of an ensemble.
+    trained: the model, or the first one of an ensemble. page: path or URL of the run's page.
     """
 
     examples: artifacts.Examples
@@ -62,6 +62,7 @@ class PipelineResult:
     evaluation: artifacts.Evaluation
     blessings: tuple[artifacts.Blessing, ...]
     pushed: artifacts.Pushed
+    page: str = ""
 
 
 def pipeline(

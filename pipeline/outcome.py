@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.display import StageResult
 from pipeline.flow import PipelineResult
 
 
@@ -31,6 +32,8 @@ class Outcome:
     metrics: Mapping[str, Mapping[str, float]]
     evaluation: str
     """The file with intervals, slices and curves."""
+    page: str
+    """Path or URL of the page of the run; empty if it could not be written."""
 
 
 def outcome(result: PipelineResult) -> Outcome:
@@ -49,4 +52,13 @@ def outcome(result: PipelineResult) -> Outcome:
         rows=evaluation["rows"],
         metrics={task: of["values"] for task, of in evaluation["tasks"].items()},
         evaluation=str(file),
+        page=result.page,
     )
+
+
+def stages_as_json(results: Sequence[StageResult]) -> list[dict[str, object]]:
+    """What a run came to that ended early: its stages, in the order in which they were done."""
+    return [
+        {"stage": r.stage, "cached": r.cached, "seconds": r.seconds, "result": str(r.path)}
+        for r in results
+    ]

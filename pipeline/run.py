@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from components.errors import RootstockError
@@ -23,6 +23,7 @@ from pipeline.flow import PipelineResult, pipeline
 from pipeline.follower import Follower
 from pipeline.operations.deployment import pushed_before
 from pipeline.operations.replacement import held, moved_from, replaced
+from pipeline.phases import Reached, known
 from pipeline.runner import Runner
 from pipeline.spec.load import ensemble_of, load_spec
 from pipeline.spec.sections import Spec
@@ -39,6 +40,7 @@ from pipeline.tracking.sync import BUSY, DONE, TRACKING_URI
 from pipeline.tracking.system import sampling
 
 WAIT_FOR_MLFLOW_S = 60.0
+PAGES = "pages"
 _senders: list[subprocess.Popen[bytes]] = []
 """Those that may still run. Python warns of a running process that nothing refers to."""
 
@@ -73,25 +75,20 @@ def run(
     ensemble = ensemble_of(path, overrides, variables).mapped(with_trunk_looked_up)
     store, moved = Store(local(spec.store)).open(), moved_from(spec, file)
     replaces = serve or file.may_replace
-    agreement = None
-    if (workers := workers_from()) is not None:
-        if verbosity != "quiet":
-            print(f"{workers}: waiting for the others", flush=True)
-        workers.join()
-        agreement = Agreement(workers, ClusterBoard())
-        if not workers.is_chief:
-            with (
-                showing(store.root, verbosity) as display,
-                Follower(store, display=display, beam=beam, agreement=agreement) as follower,
-            ):
-                return pipeline(resolved, follower, ensemble, replaces)
+    agreement = _joined(verbosity)
+    if agreement is not None and not agreement.workers.is_chief:
+        with (
+            showing(store.root, verbosity) as display,
+            Follower(store, display=display, beam=beam, agreement=agreement) as follower,
+        ):
+            return pipeline(resolved, follower, ensemble, replaces)
     with (
         showing(store.root, verbosity) as display,
         _recorded(spec, file, display) as (tracker, syncing),
         Runner(store, tracker, display, beam, retries, explain, agreement) as runner,
     ):
         result = pipeline(resolved, runner, ensemble, replaces)
-        written = _page(spec, file, result, runner, tracker)
+        result = replace(result, page=_page(spec, file, result, runner, tracker))
     if verbosity != "quiet":
         print(summary(runner.results, store.root))
         print(f"These are the copies of {store.mirror.url}.\n" if store.mirror else "")
@@ -102,29 +99,81 @@ def run(
         print(f"Warning: {warning}.")
     if spec.export.formats:
         print(f"Portable files: {result.model.saved_model / PORTABLE}")
-    if written is not None:
-        print(f"The page of this run: {written}")
+    if result.page:
+        print(f"The page of this run: {result.page}")
     print(f"Total time: {time.monotonic() - began:.1f} s.", end=" ")
     cached = all(r.cached for r in runner.results)
     print(_record(path, spec, syncing, WAIT_FOR_MLFLOW_S if wait and not cached else 0.0))
     return result
 
 
+def run_until(
+    last: str,
+    path: Path,
+    overrides: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+    beam: BeamOptions = BeamOptions(),  # noqa: B008 - frozen
+    explain: bool = False,
+    retries: int = 0,
+    verbosity: Verbosity = "normal",
+) -> Sequence[StageResult]:
+    """Run the stages of a spec file up to one of them, and print a table of them. It is recorded
+    only by the run that goes on from there.
+
+    last: the name of that stage: see `pipeline.phases`.
+
+    Raises:
+        RootstockError: as for `run`; or there is no stage of that name.
+    """
+    known(last)
+    spec = with_trunk_looked_up(load_spec(path, overrides, variables)[0])
+    ensemble = ensemble_of(path, overrides, variables).mapped(with_trunk_looked_up)
+    store, agreement = Store(local(spec.store)).open(), _joined(verbosity)
+    with showing(store.root, verbosity) as display:
+        shared = store, NoTracker(), display, beam, retries, explain
+        if agreement is None or agreement.workers.is_chief:
+            runner = Runner(*shared, agreement, until=last)
+        else:
+            runner = Follower(*shared, agreement=agreement, until=last)
+        with runner, contextlib.suppress(Reached):
+            pipeline(spec, runner, ensemble)
+    if verbosity != "quiet":
+        print(summary(runner.results, store.root))
+    print(f"Ended after {last}, as asked for by --until. `rootstock run {path}` goes on.")
+    return runner.results
+
+
+def _joined(verbosity: Verbosity) -> Agreement | None:
+    """With the other workers, after this process has met them; None if it is alone."""
+    if (workers := workers_from()) is None:
+        return None
+    if verbosity != "quiet":
+        print(f"{workers}: waiting for the others", flush=True)
+    workers.join()
+    return Agreement(workers, ClusterBoard())
+
+
 def _page(
     spec: Spec, file: YamlFile, result: PipelineResult, runner: Runner, tracker: Tracker
-) -> Path | None:
-    """Write the page of a run, and give MLflow a copy. A failure is shown and fails no run."""
+) -> str:
+    """Write the page of a run, give MLflow a copy, and a store behind a URL. Returns where it is.
+    A failure is shown and fails no run.
+    """
     from pipeline.run_page.page import write_page
 
-    written = local(spec.store) / "pages" / spec.name / RUN_PAGE
+    name = f"{PAGES}/{spec.name}/{RUN_PAGE}"
+    written = runner.store.root / name
     try:
         write_page(spec, file.text, file.path, result, runner.results, written)
         if isinstance(tracker, JournalTracker) and tracker.run.is_dir():
             shutil.copyfile(written, tracker.run / RUN_PAGE)
+        if (mirror := runner.store.mirror) and not all(r.cached for r in runner.results):
+            mirror.objects.write(name, written.read_bytes())
+            return f"{mirror.url}/{name}"
     except Exception as e:  # whatever it is, the model is trained and pushed
         runner.display.alert(f"The page of this run cannot be written: {e!r}")
-        return None
-    return written
+        return str(written) if written.is_file() else ""
+    return str(written)
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from components.training.workers import workers_from
 from models.masked_url import without_secrets
 from pipeline.agreement import Agreement
 from pipeline.display import Display, LineDisplay, StageResult
+from pipeline.phases import Reached, is_after
 from pipeline.store.entry import NO_RECORD, Entry
 from pipeline.store.fingerprint import Identity, identify
 from pipeline.store.integrity import InputCheck, continue_only_on
@@ -71,6 +72,7 @@ class Runner:
     explain: for every stage that runs, show what changed since its last result.
     agreement: with the workers that train together, of which this one is the chief.
     ends: when a training with `training.seconds` ends at the latest, as of `time.monotonic`.
+    until: the last stage to run, in the order of `pipeline.phases`; all when absent.
     """
 
     store: Store
@@ -81,8 +83,10 @@ class Runner:
     explain: bool = False
     agreement: Agreement | None = None
     ends: float = math.inf
+    until: str | None = None
     results: list[StageResult] = field(default_factory=list)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
+    _started: list[Future[Any]] = field(default_factory=list)
     _order: threading.Lock = field(default_factory=threading.Lock)
     _inputs: InputCheck = field(default_factory=InputCheck)
     _makers: dict[Path, Callable[[Sequence[str]], object]] = field(default_factory=dict)
@@ -95,17 +99,35 @@ class Runner:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def start(self, stage: Stage[I, O], inputs: I) -> Future[O]:
-        """Run a stage in the background; its outputs are `start(...).result()`."""
+        """Run a stage in the background; its outputs are `start(...).result()`.
+
+        Raises:
+            Reached: the stage comes after `until`.
+        """
+        self._end_before(stage)
         # `identify` runs here: CPython 3.11 cannot parse source code in two threads (gh-106905)
-        return self._pool.submit(self._run, stage, inputs, identify(stage, inputs))
+        future = self._pool.submit(self._run, stage, inputs, identify(stage, inputs))
+        self._started.append(future)
+        return future
 
     def __call__(self, stage: Stage[I, O], inputs: I) -> O:
         """The outputs of a stage: from the store if it has run on these inputs before.
 
         Raises:
             RootstockError: the stage rejected its inputs, or the store cannot be written.
+            Reached: the stage comes after `until`.
         """
+        self._end_before(stage)
         return self._run(stage, inputs, identify(stage, inputs))
+
+    def _end_before(self, stage: Stage[Any, Any]) -> None:
+        """Raises Reached if the stage is not wanted any more, and before it what a stage in the
+        background has raised.
+        """
+        if is_after(type(stage).__name__, self.until):
+            for future in self._started:
+                future.result()
+            raise Reached
 
     def _run(
         self, stage: Stage[I, O], inputs: I, identity: Identity, damage: Sequence[str] = ()

@@ -42,12 +42,17 @@ def spec_command(
     parser = command(commands, name, run, help, example)
     parser.add_argument("spec", type=Path, help="the YAML spec file")
     repeatable(parser, "--set", "A.B=VALUE", "override a key of the spec", dest="overrides")
-    parser.add_argument("--data", type=os.path.abspath, help="value of ${DATA} in the spec")
+    parser.add_argument("--data", type=_place, help="value of ${DATA} in the spec")
     if on_beam:
         runner = "Beam runner (default: in process)"
         parser.add_argument("--runner", default="FnApiRunner", help=runner)
         repeatable(parser, "--beam", "KEY=VALUE", "option of the Beam runner")
     return parser
+
+
+def _place(text: str) -> str:
+    """A URL, or the absolute path of a file or folder."""
+    return text if "://" in text else os.path.abspath(text)
 
 
 def repeatable(

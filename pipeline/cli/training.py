@@ -1,4 +1,4 @@
-"""The commands that train models: auto, run, study, tune, advise."""
+"""The commands that train models: auto, run, compile, study, tune, advise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.cli import STARTED
-from pipeline.cli.arguments import Commands, beam, command, repeatable, spec_command, variables
+from pipeline.cli.arguments import (
+    Commands,
+    beam,
+    command,
+    repeatable,
+    source_of,
+    spec_command,
+    variables,
+)
 from pipeline.cli.output import output_options, shown, verbosity
 from pipeline.cli.workers import alone, with_workers
 
@@ -41,11 +49,21 @@ def add_commands(commands: Commands) -> None:
     run = add("run", _run, help, example, on_beam=True)
     run.add_argument("--explain", action="store_true", help="print why stages run again")
     run.add_argument("--retries", type=int, default=0, help="extra attempts for a failed stage")
+    until = "end after this stage, such as Transform; a run without --until goes on from there"
+    run.add_argument("--until", metavar="STAGE", help=until)
     no_wait = "do not wait until MLflow has the record"
     run.add_argument("--no-wait", dest="wait", action="store_false", help=no_wait)
     addresses = "train in several processes, this one first: host:port of each, separated by commas"
     run.add_argument("--workers", metavar="HOST:PORT,...", help=addresses)
     output_options(run)
+
+    help = "write a spec as a pipeline of an orchestrator: Kubeflow Pipelines or Airflow"
+    example = "spec.yaml --to kfp\nspec.yaml --to airflow --shared /"
+    compiled = add("compile", _compile, help, example, on_beam=True)
+    compiled.add_argument("--to", required=True, metavar="NAME", help="kfp or airflow")
+    compiled.add_argument("--output", type=Path, help="default: its name, here")
+    shared = "a folder that all tasks see under this path; / if they all run on this machine"
+    repeatable(compiled, "--shared", "DIR", shared)
 
     help = "measure for each task whether sharing and transfer help"
     example = "spec.yaml --plan\nspec.yaml --max-minutes 60 --workers 2"
@@ -87,16 +105,27 @@ def _auto(args: argparse.Namespace) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from pipeline.outcome import outcome
-    from pipeline.run import run
+    from pipeline.outcome import outcome, stages_as_json
+    from pipeline.phases import LAST
+    from pipeline.run import run, run_until
 
     what = args.spec, args.overrides, variables(args), beam(args), args.explain, args.retries
     with with_workers(args.workers):
-        shown(
-            args,
-            lambda: run(*what, wait=args.wait, verbosity=verbosity(args)),
-            lambda result: asdict(outcome(result)),
-        )
+        if args.until in (None, LAST):
+            shown(
+                args,
+                lambda: run(*what, wait=args.wait, verbosity=verbosity(args)),
+                lambda result: asdict(outcome(result)),
+            )
+        else:
+            work = partial(run_until, args.until, *what, verbosity=verbosity(args))
+            shown(args, work, stages_as_json)
+
+
+def _compile(args: argparse.Namespace) -> None:
+    from pipeline.orchestrators.compile import compile_spec
+
+    print(compile_spec(source_of(args), args.to, args.output, args.shared, beam(args)))
 
 
 def _study(args: argparse.Namespace) -> None:

@@ -30,6 +30,7 @@ from models.trunks.base import Trunk
 from models.trunks.tf_hub import TfHub
 from pipeline.spec.model import Model
 from pipeline.spec.names import Name, Title, UrlName
+from pipeline.spec.orchestration import Orchestration
 from pipeline.spec.part import Part
 from pipeline.spec.study import Study
 from pipeline.spec.tune import Tune
@@ -163,6 +164,7 @@ class Spec(Part):
     study: Study = Study()
     tune: Tune = Tune()
     tracking: Tracking = Tracking()
+    orchestration: Orchestration = Orchestration()
     store: str = STORE
 
     @model_validator(mode="before")

@@ -20,6 +20,11 @@ _PLACEHOLDER = re.compile(r"\{(SPAN|VERSION|YYYY|MM|DD)\}")
 _DIGITS = {"SPAN": r"\d+", "VERSION": r"\d+", "YYYY": r"\d{4}", "MM": r"\d{2}", "DD": r"\d{2}"}
 
 
+def has_spans(source: Reader) -> bool:
+    """Whether the path of a source has placeholders."""
+    return bool(_PLACEHOLDER.search(source.path))
+
+
 def by_span(sources: Sequence[Reader]) -> dict[int | None, tuple[Reader, ...]]:
     """The sources of each selected span, with the placeholders in their paths replaced.
 
@@ -28,7 +33,7 @@ def by_span(sources: Sequence[Reader]) -> dict[int | None, tuple[Reader, ...]]:
     Raises:
         RootstockError: no path matches the placeholders, or none of the selected spans exists.
     """
-    plain = tuple(s for s in sources if not _PLACEHOLDER.search(s.path))
+    plain = tuple(s for s in sources if not has_spans(s))
     groups: dict[int | None, tuple[Reader, ...]] = {None: plain} if plain else {}
     pairs = [pair for s in sources if s not in plain for pair in _spans_of(s)]
     for number, source in sorted(pairs, key=lambda pair: pair[0]):

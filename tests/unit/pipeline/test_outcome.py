@@ -25,9 +25,10 @@ def test_outcome(tmp_path: Path) -> None:
         artifacts.Evaluation(tmp_path, "c"),
         (),
         artifacts.Pushed(tmp_path, "d"),
+        page="run.html",
     )
     found = outcome(result)
     assert (found.pushed, found.reasons) == (False, ("auc is 0.9",))
     assert (found.split, found.rows, found.metrics) == ("test", 5, {"ripe": {"auc": 0.9}})
     assert json.loads(Path(found.evaluation).read_text()) == content
-    json.dumps(asdict(found))
+    assert json.loads(json.dumps(asdict(found)))["page"] == "run.html"

@@ -11,6 +11,7 @@ from components.artifacts import Examples
 from components.errors import RootstockError
 from components.stage import Context, Stage
 from pipeline.display import LineDisplay, StageResult, summary
+from pipeline.phases import Reached
 from pipeline.runner import Runner
 from pipeline.store import integrity
 from pipeline.store.entry import RECORD
@@ -85,7 +86,7 @@ def counter(tmp_path: Path) -> Path:
     return tmp_path / "counter"
 
 
-def runner(tmp_path: Path, out: io.StringIO | None = None, **options: bool | int) -> Runner:
+def runner(tmp_path: Path, out: io.StringIO | None = None, **options: bool | int | str) -> Runner:
     display = LineDisplay(out or io.StringIO())
     return Runner(Store(tmp_path / "store"), display=display, **options)  # type: ignore[arg-type]
 
@@ -274,3 +275,38 @@ def test_lines_show_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
         "  S: 50 of 100 rows, 10/s, 5 s left",
         "  S: 80 of 100 rows, 8/s, 2 s left",
     ]
+
+
+@dataclass(frozen=True)
+class Trainer(Make):
+    """A stage with a place in the order of `pipeline.phases`."""
+
+
+@dataclass(frozen=True)
+class InfraValidator(Make):
+    pass
+
+
+@dataclass(frozen=True)
+class Evaluator(Make):
+    pass
+
+
+def test_it_ends_before_a_stage_that_comes_after_the_last_one(tmp_path: Path) -> None:
+    counter = str(tmp_path / "counter")
+    with runner(tmp_path, until="InfraValidator") as run:
+        run(Trainer("a", counter), Nothing())
+        run.start(InfraValidator("b", counter), Nothing())
+        with pytest.raises(Reached):
+            run(Evaluator("c", counter), Nothing())
+        assert [r.stage for r in run.results] == ["Trainer", "InfraValidator"]
+    with runner(tmp_path, until="Trainer") as run, pytest.raises(Reached):
+        run.start(InfraValidator("d", counter), Nothing())
+
+
+def test_a_stage_in_the_background_that_fails_is_not_forgotten_at_the_end(tmp_path: Path) -> None:
+    counter = str(tmp_path / "counter")
+    with runner(tmp_path, until="InfraValidator") as run:
+        run.start(InfraValidator("b", counter, fail="user"), Nothing())
+        with pytest.raises(RootstockError, match="row 7"):
+            run(Evaluator("c", counter), Nothing())

@@ -126,13 +126,17 @@ def _ask(step: Any, task: Task, what: Compilation) -> None:
     if asked.gpus:
         step.set_accelerator_type(asked.gpu).set_accelerator_limit(asked.gpus)
     if secrets := what.settings.secrets:
-        pairs = [(name, *place.split("/")) for name, place in secrets.items()]
-        step.platform_config["kubernetes"] = {
-            "secretAsEnv": [
-                {"secretName": secret, "keyToEnv": [{"secretKey": key, "envVar": name}]}
-                for name, secret, key in pairs
-            ]
-        }
+        each = [_secret(name, *place.split("/")) for name, place in secrets.items()]
+        step.platform_config["kubernetes"] = {"secretAsEnv": each}
+
+
+def _secret(variable: str, secret: str, key: str) -> dict[str, Any]:
+    """As the package kfp-kubernetes writes it, for older and newer versions of Kubeflow."""
+    return {
+        "secretName": secret,
+        "secretNameParameter": {"runtimeValue": {"constant": secret}},
+        "keyToEnv": [{"secretKey": key, "envVar": variable}],
+    }
 
 
 def _component(dsl: ModuleType, what: Compilation, last: bool) -> Any:

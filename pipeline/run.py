@@ -126,7 +126,9 @@ def run_until(
         RootstockError: as for `run`; or there is no stage of that name.
     """
     known(last)
-    spec = with_trunk_looked_up(load_spec(path, overrides, variables)[0])
+    spec = load_spec(path, overrides, variables)[0]
+    check_reach(spec, beam)
+    spec = with_trunk_looked_up(spec)
     ensemble = ensemble_of(path, overrides, variables).mapped(with_trunk_looked_up)
     store, agreement = Store(local(spec.store)).open(), _joined(verbosity)
     with showing(store.root, verbosity) as display:

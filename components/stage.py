@@ -58,18 +58,25 @@ class BeamOptions:
         return self.runner != BeamOptions.runner
 
 
+WORK = "work"
+"""A folder below the URL of an entry, for what only the running stage needs."""
+
+
 @dataclass(frozen=True)
 class Remote:
-    """Where workers on other machines find the inputs of a stage, and leave its results.
+    """Of a stage whose store is behind a URL: where workers on other machines find its inputs and
+    leave its results, and where it keeps its checkpoints.
 
-    url: of the entry that the stage makes, in a store behind a URL.
+    url: of the entry that the stage makes.
     inputs: the artifacts of `components.artifacts` that it reads.
     uploaded: SHA-256 of what workers have written to `parts` below the URL.
+    work: names of what is in `WORK` below the URL.
     """
 
     url: str
     inputs: tuple[Any, ...]
     uploaded: set[str] = field(default_factory=set)
+    work: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class Context:
         fingerprint gets the same directory. It is removed when the outputs are published.
     ends: when work with a limit of time has to be over, as of `time.monotonic`, also if its limit
         is later because it was interrupted.
-    remote: how workers get at files without the disk of this machine; None if they share it.
+    remote: the entry in a store behind a URL; None if the store is a directory.
     """
 
     output: Path
@@ -90,6 +97,11 @@ class Context:
     observer: Observer = field(default_factory=Silent)
     ends: float = math.inf
     remote: Remote | None = None
+
+    @property
+    def by_url(self) -> Remote | None:
+        """How workers get at files without the disk of this machine; None if they share it."""
+        return self.remote if self.beam.elsewhere else None
 
 
 class Stage(ABC, Generic[I, O]):

@@ -234,8 +234,7 @@ class Runner:
             return entry
 
     def _remote(self, identity: Identity, inputs: object) -> Remote | None:
-        """How workers of a runner get at files; None if they share this machine's disk."""
-        if self.store.mirror is None or not self.beam.elsewhere:
+        if self.store.mirror is None:
             return None
         url = self.store.mirror.entry_url(self.store.place(identity))
         return Remote(url, tuple(artifacts_in(inputs)))

@@ -26,12 +26,12 @@ from components.data.atomic import write_whole
 from components.data.digests import digest_file
 from components.data.objects import Objects
 from components.errors import DISK_FULL, RootstockError
-from components.stage import Context, Remote
+from components.stage import WORK, Context, Remote
 from models.masked_url import MaskedUrl
 
 DONE, FAILED, FILES = ".pickle", ".failed", ".files"
 """Suffixes: of the result of a unit, of its error, and of the list of files that it wrote."""
-PARTS, WORK = "parts", "work"
+PARTS = "parts"
 
 
 def result_file(index: int) -> str:
@@ -105,6 +105,7 @@ class Exchange:
         self.name, self.results, self.url = name, results, remote.url
         self.objects = Objects(MaskedUrl(f"{remote.url}/{WORK}/{name}"))
         self.packing = Packing(context, remote)
+        remote.work.add(name)
 
     def begin(self) -> None:
         """Fetch the results of an interrupted attempt, also of another machine."""
@@ -179,7 +180,9 @@ def forget_elsewhere(results: Path) -> None:
 
 
 def finish(remote: Remote) -> None:
-    """Remove what only running work needs. If that fails, it is left."""
+    """Remove what only the running stage needs. If that fails, it is left."""
+    if not remote.work:
+        return
     with contextlib.suppress(RootstockError):
         below = Objects(MaskedUrl(f"{remote.url}/{WORK}"))
         below.remove_all(list(below.listed()))

@@ -42,7 +42,7 @@ def map_units(
     Results are stored in the stage's scratch directory one by one, so that a new attempt after a
     crash continues with the remaining units. Other files that `work` writes belong in scratch too.
 
-    Workers share this machine's disk, unless there is `context.remote`. Then paths of inputs and of
+    Workers share this machine's disk, unless there is `context.by_url`. Then paths of inputs and of
     scratch in `work` and in units, as `Path` or as text, become paths of the worker, and `work`
     finds only files there that it or its unit names: see `packing` and `by_url`.
 
@@ -59,7 +59,7 @@ def map_units(
     results.mkdir(parents=True, exist_ok=True)
     for failed in results.glob(f"*{FAILED}"):
         failed.unlink()
-    remote = context.remote
+    remote = context.by_url
     exchange = None if remote is None else Exchange(name, results, context, remote)
     if exchange is not None:
         exchange.begin()
@@ -121,9 +121,9 @@ def hand_over(name: str, written: Path, target: Path, context: Context) -> None:
     The results of this name are deleted before, so that a new attempt after a crash here writes the
     files again. Hidden files, which killed workers left incomplete, are deleted too.
     """
-    if context.remote is not None:
+    if context.by_url is not None:
         written.mkdir(parents=True, exist_ok=True)
-        fetch_files(context.scratch / name, context, context.remote)
+        fetch_files(context.scratch / name, context, context.by_url)
     shutil.rmtree(context.scratch / name, ignore_errors=True)
     for leftover in written.rglob(".*"):
         leftover.unlink()

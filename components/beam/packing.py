@@ -26,10 +26,10 @@ from components.data.objects import Objects
 from components.data.raw_files import matching
 from components.data.reads import Reads, too_large
 from components.errors import RootstockError
-from components.stage import Context, Remote
+from components.stage import WORK, Context, Remote
 from models.masked_url import MaskedUrl
 
-SENT = "work/sent"
+SENT = f"{WORK}/sent"
 """Where copies of files of this machine are, below the URL of the stage's entry."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from components.data.atomic import replacing
+from components.training.stored_copy import StoredCopy
 from models.lazy import keras
 
 TIMES = "seconds", "train_seconds", "steps"
@@ -37,12 +38,14 @@ class Checkpoint:
 
     changing: the variables of the model that training may change; the others are not saved.
     more: further variables that training resumes from, such as those of an average of the weights.
+    copy: of the file, on another machine; None for none.
     """
 
     file: Path
     optimizer: keras.optimizers.Optimizer
     changing: Sequence[keras.Variable]
     more: Sequence[keras.Variable] = ()
+    copy: StoredCopy | None = field(default=None, kw_only=True)
 
     def save(self, progress: Progress) -> None:
         """Replace the file. If the process is killed, the file holds the old checkpoint."""
@@ -53,9 +56,17 @@ class Checkpoint:
             np.savez(stream, allow_pickle=False, **arrays)
             stream.flush()
             os.fsync(stream.fileno())
+        if self.copy is not None:
+            self.copy.write(self.file)
+
+    def fetch(self) -> None:
+        """Make the file from its copy, if this machine does not have it."""
+        if self.copy is not None and not self.file.exists():
+            self.copy.fetch(self.file)
 
     def restore(self) -> Progress:
         """Set the variables. Without a checkpoint, they stay as they are and progress is empty."""
+        self.fetch()
         if not self.file.exists():
             return Progress()
         with np.load(self.file) as arrays:

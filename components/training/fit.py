@@ -27,6 +27,7 @@ from components.training.precision import precision, without_gain
 from components.training.rows import Rows, TrainingData
 from components.training.shared_checkpoint import SharedCheckpoint
 from components.training.stacking import stack_experts
+from components.training.stored_copy import StoredCopy
 from components.training.unseen_rows import unseen_rows
 from components.transform.batches import token_counts
 from models.analysis.gradient_diagnostics import gradient_diagnostics
@@ -221,7 +222,8 @@ def _train(
     model.average = average = _average(training, model, adaptation)
     state = [] if average is None else average.variables
     file = context.scratch / "checkpoint.npz"
-    checkpoint = SharedCheckpoint(file, optimizer, adaptation.changing, state, devices)
+    saved = file, optimizer, adaptation.changing, state, devices
+    checkpoint = SharedCheckpoint(*saved, copy=StoredCopy.of(context))
     progress = checkpoint.restore()
     separate_seeds()
     length = training.epochs, checkpoint, progress, monitor, training.seconds, context.ends

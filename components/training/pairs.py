@@ -12,6 +12,7 @@ from components.training.checkpoint import Checkpoint
 from components.training.pairing import Pairing
 from components.training.rows import Rows, TrainingData
 from components.training.steps import train_steps, warmed_up
+from components.training.stored_copy import StoredCopy
 from models.inputs.representation import REPRESENTATION
 from models.layer_names import scope_of
 from models.lazy import keras, tf
@@ -59,7 +60,8 @@ def train_on_pairs(
     steps = pairs.steps or pairing.steps()
     optimizer = warmed_up(pairs.variables, pairs.learning_rate, steps)
     changing = [*pairs.variables, *model.trunk.non_trainable_variables]  # and random states
-    checkpoint = Checkpoint(context.scratch / "pairs.npz", optimizer, changing)
+    file = context.scratch / "pairs.npz"
+    checkpoint = Checkpoint(file, optimizer, changing, copy=StoredCopy.of(context))
     train = _step(model, pairs, pairing, optimizer)
 
     def step(number: int) -> float:

@@ -12,6 +12,7 @@ from components.errors import RootstockError
 from components.stage import Context
 from components.training.checkpoint import Checkpoint
 from components.training.steps import train_steps, warmed_up
+from components.training.stored_copy import StoredCopy
 from components.training.token_tasks import Masking, NextToken, Objective, TokenTask, lengths
 from models.inputs.layers.tokens import Tokenizer
 from models.inputs.tokens import TokensFeature
@@ -91,7 +92,8 @@ def train_on_texts(
     rates = [1.0] * len(model.trainable_variables) + [HEAD_RATE] * len(own)
     optimizer = warmed_up(variables, method.learning_rate, steps, rates)
     changing = [*variables, *model.non_trainable_variables]  # and random states of dropout
-    checkpoint = Checkpoint(context.scratch / "pretraining.npz", optimizer, changing)
+    file = context.scratch / "pretraining.npz"
+    checkpoint = Checkpoint(file, optimizer, changing, copy=StoredCopy.of(context))
     train, sum_of_losses = _functions(model, head, variables, optimizer)
     size = lengths(learned, feature.pad)
     order = lru_cache(maxsize=1)(partial(_order, size, rows, seed))

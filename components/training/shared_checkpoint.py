@@ -21,6 +21,8 @@ class SharedCheckpoint(Checkpoint):
             super().save(progress)
 
     def restore(self) -> Progress:
+        if self.devices.is_chief:
+            self.fetch()
         there = self.devices.is_chief and self.file.exists()
         content = self.devices.bytes_of_chief(self.file.read_bytes() if there else b"")
         if not self.devices.is_chief:

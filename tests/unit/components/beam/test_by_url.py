@@ -20,17 +20,19 @@ from components.data.objects import Objects
 from components.data.remote_files import RemoteFiles
 from components.errors import RootstockError
 from components.ingestion.readers.base import Unit
-from components.stage import Context, Remote
+from components.stage import BeamOptions, Context, Remote
 from models.masked_url import MaskedUrl
 from tests.remote import Bucket, bucket
 
 __all__ = ["bucket"]
 Make = Callable[[str], Context]
+ELSEWHERE = BeamOptions("apache_beam.runners.portability.fn_api_runner.FnApiRunner")
+"""Beam's own runner by another name: Rootstock takes its workers for those of a cluster."""
 URL = "bucket://b/store/Stage/0123456789abcdef"
 
 
 def remote(context: Context, *inputs: Examples | SourceFiles) -> Context:
-    return replace(context, remote=Remote(URL, inputs))
+    return replace(context, remote=Remote(URL, inputs), beam=ELSEWHERE)
 
 
 @dataclass(frozen=True)

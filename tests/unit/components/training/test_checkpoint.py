@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from components.beam.by_url import finish
+from components.stage import Remote, Silent
 from components.training.checkpoint import Checkpoint, Progress
+from components.training.stored_copy import StoredCopy
 from models.lazy import keras
+from tests.remote import Bucket, bucket
+
+__all__ = ["bucket"]
+
+
+class Warnings(Silent):
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def warn(self, message: str) -> None:
+        self.found.append(message)
 
 
 def model_of(seed: int) -> keras.Model:
@@ -44,6 +59,36 @@ def test_everything_is_restored_except_what_does_not_change(tmp_path: Path) -> N
         np.testing.assert_array_equal(np.asarray(mine), np.asarray(theirs))
     for before, after in zip(frozen, model.layers[0].weights, strict=True):
         np.testing.assert_array_equal(before, np.asarray(after))
+
+
+def test_a_machine_with_an_empty_disk_resumes_from_the_store(
+    bucket: type[Bucket], tmp_path: Path
+) -> None:
+    remote, warnings = Remote("bucket://b/store/Trainer/0", ()), Warnings()
+    first, second = (
+        replace(
+            checkpoint(tmp_path / name / "checkpoint.npz", model_of(seed)),
+            copy=StoredCopy(remote, warnings),
+        )
+        for seed, name in enumerate(("first", "second"))
+    )
+    first.file.parent.mkdir()
+    assert second.restore() == Progress()
+    first.save(Progress([{"loss": 1.0}]))
+    assert second.restore().history == [{"loss": 1.0}]
+    for mine, theirs in zip(first.weights(), second.weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert remote.work == {"checkpoint.npz"}
+    finish(remote)
+    assert not bucket.store
+
+    def dead(kind: str, path: str) -> None:
+        raise ConnectionError("no route to host")
+
+    bucket.fault = staticmethod(dead)
+    first.save(Progress([{"loss": 0.5}]))
+    assert first.restore().history == [{"loss": 0.5}]
+    assert "the checkpoint is on this machine only: bucket://b/store" in warnings.found[0]
 
 
 def test_without_a_file_nothing_changes(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import keras_hub
 import pytest
 
 from models.inputs.encodings import Tokens
+from models.inputs.layers.byte_pairs import LONGEST, SHORT
 from models.inputs.layers.tokens import Tokenizer
 from models.inputs.sources import pretrained_tokens
 from models.inputs.sources.pretrained_tokens import TokenizerError, tokens_feature
@@ -117,6 +118,29 @@ def test_a_family_is_part_of_a_saved_model(name: str, tmp_path: Path) -> None:
     tf.saved_model.save(ours, str(tmp_path / "saved"))
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
     assert loaded(tf.constant(TEXTS)).numpy().tolist() == found
+
+
+def test_a_word_of_any_length_needs_bounded_memory(tmp_path: Path) -> None:
+    """Merged in pieces, each different word once; KerasHub takes all words as long as the longest
+    of a batch.
+    """
+    tokenizer = small(CLASSES["GPT2Tokenizer"])
+    reading = Tokens(preset=str(saved(tokenizer, tmp_path)), length=8)
+    ours = Tokenizer(tokens_feature(reading, "words", "t")).tokenizer
+    merge, sizes = ours._bpe_merge_tf, []
+
+    def spied(words: tf.RaggedTensor) -> tf.RaggedTensor:
+        sizes.append(words.bounding_shape().numpy().tolist())
+        return merge(words)
+
+    ours._bpe_merge_tf = spied
+    texts = ["w" * (2 * LONGEST + 1), "wi " * 50, "w" * LONGEST]
+    found = [list(map(int, ids)) for ids in ours(texts)]
+    assert sizes[0][0] <= 4
+    assert sizes[0][1] <= SHORT
+    assert sizes[1] == [4, LONGEST]
+    expected = [list(map(int, ids)) for ids in tokenizer(["w" * LONGEST, "w", texts[1]])]
+    assert found == [expected[0] * 2 + expected[1], expected[2], expected[0]]
 
 
 @pytest.mark.parametrize("name", ["RWKVTokenizer", "MistralTekkenTokenizer"])

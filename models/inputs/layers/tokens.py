@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from models.inputs.layers.base import FeaturePreprocessing
+from models.inputs.layers.byte_pairs import bound
 from models.inputs.layers.cleaning import clean_text
 from models.inputs.layers.text import longer_than
 from models.inputs.tokens import TokensFeature
@@ -27,6 +28,7 @@ class Tokenizer(tf.Module):  # type: ignore[misc]
             for file in feature.files:
                 (Path(directory) / file.name).write_bytes(base64.b64decode(file.content))
             self.tokenizer.load_assets(directory)
+        bound(self.tokenizer)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]

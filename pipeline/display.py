@@ -206,13 +206,14 @@ def summary(results: Sequence[StageResult], store: Path) -> str:
         seconds += ", made again: was damaged" if r.damaged else ""
         rows.append([r.stage, seconds, figures, r.path.name[:BEGINS]])
     table = Table(["stage", "time", "figures", "result"], rows).text(piped=PIPED)
-    return f"{table}\n\nResults: {_near(store)}/<stage>/<result>…"
+    return f"{table}\n\nResults: {near(store)}/<stage>/<result>…"
 
 
-def _near(path: Path) -> Path:
-    """A path from the working directory, if it lies there."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+def near(place: Path | str) -> str:
+    """A path from the working directory, if it lies there; a URL as it is."""
+    here, path = Path.cwd(), Path(place)
+    inside = "://" not in str(place) and path.is_relative_to(here)
+    return str(path.relative_to(here) if inside else place)
 
 
 def _short(value: float | int | str) -> str:

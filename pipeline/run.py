@@ -18,12 +18,13 @@ from components.stage import BeamOptions
 from components.training.workers import ClusterBoard, workers_from
 from models.masked_url import without_secrets
 from pipeline.agreement import Agreement
-from pipeline.display import Display, StageResult, Verbosity, showing, summary
+from pipeline.display import PIPED, Display, StageResult, Verbosity, near, showing, summary
 from pipeline.flow import PipelineResult, pipeline
 from pipeline.follower import Follower
 from pipeline.operations.deployment import pushed_before
 from pipeline.operations.replacement import held, moved_from, replaced
 from pipeline.phases import Reached, known
+from pipeline.report.results import results
 from pipeline.runner import Runner
 from pipeline.spec.load import ensemble_of, load_spec
 from pipeline.spec.sections import Spec
@@ -92,15 +93,16 @@ def run(
     if verbosity != "quiet":
         print(summary(runner.results, store.root))
         print(f"These are the copies of {store.mirror.url}.\n" if store.mirror else "")
+    print(results(result.evaluation.path, PIPED))
     print("\n".join(_outcome(spec, result, runner.results[-1], serve)))
     if moved:
         print(moved)
     for warning in result.pushed.load().warnings:  # also if every stage was cached
         print(f"Warning: {warning}.")
     if spec.export.formats:
-        print(f"Portable files: {result.model.saved_model / PORTABLE}")
+        print(f"Portable files: {near(result.model.saved_model / PORTABLE)}")
     if result.page:
-        print(f"The page of this run: {result.page}")
+        print(f"The page of this run: {near(result.page)}")
     print(f"Total time: {time.monotonic() - began:.1f} s.", end=" ")
     cached = all(r.cached for r in runner.results)
     print(_record(path, spec, syncing, WAIT_FOR_MLFLOW_S if wait and not cached else 0.0))
@@ -271,7 +273,7 @@ def _outcome(spec: Spec, result: PipelineResult, pusher: StageResult, serve: boo
         yield pushed_before(spec, record, serve)
     else:
         label = f", with label {record.label!r}" if record.label else ""
-        yield f"Pushed version {record.version} to {record.path}{label}"
+        yield f"Pushed version {record.version} to {near(record.path)}{label}"
         if record.served:
             yield from replaced(spec, record, result.evaluation, Store(local(spec.store)))
 

@@ -85,7 +85,7 @@ class CategoricalFeature(Feature):
 
     @property
     def known_values(self) -> int | None:
-        return len(self.vocabulary)
+        return len(self.vocabulary) if self.part is None and self.buckets is None else None
 
     @property
     def choices(self) -> tuple[str, ...]:

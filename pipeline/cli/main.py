@@ -31,21 +31,12 @@ from pipeline.cli.arguments import (
 )
 from pipeline.cli.arguments import command as command_of
 from pipeline.cli.output import output_options, shown, verbosity
+from pipeline.cli.overview import overview
 from pipeline.cli.training import GROUP
 from pipeline.store.place import local
 
-EXAMPLES = """\
-  rootstock init people.csv --label income --label married
-  rootstock run spec.yaml
-  rootstock serve spec.yaml
-  rootstock predict people age=41 job=cook"""
 SCHEMA = ".rootstock/schema.json"
 """Where `init` writes the JSON Schema for editors, beside the spec: it is there without network."""
-EXIT_CODES = """\
-  0    success
-  1    internal error
-  2    problem in your spec or data
-  130  interrupted"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,8 +80,10 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
             " them."
         )
     args, unknown = parser.parse_known_args(arguments)
+    if name is None:
+        parser.print_help(sys.stderr)
+        raise SystemExit(2)
     if unknown:
-        assert name is not None
         option, known = unknown[0].partition("=")[0], commands[name]._option_string_actions
         raise RootstockError(
             f"{name}: unknown argument {unknown[0]}.{did_you_mean(option, known)}"
@@ -103,12 +96,12 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     """The parser of the command line, and those of the commands by name."""
     parser = argparse.ArgumentParser(
         prog="rootstock",
-        description="Multitask and transfer learning pipelines: one trunk, many task heads.",
-        epilog=f"examples:\n{EXAMPLES}\n\nexit codes:\n{EXIT_CODES}",
+        usage="rootstock COMMAND ...",
+        description="Train one Keras model for several tasks, or from a pretrained one.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=version("rootstock"))
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(metavar="COMMAND", help=argparse.SUPPRESS)
     add = partial(spec_command, commands)
 
     help, example = (
@@ -123,11 +116,11 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
 
     training.add_commands(commands)
 
-    help = "check a spec and its data without running it"
+    help = "check a spec and its data, without training"
     example = "spec.yaml\nspec.yaml --set data.sources.0.path=new.csv"
     add("validate", _validate, help, example, on_beam=True)
 
-    help = "read all cached results and pushed versions, and name what is damaged"
+    help = "read all cached results and pushed versions; name what is damaged"
     add("verify", _verify, help, "spec.yaml")
 
     help = "print the JSON Schema of specs, for editors"
@@ -158,13 +151,13 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     infer.add_argument("--model-version", type=int, help="default: the newest")
     output_options(infer)
 
-    hub = "export the pushed model's trunk as a TF Hub module, for other specs"
+    hub = "export the pushed trunk as a TF Hub module, for other specs"
     publish = add("publish", _publish, hub, "spec.yaml trunk/")
     publish.add_argument("directory", type=Path, help="a new directory")
 
     help = "open the MLflow UI with the runs of a spec"
     ui = add("ui", _ui, help, "spec.yaml --port 5001")
-    ui.add_argument("--port", type=int, default=5000)
+    ui.add_argument("--port", type=int, default=5000, help="default: 5000")
     no_browser = "do not open a browser"
     ui.add_argument("--no-browser", dest="browser", action="store_false", help=no_browser)
 
@@ -175,6 +168,7 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     example = "bash >> ~/.bashrc\nzsh >> ~/.zshrc\nfish > ~/.config/fish/completions/rootstock.fish"
     completion = command_of(commands, "completion", _completion, help, example)
     completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+    parser.epilog = overview({c.dest: c.help or "" for c in commands._choices_actions})
     return parser, dict(commands.choices)
 
 
@@ -205,11 +199,11 @@ def _what_auto_tries(args: argparse.Namespace) -> str:
     from pipeline.auto.candidate import choices
     from pipeline.spec.load import SpecSource
 
-    names = ", ".join(choice.name for choice in choices(SpecSource(args.output), ()))
+    names = [choice.name for choice in choices(SpecSource(args.output), ())]
     options = [part for label in args.label for part in ("--label", label)]
     options += ["--group", args.group] if args.group else []
     command = shlex.join(["rootstock", "auto", str(args.source), *options, "--minutes", "10"])
-    return f"Or try {names}, and serve the best: {command}"
+    return f"Or compare {len(names)} models ({', '.join(names)}) and serve the best: {command}"
 
 
 def _validate(args: argparse.Namespace) -> None:

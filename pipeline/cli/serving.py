@@ -19,13 +19,13 @@ def add_commands(commands: Commands) -> None:
     serve = add(
         "serve",
         _serve,
-        "serve the pushed model over REST and gRPC",
+        "serve the pushed model, with a page to try it",
         "spec.yaml\nspec.yaml --host 0.0.0.0 --rest-port 80",
     )
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--rest-port", type=int, default=8501)
-    serve.add_argument("--grpc-port", type=int, default=8500)
-    batch_rows = "most rows of concurrent requests in one batch"
+    serve.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only")
+    serve.add_argument("--rest-port", type=int, default=8501, help="default: 8501")
+    serve.add_argument("--grpc-port", type=int, default=8500, help="default: 8500")
+    batch_rows = "most rows of concurrent requests in one batch (default: 32)"
     serve.add_argument("--batch-rows", type=int, default=32, help=batch_rows)
 
     push = add(
@@ -39,10 +39,12 @@ def add_commands(commands: Commands) -> None:
     rollback.add_argument("--to", type=int, metavar="VERSION", help="roll back to this version")
 
     promote = add("promote", _promote, "make the canary the stable version", "spec.yaml")
-    promote.add_argument("--from", dest="source", default="canary", metavar="LABEL")
-    promote.add_argument("--to", default="stable", metavar="LABEL")
+    promote.add_argument(
+        "--from", dest="source", default="canary", metavar="LABEL", help="default: canary"
+    )
+    promote.add_argument("--to", default="stable", metavar="LABEL", help="default: stable")
 
-    kit = "write files to deploy the pushed model: Compose, Kubernetes, monitoring"
+    kit = "write the files of TF Serving: Compose, Kubernetes, monitoring"
     deploy = add("deploy", _deploy, kit, "spec.yaml deployment/")
     deploy.add_argument("directory", type=Path, help="output directory")
 
@@ -56,14 +58,20 @@ def add_commands(commands: Commands) -> None:
     predict.add_argument("model", help="the model's name: `name` in its spec")
     example = "one example: text, a number, or @FILE for the bytes of a file"
     predict.add_argument("inputs", nargs="+", metavar="INPUT=VALUE", help=example)
-    predict.add_argument("--url", default="http://127.0.0.1:8501", help="http(s):// or grpc(s)://")
+    predict.add_argument(
+        "--url",
+        default="http://127.0.0.1:8501",
+        help="default: http://127.0.0.1:8501; grpc(s):// too",
+    )
     predict.add_argument("--label", help="the version with this label, such as stable")
     predict.add_argument("--signature", help="a task's name, to predict only that task")
     raw = "print the model's output as it is, without names of classes"
     predict.add_argument("--raw", action="store_true", help=raw)
-    retries = "retries while the server is unavailable"
+    retries = "retries while the server is unavailable (default: 3)"
     predict.add_argument("--retries", type=int, default=3, help=retries)
-    predict.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS")
+    predict.add_argument(
+        "--timeout", type=float, default=60.0, metavar="SECONDS", help="default: 60"
+    )
     predict.add_argument("--token-file", type=Path, help="file with the server's access token")
     predict.add_argument("--ca", type=Path, help="PEM certificates to trust")
 

@@ -26,7 +26,7 @@ GROUP = "its equal values mark rows that belong together"
 
 def add_commands(commands: Commands) -> None:
     add = partial(spec_command, commands)
-    help = "find, test and push the best model for a data file or folder within minutes"
+    help = "find, test and push the best model of your data within minutes"
     example = "people.csv --label income --minutes 10\nphotos/ --minutes 30 --metric macro_f1"
     found = command(commands, "auto", _auto, help, example)
     found.add_argument("source", type=Path, metavar="DATA", help="a file, or a folder of files")
@@ -44,7 +44,7 @@ def add_commands(commands: Commands) -> None:
     found.add_argument("--output", type=Path, help="a directory (default: <name of DATA>-auto)")
     output_options(found)
 
-    help = "run the pipeline of a spec; cached results are reused"
+    help = "train, test and push a model; reuse what did not change"
     example = "spec.yaml\nspec.yaml --set training.epochs=5 --explain\nspec.yaml --json"
     run = add("run", _run, help, example, on_beam=True)
     run.add_argument("--explain", action="store_true", help="print why stages run again")
@@ -71,13 +71,13 @@ def add_commands(commands: Commands) -> None:
     study.add_argument("--plan", action="store_true", help="print the plan and stop")
     time_limit = "time limit; the plan leaves out what does not fit"
     study.add_argument("--max-minutes", type=float, help=time_limit)
-    study.add_argument("--workers", type=int, default=1, help="concurrent trials")
+    study.add_argument("--workers", type=int, default=1, help="concurrent trials (default: 1)")
     output_options(study)
 
     help, example = "search for better values of fields of a spec", "spec.yaml --max-minutes 30"
     tune = add("tune", _tune, help, example)
     tune.add_argument("--max-minutes", type=float, help="start no trial after this time")
-    tune.add_argument("--workers", type=int, default=1, help="concurrent trials")
+    tune.add_argument("--workers", type=int, default=1, help="concurrent trials (default: 1)")
     output_options(tune)
 
     help = "suggest in minutes which trunk and which task groups to try"

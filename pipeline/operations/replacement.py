@@ -134,5 +134,6 @@ def _changes(
             continue
         change = sign(spec, task, metric) * (value - before)
         how = "is equal" if change == 0 else "is better" if change > 0 else "is WORSE"
-        found[how].append(f"{metric} {before:.4f} to {value:.4f}")
+        from_to = f"{before:.4f} to {value:.4f}" if change else f"{value:.4f}"
+        found[how].append(f"{metric} {from_to}")
     return found

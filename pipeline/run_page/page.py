@@ -12,7 +12,7 @@ from typing import Any
 
 from components.artifacts import PushRecord, Statistics, TaskStatistics
 from components.charts import Plot
-from components.evaluation.metrics import family_of
+from components.evaluation.headline import Headline, headline
 from components.evaluation.mistakes import Mistake
 from components.evaluation.task_section import TaskSection, sections
 from components.labels.label_statistics import SplitTasks, load_task_statistics
@@ -32,20 +32,6 @@ from serving.pages import render
 MOST_SAMPLES = 8
 MOST_MISTAKES = 6
 MOST_CLASSES = 12
-
-
-@dataclass(frozen=True)
-class Headline:
-    """A task's main metric. low, high: its interval. better: which way is better."""
-
-    task: str
-    metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    baseline: float | None
-    served: float | None
-    better: str
 
 
 @dataclass(frozen=True)
@@ -175,7 +161,7 @@ def collect(
         evaluated=split,
         rows=report["rows"],
         level=report["level"],
-        headlines=[_headline(part.section) for part in parts],
+        headlines=[headline(part.section) for part in parts],
         parts=parts,
         curves=curves(history["epochs"], list(spec.tasks)),
         kept=history["kept_epoch"] + 1,
@@ -194,23 +180,6 @@ def _spread(column: ColumnStatistics | None) -> str:
         return ""
     ends = f"{column.minimum:.5g} to {column.maximum:.5g}"
     return f"{ends}, mean {column.mean:.5g}, standard deviation {column.deviation:.4g}"
-
-
-def _headline(section: TaskSection) -> Headline:
-    task, family = section.task, family_of(section.task["kind"])
-    metric = family.names[0]
-    interval = task["intervals"].get(metric) or {}
-    change = task["changes"].get(metric) or {}
-    return Headline(
-        section.name,
-        metric,
-        task["values"][metric],
-        interval.get("low"),
-        interval.get("high"),
-        section.baseline.get(metric),
-        change.get("champion"),
-        "lower" if metric in family.lower_is_better else "higher",
-    )
 
 
 def _output(places: Mapping[str, Path], stage: str, name: str) -> Path:

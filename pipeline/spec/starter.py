@@ -14,7 +14,7 @@ from components.data.atomic import write_whole
 from components.data.casting import is_number
 from components.data.lazy import np, pa
 from components.data.row_keys import split_indices
-from components.errors import RootstockError
+from components.errors import RootstockError, did_you_mean
 from components.ingestion.splits import HashSplits
 from pipeline.spec.guesses import (
     guess_augment,
@@ -140,7 +140,10 @@ def _starter(
             f" {columns}."
         )
     if unknown := next((c for c in labels if c not in table.column_names), None):
-        raise RootstockError(f"--label {unknown}: no such column in {data}. Columns: {columns}.")
+        near = did_you_mean(unknown, table.column_names)
+        raise RootstockError(
+            f"--label {unknown}: no such column in {data}.{near} Columns: {columns}."
+        )
     if folder and labels == ["class"] and len(only := table.column("class").unique()) == 1:
         raise RootstockError(
             f"{data}: all files are in one folder, {only[0]}, so there is one class. Expected a"

@@ -120,6 +120,7 @@ def test_raw_rows_become_a_served_model(finished: Finished) -> None:
     project = finished.project
     assert finished.code == 0, finished.err
     assert "Pushed version 1" in finished.out
+    assert " test rows:\n" in finished.out
     assert all(stage in finished.out for stage in STAGES)
     assert not [line for line in finished.err.splitlines() if line and is_noise(line)]
     model = ExportedModel(entry(project, "Exporter").path / "model")

@@ -195,6 +195,22 @@ def test_help_fits_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> 
         assert not wide, each.prog
 
 
+def test_without_a_command_the_help_is_shown(rootstock: Rootstock, tmp_path: Path) -> None:
+    for arguments in ((), ("--json",)):
+        done = rootstock(*arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "rootstock init people.csv" in done.stderr
+        assert not done.imported
+
+
+def test_the_overview_has_every_command_once() -> None:
+    from pipeline.cli.main import parsers
+    from pipeline.cli.overview import GROUPS
+
+    named = [name for names in GROUPS.values() for name in names]
+    assert sorted(named) == sorted(parsers()[1])
+
+
 def test_every_help_has_examples_that_parse(capsys: pytest.CaptureFixture[str]) -> None:
     from pipeline.cli.main import parsers
 

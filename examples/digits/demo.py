@@ -1,7 +1,9 @@
-"""The demo: few labels for one task, many for two related ones.
+"""The demo: one model for three tasks; what its trunk is worth for a new question, and what two
+cheap tasks are worth for a dear one.
 
 1. Train and serve one model with three tasks; compare the served predictions with those of Keras.
-2. Run a study: is one model for three tasks better than three models?
+2. A study of transfer: a new question with 40 labels, from that model's trunk and from scratch.
+3. A study of sharing: 60 labels of one task, with two other tasks and without them.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from make_images import make_images, make_table
+from make_images import make_images, make_tables
 
 from components.artifacts import TrainedModel
 from components.export.keras_model import load_keras
@@ -19,13 +21,16 @@ from serving.client.client import Client
 from serving.server.launch import ServerProcess
 
 HERE = Path(__file__).parent
-SPEC = HERE / "few_labels.yaml"
+SPEC = HERE / "digits.yaml"
+NEW_QUESTION = HERE / "new_question.yaml"
+FEW_LABELS = HERE / "few_labels.yaml"
 IMAGES = HERE / "images"
 
 
 def main() -> None:
     print(f"{make_images(IMAGES, range(10))} images of handwritten digits in {IMAGES}")
-    make_table(IMAGES / "few_labels.csv")
+    make_tables(IMAGES)
+    print("\n1. One model for three tasks: which digit, even or odd, how many closed loops.\n")
     result = run(SPEC)
     pushed = result.pushed.load()
     assert pushed.pushed, pushed.reasons
@@ -36,10 +41,15 @@ def main() -> None:
         ports = server.wait(120)
         compare(result.model, ports["rest"], ports["grpc"])
     print(
-        "\nOnly 60 training images say which digit they show; all say whether it is even, and how"
-        "\nmany loops it has. Do the other tasks help? A study: three models, or one, nine seeds:"
+        "\n2. Transfer: a new question, is the digit 5 or more? Only 40 training images answer it."
+        "\nFrom scratch, or from the trunk (shared layers) of the model above? Seven seeds:\n"
     )
-    study(SPEC, workers=2)
+    study(NEW_QUESTION, workers=2)
+    print(
+        "\n3. Sharing: only 60 training images say which digit they show; all say whether it is"
+        "\neven, and how many loops it has. Three models, or one for all? Nine seeds:\n"
+    )
+    study(FEW_LABELS, workers=2)
     print(f"\nServe it yourself: .venv/bin/rootstock serve {SPEC}")
     print(f"See all runs:      .venv/bin/rootstock ui {SPEC}")
 

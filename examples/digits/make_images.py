@@ -1,13 +1,13 @@
 """Write scikit-learn's 1,797 handwritten digits as PNG files, one folder per class.
 
-Also writes the halves 0 to 4 and 5 to 9 separately, and a table with few labels of one task.
+Also writes the halves 0 to 4 and 5 to 9 separately, and tables of the images with other labels.
 
 The digits are the test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin and
 C. Kaynak, 1998, UCI repository, CC BY 4.0), which scikit-learn ships.
 """
 
 import csv
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,11 @@ FOLDERS = {"images": range(10), "images_0_to_4": range(5), "images_5_to_9": rang
 LOOPS = (1, 0, 0, 0, 1, 0, 1, 0, 2, 1)
 """Closed loops in the shape of each digit."""
 ROWS = {"test": 500, "val": 297, "train": 1000}
-LABELLED = 60
-"""Images of train, and of val, that say which digit they show."""
+"""Images of each split, the same in every table."""
+FEW = 60
+"""Images of train, and of val, whose digit `few_labels.csv` says."""
+NEW = 40
+"""Images of train, and of val, in `new_question.csv`."""
 
 
 def make_images(folder: Path, classes: Collection[int]) -> int:
@@ -36,22 +39,38 @@ def make_images(folder: Path, classes: Collection[int]) -> int:
     return count
 
 
-def make_table(file: Path) -> None:
-    """Write a table of all images beside their folders, in random order. Each row says whether its
-    digit is even, and how many loops it has; most rows of train and val do not say which digit.
+def make_tables(folder: Path) -> None:
+    """Write tables of the images in `folder`, in random order, with the same splits:
+
+    all_labels.csv: which digit.
+    few_labels.csv: whether it is even, how many loops it has, and for few rows of train and val
+        which digit.
+    new_question.csv: whether the digit is 5 or more, for few rows of train and val.
     """
     targets = load_digits().target
     order = iter(np.random.default_rng(0).permutation(len(targets)))
+    every, few, new = [], [], []
+    for split, rows in ROWS.items():
+        for row in range(rows):
+            index = next(order)
+            digit = int(targets[index])
+            image = {"image": _name(index, digit), "split": split}
+            cheap = {"even": "no" if digit % 2 else "yes", "loops": LOOPS[digit]}
+            every.append({**image, "digit": digit})
+            known = split == "test" or row < FEW
+            few.append({**image, "digit": digit if known else "", **cheap})
+            if split == "test" or row < NEW:
+                new.append({**image, "five_or_more": "yes" if digit >= 5 else "no"})
+    _write(folder / "all_labels.csv", every)
+    _write(folder / "few_labels.csv", few)
+    _write(folder / "new_question.csv", new)
+
+
+def _write(file: Path, rows: Sequence[dict[str, object]]) -> None:
     with file.open("w", newline="") as out:
-        table = csv.writer(out)
-        table.writerow(["image", "split", "digit", "even", "loops"])
-        for split, rows in ROWS.items():
-            for row in range(rows):
-                index = next(order)
-                digit = int(targets[index])
-                known = digit if split == "test" or row < LABELLED else ""
-                even = "no" if digit % 2 else "yes"
-                table.writerow([_name(index, digit), split, known, even, LOOPS[digit]])
+        table = csv.DictWriter(out, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
 
 
 def _name(index: int, digit: int) -> str:
@@ -61,4 +80,4 @@ def _name(index: int, digit: int) -> str:
 if __name__ == "__main__":
     for name, classes in FOLDERS.items():
         print(f"{make_images(HERE / name, classes)} images in {HERE / name}")
-    make_table(HERE / "images/few_labels.csv")
+    make_tables(HERE / "images")

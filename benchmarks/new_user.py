@@ -98,7 +98,7 @@ def fetched(url: str, server: subprocess.Popen[bytes], body: bytes | None = None
             with urllib.request.urlopen(url, body) as response:
                 return str(response.read().decode())
         except urllib.error.HTTPError as e:
-            if e.code != 503:  # the model is being loaded
+            if e.code not in (404, 503):  # as TF Serving says it until the model is loaded
                 sys.exit(f"{url}: {e}: {e.read().decode(errors='replace')[:500]}")
             time.sleep(0.1)
         except OSError:

@@ -63,13 +63,17 @@ class Bar:
 
 @dataclass(frozen=True)
 class Axis:
-    """From values to pixels: `low` is drawn at the pixel `start`, `high` at `end`."""
+    """From values to pixels: `low` is drawn at the pixel `start`, `high` at `end`.
+
+    whole: its values are whole numbers, such as epochs.
+    """
 
     low: float
     high: float
     start: float
     end: float
     log: bool = False
+    whole: bool = False
 
     def __call__(self, value: float) -> float:
         """The pixel of a value."""
@@ -85,8 +89,11 @@ class Axis:
             values = [m * 10.0**e for e in range(first, last + 1) for m in steps]
         else:
             raw = (self.high - self.low) / 5 or 1
+            if self.whole:
+                raw = max(raw, 1)
             power = 10.0 ** math.floor(math.log10(raw))
-            step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
+            round_ = (1, 2, 5, 10) if self.whole else (1, 2, 2.5, 5, 10)
+            step = next(m * power for m in round_ if m * power >= raw * 0.999)
             start = math.ceil(self.low / step - 1e-9)
             values = [i * step for i in range(start, math.floor(self.high / step + 1e-9) + 1)]
         inside = [v for v in values if self.low * (1 - 1e-9) <= v <= self.high * (1 + 1e-9)]
@@ -255,7 +262,9 @@ def plot(
         return None
     ys = [v for p in points for v in (p.y, p.low, p.high) if v is not None and math.isfinite(v)]
     frame = Frame(WIDTH, height, LEFT, WIDTH - RIGHT, TOP, height - BOTTOM)
-    x = Axis(*_padded([p.x for p in points], log_x), frame.left, frame.right, log_x)
+    xs = [p.x for p in points]
+    whole = all(float(x).is_integer() for x in xs)
+    x = Axis(*_padded(xs, log_x), frame.left, frame.right, log_x, whole)
     y = Axis(*_padded(ys), frame.bottom, frame.top)
     lines = [
         _line(replace(s, points=tuple(line)), i, x, y, joined)

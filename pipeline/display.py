@@ -74,11 +74,15 @@ class Display(ABC):
 
 @dataclass
 class LineDisplay(Display):
-    """Plain lines; for each stage at most one every `LINE_EVERY_S` seconds."""
+    """Plain lines; for each stage at most one every `LINE_EVERY_S` seconds, and ever fewer while
+    nothing moves.
+    """
 
     out: TextIO = field(default_factory=lambda: sys.stderr)
     _began: dict[str, float] = field(default_factory=dict)
     _last: dict[str, float] = field(default_factory=dict)
+    _stuck: dict[str, tuple[object, int]] = field(default_factory=dict)
+    """For each stage: what its last line said, and how many lines have said it."""
 
     def line(self, text: str) -> None:
         print(without_secrets(text), file=self.out, flush=True)
@@ -86,17 +90,19 @@ class LineDisplay(Display):
     def progress(self, stage: str, done: int, total: int | None, unit: str, note: str) -> None:
         now = time.monotonic()
         began = self._began.setdefault(stage, now)
-        if now - self._last.setdefault(stage, began) < LINE_EVERY_S:
+        said, lines = self._stuck.get(stage, ((done, note), 0))
+        lines = lines if said == (done, note) else 0
+        if now - self._last.setdefault(stage, began) < LINE_EVERY_S * 2**lines:
             return
-        self._last[stage] = now
+        self._last[stage], self._stuck[stage] = now, ((done, note), lines + 1)
         rate = done / max(now - began, 1e-9)
         amount = f"{done:,}" if total is None else f"{done:,} of {total:,}"
         left = "" if total is None or not done else f", {(total - done) / rate:.0f} s left"
         self.line(f"  {stage}: {amount} {unit}, {rate:,.0f}/s{left}{'  ' + note if note else ''}")
 
     def finished(self, stage: str) -> None:
-        self._began.pop(stage, None)
-        self._last.pop(stage, None)
+        for known in (self._began, self._last, self._stuck):
+            known.pop(stage, None)
 
 
 class WarningsDisplay(LineDisplay):

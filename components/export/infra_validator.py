@@ -96,14 +96,15 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
 
     examples: Annotated[int, Field(ge=1)] = 16
     tolerance: Annotated[float, Field(gt=0)] = 1e-5
-    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    timeout_s: Annotated[float, Field(gt=0)] = 600.0
     limits: ServingLimits = field(default_factory=ServingLimits)
 
     def run(self, inputs: InfraValidatorInputs, context: Context) -> InfraValidatorOutputs:
         """Serve the model and compare. A model that fails is not blessed, and that is no error.
 
         Raises:
-            RootstockError: the server cannot run on this machine, with any model.
+            RootstockError: the server cannot run on this machine, with any model, or did not load
+                this one in time.
         """
         findings = self._serve(inputs.model, context)
         findings.size_mb = inputs.model.size_mb()
@@ -140,8 +141,12 @@ class InfraValidator(Stage[InfraValidatorInputs, InfraValidatorOutputs]):
             try:
                 ports = server.wait(self.timeout_s)
             except TimeoutError:
-                reason = f"The model did not load within {self.timeout_s:g} s: {server.log_tail()}"
-                return _Findings([reason])
+                # no verdict, which would be kept: another day the machine may be less busy
+                raise RootstockError(
+                    f"The model did not load within {self.timeout_s:g} s. If this machine is busy,"
+                    " run the same command again: everything before is kept. The server's last"
+                    f" lines: {server.log_tail() or 'none'}"
+                ) from None
             except ServerExited as error:
                 return _Findings([_why(error)])
             findings.load_s = round(time.monotonic() - started, 3)

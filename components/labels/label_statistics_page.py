@@ -18,13 +18,18 @@ class LabelsPage:
     most_shown: int = 12
 
     def pairs(self, split: SplitTasks) -> list[tuple[str, ...]]:
-        """A row for each pair of tasks: names, rows, Cramér's V, most frequent pairs of labels."""
+        """A row for each pair of tasks: names, rows, Cramér's V, most frequent pairs of labels.
+
+        The last two are `-` for numbers, which are no classes.
+        """
         return [
             (
                 f"{pair.a} and {pair.b}",
                 f"{pair.both:,}",
-                "" if pair.association is None else f"{pair.association:.3f}",
-                "; ".join(f"{a} and {b}: {n:,}" for a, b, n in pair.counts[:4]),
+                "-" if pair.association is None else f"{pair.association:.3f}",
+                "; ".join(f"{a} and {b}: {n:,}" for a, b, n in pair.counts[:4])
+                if pair.association is not None
+                else "-",
             )
             for pair in split.pairs
         ]

@@ -171,6 +171,8 @@ def _distinct(values: columns.ValueCounts) -> str:
 
 
 def _range(sizes: columns.Range) -> str:
+    if sizes.minimum == sizes.maximum:
+        return f"{sizes.minimum:g}"
     return f"{sizes.minimum:g} to {sizes.maximum:g}, mean {sizes.mean:.4g}"
 
 

@@ -7,7 +7,7 @@ C. Kaynak, 1998, UCI repository, CC BY 4.0), which scikit-learn ships.
 """
 
 import csv
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,13 +49,18 @@ def make_tables(folder: Path) -> None:
     """
     targets = load_digits().target
     order = iter(np.random.default_rng(0).permutation(len(targets)))
-    every, few, new = [], [], []
+    every: list[Mapping[str, int | str]] = []
+    few: list[Mapping[str, int | str]] = []
+    new: list[Mapping[str, int | str]] = []
     for split, rows in ROWS.items():
         for row in range(rows):
             index = next(order)
             digit = int(targets[index])
-            image = {"image": _name(index, digit), "split": split}
-            cheap = {"even": "no" if digit % 2 else "yes", "loops": LOOPS[digit]}
+            image: dict[str, int | str] = {"image": _name(index, digit), "split": split}
+            cheap: dict[str, int | str] = {
+                "even": "no" if digit % 2 else "yes",
+                "loops": LOOPS[digit],
+            }
             every.append({**image, "digit": digit})
             known = split == "test" or row < FEW
             few.append({**image, "digit": digit if known else "", **cheap})
@@ -66,7 +71,7 @@ def make_tables(folder: Path) -> None:
     _write(folder / "new_question.csv", new)
 
 
-def _write(file: Path, rows: Sequence[dict[str, object]]) -> None:
+def _write(file: Path, rows: Sequence[Mapping[str, int | str]]) -> None:
     with file.open("w", newline="") as out:
         table = csv.DictWriter(out, list(rows[0]))
         table.writeheader()

@@ -12,7 +12,7 @@ from components.data.atomic import write_whole
 from components.errors import RootstockError
 from components.stage import BeamOptions
 from models.masked_url import without_secrets
-from pipeline.display import Display, Verbosity, WithoutLines, showing
+from pipeline.display import Display, Verbosity, WithoutLines, near, showing
 from pipeline.runner import Runner
 from pipeline.spec.load import SpecSource
 from pipeline.spec.runnable import runnable_specs
@@ -25,8 +25,9 @@ from pipeline.study.findings import Findings, draw_conclusions
 from pipeline.study.jobs import Prepared, prepared
 from pipeline.study.plan import StudyPlan, plan, timings_of
 from pipeline.study.record import record
-from pipeline.study.report import markdown, write_report
+from pipeline.study.report import write_report
 from pipeline.study.report.page import affinity_map
+from pipeline.study.report.terminal import closing
 from pipeline.study.workers import IN_PROCESS, Done, run_jobs
 
 
@@ -86,11 +87,11 @@ def study(
     text = "".join(f"# --set {o}\n" for o in overrides) + path.read_text(encoding="utf-8")
     text = without_secrets(text, named=False)
     write_report(findings, text, directory, _affinities(store.root / "advice" / spec.name))
-    print(markdown(findings))
+    print(closing(findings))
     for name, content in _recommended(findings, source).items():
         write_whole(directory / name, content)
-        print(f"To train it: rootstock run {directory / name}")
-    print(f"Report: {directory / 'report.html'}")
+        print(f"To train it: rootstock run {near(directory / name)}")
+    print(f"All comparisons, costs, and how to read them: {near(directory / 'report.html')}")
     record(findings, directory)
     return directory
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import serving
+
+_GREETING = re.compile(r"WARNING: All log messages before|[IW]\d{4} |.*\] failed call to cuInit")
 
 
 class ServerExited(Exception):
@@ -73,7 +76,9 @@ class ServerProcess:
         raise TimeoutError(f"The server is not ready after {timeout_s:g} s: {self.log_tail()}")
 
     def log_tail(self, lines: int = 20) -> str:
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+        """Its last lines, without what TensorFlow says about itself at every start."""
+        written = self._log.read_text(errors="replace").splitlines()
+        return "\n".join([line for line in written if not _GREETING.match(line)][-lines:])
 
     def stop(self, grace_s: float = 10.0) -> int:
         """Stop the server, by force after `grace_s` seconds; its exit code."""

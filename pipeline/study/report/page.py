@@ -105,7 +105,9 @@ def page(findings: Findings, spec_text: str, affinities: HeatMap | None = None) 
 def _facts(evidence: Evidence) -> str:
     seeds = max(len(evidence.seeds(f, evidence.design.reference)) for f in evidence.fractions)
     rows = ", ".join(f"{evidence.rows[f]:,}" for f in evidence.fractions)
-    facts = f"{len(evidence.design.metrics)} tasks, {seeds} seeds, {rows} training rows"
+    tasks = len(evidence.design.metrics)
+    named = f"{tasks} task{'' if tasks == 1 else 's'}"
+    facts = f"{named}, {seeds} seeds, {rows} training rows"
     counts = [evidence.groups(t, "test", evidence.largest) for t in evidence.design.metrics]
     known = [c for c in counts if c is not None]
     return f"{facts}, {min(known):,} groups of test rows" if known and _keyed(evidence) else facts

@@ -99,3 +99,15 @@ def test_warnings_and_progress_of_many_runs_are_shown_without_the_lines_of_their
     assert warning == "  Transform: warning: text length"
     assert [p.split(" rows")[0] for p in progress] == ["  Embed: 50 of 100"] * 2
     assert alert == "Embed: lost"
+
+
+def test_lines_become_fewer_while_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, clock = io.StringIO(), iter(range(1000))
+    monkeypatch.setattr(display.time, "monotonic", lambda: float(next(clock)))
+    lines = LineDisplay(out)
+    for _ in range(150):
+        lines.progress("Embed", 0, 4, "shards", "")
+    assert len(out.getvalue().splitlines()) == 4, "after 5, 15, 35 and 75 seconds without progress"
+    for done in range(1, 31):
+        lines.progress("Embed", done, 40, "shards", "")
+    assert len(out.getvalue().splitlines()) >= 9, "each 5 seconds again"

@@ -65,7 +65,7 @@ def test_methods_are_objects_and_names_come_from_keys() -> None:
         ("data.sources=[]", "data.sources: .* at least 1 item"),
         ("thresholds=[{task: x, metric: auc}]", r"no task 'x'; expected one of \['digit'"),
         ("name=3d", r"^--set name=3d: name: .* \(found '3d'\)"),
-        ("inputs.class={kind: categorical}", "label of task 'digit': the model would see"),
+        ("inputs.digit={kind: categorical}", "label of task 'digit': the model would see"),
         ("data.splits={train: 0.5, val: 0.1}", "add up to 1"),
     ],
 )

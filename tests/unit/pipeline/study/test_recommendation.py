@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pipeline.study.findings import draw_conclusions
 from pipeline.study.jobs import Cell
 from pipeline.study.recommendation import recommend
 from pipeline.study.report import data, markdown
+from pipeline.study.report.terminal import closing
 from tests.unit.pipeline.study.figures import evidence
 
 NOTHING = {"up": 0.0, "side": 0.0}
@@ -40,6 +42,12 @@ def test_an_arm_that_a_constant_beats_on_every_task_is_not_recommended(tmp_path:
     assert "**No better than a constant answer** on `up`: `multitask` 0.9" in sharing
     assert "This comparison then says little about the task." in sharing
     assert json.loads(data(found))["withheld"].startswith("`multitask`, the best arm, is on no")
+    shown = closing(found)
+    assert "No recommendation: multitask, the best arm" in shown
+    assert "multitask against single:\n\nNo better than a constant answer on up" in shown
+    assert re.search(r"^up +auc +\w+ +\+0\.0", shown, re.MULTILINE)
+    assert not [mark for mark in ("`", "**", "## ", "| ") if mark in shown], "it is no Markdown"
+    assert max(map(len, shown.partition("verdict")[2].splitlines()[:4])) <= 100
 
 
 def test_an_arm_that_the_classical_model_beats_on_every_task_is_not_recommended(

@@ -9,7 +9,14 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "compare and improve": ("study", "advise", "tune", "methods"),
     "use a model": ("serve", "predict", "infer", "publish"),
     "its versions": ("models", "push", "promote", "rollback", "deploy"),
-    "records, editor and shell": ("ui", "sync", "verify", "schema", "completion"),
+    "orchestrators, records, editor, shell": (
+        "compile",
+        "ui",
+        "sync",
+        "verify",
+        "schema",
+        "completion",
+    ),
 }
 EXAMPLES = """\
 examples:

@@ -57,7 +57,7 @@ def add_commands(commands: Commands) -> None:
     run.add_argument("--workers", metavar="HOST:PORT,...", help=addresses)
     output_options(run)
 
-    help = "write a spec as a pipeline of an orchestrator: Kubeflow Pipelines or Airflow"
+    help = "write a spec as a pipeline of Kubeflow Pipelines or Airflow"
     example = "spec.yaml --to kfp\nspec.yaml --to airflow --shared /"
     compiled = add("compile", _compile, help, example, on_beam=True)
     compiled.add_argument("--to", required=True, metavar="NAME", help="kfp or airflow")

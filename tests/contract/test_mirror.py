@@ -76,7 +76,6 @@ THROUGH = {
         "pipeline.spec.study",
     ),
     "tests/unit/pipeline/cli/test_main.py": ("pipeline.cli.arguments",),
-    "tests/contract/test_pages.py": ("components.charts",),
     "tests/integration/test_study.py": (
         "pipeline.advise.run",
         "pipeline.report.tables",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import fcntl
 import io
+import os
 import pickle
 import shutil
 import tempfile
@@ -23,6 +26,8 @@ from components.data.digests import digest_file
 from components.data.objects import Objects
 from components.errors import RootstockError
 
+PREFIX, LOCK = "rootstock-worker-", ".lock"
+"""Of the directory of a worker process, and of a file in it that is locked until the process ends."""
 _lock = threading.Lock()
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _uses: Counter[str] = Counter()
@@ -107,9 +112,20 @@ class _Unpickler(pickle.Unpickler):
 @cache
 def _home() -> Path:
     """The directory of this process for copies, in `$TMPDIR`."""
-    home = Path(tempfile.mkdtemp(prefix="rootstock-worker-"))
+    remove_left(Path(tempfile.gettempdir()))
+    home = Path(tempfile.mkdtemp(prefix=PREFIX))
+    fcntl.flock(os.open(home / "new", os.O_CREAT | os.O_WRONLY), fcntl.LOCK_EX)
+    (home / "new").rename(home / LOCK)  # so that nobody finds it without its lock
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     return home
+
+
+def remove_left(directory: Path) -> None:
+    """Remove what killed workers left: runners often kill them."""
+    for lock in directory.glob(f"{PREFIX}*/{LOCK}"):
+        with contextlib.suppress(OSError), lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent)
 
 
 def _lock_of(key: str) -> threading.Lock:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 from pathlib import Path
 
 from components.artifacts import RemoteObject
 from components.beam.packing import InInput
-from components.beam.unpacking import place
+from components.beam.unpacking import LOCK, PREFIX, place, remove_left
 from models.masked_url import MaskedUrl
 from tests.remote import Bucket, bucket
 
@@ -44,3 +45,16 @@ def test_what_other_units_need_is_kept(bucket: type[Bucket]) -> None:
     with place() as last:
         assert last.path(wanted) == directory
     assert bucket.requests == []
+
+
+def test_what_killed_workers_left_is_removed(tmp_path: Path) -> None:
+    killed, living, starting = (tmp_path / f"{PREFIX}{name}" for name in "abc")
+    for directory in (killed, living, starting):
+        directory.mkdir()
+        (directory / "copy").write_text("x")
+    for directory in (killed, living):
+        (directory / LOCK).touch()
+    with (living / LOCK).open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        remove_left(tmp_path)
+        assert sorted(tmp_path.iterdir()) == [living, starting]

@@ -27,7 +27,7 @@ from components.data.objects import Objects
 from components.errors import RootstockError
 
 PREFIX, LOCK = "rootstock-worker-", ".lock"
-"""Of the directory of a worker process, and of a file in it that is locked until the process ends."""
+"""Of the directory of a worker process, and of a file in it that is locked while that runs."""
 _lock = threading.Lock()
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _uses: Counter[str] = Counter()

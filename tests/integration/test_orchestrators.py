@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from pipeline.phases import ORDER
 from pipeline.spec.load import SpecSource
 from tests.command_line import call
 from tests.planted import write_rows, write_spec
+from tests.remote import Bucket, bucket
+
+__all__ = ["bucket"]
 
 SMALL = ("training.epochs=1", "data.sources.0.path=${DATA}/rows.csv", "model.experts=[linear]")
 
@@ -31,8 +35,11 @@ def source(tmp_path: Path) -> SpecSource:
     return SpecSource(path, SMALL, {"DATA": str(tmp_path)})
 
 
-def test_each_task_runs_its_stages_and_finds_the_others(source: SpecSource, tmp_path: Path) -> None:
-    what = compilation(source, ("/",), BeamOptions())
+def test_each_task_runs_its_stages_and_finds_the_others(
+    bucket: type[Bucket], source: SpecSource, tmp_path: Path
+) -> None:
+    source = replace(source, overrides=(*source.overrides, "store=bucket://b/store"))
+    what = compilation(source, (str(tmp_path),), BeamOptions())
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "spec.yaml").write_text(what.spec)
@@ -51,7 +58,8 @@ def test_each_task_runs_its_stages_and_finds_the_others(source: SpecSource, tmp_
     assert code == 0, err
     outcome = json.loads(out.splitlines()[-1])
     assert outcome["pushed"]
-    assert "planted" in Path(outcome["page"]).read_text()
+    assert outcome["page"] == "bucket://b/store/pages/planted/run.html"
+    assert b"planted" in bucket().cat_file(outcome["page"])
     in_turn = done[: done.index("Exporter") + 1]  # InfraValidator runs beside the Evaluator
     assert in_turn == sorted(in_turn, key=ORDER.index)
     code, out, err = call(source.path.parent, "run", "spec.yaml", *sets_of(source))

@@ -109,7 +109,7 @@ def test_a_finished_study_is_reported_again_without_tensorflow(project: Path) ->
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert finished(project / "store") == before
-    assert "**Recommendation: `split`.**" in out
+    assert "Recommendation: split." in out
     assert not [m for m in ("tensorflow", "keras", "mlflow", "apache_beam") if f" {m}\n" in err]
 
 

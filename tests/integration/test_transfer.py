@@ -15,6 +15,7 @@ from components.errors import RootstockError
 from components.export.keras_model import load_keras
 from components.stage import Context, Silent
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
+from components.training.checkpoint import TIMES
 from components.training.fit import TrainingResult, train
 from components.training.recipe import TrainerInputs
 from components.training.rows import load_rows
@@ -116,7 +117,7 @@ def fitted(trainer: Trainer, inputs: TrainerInputs, directory: Path) -> Training
 
 
 def figures(epochs: list[dict[str, float]]) -> list[dict[str, float]]:
-    return [{k: v for k, v in e.items() if not k.endswith("seconds")} for e in epochs]
+    return [{k: v for k, v in e.items() if k not in TIMES} for e in epochs]
 
 
 @pytest.mark.parametrize(

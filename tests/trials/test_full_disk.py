@@ -15,7 +15,7 @@ from pipeline.store.store import Store
 from serving.versions.directory import Directory
 from tests.small_disk import enlarge, small_disk
 
-SIZES = [f"{size}k" for size in range(4, 100, 8)]
+SIZES = [f"{size}k" for size in range(4, 132, 8)]
 FILES, BYTES = 5, 12_000
 
 

@@ -8,6 +8,7 @@ the others would wait for it in the first step. The chief decides.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -43,9 +44,10 @@ class Agreement:
 
     def _tell(self, identity: Identity, cached: bool) -> bool:
         """As the chief: wait for the others, and tell them."""
-        problem = ""
+        problem, until = "", time.monotonic() + self.wait_s
         for index in range(1, len(self.workers.addresses)):
-            text = self.board.read(f"{self._round}/{index}", 0.0 if problem else self.wait_s)
+            left = 0.0 if problem else max(until - time.monotonic(), 0.0)
+            text = self.board.read(f"{self._round}/{index}", left)
             if text is None:
                 problem = problem or (
                     f"{self.workers.named(index)} has not come to {identity.stage} within"

@@ -171,7 +171,7 @@ def _page(
         write_page(spec, file.text, file.path, result, runner.results, written)
         if isinstance(tracker, JournalTracker) and tracker.run.is_dir():
             shutil.copyfile(written, tracker.run / RUN_PAGE)
-        if (mirror := runner.store.mirror) and not all(r.cached for r in runner.results):
+        if (mirror := runner.store.mirror) is not None:
             mirror.objects.write(name, written.read_bytes())
             return f"{mirror.url}/{name}"
     except Exception as e:  # whatever it is, the model is trained and pushed

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from components.artifacts import Artifact
-from components.beam.by_url import finish
+from components.beam.by_url import finish, forget
 from components.errors import RootstockError
 from components.stage import BeamOptions, Context, Remote, Stage
 from components.training.workers import workers_from
@@ -211,20 +211,24 @@ class Runner:
             self._mend(artifact)
         with self.store.attempt(identity) as place:
             entry = self.store.find(identity)
-            if entry is not None and self._is_valid(stage, entry) and not self._together(stage):
-                return entry  # another process produced it while this one waited
-            self.store.discard(self.store.place(identity))
+            if entry is not None and self._is_valid(stage, entry):
+                if not self._together(stage):
+                    return entry  # another process produced it while this one waited
+                entry = None  # it stays, and all workers adopt it in the end
+            else:
+                self.store.discard(self.store.place(identity))
             self.store.check()
             observer = StageObserver(identity.stage, self.tracker, self.display)
             began = time.monotonic()
             remote = self._remote(identity, inputs)
             context = Context(place.output, place.scratch, self.beam, observer, self.ends, remote)
+            lose = partial(_forget, remote)
             with (
-                unchanged(identity.stage, inputs, place.scratch),
-                self._unchanged(identity.stage, inputs),
+                unchanged(identity.stage, inputs, place.scratch, lose),
+                self._unchanged(identity.stage, inputs, lose),
             ):
                 inside = [a for a in artifacts_in(inputs) if self.store.holds(a.place)]
-                continue_only_on(inside, place.scratch)
+                continue_only_on(inside, place.scratch, lose)
                 outputs = stage.run(inputs, context)
             seconds = time.monotonic() - began
             known = observer.figures, seconds, entry, remote.uploaded if remote else ()
@@ -240,8 +244,11 @@ class Runner:
         return Remote(url, tuple(artifacts_in(inputs)))
 
     @contextlib.contextmanager
-    def _unchanged(self, stage: str, inputs: object) -> Iterator[None]:
-        """Raises RootstockError if an input changes in the block, also instead of other errors."""
+    def _unchanged(self, stage: str, inputs: object, forget: Callable[[], None]) -> Iterator[None]:
+        """Raises RootstockError if an input changes in the block, also instead of other errors.
+
+        forget: deletes what the attempt keeps outside of its scratch directory.
+        """
         failure: Exception | None = None
         try:
             yield
@@ -249,6 +256,7 @@ class Runner:
             failure = e
         for artifact in artifacts_in(inputs):
             if changes := self._damage(artifact):
+                forget()
                 raise RootstockError(
                     f"{artifact.path} changed while {stage} read it: {shortened(changes)}. Nothing"
                     " was published. Run the same command again."
@@ -299,6 +307,12 @@ class Runner:
         if last is None:
             return "has no earlier result"
         return "changed since its last result: " + ", ".join(identity.differs_from(last.identity))
+
+
+def _forget(remote: Remote | None) -> None:
+    """Delete what an attempt keeps in a store behind a URL, such as checkpoints."""
+    if remote is not None:
+        forget(remote)
 
 
 def _outputs_type(stage: Stage[Any, O]) -> type[O]:

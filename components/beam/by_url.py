@@ -159,12 +159,11 @@ def fetch_files(results: Path, context: Context, remote: Remote) -> None:
     try:
         Objects(MaskedUrl(remote.url)).download(wanted)
     except FileNotFoundError as e:
-        shutil.rmtree(results)
-        raise _lost(f"{e} is missing") from e
+        raise _lost(f"{e} is missing", results, remote) from e
     for sha256, file in first.items():
         if digest_file(file) != sha256:
-            shutil.rmtree(results)
-            raise _lost(f"{remote.url}/{PARTS}/{sha256} has another content")
+            problem = f"{remote.url}/{PARTS}/{sha256} has another content"
+            raise _lost(problem, results, remote)
         remote.uploaded.add(sha256)
     for name, sha256 in written.items():
         if (file := context.scratch / name) != first[sha256]:
@@ -181,14 +180,25 @@ def forget_elsewhere(results: Path) -> None:
 
 def finish(remote: Remote) -> None:
     """Remove what only the running stage needs. If that fails, it is left."""
-    if not remote.work:
-        return
-    with contextlib.suppress(RootstockError):
-        below = Objects(MaskedUrl(f"{remote.url}/{WORK}"))
-        below.remove_all(list(below.listed()))
+    if remote.work:
+        with contextlib.suppress(RootstockError):
+            forget(remote)
 
 
-def _lost(problem: str) -> RootstockError:
+def forget(remote: Remote, name: str = "") -> None:
+    """Remove what attempts left by URL, so that none goes on from it: all, or results of a name.
+
+    Raises:
+        RootstockError: the store cannot be written.
+    """
+    below = Objects(MaskedUrl(f"{remote.url}/{WORK}/{name}".rstrip("/")))
+    below.remove_all(list(below.listed()))
+
+
+def _lost(problem: str, results: Path, remote: Remote) -> RootstockError:
+    """The error, after the results were removed, here and in the store."""
+    shutil.rmtree(results)
+    forget(remote, results.name)
     return RootstockError(
         f"What workers wrote is lost: {problem}. Nothing was published. Run the same command again."
     )

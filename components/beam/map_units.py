@@ -86,6 +86,11 @@ def map_units(
                 raise
     for failed in sorted(results.glob(f"*{FAILED}")):
         raise pickle.loads(failed.read_bytes())
+    if exchange is not None and not all(_file(results, i).exists() for i in range(len(units))):
+        raise RootstockError(
+            f"{name}: results of workers have disappeared {TRIES} times. Another machine may run"
+            " the same stage: wait until it is done, and run the same command again."
+        )
     return Results(results, len(units))
 
 

@@ -35,13 +35,13 @@ WARM_UP, TIMED_CALLS = 5, 50
 
 @dataclass(frozen=True)
 class Survey:
-    """The data after ingestion. rows: by split. labelled: training rows with a label, of the task
-    that has the fewest. digest: of all of them. start_s: seconds in which the process imported
+    """The data after ingestion. rows: by split. labelled: training rows with a label, by the column
+    of the label. digest: of all of them. start_s: seconds in which the process imported
     TensorFlow: how fast this machine is now.
     """
 
     rows: Mapping[str, int]
-    labelled: int
+    labelled: Mapping[str, int]
     digest: str
     start_s: float = 0.0
 
@@ -76,8 +76,8 @@ def survey(source: SpecSource) -> Survey:
         examples = prepare(spec, run).examples
     rows = {split: examples.num_rows(split) for split in examples.splits()}
     labels = list(dict.fromkeys(task.label for task in spec.tasks.values()))
-    columns = examples.read("train", labels)
-    labelled = min(columns.num_rows - column.null_count for column in columns.columns)
+    table = examples.read("train", labels)
+    labelled = {label: table.num_rows - table.column(label).null_count for label in labels}
     return Survey(rows, labelled, examples.digest, start_s)
 
 

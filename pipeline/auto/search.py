@@ -95,7 +95,8 @@ class Search:
     """A search in progress.
 
     reserve: seconds of the budget to leave for exporting, testing and pushing the winner.
-    rows, labelled: of the training rows, all, and those with a label (all, if None).
+    rows, labelled: of the training rows, all, and those with a label of the task that has the
+        fewest (all, if None).
     untried: why candidates that should have been trained were not, by name.
     latency_ms: the longest time in which one row may be answered. Then candidates on all rows are
         exported and timed, and none is trained from other seeds: that time is for a model that

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.orchestrators.base import Compilation, Target, Task
+from pipeline.spec.orchestration import Resources
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Airflow(Target):
         )
         for name in what.settings.secrets:
             yield f"Every worker has to have the environment variable {name}."
-        if any(task.resources != Task("", (), ()).resources for task in what.tasks):
+        if any(task.resources != Resources() for task in what.tasks):
             yield "Warning: orchestration.resources needs pods: nothing limits a worker's process."
 
 

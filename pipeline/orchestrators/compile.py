@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +12,7 @@ from components.errors import RootstockError, did_you_mean
 from components.ingestion.readers.spans import has_spans
 from components.stage import BeamOptions
 from pipeline.orchestrators.base import Compilation, Task, targets
-from pipeline.orchestrators.spec_text import spec_text, variables_in
+from pipeline.orchestrators.spec_text import check_no_password, spec_text, variables_in
 from pipeline.phases import phases_of
 from pipeline.report.tables import Table
 from pipeline.spec.load import SpecSource, ensemble_of, load_spec
@@ -77,10 +78,14 @@ def compilation(source: SpecSource, shared: Sequence[str], beam: BeamOptions) ->
             f" Expected: {', '.join(phases)}."
         )
     text = spec_text(spec, file, shared)
+    data = source.variables.get(DATA, os.environ.get(DATA, ""))
+    check_no_password(f"--data (or the environment variable {DATA})", data)
+    for option in beam.options:
+        check_no_password("--beam", option)
     return Compilation(
         name=spec.name,
         spec=text,
-        data=source.variables.get(DATA, "") if DATA in variables_in(text) else None,
+        data=data if DATA in variables_in(text) else None,
         spans=tuple(
             f"data.sources.{i}.spans" for i, s in enumerate(spec.data.sources) if has_spans(s)
         ),

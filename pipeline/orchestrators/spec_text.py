@@ -77,12 +77,21 @@ def spec_text(spec: Spec, file: YamlFile, shared: Sequence[str]) -> str:
             " if all tasks run on this machine."
         )
     for key, holder, name in _held(content):
-        if without_secrets(holder[name], named=False) != holder[name]:
-            raise RootstockError(
-                f"{file.path}: {key}: has a password, which a compiled file must not have. Use a"
-                " variable, such as ${PASSWORD}, and name its secret under orchestration.secrets."
-            )
+        check_no_password(f"{file.path}: {key}", holder[name])
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def check_no_password(what: str, value: str) -> None:
+    """Check a text that is written into a compiled file.
+
+    Raises:
+        RootstockError: it has a password.
+    """
+    if without_secrets(value, named=False) != value:
+        raise RootstockError(
+            f"{what}: has a password, which a compiled file must not have. In the spec, use a"
+            " variable, such as ${PASSWORD}, and name its secret under orchestration.secrets."
+        )
 
 
 def variables_in(text: str) -> dict[str, bool]:
@@ -121,8 +130,19 @@ def _places(spec: Spec, content: dict[str, Any], base: Path) -> Iterator[Place]:
     for i, member in enumerate([*(content.get("ensemble") or ()), content.get("distilled") or {}]):
         for key, holder, name in _held(member.get("set") or {}):
             path = os.path.normpath(base / os.path.expanduser(holder[name]))
-            if holder[name] and "://" not in holder[name] and os.path.exists(path):
+            if _may_be_path(holder[name], base):
                 yield Place(f"ensemble or distilled, set {i + 1}: {key}", holder, name, path)
+
+
+def _may_be_path(text: str, base: Path) -> bool:
+    """Whether a text among the overrides of a member is a path: overrides have no types here. It is
+    a file, or it has a slash and begins with a folder that exists; the rest may be a pattern.
+    """
+    if not text or "://" in text:
+        return False
+    place = base / os.path.expanduser(text)
+    begins = next(folder for folder in place.parents if folder.is_dir())
+    return place.is_file() or ("/" in text and begins not in (base, Path("/")))
 
 
 def _real(value: str) -> str:

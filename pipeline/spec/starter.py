@@ -66,9 +66,9 @@ THRESHOLDS = (
 UNJUDGED = "Until you add some, a model is pushed whatever its metrics are."
 STRATIFIED = (
     "a class has few rows, so classes have the same shares in every split"
-    " (data.splits.stratify), of which validation and test get a fifth each; a row can change its"
-    " split when data is added."
+    " (data.splits.stratify); a row can change its split when data is added"
 )
+FIFTHS = "; validation and test get a fifth each, because a tenth of so few labels can be none"
 GROUP = "marks rows that belong together (--group)"
 FEW_GROUPS, SEEDS = 20, 200
 FEW_LABELS = 300
@@ -77,8 +77,7 @@ PRETRAINED = {"text", "image"}
 """Kinds of inputs for which there are pretrained trunks."""
 SCARCE = 50
 """With fewer rows of a class, chance divides them unevenly between the splits."""
-FOR_SCARCE = {"train": 0.6, "val": 0.2, "test": 0.2}
-"""A tenth of so few rows can be none."""
+IN_FIFTHS = {"train": 0.6, "val": 0.2, "test": 0.2}
 BESIDE = "beside the image: if it is known for new images, make it an input; else predict it too"
 
 
@@ -211,11 +210,12 @@ def _starter(
         notes.append(few)
     held_out = {s["split"] for s in sources if "split" in s}
     drawn = not key and not splits and held_out != {"val", "test"}
-    if (scarce := _scarce(tasks, table) if drawn else None) is not None:
-        notes.append(f"{scarce}: {STRATIFIED}")
+    if stratify := _stratified(tasks, table) if drawn else {}:
+        fifths = FIFTHS if "val" in stratify and not held_out else ""
+        notes.append(f"{stratify['stratify']}: {STRATIFIED}{fifths}.")
     augment = guess_augment(inputs.values())
     notes += [AUGMENTED] if augment else []
-    shares = HashSplits(**_splits(held_out).get("splits", {})).shares
+    shares = HashSplits(**_splits(held_out, stratify).get("splits", {})).shares
     thresholds, why = list[dict[str, Any]](), "the test rows are not known yet"
     if not splits and "test" not in held_out:
         thresholds = guess_thresholds(tasks, table, key, shares[SPLITS.index("test")])
@@ -228,7 +228,7 @@ def _starter(
         "data": {
             "sources": sources,
             **({"key": [key]} if key else {}),
-            **({"splits": splits} if splits and not held_out else _splits(held_out, scarce)),
+            **({"splits": splits} if splits and not held_out else _splits(held_out, stratify)),
             **(_of_groups(table, key) if key and not splits and not held_out else {}),
         },
         "inputs": inputs,
@@ -266,15 +266,20 @@ def _few_labels(
     )
 
 
-def _scarce(tasks: Mapping[str, Mapping[str, Any]], table: pa.Table) -> str | None:
-    """The label with classes of which one has the fewest rows, if these are few."""
+def _stratified(tasks: Mapping[str, Mapping[str, Any]], table: pa.Table) -> dict[str, Any]:
+    """Splits by the label that has the rarest class, if all rows were read and that class has few;
+    in fifths, if the label has few rows, too.
+    """
     counts = {
         task["label"]: rarest(table.column(task["label"]), task["kind"])
         for task in tasks.values()
         if task["kind"] in ("binary", "multiclass")
     }
     label = min(counts, key=lambda la: counts[la], default=None)
-    return label if label is not None and counts[label] < SCARCE else None
+    if label is None or counts[label] >= SCARCE or table.num_rows >= ROWS:
+        return {}
+    few = table.num_rows - table.column(label).null_count < FEW_LABELS
+    return (IN_FIFTHS if few else {}) | {"stratify": label}
 
 
 def _of_groups(table: pa.Table, key: str) -> dict[str, Any]:
@@ -295,16 +300,14 @@ def _fixed(source: SourceSpec) -> dict[str, str]:
     return FILE if source["format"] in FOLDERS.values() else {}
 
 
-def _splits(held_out: set[str], scarce: str | None = None) -> dict[str, Any]:
-    """How to split the rows of the other sources, if some sources are a whole split. scarce: the
-    label whose classes have the same shares in every split.
+def _splits(held_out: set[str], stratify: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """How to split the rows of the other sources, if some sources are a whole split. stratify: see
+    `_stratified`.
     """
-    shares: dict[str, Any] = {} if scarce is None else dict(FOR_SCARCE)
+    splits = dict(stratify or {})
     if held_out:
         val = 0.0 if "val" in held_out else 0.1
-        shares = {"train": 1.0 - val, "val": val, "test": 0.0}
+        splits |= {"train": 1.0 - val, "val": val, "test": 0.0}
         if "test" not in held_out:
-            shares = {"train": 0.8, "val": 0.0, "test": 0.2}
-    if scarce is not None:
-        shares |= {"stratify": scarce}
-    return {"splits": shares} if shares else {}
+            splits |= {"train": 0.8, "val": 0.0, "test": 0.2}
+    return {"splits": splits} if splits else {}

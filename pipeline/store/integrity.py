@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from components.artifacts import Artifact
@@ -119,13 +119,14 @@ def _settled(info: os.stat_result) -> bool:
     return time.time_ns() - changed > (SETTLED_COARSE_NS if whole_seconds else SETTLED_NS)
 
 
-def continue_only_on(inputs: Sequence[Artifact], scratch: Path) -> None:
+def continue_only_on(inputs: Sequence[Artifact], scratch: Path, forget: Callable[[], None]) -> None:
     """Empty the scratch directory of an interrupted attempt if its inputs are not as it found them.
 
-    They may have been damaged then, and made again since.
+    They may have been damaged then, and made again since. forget: deletes what it kept elsewhere.
     """
     state = {str(a.path): {n: list(s) for n, s in stamps_of(a.path).items()} for a in inputs}
     file = scratch / STATE
+    known = file.exists()  # else this machine made no attempt, and may go on from another one's
     try:
         same = json.loads(file.read_text()) == state
     except (FileNotFoundError, ValueError):
@@ -136,4 +137,6 @@ def continue_only_on(inputs: Sequence[Artifact], scratch: Path) -> None:
                 shutil.rmtree(path)
             elif path.name != SOURCES_STATE:
                 path.unlink()
+        if known:
+            forget()
         write_whole(file, json.dumps(state))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -28,11 +28,14 @@ State = Mapping[str, Sequence[int]]
 
 
 @contextmanager
-def unchanged(stage: str, inputs: object, scratch: Path) -> Iterator[None]:
+def unchanged(
+    stage: str, inputs: object, scratch: Path, forget: Callable[[], None]
+) -> Iterator[None]:
     """Run a stage on raw files that must stay as they are.
 
     scratch: of the attempt. An interrupted attempt may have read other content, so what it kept is
-        deleted if the files are no longer in the state that it found.
+        deleted if the files are no longer in the state that it found. forget: deletes what it kept
+        elsewhere.
 
     Raises:
         RootstockError: a file was changed, removed or added. The message names it.
@@ -42,21 +45,21 @@ def unchanged(stage: str, inputs: object, scratch: Path) -> Iterator[None]:
         yield
         return
     for source in sources:
-        assert source.path  # reading it fetches copies that were trimmed
+        _ = source.path  # fetches copies that were trimmed
     before = _states(sources)
-    _discard_if_changed(scratch, before)
+    _discard_if_changed(scratch, before, forget)
     try:
         yield
     except Exception as error:
         if changes := _changes(before, _states(sources)):
-            raise _changed(stage, changes, scratch) from error
+            raise _changed(stage, changes, scratch, forget) from error
         raise
     if changes := _changes(before, _states(sources)):
-        raise _changed(stage, changes, scratch)
+        raise _changed(stage, changes, scratch, forget)
     for source in sources:
         raw = source.raw
         if raw is not None and raw.state() and raw.digest(None) != source.digest:
-            raise _changed(stage, [f"{source.path}: its content has changed"], scratch)
+            raise _changed(stage, [f"{source.path}: its content has changed"], scratch, forget)
 
 
 def _sources(value: object) -> Iterator[SourceFiles]:
@@ -89,8 +92,11 @@ def _changes(before: State, after: State) -> list[str]:
     return changes + others
 
 
-def _changed(stage: str, changes: Sequence[str], scratch: Path) -> RootstockError:
+def _changed(
+    stage: str, changes: Sequence[str], scratch: Path, forget: Callable[[], None]
+) -> RootstockError:
     _clear(scratch)
+    forget()
     more = f"\n  … and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
     listed = "".join(f"\n  {change}" for change in changes[:SHOWN])
     return RootstockError(
@@ -100,14 +106,17 @@ def _changed(stage: str, changes: Sequence[str], scratch: Path) -> RootstockErro
     )
 
 
-def _discard_if_changed(scratch: Path, state: State) -> None:
+def _discard_if_changed(scratch: Path, state: State, forget: Callable[[], None]) -> None:
     file = scratch / STATE
+    known = file.exists()  # else this machine made no attempt, and may go on from another one's
     try:
         same = json.loads(file.read_text()) == state
     except (FileNotFoundError, ValueError):
         same = False
     if not same:
         _clear(scratch)
+        if known:
+            forget()
         write_whole(file, json.dumps(state))
 
 

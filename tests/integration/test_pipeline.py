@@ -269,7 +269,7 @@ def test_mlflow_that_is_down_stops_nothing_and_is_told_later(finished: Finished)
 
 def test_kill_at_any_moment_then_run_again(finished: Finished, project: Path) -> None:
     rng = random.Random(int(os.environ.get("KILL_SEED", "1")))
-    for _ in range(2):
+    for _ in range(3):
         process = start(project, "run", "spec.yaml", *sets("tracking.backend=none"))
         time.sleep(rng.uniform(1, finished.seconds))
         process.send_signal(signal.SIGKILL)

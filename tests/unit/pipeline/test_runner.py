@@ -10,6 +10,7 @@ import pytest
 from components.artifacts import Examples
 from components.errors import RootstockError
 from components.stage import Context, Stage
+from components.training.stored_copy import StoredCopy
 from pipeline.display import LineDisplay, StageResult, summary
 from pipeline.phases import Reached
 from pipeline.runner import Runner
@@ -17,10 +18,14 @@ from pipeline.store import integrity
 from pipeline.store.entry import RECORD
 from pipeline.store.fingerprint import identify
 from pipeline.store.integrity import SETTLED_NS
+from pipeline.store.place import local
 from pipeline.store.store import Store
 from pipeline.tracking.events import RunFinished
 from pipeline.tracking.journal import JournalTracker, read
 from serving import manifest
+from tests.remote import Bucket, bucket
+
+__all__ = ["bucket"]
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,20 @@ class Text:
 
 @dataclass(frozen=True)
 class Copy(Stage[Text, Made]):
-    """A stage that copies its input. If there is a file `meddle`, its input changes meanwhile."""
+    """A stage that copies its input, and keeps a checkpoint of it where the store is behind a URL.
+    If there is a file `meddle`, its input changes meanwhile.
+    """
 
     meddle: str = field(default="", metadata={"fingerprint": False})
 
     def run(self, inputs: Text, context: Context) -> Made:
         path = context.output / "made"
+        if (kept := StoredCopy.of(context)) is not None:
+            checkpoint = context.scratch / "checkpoint"
+            kept.fetch(checkpoint)
+            assert not checkpoint.exists()
+            checkpoint.write_text("of this input")
+            kept.write(checkpoint)
         shutil.copytree(inputs.made.path, path)
         if self.meddle:
             (inputs.made.path / "text").write_text("x")
@@ -262,6 +275,18 @@ def test_an_input_that_changes_while_a_stage_reads_it_is_an_error(
         with pytest.raises(RootstockError, match="changed while Copy read it"):
             run(Copy(meddle="yes"), Text(made))
         assert (run(Copy(), Text(made)).made.path / "text").read_text() == "abc"
+
+
+def test_no_attempt_goes_on_from_one_whose_input_changed(
+    bucket: type[Bucket], tmp_path: Path, counter: Path
+) -> None:
+    store = Store(local("bucket://b/store")).open()
+    with Runner(store, display=LineDisplay(io.StringIO())) as run:
+        made = run(Make("abc", str(counter)), Nothing()).made
+        with pytest.raises(RootstockError, match="changed while Copy read it"):
+            run(Copy(meddle="yes"), Text(made))
+        assert not [name for name in bucket.store if name.endswith("work/checkpoint")]
+        run(Copy(), Text(made))
 
 
 def test_lines_show_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -212,3 +212,6 @@ def test_a_part_that_is_lost_ends_the_stage(
     Objects(MaskedUrl(URL)).remove(f"parts/{digest_file(files.path / '1.csv')}")
     with pytest.raises(RootstockError, match=r"What workers wrote is lost.*Run the same command"):
         hand_over("x", written, context.output / "files", context)
+    map_units("x", [Unit(str(files.path), ("1.csv",))], Copy(str(written)), context)
+    hand_over("x", written, context.output / "files", context)
+    assert (context.output / "files/a/1.csv").read_bytes() == b"rows of 1.csv"

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from components.experiments.scorer import ScoreFigures
+from pipeline.auto.candidate import Choice, expected_of
+from pipeline.auto.portfolio.adapted import Adapted
+from pipeline.auto.portfolio.frozen import Frozen
 from pipeline.auto.ranking import Metrics, best
 from pipeline.auto.state import Trial
 
@@ -68,6 +71,12 @@ def test_with_few_labels_the_expected_candidate_stands_until_another_is_clearly_
     assert best(few.ranked([trial("default", 0.9), trial("frozen", 0.8)])).trial.name == "default"
     even = few.ranked([trial("default", 0.8), trial("frozen", 0.8)])
     assert even[0].trial.name == "frozen"
+
+
+def test_a_trunk_that_read_all_texts_is_expected_before_one_as_it_is() -> None:
+    known = [Choice("default", "", ()), Choice("frozen m", "", (), few_labels=Frozen.few_labels)]
+    known += [Choice("lora m", "", ()), Choice("adapted m", "", (), few_labels=Adapted.few_labels)]
+    assert expected_of(known) == ("adapted m", "frozen m")
 
 
 def test_an_undefined_metric_is_last() -> None:

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from components.errors import RootstockError
-from pipeline.orchestrators.compile import compile_spec
+from components.stage import BeamOptions
+from pipeline.orchestrators.compile import compilation, compile_spec
 from tests.compiled import BUCKET, compiled, source
 
 
@@ -33,6 +34,14 @@ def test_shared_paths_are_written_as_absolute_ones(tmp_path: Path) -> None:
     members = source(tmp_path, f"ensemble=[{{set: {{inputs.x0: {own}}}}}, {{}}]")
     (first, _) = yaml.safe_load(compiled(members, "/").spec)["ensemble"]
     assert first["set"]["inputs.x0"]["module"] == f"{tmp_path}/own.py"
+    (tmp_path / "scratch").mkdir()
+    changes = "{model.trunk: scratch, data.sources.0.path: 'scratch/day-*.csv'}"
+    own = source(tmp_path, f"ensemble=[{{set: {changes}}}, {{}}]")
+    (first, _) = yaml.safe_load(compiled(own, "/").spec)["ensemble"]
+    assert first["set"] == {
+        "model.trunk": "scratch",
+        "data.sources.0.path": f"{tmp_path}/scratch/day-*.csv",
+    }
     with pytest.raises(RootstockError, match=r"set 1: inputs.x0.module: /"):
         compiled(source(tmp_path, *members.overrides[:1], *BUCKET))
 
@@ -53,6 +62,12 @@ def test_passwords_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(RootstockError, match=r"data.sources.0.path: has a password") as e:
         compiled(source(tmp_path, BUCKET[0], sql.format("opensesame")))
     assert "opensesame" not in str(e.value)
+    address = "postgresql://me:opensesame@host/shop"
+    with pytest.raises(RootstockError, match=r"--data .*: has a password") as e:
+        compiled(source(tmp_path, *BUCKET, DATA=address))
+    assert "opensesame" not in str(e.value)
+    with pytest.raises(RootstockError, match=r"--beam: has a password"):
+        compilation(source(tmp_path, *BUCKET), (), BeamOptions(options=(f"x={address}",)))
     monkeypatch.setenv("SHOP_PASSWORD", "opensesame")
     secret = "orchestration.secrets={SHOP_PASSWORD: shop/password}"
     what = source(tmp_path, BUCKET[0], sql.format("${SHOP_PASSWORD}"), secret)

@@ -416,15 +416,20 @@ def test_few_labels_of_texts_or_images_want_a_pretrained_trunk(
     assert ("y: 40 labelled rows. With fewer than 300" in " ".join(notes)) == said
 
 
-@pytest.mark.parametrize(("every", "stratified"), [(15, True), (2, False)])
+FIFTHS = {"train": 0.6, "val": 0.2, "test": 0.2, "stratify": "y"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "every", "expected"), [(600, 15, FIFTHS), (600, 2, {}), (1200, 30, {"stratify": "y"})]
+)
 def test_every_split_gets_rows_of_a_scarce_class(
-    tmp_path: Path, every: int, stratified: bool
+    tmp_path: Path, rows: int, every: int, expected: dict[str, object]
 ) -> None:
     """Two thirds of the rows have no label, and every so many others are spam."""
-    rows = 600
     texts = [f"message {i} of {RNG.integers(10**9)} words and more" for i in range(rows)]
-    y = [None if i % 3 else "spam" if i % every == 0 else "ham" for i in range(rows)]
+    y = ["" if i % 3 else "spam" if i % every == 0 else "ham" for i in range(rows)]
     spec, notes = written(tmp_path, pa.table({"x": texts, "y": y}), "y")
-    assert ("y: a class has few rows" in " ".join(notes)) == stratified
-    splits = spec["data"].get("splits", {})
-    assert splits.get("stratify") == ("y" if stratified else None)
+    said = " ".join(notes)
+    assert ("y: a class has few rows" in said) == bool(expected)
+    assert ("get a fifth each" in said) == ("val" in expected)
+    assert spec["data"].get("splits", {}) == expected

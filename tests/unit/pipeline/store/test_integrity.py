@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -104,12 +105,15 @@ def test_an_attempt_continues_only_on_the_inputs_that_it_began_with(tmp_path: Pa
     shard.write_text("damaged")
     (scratch / "parts").mkdir(parents=True)
     (scratch / SOURCES_STATE).write_text("of raw files")
-    continue_only_on([], scratch)  # a stage without such inputs
+    forgotten = list[bool]()
+    elsewhere = partial(forgotten.append, True)
+    continue_only_on([], scratch, elsewhere)  # a stage without such inputs
     assert (scratch / "parts").exists()
     for content, kept in (("damaged", False), ("damaged", True), ("mended", False)):
         if shard.read_text() != content:
             shard.write_text(content)
-        continue_only_on([Examples(shard.parent)], scratch)
+        continue_only_on([Examples(shard.parent)], scratch, elsewhere)
         assert (scratch / "parts").exists() == kept
         (scratch / "parts").mkdir(exist_ok=True)
+    assert forgotten == [True], "not by the first attempt, which may go on from another machine's"
     assert (scratch / SOURCES_STATE).exists()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 
 WIDTH, HEIGHT = 460, 280
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 40
@@ -19,6 +19,8 @@ COLOURS = 8
 UNIT = 300
 """Size of a chart of the unit square."""
 AXIS_STEP = 130
+LINE = 13
+"""Pixels between two lines of text."""
 """Pixels between the axes of parallel coordinates, if there are many."""
 FEW = 5
 """As many different values are all written at an axis of parallel coordinates."""
@@ -83,21 +85,28 @@ class Axis:
         return self.start + (v - low) / ((high - low) or 1) * (self.end - self.start)
 
     def ticks(self) -> list[Tick]:
-        if self.log:
-            first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
-            steps = (1, 2, 5) if last - first <= 3 else (1,)
-            values = [m * 10.0**e for e in range(first, last + 1) for m in steps]
-        else:
-            raw = (self.high - self.low) / 5 or 1
-            if self.whole:
-                raw = max(raw, 1)
-            power = 10.0 ** math.floor(math.log10(raw))
-            round_ = (1, 2, 5, 10) if self.whole else (1, 2, 2.5, 5, 10)
-            step = next(m * power for m in round_ if m * power >= raw * 0.999)
-            start = math.ceil(self.low / step - 1e-9)
-            values = [i * step for i in range(start, math.floor(self.high / step + 1e-9) + 1)]
-        inside = [v for v in values if self.low * (1 - 1e-9) <= v <= self.high * (1 + 1e-9)]
-        return [Tick(self(v), _short(v)) for v in inside or [self.low]]
+        values = self._powers() if self.log else []
+        if len(values) < 2:
+            values = self._steps()
+        return [Tick(self(v), _short(v)) for v in values or [self.low]]
+
+    def _powers(self) -> list[float]:
+        """Of 10; in a short range also twice and five times as much."""
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        factors = (1, 2, 5) if last - first <= 3 else (1,)
+        values = (m * 10.0**e for e in range(first, last + 1) for m in factors)
+        return [v for v in values if self.low * (1 - 1e-9) <= v <= self.high * (1 + 1e-9)]
+
+    def _steps(self) -> list[float]:
+        """About five round values at equal distances."""
+        raw = (self.high - self.low) / 5 or 1
+        if self.whole:
+            raw = max(raw, 1)
+        power = 10.0 ** math.floor(math.log10(raw))
+        round_ = (1, 2, 5, 10) if self.whole else (1, 2, 2.5, 5, 10)
+        step = next(m * power for m in round_ if m * power >= raw * 0.999)
+        start, end = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [i * step for i in range(start, end + 1)]
 
 
 @dataclass(frozen=True)
@@ -377,8 +386,9 @@ def _upright(coordinate: Coordinate, x: float, frame: Frame) -> tuple[Upright, l
     numbers = [v for v in coordinate.values if not isinstance(v, str)]
     if len(numbers) == len(coordinate.values):
         scale = Axis(*_padded(numbers, coordinate.log), frame.bottom, frame.top, coordinate.log)
-        few = sorted(set(numbers)) if len(set(numbers)) <= FEW else []
-        ticks = [Tick(scale(v), _short(v)) for v in few] or scale.ticks()
+        each = [Tick(scale(v), f"{v:.3g}" if v % 1 else _short(v)) for v in sorted(set(numbers))]
+        apart = all(low.at - high.at >= LINE for low, high in pairwise(each))
+        ticks = each if apart and len(each) <= FEW else scale.ticks()
         return Upright(coordinate.name, x, ticks), [scale(v) for v in numbers]
     texts = sorted(set(map(str, coordinate.values)))
     scale = Axis(-0.5, len(texts) - 0.5, frame.bottom, frame.top)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from pydantic_core import to_json
 
 from components.charts import HeatMap, heat_map
 from components.data.lazy import np
 from pipeline.advise.advice import Advice, TaskAffinities
-from pipeline.report.tables import Table
+from pipeline.display import PIPED
+from pipeline.report.tables import Table, as_markdown, as_text
 from serving.pages import render
 
 SCREENING = (
@@ -24,20 +26,31 @@ HOW_AFFINITY = (
     " own step; below 0 is harm. An affinity within two standard errors of zero counts as zero."
 )
 HOW_TRUNKS = (
-    "All scores come from one forward pass; higher is better. No single score is always right, so"
-    " trunks are ordered by their mean rank over all scores and tasks."
+    "How well the output of a trunk suits each task before any training of the trunk; higher is"
+    " better. k-NN and linear probe: accuracy (for numbers: the share of variance explained) of the"
+    " nearest neighbours and of a linear model. LogME, NLEEP, H-score: estimates of how well a"
+    " simple model of the labels fits. No single score is always right, so trunks are ordered by"
+    " their mean rank over all scores and tasks. Fresh weights: a trunk that is not pretrained."
+)
+HOW_GROUPS = (
+    "Score of a grouping: for each task the mean affinity of the tasks that are trained with it,"
+    " summed. It is 0 if every task has its own model, or if every affinity counts as zero."
 )
 
 
 @dataclass(frozen=True)
 class AdvicePage:
-    """The content of the page. notes: on screening, on trunks, on affinities."""
+    """The content of the page. notes: on screening, on trunks, on affinities.
+
+    affinities: with standard errors.
+    """
 
     title: str
     answers: Sequence[str]
     notes: tuple[str, str, str]
     trunks: Sequence[Table]
     heat_maps: Sequence[HeatMap]
+    affinities: Table | None
     groupings: Sequence[str]
 
 
@@ -52,11 +65,20 @@ def data(advice: Advice) -> bytes:
 
 
 def markdown(advice: Advice, name: str) -> str:
-    parts = [f"# Advice: {name}", *_sentences(advice), SCREENING]
-    parts += ["## Trunks", HOW_TRUNKS, *(t.markdown() for t in _trunks(advice))]
+    return as_markdown(_parts(advice, name))
+
+
+def text(advice: Advice, name: str) -> str:
+    """The report for a terminal."""
+    return as_text(_parts(advice, name), PIPED)
+
+
+def _parts(advice: Advice, name: str) -> list[str | Table]:
+    parts: list[str | Table] = [f"# Advice: {name}", *_sentences(advice), SCREENING]
+    parts += ["## Trunks", HOW_TRUNKS, *_trunks(advice)]
     if advice.affinity is not None:
         parts += ["## Affinities", HOW_AFFINITY, _matrix(advice.affinity), *_groupings(advice)]
-    return "\n\n".join(parts) + "\n"
+    return parts
 
 
 def html(advice: Advice, name: str) -> str:
@@ -73,6 +95,7 @@ def html(advice: Advice, name: str) -> str:
             notes=(SCREENING, HOW_TRUNKS, HOW_AFFINITY),
             trunks=list(_trunks(advice)),
             heat_maps=heat_maps,
+            affinities=None if affinity is None else _matrix(affinity),
             groupings=list(_groupings(advice)),
         ),
     )
@@ -116,19 +139,22 @@ def _trunks(advice: Advice) -> Iterator[Table]:
         yield Table([task, *scores], lines)
 
 
-def _matrix(affinity: TaskAffinities) -> str:
+def _matrix(affinity: TaskAffinities) -> Table:
     lines = []
     for task, means, errors in zip(affinity.tasks, affinity.mean, affinity.error, strict=True):
         cells = (f"{m:+.2f} ± {e:.2f}" for m, e in zip(means, errors, strict=True))
         lines.append([task, *cells])
-    return Table(["effect of step for / on", *affinity.tasks], lines).markdown()
+    return Table(["effect of step for / on", *affinity.tasks], lines)
 
 
 def _groupings(advice: Advice) -> Iterator[str]:
     if advice.affinity is None:
         return
+    yield HOW_GROUPS
     names = advice.affinity.tasks
-    for models, grouping in advice.by_models.items():
+    for grouping, same in groupby(advice.by_models.items(), lambda item: item[1]):
+        *fewer, most = [str(models) for models, _ in same]
+        counts = f"{', '.join(fewer)} or {most}" if fewer else most
         listed = "; ".join("+".join(names[t] for t in g) for g in grouping.groups)
-        most = "1 model" if models == 1 else f"{models} models"
-        yield f"With at most {most}: {listed} (score {grouping.score:+.2f})."
+        noun = "model" if counts == "1" else "models"
+        yield f"With at most {counts} {noun}: {listed} (score {grouping.score:+.2f})."

@@ -19,8 +19,8 @@ from components.transform.embed import Embed, EmbedInputs
 from models.tasks.base import Task
 from pipeline.advise import advice as advices
 from pipeline.advise.advice import Advice, Represented, TaskAffinities, TrunkScores
-from pipeline.advise.report import data, html, markdown
-from pipeline.display import Verbosity, WithoutLines, showing
+from pipeline.advise.report import data, html, markdown, text
+from pipeline.display import Verbosity, WithoutLines, near, showing
 from pipeline.flow import recipe
 from pipeline.runner import Runner
 from pipeline.spec.load import SpecSource
@@ -75,15 +75,15 @@ def give_advice(
     advice = advices.advise(trunks, affinity, models)
     directory = store.root / "advice" / spec.name
     directory.mkdir(parents=True, exist_ok=True)
-    for name, text in _specs(advice, planned_design, source).items():
-        write_whole(directory / name, text)
-    report = markdown(advice, spec.name)
-    write_whole(directory / "advice.md", report)
+    for name, content in _specs(advice, planned_design, source).items():
+        write_whole(directory / name, content)
+    write_whole(directory / "advice.md", markdown(advice, spec.name))
     write_whole(directory / "advice.json", data(advice))
     write_whole(directory / "advice.html", html(advice, spec.name))
-    print(report)
-    print(f"To check the advice: rootstock study {directory / 'advised.yaml'}")
-    print(f"To follow it: rootstock run {directory / 'advised.yaml'}")
+    print(text(advice, spec.name))
+    print(f"The report: {near(directory / 'advice.html')}")
+    print(f"To check the advice: rootstock study {near(directory / 'advised.yaml')}")
+    print(f"To follow it: rootstock run {near(directory / 'advised.yaml')}")
     return directory
 
 

@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.auto.leaderboard import ENSEMBLE, Leaderboard
+from pipeline.display import PIPED
 from pipeline.flow import PipelineResult
+from pipeline.report.tables import prose
 
 
 def closing(board: Leaderboard, result: PipelineResult, directory: Path) -> str:
     """The lines after the pipeline's own: the leaderboard, the winner on test rows, what next."""
-    return "\n".join(_lines(board, result, directory))
+    return f"\n{board.table().text(PIPED)}\n\n" + prose("\n".join(_lines(board, result, directory)))
 
 
 def _lines(board: Leaderboard, result: PipelineResult, directory: Path) -> Iterator[str]:
     trial = board.winner
-    yield f"\n{board.table().text()}"
-    yield f"\nWinner: {board.why()}"
+    yield f"Winner: {board.why()}"
     if trial.name != ENSEMBLE:
         yield from experts_alone(result.trained.path / "history.json")
     if trial.rows < board.rows:

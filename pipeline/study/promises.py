@@ -72,7 +72,7 @@ def less_time(evidence: Evidence, arm: str, against: str, fraction: float) -> Pr
     interval = statistics.t_interval(logs, alpha, error)
     kept: Kept = "kept" if interval.high < 0 else "broken" if interval.low > 0 else "undecided"
     low, mean, high = (f"{exp(x):.2f}" for x in (interval.low, logs.mean(), interval.high))
-    figures = f"{mean} of the time to prepare data and train ({low} to {high})"
+    figures = f"{mean} times the time of `{against}` to prepare data and train ({low} to {high})"
     before = [evidence.cost(a, fraction, PREPARATION) for a in (arm, against)]
     figures += f", of which {before[0]:.1f} s and {before[1]:.1f} s prepare data"
     if tuning := [f"{evidence.tuning[a]:.1f} s" for a in (arm, against) if a in evidence.tuning]:
@@ -107,9 +107,10 @@ def less_data(evidence: Evidence, arm: str, against: str) -> Promise | None:
     rows = max(tried)
     fewer = all(n.interval.high < rows for n in by_task.values())
     more = any(n.interval.low > rows for n in by_task.values())
-    texts = [f"{t} {_rows(n, min(tried), rows)} of {rows:,} rows" for t, n in by_task.items()]
+    texts = [f"{t} {_rows(n, min(tried), rows)}" for t, n in by_task.items()]
     kept: Kept = "kept" if fewer else "broken" if more else "undecided"
-    return Promise("less data", kept, f"to match `{against}` with all rows: " + "; ".join(texts))
+    what = f"rows needed to match `{against}` with all {rows:,} rows: "
+    return Promise("less data", kept, what + "; ".join(texts))
 
 
 def _rows(n: Needed, fewest: int, most: int) -> str:

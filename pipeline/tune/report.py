@@ -12,7 +12,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from components.experiments.trial_result import TrialFigures
-from pipeline.report.tables import Table
+from pipeline.display import PIPED
+from pipeline.report.tables import Table, as_markdown, as_text
 from pipeline.spec.sections import Spec
 from pipeline.tune.objective import Objective
 from pipeline.tune.search import FIGURES, REASON, SECONDS, STARTUP, TEST, as_overrides
@@ -78,18 +79,23 @@ def as_json(result: SearchResult) -> str:
 
 
 def markdown(result: SearchResult) -> str:
-    return "\n\n".join(_paragraphs(result)) + "\n"
+    return as_markdown(_parts(result))
 
 
-def _paragraphs(result: SearchResult) -> Iterator[str]:
+def text(result: SearchResult) -> str:
+    """The report for a terminal."""
+    return as_text(_parts(result), PIPED)
+
+
+def _parts(result: SearchResult) -> Iterator[str | Table]:
     yield f"# Tuning of {result.spec.name}"
     yield counts(result)
     yield from answers(result)
     if result.best is not None:
-        yield comparison(result, result.best).markdown()
+        yield comparison(result, result.best)
     if result.ranked:
         yield f"The best {min(SHOWN, len(result.ranked))} trials:"
-        yield _best_trials(result).markdown()
+        yield _best_trials(result)
     if result.importances:
         shares = ", ".join(f"{key} {share:.2f}" for key, share in result.importances.items())
         yield f"Importance of the fields (shares of the variance): {shares}"
@@ -100,7 +106,8 @@ def counts(result: SearchResult) -> str:
     count = {state: sum(t.state == state for t in result.trials) for state in TrialState}
     return (
         f"{len(result.trials)} trials: {count[TrialState.COMPLETE]} trained to the end,"
-        f" {count[TrialState.PRUNED]} pruned, {count[TrialState.FAIL]} failed."
+        f" {count[TrialState.PRUNED]} stopped early (pruned) because most others were better after"
+        f" as many epochs, {count[TrialState.FAIL]} failed."
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from components.data.atomic import write_whole
 from components.errors import RootstockError
-from pipeline.display import Verbosity, showing
+from pipeline.display import Verbosity, near, showing
 from pipeline.spec.load import SpecSource
 from pipeline.spec.runnable import runnable_specs
 from pipeline.spec.sections import Spec
@@ -20,7 +20,7 @@ from pipeline.store.store import Store
 from pipeline.tune.objective import objective_for
 from pipeline.tune.page import page
 from pipeline.tune.record import record
-from pipeline.tune.report import SearchResult, as_json, markdown
+from pipeline.tune.report import SearchResult, as_json, markdown, text
 from pipeline.tune.search import Search, as_overrides, finished_trials, requeue_interrupted
 from pipeline.tune.space import check_space
 from pipeline.tune.trial import Outcome, attempt, train_unchanged
@@ -106,12 +106,12 @@ def _write(result: SearchResult, source: SpecSource, directory: Path) -> None:
     tuned.unlink(missing_ok=True)
     if result.best is not None:
         best = as_overrides(result.best.params, result.spec.tune)
-        (text,) = runnable_specs(source, best, [tuple(result.spec.tasks)]).values()
-        write_whole(tuned, text)
+        (content,) = runnable_specs(source, best, [tuple(result.spec.tasks)]).values()
+        write_whole(tuned, content)
     write_whole(directory / "tuning.json", as_json(result))
     write_whole(directory / "report.md", markdown(result))
     write_whole(directory / "tuning.html", page(result))
-    print(markdown(result))
-    print(f"Report: {directory / 'tuning.html'}")
+    print(text(result))
+    print(f"Report: {near(directory / 'tuning.html')}")
     if result.best is not None:
-        print(f"To train it: rootstock run {tuned}")
+        print(f"To train it: rootstock run {near(tuned)}")

@@ -108,6 +108,7 @@ def attempt(source: SpecSource, search: Search, objective: Objective, number: in
         ):
             fingerprint, figures = train_spec(spec, data, runner)
     except optuna.TrialPruned as e:
+        trial.set_user_attr(REASON, str(e))
         study.tell(trial, state=TrialState.PRUNED)
         return Outcome(overrides, None, 0.0, str(e))
     except RootstockError as e:

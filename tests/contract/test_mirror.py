@@ -78,7 +78,6 @@ THROUGH = {
     "tests/unit/pipeline/cli/test_main.py": ("pipeline.cli.arguments",),
     "tests/integration/test_study.py": (
         "pipeline.advise.run",
-        "pipeline.report.tables",
         "pipeline.study.arms",
         "pipeline.study.candidates",
         "pipeline.study.claims",

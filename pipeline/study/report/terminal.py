@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.display import PIPED
-from pipeline.report.tables import Table
+from pipeline.report.tables import Table, as_text
 from pipeline.study.findings import Comparison, Findings
 from pipeline.study.promises import promises
 from pipeline.study.report.markdown import MAIN
@@ -16,16 +16,16 @@ from pipeline.study.report.sentences import below_constant, headline, left_out, 
 def closing(findings: Findings) -> str:
     """The main comparisons with all training rows; the report has the others, and costs."""
     evidence = findings.evidence
-    parts = [f"Study: {evidence.design.spec.name}", *headline(findings)]
+    parts: list[str | Table] = [f"Study: {evidence.design.spec.name}", *headline(findings)]
     for comparison in findings.comparisons:
         if comparison.fraction == evidence.largest and comparison.claim.name in MAIN:
             parts += _comparison(comparison, findings)
     parts.append("On test rows, mean ± standard deviation over seeds:")
-    parts.append(score_table(evidence).text(piped=PIPED))
-    return "\n\n" + "\n\n".join(map(_plain, parts)) + "\n"
+    parts.append(score_table(evidence))
+    return "\n\n" + as_text(parts, PIPED)
 
 
-def _comparison(c: Comparison, findings: Findings) -> Iterator[str]:
+def _comparison(c: Comparison, findings: Findings) -> Iterator[str | Table]:
     yield f"{c.claim.question} {c.claim.arm} against {c.claim.against}:"
     yield from below_constant(c, findings)
     yield from left_out(c, findings)
@@ -42,14 +42,10 @@ def _comparison(c: Comparison, findings: Findings) -> Iterator[str]:
         for v in c.verdicts
     ]
     header = ["task", "metric", "verdict", "difference", "interval", "seeds that agree"]
-    yield Table(header, rows).text(piped=PIPED)
+    yield Table(header, rows)
     for v in c.verdicts:
         if v.far or v.outcome in ("undecided", "hurts"):
             yield verdict_sentence(v, c, findings)
     kept = [[p.name, p.kept, p.figures] for p in promises(c, findings.evidence)]
     if kept:
-        yield Table(["promise", "", "evidence"], kept).text(piped=PIPED)
-
-
-def _plain(text: str) -> str:
-    return text.replace("**", "").replace("`", "")
+        yield Table(["promise", "", "evidence"], kept)

@@ -69,7 +69,7 @@ def openapi(catalogue: Mapping[str, Any], secured: bool) -> Json:
         "info": {
             "title": "Rootstock model server",
             "version": "1",
-            "description": "The REST API of TensorFlow Serving: classify and regress too.",
+            "description": "TensorFlow Serving's REST API; :classify and :regress are there too.",
         },
         "paths": paths,
         "components": {"schemas": schemas},

@@ -369,8 +369,7 @@
     const block = (title, schema) => (schema ? [make("h2", {}, title), make("pre", { tabindex: "0", role: "region", "aria-label": title }, JSON.stringify(schema, null, 2))] : []);
     const entries = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, call]) => make("details", { class: "card" },
-        make("summary", {}, make("span", { class: "pill" }, method.toUpperCase()), " ", make("code", {}, path)),
-        make("p", {}, call.summary),
+        make("summary", {}, make("span", { class: "pill" }, method.toUpperCase()), " ", make("code", {}, path), " ", make("span", { class: "soft" }, call.summary)),
         call.description ? make("p", {}, call.description) : null,
         ...block("Request", named(call.requestBody && call.requestBody.content)),
         ...block("Answer", named(call.responses["200"].content)),

@@ -144,7 +144,7 @@ def _matrix(affinity: TaskAffinities) -> Table:
     for task, means, errors in zip(affinity.tasks, affinity.mean, affinity.error, strict=True):
         cells = (f"{m:+.2f} ± {e:.2f}" for m, e in zip(means, errors, strict=True))
         lines.append([task, *cells])
-    return Table(["effect of step for / on", *affinity.tasks], lines)
+    return Table(["row on column", *affinity.tasks], lines)
 
 
 def _groupings(advice: Advice) -> Iterator[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -15,6 +13,7 @@ from pipeline.report.tables import Table
 from pipeline.spec.tune import SearchRange
 from pipeline.tune.report import SearchResult, answers, comparison, counts
 from pipeline.tune.search import REASON, SECONDS
+from pipeline.tune.values import as_text, short_names, value_of
 from serving.pages import render
 
 
@@ -39,7 +38,7 @@ class TunePage:
 
 def page(result: SearchResult) -> str:
     """The page as HTML."""
-    best, names = result.best, _names(result)
+    best, names = result.best, short_names(result.spec.tune.space)
     content = TunePage(
         title=f"Tuning of {result.spec.name}",
         facts=counts(result),
@@ -57,7 +56,7 @@ def page(result: SearchResult) -> str:
 def _history(result: SearchResult) -> Plot | None:
     """The gain of each trial that was trained to the end, and the best one so far."""
     ended = sorted(result.ranked, key=lambda t: t.number)
-    names = _names(result)
+    names = short_names(result.spec.tune.space)
     points = [Point(t.number + 1, t.value or 0.0, note=_note(t, names)) for t in ended]
     best = accumulate((p.y for p in points), max)
     line = [Point(p.x, y) for p, y in zip(points, best, strict=True)]
@@ -69,10 +68,10 @@ def _coordinates(result: SearchResult) -> Parallel | None:
     """The values of all trials that were trained to the end, beside their gains."""
     if len(result.ranked) < 2:
         return None
-    names = _names(result)
+    names = short_names(result.spec.tune.space)
     coordinates = []
     for key, space in result.spec.tune.space.items():
-        values = [_value(t.params[key]) for t in result.ranked]
+        values = [value_of(t.params[key]) for t in result.ranked]
         log = isinstance(space, SearchRange) and space.log
         coordinates.append(Coordinate(names[key], values, log))
     coordinates.append(Coordinate("gain in %", [t.value or 0.0 for t in result.ranked]))
@@ -87,39 +86,13 @@ def _trials(result: SearchResult) -> Table:
     for trial in [*result.ranked, *others]:
         gain = f"{trial.value:+.2f} %" if trial.state == TrialState.COMPLETE else ""
         seconds = trial.user_attrs.get(SECONDS)
-        values = [_text(trial.params[key]) if key in trial.params else "" for key in keys]
+        values = [as_text(trial.params[key]) if key in trial.params else "" for key in keys]
         ended = trial.user_attrs.get(REASON) or trial.state.name.lower()
         taken = "" if seconds is None else f"{seconds:.1f}"
         rows.append([str(trial.number + 1), gain, taken, *values, ended])
-    return Table(["trial", "gain", "seconds", *keys, "ended"], rows)
-
-
-def _names(result: SearchResult) -> dict[str, str]:
-    """The fields by the ends of their names, such as `learning_rate`, where these differ."""
-    ends = {key: key.rpartition(".")[2] for key in result.spec.tune.space}
-    uses = Counter(ends.values())
-    return {key: end if uses[end] == 1 else key for key, end in ends.items()}
+    return Table(["trial", "gain", "seconds", *short_names(keys).values(), "ended"], rows)
 
 
 def _note(trial: FrozenTrial, names: Mapping[str, str]) -> str:
-    values = ", ".join(f"{names[key]} {_text(value)}" for key, value in trial.params.items())
+    values = ", ".join(f"{names[key]} {as_text(value)}" for key, value in trial.params.items())
     return f"trial {trial.number + 1}: {trial.value or 0.0:+.2f} %, {values}"
-
-
-def _text(value: object) -> str:
-    value = _value(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _value(value: object) -> float | str:
-    """What a trial tried, as a number if it is one. Choices are JSON in Optuna.
-
-    Example: `{"name": "mmoe", "experts": 4}` gives `mmoe (experts 4)`.
-    """
-    parsed = json.loads(value) if isinstance(value, str) else value
-    if isinstance(parsed, int | float) and not isinstance(parsed, bool):
-        return parsed
-    if isinstance(parsed, dict) and "name" in parsed:
-        others = ", ".join(f"{key} {v}" for key, v in parsed.items() if key != "name")
-        return f"{parsed['name']} ({others})" if others else str(parsed["name"])
-    return parsed if isinstance(parsed, str) else str(value)

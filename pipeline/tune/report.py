@@ -17,6 +17,8 @@ from pipeline.report.tables import Table, as_markdown, as_text
 from pipeline.spec.sections import Spec
 from pipeline.tune.objective import Objective
 from pipeline.tune.search import FIGURES, REASON, SECONDS, STARTUP, TEST, as_overrides
+from pipeline.tune.values import as_text as as_shown
+from pipeline.tune.values import short_names
 
 SHOWN = 5
 
@@ -153,9 +155,5 @@ def _best_trials(result: SearchResult) -> Table:
     rows = []
     for t in result.ranked[:SHOWN]:
         figures = str(t.number + 1), f"{t.value:+.2f} %", f"{t.user_attrs[SECONDS]:.1f}"
-        rows.append([*figures, *(_short(t.params.get(key)) for key in keys)])
-    return Table(["trial", "gain", "seconds", *keys], rows)
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        rows.append([*figures, *(as_shown(t.params[key]) for key in keys)])
+    return Table(["trial", "gain", "seconds", *short_names(keys).values()], rows)

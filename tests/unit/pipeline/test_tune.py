@@ -15,7 +15,7 @@ from pipeline.spec.load import load_spec
 from pipeline.spec.tune import Tune
 from pipeline.tracking.events import StageMetrics
 from pipeline.tune.objective import Objective, objective_for
-from pipeline.tune.page import _value, page
+from pipeline.tune.page import page
 from pipeline.tune.report import SearchResult, markdown
 from pipeline.tune.run import tune
 from pipeline.tune.search import (
@@ -29,6 +29,7 @@ from pipeline.tune.search import (
     requeue_interrupted,
 )
 from pipeline.tune.trial import Pruning
+from pipeline.tune.values import short_names, value_of
 from tests.planted import write_spec
 from tests.unit.pipeline.study.figures import task_figures, trial
 
@@ -167,5 +168,7 @@ def test_a_report_says_what_chance_may_have_done(tmp_path: Path) -> None:
 
 
 def test_choices_are_shown_as_people_write_them() -> None:
-    assert _value('{"name": "mmoe", "experts": 4}') == "mmoe (experts 4)"
-    assert [_value(v) for v in ('"hard"', "16", "true", 0.5)] == ["hard", 16, "true", 0.5]
+    assert value_of('{"name": "mmoe", "experts": 4}') == "mmoe (experts 4)"
+    assert [value_of(v) for v in ('"hard"', "16", "true", 0.5)] == ["hard", 16, "true", 0.5]
+    names = short_names(["training.learning_rate", "model.trunk.name", "model.sharing.name"])
+    assert list(names.values()) == ["learning_rate", "model.trunk.name", "model.sharing.name"]

@@ -6,8 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from textwrap import fill
+from textwrap import TextWrapper
 
 UNLIMITED = 10_000
 """Characters in a line of a table that nobody watches: no cell is broken."""
@@ -80,13 +79,23 @@ def terminal_width(piped: int = UNLIMITED) -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else piped
 
 
-def prose(text: str) -> str:
+def prose(text: str, indent: int = 0) -> str:
     """Text with its long lines broken between words to fit the terminal.
 
     Lines that begin with a space stay whole, so that commands in them can be copied.
+
+    indent: where broken lines go on; then no line stays whole.
     """
-    as_words = partial(fill, width=terminal_width(), break_long_words=False, break_on_hyphens=False)
-    return "\n".join(line if line.startswith(" ") else as_words(line) for line in text.splitlines())
+    wrapper = TextWrapper(
+        terminal_width(),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(
+        line if line.startswith(" ") and not indent else wrapper.fill(line)
+        for line in text.splitlines()
+    )
 
 
 def as_markdown(parts: Iterable[str | Table]) -> str:

@@ -13,6 +13,7 @@ from components.errors import RootstockError
 from components.stage import BeamOptions
 from models.masked_url import without_secrets
 from pipeline.display import Display, Verbosity, WithoutLines, near, showing
+from pipeline.report.tables import prose
 from pipeline.runner import Runner
 from pipeline.spec.load import SpecSource
 from pipeline.spec.runnable import runnable_specs
@@ -145,7 +146,7 @@ def plan_text(planned: StudyPlan, workers: int, beam: BeamOptions = IN_PROCESS) 
     ]
     lines += [f"  left out   {part}" for part in planned.dropped]
     lines += [f"  note       {note}" for note in design.notes]
-    return "\n".join(lines)
+    return prose("\n".join(lines), indent=len("  baselines  "))
 
 
 def _watched(

@@ -62,3 +62,5 @@ def test_prose_is_broken_for_a_terminal_only(monkeypatch: pytest.MonkeyPatch) ->
     assert max(map(len, sentence)) <= 40
     assert words(" ".join([*sentence, command])) == words(text)
     assert command == text.splitlines()[1]
+    under = prose("  note       " + "few labels, " * 9, indent=13).splitlines()
+    assert [line[:13] for line in under] == ["  note       ", *[" " * 13] * (len(under) - 1)]

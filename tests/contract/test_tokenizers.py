@@ -11,6 +11,7 @@ import keras_hub
 import pytest
 
 from models.inputs.encodings import Tokens
+from models.inputs.layers import byte_pairs
 from models.inputs.layers.byte_pairs import LONGEST, SHORT
 from models.inputs.layers.tokens import Tokenizer
 from models.inputs.sources import pretrained_tokens
@@ -141,6 +142,18 @@ def test_a_word_of_any_length_needs_bounded_memory(tmp_path: Path) -> None:
     assert sizes[1] == [4, LONGEST]
     expected = [list(map(int, ids)) for ids in tokenizer(["w" * LONGEST, "w", texts[1]])]
     assert found == [expected[0] * 2 + expected[1], expected[2], expected[0]]
+
+
+def test_a_byte_pair_tokenizer_keeps_a_bounded_number_of_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = small(CLASSES["GPT2Tokenizer"])
+    reading = Tokens(preset=str(saved(tokenizer, tmp_path)), length=8)
+    monkeypatch.setattr(byte_pairs, "KEPT", 4)
+    ours = Tokenizer(tokens_feature(reading, "words", "t")).tokenizer
+    for text in ["wi w wiw", "www iw wi ww", "iii wi wwi", "i" * (SHORT + 1)]:
+        assert list(map(int, ours([text])[0])) == list(map(int, tokenizer([text])[0]))
+    assert int(ours.cache.id2value.size()) == 4
 
 
 @pytest.mark.parametrize("name", ["RWKVTokenizer", "MistralTekkenTokenizer"])

@@ -9,31 +9,53 @@ from models.lazy import load, tf
 
 LONGEST, SHORT = 512, 32
 """Bytes of a word that are merged as one, and of words that are merged apart from longer ones."""
+KEPT = 500_000
+"""Short words whose tokens are kept in memory, some 100 bytes each; longer words are never kept."""
 _MERGE_AND_KEEP = "_bpe_merge_and_update_cache_tf"
 
 
 def bound(tokenizer: Any) -> None:
     """Let a byte-pair tokenizer merge each different word of a batch once, short words apart from
-    long ones, and pieces of `LONGEST` bytes of words that are longer.
+    long ones, and pieces of `LONGEST` bytes of words that are longer; and keep the tokens of `KEPT`
+    words at most.
 
     KerasHub 0.32 merges all words of a batch in one dense tensor [words, bytes of the longest], one
-    pair of each word at a time: 256 raw e-mails of up to 20,000 characters took more than 18 GB.
-    Words of up to `LONGEST` bytes get the same tokens as before. CLIP's, which mark the ends of
-    words, are left as they are.
+    pair of each word at a time: 256 raw e-mails of up to 20,000 characters took more than 18 GB. It
+    keeps the tokens of every word, so that a server grows with every new one. Words of up to
+    `LONGEST` bytes get the same tokens as before. CLIP's, which mark the ends of words, are left as
+    they are.
     """
     base, own = load("keras_hub").tokenizers.BytePairTokenizer, type(tokenizer)
-    name = _MERGE_AND_KEEP
-    if issubclass(own, base) and getattr(own, name) is getattr(base, name):
-        setattr(tokenizer, name, MethodType(_merge_and_keep, tokenizer))
+    if issubclass(own, base) and getattr(own, _MERGE_AND_KEEP) is getattr(base, _MERGE_AND_KEEP):
+        tokenizer._maybe_initialized_tf()
+        known = tokenizer.cache.lookup
+
+        def lookup(_: Any, words: tf.Tensor) -> tf.Tensor:
+            return _tokens(tokenizer, words, known(words))
+
+        tokenizer.cache.lookup = MethodType(lookup, tokenizer.cache)
+        # nothing is left for it to do: what is looked up is there
+        setattr(tokenizer, _MERGE_AND_KEEP, MethodType(lambda self, words: None, tokenizer))
 
 
-def _merge_and_keep(self: Any, tokens: tf.Tensor) -> None:
-    """Put the merged tokens of words [words] into the tokenizer's cache, separated by spaces."""
-    words = tf.unique(tokens).y
-    size = tf.strings.length(words)
-    short = size <= SHORT
-    for some in (tf.boolean_mask(words, short), tf.boolean_mask(words, ~short)):
-        self.cache.insert(some, _merged(self, some))
+def _tokens(tokenizer: Any, words: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    """The merged tokens of words [words], separated by spaces. known: those kept, else empty."""
+    missing = (known == "") & (words != "")
+
+    def merge() -> tf.Tensor:
+        some, of = tf.unique(tf.boolean_mask(words, missing))
+        short = tf.strings.length(some) <= SHORT
+        few, many = tf.boolean_mask(some, short), tf.boolean_mask(some, ~short)
+        cache = tokenizer.cache
+        kept = _merged(tokenizer, few)
+        room = tf.maximum(KEPT - cache.id2value.size(), 0)
+        cache.insert(few[:room], kept[:room])
+        order = tf.concat([tf.where(short), tf.where(~short)], axis=0)
+        merged = tf.concat([kept, _merged(tokenizer, many)], axis=0)
+        merged = tf.scatter_nd(order, merged, tf.shape(some, tf.int64))
+        return tf.tensor_scatter_nd_update(known, tf.where(missing), tf.gather(merged, of))
+
+    return tf.cond(tf.reduce_any(missing), merge, lambda: known)
 
 
 def _merged(tokenizer: Any, words: tf.Tensor) -> tf.Tensor:

@@ -23,7 +23,7 @@ from models.trunks.sources.adapted import Adapted
 
 SPLITS = ("train", "val")
 """The splits that the Trainer reads. The Evaluator runs the whole served graph instead."""
-UNIT_ROWS = 1024
+UNIT_ROWS = 256
 """Number of rows that are sorted, computed and saved together; a killed run loses at most these."""
 COLUMNS = {REPRESENTATION: Representation, BLOCKS: Blocks}
 BATCH_ROWS = 64

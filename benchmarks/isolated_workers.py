@@ -9,7 +9,8 @@ empty /tmp. They reach a server that imitates S3 (moto) and the runner through t
 driver's spec, scratch and cache are not there; a worker tries to open them, and says what it found.
 
 A table of random rows and a folder of images run from ExampleGen to Transform: with a directory as
-store in this process, and with a store in S3 on each runner. Digests must be equal.
+store in this process, and with a store in S3 on each runner. Digests must be equal. Then trials of
+a study of the table: their metrics must be equal.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from remote_store import BUCKET, files, requests, s3
 
 from components.beam.map_units import map_units
 from components.stage import BeamOptions, Context, Remote
+from pipeline.store.place import local
 
 SYSTEM = ("/bin", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys", "/usr")
 TABLE = """\
@@ -64,6 +66,14 @@ push: {{destination: served}}
 store: "{store}"
 tracking: {{backend: none}}
 """
+STUDY = """\
+training: {{epochs: 2, subset: {{rows: 600}}}}
+study:
+  seeds: 2
+  fractions: [1]
+  controls: []
+  arms: {{single: {{models: each}}, multitask: {{}}}}
+"""
 
 
 def probe(index: int, path: str) -> dict[str, Any]:
@@ -81,7 +91,6 @@ def stages(spec_file: Path, runner: str) -> None:
     from pipeline.flow import prepare
     from pipeline.runner import Runner
     from pipeline.spec.load import load_spec
-    from pipeline.store.place import local
     from pipeline.store.store import Store
 
     name, *options = runner.split()
@@ -100,6 +109,22 @@ def stages(spec_file: Path, runner: str) -> None:
     figures = {e.identity.stage: dict(e.figures) for e in entries if e is not None}
     result = {"digests": digests, "figures": figures, "s": time.monotonic() - began}
     print(json.dumps(result))
+
+
+def trials(spec_file: Path, runner: str) -> None:
+    """In a process of its own: run a study, and print the metrics of its trials on test rows."""
+    from pipeline.spec.load import load_spec
+    from pipeline.study.run import study
+
+    name, *options = runner.split()
+    began = time.monotonic()
+    study(spec_file, beam=BeamOptions(name, tuple(options)), verbosity="quiet")
+    found = []
+    root = local(load_spec(spec_file, [], {})[0].store)
+    for trial in json.loads((root / "studies/table/study.json").read_text())["trials"]:
+        tasks = {task: figures["test"] for task, figures in trial["tasks"].items()}
+        found.append([trial["arm"], trial["seed"], tasks])
+    print(json.dumps({"trials": found, "s": time.monotonic() - began}))
 
 
 def probed(driver: Path, runner: str) -> None:
@@ -210,10 +235,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--stages", nargs=2, metavar=("SPEC", "RUNNER"))
+    parser.add_argument("--trials", nargs=2, metavar=("SPEC", "RUNNER"))
     parser.add_argument("--probe", nargs=2, metavar=("DIRECTORY", "RUNNER"))
     args = parser.parse_args()
     if args.stages:
         stages(Path(args.stages[0]), args.stages[1])
+        return
+    if args.trials:
+        trials(Path(args.trials[0]), args.trials[1])
         return
     if args.probe:
         probed(Path(args.probe[0]), args.probe[1])
@@ -223,12 +252,16 @@ def main() -> None:
         driver.mkdir()
         write_data(data, args.rows, args.images)
         files().put(str(data), f"s3://{BUCKET}/raw", recursive=True)
-        local: dict[str, Any] = {}
+        here: dict[str, Any] = {}
         for name, text in {"table": TABLE, "images": IMAGES}.items():
             spec = driver / f"{name}.yaml"
             spec.write_text((text + COMMON).format(source=data, store=driver / "store"))
-            local[name] = json.loads(run("--stages", str(spec), "FnApiRunner").splitlines()[-1])
-            print(f"{name}, in one process: {local[name]['s']:.1f} s", flush=True)
+            here[name] = json.loads(run("--stages", str(spec), "FnApiRunner").splitlines()[-1])
+            print(f"{name}, in one process: {here[name]['s']:.1f} s", flush=True)
+        spec = driver / "study.yaml"
+        spec.write_text((TABLE + COMMON + STUDY).format(source=data, store=driver / "store"))
+        alone = json.loads(run("--trials", str(spec), "FnApiRunner").splitlines()[-1])
+        print(f"study, in this machine's processes: {alone['s']:.1f} s", flush=True)
         for number, runner in enumerate(args.runners):
             with isolated_workers(Path(place)) as address:
                 with_pool = f"environment_type=EXTERNAL environment_config={address}"
@@ -240,11 +273,25 @@ def main() -> None:
                     found = json.loads(
                         run("--stages", str(spec), f"{runner} {with_pool}").splitlines()[-1]
                     )
-                    if found["digests"] != local[name]["digests"]:
-                        sys.exit(f"digests differ: {local[name]['digests']} {found['digests']}")
+                    if found["digests"] != here[name]["digests"]:
+                        sys.exit(f"digests differ: {here[name]['digests']} {found['digests']}")
                     sent = requests(Path(place)) - before
                     print(f"{name}, {runner}: the same {len(found['digests'])} digests,", end=" ")
                     print(f"{found['s']:.1f} s, {sent} requests", flush=True)
+                store = f"s3://{BUCKET}/store{number}"
+                text = TABLE + COMMON + STUDY
+                spec.write_text(text.format(source=f"s3://{BUCKET}/raw", store=store))
+                before = requests(Path(place))
+                found = json.loads(
+                    run("--trials", str(spec), f"{runner} {with_pool}").splitlines()[-1]
+                )
+                if found["trials"] != alone["trials"]:
+                    sys.exit(f"metrics differ: {alone['trials']} {found['trials']}")
+                sent = requests(Path(place)) - before
+                print(
+                    f"study, {runner}: the same metrics of {len(found['trials'])} trials,", end=" "
+                )
+                print(f"{found['s']:.1f} s, {sent} requests", flush=True)
                 print(run("--probe", str(driver), f"{runner} {with_pool}"), end="")
 
 

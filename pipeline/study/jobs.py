@@ -52,6 +52,10 @@ class Job:
         """The identity of the trial; a trial that two arms share runs once."""
         return identify(self.stage, self.inputs)
 
+    @property
+    def name(self) -> str:
+        return f"{self.cell.arm}, {'+'.join(self.judged)}, seed {self.cell.seed + 1}"
+
 
 @dataclass(frozen=True)
 class Prepared:

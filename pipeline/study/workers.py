@@ -21,6 +21,7 @@ from pipeline.display import Quiet
 from pipeline.runner import Runner
 from pipeline.store.entry import Entry
 from pipeline.store.store import Store
+from pipeline.study.elsewhere import Moved, meeting_place, moved
 from pipeline.study.jobs import Job
 from pipeline.worker_pool import results, worker_pool
 
@@ -46,8 +47,8 @@ def run_jobs(
     A trial that two arms share runs once. Closing the iterator skips the jobs that have not
     started.
 
-    workers: processes on this machine. beam: a runner whose workers share the store's disk; with
-    it, all results are yielded at the end.
+    workers: processes on this machine. beam: a runner; with it, all results are yielded at the end.
+        Its workers share the store's disk, unless the store is behind a URL.
 
     Raises:
         RootstockError: a trial could not be trained as its arm says.
@@ -75,15 +76,32 @@ def run_jobs(
 
 def _on_beam(groups: list[list[Job]], store: Store, beam: BeamOptions) -> Iterator[Done]:
     """Finished trials are in the store, so a killed study continues without Beam's own record."""
+    from components.beam.by_url import finish
     from components.beam.map_units import map_units
 
+    jobs = [same[0] for same in groups]
+    remote = meeting_place(jobs, store, beam)
     with TemporaryDirectory(prefix=".trials-", dir=store.root) as place:
-        context = Context(Path(place), Path(place), beam)
-        work = partial(_run, store=store.root)
-        entries = list(map_units("trials", [same[0] for same in groups], work, context))
-    for same, entry in zip(groups, entries, strict=True):
+        context = Context(Path(place), Path(place), beam, remote=remote)
+        if remote is None:
+            map_units("trials", jobs, partial(_run, store=store.root), context)
+        else:
+            map_units("trials", moved(jobs, store), _run_elsewhere, context)
+            finish(remote)
+    for same in groups:
+        if (entry := store.find(same[0].identity)) is None:
+            raise RootstockError(
+                f"The result of {same[0].name} has disappeared from {store.root}. Run the same"
+                " command again."
+            )
         for job in same:
             yield Done(job, entry, cached=False)
+
+
+def _run_elsewhere(index: int, job: Moved) -> None:
+    """In a worker that does not share the driver's disk."""
+    arrived, store = job.arrived()
+    _run(index, arrived, store=store.root)
 
 
 def _run(index: int, job: Job, *, store: Path) -> Entry:
@@ -99,8 +117,7 @@ def _run(index: int, job: Job, *, store: Path) -> Entry:
                 runner(cast(Stage[Any, TrialOutputs | BaselineOutputs], job.stage), job.inputs)
                 entry = runner.store.find(job.identity)
         except RootstockError as e:
-            trial = f"{job.cell.arm}, {'+'.join(job.judged)}, seed {job.cell.seed + 1}"
-            raise RootstockError(f"{trial}: {e}") from None
+            raise RootstockError(f"{job.name}: {e}") from None
         except Exception:  # as text: not every exception survives pickling
             raise RuntimeError(traceback.format_exc()) from None
     assert entry is not None

@@ -85,7 +85,6 @@ THROUGH = {
         "pipeline.study.report.sentences",
         "pipeline.study.run",
         "pipeline.study.speed",
-        "pipeline.study.workers",
         "pipeline.worker_pool",
     ),
     "tests/integration/test_trunks_between_specs.py": ("pipeline.operations.publish",),

@@ -55,6 +55,8 @@ class Groups:
 
     def on(self, rows: Mask) -> Groups:
         """The groups of some of the rows; those without any of these rows are dropped."""
+        if self.single:
+            return Groups.of_rows(int(np.count_nonzero(rows)))
         _, first, codes = np.unique(self.codes[rows], return_index=True, return_inverse=True)
         rank = np.empty(len(first), np.int64)
         rank[np.argsort(first)] = np.arange(len(first))
@@ -62,7 +64,7 @@ class Groups:
 
     def holding(self, rows: Mask) -> int:
         """The number of groups that have at least one of these rows."""
-        return len(np.unique(self.codes[rows]))
+        return int(np.count_nonzero(np.bincount(self.codes[rows])))
 
     def totals(self, values: Floats) -> Floats:
         """[groups] sums of the rows' values [rows]."""

@@ -34,9 +34,9 @@ def calibration_error(confidence: Floats, correct: Mask, weights: Floats) -> Flo
 
     confidence, correct: [rows]. weights: [k, rows].
     """
-    inside = (_places(confidence)[:, None] == np.arange(BINS)).astype(np.float64)
-    gap = weights @ (inside * (confidence - correct)[:, None])
-    return divided(np.abs(gap).sum(axis=1), weights.sum(axis=1))
+    gaps = np.zeros((len(confidence), BINS))
+    gaps[np.arange(len(confidence)), _places(confidence)] = confidence - correct
+    return divided(np.abs(weights @ gaps).sum(axis=1), weights.sum(axis=1))
 
 
 def _places(confidence: Floats) -> np.ndarray:

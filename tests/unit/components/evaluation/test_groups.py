@@ -32,6 +32,9 @@ def test_some_of_the_rows_keep_their_groups_in_order():
     assert groups.on(np.array([True, True, False, True, False])).codes.tolist() == [0, 1, 1]
     assert groups.holding(np.array([True, False, False, False, True])) == 1
     assert groups.on(np.zeros(5, bool)).count == 0
+    assert groups.holding(np.zeros(5, bool)) == 0
+    alone = Groups.of_rows(5).on(np.array([False, True, True, False, True]))
+    assert (alone.codes.tolist(), alone.count) == ([0, 1, 2], 3)
 
 
 def test_the_design_effect_is_of_the_jackknife_over_groups():

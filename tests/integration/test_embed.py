@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.artifacts import Batches, Examples, TrainedModel
+from components.artifacts import Batches, Examples, ExportedModel, TrainedModel
 from components.statistics.statistics_gen import StatisticsGen, StatisticsGenInputs
 from components.training.recipe import TrainerInputs
 from components.training.settings import Training
@@ -59,10 +59,16 @@ def figures(model: TrainedModel) -> list[dict[str, float]]:
     return [{k: v for k, v in e.items() if "seconds" not in k} for e in epochs]
 
 
-def assert_same(embedded: TrainedModel, computed: TrainedModel, given: Examples) -> None:
+def assert_same(
+    embedded: TrainedModel,
+    computed: TrainedModel,
+    given: Examples,
+    exported: ExportedModel | None = None,
+) -> None:
+    """exported: the embedded model's export, if there is one already."""
     for one, other in zip(figures(embedded), figures(computed), strict=True):
         assert one == pytest.approx(other, abs=1e-4)
-    served, expected = answers(embedded, given)[1], answers(computed, given)[1]
+    served, expected = answers(embedded, given, exported)[1], answers(computed, given)[1]
     np.testing.assert_allclose(served, expected, atol=1e-4)
 
 
@@ -104,10 +110,11 @@ def test_the_pipeline_embeds_where_the_spec_lets_it(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     computed = trained(spec, "model.transfer.embed=false")
     assert store.latest("Embed") is None
-    embedded = run(spec).trained
+    ran = run(spec)
+    embedded = ran.trained
     assert store.latest("Embed") is not None
     assert embedded != computed
-    assert_same(embedded, computed, given)
+    assert_same(embedded, computed, given, ran.model)
 
 
 def test_images_that_change_in_every_epoch_are_not_embedded(

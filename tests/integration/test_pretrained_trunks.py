@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.artifacts import Examples, TrainedModel
+from components.artifacts import Examples, ExportedModel, TrainedModel
 from components.data.raw import raw_inputs
 from components.errors import RootstockError
 from components.export.exporter import Exporter, ExporterInputs
@@ -78,12 +78,18 @@ def trained(trunk: Trunk, given: Examples, directory: Path, epochs: int = 16) ->
     )
 
 
-def answers(model: TrainedModel, given: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """What the Keras model and the served one predict for the validation rows."""
+def answers(
+    model: TrainedModel, given: Examples, exported: ExportedModel | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the Keras model and the served one predict for the validation rows.
+
+    exported: the model's export; if there is none yet, it is made.
+    """
     rebuilt = load_keras(model)
     raw = raw_inputs(given.read("val"), rebuilt.record.features)
     with TemporaryDirectory() as directory:
-        exported = Exporter().run(ExporterInputs(model, given), context(Path(directory))).model
+        if exported is None:
+            exported = Exporter().run(ExporterInputs(model, given), context(Path(directory))).model
         served = tf.saved_model.load(str(exported.saved_model))
         values = {n: tf.constant(v, tf.string) for n, v in raw.items()}
         return np.asarray(rebuilt(raw)["spam"]), np.asarray(

@@ -4,8 +4,8 @@ BIN := .venv/bin
 MINILM := examples/spam/minilm
 SMOLLM2 := examples/spam/smollm2
 # a file stays with one worker; in the order of folders, so that the longest files do not come last
-# two workers more than cores, since servers and commands that tests start are waited for
-WORKERS := -n $(shell $(PYTHON) -c 'import os; print(min(2 + os.cpu_count(), 6))') --dist loadfile --no-loadscope-reorder
+# one worker more than cores, since servers and commands that tests start are waited for
+WORKERS := -n $(shell $(PYTHON) -c 'import os; print(min(1 + os.cpu_count(), 5))') --dist loadfile --no-loadscope-reorder
 
 # the demo and the tests start many processes, which else would compile every module again
 unexport PYTHONDONTWRITEBYTECODE

@@ -19,6 +19,7 @@ import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -53,9 +54,9 @@ def enron(data: Path) -> Iterator[tuple[str, str]]:
     yield from zip(rows["Subject"] + "\n" + rows["Message"], rows["Spam/Ham"], strict=True)
 
 
-def study(name: str, work: Path) -> dict[str, object]:
+def study(name: str, work: Path) -> dict[str, Any]:
     """The study of SMS, on other texts."""
-    spec = yaml.safe_load(EXAMPLE.read_text())
+    spec: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
     arms = spec["study"]["arms"]
     del arms["frozen"]
     for arm in ("frozen_experts", "adapted_experts", "decoder_experts"):
@@ -64,7 +65,7 @@ def study(name: str, work: Path) -> dict[str, object]:
         for place in trunk.keys() & {"preset", "file"}:
             trunk[place] = os.path.relpath(EXAMPLE.parent / trunk[place], work)
     arms["adapted_experts"]["set"]["model.pretraining"]["steps"] = 150
-    return spec | {
+    spec |= {
         "name": f"{name}-few-labels",
         "data": {
             "sources": [{"format": "parquet", "path": f"{name}.parquet"}],
@@ -74,6 +75,7 @@ def study(name: str, work: Path) -> dict[str, object]:
         "tasks": {"spam": spec["tasks"]["spam"] | {"label": "label"}},
         "study": spec["study"] | {"seeds": 5},
     }
+    return spec
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from types import MethodType
 from typing import Any
 
@@ -28,17 +30,21 @@ def bound(tokenizer: Any) -> None:
     base, own = load("keras_hub").tokenizers.BytePairTokenizer, type(tokenizer)
     if issubclass(own, base) and getattr(own, _MERGE_AND_KEEP) is getattr(base, _MERGE_AND_KEEP):
         tokenizer._maybe_initialized_tf()
-        known = tokenizer.cache.lookup
+        cache, known = tokenizer.cache, tokenizer.cache.lookup
+        words = tf.TensorSpec([None], tf.string)  # traced once: a graph calls it several times
+        merged = tf.function(partial(_merged, tokenizer), input_signature=[words], autograph=False)
 
         def lookup(_: Any, words: tf.Tensor) -> tf.Tensor:
-            return _tokens(tokenizer, words, known(words))
+            return _tokens(cache, merged, words, known(words))
 
-        tokenizer.cache.lookup = MethodType(lookup, tokenizer.cache)
+        cache.lookup = MethodType(lookup, cache)
         # nothing is left for it to do: what is looked up is there
         setattr(tokenizer, _MERGE_AND_KEEP, MethodType(lambda self, words: None, tokenizer))
 
 
-def _tokens(tokenizer: Any, words: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+def _tokens(
+    cache: Any, merged: Callable[[tf.Tensor], tf.Tensor], words: tf.Tensor, known: tf.Tensor
+) -> tf.Tensor:
     """The merged tokens of words [words], separated by spaces. known: those kept, else empty."""
     missing = (known == "") & (words != "")
 
@@ -46,14 +52,13 @@ def _tokens(tokenizer: Any, words: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
         some, of = tf.unique(tf.boolean_mask(words, missing))
         short = tf.strings.length(some) <= SHORT
         few, many = tf.boolean_mask(some, short), tf.boolean_mask(some, ~short)
-        cache = tokenizer.cache
-        kept = _merged(tokenizer, few)
+        kept = merged(few)
         room = tf.maximum(KEPT - cache.id2value.size(), 0)
         cache.insert(few[:room], kept[:room])
         order = tf.concat([tf.where(short), tf.where(~short)], axis=0)
-        merged = tf.concat([kept, _merged(tokenizer, many)], axis=0)
-        merged = tf.scatter_nd(order, merged, tf.shape(some, tf.int64))
-        return tf.tensor_scatter_nd_update(known, tf.where(missing), tf.gather(merged, of))
+        tokens = tf.concat([kept, merged(many)], axis=0)
+        tokens = tf.scatter_nd(order, tokens, tf.shape(some, tf.int64))
+        return tf.tensor_scatter_nd_update(known, tf.where(missing), tf.gather(tokens, of))
 
     return tf.cond(tf.reduce_any(missing), merge, lambda: known)
 

@@ -97,7 +97,8 @@ def test_if_the_fewest_rows_suffice_the_report_says_fewer_than(tmp_path: Path) -
     (comparison,) = [c for c in draw_conclusions(given).comparisons if c.fraction == 1.0]
     (data,) = [p for p in promises(comparison, given) if p.name == "less data"]
     assert data.kept == "kept"
-    assert "up fewer than 45 of 450 rows; side fewer than 45 of 450 rows" in data.figures
+    needed = "rows needed to match `single` with all 450 rows"
+    assert f"{needed}: up fewer than 45; side fewer than 45" in data.figures
 
 
 def test_a_cost_is_the_mean_over_the_seeds_of_which_it_is_known(tmp_path: Path) -> None:

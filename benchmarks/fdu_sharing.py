@@ -89,6 +89,7 @@ def spec(name: str, tasks: tuple[str, ...], arms: Mapping[str, Any], seed: int) 
             "seeds": 2,
             "metrics": dict.fromkeys(tasks, "accuracy"),
             "baselines": ["majority"],
+            "controls": [],
         },
         "seed": seed,
         "store": "store",

@@ -60,10 +60,10 @@ def study(name: str, work: Path) -> dict[str, Any]:
     arms = spec["study"]["arms"]
     del arms["frozen"]
     for arm in ("frozen_experts", "adapted_experts", "decoder_experts"):
-        trunk = arms[arm]["set"]["model.trunk"]
-        trunk["length"] = 128
-        for place in trunk.keys() & {"preset", "file"}:
-            trunk[place] = os.path.relpath(EXAMPLE.parent / trunk[place], work)
+        trunk = arms[arm]["set"]["model.trunk"]  # which arms share, as in the file
+        files = trunk.keys() & {"preset", "file"}
+        near = {name: os.path.relpath(EXAMPLE.parent / trunk[name], work) for name in files}
+        arms[arm]["set"] = arms[arm]["set"] | {"model.trunk": trunk | near | {"length": 128}}
     arms["adapted_experts"]["set"]["model.pretraining"]["steps"] = 150
     spec |= {
         "name": f"{name}-few-labels",

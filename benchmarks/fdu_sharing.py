@@ -101,7 +101,7 @@ def accuracies(
     folder: Path, name: str, tasks: tuple[str, ...], arms: Mapping[str, Any], seed: int
 ) -> Results:
     """Of each arm: the mean accuracy of two trainings on the test reviews of each task, and CPU
-    seconds of one.
+    seconds of one, of those that were not interrupted.
     """
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(spec(name, tasks, arms, seed), sort_keys=False))
@@ -115,7 +115,7 @@ def accuracies(
             for t in tasks
         }
         seconds = [sum(c["cpu_seconds"] or np.nan for c in trial["costs"]) for trial in both]
-        found[arm] = by_task, statistics.mean(seconds)
+        found[arm] = by_task, float(np.nanmean(seconds))
     return found
 
 

@@ -30,8 +30,9 @@ ROWS, LONGEST = 2500, 20_000
 
 def mail(data: Path) -> Iterator[tuple[str, str]]:
     """SpamAssassin's public mail corpus: text and label. Messages that Python cannot read are left
-    out.
+    out, and counted.
     """
+    unread = 0
     with tarfile.open(data / "mail.tar.gz") as archive:
         for member in archive:
             file = archive.extractfile(member) if member.isfile() else None
@@ -44,8 +45,10 @@ def mail(data: Path) -> Iterator[tuple[str, str]]:
                 text = body.get_content() if body else ""
                 subject = str(message["subject"] or "")
             except Exception:  # headers and charsets of spam
+                unread += 1
                 continue
             yield f"{subject}\n{text}", "spam" if "/spam/" in member.name else "ham"
+    print(f"{unread} messages are left out: Python cannot read them")
 
 
 def enron(data: Path) -> Iterator[tuple[str, str]]:

@@ -19,9 +19,9 @@ COLOURS = 8
 UNIT = 300
 """Size of a chart of the unit square."""
 AXIS_STEP = 130
+"""Pixels between the axes of parallel coordinates, if there are many."""
 LINE = 13
 """Pixels between two lines of text."""
-"""Pixels between the axes of parallel coordinates, if there are many."""
 FEW = 5
 """As many different values are all written at an axis of parallel coordinates."""
 MOST_MARKED = 12

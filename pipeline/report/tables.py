@@ -51,6 +51,10 @@ class Table:
             console.print(table)
         return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
+    def plain(self) -> Table:
+        """The table without the marks of Markdown in its cells."""
+        return Table([*map(_plain, self.header)], [[*map(_plain, row)] for row in self.rows])
+
     def _widths(self, available: int) -> list[int]:
         """Characters for each column: the widest give way first, and narrow cells last."""
         from rich.cells import cell_len
@@ -106,9 +110,12 @@ def as_markdown(parts: Iterable[str | Table]) -> str:
 
 def as_text(parts: Iterable[str | Table], piped: int) -> str:
     """The same for a terminal, without the marks of Markdown. piped: see `Table.text`."""
-    shown = (prose(plain(p)) if isinstance(p, str) else plain(p.text(piped)) for p in parts)
+    shown = (
+        prose(_plain(p.lstrip("# "))) if isinstance(p, str) else p.plain().text(piped)
+        for p in parts
+    )
     return "\n\n".join(shown) + "\n"
 
 
-def plain(text: str) -> str:
-    return text.lstrip("# ").replace("**", "").replace("`", "")
+def _plain(text: str) -> str:
+    return text.replace("**", "").replace("`", "")

@@ -86,8 +86,10 @@ def _on_beam(groups: list[list[Job]], store: Store, beam: BeamOptions) -> Iterat
         if remote is None:
             map_units("trials", jobs, partial(_run, store=store.root), context)
         else:
-            map_units("trials", moved(jobs, store), _run_elsewhere, context)
-            finish(remote)
+            try:
+                map_units("trials", moved(jobs, store), run_elsewhere, context)
+            finally:
+                finish(remote)  # also if a trial failed: the others are in the store
     for same in groups:
         if (entry := store.find(same[0].identity)) is None:
             raise RootstockError(
@@ -98,7 +100,7 @@ def _on_beam(groups: list[list[Job]], store: Store, beam: BeamOptions) -> Iterat
             yield Done(job, entry, cached=False)
 
 
-def _run_elsewhere(index: int, job: Moved) -> None:
+def run_elsewhere(index: int, job: Moved) -> None:
     """In a worker that does not share the driver's disk."""
     arrived, store = job.arrived()
     _run(index, arrived, store=store.root)

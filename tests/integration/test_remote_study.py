@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from pipeline.store.place import local
 from pipeline.store.store import Store
 from pipeline.study.elsewhere import moved
 from pipeline.study.jobs import Cell, Job
-from pipeline.study.workers import _run_elsewhere, run_jobs
+from pipeline.study.workers import run_elsewhere, run_jobs
 from tests.integration.test_remote_store import ELSEWHERE
 from tests.remote import Bucket, bucket
 
@@ -66,6 +67,17 @@ def test_results_come_back_through_the_store(bucket: type[Bucket]) -> None:
     assert [d.cached for d in run_jobs(two, store, 1, ELSEWHERE)] == [True, True]
 
 
+def test_a_study_that_fails_leaves_nothing_for_workers(bucket: type[Bucket]) -> None:
+    bucket().pipe_file("/b/rows.csv", ROWS.encode())
+    store = Store(local(STORE)).open()
+    good, job = jobs(store)
+    assert isinstance(job.stage, Baseline)
+    bad = replace(job, stage=replace(job.stage, tasks=(replace(TASK, label="absent"),)))
+    with pytest.raises(Exception, match="absent"):
+        list(run_jobs([good, bad], store, 1, ELSEWHERE))
+    assert not any("/Trial/.study-" in path for path in bucket.store)
+
+
 def test_a_worker_needs_nothing_of_the_disk_of_the_driver(
     bucket: type[Bucket], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -74,7 +86,7 @@ def test_a_worker_needs_nothing_of_the_disk_of_the_driver(
     (packed,) = map(pickle.dumps, moved([job], Store(local(STORE))))
     (tmp_path / "cache").rename(tmp_path / "driver")
     monkeypatch.setenv("ROOTSTOCK_CACHE", str(tmp_path / "worker"))
-    _run_elsewhere(0, pickle.loads(packed))
+    run_elsewhere(0, pickle.loads(packed))
     shutil.rmtree(tmp_path / "worker")
     (tmp_path / "driver").rename(tmp_path / "cache")
     monkeypatch.setenv("ROOTSTOCK_CACHE", str(tmp_path / "cache"))

@@ -53,6 +53,11 @@ def test_paragraphs_and_tables_are_one_document() -> None:
     assert as_text(parts, piped=80) == "Title\n\nUse a: it is best.\n\ntask\nup\n"
 
 
+def test_marks_of_markdown_take_no_place_in_a_table() -> None:
+    table = Table(["", "next"], [["`a`", "1"], ["**bb**", "2"]])
+    assert as_text([table], piped=80) == "    next\na   1\nbb  2\n"
+
+
 def test_prose_is_broken_for_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "Next:" + " collect more rows" * 6 + "\n  rootstock run " + "long/" * 20 + "best.yaml"
     assert prose(text) == text

@@ -11,7 +11,7 @@ import pytest
 
 from components.artifacts import SourceFiles
 from components.errors import RootstockError
-from components.experiments.baseline import Baseline, BaselineInputs, BaselineOutputs
+from components.experiments.baseline import Baseline, BaselineInputs
 from components.experiments.trial_result import load_figures
 from components.ingestion.example_gen import ExampleGen, ExampleGenInputs
 from components.ingestion.readers.delimited import CsvReader
@@ -23,6 +23,7 @@ from pipeline.runner import Runner
 from pipeline.store.place import local
 from pipeline.store.store import Store
 from pipeline.study.elsewhere import moved
+from pipeline.study.evidence import result_of
 from pipeline.study.jobs import Cell, Job
 from pipeline.study.workers import run_elsewhere, run_jobs
 from tests.integration.test_remote_store import ELSEWHERE
@@ -31,7 +32,7 @@ from tests.remote import Bucket, bucket
 __all__ = ["bucket"]
 STORE = "bucket://b/store"
 ROWS = "id,x,y\n" + "".join(f"{i},{i % 7},{'yes' if i % 3 else 'no'}\n" for i in range(200))
-TASK = BinaryTask(name="y", label="y", positive="yes")
+TASK = BinaryTask(name="y", label="y", positive=("yes",))
 
 
 def jobs(store: Store) -> list[Job]:
@@ -92,7 +93,7 @@ def test_a_worker_needs_nothing_of_the_disk_of_the_driver(
     monkeypatch.setenv("ROOTSTOCK_CACHE", str(tmp_path / "cache"))
     entry = Store(local(STORE)).open().find(job.identity)
     assert entry is not None
-    figures = load_figures(entry.load(BaselineOutputs).result)
+    figures = load_figures(result_of(entry))
     assert 0.5 < (figures.tasks["y"].test["accuracy"] or 0) < 0.9
 
 

@@ -102,7 +102,7 @@ class MalformedRequests:
         return MalformedRequest("odd path", method, quoted, b"{}")
 
     def _odd_headers(self) -> MalformedRequest:
-        compressed = gzip.compress(self._body)
+        compressed = gzip.compress(self._body, mtime=0)
         body, header, value = self._random.choice(
             (
                 (self._cut(compressed), "Content-Encoding", "gzip"),

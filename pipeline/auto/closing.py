@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.auto.leaderboard import ENSEMBLE, Leaderboard
-from pipeline.display import PIPED
+from pipeline.display import PIPED, near
 from pipeline.flow import PipelineResult
 from pipeline.report.tables import prose
 
 
-def closing(board: Leaderboard, result: PipelineResult, directory: Path) -> str:
-    """The lines after the pipeline's own: the leaderboard, the winner on test rows, what next."""
-    return f"\n{board.table().text(PIPED)}\n\n" + prose("\n".join(_lines(board, result, directory)))
+def closing(board: Leaderboard, served: Sequence[str], directory: Path) -> str:
+    """The lines after the pipeline's own: the leaderboard, the winner on test rows, what next.
+
+    served: see `on_what_is_served`.
+    """
+    lines = "\n".join(_lines(board, served, directory))
+    return f"\n{board.table().text(PIPED)}\n\n" + prose(lines)
 
 
-def _lines(board: Leaderboard, result: PipelineResult, directory: Path) -> Iterator[str]:
+def _lines(board: Leaderboard, served: Sequence[str], directory: Path) -> Iterator[str]:
+    yield from served
+    yield from board.answers
+    yield from (f"Left out: {line}" for line in board.left_out())
+    yield from filter(None, [board.rest])
+    yield from (f"Next: {sentence}" for sentence in board.next_steps.sentences)
+    yield f"Report: {near(directory / 'report' / 'leaderboard.html')}"
+    yield f"{board.state.spent / 60:.1f} of {board.minutes:g} minutes. To train it again:"
+    yield f"  rootstock run {directory / 'best.yaml'}"
+    yield "To serve it:"
+    yield f"  rootstock serve {directory / 'best.yaml'}"
+
+
+def on_what_is_served(board: Leaderboard, result: PipelineResult) -> Iterator[str]:
+    """Why it was chosen, what it reaches on test rows, its size and latency, and warnings."""
     trial = board.winner
     yield f"Winner: {board.why()}"
     if trial.name != ENSEMBLE:
@@ -28,17 +46,9 @@ def _lines(board: Leaderboard, result: PipelineResult, directory: Path) -> Itera
             " there was no time for more. Run the same command with more --minutes."
         )
     yield from _on_unseen_rows(board, result)
-    yield from board.answers
     ms = board.state.latencies[trial.name]
     yield f"The served model: {result.model.size_mb():.1f} MB, {ms:.2f} ms for one row, by itself."
     yield from (f"Not pushed: {r}" for b in result.blessings for r in b.reasons())
-    yield from (f"Left out: {line}" for line in board.left_out())
-    yield from filter(None, [board.rest])
-    yield from (f"Next: {sentence}" for sentence in board.next_steps.sentences)
-    yield f"{board.state.spent / 60:.1f} of {board.minutes:g} minutes. To train it again:"
-    yield f"  rootstock run {directory / 'best.yaml'}"
-    yield "To serve it:"
-    yield f"  rootstock serve {directory / 'best.yaml'}"
 
 
 def experts_alone(history: Path) -> Iterator[str]:

@@ -55,6 +55,11 @@ class Leaderboard:
         return self.metrics.ranked(self.state.at(rows))
 
     @property
+    def reference(self) -> str:
+        """The candidate that gains are measured from."""
+        return next(r.trial.name for r in self.first_rung if r.reference)
+
+    @property
     def winner(self) -> Trial:
         """What is served: the ensemble, a model that learned from it, or one candidate."""
         if not self.served:
@@ -109,11 +114,11 @@ class Leaderboard:
             names = ", ".join(f"{name} {share:.2f}" for name, share in self.ensemble.shares.items())
             return (
                 f"the mean of {names}: {on} none of them can be told from the best, and together"
-                f" they have {_percent(own)} over {_reference(ranked)}."
+                f" they have {_percent(own)} over {self.reference}."
             )
         if len(ranked) == 1:
             return f"{winner.name}: no other candidate learned from as many rows."
-        if winner.name in self.metrics.expected and winner.name == _reference(ranked):
+        if winner.name in self.metrics.expected and winner.name == self.reference:
             return (
                 f"{winner.name}: with so few labels it is likely to be best (docs/transfer.md, Few"
                 f" labels), and {on} no other candidate is clearly better."
@@ -123,10 +128,10 @@ class Leaderboard:
                 f"{winner.name}: {on} the best other candidate, {first.trial.name}, is ahead by"
                 f" {_percent(first)}, which is within the noise of so few rows."
             )
-        if winner.name == _reference(ranked):
+        if winner.name == self.reference:
             second = ranked[1]
             return f"{winner.name}: best {on}; the next, {second.trial.name}: {_percent(second)}."
-        return f"{winner.name}: {_percent(first)} over {_reference(ranked)} {on}."
+        return f"{winner.name}: {_percent(first)} over {self.reference} {on}."
 
     def table(self) -> Table:
         metrics = self.metrics.metrics
@@ -141,6 +146,21 @@ class Leaderboard:
             gain = "" if r.reference else _percent(r)
             lines.append([str(place), r.trial.name, f"{r.trial.rows:,}", *cells, gain, *costs])
         return Table([*header, "gain", "seconds", "MB", "ms"], lines)
+
+    def note(self) -> str:
+        """How to read the table."""
+        return (
+            "Metrics on validation rows, ± a standard error. Gain: over"
+            f" {self.reference} on the same training rows, in percent, mean over"
+            " tasks. MB: files of the trained model. ms: for"
+            " one row, of the exported model where it was measured, else in Keras; an ensemble"
+            " takes the sum."
+        )
+
+    def changes(self) -> list[tuple[str, str]]:
+        """What each candidate that was trained is, by name."""
+        tried = {r.trial.name for r in self.ranked}
+        return [(n, c.about) for n, c in self.choices.items() if n in tried]
 
     def markdown(self) -> str:
         return "\n\n".join(self._paragraphs()) + "\n"
@@ -188,16 +208,9 @@ class Leaderboard:
     def _paragraphs(self) -> Iterator[str]:
         yield f"# {self.state.request.data}: {', '.join(self.metrics.metrics)}"
         yield f"Winner: {self.why()}"
-        yield (
-            "Metrics on validation rows, ± a standard error. Gain: over"
-            f" {_reference(self.first_rung)} on the same training rows, in percent, mean over"
-            " tasks. MB: files of the trained model. ms: for"
-            " one row, of the exported model where it was measured, else in Keras; an ensemble"
-            " takes the sum."
-        )
+        yield self.note()
         yield self.table().markdown()
-        tried = {r.trial.name for r in self.ranked}
-        yield "\n".join(f"- {n}: {c.about}" for n, c in self.choices.items() if n in tried)
+        yield "\n".join(f"- {name}: {about}" for name, about in self.changes())
         if self.answers:
             yield "The served answers:\n" + "\n".join(f"- {s}" for s in self.answers)
         yield from self.left_out()
@@ -212,11 +225,6 @@ class Leaderboard:
         trials = [t for t in self.state.at(rows) if t.name in ensemble.shares]
         seconds = sum(t.seconds for t in trials)
         return Trial(name=ENSEMBLE, rows=rows, seconds=seconds, scores=ensemble.scores)
-
-
-def _reference(ranked: list[Ranked]) -> str:
-    """The candidate that gains are measured from."""
-    return next(r.trial.name for r in ranked if r.reference)
 
 
 def _percent(ranked: Ranked) -> str:

@@ -18,11 +18,12 @@ from models.tasks.base import Costs
 from pipeline.auto.answers import answer_changes, sentences
 from pipeline.auto.attempt import Survey, one_row_ms, survey
 from pipeline.auto.candidate import Choice, check_trunks, choices, expected_of
-from pipeline.auto.closing import closing
+from pipeline.auto.closing import closing, on_what_is_served
 from pipeline.auto.ensemble import combined
 from pipeline.auto.latency import within_latency
 from pipeline.auto.leaderboard import Leaderboard
 from pipeline.auto.next_steps import next_steps
+from pipeline.auto.page import page
 from pipeline.auto.progress import Progress, progress_for
 from pipeline.auto.ranking import Metrics
 from pipeline.auto.record import record
@@ -49,7 +50,7 @@ LEAST_MINUTES = 0.5
 @dataclass(frozen=True)
 class AutoResult:
     """The outcome of a search. directory: with `best.yaml`, and the leaderboard as
-    `leaderboard.md` and `leaderboard.json`.
+    `leaderboard.html`, `leaderboard.md` and `leaderboard.json`.
     """
 
     directory: Path
@@ -138,8 +139,9 @@ def auto(
     answers = tuple(sentences(read_record(model.path), evaluation))
     board = replace(board, state=state, next_steps=steps, answers=answers)
     write_state(state, file)
-    _write(board, directory)
-    print(closing(board, result, directory), flush=True)
+    said = list(on_what_is_served(board, result))
+    _write(board, said, directory)
+    print(closing(board, said, directory), flush=True)
     record(board, source.spec(), directory)
     return AutoResult(directory, board, result)
 
@@ -317,8 +319,10 @@ def _nothing(search: Search, minutes: float) -> str:
     )
 
 
-def _write(board: Leaderboard, directory: Path) -> None:
+def _write(board: Leaderboard, served: Sequence[str], directory: Path) -> None:
     report = directory / "report"
     report.mkdir(exist_ok=True)
     write_whole(report / "leaderboard.md", board.markdown())
     write_whole(report / "leaderboard.json", board.as_json())
+    spec_text = (directory / "best.yaml").read_text(encoding="utf-8")
+    write_whole(report / "leaderboard.html", page(board, served, spec_text))

@@ -44,6 +44,9 @@ from components.statistics.column_statistics import (
 )
 from pipeline.advise import report as advice_report
 from pipeline.advise.advice import TrunkScores, advise, affinity_of
+from pipeline.auto import page as auto_page
+from pipeline.auto.importance import Fall, Importance
+from pipeline.auto.next_steps import NextSteps
 from pipeline.run_page import page as run_page
 from pipeline.run_page.learning import curves
 from pipeline.run_page.rows import Shown
@@ -55,6 +58,8 @@ from pipeline.tune.objective import Objective
 from pipeline.tune.report import SearchResult
 from pipeline.tune.search import FIGURES, REASON, SECONDS, TEST
 from serving.pages import ROOT, marked, render
+from tests.unit.pipeline.auto.figures import board
+from tests.unit.pipeline.auto.figures import trial as trial_of
 from tests.unit.pipeline.study.figures import evidence, task_figures, trial
 
 study_page = importlib.import_module("pipeline.study.report.page")
@@ -204,12 +209,22 @@ def tuning(directory: Path) -> str:
     return tune_page.page(SearchResult(spec, objective, base, trials))
 
 
+def search(directory: Path) -> str:
+    names = [f"{n}{SCRIPT}" for n in ("default", "b", "c", "d")]
+    falls = [Fall(f"{SCRIPT}{i}", SCRIPT, "auc", 0.1 * i, 0.1 * i - 0.1, 0.4) for i in range(4)]
+    found = [trial_of(n, 0.8 + 0.02 * i, i, task=SCRIPT) for i, n in enumerate(names[:3])]
+    steps = NextSteps((SCRIPT,), columns=Importance(falls, (), 400, "test"))
+    own = board(*found, names=names, task=SCRIPT, next_steps=steps, answers=(SCRIPT,))
+    return auto_page.page(own, [own.why(), f"Warning: {SCRIPT}"], f"name: {SCRIPT}")
+
+
 PAGES: Mapping[str, Callable[[Path], str]] = {
     "components.statistics.statistics_page": statistics,
     "components.labels.label_statistics_page": labels,
     "components.evaluation.evaluation_page": evaluation,
     "pipeline.study.report.page": study,
     "pipeline.advise.report": advice,
+    "pipeline.auto.page": search,
     "pipeline.run_page.page": run,
     "pipeline.tune.page": tuning,
 }

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from html import unescape
 from pathlib import Path
 
 import mlflow
@@ -74,6 +75,10 @@ def test_a_killed_search_continues_to_a_pushed_model(project: Path) -> None:
     first = max(steps["columns"], key=lambda c: c["value"])
     assert first["column"] in ("x0", "x1"), "the columns that `up` is made of"
     assert all(f"Next: {sentence}" in out for sentence in steps["sentences"])
+    page = unescape((directory / "report" / "leaderboard.html").read_text())
+    assert f"Winner: {board['why']}" in page
+    assert "On test rows, which no candidate saw: up auc 0." in page
+    assert "Columns that carry the answer" in page
     assert list((directory / ".rootstock" / "serving" / "rows").glob("1/saved_model.pb"))
 
     spec = yaml.safe_load((directory / "best.yaml").read_text())

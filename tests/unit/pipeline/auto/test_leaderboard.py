@@ -5,34 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import numpy as np
-
-from components.experiments.scorer import ScoreFigures
-from pipeline.auto.candidate import Choice
-from pipeline.auto.leaderboard import ENSEMBLE, Leaderboard
-from pipeline.auto.ranking import Metrics
-from pipeline.auto.state import Ensemble, Request, State, Trial
-
-NOISE = np.random.default_rng(0).normal(size=(4, 100))
-CHOICES = {n: Choice(n, f"about {n}", (f"a={n}",)) for n in ("default", "b", "c")}
-
-
-def scores(auc: float, own: int) -> ScoreFigures:
-    samples = {"y": {"auc": tuple(auc + 0.01 * NOISE[own])}}
-    values = {"y": {"auc": auc}}
-    return ScoreFigures(values=values, resampled=samples, rows=1200, parameters=10, latency_ms=2.0)
-
-
-def trial(name: str, auc: float, own: int, rows: int = 900) -> Trial:
-    return Trial(name=name, rows=rows, seconds=5.0, scores=scores(auc, own))
-
-
-def board(*trials: Trial, ensemble: Ensemble | None = None) -> Leaderboard:
-    request = Request(data="/rows.csv", labels=("y",))
-    state = State(request=request, spent=70.0, trials=trials, ensemble=ensemble)
-    metrics = Metrics({"y": "auc"}, {"y": 1})
-    return Leaderboard(state, CHOICES, metrics, 900, 2.0, {"c": "no time"})
-
+from pipeline.auto.leaderboard import ENSEMBLE
+from pipeline.auto.state import Ensemble, Trial
+from tests.unit.pipeline.auto.figures import board, scores, trial
 
 def test_a_candidate_that_is_clearly_better_wins() -> None:
     own = board(trial("default", 0.8, 0), trial("b", 0.9, 1))

@@ -9,6 +9,7 @@ from pipeline.auto.leaderboard import ENSEMBLE
 from pipeline.auto.state import Ensemble, Trial
 from tests.unit.pipeline.auto.figures import board, scores, trial
 
+
 def test_a_candidate_that_is_clearly_better_wins() -> None:
     own = board(trial("default", 0.8, 0), trial("b", 0.9, 1))
     assert own.winner.name == "b"

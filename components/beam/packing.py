@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +21,17 @@ from typing import Any
 
 from components.artifacts import Artifact, RemoteObject, SourceFiles
 from components.data import reads
-from components.data.digests import digest_file
+from components.data.digests import digest_file, digest_range
 from components.data.objects import Objects
 from components.data.raw_files import matching
-from components.data.reads import Reads, too_large
+from components.data.reads import Range, Reads, too_large
 from components.errors import RootstockError
 from components.stage import WORK, Context, Remote
 from models.masked_url import MaskedUrl
 
+Ranges = tuple[Range, ...]
+Narrowed = Mapping[Path, Mapping[str, Ranges]]
+"""What is read of some directories: files, and of each the bytes; all of them if empty."""
 SENT = f"{WORK}/sent"
 """Where copies of files of this machine are, below the URL of the stage's entry."""
 
@@ -43,6 +46,26 @@ class InScratch:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """The bytes [start, stop) of a file, with their SHA-256."""
+
+    start: int
+    stop: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """The content of a file. pieces: what is needed of it, if that is not all. size: of the file,
+    if there are pieces.
+    """
+
+    object: RemoteObject
+    pieces: tuple[Piece, ...] = ()
+    size: int = 0
+
+
+@dataclass(frozen=True)
 class InInput:
     """A path at or below a directory of inputs.
 
@@ -51,13 +74,13 @@ class InInput:
 
     root: str
     inside: str
-    files: tuple[tuple[str, RemoteObject], ...]
+    files: tuple[tuple[str, Content], ...]
     as_text: bool
 
     @property
     def key(self) -> str:
         """Equal for the same files of the same directory."""
-        parts = [self.root, *(f"{name}\0{o.sha256}" for name, o in self.files)]
+        parts = [self.root, *(f"{name}\0{c.object.sha256}\0{c.pieces}" for name, c in self.files)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
@@ -89,7 +112,7 @@ class Packing:
         self.uses.update({reference.key for reference in pickler.references})
         return stream.getvalue()
 
-    def reference(self, path: Path, as_text: bool, narrowed: Mapping[Path, set[str]]) -> Any:
+    def reference(self, path: Path, as_text: bool, narrowed: Narrowed) -> Any:
         """What a path refers to; None if it is neither of an input nor of the scratch directory."""
         if path.is_relative_to(self.scratch):
             inside = path.relative_to(self.scratch).as_posix()
@@ -97,14 +120,14 @@ class Packing:
         for root in self._roots_of(path):
             files, inside = self.trees[root], path.relative_to(root).as_posix()
             if path in narrowed:
-                names = [n for name in narrowed[path] if (n := _joined(inside, name)) in files]
+                needed = {_joined(inside, name): ranges for name, ranges in narrowed[path].items()}
             elif path == root and path not in self.whole:
                 continue
             else:
-                names = [n for n in files if f"{n}/".startswith(_joined(inside, ""))]
-            if names:
-                objects = tuple((name, self._object(files[name])) for name in sorted(names))
-                return InInput(str(root), inside, objects, as_text)
+                needed = {n: () for n in files if f"{n}/".startswith(_joined(inside, ""))}
+            if names := sorted(needed.keys() & files.keys()):
+                contents = [self._content(root / n, files[n], needed[n]) for n in names]
+                return InInput(str(root), inside, tuple(zip(names, contents, strict=True)), as_text)
         return None
 
     def check(self, directory: Path, names: Iterable[str]) -> None:
@@ -127,6 +150,14 @@ class Packing:
         roots = [root for root in self.trees if path.is_relative_to(root)]
         return sorted(roots, key=lambda root: -len(root.parts))
 
+    def _content(self, here: Path, file: RemoteObject | Path, ranges: Ranges) -> Content:
+        """here: the file on this machine. One that was sent is small, and is fetched as a whole."""
+        found = self._object(file)
+        if not ranges or not isinstance(file, RemoteObject):
+            return Content(found)
+        pieces = tuple(Piece(a, b, digest_range(here, a, b)) for a, b in ranges)
+        return Content(found, pieces, here.stat().st_size)
+
     def _object(self, file: RemoteObject | Path) -> RemoteObject:
         """Where a file is, after it was sent if it is one of this machine."""
         if isinstance(file, RemoteObject):
@@ -146,14 +177,17 @@ class _Pickler(pickle.Pickler):
     def __init__(self, stream: io.BytesIO, packing: Packing) -> None:
         super().__init__(stream, pickle.HIGHEST_PROTOCOL)
         self.packing = packing
-        self.narrowed: dict[Path, set[str]] = {}
+        self.narrowed: defaultdict[Path, dict[str, Ranges]] = defaultdict(dict)
         self.references: set[InInput] = set()
 
     def persistent_id(self, value: Any) -> Any:
         if isinstance(value, Reads):
             directory, names = value.files_read()
             self.packing.check(Path(directory), names)
-            self.narrowed.setdefault(Path(directory), set()).update(names)
+            wanted, ranges = self.narrowed[Path(directory)], value.bytes_read()
+            for name in names:
+                own = tuple(ranges.get(name, ()))
+                wanted[name] = united(own, wanted[name]) if name in wanted else united(own, own)
             return None  # its fields are next
         as_text = type(value) is str
         if not isinstance(value, Path) and not (as_text and value.startswith("/")):
@@ -162,6 +196,19 @@ class _Pickler(pickle.Pickler):
         if isinstance(reference, InInput):
             self.references.add(reference)
         return reference and pickle.dumps(reference)  # as bytes: texts in it are no references
+
+
+def united(a: Ranges, b: Ranges) -> Ranges:
+    """The bytes of either, in order; () is all of a file."""
+    if not a or not b:
+        return ()
+    found: list[Range] = []
+    for start, stop in sorted((*a, *b)):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(stop, found[-1][1])
+        else:
+            found.append((start, stop))
+    return tuple(found)
 
 
 def _joined(inside: str, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
+import hashlib
 import io
 import os
 import pickle
@@ -21,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from components.artifacts import RemoteObject
-from components.beam.packing import InInput, InScratch
+from components.beam.packing import Content, InInput, InScratch
 from components.data.digests import digest_file
 from components.data.objects import Objects
 from components.errors import RootstockError
+from models.masked_url import MaskedUrl
 
 PREFIX, LOCK = "rootstock-worker-", ".lock"
 """Of the directory of a worker process, and of a file in it that is locked while that runs."""
@@ -141,29 +143,57 @@ def _directory(key: str, reference: InInput) -> Path:
 def _fetch(reference: InInput, directory: Path) -> None:
     arriving = directory.parent / "arriving"
     shutil.rmtree(directory.parent, ignore_errors=True)
-    first: dict[RemoteObject, Path] = {}
-    for name, remote in reference.files:
-        first.setdefault(remote, arriving / name)
+    first: dict[Content, Path] = {}
+    for name, content in reference.files:
+        first.setdefault(content, arriving / name)
     for file in first.values():
         file.parent.mkdir(parents=True, exist_ok=True)
-    for url in {remote.url.reveal(): remote.url for remote in first}.values():
-        wanted = {o.name: f for o, f in first.items() if o.url.reveal() == url.reveal()}
-        try:
+    whole = {c.object: file for c, file in first.items() if not c.pieces}
+    for url in {remote.url.reveal(): remote.url for remote in whole}.values():
+        wanted = {o.name: f for o, f in whole.items() if o.url.reveal() == url.reveal()}
+        with _still_there(url):
             Objects(url).download(wanted)
-        except FileNotFoundError as e:
-            raise RootstockError(
-                f"{url}: {e} is no longer there. Expected files that stay as they are during a run."
-                " Run the same command again."
-            ) from e
-    for remote, file in first.items():
+    for remote, file in whole.items():
         if digest_file(file) != remote.sha256:
-            raise RootstockError(
-                f"{remote.url}/{remote.name}: is not what it was when the run began. Nothing was"
-                " published. Expected files that stay as they are during a run. Run the same"
-                " command again."
-            )
-    for name, remote in reference.files:
-        if (file := arriving / name) != first[remote]:
+            raise _changed(remote)
+    for content, file in first.items():
+        if content.pieces:
+            _fetch_pieces(content, file)
+    for name, content in reference.files:
+        if (file := arriving / name) != first[content]:
             file.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(first[remote], file)
+            shutil.copyfile(first[content], file)
     arriving.rename(directory)
+
+
+def _fetch_pieces(content: Content, file: Path) -> None:
+    """Make a file of the same size that has only these pieces."""
+    remote = content.object
+    with open(file, "wb") as opened:
+        opened.truncate(content.size)
+        for piece in content.pieces:
+            with _still_there(remote.url):
+                data = Objects(remote.url).read_range(remote.name, piece.start, piece.stop)
+            if hashlib.sha256(data).hexdigest() != piece.sha256:
+                raise _changed(remote)
+            opened.seek(piece.start)
+            opened.write(data)
+
+
+@contextmanager
+def _still_there(url: MaskedUrl) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as e:
+        raise RootstockError(
+            f"{url}: {e} is no longer there. Expected files that stay as they are during a run."
+            " Run the same command again."
+        ) from e
+
+
+def _changed(remote: RemoteObject) -> RootstockError:
+    return RootstockError(
+        f"{remote.url}/{remote.name}: is not what it was when the run began. Nothing was"
+        " published. Expected files that stay as they are during a run. Run the same"
+        " command again."
+    )

@@ -14,6 +14,7 @@ from components.data.atomic import write_whole
 from components.data.raw_files import listing, matching, regular
 from components.errors import RootstockError
 
+CHUNK_BYTES = 1 << 20
 RACY_NS = 2_000_000_000
 """A file that changed this shortly before it was read may change again within one clock tick."""
 
@@ -22,6 +23,17 @@ def digest_file(path: Path) -> str:
     """SHA-256 of a file's bytes, hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_range(path: Path, start: int, stop: int) -> str:
+    """SHA-256 of the bytes [start, stop) of a file, hex."""
+    digest, left = hashlib.sha256(), stop - start
+    with open(path, "rb") as file:
+        file.seek(start)
+        while left and (chunk := file.read(min(left, CHUNK_BYTES))):
+            digest.update(chunk)
+            left -= len(chunk)
+    return digest.hexdigest()
 
 
 def digest_tree(root: Path) -> str:

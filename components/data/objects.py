@@ -72,6 +72,16 @@ class Objects:
                 return None
             return Path(directory, "object").read_bytes()
 
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        """The bytes [start, stop) of an object. One request.
+
+        Raises:
+            FileNotFoundError: it does not exist.
+        """
+        fs, path = self._place(name)
+        what = f"reading {name}"
+        return bytes(self._request(what, lambda: fs.cat_file(path, start=start, end=stop)))
+
     def write(self, name: str, content: bytes) -> None:
         """Write or replace an object, in one step."""
         fs, path = self._place(name)

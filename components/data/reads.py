@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 MOST_SENT = 1 << 28
 """Bytes of files of this machine that are sent to workers elsewhere, for a stage."""
+
+
+Range = tuple[int, int]
+"""The bytes [start, stop) of a file."""
 
 
 class Reads(ABC):
@@ -15,6 +19,10 @@ class Reads(ABC):
     @abstractmethod
     def files_read(self) -> tuple[str, Sequence[str]]:
         """The directory, and the files that are read, relative to it."""
+
+    def bytes_read(self) -> Mapping[str, Sequence[Range]]:
+        """By file, the bytes that are read, if that is not all of it."""
+        return {}
 
 
 def too_large(place: str, size: int) -> str:

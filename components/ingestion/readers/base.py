@@ -18,7 +18,7 @@ from components.data import reads
 from components.data.digests import RawFiles
 from components.data.lazy import pa
 from components.data.objects import is_url
-from components.data.reads import Reads, too_large
+from components.data.reads import Range, Reads, too_large
 from components.data.remote_files import RemoteFiles
 from models.config import STRICT
 from models.masked_url import MaskedUrl, mask_fields
@@ -33,6 +33,9 @@ class Unit(Reads):
     root: the directory of the source. files: relative to it.
     start, stop: the range [start, stop) of a single file, counted in what its format divides:
         bytes, row groups or messages. The whole file if stop is None.
+    lines: before `start`, where a format counts lines.
+    ranges: the bytes of the single file that are read, if that is known and not all of it. Workers
+        elsewhere fetch no others.
     digest: of the rows, if the format compares it with the rows as they are read.
     also: further files that are read for these, such as the images of a list.
     """
@@ -43,9 +46,14 @@ class Unit(Reads):
     stop: int | None = None
     digest: str = ""
     also: tuple[str, ...] = ()
+    lines: int = 0
+    ranges: tuple[Range, ...] = ()
 
     def files_read(self) -> tuple[str, Sequence[str]]:
         return self.root, (*self.files, *self.also)
+
+    def bytes_read(self) -> Mapping[str, Sequence[Range]]:
+        return {self.files[0]: self.ranges} if self.ranges else {}
 
     @property
     def file(self) -> Path:

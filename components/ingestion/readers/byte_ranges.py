@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from components.data.lazy import np, pa
-from components.ingestion.readers.base import Unit, units_between
+from components.ingestion.readers.base import Unit
 from components.ingestion.readers.limits import RECORD_BYTES, too_large
 
 UNIT_BYTES = 1 << 26
@@ -29,7 +31,7 @@ def units_of_lines(base: Path, name: str) -> list[Unit]:
             opened.seek(ends[-1] + UNIT_BYTES - 1)
             opened.readline()
             ends.append(opened.tell())
-    return units_between(base, name, ends if ends[-1] == size else [*ends, size])
+    return _units(base, name, ends if ends[-1] == size else [*ends, size])
 
 
 def units_of_rows(
@@ -53,20 +55,43 @@ def units_of_rows(
             opened.readline()
         start = opened.tell()
     ends = _row_ends(file, start, ord(delimiter), ord(quote))
-    return whole if ends is None else units_between(base, name, [0, *ends])
+    return whole if ends is None else _units(base, name, [0, *ends])
 
 
-def lines_before(unit: Unit) -> int:
-    """The number of lines before a unit in its file, counted with universal newlines."""
-    lines, last = 0, b""
-    with open(unit.file, "rb") as opened:
-        left = unit.start
-        while left and (chunk := opened.read(min(left, SCAN_BYTES))):
-            left -= len(chunk)
-            crossing = last == b"\r" and chunk[:1] == b"\n"
-            lines += chunk.count(b"\n") + chunk.count(b"\r") - chunk.count(b"\r\n") - crossing
-            last = chunk[-1:]
-    return lines
+def _units(base: Path, name: str, bounds: Sequence[int]) -> list[Unit]:
+    """The units of a file that is divided at bytes, which include its start and its end."""
+    lines = lines_before(base / name, bounds[:-1])
+    return [
+        Unit(str(base), (name,), start, stop, lines=before, ranges=((start, stop),))
+        for (start, stop), before in zip(pairwise(bounds), lines, strict=True)
+    ]
+
+
+def lines_before(file: Path, bounds: Sequence[int]) -> list[int]:
+    """The number of lines before each of these bytes, counted with universal newlines.
+
+    bounds: ascending, from 0; row ends.
+    """
+    counts, lines, last = [0], 0, b""
+    with open(file, "rb") as opened:
+        for start, stop in pairwise(bounds):
+            left = stop - start
+            while left and (chunk := opened.read(min(left, SCAN_BYTES))):
+                left -= len(chunk)
+                crossing = last == b"\r" and chunk[:1] == b"\n"
+                lines += chunk.count(b"\n") + chunk.count(b"\r") - chunk.count(b"\r\n") - crossing
+                last = chunk[-1:]
+            counts.append(lines)
+    return counts
+
+
+def with_head(units: Sequence[Unit], lines: int) -> list[Unit]:
+    """The units of a file of which each needs its first lines too."""
+    with open(units[0].file, "rb") as opened:
+        for _ in range(lines):
+            opened.readline()
+        head = opened.tell()
+    return [replace(unit, ranges=((0, head), *unit.ranges)) for unit in units]
 
 
 def opened_range(unit: Unit) -> pa.NativeFile:

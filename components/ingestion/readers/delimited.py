@@ -21,7 +21,12 @@ from components.data.raw_files import listing
 from components.errors import RootstockError
 from components.ingestion.columns import check_columns
 from components.ingestion.readers.base import BadRecord, Unit
-from components.ingestion.readers.byte_ranges import ASCII_LIKE, opened_range, units_of_rows
+from components.ingestion.readers.byte_ranges import (
+    ASCII_LIKE,
+    opened_range,
+    units_of_rows,
+    with_head,
+)
 from components.ingestion.readers.delimited_lines import Dialect, Row, rows_of
 from components.ingestion.readers.files import WHOLE, FilesReader
 from components.ingestion.readers.limits import COLUMNS
@@ -71,7 +76,13 @@ class CsvReader(FilesReader):
     number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
 
     def file_units(self, base: Path, name: str) -> list[Unit]:
-        return units_of_rows(base, name, self.delimiter, self.quote, self.encoding, self.skip_rows)
+        shape = self.delimiter, self.quote, self.encoding, self.skip_rows
+        units = units_of_rows(base, name, *shape)
+        if len(units) == 1:
+            return units
+        with contextlib.closing(self._rows(Unit(str(base), (name,)))) as rows:
+            first = next(rows, None)
+        return with_head(units, first.last) if first else units
 
     def schema(self, root: Path) -> pa.Schema:
         """The columns of the first file. The others must have the same."""

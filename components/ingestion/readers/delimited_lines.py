@@ -16,7 +16,7 @@ from typing import Any
 
 from components.errors import RootstockError
 from components.ingestion.readers.base import Unit
-from components.ingestion.readers.byte_ranges import lines_before, opened_range
+from components.ingestion.readers.byte_ranges import opened_range
 from components.ingestion.readers.files import reading
 from components.ingestion.readers.limits import RECORD_BYTES
 
@@ -56,7 +56,7 @@ def rows_of(unit: Unit, dialect: Dialect) -> Generator[Row]:
         RootstockError: the file cannot be read, or a row is too long.
     """
     skip = 0 if unit.start else dialect.skip_rows
-    before = skip + lines_before(unit)
+    before = skip + unit.lines
     utf8 = dialect.encoding.lower() in ("utf-8", "utf8")
     encoding = "utf-8-sig" if utf8 else dialect.encoding
     with (

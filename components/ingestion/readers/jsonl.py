@@ -14,7 +14,6 @@ from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Unit
 from components.ingestion.readers.byte_ranges import (
     blocks_of_lines,
-    lines_before,
     opened_range,
     units_of_lines,
 )
@@ -68,7 +67,7 @@ class JsonLinesReader(FilesReader):
         return pa.schema({**inferred, **declared_types(self.types)}.items())
 
     def read(self, unit: Unit, schema: pa.Schema) -> Iterator[pa.RecordBatch | BadRecord]:
-        before = lines_before(unit) if unit.start else 0
+        before = unit.lines
         for block in _blocks(unit):
             lines = block.split(b"\n")
             yield from _parse(lines, before, unit.files[0], schema)

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.artifacts import Examples, SourceFiles
 from components.beam import packing
 from components.beam.by_url import finish
 from components.beam.map_units import hand_over, map_units
+from components.beam.packing import united
 from components.data import reads
 from components.data.digests import RawFiles, digest_file
 from components.data.objects import Objects
 from components.data.remote_files import RemoteFiles
 from components.errors import RootstockError
-from components.ingestion.readers.base import Unit
+from components.ingestion.readers import Reader, byte_ranges, parquet
+from components.ingestion.readers.base import BadRecord, Unit
+from components.ingestion.readers.delimited import CsvReader
+from components.ingestion.readers.jsonl import JsonLinesReader
+from components.ingestion.readers.parquet import ParquetReader
 from components.stage import BeamOptions, Context, Remote
 from models.masked_url import MaskedUrl
 from tests.remote import Bucket, bucket
@@ -161,6 +170,88 @@ def test_an_object_that_was_replaced_is_noticed(
     units = [Unit(str(files.path), ("2.csv",))]
     with pytest.raises(RootstockError, match=r"raw/2\.csv: is not what it was when the run began"):
         map_units("x", units, complain, remote(new_context("a"), files))
+
+
+TEXTS = [f"{'x' * 80} {i}" for i in range(40)]
+FORMATS: Mapping[str, tuple[ModuleType, bytes, Callable[[str], Reader]]] = {
+    "csv": (
+        byte_ranges,
+        "".join(["# first\n\n", "a,b\n", *(f'{i},"{t}\n{t}"\n' for i, t in enumerate(TEXTS))])
+        .replace("\n31,", "\n31,too many,")
+        .encode(),
+        lambda path: CsvReader(path=MaskedUrl(path), skip_rows=1, types={"a": "int"}),
+    ),
+    "jsonl": (
+        byte_ranges,
+        "".join(f'{{"a": {i}, "b": "{t}"}}\n' for i, t in enumerate(TEXTS))
+        .replace('"a": 31', '"a": ')
+        .encode(),
+        lambda path: JsonLinesReader(path=MaskedUrl(path)),
+    ),
+    "parquet": (parquet, b"", lambda path: ParquetReader(path=MaskedUrl(path))),
+}
+
+
+@dataclass(frozen=True)
+class ReadUnit:
+    """The rows and bad records of a unit, and how much of its file is on the disk."""
+
+    reader: Reader
+    schema: pa.Schema
+
+    def __call__(self, index: int, unit: Unit) -> tuple[list[object], list[str], int]:
+        found = list(self.reader.read(unit, self.schema))
+        rows = [row for f in found if isinstance(f, pa.RecordBatch) for row in f.to_pylist()]
+        return rows, [str(f) for f in found if isinstance(f, BadRecord)], unit.file.stat().st_size
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_workers_fetch_only_the_bytes_of_their_unit(
+    format_: str,
+    bucket: type[Bucket],
+    new_context: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module, content, make = FORMATS[format_]
+    if format_ == "parquet":
+        table, out = pa.table({"a": list(range(40)), "b": TEXTS}), io.BytesIO()
+        pq.write_table(table, out, row_group_size=10)
+        content = out.getvalue()
+    monkeypatch.setattr(module, "UNIT_BYTES", 1000)
+    bucket().pipe_file(f"/b/raw/rows.{format_}", content)
+    raw = RemoteFiles(MaskedUrl("bucket://b/raw"))
+    files = SourceFiles(raw.copy, raw.digest(tmp_path), origin=raw)
+    reader = make("bucket://b/raw")
+    schema = reader.schema(files.path)
+    units = reader.units(files.path)
+    here = [ReadUnit(reader, schema)(0, unit) for unit in units]
+    assert len(units) > 2
+    assert sum(len(rows) for rows, _, _ in here) >= 39
+    bucket.requests.clear()
+    there = list(map_units("x", units, ReadUnit(reader, schema), remote(new_context("a"), files)))
+    assert there == here
+    asked = [kind for kind, path in bucket.requests if "/raw/" in path]
+    assert set(asked) == {"range"}
+    assert len(asked) <= 2 * len(units)
+    if format_ != "parquet":
+        (bad,) = [bad for _, found, _ in there for bad in found]
+        line = {"csv": "line 66 to 67", "jsonl": "line 32"}[format_]
+        assert line in bad
+
+    changed = bytearray(content)
+    changed[len(content) // 2] ^= 1
+    bucket().pipe_file(f"/b/raw/rows.{format_}", bytes(changed))
+    with pytest.raises(RootstockError, match="is not what it was when the run began"):
+        map_units("y", units, ReadUnit(reader, schema), remote(new_context("b"), files))
+    bucket().pipe_file(f"/b/raw/rows.{format_}", content[:500])
+    with pytest.raises(RootstockError, match="is not what it was when the run began"):
+        map_units("z", units, ReadUnit(reader, schema), remote(new_context("c"), files))
+
+
+def test_bytes_of_several_readers_are_united() -> None:
+    assert united(((5, 9),), ((0, 2), (1, 6), (9, 10), (20, 30))) == ((0, 10), (20, 30))
+    assert united(((5, 9),), ()) == ()
 
 
 def test_a_few_files_of_this_machine_are_sent_and_many_are_refused(

@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 
 from components.artifacts import RemoteObject
-from components.beam.packing import InInput
+from components.beam.packing import Content, InInput
 from components.beam.unpacking import LOCK, PREFIX, place, remove_left
 from models.masked_url import MaskedUrl
 from tests.remote import Bucket, bucket
@@ -19,8 +19,8 @@ def reference(bucket: type[Bucket], *names: str) -> InInput:
     """Files with equal content, as one object."""
     sha256 = hashlib.sha256(b"same").hexdigest()
     bucket().pipe_file(f"/b/parts/{sha256}", b"same")
-    remote = RemoteObject(MaskedUrl("bucket://b"), f"parts/{sha256}", sha256)
-    return InInput("/there/examples", ".", tuple((name, remote) for name in names), as_text=False)
+    content = Content(RemoteObject(MaskedUrl("bucket://b"), f"parts/{sha256}", sha256))
+    return InInput("/there/examples", ".", tuple((name, content) for name in names), as_text=False)
 
 
 def test_equal_files_are_fetched_once_and_deleted_at_the_end(bucket: type[Bucket]) -> None:

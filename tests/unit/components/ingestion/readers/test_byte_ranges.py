@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from components.ingestion.readers import byte_ranges
-from components.ingestion.readers.base import BadRecord, Unit
+from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.byte_ranges import lines_before
 from components.ingestion.readers.delimited import CsvReader
 from tests.unit.components.ingestion.readers.reading import read
@@ -70,4 +70,4 @@ def test_lines_before_count_as_python_counts_them(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(byte_ranges, "SCAN_BYTES", 2)
-        assert lines_before(Unit(str(tmp_path), ("f",), len(data))) == 4
+        assert lines_before(tmp_path / "f", [0, 8, len(data)]) == [0, 3, 4]

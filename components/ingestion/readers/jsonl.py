@@ -12,11 +12,7 @@ from typing import Literal
 from components.data.lazy import arrow_json, pa
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Unit
-from components.ingestion.readers.byte_ranges import (
-    blocks_of_lines,
-    opened_range,
-    units_of_lines,
-)
+from components.ingestion.readers.byte_ranges import blocks_of_lines, opened_range, units_of_lines
 from components.ingestion.readers.files import FilesReader, reading
 from components.ingestion.readers.records import Record, batches, infer_schema
 from components.ingestion.readers.text_values import ColumnType, declared_types

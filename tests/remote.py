@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +15,9 @@ SCHEME = "bucket"
 
 
 class Bucket(MemoryFileSystem):
-    """requests: what was asked for, as (kind, path). fault: called before each request."""
+    """requests: what was asked for, as (kind, path). fault: called before each request. ranges:
+    whether requests for a part of an object get that part. received: the bytes of such parts.
+    """
 
     protocol = SCHEME
     cachable = True
@@ -23,6 +26,8 @@ class Bucket(MemoryFileSystem):
     pseudo_dirs: ClassVar[list[str]] = [""]
     requests: ClassVar[list[tuple[str, str]]] = []
     fault: ClassVar[Callable[[str, str], None] | None] = None
+    ranges: ClassVar[bool] = True
+    received: ClassVar[int] = 0
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
@@ -41,7 +46,14 @@ class Bucket(MemoryFileSystem):
         self._asked("get" if start is None and end is None else "range", path)
         if (file := self.store.get(self._strip_protocol(path))) is None:
             raise FileNotFoundError(path)
-        return bytes(file.getvalue()[start:end])
+        content = bytes(file.getvalue())
+        if (start is None and end is None) or not self.ranges:
+            return content
+        if (start or 0) >= len(content):
+            raise OSError(errno.EINVAL, "The requested range is not satisfiable")
+        part = content[start:end]
+        Bucket.received += len(part)
+        return part
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
         self._asked("put", path)
@@ -78,6 +90,6 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[type[Buck
     Bucket.store.clear()
     Bucket.pseudo_dirs[:] = [""]
     Bucket.requests.clear()
-    Bucket.fault = None
+    Bucket.fault, Bucket.ranges, Bucket.received = None, True, 0
     yield Bucket
-    Bucket.fault = None
+    Bucket.fault, Bucket.ranges = None, True

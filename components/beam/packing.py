@@ -99,6 +99,7 @@ class Packing:
         self.uses: Counter[str] = Counter()
         """How many packed values refer to some files, by `InInput.key`."""
         self._sent: dict[Path, str] = {}
+        self._digests: dict[tuple[Path, int, int], str] = {}
 
     def packed(self, value: object) -> bytes:
         """The pickled value.
@@ -155,8 +156,14 @@ class Packing:
         found = self._object(file)
         if not ranges or not isinstance(file, RemoteObject):
             return Content(found)
-        pieces = tuple(Piece(a, b, digest_range(here, a, b)) for a, b in ranges)
+        pieces = tuple(Piece(a, b, self._digest(here, a, b)) for a, b in ranges)
         return Content(found, pieces, here.stat().st_size)
+
+    def _digest(self, here: Path, start: int, stop: int) -> str:
+        """Of bytes of a file. Some are needed by all units of it, such as a header or footer."""
+        if (place := (here, start, stop)) not in self._digests:
+            self._digests[place] = digest_range(here, start, stop)
+        return self._digests[place]
 
     def _object(self, file: RemoteObject | Path) -> RemoteObject:
         """Where a file is, after it was sent if it is one of this machine."""

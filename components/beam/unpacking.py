@@ -14,7 +14,7 @@ import tempfile
 import threading
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,10 +26,11 @@ from components.beam.packing import Content, InInput, InScratch
 from components.data.digests import digest_file
 from components.data.objects import Objects
 from components.errors import RootstockError
-from models.masked_url import MaskedUrl
 
 PREFIX, LOCK = "rootstock-worker-", ".lock"
 """Of the directory of a worker process, and of a file in it that is locked while that runs."""
+BLOCK_BYTES = 1 << 27
+"""Of an object that are in memory at a time."""
 _lock = threading.Lock()
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _uses: Counter[str] = Counter()
@@ -148,17 +149,11 @@ def _fetch(reference: InInput, directory: Path) -> None:
         first.setdefault(content, arriving / name)
     for file in first.values():
         file.parent.mkdir(parents=True, exist_ok=True)
-    whole = {c.object: file for c, file in first.items() if not c.pieces}
-    for url in {remote.url.reveal(): remote.url for remote in whole}.values():
-        wanted = {o.name: f for o, f in whole.items() if o.url.reveal() == url.reveal()}
-        with _still_there(url):
-            Objects(url).download(wanted)
-    for remote, file in whole.items():
-        if digest_file(file) != remote.sha256:
-            raise _changed(remote)
+    _fetch_whole({c.object: file for c, file in first.items() if not c.pieces})
     for content, file in first.items():
-        if content.pieces:
-            _fetch_pieces(content, file)
+        # servers that do not honour ranges send all of an object, or an error
+        if content.pieces and not _fetch_pieces(content, file):
+            _fetch_whole({content.object: file})
     for name, content in reference.files:
         if (file := arriving / name) != first[content]:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -166,34 +161,50 @@ def _fetch(reference: InInput, directory: Path) -> None:
     arriving.rename(directory)
 
 
-def _fetch_pieces(content: Content, file: Path) -> None:
-    """Make a file of the same size that has only these pieces."""
-    remote = content.object
+def _fetch_whole(files: Mapping[RemoteObject, Path]) -> None:
+    """Write files with the content of objects.
+
+    Raises:
+        RootstockError: an object is gone, or is not what it was.
+    """
+    for url in {remote.url.reveal(): remote.url for remote in files}.values():
+        wanted = {o.name: f for o, f in files.items() if o.url.reveal() == url.reveal()}
+        try:
+            Objects(url).download(wanted)
+        except FileNotFoundError as e:
+            raise RootstockError(
+                f"{url}: {e} is no longer there. Expected files that stay as they are during a run."
+                " Run the same command again."
+            ) from e
+    for remote, file in files.items():
+        if digest_file(file) != remote.sha256:
+            raise RootstockError(
+                f"{remote.url}/{remote.name}: is not what it was when the run began. Nothing was"
+                " published. Expected files that stay as they are during a run. Run the same"
+                " command again."
+            )
+
+
+def _fetch_pieces(content: Content, file: Path) -> bool:
+    """Write a file of the same size that has only these pieces. Returns whether they are what they
+    were.
+    """
+    objects, name = Objects(content.object.url), content.object.name
     with open(file, "wb") as opened:
         opened.truncate(content.size)
         for piece in content.pieces:
-            with _still_there(remote.url):
-                data = Objects(remote.url).read_range(remote.name, piece.start, piece.stop)
-            if hashlib.sha256(data).hexdigest() != piece.sha256:
-                raise _changed(remote)
             opened.seek(piece.start)
-            opened.write(data)
-
-
-@contextmanager
-def _still_there(url: MaskedUrl) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as e:
-        raise RootstockError(
-            f"{url}: {e} is no longer there. Expected files that stay as they are during a run."
-            " Run the same command again."
-        ) from e
-
-
-def _changed(remote: RemoteObject) -> RootstockError:
-    return RootstockError(
-        f"{remote.url}/{remote.name}: is not what it was when the run began. Nothing was"
-        " published. Expected files that stay as they are during a run. Run the same"
-        " command again."
-    )
+            digest = hashlib.sha256()
+            for start in range(piece.start, piece.stop, BLOCK_BYTES):
+                stop = min(start + BLOCK_BYTES, piece.stop)
+                try:
+                    data = objects.read_range(name, start, stop)
+                except (FileNotFoundError, RootstockError):
+                    return False
+                if len(data) != stop - start:
+                    return False
+                digest.update(data)
+                opened.write(data)
+            if digest.hexdigest() != piece.sha256:
+                return False
+    return True

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from components.charts import Bar, Forest, forest
-from pipeline.auto.importance import Fall
+from pipeline.auto.importance import Fall, Importance
 from pipeline.auto.leaderboard import Leaderboard
 from pipeline.report.tables import Table
 from serving.pages import render
@@ -16,7 +16,6 @@ DEVIATIONS = 1.96
 """Half of a 95 % interval, in standard errors."""
 MOST_COLUMNS = 12
 """Of a task in its chart: those that matter most."""
-LONGEST_NAME = 20
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,8 @@ class AutoPage:
 
     served: sentences on what is served, the first why. told: on calibration and thresholds. gains:
     of the candidates that learned from the most rows, over `reference`. columns: with its task and
-    metric, how much worse that gets without each column. changes: what each candidate is.
+    metric, how much worse that gets without each column; columns_of: how it was measured. changes:
+    what each candidate is.
     """
 
     title: str
@@ -38,6 +38,7 @@ class AutoPage:
     note: str
     steps: Sequence[str]
     columns: Sequence[tuple[str, str, Forest]]
+    columns_of: str
     changes: Sequence[tuple[str, str]]
     left_out: Sequence[str]
     spec_text: str
@@ -57,6 +58,7 @@ def page(board: Leaderboard, served: Sequence[str], spec_text: str) -> str:
         note=board.note(),
         steps=board.next_steps.sentences,
         columns=list(_columns(falls)),
+        columns_of=_columns_of(board.next_steps.columns),
         changes=board.changes(),
         left_out=[*board.left_out(), *filter(None, [board.rest])],
         spec_text=spec_text,
@@ -91,7 +93,16 @@ def _columns(falls: Sequence[Fall]) -> Iterator[tuple[str, str, Forest]]:
         yield task, metric, forest(bars, 0, f"{metric} lost without the column")
 
 
+def _columns_of(found: Importance | None) -> str:
+    """On how many rows which columns were measured, and how many of them are shown."""
+    if found is None:
+        return ""
+    measured = len({f.column for f in found.falls})
+    every, shown = measured + len(found.skipped), min(measured, MOST_COLUMNS)
+    which = f"{shown} of {every} columns" if shown < every else f"{every} columns"
+    return f"{which}, shuffled among {found.rows:,} {found.split} rows"
+
+
 def _bar(name: str, value: float, low: float, high: float) -> Bar:
     kind = "helps" if low > 0 else "hurts" if high < 0 else "undecided"
-    short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-    return Bar(short, value, low, high, kind)
+    return Bar(name, value, low, high, kind)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from components.data.atomic import write_whole
 from components.errors import RootstockError
+from models.masked_url import without_secrets
 from models.multitask.record import read_record
 from models.tasks.base import Costs
 from pipeline.auto.answers import answer_changes, sentences
@@ -140,7 +141,7 @@ def auto(
     board = replace(board, state=state, next_steps=steps, answers=answers)
     write_state(state, file)
     said = list(on_what_is_served(board, result))
-    _write(board, said, directory)
+    write_report(board, said, directory)
     print(closing(board, said, directory), flush=True)
     record(board, source.spec(), directory)
     return AutoResult(directory, board, result)
@@ -319,10 +320,12 @@ def _nothing(search: Search, minutes: float) -> str:
     )
 
 
-def _write(board: Leaderboard, served: Sequence[str], directory: Path) -> None:
+def write_report(board: Leaderboard, served: Sequence[str], directory: Path) -> None:
+    """Write the leaderboard in all its forms. directory: with `best.yaml`."""
     report = directory / "report"
     report.mkdir(exist_ok=True)
     write_whole(report / "leaderboard.md", board.markdown())
     write_whole(report / "leaderboard.json", board.as_json())
     spec_text = (directory / "best.yaml").read_text(encoding="utf-8")
+    spec_text = without_secrets(spec_text, named=False)
     write_whole(report / "leaderboard.html", page(board, served, spec_text))

@@ -60,6 +60,8 @@ def units_of_rows(
 
 def _units(base: Path, name: str, bounds: Sequence[int]) -> list[Unit]:
     """The units of a file that is divided at bytes, which include its start and its end."""
+    if len(bounds) == 2:
+        return [Unit(str(base), (name,))]
     lines = lines_before(base / name, bounds[:-1])
     return [
         Unit(str(base), (name,), start, stop, lines=before, ranges=((start, stop),))

@@ -45,6 +45,10 @@ class FilesReader(Reader):
         base, names = listing(root)
         return [unit for name in names for unit in self.file_units(base, name)]
 
+    def peek_units(self, root: Path) -> list[Unit]:
+        base, names = listing(root)
+        return [Unit(str(base), (name,)) for name in names]
+
     def schema(self, root: Path) -> pa.Schema:
         base, names = listing(root)
         schemas = [(str(base / name), self.file_schema(base / name)) for name in names]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -14,10 +14,6 @@ from components.ingestion.readers.files import FilesReader, reading
 
 UNIT_BYTES = 1 << 27
 BATCH_ROWS = 1 << 14
-END_BYTES = 8
-"""After the footer: its length and the mark of the format."""
-PADDING = 100
-"""Arrow reads as many bytes more of files by old writers, whose sizes are too small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +25,15 @@ class ParquetReader(FilesReader):
 
     def file_units(self, base: Path, name: str) -> list[Unit]:
         with _open(base / name) as file:
-            metadata = file.metadata
+            groups = range(file.num_row_groups)
+            sizes = [file.metadata.row_group(i).total_byte_size for i in groups]
         bounds, unit_size = [0], 0
-        for i in range(metadata.num_row_groups):
-            size = metadata.row_group(i).total_byte_size
+        for i, size in enumerate(sizes):
             if i > bounds[-1] and unit_size + size > UNIT_BYTES:
                 bounds.append(i)
                 unit_size = 0
             unit_size += size
-        units = units_between(base, name, [*bounds, metadata.num_row_groups])
-        return units if len(units) == 1 else _with_ranges(units, metadata)
+        return units_between(base, name, [*bounds, len(sizes)])
 
     def file_schema(self, file: Path) -> pa.Schema:
         with _open(file) as opened:
@@ -56,26 +51,3 @@ def _open(file: Path) -> pq.ParquetFile:
     with reading(file, "is not a Parquet file"):
         # not mapped into memory: the process would be killed if the file was cut in the meantime
         return pq.ParquetFile(file, page_checksum_verification=True)
-
-
-def _with_ranges(units: Sequence[Unit], metadata: pq.FileMetaData) -> list[Unit]:
-    """The units with the bytes of their row groups, and with the footer, which each needs. Without,
-    if the footer is damaged: then reading says so.
-    """
-    size = units[0].file.stat().st_size
-    footer = size - metadata.serialized_size - END_BYTES
-    found = []
-    for unit in units:
-        groups = [metadata.row_group(i) for i in range(unit.start, unit.stop or 0)]
-        chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
-        stop = max(_start(c) + c.total_compressed_size for c in chunks) + PADDING
-        rows = min(map(_start, chunks)), min(stop, footer)
-        known = 0 < rows[0] < rows[1]
-        found.append(replace(unit, ranges=(rows, (footer, size))) if known else unit)
-    return found
-
-
-def _start(chunk: pq.ColumnChunkMetaData) -> int:
-    """The first byte of a column's values in a row group."""
-    starts = chunk.dictionary_page_offset, chunk.data_page_offset
-    return min((start for start in starts if start), default=0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from html import unescape
+from pathlib import Path
 
 from pipeline.auto.importance import Fall, Importance
 from pipeline.auto.next_steps import NextSteps
 from pipeline.auto.page import page
+from pipeline.auto.run import write_report
 from pipeline.auto.state import Ensemble
 from tests.unit.pipeline.auto.figures import board, scores, trial
 
@@ -27,7 +29,20 @@ def test_a_page_says_what_the_leaderboard_says() -> None:
     assert '<div class="card answer">' in html
     assert '<div class="card warn">' in html
     assert "/rows.csv: 900 training rows, 3 models trained, 1.2 of 2 minutes" in text
+    assert "2 columns, shuffled among 400 test rows" in text
     assert html.count("<circle") == 1 + 2, "one candidate beside the reference, two columns"
+
+
+def test_a_cut_name_is_whole_where_a_reader_points_at_it() -> None:
+    names = [f"capital_gains_last_year_{unit}" for unit in ("usd", "eur")] + list("abcdefghijkl")
+    falls = [Fall(n, "y", "auc", 0.2, 0.1, 0.3) for n in names]
+    steps = NextSteps(("x",), columns=Importance(falls, ("z",), 400, "val"))
+    own = board(trial("default", 0.8, 0), next_steps=steps)
+    html = page(own, ["On validation rows, …"], "")
+    assert html.count(">capital_gains_last_…</text>") == 2
+    assert all(f"<title>{name}: " in html for name in names[:2])
+    assert "12 of 15 columns, shuffled among 400 val rows" in html
+    assert '<div class="card warn">' in html
 
 
 def test_an_ensemble_has_a_bar_of_its_own() -> None:
@@ -43,3 +58,12 @@ def test_a_single_candidate_has_nothing_to_be_compared_with() -> None:
     html = page(own, [own.why()], "")
     assert "<circle" not in html
     assert "What to do next" not in html
+
+
+def test_no_secret_of_the_spec_is_in_the_report(tmp_path: Path) -> None:
+    url = "postgresql://reader:hunter2hunter2@host/shop"
+    (tmp_path / "best.yaml").write_text(f"name: rows\nquery: \"select * from scan('{url}')\"\n")
+    write_report(board(trial("default", 0.8, 0)), ["Winner: default."], tmp_path)
+    for file in (tmp_path / "report").iterdir():
+        assert "hunter2hunter2" not in file.read_text()
+    assert "select * from scan" in (tmp_path / "report" / "leaderboard.html").read_text()

@@ -151,9 +151,10 @@ class Tags(HTMLParser):
         self.loaded: list[str] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "link"):
             self.open.append(tag)
-        self.loaded += [v for k, v in attributes if k in ("src", "href") and v]
+        addresses = [v for k, v in attributes if k in ("src", "href") and v]
+        self.loaded += [v for v in addresses if not v.startswith("data:")]
 
     def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         return

@@ -41,7 +41,8 @@ class ArrowReader(FilesReader):
         opened = _open(unit.file)
         with reading(unit.file):
             is_file = isinstance(opened, pa.ipc.RecordBatchFileReader)
-            for batch in _batches(opened, unit) if is_file else opened:
+            numbers = range(unit.start, unit.stop or 0)
+            for batch in map(opened.get_batch, numbers) if is_file else opened:
                 batch.validate(full=True)  # damaged offsets would lead out of the file's memory
                 yield conform(batch, schema)
             if not is_file and not _ended(unit.file):
@@ -56,11 +57,6 @@ def _open(file: Path) -> pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStream
             return pa.ipc.open_file(opened)
         opened.seek(0)
         return pa.ipc.open_stream(opened)
-
-
-def _batches(opened: pa.ipc.RecordBatchFileReader, unit: Unit) -> Iterator[pa.RecordBatch]:
-    stop = opened.num_record_batches if unit.stop is None else unit.stop
-    return map(opened.get_batch, range(unit.start, stop))
 
 
 def _ended(file: Path) -> bool:

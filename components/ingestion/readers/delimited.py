@@ -28,7 +28,7 @@ from components.ingestion.readers.byte_ranges import (
     with_head,
 )
 from components.ingestion.readers.delimited_lines import Dialect, Row, rows_of
-from components.ingestion.readers.files import WHOLE, FilesReader
+from components.ingestion.readers.files import WHOLE, FilesReader, whole_files
 from components.ingestion.readers.limits import COLUMNS
 from components.ingestion.readers.quotes import QuoteCheck
 from components.ingestion.readers.text_values import (
@@ -83,6 +83,9 @@ class CsvReader(FilesReader):
         with contextlib.closing(self._rows(Unit(str(base), (name,)))) as rows:
             first = next(rows, None)
         return with_head(units, first.last) if first else units
+
+    def peek_units(self, root: Path) -> list[Unit]:
+        return whole_files(root)
 
     def schema(self, root: Path) -> pa.Schema:
         """The columns of the first file. The others must have the same."""

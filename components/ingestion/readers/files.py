@@ -45,14 +45,16 @@ class FilesReader(Reader):
         base, names = listing(root)
         return [unit for name in names for unit in self.file_units(base, name)]
 
-    def peek_units(self, root: Path) -> list[Unit]:
-        base, names = listing(root)
-        return [Unit(str(base), (name,)) for name in names]
-
     def schema(self, root: Path) -> pa.Schema:
         base, names = listing(root)
         schemas = [(str(base / name), self.file_schema(base / name)) for name in names]
         return merge_schemas(schemas, pa.type_for_alias(self.untyped))
+
+
+def whole_files(root: Path) -> list[Unit]:
+    """A unit for each file of a source."""
+    base, names = listing(root)
+    return [Unit(str(base), (name,)) for name in names]
 
 
 @contextmanager

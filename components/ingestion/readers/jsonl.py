@@ -13,7 +13,7 @@ from components.data.lazy import arrow_json, pa
 from components.errors import RootstockError
 from components.ingestion.readers.base import BadRecord, Unit
 from components.ingestion.readers.byte_ranges import blocks_of_lines, opened_range, units_of_lines
-from components.ingestion.readers.files import FilesReader, reading
+from components.ingestion.readers.files import FilesReader, reading, whole_files
 from components.ingestion.readers.records import Record, batches, infer_schema
 from components.ingestion.readers.text_values import ColumnType, declared_types
 
@@ -40,6 +40,9 @@ class JsonLinesReader(FilesReader):
 
     def file_units(self, base: Path, name: str) -> list[Unit]:
         return units_of_lines(base, name)
+
+    def peek_units(self, root: Path) -> list[Unit]:
+        return whole_files(root)
 
     def file_schema(self, file: Path) -> pa.Schema:
         unit = Unit(str(file.parent), (file.name,))

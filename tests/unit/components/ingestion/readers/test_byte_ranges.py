@@ -7,19 +7,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
 
 from components.ingestion.readers import byte_ranges
-from components.ingestion.readers.arrow_ipc import ArrowReader
 from components.ingestion.readers.base import BadRecord
 from components.ingestion.readers.byte_ranges import lines_before
 from components.ingestion.readers.delimited import CsvReader
 from components.ingestion.readers.jsonl import JsonLinesReader
-from components.ingestion.readers.parquet import ParquetReader
 from models.masked_url import MaskedUrl
 from tests.unit.components.ingestion.readers.reading import read
 
@@ -77,19 +74,10 @@ def test_a_look_at_the_first_rows_is_none_at_all_of_a_file(
 ) -> None:
     table = pa.table({"a": list(range(300)), "b": [f"{i} texts" for i in range(300)]})
     arrow_csv.write_csv(table, tmp_path / "a.csv")
-    pq.write_table(table, tmp_path / "a.parquet", row_group_size=10)
     (tmp_path / "a.jsonl").write_text("".join(f"{json.dumps(r)}\n" for r in table.to_pylist()))
-    with pa.ipc.new_file(tmp_path / "a.arrow", table.schema) as writer:
-        writer.write_table(table, max_chunksize=10)
-    readers = {
-        "csv": CsvReader,
-        "parquet": ParquetReader,
-        "jsonl": JsonLinesReader,
-        "arrow": ArrowReader,
-    }
-    for suffix, of_format in readers.items():
+    for of_format in (CsvReader, JsonLinesReader):
         monkeypatch.setattr(of_format, "file_units", None)
-        found = of_format(path=MaskedUrl(str(tmp_path / f"a.{suffix}"))).peek(250)
+        found = of_format(path=MaskedUrl(str(tmp_path / f"a.{of_format.format}"))).peek(250)
         assert found.to_pylist() == table.slice(0, 250).to_pylist()
 
 

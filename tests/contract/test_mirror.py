@@ -66,7 +66,7 @@ THROUGH = {
         "components.validation.task_checks",
     ),
     "tests/unit/components/transform/test_transform.py": ("components.transform.fit_features",),
-    "tests/integration/test_auto.py": ("pipeline.auto.record", "pipeline.auto.run"),
+    "tests/integration/test_auto.py": ("pipeline.auto.record",),
     "tests/integration/test_spans.py": ("components.ingestion.span_merger",),
     "tests/unit/pipeline/spec/test_sections.py": (
         "pipeline.spec.messages",

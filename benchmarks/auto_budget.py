@@ -56,10 +56,19 @@ def trials(directory: Path) -> list[dict[str, Any]]:
     return found
 
 
-def searched(command: list[str], log: Path, seconds: float | None) -> tuple[int, float, int]:
+def called(pid: int) -> str:
+    """The command of a process."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def searched(command: list[str], log: Path, seconds: float | None) -> tuple[int, float, list[str]]:
     """Run a search, and kill it after so many seconds.
 
-    Returns its exit code, the seconds that it took, and how many of its processes outlived it.
+    Returns its exit code, the seconds that it took, and the commands of its processes that
+    outlived it.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     began = time.monotonic()
@@ -77,7 +86,7 @@ def searched(command: list[str], log: Path, seconds: float | None) -> tuple[int,
         took = time.monotonic() - began
     if below:
         time.sleep(ORPHANS_S)
-    return process.returncode, took, sum(map(running, below))
+    return process.returncode, took, [called(pid) for pid in below if running(pid)]
 
 
 def one_run(args: argparse.Namespace, number: int) -> dict[str, Any]:
@@ -96,7 +105,7 @@ def one_run(args: argparse.Namespace, number: int) -> dict[str, Any]:
         code, taken, orphans = searched(command, folder / "log.txt", moment)
         before = trials(folder / "auto")
         line |= {"killed": round(taken, 1), "trials_before": len(before)}
-        problems += [f"{orphans} processes outlived it"] if orphans else []
+        problems += [f"outlived it: {orphan}" for orphan in orphans]
         problems += [f"it had ended with {code}"] if code != -signal.SIGKILL else []
     code, last, _ = searched(command, folder / "log.txt", None)
     after, board = trials(folder / "auto"), folder / "auto" / "report" / "leaderboard.json"

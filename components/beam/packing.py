@@ -160,7 +160,7 @@ class Packing:
         return Content(found, pieces, here.stat().st_size)
 
     def _digest(self, here: Path, start: int, stop: int) -> str:
-        """Of bytes of a file. Some are needed by all units of it, such as a header or footer."""
+        """Of bytes of a file. All of its units need those of a header."""
         if (place := (here, start, stop)) not in self._digests:
             self._digests[place] = digest_range(here, start, stop)
         return self._digests[place]
@@ -194,7 +194,7 @@ class _Pickler(pickle.Pickler):
             wanted, ranges = self.narrowed[Path(directory)], value.bytes_read()
             for name in names:
                 own = tuple(ranges.get(name, ()))
-                wanted[name] = united(own, wanted[name]) if name in wanted else united(own, own)
+                wanted[name] = united(own, wanted.get(name, own))
             return None  # its fields are next
         as_text = type(value) is str
         if not isinstance(value, Path) and not (as_text and value.startswith("/")):

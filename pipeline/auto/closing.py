@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.auto.leaderboard import ENSEMBLE, Leaderboard
@@ -12,7 +13,15 @@ from pipeline.flow import PipelineResult
 from pipeline.report.tables import prose
 
 
-def closing(board: Leaderboard, served: Sequence[str], directory: Path) -> str:
+@dataclass(frozen=True)
+class Said:
+    """A sentence. warns: whether it is one that should not be missed."""
+
+    text: str
+    warns: bool = False
+
+
+def closing(board: Leaderboard, served: Sequence[Said], directory: Path) -> str:
     """The lines after the pipeline's own: the leaderboard, the winner on test rows, what next.
 
     served: see `on_what_is_served`.
@@ -21,8 +30,8 @@ def closing(board: Leaderboard, served: Sequence[str], directory: Path) -> str:
     return f"\n{board.table().text(PIPED)}\n\n" + prose(lines)
 
 
-def _lines(board: Leaderboard, served: Sequence[str], directory: Path) -> Iterator[str]:
-    yield from served
+def _lines(board: Leaderboard, served: Sequence[Said], directory: Path) -> Iterator[str]:
+    yield from (said.text for said in served)
     yield from board.answers
     yield from (f"Left out: {line}" for line in board.left_out())
     yield from filter(None, [board.rest])
@@ -34,21 +43,24 @@ def _lines(board: Leaderboard, served: Sequence[str], directory: Path) -> Iterat
     yield f"  rootstock serve {directory / 'best.yaml'}"
 
 
-def on_what_is_served(board: Leaderboard, result: PipelineResult) -> Iterator[str]:
+def on_what_is_served(board: Leaderboard, result: PipelineResult) -> Iterator[Said]:
     """Why it was chosen, what it reaches on test rows, its size and latency, and warnings."""
     trial = board.winner
-    yield f"Winner: {board.why()}"
+    yield Said(f"Winner: {board.why()}")
     if trial.name != ENSEMBLE:
-        yield from experts_alone(result.trained.path / "history.json")
+        yield from map(Said, experts_alone(result.trained.path / "history.json"))
     if trial.rows < board.rows:
-        yield (
+        text = (
             f"Warning: it learned from {trial.rows:,} of {board.rows:,} training rows, because"
             " there was no time for more. Run the same command with more --minutes."
         )
-    yield from _on_unseen_rows(board, result)
+        yield Said(text, warns=True)
+    yield from _on_evaluated_rows(board, result)
     ms = board.state.latencies[trial.name]
-    yield f"The served model: {result.model.size_mb():.1f} MB, {ms:.2f} ms for one row, by itself."
-    yield from (f"Not pushed: {r}" for b in result.blessings for r in b.reasons())
+    size = f"{result.model.size_mb():.1f} MB"
+    yield Said(f"The served model: {size}, {ms:.2f} ms for one row, by itself.")
+    for blessing in result.blessings:
+        yield from (Said(f"Not pushed: {reason}", warns=True) for reason in blessing.reasons())
 
 
 def experts_alone(history: Path) -> Iterator[str]:
@@ -63,10 +75,10 @@ def experts_alone(history: Path) -> Iterator[str]:
     yield f"Classical models alone are served, without a network: {', '.join(said)}."
 
 
-def _on_unseen_rows(board: Leaderboard, result: PipelineResult) -> Iterator[str]:
+def _on_evaluated_rows(board: Leaderboard, result: PipelineResult) -> Iterator[Said]:
     evaluation = json.loads((result.evaluation.path / "evaluation.json").read_text())
-    where = "On test rows, which no candidate saw"
-    if evaluation["split"] != "test":
+    where, seen = "On test rows, which no candidate saw", evaluation["split"] != "test"
+    if seen:
         where = "On validation rows, which chose the winner, so too good (there are no test rows)"
     for task, metric in board.metrics.metrics.items():
         whole = evaluation["tasks"][task]
@@ -74,4 +86,4 @@ def _on_unseen_rows(board: Leaderboard, result: PipelineResult) -> Iterator[str]
         shown = "undefined" if value is None else f"{value:.4f}"
         if interval:
             shown += f" ({interval['low']:.4f} to {interval['high']:.4f})"
-        yield f"{where}: {task} {metric} {shown}"
+        yield Said(f"{where}: {task} {metric} {shown}", warns=seen)

@@ -20,15 +20,13 @@ from components.experiments.trial_result import resampled
 from components.labels.encoding import encode_table
 from models.description import read_description
 from models.tasks.base import TaskTarget
-from pipeline.auto.ranking import Metrics
+from pipeline.auto.ranking import DEVIATIONS, Metrics
 from serving.wire.names import DEFAULT_SIGNATURE
 
 if TYPE_CHECKING:
     from serving.server.saved_model import SavedModel
 
 MOST_ROWS, FEWEST_ROWS, BATCH_ROWS = 1000, 100, 256
-DEVIATIONS = 1.96
-"""Half of a 95 % interval, in standard errors."""
 SHOWN = 5
 Raw = Mapping[str, "np.ndarray"]
 

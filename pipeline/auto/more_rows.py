@@ -12,12 +12,10 @@ from dataclasses import dataclass
 
 from components.data.lazy import Floats, np
 from components.experiments.scorer import ScoreFigures
-from pipeline.auto.ranking import Metrics
+from pipeline.auto.ranking import DEVIATIONS, Metrics
 from pipeline.auto.state import State
 from pipeline.study.learning_curve import FEWEST_SIZES, fit
 
-DEVIATIONS = 1.96
-"""Half of a 95 % interval, in standard errors."""
 RATES = (0.25, 0.5, 1.0)
 """Rates that two points are extrapolated with, since they determine none: the middle one is the
 estimate."""

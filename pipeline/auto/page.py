@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from components.charts import Bar, Forest, forest
+from pipeline.auto.closing import Said
 from pipeline.auto.importance import Fall, Importance
 from pipeline.auto.leaderboard import Leaderboard
+from pipeline.auto.ranking import DEVIATIONS
 from pipeline.report.tables import Table
 from serving.pages import render
 
-DEVIATIONS = 1.96
-"""Half of a 95 % interval, in standard errors."""
 MOST_COLUMNS = 12
 """Of a task in its chart: those that matter most."""
 
@@ -22,7 +22,7 @@ MOST_COLUMNS = 12
 class AutoPage:
     """The content of the page.
 
-    served: sentences on what is served, the first why. told: on calibration and thresholds. gains:
+    served: on what is served, the first why. told: on calibration and thresholds. gains:
     of the candidates that learned from the most rows, over `reference`. columns: with its task and
     metric, how much worse that gets without each column; columns_of: how it was measured. changes:
     what each candidate is.
@@ -30,7 +30,7 @@ class AutoPage:
 
     title: str
     facts: str
-    served: Sequence[str]
+    served: Sequence[Said]
     told: Sequence[str]
     reference: str
     gains: Forest | None
@@ -44,7 +44,7 @@ class AutoPage:
     spec_text: str
 
 
-def page(board: Leaderboard, served: Sequence[str], spec_text: str) -> str:
+def page(board: Leaderboard, served: Sequence[Said], spec_text: str) -> str:
     """The page as HTML. served: see `AutoPage`. spec_text: of `best.yaml`."""
     falls = board.next_steps.columns.falls if board.next_steps.columns else ()
     content = AutoPage(

@@ -11,6 +11,8 @@ from pipeline.auto.candidate import DEFAULT, LONGER
 from pipeline.auto.state import Trial
 from pipeline.tune.objective import Objective
 
+DEVIATIONS = 1.96
+"""Half of a 95 % interval, in standard errors."""
 MOST_TIED = 5
 """Members of an ensemble."""
 

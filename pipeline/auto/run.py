@@ -19,7 +19,7 @@ from models.tasks.base import Costs
 from pipeline.auto.answers import answer_changes, sentences
 from pipeline.auto.attempt import Survey, one_row_ms, survey
 from pipeline.auto.candidate import Choice, check_trunks, choices, expected_of
-from pipeline.auto.closing import closing, on_what_is_served
+from pipeline.auto.closing import Said, closing, on_what_is_served
 from pipeline.auto.ensemble import combined
 from pipeline.auto.latency import within_latency
 from pipeline.auto.leaderboard import Leaderboard
@@ -320,7 +320,7 @@ def _nothing(search: Search, minutes: float) -> str:
     )
 
 
-def write_report(board: Leaderboard, served: Sequence[str], directory: Path) -> None:
+def write_report(board: Leaderboard, served: Sequence[Said], directory: Path) -> None:
     """Write the leaderboard in all its forms. directory: with `best.yaml`."""
     report = directory / "report"
     report.mkdir(exist_ok=True)

@@ -45,6 +45,7 @@ from components.statistics.column_statistics import (
 from pipeline.advise import report as advice_report
 from pipeline.advise.advice import TrunkScores, advise, affinity_of
 from pipeline.auto import page as auto_page
+from pipeline.auto.closing import Said
 from pipeline.auto.importance import Fall, Importance
 from pipeline.auto.next_steps import NextSteps
 from pipeline.run_page import page as run_page
@@ -215,7 +216,7 @@ def search(directory: Path) -> str:
     found = [trial_of(n, 0.8 + 0.02 * i, i, task=SCRIPT) for i, n in enumerate(names[:3])]
     steps = NextSteps((SCRIPT,), columns=Importance(falls, (), 400, "test"))
     own = board(*found, names=names, task=SCRIPT, next_steps=steps, answers=(SCRIPT,))
-    return auto_page.page(own, [own.why(), f"Warning: {SCRIPT}"], f"name: {SCRIPT}")
+    return auto_page.page(own, [Said(own.why()), Said(SCRIPT, warns=True)], f"name: {SCRIPT}")
 
 
 PAGES: Mapping[str, Callable[[Path], str]] = {
